@@ -1,0 +1,214 @@
+"""The competition contract: shapes and behaviour that differ between competitions.
+
+An operator subclasses `CrunchConfig`; everything else is the engine's.
+"""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+ARGUMENT_TYPES = ("STRING", "INT", "FLOAT", "DOUBLE", "JSON")
+
+
+class RawInput(BaseModel):
+    """What the tape shows before a competition shapes it."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class InferenceInput(BaseModel):
+    """What the models receive with each feed update."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class InferenceOutput(BaseModel):
+    """What a model answers; `value` is its signal."""
+
+    value: float = Field(allow_inf_nan=False)
+
+
+class GroundTruth(BaseModel):
+    """What was true. `actual_return` = (resolved_price - entry_price) / entry_price."""
+
+    model_config = ConfigDict(extra="allow")
+    entry_price: float | None = None
+    resolved_price: float | None = None
+    actual_return: float | None = None
+
+
+class ScoreResult(BaseModel):
+    """What a scorer answers; extra keys (such as `actual_return`) are kept."""
+
+    model_config = ConfigDict(extra="allow")
+    value: float | None = Field(default=None, allow_inf_nan=False)
+    success: bool = True
+    failed_reason: str | None = None
+
+
+class PredictionScope(BaseModel):
+    """Defaults laid under the scope of every scheduled prediction."""
+
+    model_config = ConfigDict(extra="allow")
+    subject: str = "BTCUSDT"
+    step_seconds: int = Field(default=15, ge=1)
+
+
+class CallArgument(BaseModel):
+    """One positional argument of the models' method, taken from the scope by name."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: str
+    type: Literal["STRING", "INT", "FLOAT", "DOUBLE", "JSON"] = "STRING"
+
+
+class CallMethod(BaseModel):
+    """The models' method and its positional arguments, in order."""
+
+    model_config = ConfigDict(extra="forbid")
+    method: str = "predict"
+    args: tuple[CallArgument, ...] = (
+        CallArgument(name="subject", type="STRING"),
+        CallArgument(name="resolve_horizon_seconds", type="INT"),
+        CallArgument(name="step_seconds", type="INT"),
+    )
+
+
+class AggregationWindow(BaseModel):
+    """A trailing window `[now - hours, now)`."""
+
+    model_config = ConfigDict(extra="forbid")
+    hours: int = Field(ge=1)
+
+
+class Aggregation(BaseModel):
+    """How scores become standings: windows over `value_field`, then a ranking."""
+
+    model_config = ConfigDict(extra="forbid")
+    windows: dict[str, AggregationWindow] = {
+        "score_recent": AggregationWindow(hours=24),
+        "score_steady": AggregationWindow(hours=72),
+        "score_anchor": AggregationWindow(hours=168),
+    }
+    value_field: str = "value"
+    ranking_key: str = "score_recent"
+    ranking_direction: Literal["asc", "desc"] = "desc"
+
+
+class Schedule(BaseModel):
+    """Cadence and horizon of a scheduled prediction.
+
+    `every_seconds` and `resolve_after_seconds` are accepted spellings.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+    prediction_interval_seconds: int = Field(ge=1)
+    resolve_horizon_seconds: int = Field(ge=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _spellings(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        spellings = {
+            "every_seconds": "prediction_interval_seconds",
+            "resolve_after_seconds": "resolve_horizon_seconds",
+        }
+        for spelling in spellings.keys() & data.keys():
+            if spellings[spelling] in data:
+                raise ValueError(
+                    f"{spelling} and {spellings[spelling]} mean the same; give one"
+                )
+        return {spellings.get(key, key): value for key, value in data.items()}
+
+
+class ScheduledPredictionConfig(BaseModel):
+    """One kind of question, asked on a grid. The horizon defaults to the scope's."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    scope_key: str = Field(min_length=1)
+    scope_template: dict[str, Any] = Field(default={}, alias="scope")
+    schedule: Schedule
+    active: bool = True
+    order: int = 0
+    meta: dict[str, Any] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _horizon_from_scope(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        schedule = dict(data.get("schedule") or {})
+        scope = data.get("scope_template") or data.get("scope") or {}
+        if not {"resolve_horizon_seconds", "resolve_after_seconds"} & schedule.keys():
+            horizon = scope.get("horizon_seconds", scope.get("horizon"))
+            if horizon is not None:
+                schedule["resolve_horizon_seconds"] = horizon
+        return {**data, "schedule": schedule}
+
+
+class CrunchConfig(BaseModel):
+    """The contract of one competition.
+
+    Five types shape what flows; `scope`, `call_method` and `scheduled_predictions` say
+    what is asked; `aggregation` says how it ranks; the callables say what it means.
+    A callable that is None is the engine's default for that slot.
+    """
+
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+    raw_input_type: type[BaseModel] = RawInput
+    input_type: type[BaseModel] = InferenceInput
+    output_type: type[BaseModel] = InferenceOutput
+    ground_truth_type: type[BaseModel] = GroundTruth
+    score_type: type[BaseModel] = ScoreResult
+
+    scope: PredictionScope = PredictionScope()
+    call_method: CallMethod = CallMethod()
+    feed_update_method: str = "feed_update"
+    aggregation: Aggregation = Aggregation()
+    scheduled_predictions: tuple[ScheduledPredictionConfig, ...] = ()
+    metrics: tuple[str, ...] = (
+        "ic",
+        "ic_sharpe",
+        "hit_rate",
+        "max_drawdown",
+        "model_correlation",
+    )
+    max_ground_truth_staleness_fraction: float = Field(default=0.2, ge=0, le=1)
+
+    scoring_function: Callable[..., Any] | None = None
+    resolve_ground_truth: Callable[..., Any] | None = None
+    aggregate_snapshot: Callable[..., Any] | None = None
+    build_emission: Callable[..., Any] | None = None
+
+    crunch_pubkey: str = ""
+    compute_provider: str | None = None
+    data_provider: str | None = None
+
+    @field_validator(
+        "raw_input_type", "input_type", "output_type", "ground_truth_type", "score_type"
+    )
+    @classmethod
+    def _is_a_model(cls, value: type[BaseModel]) -> type[BaseModel]:
+        if not value.model_fields and value.model_config.get("extra") != "allow":
+            raise ValueError(f"{value.__name__} declares no field")
+        return value
+
+    @model_validator(mode="after")
+    def _ranking_key_exists(self) -> "CrunchConfig":
+        key = self.aggregation.ranking_key
+        known = {
+            *self.aggregation.windows,
+            *self.metrics,
+            *self.score_type.model_fields,
+        }
+        if key not in known:
+            raise ValueError(
+                f"ranking_key was {key!r}; it must be one of {', '.join(sorted(known))}"
+            )
+        return self
+
+
+CrunchContract = CrunchConfig

@@ -1,0 +1,27 @@
+"""Refusals of this app, each with a stable code (docs/integrator/errors.md)."""
+
+
+class CompetitionError(Exception):
+    """Something an operator or participant can correct; `code` is stable."""
+
+    code = "competition_error"
+
+
+class PackError(CompetitionError):
+    code = "pack_invalid"
+
+
+class SlotError(CompetitionError):
+    code = "slot_invalid"
+
+
+class ContractError(CompetitionError):
+    code = "contract_invalid"
+
+
+class DefinitionError(CompetitionError):
+    code = "definition_incomplete"
+
+
+class ScheduleError(CompetitionError):
+    code = "schedule_invalid"

@@ -1,0 +1,12 @@
+from competitions.models.competition import Competition, ScheduledPrediction
+from competitions.models.participants import Cruncher, ParticipantModel
+from competitions.models.rounds import Input, Prediction
+
+__all__ = [
+    "Competition",
+    "Cruncher",
+    "Input",
+    "ParticipantModel",
+    "Prediction",
+    "ScheduledPrediction",
+]

@@ -1,0 +1,151 @@
+"""Rounds (inputs) and the immutable answers to them."""
+
+from datetime import datetime
+
+from django.db import models
+from django.db.models import F, Q, TextChoices
+
+from competitions.models.competition import Competition, ScheduledPrediction
+from competitions.models.participants import ParticipantModel
+
+
+class InputQuerySet(models.QuerySet["Input"]):
+    def waiting(self) -> "InputQuerySet":
+        """Rounds of which the models have not been asked yet."""
+        return self.filter(status=Input.Status.RECEIVED, performed_at__isnull=True)
+
+    def due(self, now: datetime) -> "InputQuerySet":
+        """Asked rounds whose future has happened, in a total order."""
+        return self.filter(
+            status=Input.Status.RECEIVED,
+            performed_at__isnull=False,
+            resolvable_at__lte=now,
+        ).order_by("resolvable_at", "pk")
+
+
+class Input(models.Model):
+    """A round: the row `(scheduled prediction, slot)` and all that its answers share.
+
+    Born RECEIVED by the dispatcher; `performed_at` says when the models were asked.
+    It ends RESOLVED (truth found), UNRESOLVABLE, MISSED or VOID, each with a reason.
+    """
+
+    class Status(TextChoices):
+        RECEIVED = "RECEIVED"
+        RESOLVED = "RESOLVED"
+        UNRESOLVABLE = "UNRESOLVABLE"
+        MISSED = "MISSED"
+        VOID = "VOID"
+
+    competition = models.ForeignKey(
+        Competition, on_delete=models.CASCADE, related_name="rounds"
+    )
+    scheduled_prediction = models.ForeignKey(
+        ScheduledPrediction, on_delete=models.PROTECT, related_name="rounds"
+    )
+    slot_at = models.DateTimeField()
+    status = models.CharField(
+        max_length=12, choices=Status.choices, default=Status.RECEIVED
+    )
+    reason = models.TextField(blank=True)
+    scope_key = models.CharField(max_length=120)
+    scope = models.JSONField(default=dict, db_column="scope_jsonb")
+    raw_data = models.JSONField(default=dict, db_column="raw_data_jsonb")
+    model_input = models.JSONField(default=dict, db_column="model_input_jsonb")
+    performed_at = models.DateTimeField(null=True, blank=True)
+    resolvable_at = models.DateTimeField(null=True, blank=True)
+    actuals = models.JSONField(null=True, blank=True, db_column="actuals_jsonb")
+    provenance = models.JSONField(null=True, blank=True, db_column="provenance_jsonb")
+    resolved_at = models.DateTimeField(null=True, blank=True)
+    timing = models.JSONField(default=dict, blank=True, db_column="timing_jsonb")
+    received_at = models.DateTimeField()
+
+    objects = InputQuerySet.as_manager()
+
+    class Meta:
+        db_table = "inputs"
+        ordering = ["-slot_at", "-pk"]
+        verbose_name = "round"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["scheduled_prediction", "slot_at"], name="round_slot_unique"
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    status__in=[
+                        "RECEIVED",
+                        "RESOLVED",
+                        "UNRESOLVABLE",
+                        "MISSED",
+                        "VOID",
+                    ]
+                ),
+                name="round_status_known",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="RESOLVED")
+                | Q(resolved_at__isnull=False, actuals__isnull=False),
+                name="round_resolved_has_truth",
+            ),
+            models.CheckConstraint(
+                condition=Q(performed_at__isnull=True)
+                | Q(resolvable_at__gte=F("performed_at")),
+                name="round_resolves_after_asking",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["competition", "resolvable_at", "id"],
+                condition=Q(status="RECEIVED"),
+                name="round_waiting",
+            ),
+            models.Index(fields=["competition", "resolved_at"], name="round_resolved"),
+            models.Index(fields=["competition", "-slot_at"], name="round_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.scope_key}@{self.slot_at:%Y-%m-%dT%H:%M:%S}Z"
+
+
+class Prediction(models.Model):
+    """What one model answered in one round. Written once, never updated.
+
+    The protocol's status (PENDING, SCORED, ...) is derived in `scoring.statuses`.
+    """
+
+    class Outcome(TextChoices):
+        ANSWERED = "ANSWERED"
+        FAILED = "FAILED"
+        ABSENT = "ABSENT"
+
+    input = models.ForeignKey(
+        Input, on_delete=models.CASCADE, related_name="predictions"
+    )
+    model = models.ForeignKey(
+        ParticipantModel, on_delete=models.PROTECT, related_name="predictions"
+    )
+    outcome = models.CharField(max_length=8, choices=Outcome.choices)
+    reason = models.TextField(blank=True)
+    output = models.JSONField(default=dict, db_column="inference_output_jsonb")
+    exec_time_us = models.BigIntegerField(null=True, blank=True)
+    performed_at = models.DateTimeField()
+    meta = models.JSONField(default=dict, blank=True, db_column="meta_jsonb")
+
+    class Meta:
+        db_table = "predictions"
+        ordering = ["-performed_at", "-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["input", "model"], name="prediction_unique_per_round"
+            ),
+            models.CheckConstraint(
+                condition=Q(outcome__in=["ANSWERED", "FAILED", "ABSENT"]),
+                name="prediction_outcome_known",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["model", "-performed_at"], name="prediction_of_model")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.model_id}@{self.input_id}"

@@ -1,0 +1,41 @@
+"""The Celery application: queues by nature, a static schedule of dispatchers.
+
+Beat only asks "is anything due?"; what is due, and how often, are rows in the
+database. Beat may therefore fire twice, or a task be delivered twice, without effect.
+"""
+
+import os
+
+from celery import Celery
+from kombu import Queue  # type: ignore[attr-defined]
+
+os.environ.setdefault(  # noqa: TID251  `celery -A crunchsite` configures Django here
+    "DJANGO_SETTINGS_MODULE", "crunchsite.settings.dev"
+)
+
+QUEUES = ("feeds", "models", "scoring", "emissions", "default")
+
+app = Celery("crunchsite")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.conf.task_queues = [Queue(name) for name in QUEUES]
+app.conf.task_routes = {
+    "feeds.*": {"queue": "feeds"},
+    "competitions.predict": {"queue": "models"},
+    "scoring.*": {"queue": "scoring"},
+    "emissions.*": {"queue": "emissions"},
+}
+# In memory: intervals are short and the grid is in the database, so a restarted Beat
+# has nothing to remember, and two on one machine have no file to fight over.
+app.conf.beat_scheduler = "celery.beat:Scheduler"
+app.conf.beat_schedule = {
+    name: {"task": name, "schedule": every_s, "options": {"expires": max(every_s, 5)}}
+    for name, every_s in {
+        "competitions.dispatch": 1.0,
+        "feeds.ingest": 1.0,
+        "scoring.dispatch": 2.0,
+        "emissions.dispatch": 15.0,
+        "competitions.reap": 15.0,
+        "feeds.maintain": 3600.0,
+    }.items()
+}
+app.autodiscover_tasks()

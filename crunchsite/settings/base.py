@@ -1,0 +1,165 @@
+"""Settings shared by all environments. Values come from `env.py`, never from here."""
+
+from typing import Any
+
+from crunchsite.settings import unfold
+from crunchsite.settings.env import BASE_DIR, EnvError, read_env
+from crunchsite.settings.logging import logging_config
+from crunchsite.settings.secret import secret_key
+from crunchsite.settings.urls import broker, database
+from crunchsite.stack.places import embedded_database_url, embedded_redis_url
+
+ENV = read_env()
+VAR_DIR = ENV.var
+
+SECRET_KEY = secret_key(ENV)
+DEBUG = False
+ALLOWED_HOSTS = [h.strip() for h in ENV.allowed_hosts.split(",") if h.strip()]
+ROOT_URLCONF = "crunchsite.urls"
+WSGI_APPLICATION = "crunchsite.wsgi.application"
+ASGI_APPLICATION = "crunchsite.asgi.application"
+APPEND_SLASH = False  # the API's paths have none (requirements C14)
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+
+INSTALLED_APPS = [
+    "crunchsite.apps.CrunchsiteConfig",
+    "emissions.apps.EmissionsConfig",
+    "scoring.apps.ScoringConfig",
+    "competitions.apps.CompetitionsConfig",
+    "feeds.apps.FeedsConfig",
+    "unfold",
+    "unfold.contrib.filters",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "django_htmx",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+STATIC_URL = "static/"
+STATIC_ROOT = VAR_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "crunchsite" / "static"]
+WHITENOISE_USE_FINDERS = True
+
+# --- Databases: the domain's, and the tape's read-only view (design.md 4)
+DATABASE_URL = ENV.database_url or embedded_database_url(VAR_DIR)
+TAPE_DATABASE_URL = ENV.tape_database_url or DATABASE_URL
+# A statement may not outlive a task: threads have no time limits (design.md 5).
+_SESSION = "-c statement_timeout=120s -c lock_timeout=30s -c TimeZone=UTC"
+
+
+def _database(name: str, url: str) -> dict[str, Any]:
+    try:
+        entry = database(url, options=_SESSION, application_name="crunchsite")
+    except ValueError as error:
+        raise EnvError(f"{name} {error}.") from None
+    return {**entry, "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
+
+
+DATABASES = {
+    "default": _database("DATABASE_URL", DATABASE_URL),
+    "tape": {
+        **_database("TAPE_DATABASE_URL", TAPE_DATABASE_URL),
+        "TEST": {"MIRROR": "default"},
+    },
+}
+DATABASE_ROUTERS = ["feeds.routers.TapeRouter"]
+
+# --- Redis: broker and cache, apart by database number and key prefix
+REDIS_URL = ENV.redis_url or embedded_redis_url(VAR_DIR)
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "crunchsite-cache",
+    }
+}
+
+# --- Celery (reasons: docs/operator/celery.md; inequalities asserted by checks.py)
+VISIBILITY_TIMEOUT_S = 900
+CELERY_BROKER_URL = broker(REDIS_URL)
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": VISIBILITY_TIMEOUT_S,
+    "global_keyprefix": "crunchsite:",
+}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_WORKER_POOL = "threads"  # one gateway per competition, no fork near gRPC
+CELERY_WORKER_CONCURRENCY = 8
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 10
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False  # threads cannot
+CELERY_TASK_ACKS_LATE = True  # every task may run twice
+CELERY_TASK_RETRY_ON_WORKER_LOST = True  # bounded, unlike reject_on_worker_lost
+CELERY_TASK_SOFT_TIME_LIMIT = 240
+CELERY_TASK_TIME_LIMIT = 300
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TASK_CREATE_MISSING_QUEUES = False  # a typo fails when it is published
+CELERY_TIMEZONE = "UTC"
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "rest_framework.authentication.SessionAuthentication"
+    ],
+    "DEFAULT_PERMISSION_CLASSES": [
+        "rest_framework.permissions.DjangoModelPermissionsOrAnonReadOnly"
+    ],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "STRICT_JSON": True,  # NaN and infinities are refused at the edge
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "crunchsite report API",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+}
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+UNFOLD = unfold.UNFOLD
+LOGGING = logging_config(ENV.log_level)

@@ -1,0 +1,177 @@
+"""Every environment variable of crunchsite, typed, read once.
+
+`python -m crunchsite.settings.env` prints `.env.example` from these fields.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+BASE_DIR = Path(__file__).resolve().parent.parent.parent
+
+
+def setting(default: Any, description: str, **constraints: Any) -> Any:
+    return Field(default=default, description=description, **constraints)
+
+
+class Env(BaseSettings):
+    """The site's configuration; an unknown value is an error that names it."""
+
+    model_config = SettingsConfigDict(
+        env_file=BASE_DIR / ".env", extra="ignore", frozen=True, env_ignore_empty=True
+    )
+
+    # Parts of the stack: empty means the embedded one of `manage.py up`.
+    database_url: str = setting(
+        "",
+        "PostgreSQL 15 or newer, postgresql://user:password@host:port/name. "
+        "Empty: the embedded server under VAR_DIR.",
+    )
+    tape_database_url: str = setting(
+        "", "PostgreSQL of the tape. Empty: the same as DATABASE_URL."
+    )
+    redis_url: str = setting(
+        "",
+        "Redis or Valkey, redis://host:port/0. Empty: the embedded server.",
+    )
+    model_runner_node_host: str = setting(
+        "", "Host of the model orchestrator. Empty: the embedded local models."
+    )
+    model_runner_node_port: int = setting(
+        9091, "WebSocket port of the model orchestrator."
+    )
+    model_runner_timeout_s: float = setting(
+        5.0, "Wall-clock limit of one call to a model, in seconds.", gt=0
+    )
+    model_base_classname: str = setting(
+        "tracker.TrackerBase", "Base class that a participant's model derives from."
+    )
+    local_models_dir: Path = setting(
+        Path("competitions/local_models/examples"),
+        "Folder of the embedded models: one sub-folder each.",
+    )
+    port: int = setting(8000, "Port of the site.", ge=1, le=65535)
+    var_dir: Path = setting(
+        Path("var"), "Data, sockets and logs of the embedded parts."
+    )
+
+    # Market data
+    feed_source: str = setting(
+        "simulated", "Provider of market data: simulated, replay or binance."
+    )
+    feed_subjects: str = setting("BTCUSDT", "Subjects of the feed, comma separated.")
+    feed_kind: str = setting("candle", "Kind of feed record.")
+    feed_granularity: str = setting(
+        "", "Granularity of the feed, for example 1s or 1m. Empty: the pack's."
+    )
+    feed_poll_s: float = setting(
+        5.0, "Seconds between two pulls of a subscription.", gt=0
+    )
+    feed_backfill_minutes: int = setting(
+        180, "History that a new subscription pulls first, in minutes.", ge=1
+    )
+    feed_candles_window: int = setting(
+        120, "Newest closed candles shown to the models.", ge=1
+    )
+    feed_record_ttl_days: int = setting(
+        90, "Retention of the tape by event time, in days.", ge=1
+    )
+    feed_replay_path: str = setting(
+        "", "Parquet or CSV file of candles for FEED_SOURCE=replay."
+    )
+    feed_seed: int = setting(7, "Seed of the simulated exchange.")
+    binance_api_url: str = setting(
+        "https://api.binance.com/api", "Base URL of Binance's REST API."
+    )
+
+    # Time
+    clock_speed: float = setting(
+        1.0, "How fast the site's clock runs; 60 plays an hour in a minute.", gt=0
+    )
+    clock_start: str = setting(
+        "",
+        "Instant (ISO 8601, UTC) at which the site's clock starts. Empty: the wall's "
+        "time, or the first candle of FEED_REPLAY_PATH.",
+    )
+    clock_anchor: str = setting(
+        "", "Wall instant at which the clock showed CLOCK_START; set by `manage.py up`."
+    )
+
+    # Competition
+    demo_pack: str = setting(
+        "", "Pack of the demo competition. Empty: realtime, or baseline for a replay."
+    )
+    crunch_config_module: str = setting(
+        "", "The contract, module:attribute. Empty: runtime_definitions, else default."
+    )
+    crunch_pubkey: str = setting("", "Public key of the crunch, for emissions.")
+    network: str = setting("devnet", "Chain that emissions are meant for.")
+    compute_provider_pubkey: str = setting("", "Wallet of the compute provider.")
+    data_provider_pubkey: str = setting("", "Wallet of the data provider.")
+    inference_input_builder: str = setting("", "Callable slot, module:callable.")
+    inference_output_validator: str = setting("", "Callable slot, module:callable.")
+    scoring_function: str = setting("", "Callable slot, module:callable.")
+    model_score_aggregator: str = setting("", "Callable slot, module:callable.")
+    report_schema_provider: str = setting("", "Callable slot, module:callable.")
+    leaderboard_ranker: str = setting("", "Callable slot, module:callable.")
+    raw_input_provider: str = setting("", "Callable slot, module:callable.")
+    ground_truth_resolver: str = setting("", "Callable slot, module:callable.")
+    prediction_scope_builder: str = setting("", "Callable slot, module:callable.")
+    predict_call_builder: str = setting("", "Callable slot, module:callable.")
+
+    # Site
+    secret_key: str = setting(
+        "", "Django's secret key. Empty: made once and kept under VAR_DIR."
+    )
+    allowed_hosts: str = setting("localhost,127.0.0.1", "Host names of the site.")
+    api_read_auth: bool = setting(False, "Whether reading the API needs a key too.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = setting(
+        "INFO", "Lowest level that is logged."
+    )
+
+    @field_validator("feed_source", "feed_kind")
+    @classmethod
+    def _lower(cls, value: str) -> str:
+        return value.strip().lower()
+
+    @property
+    def var(self) -> Path:
+        return (BASE_DIR / self.var_dir).resolve()
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        return tuple(s.strip() for s in self.feed_subjects.split(",") if s.strip())
+
+
+class EnvError(Exception):
+    """A variable has a value that cannot be used."""
+
+
+def read_env() -> Env:
+    """Read and check the environment; raises EnvError naming each bad variable."""
+    try:
+        return Env()
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{str(e['loc'][0]).upper()} was {e['input']!r}: {e['msg'].lower()}"
+            for e in error.errors()
+        )
+        raise EnvError(f"{problems}. Correct the environment or .env.") from None
+
+
+def example() -> str:
+    """Render `.env.example`: each variable with its meaning and default."""
+    lines = ["# Copy to .env and change what you need; every line is optional.", ""]
+    for name, field in Env.model_fields.items():
+        default = (
+            str(field.default).lower() if field.default is False else field.default
+        )
+        lines += [f"# {field.description}", f"#{name.upper()}={default}", ""]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(example())

@@ -1,0 +1,19 @@
+"""Tests: the servers that tests/servers.py starts, and nothing of the operator's."""
+
+from crunchsite.settings.base import *
+from crunchsite.settings.base import CACHES, DATABASES, ENV, _database
+from crunchsite.settings.env import BASE_DIR
+from crunchsite.settings.urls import broker
+from crunchsite.stack.places import embedded_database_url, embedded_redis_url
+
+VAR_DIR = BASE_DIR / "var" / "test"
+DATABASE_URL = TAPE_DATABASE_URL = embedded_database_url(VAR_DIR, "postgres")
+DATABASES = {
+    "default": _database("DATABASE_URL", DATABASE_URL),
+    "tape": {**DATABASES["tape"], **_database("DATABASE_URL", DATABASE_URL)},
+}
+REDIS_URL = embedded_redis_url(VAR_DIR)
+CACHES = {"default": {**CACHES["default"], "LOCATION": REDIS_URL}}
+CELERY_BROKER_URL = broker(REDIS_URL)
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+ENV = ENV.model_copy(update={"feed_source": "simulated", "clock_speed": 1.0})

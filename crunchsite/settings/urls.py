@@ -1,0 +1,35 @@
+"""Server addresses as Django, SQLAlchemy and kombu want them."""
+
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+
+def database(url: str, **options: Any) -> dict[str, Any]:
+    """Django's DATABASES entry for a postgresql:// URL.
+
+    Raises ValueError for another scheme: PostgreSQL is the only database.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("postgresql", "postgres"):
+        raise ValueError(
+            f"was {parts.scheme!r}://, crunchsite needs a postgresql:// address"
+        )
+    query = dict(parse_qsl(parts.query))
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": query.pop("host", parts.hostname or ""),
+        "PORT": str(parts.port or ""),
+        "OPTIONS": {**query, **options},
+    }
+
+
+def broker(redis_url: str) -> str:
+    """Kombu's spelling of a Redis address (its unix scheme differs from redis-py's)."""
+    parts = urlsplit(redis_url)
+    if parts.scheme != "unix":
+        return redis_url
+    database_number = dict(parse_qsl(parts.query)).get("db", "0")
+    return f"redis+socket://{parts.path}?virtual_host={database_number}"

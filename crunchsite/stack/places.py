@@ -1,0 +1,49 @@
+"""Where the embedded servers live; settings and the supervisor agree through this."""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from urllib.parse import quote
+
+# sockaddr_un holds 108 bytes; ".s.PGSQL.5432" and a separator need 14 of them.
+LONGEST_SOCKET_DIR = 90
+
+
+def is_reachable(*paths: Path) -> bool:
+    """Whether any user may walk to each path; root starts PostgreSQL as such a user."""
+    return all(
+        parent.stat().st_mode & 0o001
+        for path in paths
+        for parent in path.parents
+        if parent.exists()
+    )
+
+
+def needs_stand_in(var: Path) -> bool:
+    """Root keeps its project below a private folder, such as /root."""
+    return os.geteuid() == 0 and not is_reachable(var)
+
+
+def tag(var: Path) -> str:
+    return hashlib.sha256(str(var).encode()).hexdigest()[:12]
+
+
+def socket_dir(var: Path, name: str) -> Path:
+    """Folder of a server's socket: under `var`, or a stand-in.
+
+    The stand-in serves a path too long for a socket, or closed to PostgreSQL's user.
+    """
+    wanted = var / name / "run"
+    if len(str(wanted)) <= LONGEST_SOCKET_DIR and not needs_stand_in(var):
+        return wanted
+    return Path(tempfile.gettempdir()) / f"crunchsite-{tag(var)}" / name
+
+
+def embedded_database_url(var: Path, database: str = "crunchsite") -> str:
+    host = quote(str(socket_dir(var, "postgres")), safe="")
+    return f"postgresql://crunchsite@/{database}?host={host}"
+
+
+def embedded_redis_url(var: Path) -> str:
+    return f"unix://{socket_dir(var, 'valkey') / 'valkey.sock'}?db=0"

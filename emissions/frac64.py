@@ -1,0 +1,32 @@
+"""Shares as the chain counts them: whole billionths, 1 000 000 000 = 100 %."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+WHOLE = 1_000_000_000
+
+
+def split(weights: Sequence[int | float | Fraction]) -> list[int]:
+    """Split the whole in proportion to `weights`, by largest remainder.
+
+    The result sums to exactly WHOLE for any non-empty weights with a positive sum;
+    of equal remainders the earlier entry gets the odd billionth. No weights give [].
+    Raises ValueError for a negative weight or a sum of zero.
+    """
+    if not weights:
+        return []
+    exact = [Fraction(weight) for weight in weights]
+    total = sum(exact)
+    if total <= 0 or min(exact) < 0:
+        raise ValueError("weights were negative or all zero; a share needs a weight")
+    quotas = [weight * WHOLE / total for weight in exact]
+    shares = [int(quota) for quota in quotas]
+    by_remainder = sorted(range(len(quotas)), key=lambda i: (shares[i] - quotas[i], i))
+    for i in by_remainder[: WHOLE - sum(shares)]:
+        shares[i] += 1
+    return shares
+
+
+def to_percent(share: int) -> float:
+    """Percent with the six decimals of the CLI format."""
+    return round(share * 100 / WHOLE, 6)

@@ -1,0 +1,142 @@
+"""Scores, the snapshots that sum them up, and the boards that rank them."""
+
+from django.db import models
+from django.db.models import F, Q
+
+from competitions.models import Competition, ParticipantModel, Prediction
+
+
+class Score(models.Model):
+    """What a prediction was worth under one scoring version. Append-only."""
+
+    prediction = models.ForeignKey(
+        Prediction, on_delete=models.CASCADE, related_name="scores"
+    )
+    scoring_version = models.PositiveIntegerField(default=1)
+    value = models.FloatField(null=True, blank=True)
+    success = models.BooleanField()
+    failed_reason = models.TextField(blank=True)
+    result = models.JSONField(default=dict, db_column="result_jsonb")
+    scored_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "scores"
+        ordering = ["-scored_at", "-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["prediction", "scoring_version"],
+                name="score_unique_per_version",
+            ),
+            models.CheckConstraint(
+                condition=Q(success=False) | Q(value__isnull=False),
+                name="score_success_has_value",
+            ),
+        ]
+        indexes = [models.Index(fields=["scored_at"], name="score_time")]
+
+    def __str__(self) -> str:
+        return f"{self.prediction_id}v{self.scoring_version}"
+
+
+class Snapshot(models.Model):
+    """A model's scores of one aligned period `[period_start, period_end)`.
+
+    The open period's row is rebuilt each cycle; a closed one never changes.
+    """
+
+    model = models.ForeignKey(
+        ParticipantModel, on_delete=models.CASCADE, related_name="snapshots"
+    )
+    period_start = models.DateTimeField()
+    period_end = models.DateTimeField()
+    prediction_count = models.PositiveIntegerField(
+        help_text="Scored predictions in the period."
+    )
+    expected_count = models.PositiveIntegerField(
+        default=0, help_text="Resolved rounds in the period that knew the model."
+    )
+    value = models.FloatField(
+        null=True, blank=True, help_text="Mean of the value field; NULL when unknown."
+    )
+    result_summary = models.JSONField(default=dict, db_column="result_summary_jsonb")
+    content_hash = models.CharField(max_length=64)
+    is_closed = models.BooleanField(default=False)
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "snapshots"
+        ordering = ["-period_end", "-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["model", "period_start", "period_end"],
+                name="snapshot_unique_per_period",
+            ),
+            models.CheckConstraint(
+                condition=Q(period_start__lt=F("period_end")),
+                name="snapshot_period_half_open",
+            ),
+        ]
+        indexes = [models.Index(fields=["period_end", "model"], name="snapshot_period")]
+
+    def __str__(self) -> str:
+        return f"{self.model_id}[{self.period_start:%Y-%m-%dT%H:%M}Z)"
+
+
+class Leaderboard(models.Model):
+    """A ranking of all real models at an instant; its rows are materialised."""
+
+    competition = models.ForeignKey(
+        Competition, on_delete=models.CASCADE, related_name="leaderboards"
+    )
+    as_of = models.DateTimeField()
+    is_newest = models.BooleanField(default=True)
+    ranking_key = models.CharField(max_length=80)
+    ranking_direction = models.CharField(max_length=4)
+    meta = models.JSONField(default=dict, blank=True, db_column="meta_jsonb")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "leaderboards"
+        ordering = ["-as_of", "-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["competition"],
+                condition=Q(is_newest=True),
+                name="leaderboard_one_newest",
+            )
+        ]
+        indexes = [
+            models.Index(fields=["competition", "-as_of"], name="leaderboard_as_of")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.competition_id}@{self.as_of:%Y-%m-%dT%H:%M:%S}Z"
+
+
+class LeaderboardEntry(models.Model):
+    """A model's line on a board. `rank` is NULL for a virtual model."""
+
+    leaderboard = models.ForeignKey(
+        Leaderboard, on_delete=models.CASCADE, related_name="entries"
+    )
+    model = models.ForeignKey(
+        ParticipantModel, on_delete=models.CASCADE, related_name="leaderboard_entries"
+    )
+    rank = models.PositiveIntegerField(null=True, blank=True)
+    position = models.PositiveIntegerField(help_text="Order on the board, from 1.")
+    ranking_value = models.FloatField(null=True, blank=True)
+    metrics = models.JSONField(default=dict, db_column="metrics_jsonb")
+    prediction_count = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        db_table = "leaderboard_entries"
+        ordering = ["leaderboard", "position"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["leaderboard", "model"], name="leaderboard_entry_unique"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.rank}. {self.model_id}"

@@ -1,0 +1,38 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from feeds import clock
+
+START = datetime(2023, 3, 1, tzinfo=UTC)
+
+
+def test_a_fast_clock_shows_an_hour_for_a_wall_minute():
+    anchor = clock.wall_now() - timedelta(minutes=1)
+    shown = clock.Clock(start=START, anchor=anchor, speed=60).now()
+    assert timedelta(0) <= shown - (START + timedelta(hours=1)) < timedelta(seconds=60)
+
+
+def test_the_default_clock_is_the_walls():
+    assert abs(clock.now() - clock.wall_now()) < timedelta(seconds=1)
+
+
+def test_a_clock_survives_its_file():
+    before = clock.Clock(start=START, anchor=START, speed=60.0)
+    assert clock.Clock.from_json(before.to_json()) == before
+
+
+def test_an_instant_without_offset_is_utc():
+    assert clock.parse_instant("2023-03-01T00:00:00", "CLOCK_START") == START
+
+
+def test_a_bad_instant_names_its_variable():
+    with pytest.raises(ImproperlyConfigured, match="CLOCK_START was 'yesterday'"):
+        clock.parse_instant("yesterday", "CLOCK_START")
+
+
+def test_use_restores_the_clock_before():
+    with clock.use(clock.Frozen(start=START, anchor=START)):
+        assert clock.now() == START
+    assert clock.now() > START
