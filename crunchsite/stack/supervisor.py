@@ -244,7 +244,7 @@ class Supervisor:
                     "",
                     f"  Leaderboard   {self.url}/",
                     f"  Report API    {self.url}/docs",
-                    f"  Admin         {self.url}/admin/ (admin / {self.admin_password})",
+                    f"  Admin         {self.url}/admin/ (admin: {self.admin_password})",
                     f"  Logs          {self._log}",
                     "",
                     "  First scores follow in about two minutes. Stop with Ctrl-C.",
