@@ -7,18 +7,18 @@ import argparse
 from datetime import timedelta
 from typing import Any
 
+from competitions.gateway.types import Answer, ModelIdentity, RoundAnswers
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
+from feeds.records import FeedRecord
+from feeds.tape.writes import append
 from psycopg2.extras import Json, execute_values
 
 from benchmarks.measure import compare
 from competitions import lifecycle
-from competitions.gateway.types import Answer, ModelIdentity, RoundAnswers
 from competitions.models import Competition, Input, Prediction
 from competitions.predict import perform_round
 from feeds import clock
-from feeds.records import FeedRecord
-from feeds.tape.writes import append
 
 INSERT = (
     "INSERT INTO predictions (input_id, model_id, outcome, reason, "
@@ -53,6 +53,7 @@ class StubGateway:
                 for key in expected
             ],
             joined=[],
+            timing={},
         )
 
 

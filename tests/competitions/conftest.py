@@ -3,11 +3,11 @@
 from datetime import datetime, timedelta
 
 import pytest
-
-from competitions import lifecycle
 from competitions.gateway.types import Answer, ModelIdentity, RoundAnswers
 from feeds.records import FeedRecord
 from feeds.tape.writes import append
+
+from competitions import lifecycle
 
 SOURCE = "simulated"
 
@@ -77,7 +77,7 @@ class AnsweringGateway:
     def ask(self, *, feed, question, expected):
         self.asked.append((feed, question, set(expected)))
         answers = [self._answer(model_id) for model_id in expected]
-        return RoundAnswers(answers=answers, joined=[])
+        return RoundAnswers(answers=answers, joined=[], timing={})
 
     def _answer(self, model_id):
         result = self.results.get(model_id)
