@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import psycopg2
@@ -156,8 +157,11 @@ def test_a_worker_killed_in_mid_round_loses_nothing_and_doubles_nothing(machine)
     os.killpg(first.pid, signal.SIGKILL)
 
     (outcome,) = machine.wait_for(
-        f"SELECT status, performed_at IS NOT NULL FROM inputs WHERE id = {killed_round} "
-        "AND (performed_at IS NOT NULL OR status = 'MISSED')",
+        f"""
+            SELECT status, performed_at IS NOT NULL FROM inputs
+            WHERE id = {killed_round}
+              AND (performed_at IS NOT NULL OR status = 'MISSED')
+        """,
         timeout_s=60,
     )
     machine.wait_for(
@@ -168,7 +172,7 @@ def test_a_worker_killed_in_mid_round_loses_nothing_and_doubles_nothing(machine)
 
     assert outcome[1], "the round that was killed is asked by the other worker"
     slots = [slot for (slot,) in machine.rows("SELECT slot_at FROM inputs ORDER BY 1")]
-    steps = {after - before for before, after in zip(slots, slots[1:], strict=False)}
+    steps = {after - before for before, after in pairwise(slots)}
     assert steps == {timedelta(seconds=INTERVAL_S)}, (
         "each slot has one round, none lost"
     )
@@ -177,8 +181,10 @@ def test_a_worker_killed_in_mid_round_loses_nothing_and_doubles_nothing(machine)
     """
     assert machine.rows(doubled) == []
     performed = """
-        SELECT count(DISTINCT p.id) FROM inputs i LEFT JOIN predictions p ON p.input_id = i.id
-        WHERE i.performed_at IS NOT NULL GROUP BY i.id ORDER BY i.id
+        SELECT count(p.id)
+        FROM inputs i LEFT JOIN predictions p ON p.input_id = i.id
+        WHERE i.performed_at IS NOT NULL
+        GROUP BY i.id ORDER BY i.id
     """
     assert {count for (count,) in machine.rows(performed)[2:]} == {3}
     machine.wait_for(
