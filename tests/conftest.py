@@ -21,3 +21,32 @@ def frozen_clock(at):
     """The site's clock stands at NOW."""
     with at(NOW):
         yield NOW
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup):
+    """Close the tape's connections before the test database is dropped."""
+    from feeds.tape.engine import dispose
+
+    yield
+    dispose()
+
+
+@pytest.fixture
+def clean_tape(django_db_setup, django_db_blocker):
+    """An empty tape, emptied again after the test; call it to empty it in between.
+
+    The tape has its own connection, so Django's rollback does not reach it.
+    """
+    from feeds.tape.engine import transaction
+
+    def empty() -> None:
+        with transaction() as connection:
+            connection.exec_driver_sql(
+                "TRUNCATE tape.feed_records, tape.feed_ingestion_state"
+            )
+
+    with django_db_blocker.unblock():
+        empty()
+        yield empty
+        empty()
