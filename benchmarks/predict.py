@@ -7,7 +7,6 @@ import argparse
 from datetime import timedelta
 from typing import Any
 
-from competitions.gateway.types import Answer, ModelIdentity, RoundAnswers
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from feeds.records import FeedRecord
@@ -16,6 +15,7 @@ from psycopg2.extras import Json, execute_values
 
 from benchmarks.measure import compare
 from competitions import lifecycle
+from competitions.gateway.types import Answer, ModelIdentity, RoundAnswers
 from competitions.models import Competition, Input, Prediction
 from competitions.predict import perform_round
 from feeds import clock
@@ -116,14 +116,14 @@ def _competition() -> Competition:
     competition = lifecycle.create_competition(
         slug="bench-predict", pack_name="baseline", feed_source="simulated"
     )
-    now = clock.now()
+    minute = clock.now().replace(second=0, microsecond=0)
     append(
         FeedRecord(
             source="simulated",
             subject="BTCUSDT",
             kind="candle",
             granularity="1m",
-            ts_event=now - timedelta(minutes=i),
+            ts_event=minute - timedelta(minutes=i),
             values=dict.fromkeys(("open", "high", "low", "close"), 100.0 + i)
             | {"volume": 1.0},
         )

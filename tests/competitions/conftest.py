@@ -3,11 +3,11 @@
 from datetime import datetime, timedelta
 
 import pytest
-from competitions.gateway.types import Answer, ModelIdentity, RoundAnswers
 from feeds.records import FeedRecord
 from feeds.tape.writes import append
 
 from competitions import lifecycle
+from competitions.gateway.types import Answer, ModelIdentity, RoundAnswers
 
 SOURCE = "simulated"
 

@@ -1,11 +1,11 @@
 from datetime import timedelta
 
 import pytest
-from competitions.gateway.types import Answer
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from competitions import dispatch
+from competitions.gateway.types import Answer
 from competitions.models import Competition, Input, ParticipantModel, Prediction
 from competitions.predict import perform_round, perform_waiting
 from tests.competitions.conftest import AnsweringGateway
