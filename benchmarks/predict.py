@@ -9,8 +9,6 @@ from typing import Any
 
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
-from feeds.records import FeedRecord
-from feeds.tape.writes import append
 from psycopg2.extras import Json, execute_values
 
 from benchmarks.measure import compare
@@ -19,6 +17,8 @@ from competitions.gateway.types import Answer, ModelIdentity, RoundAnswers
 from competitions.models import Competition, Input, Prediction
 from competitions.predict import perform_round
 from feeds import clock
+from feeds.records import FeedRecord
+from feeds.tape.writes import append
 
 INSERT = (
     "INSERT INTO predictions (input_id, model_id, outcome, reason, "

@@ -3,8 +3,10 @@
 from datetime import UTC, datetime
 
 import pytest
+import sqlalchemy as sa
 
 from feeds import clock
+from feeds.tape.engine import dispose, transaction
 from tests.servers import pytest_configure as pytest_configure  # starts the servers
 
 NOW = datetime(2026, 3, 2, 12, 0, 0, tzinfo=UTC)
@@ -25,28 +27,23 @@ def frozen_clock(at):
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup):
-    """Close the tape's connections before the test database is dropped."""
-    from feeds.tape.engine import dispose
-
+    """The tape's own connections must be closed before the test database goes."""
     yield
     dispose()
 
 
 @pytest.fixture
-def clean_tape(django_db_setup, django_db_blocker):
-    """An empty tape, emptied again after the test; call it to empty it in between.
+def tape(db):
+    """An empty tape, emptied again afterwards: it is outside Django's transaction.
 
-    The tape has its own connection, so Django's rollback does not reach it.
+    Call it to empty it in between.
     """
-    from feeds.tape.engine import transaction
 
-    def empty() -> None:
+    def empty():
+        # Not TRUNCATE: the test's transaction may still hold a lock on what it read.
         with transaction() as connection:
-            connection.exec_driver_sql(
-                "TRUNCATE tape.feed_records, tape.feed_ingestion_state"
-            )
+            for table in ("feed_records", "feed_ingestion_state", "feed_refusals"):
+                connection.execute(sa.text(f"DELETE FROM tape.{table}"))
 
-    with django_db_blocker.unblock():
-        empty()
-        yield empty
-        empty()
+    yield empty
+    empty()

@@ -3,11 +3,11 @@
 from datetime import datetime, timedelta
 
 import pytest
-from feeds.records import FeedRecord
-from feeds.tape.writes import append
 
 from competitions import lifecycle
 from competitions.gateway.types import Answer, ModelIdentity, RoundAnswers
+from feeds.records import FeedRecord
+from feeds.tape.writes import append
 
 SOURCE = "simulated"
 
@@ -40,11 +40,11 @@ def competition(db, frozen_clock):
 
 
 @pytest.fixture
-def tape(clean_tape, frozen_clock):
+def tape(tape, frozen_clock):
     """120 one-minute candles that closed before NOW, closing at 100, 101, ... 219."""
     closes = [100.0 + i for i in range(120)]
     append(candles(frozen_clock - timedelta(minutes=120), closes))
-    return closes
+    return tape
 
 
 def identity(model_id, **changes):
