@@ -89,7 +89,7 @@ def _from_scores(
         )
         .values_list("prediction__model_id", binned)
         .annotate(mean=Avg("value"), scores=Count("pk"))
-        .order_by("2")
+        .order_by(binned)
     )
 
 

@@ -256,9 +256,14 @@ def page(
         "clock_start": time.start.timestamp(),
         "clock_anchor": time.anchor.timestamp(),
         "clock_speed": time.speed,
-        "layout": "site/_live.html" if request.htmx else "site/base.html",  # type: ignore[attr-defined]  django_htmx sets it
+        "layout": "site/_live.html" if is_refresh(request) else "site/base.html",
     }
     return render(request, template, {**frame, **context})
+
+
+def is_refresh(request: HttpRequest) -> bool:
+    """Whether htmx asks, which wants the content without the frame."""
+    return bool(getattr(request, "htmx", False))
 
 
 def csv_response(
