@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.decorators import api_view
 from rest_framework.exceptions import NotFound
@@ -106,8 +106,9 @@ class LatestEmission(serializers.ModelSerializer[Checkpoint]):
         model = Checkpoint
         fields = ["checkpoint_id", "status", "period_start", "period_end", "emission"]
 
-    def get_emission(self, checkpoint: Checkpoint) -> Emission:
-        return _emission(checkpoint)  # type: ignore[return-value]  for the schema
+    @extend_schema_field(Emission)
+    def get_emission(self, checkpoint: Checkpoint) -> dict[str, Any]:
+        return _emission(checkpoint)
 
 
 class CliFormat(serializers.Serializer[Any]):
@@ -128,8 +129,8 @@ class Prize(serializers.Serializer[Any]):
 
 class LatestPrizes(serializers.ModelSerializer[Checkpoint]):
     checkpoint_id = serializers.CharField(source="__str__")
-    total_prize = serializers.IntegerField()
-    prizes = Prize(many=True)
+    total_prize = serializers.SerializerMethodField()
+    prizes = serializers.SerializerMethodField()
 
     class Meta:
         model = Checkpoint
@@ -141,6 +142,13 @@ class LatestPrizes(serializers.ModelSerializer[Checkpoint]):
             "total_prize",
             "prizes",
         ]
+
+    def get_total_prize(self, checkpoint: Checkpoint) -> int:
+        return self.context["total_prize"]
+
+    @extend_schema_field(Prize(many=True))
+    def get_prizes(self, checkpoint: Checkpoint) -> list[dict[str, Any]]:
+        return formats.prizes(checkpoint, self.context["total_prize"])
 
 
 class Reward(serializers.Serializer[Any]):
@@ -252,10 +260,8 @@ def latest_prizes(request: Request) -> Response:
     """The newest checkpoint's prizes, with its context."""
     query = read_query(LatestPrizeQuery, request)
     checkpoint = _latest(query)
-    total = query["total_prize"]
-    checkpoint.total_prize = total  # type: ignore[attr-defined]  only to be shown
-    checkpoint.prizes = formats.prizes(checkpoint, total)  # type: ignore[attr-defined]
-    return Response(LatestPrizes(checkpoint).data)
+    context = {"total_prize": query["total_prize"]}
+    return Response(LatestPrizes(checkpoint, context=context).data)
 
 
 @extend_schema(

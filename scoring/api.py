@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.decorators import api_view
 from rest_framework.request import Request
@@ -64,9 +64,10 @@ class BoardRow(serializers.ModelSerializer[LeaderboardEntry]):
             "cruncher_name",
         ]
 
-    def get_score_ranking(self, entry: LeaderboardEntry) -> Ranking:
+    @extend_schema_field(Ranking)
+    def get_score_ranking(self, entry: LeaderboardEntry) -> dict[str, Any]:
         board = entry.leaderboard
-        return {  # type: ignore[return-value]  the annotation is the schema's
+        return {
             "key": board.ranking_key,
             "value": entry.ranking_value,
             "direction": board.ranking_direction,
@@ -99,7 +100,7 @@ class PredictionQuery(PageQuery):
     )
 
 
-class PredictionRow(serializers.Serializer[Prediction]):
+class PredictionRow(serializers.Serializer[Any]):
     """A prediction and its score; `score_failed` is true until it has one."""
 
     model_id = serializers.CharField(source="model.model_id")
@@ -129,7 +130,8 @@ class PredictionRow(serializers.Serializer[Prediction]):
             return prediction.reason or prediction.input.reason or NOT_SCORED
         return None if score.success else score.failed_reason or NOT_SCORED
 
-    def get_scored_at(self, prediction: Prediction) -> datetime | None:
+    @extend_schema_field(serializers.DateTimeField(allow_null=True))
+    def get_scored_at(self, prediction: Prediction) -> str | None:
         score = self._score(prediction)
         instant = serializers.DateTimeField().to_representation
         return instant(score.scored_at) if score else None
