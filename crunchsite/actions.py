@@ -49,8 +49,8 @@ def _pause_effect(competition: Competition) -> list[str]:
     )
     return [
         f"{_models(competition)} models are asked no more.",
-        f"{rounds['asked']} rounds that were asked are still scored; "
-        f"{rounds['waiting']} that were not end as missed.",
+        f"{rounds['asked']} asked rounds are still scored.",
+        f"{rounds['waiting']} rounds that were not asked end as missed.",
     ]
 
 

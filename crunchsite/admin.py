@@ -154,9 +154,7 @@ class CompetitionAdmin(SiteAdmin):
         )
         return [act, *super().get_urls()]
 
-    def act_view(
-        self, request: HttpRequest, object_id: int, name: str
-    ) -> HttpResponse:
+    def act_view(self, request: HttpRequest, object_id: int, name: str) -> HttpResponse:
         """Say what the action will do and ask why; done only when it is posted."""
         competition = self.get_object(request, str(object_id))
         if competition is None or name not in ACTIONS:

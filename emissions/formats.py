@@ -36,13 +36,15 @@ def percentages(shares: Sequence[int]) -> list[float]:
 
 
 def model_shares(checkpoint: Checkpoint) -> list[tuple[dict[str, Any], int | None]]:
-    """The ranking's places in order, with their billionths; None without emission."""
+    """The ranking's places in order, with the billionths that each brought in.
+
+    Crunchers are paid, not models: a cruncher's share stands at their best model and
+    None at the others, and everywhere as long as there is no emission.
+    """
     places = checkpoint.meta.get("ranking", [])
-    if not checkpoint.entries:
-        return [(place, None) for place in places]
-    rewards = checkpoint.entries[0]["cruncher_rewards"]
-    by_index = {reward["cruncher_index"]: reward["reward_pct"] for reward in rewards}
-    return [(place, by_index.get(i)) for i, place in enumerate(places)]
+    rewards = checkpoint.entries[0]["cruncher_rewards"] if checkpoint.entries else []
+    shares = {reward["cruncher_index"]: reward["reward_pct"] for reward in rewards}
+    return [(place, shares.pop(place["cruncher_index"], None)) for place in places]
 
 
 def cli_format(checkpoint: Checkpoint, emission: dict[str, Any]) -> dict[str, Any]:

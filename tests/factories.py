@@ -304,6 +304,10 @@ def _board(
             ranking_value=metrics[m]["score_recent"],
             metrics=metrics[m],
             prediction_count=280 - 3 * m,
+            samples={
+                name: {"count": 4 * hours - 3 * m, "expected": 4 * hours}
+                for name, hours in WINDOWS_H.items()
+            },
         )
         for place, m in enumerate(order, start=1)
     )
@@ -317,8 +321,11 @@ def _checkpoint(
     age: int,
     pubkey: str,
 ) -> Checkpoint:
-    tiers = [35, 10, 10, 10, 10, 5, 5, 5, 5, 5][: len(roster)]
-    shares = split(tiers) + [0] * (len(roster) - len(tiers))
+    tiers = [35, 10, 10, 10, 10, 5, 5, 5, 5, 5] + [0] * len(roster)
+    shares: dict[int, int] = {}
+    for model, share in zip(roster, split(tiers[: len(roster)]), strict=True):
+        index = model.cruncher.cruncher_index
+        shares[index] = shares.get(index, 0) + share
     submitted = age > 1
     return Checkpoint.objects.create(
         competition=of,
@@ -332,7 +339,7 @@ def _checkpoint(
                 "crunch": pubkey,
                 "cruncher_rewards": [
                     {"cruncher_index": i, "reward_pct": share}
-                    for i, share in enumerate(shares)
+                    for i, share in shares.items()
                 ],
                 "compute_provider_rewards": [
                     {"provider": "COMPUTExWALLET", "reward_pct": 1_000_000_000}
@@ -348,6 +355,7 @@ def _checkpoint(
                     "model_id": model.model_id,
                     "model_name": model.name,
                     "cruncher_name": model.cruncher.name,
+                    "cruncher_index": model.cruncher.cruncher_index,
                     "prediction_count": 600 - i,
                     "snapshot_count": 168,
                     "result_summary": {"value": round(0.6 - 0.05 * i, 4)},

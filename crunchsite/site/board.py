@@ -5,15 +5,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import Sum
-
 from competitions.errors import CompetitionError
 from competitions.models import Competition, ParticipantModel
 from competitions.schema import report_schema
 from competitions.wiring import wiring_of
 from crunchsite.site.charts import Chart, Spark, line_chart, series_rows, spark
 from crunchsite.site.series import Series, points_of, recent, rolling
-from scoring.models import Leaderboard, LeaderboardEntry, Snapshot
+from scoring.models import Leaderboard, LeaderboardEntry
 
 PAGE_ROWS = 100
 MOST_COLUMNS = 6
@@ -121,12 +119,11 @@ def board_of(competition: Competition, *, after: int = 0) -> Board | None:
         rolling(points_of(competition, models, newest.as_of, window), window),
         newest.as_of,
     )
-    coverage = coverage_of(models, newest, window)
     drawn = [e for e in entries if e.model_id in series][:LINES]
     return Board(
         newest=newest,
         columns=columns,
-        rows=_rows(entries, columns, coverage, series, drawn[:TONES]),
+        rows=_rows(entries, columns, newest, series, drawn[:TONES]),
         chart=line_chart(
             [(e.model.name, e.model.model_id, series[e.model_id]) for e in drawn],
             tones=TONES,
@@ -141,7 +138,7 @@ def board_of(competition: Competition, *, after: int = 0) -> Board | None:
 def _rows(
     entries: Sequence[LeaderboardEntry],
     columns: list[Column],
-    coverage: dict[int, float],
+    board: Leaderboard,
     series: dict[int, Series],
     toned: Sequence[LeaderboardEntry],
 ) -> list[Row]:
@@ -150,7 +147,7 @@ def _rows(
         Row(
             entry=entry,
             cells=[(column, entry.metrics.get(column.key)) for column in columns],
-            coverage=coverage.get(entry.model_id),
+            coverage=coverage_of(entry, board.ranking_key),
             spark=spark(series[entry.model_id]) if entry.model_id in series else None,
             tone=tones.get(entry.pk, 0),
         )
@@ -158,17 +155,9 @@ def _rows(
     ]
 
 
-def coverage_of(
-    models: Sequence[int], board: Leaderboard, window: timedelta
-) -> dict[int, float]:
-    """Scored share of the resolved rounds of each model's window; absent if unknown."""
-    sums = (
-        Snapshot.objects.filter(
-            model__in=models,
-            period_end__gt=board.as_of - window,
-            period_start__lt=board.as_of,
-        )
-        .values_list("model_id")
-        .annotate(scored=Sum("prediction_count"), expected=Sum("expected_count"))
-    )
-    return {model: scored / expected for model, scored, expected in sums if expected}
+def coverage_of(entry: LeaderboardEntry, ranking_key: str) -> float | None:
+    """Scored share of the rounds of the ranking's window; None when none ended."""
+    samples = entry.samples.get(ranking_key) or next(iter(entry.samples.values()), None)
+    if not samples or not samples["expected"]:
+        return None
+    return min(1.0, samples["count"] / samples["expected"])

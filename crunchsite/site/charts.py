@@ -14,6 +14,7 @@ import numpy as np
 from crunchsite.site.series import Series, on_one_grid
 
 SIZE = 1000
+LEFT = 45  # room for the labels of the value axis
 SPARK_WIDTH, SPARK_HEIGHT, SPARK_PAD = 120, 28, 3
 HEIGHT_PX = 260
 LABEL_GAP_PX = 17
@@ -90,7 +91,7 @@ def line_chart(
         known = ~np.isnan(own.value)
         if not known.any():
             continue
-        x = _scale(own.at, left, right, 0, SIZE)
+        x = _scale(own.at, left, right, LEFT, SIZE)
         y = _scale(own.value, low, high, SIZE, 0)
         end = float(y[known][-1]) / SIZE * 100
         tone = i + 1 if i < tones else 0
@@ -156,10 +157,14 @@ def _time_ticks(left: float, right: float, most: int = 6) -> list[Tick]:
         ticks.append(
             Tick(
                 label=f"{instant:%d %b}" if midnight else f"{instant:%H:%M}",
-                place=round((i * step_s - left) / (right - left) * 100, 2),
+                place=round(_place(i * step_s, left, right), 2),
             )
         )
-    return [t for t in ticks if 2 <= t.place <= 96]
+    return [t for t in ticks if 8 <= t.place <= 96]
+
+
+def _place(at: float, left: float, right: float) -> float:
+    return (LEFT + (at - left) / (right - left) * (SIZE - LEFT)) / SIZE * 100
 
 
 def _spread_labels(lines: list[Line]) -> None:

@@ -97,7 +97,7 @@ def model(request: HttpRequest, model_id: str) -> HttpResponse:
                 (column, entry.metrics.get(column.key))
                 for column in columns_of(competition, board.ranking_key)
             ],
-            "coverage": coverage_of([shown.pk], board, window).get(shown.pk),
+            "coverage": coverage_of(entry, board.ranking_key),
             "chart": line_chart([(name, "", s) for name, s in series.items()], tones=1),
             "chart_names": list(series),
             "chart_rows": series_rows(list(series.values()), most=TABLE_ROWS),

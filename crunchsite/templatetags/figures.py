@@ -71,3 +71,9 @@ def answer(output: dict[str, Any]) -> str:
 def basis_points(fraction: float) -> str:
     """A return in hundredths of a percent, signed."""
     return f"{fraction * 10_000:+.2f} bp".replace("-", MINUS)
+
+
+@register.filter
+def status_tone(status: str) -> str:
+    """The colour of a competition's status in the admin."""
+    return {"ACTIVE": "success", "PAUSED": "warning", "ENDED": "info"}.get(status, "")
