@@ -53,6 +53,7 @@ class StubGateway:
                 for key in expected
             ],
             joined=[],
+            timing={},
         )
 
 
@@ -115,14 +116,14 @@ def _competition() -> Competition:
     competition = lifecycle.create_competition(
         slug="bench-predict", pack_name="baseline", feed_source="simulated"
     )
-    now = clock.now()
+    minute = clock.now().replace(second=0, microsecond=0)
     append(
         FeedRecord(
             source="simulated",
             subject="BTCUSDT",
             kind="candle",
             granularity="1m",
-            ts_event=now - timedelta(minutes=i),
+            ts_event=minute - timedelta(minutes=i),
             values=dict.fromkeys(("open", "high", "low", "close"), 100.0 + i)
             | {"volume": 1.0},
         )

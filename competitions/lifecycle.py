@@ -118,6 +118,12 @@ def missing_points(competition: Competition) -> list[str]:
     return missing
 
 
+def check_running() -> None:
+    """Resolve the wiring of every active competition; raises CompetitionError."""
+    for competition in Competition.objects.active():
+        wiring_of(competition)
+
+
 def next_slot(after: datetime, interval_s: int) -> datetime:
     """The first multiple of the interval since the epoch that is later than `after`."""
     slots = int(after.timestamp() // interval_s) + 1

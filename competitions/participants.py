@@ -9,43 +9,44 @@ from competitions.gateway.types import ModelIdentity
 from competitions.models import Competition, Cruncher, ParticipantModel
 from feeds import clock
 
+_IDENTITY = (
+    *("name", "deployment_id", "state"),
+    *("cruncher__cruncher_id", "cruncher__name", "cruncher__wallet"),
+)
+
 
 def sync_roster(
     *, competition: Competition, identities: Iterable[ModelIdentity]
-) -> dict[str, ParticipantModel]:
-    """Bring the rows in line with the orchestrator; returns the expected models by id.
+) -> dict[str, int]:
+    """Bring the rows in line with the orchestrator; returns the expected models.
 
-    Two statements when nothing changed; a model that the orchestrator does not mention
-    stays expected (it is ABSENT) until it is said to be STOPPED.
+    The result maps `model_id` to primary key. One statement when nothing changed; a
+    model that the orchestrator does not mention stays expected (it is ABSENT) until it
+    is said to be STOPPED.
     """
     known = {
-        model.model_id: model
-        for model in ParticipantModel.objects.real()
+        row[0]: row
+        for row in ParticipantModel.objects.real()
         .filter(competition=competition)
-        .select_related("cruncher")
+        .values_list("model_id", "pk", *_IDENTITY)
     }
-    changed = [i for i in identities if _differs(known.get(i.model_id), i)]
+    changed = [
+        identity
+        for identity in identities
+        if identity.model_id not in known
+        or known[identity.model_id][2:] != _facts(identity)
+    ]
     if changed:
         _upsert(competition, changed)
-        return {
-            model.model_id: model
-            for model in ParticipantModel.objects.expected(competition)
-        }
+        expected = ParticipantModel.objects.expected(competition)
+        return dict(expected.values_list("model_id", "pk"))
     stopped = ParticipantModel.State.STOPPED
-    return {key: model for key, model in known.items() if model.state != stopped}
+    return {row[0]: row[1] for row in known.values() if row[4] != stopped}
 
 
-def _differs(model: ParticipantModel | None, identity: ModelIdentity) -> bool:
-    if model is None or model.cruncher is None:
-        return True
+def _facts(identity: ModelIdentity) -> tuple[str, ...]:
+    """What `_IDENTITY` holds of a model's row."""
     return (
-        model.name,
-        model.deployment_id,
-        model.state,
-        model.cruncher.cruncher_id,
-        model.cruncher.name,
-        model.cruncher.wallet,
-    ) != (
         identity.name,
         identity.deployment_id,
         identity.state,
@@ -121,16 +122,15 @@ def _upsert_crunchers(
     }
 
 
-def record_errors(
-    *, models: Mapping[str, ParticipantModel], errors: Mapping[str, str]
-) -> None:
+def record_errors(*, models: Mapping[str, int], errors: Mapping[str, str]) -> None:
     """Keep each failing model's own last error where its owner sees it."""
     now = clock.now()
-    failing = []
-    for model_id, text in errors.items():
-        model = models[model_id]
-        model.last_error, model.last_error_at, model.updated_at = text, now, now
-        failing.append(model)
+    failing = [
+        ParticipantModel(
+            pk=models[model_id], last_error=text, last_error_at=now, updated_at=now
+        )
+        for model_id, text in errors.items()
+    ]
     if failing:
         ParticipantModel.objects.bulk_update(
             failing, ["last_error", "last_error_at", "updated_at"]

@@ -27,7 +27,7 @@ from competitions.gateway.types import (
     RoundAnswers,
 )
 from competitions.lifecycle import subject_of
-from competitions.models import Input, ParticipantModel, Prediction
+from competitions.models import Input, Prediction
 from competitions.participants import record_errors, sync_roster
 from competitions.slots import Wiring
 from competitions.wiring import wiring_of
@@ -252,7 +252,7 @@ def _invalid(answer: Answer, problem: str) -> Answer:
 def _keep(
     round_: Input,
     question: Question,
-    models: Mapping[str, ParticipantModel],
+    models: Mapping[str, int],
     answers: list[Answer],
 ) -> bool:
     performed_at = round_.performed_at
@@ -287,7 +287,7 @@ def _keep(
                 (
                     (
                         round_.pk,
-                        models[a.model_id].pk,
+                        models[a.model_id],
                         a.outcome,
                         a.reason[:LONGEST_REASON],
                         a.result if isinstance(a.result, dict) else {},

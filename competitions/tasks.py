@@ -1,13 +1,16 @@
 """Celery tasks of predict rounds: find ids, call a service."""
 
+import sys
 import threading
 from collections import defaultdict
 
 from celery import shared_task
-from celery.signals import worker_shutdown
+from celery.signals import worker_init, worker_shutdown
 
 from competitions import dispatch as grid
+from competitions.errors import CompetitionError
 from competitions.gateway import pool
+from competitions.lifecycle import check_running
 from competitions.models import Competition
 from competitions.predict import perform_waiting
 
@@ -47,6 +50,16 @@ def predict(self, competition_id: int) -> None:  # type: ignore[no-untyped-def]
             perform_waiting(competition_id=competition_id, gateway=gateway)
         finally:
             turn.release()
+
+
+@worker_init.connect
+def check_wiring(**_: object) -> None:
+    """A worker whose callables do not resolve ends at once, with one line."""
+    try:
+        check_running()
+    except CompetitionError as error:
+        sys.stderr.write(f"Error: {error}\n")
+        sys.exit(1)
 
 
 @worker_shutdown.connect

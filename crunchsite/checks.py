@@ -1,5 +1,6 @@
 """System checks of what must hold between settings."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from celery import current_app
@@ -26,7 +27,7 @@ def celery_times(**_: Any) -> list[CheckMessage]:
 
 
 @register("celery")
-def celery_schedule(**_: Any) -> list[CheckMessage]:
+def celery_schedule(**_: Any) -> Sequence[CheckMessage]:
     """Each entry of the schedule names a task that exists, on a queue that exists."""
     current_app.autodiscover_tasks(force=True)
     return [

@@ -1,4 +1,4 @@
-"""Refusals of this app, each with a stable code (docs/operator/feeds.md)."""
+"""The base of all refusals, and those of this app; each has a stable code."""
 
 
 class OperatorError(Exception):

@@ -40,11 +40,11 @@ def competition(db, frozen_clock):
 
 
 @pytest.fixture
-def tape(clean_tape, frozen_clock):
+def tape(tape, frozen_clock):
     """120 one-minute candles that closed before NOW, closing at 100, 101, ... 219."""
     closes = [100.0 + i for i in range(120)]
     append(candles(frozen_clock - timedelta(minutes=120), closes))
-    return closes
+    return tape
 
 
 def identity(model_id, **changes):
@@ -77,7 +77,7 @@ class AnsweringGateway:
     def ask(self, *, feed, question, expected):
         self.asked.append((feed, question, set(expected)))
         answers = [self._answer(model_id) for model_id in expected]
-        return RoundAnswers(answers=answers, joined=[])
+        return RoundAnswers(answers=answers, joined=[], timing={})
 
     def _answer(self, model_id):
         result = self.results.get(model_id)

@@ -45,9 +45,9 @@ def test_a_pass_is_bounded_and_the_next_one_goes_on(competition, at, monkeypatch
 def test_dispatch_needs_the_same_statements_for_one_and_many_slots(
     competition, at, django_assert_num_queries
 ):
-    with at(SLOT), django_assert_num_queries(6):
+    with at(SLOT), django_assert_num_queries(4):
         dispatch.dispatch()
-    with at(SLOT + timedelta(minutes=50)), django_assert_num_queries(6):
+    with at(SLOT + timedelta(minutes=50)), django_assert_num_queries(4):
         dispatch.dispatch()
 
 

@@ -125,8 +125,8 @@ def test_statements_do_not_depend_on_the_number_of_models(competition):
     assert counts[1] == counts[3] <= 5
 
 
-def test_a_tape_without_candles_misses_the_round_with_the_reason(round_, clean_tape):
-    clean_tape()
+def test_a_tape_without_candles_misses_the_round_with_the_reason(round_, tape):
+    tape()
     ask(round_, {"a": 1.0})
     round_.refresh_from_db()
     assert round_.status == "MISSED"
