@@ -1,8 +1,9 @@
 """Checkpoints: a period that is over is ranked as the leaderboard ranks, and paid.
 
-Periods lie on the grid of multiples of `emission_interval_s` since the epoch. The first
-is the one in which the competition was activated, so it may have been partly idle. A
-period without a single snapshot gets no checkpoint; the next one with snapshots follows.
+Periods lie on the grid of multiples of `emission_interval_s` since the epoch. The
+first is the one in which the competition was activated, so it may have been partly
+idle. A period without a single snapshot gets no checkpoint; the next one with
+snapshots follows.
 """
 
 from collections.abc import Sequence
@@ -30,7 +31,7 @@ log = structlog.get_logger(__name__)
 def close_due(*, now: datetime) -> list[Checkpoint]:
     """Close every period that is over, of all competitions; returns what was made.
 
-    A competition that fails is logged, tried again by the next call, and stops no other.
+    A competition that fails is logged, tried again by the next call, stops no other.
     """
     made = []
     for competition in Competition.objects.filter(activated_at__isnull=False):
@@ -53,7 +54,7 @@ def close_due_of(*, competition: Competition, now: datetime) -> list[Checkpoint]
 
 
 def next_period(*, competition: Competition) -> tuple[datetime, datetime] | None:
-    """The earliest period without a checkpoint that has a snapshot; None without one."""
+    """The earliest period with a snapshot and no checkpoint; None if there is none."""
     activated_at = competition.activated_at
     assert activated_at is not None  # callers choose activated ones
     length_s = competition.emission_interval_s
@@ -122,13 +123,13 @@ def ranking_of(
     whose ranking figure is unknown; the others keep their order and rank from 1.
     """
     counts = {
-        row["model"]: row
-        for row in Snapshot.objects.filter(
+        model: (snapshot_count, prediction_count)
+        for model, snapshot_count, prediction_count in Snapshot.objects.filter(
             model__competition=competition, period_end__gt=start, period_start__lt=end
         )
-        .values("model")
-        .annotate(snapshots=Count("pk"), scores=Sum("prediction_count"))
         .order_by("model")
+        .values_list("model")
+        .annotate(Count("pk"), Sum("prediction_count"))
     }
     lines = leaderboard.standings(competition=competition, wiring=wiring, as_of=end)
     payable = [
@@ -136,16 +137,17 @@ def ranking_of(
         for line in lines
         if line.rank is not None
         and line.value is not None
-        and line.model.pk in counts
-        and counts[line.model.pk]["scores"] > 0
+        and counts.get(line.model.pk, (0, 0))[1] > 0
     ]
     return [
-        _entry(line, rank, counts[line.model.pk])
+        _entry(line, rank, *counts[line.model.pk])
         for rank, line in enumerate(payable, start=1)
     ]
 
 
-def _entry(line: Standing, rank: int, counts: dict[str, int]) -> dict[str, Any]:
+def _entry(
+    line: Standing, rank: int, snapshot_count: int, prediction_count: int
+) -> dict[str, Any]:
     cruncher = line.model.cruncher
     assert cruncher is not None  # every real model has one, by constraint
     return {
@@ -154,8 +156,8 @@ def _entry(line: Standing, rank: int, counts: dict[str, int]) -> dict[str, Any]:
         "model_name": line.model.name,
         "cruncher_name": cruncher.name,
         "cruncher_index": cruncher.cruncher_index,
-        "prediction_count": counts["scores"],
-        "snapshot_count": counts["snapshots"],
+        "prediction_count": prediction_count,
+        "snapshot_count": snapshot_count,
         "result_summary": dict(line.metrics),
     }
 

@@ -1,4 +1,4 @@
-"""From a ranking to rewards: the default tiers, and the shape every builder must give."""
+"""From a ranking to rewards: the default tiers, and the shape of every payout."""
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
@@ -43,7 +43,9 @@ def tier_shares(count: int) -> list[int]:
 
     What the tiers leave when there are fewer than ten ranks goes to all in equal parts.
     """
-    tiers = [Fraction(TIERS[i]) if i < len(TIERS) else Fraction(0) for i in range(count)]
+    tiers = [
+        Fraction(TIERS[i]) if i < len(TIERS) else Fraction(0) for i in range(count)
+    ]
     if not tiers:
         return []
     left = (100 - sum(tiers)) / count

@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 from django.db import connection, transaction
-from django.db.models import Max, Q
+from django.db.models import Q
 from pydantic import BaseModel, ValidationError
 
 from competitions.models import Competition, Input, ParticipantModel, Prediction
@@ -22,7 +22,7 @@ from competitions.wiring import wiring_of
 from feeds import clock
 from feeds.bulk import copy_rows
 from scoring import leaderboard, locks, snapshots, truth
-from scoring.models import Score, Snapshot
+from scoring.models import Score
 from scoring.periods import following
 from scoring.scoring import score_all
 from scoring.truth import Truth
@@ -83,7 +83,9 @@ def run_cycle(*, competition_id: int) -> CycleReport:
             break
         assert rounds[-1].resolvable_at is not None  # a due round has it
         last = (rounds[-1].resolvable_at, rounds[-1].pk)
-    report.rebuilt = _sum_up(competition, wiring)
+    if report.resolved or leaderboard.is_behind(competition, clock.now()):
+        _sum_up(competition, wiring)
+        report.rebuilt = True
     if report.resolved or report.unresolvable:
         log.info("cycle.done", competition=competition.slug, **vars(report))
     return report
@@ -128,9 +130,7 @@ def _score_batch(
 
 def _not_closed(competition: Competition, now: datetime) -> datetime:
     """`now`, but never inside a closed period, should a worker's clock be behind."""
-    closed = Snapshot.objects.filter(
-        model__competition=competition, is_closed=True
-    ).aggregate(end=Max("period_end"))["end"]
+    closed = snapshots.last_closed_end(competition)
     return max(now, closed) if closed else now
 
 
@@ -241,12 +241,9 @@ def _json(value: dict[str, Any] | None) -> str | None:
 
 
 @transaction.atomic
-def _sum_up(competition: Competition, wiring: Wiring) -> bool:
-    """Rebuild open snapshots and the newest board, if anything happened since."""
-    if not leaderboard.is_behind(competition, clock.now()):
-        return False
+def _sum_up(competition: Competition, wiring: Wiring) -> None:
+    """Rebuild open snapshots and the newest board from what is stored."""
     locks.own(competition.pk)
     now = _not_closed(competition, clock.now())
     snapshots.refresh(competition=competition, wiring=wiring, now=now)
     leaderboard.publish(competition=competition, wiring=wiring, now=now)
-    return True

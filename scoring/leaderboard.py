@@ -79,7 +79,8 @@ def figures(
     }
     names = summary_fields(config)
     shortest = max(windows.values())
-    columns, parameters = [], []
+    columns: list[str] = []
+    parameters: list[Any] = []
     for since in windows.values():
         columns.append(
             "sum(value * prediction_count) FILTER (WHERE period_end > %s), "
@@ -88,7 +89,9 @@ def figures(
         )
         parameters += [since] * 3
     for name in names:
-        known = "period_end > %s AND jsonb_typeof(result_summary_jsonb -> %s) = 'number'"
+        known = (
+            "period_end > %s AND jsonb_typeof(result_summary_jsonb -> %s) = 'number'"
+        )
         columns.append(
             "sum((result_summary_jsonb ->> %s)::float8 * prediction_count) "
             f"FILTER (WHERE {known}), sum(prediction_count) FILTER (WHERE {known})"
@@ -225,16 +228,18 @@ def is_behind(competition: Competition, now: datetime) -> bool:
 def publish(*, competition: Competition, wiring: Wiring, now: datetime) -> Leaderboard:
     """Write the board of this instant and make it the newest, all at once.
 
-    The newest board of the same hour gives way to it; those of past hours stay.
+    The newest board of the same hour gives way to it; those of past hours stay. What
+    was scored at `now` itself is on it: `as_of` is the first instant that is not.
     """
-    lines = standings(competition=competition, wiring=wiring, as_of=now)
+    as_of = now + timedelta.resolution
+    lines = standings(competition=competition, wiring=wiring, as_of=as_of)
     newest = Leaderboard.objects.filter(competition=competition, is_newest=True)
     newest.filter(as_of__gte=floor(now, HISTORY_PERIOD_S)).delete()
     newest.update(is_newest=False)
     aggregation = wiring.config.aggregation
     board = Leaderboard.objects.create(
         competition=competition,
-        as_of=now,
+        as_of=as_of,
         ranking_key=aggregation.ranking_key,
         ranking_direction=aggregation.ranking_direction,
         created_at=now,

@@ -121,9 +121,7 @@ def _checked_alone(
         return Failure(f"{problem}: {text}")
 
 
-def _scored(
-    result: Any, value_field: str, to_json: Callable[[Any], bytes]
-) -> Scored:
+def _scored(result: Any, value_field: str, to_json: Callable[[Any], bytes]) -> Scored:
     if isinstance(result, Failure):
         return result.scored
     if not getattr(result, "success", True):

@@ -7,17 +7,14 @@ time and closed. The same scores always give the same content hash.
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import numpy as np
 from django.db import connection
-from django.db.models import Max
 
 from competitions.contract import CrunchConfig
-from competitions.models import Competition, Input, Prediction
+from competitions.models import Competition, Prediction
 from competitions.slots import Wiring
 from scoring.columns import read_columns
 from scoring.metrics import MetricsContext, default_registry
@@ -87,7 +84,7 @@ def refresh(*, competition: Competition, wiring: Wiring, now: datetime) -> None:
     period are constant, and there is rarely more than one such period.
     """
     rows = []
-    for period in open_periods(competition, now):
+    for period in open_periods(competition):
         built = build(competition=competition, wiring=wiring, period=period)
         for snapshot in built:
             snapshot.is_closed = period.end <= now
@@ -109,11 +106,9 @@ def refresh(*, competition: Competition, wiring: Wiring, now: datetime) -> None:
     ).delete()
 
 
-def open_periods(competition: Competition, now: datetime) -> list[Period]:
+def open_periods(competition: Competition) -> list[Period]:
     """Periods after the last closed one that have a resolved round, oldest first."""
-    closed_end = Snapshot.objects.filter(
-        model__competition=competition, is_closed=True
-    ).aggregate(end=Max("period_end"))["end"]
+    closed_end = last_closed_end(competition)
     length = timedelta(seconds=competition.snapshot_period_s)
     with connection.cursor() as cursor:
         cursor.execute(
@@ -132,10 +127,21 @@ def open_periods(competition: Competition, now: datetime) -> list[Period]:
     ]
 
 
+def last_closed_end(competition: Competition) -> datetime | None:
+    """Where the closed part of a competition's history ends."""
+    # The newest by the index on period_end, not max() over all of history.
+    return (
+        Snapshot.objects.filter(model__competition=competition, is_closed=True)
+        .order_by("-period_end")
+        .values_list("period_end", flat=True)
+        .first()
+    )
+
+
 def build(
     *, competition: Competition, wiring: Wiring, period: Period
 ) -> list[Snapshot]:
-    """The period's snapshots as they follow from the stored scores; nothing is written."""
+    """The period's snapshots as they follow from the stored scores; writes nothing."""
     found = read_scores(competition=competition, wiring=wiring, period=period)
     names = _model_names(competition)
     counts = (~np.isnan(found.scores)).sum(axis=0)
@@ -172,9 +178,7 @@ def build(
     return snapshots
 
 
-def read_scores(
-    *, competition: Competition, wiring: Wiring, period: Period
-) -> Scores:
+def read_scores(*, competition: Competition, wiring: Wiring, period: Period) -> Scores:
     """Read a period's resolved rounds and their predictions in two statements."""
     span = [competition.pk, period.start, period.end]
     signal = signal_field(wiring.config)

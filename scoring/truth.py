@@ -66,7 +66,7 @@ def resolve(
             truths[i] = _from_slot(round_, wiring)
         else:
             subject = round_.scope.get("subject") or round_.scope.get("asset")
-            on_tape[subject or wiring.config.scope.subject].append(i)  # type: ignore[attr-defined]
+            on_tape[subject or wiring.config.scope.subject].append(i)
     fraction = wiring.config.max_ground_truth_staleness_fraction
     for subject, places in on_tape.items():
         feed = Feed(
@@ -85,7 +85,7 @@ def resolve(
 
 
 def _raw_data_of_immediate(rounds: Sequence[Input]) -> dict[int, dict[str, Any]]:
-    """What the tape showed to rounds without a horizon: their truth is known at once."""
+    """The raw input of rounds without a horizon: their truth is known at once."""
     ids = [r.pk for r in rounds if r.resolvable_at == r.performed_at]
     if not ids:
         return {}
@@ -221,10 +221,11 @@ def _from_slot(round_: Input, wiring: Wiring) -> Truth:
             actuals = actuals.model_dump(mode="json")
         if actuals is None:
             return WAITING
-        if not isinstance(actuals, dict):
-            raise TypeError(f"the truth was {type(actuals).__name__}; give a dict")
     except Exception as error:
         log.exception("truth.failed", round=round_.pk, error=str(error))
+        return WAITING
+    if not isinstance(actuals, dict):
+        log.error("truth.failed", round=round_.pk, found=type(actuals).__name__)
         return WAITING
     return Truth(
         actuals=actuals,

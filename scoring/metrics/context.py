@@ -11,7 +11,7 @@ from scoring.metrics.ranks import Floats, spearman_last
 
 @dataclass(frozen=True)
 class Ensemble:
-    """A blend: its signal per round, NaN where it had none, and its members' weights."""
+    """A blend: its signal per round, NaN where it has none, and a weight per model."""
 
     name: str
     signals: Floats

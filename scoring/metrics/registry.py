@@ -64,10 +64,11 @@ class MetricsRegistry:
             column = np.asarray(
                 self.get(name)(context.signals, context.scores, context), dtype=float
             )
-            if column.shape != unknown.shape:
-                raise ValueError(f"shape was {column.shape}; it must be one per model")
         except Exception as error:  # noqa: BLE001  a metric never stops the others
             log.warning("metric.failed", metric=name, error=str(error))
+            return unknown
+        if column.shape != unknown.shape:
+            log.warning("metric.failed", metric=name, error=f"shape {column.shape}")
             return unknown
         return np.where(np.isfinite(column), column, np.nan)
 
