@@ -25,7 +25,9 @@ SHORT = 90
 
 def shortened(text: str) -> str:
     first = text.strip().split("\n", maxsplit=1)[0]
-    return first if len(first) <= SHORT else f"{first[: SHORT - 1]}\N{HORIZONTAL ELLIPSIS}"
+    return (
+        first if len(first) <= SHORT else f"{first[: SHORT - 1]}\N{HORIZONTAL ELLIPSIS}"
+    )
 
 
 @admin.register(ScheduledPrediction)
