@@ -14,6 +14,8 @@ from typing import Any
 
 import structlog
 import websockets
+from grpc import StatusCode
+from grpc.aio import AioRpcError
 from model_runner_client.errors import InvalidCoordinatorUsageError
 from model_runner_client.grpc.generated.dynamic_subclass_pb2 import SetupRequest
 from model_runner_client.grpc.generated.dynamic_subclass_pb2_grpc import (
@@ -46,7 +48,8 @@ class Runner(DynamicSubclassModelRunner):
         setup_timeout_s = kwargs.pop("setup_timeout_s")
         super().__init__(base_classname, **kwargs)
         self.retry_attempts = 1  # the cluster retries, without leaking channels
-        self.setup_timeout = setup_timeout_s
+        self.setup_timeout = setup_timeout_s + 60  # ours ends first, with its reason
+        self._setup_timeout_s = setup_timeout_s
         self.error = ""
 
     @property
@@ -61,11 +64,15 @@ class Runner(DynamicSubclassModelRunner):
     async def setup(self, grpc_channel: Any) -> tuple[bool, Any]:
         self.grpc_stub = DynamicSubclassServiceStub(grpc_channel)
         try:
-            async with asyncio.timeout(self.setup_timeout):
+            async with asyncio.timeout(self._setup_timeout_s):
                 return await self.set_up()
         except TimeoutError:
-            self.error = f"setup did not finish within {self.setup_timeout:g} s"
-            return False, self.ErrorType.GRPC_CONNECTION_FAILED
+            self.error = f"setup did not finish within {self._setup_timeout_s:g} s"
+        except AioRpcError as error:
+            if error.code() is not StatusCode.RESOURCE_EXHAUSTED:
+                raise
+            self.error = "still busy with its setup"
+        return False, self.ErrorType.GRPC_CONNECTION_FAILED
 
     async def set_up(self) -> tuple[bool, Any]:
         """Have the runner instantiate the model; also after it restarted."""
