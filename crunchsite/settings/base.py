@@ -23,6 +23,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 FORMAT_MODULE_PATH = ["crunchsite.formats"]
 
 INSTALLED_APPS = [
@@ -75,7 +77,6 @@ TEMPLATES = [
 ]
 
 STATIC_URL = "static/"
-STATIC_ROOT = VAR_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "crunchsite" / "static"]
 WHITENOISE_USE_FINDERS = True
 
