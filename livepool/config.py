@@ -10,6 +10,10 @@ QUOTE = "USDT"
 SOURCE_PROJECT = "crypto-live-pool-pipelines"
 
 
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 def _mapping(value: dict[Any, Any]) -> Any:
     return field(default_factory=lambda: MappingProxyType(value))
 
@@ -65,17 +69,17 @@ DEFAULT_MODE = "core_major"
 class UniverseConfig:
     """Static filters, all by exact base asset or symbol, never by substring."""
 
-    excluded_bases: frozenset[str] = frozenset(
+    excluded_bases: frozenset[str] = _names(
         # The benchmark, the exchange's own coin, then money, gold and their proxies.
         "BTC BNB "
         "AEUR AUD BRL BUSD DAI EUR EURI FDUSD GBP PAX PAXG PYUSD RLUSD RUB SUSD TRY "
         "TUSD UAH USD1 USDC USDD USDE USDP USDS USDT UST USTC XAUT XUSD "
         # A pair's ratio, not a coin.
-        "ETHBTC".split()
+        "ETHBTC"
     )
     excluded_symbols: frozenset[str] = frozenset()
-    high_noise_bases: frozenset[str] = frozenset(
-        "BANANAS31 BONK NEIRO PEPE PENGU PUMP TRUMP TURBO WIF WLFI".split()
+    high_noise_bases: frozenset[str] = _names(
+        "BANANAS31 BONK NEIRO PEPE PENGU PUMP TRUMP TURBO WIF WLFI"
     )
     leveraged_suffixes: tuple[str, ...] = ("UP", "DOWN", "BULL", "BEAR")
 
