@@ -10,7 +10,7 @@ import io
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ def to_json(value: Any) -> bytes:
     return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False).encode()
 
 
-def to_csv(columns: tuple[str, ...], rows: list[Mapping[str, Any]]) -> bytes:
+def to_csv(columns: tuple[str, ...], rows: Sequence[Mapping[str, Any]]) -> bytes:
     """Rows as CSV; None is an empty field."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")

@@ -106,7 +106,7 @@ class Reader:
     def _document(self, read_document: Callable[[], Any]) -> Pool:
         try:
             payload = read_document()
-        except Exception as error:  # noqa: BLE001  any client of any store may fail
+        except Exception as error:  # any client of any store may fail in its own way
             raise PoolError(f"the document cannot be read: {error!r}") from error
         pool = self.parse(payload, source="fresh_upstream")
         self._verify_document(pool, payload)
@@ -212,7 +212,7 @@ class Reader:
                 return Path(unquote(parts.path)).read_bytes()
             if self.fetch is not None:
                 return self.fetch(uri)
-        except Exception as error:  # noqa: BLE001  any client of any store may fail
+        except Exception as error:  # any client of any store may fail in its own way
             raise PoolError(f"{uri} cannot be read: {error!r}") from error
         raise PoolError(f"{uri} cannot be read without `fetch`")
 
@@ -242,14 +242,9 @@ class Reader:
             return
         data = json.dumps(dict(payload), indent=2, default=str).encode()
         try:
-            if self.last_known_good.read_bytes() == data:
-                return
-        except OSError:
-            self.last_known_good.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=self.last_known_good.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(name).replace(self.last_known_good)
+            _keep(self.last_known_good, data)
+        except OSError as error:
+            log.warning("live pool: the last known good is not kept: %s", error)
 
 
 def load_trend_pool(
@@ -264,6 +259,16 @@ def load_trend_pool(
 def document_file(path: Path) -> Callable[[], Any]:
     """A `read_document` for the local store."""
     return lambda: _read_json(path)
+
+
+def _keep(path: Path, data: bytes) -> None:
+    if path.is_file() and path.read_bytes() == data:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+    Path(name).replace(path)
 
 
 def _bound(step: Callable[[Path], Pool], path: Path) -> Callable[[], Pool]:

@@ -40,7 +40,7 @@ _TRUE = {"1", "true", "yes", "y", "on"}
 _SHADOW_KEYS = ("source_track", "candidate_status", "profile", "activation_date")
 
 
-class ContractViolation(ValueError):
+class ContractError(ValueError):
     """A release breaks its contract; the message lists every violation."""
 
 
@@ -70,9 +70,9 @@ class Report:
         return {"ok": self.ok, **asdict(self)}
 
     def raise_for_errors(self) -> None:
-        """Raise ContractViolation listing all errors, then all warnings."""
+        """Raise ContractError listing all errors, then all warnings."""
         if self.errors:
-            raise ContractViolation("; ".join([*self.errors, *self.warnings]))
+            raise ContractError("; ".join([*self.errors, *self.warnings]))
 
 
 @dataclass(frozen=True)
@@ -225,10 +225,11 @@ class _Check:
             listed = self.symbols(payload.get("symbols"), name)
             if set(listed) != set(symbol_map):
                 self.error(f"{name} symbols and symbol_map name different symbols")
-        size = payload.get("pool_size")
-        if not _is_count(size):
-            self.error(f"{name} pool_size must be a positive integer, was {size!r}")
-        elif int(size) != len(listed):
+        size = _count(payload.get("pool_size"))
+        if size is None:
+            found = payload.get("pool_size")
+            self.error(f"{name} pool_size must be a positive integer, was {found!r}")
+        elif size != len(listed):
             self.error(f"{name} pool_size was {size}, it has {len(listed)} symbols")
         stem = f"{str(payload.get('as_of_date'))[:10]}-{payload.get('mode')}"
         if payload.get("version") != stem:
@@ -398,8 +399,7 @@ class _Check:
         for key in ("as_of_date", "version", "mode", "source_project"):
             value = self.live.get(key)
             setattr(report, key, value if isinstance(value, str) else None)
-        size = self.live.get("pool_size")
-        report.pool_size = int(size) if _is_count(size) else None
+        report.pool_size = _count(self.live.get("pool_size"))
         version = (self.manifest or {}).get("contract_version")
         report.artifact_contract_version = version
 
@@ -408,13 +408,14 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not a number")
 
 
-def _is_count(value: Any) -> bool:
+def _count(value: Any) -> int | None:
     if isinstance(value, bool):
-        return False
+        return None
     try:
-        return int(value) > 0
+        number = int(value)
     except (TypeError, ValueError):
-        return False
+        return None
+    return number if number > 0 else None
 
 
 def _number(text: str) -> float | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 from google.api_core.exceptions import (
@@ -11,6 +12,7 @@ from google.api_core.exceptions import (
     NotFound,
     RetryError,
 )
+from google.auth.exceptions import DefaultCredentialsError
 from google.cloud import firestore
 
 from livepool.stores import ConflictError, Document, StoreError
@@ -20,13 +22,24 @@ class FirestoreDocumentStore:
     """One document; a write names the update time of the version it replaces."""
 
     def __init__(
-        self, client: Any, collection: str, document: str, *, timeout_s: float = 30.0
+        self, *, project: str, collection: str, document: str, timeout_s: float = 30.0
     ) -> None:
-        self._client = client
+        self._project = project
         self._address = collection, document
-        self._document = client.collection(collection).document(document)
         # The client's own retries would wait minutes for a server that is away.
         self._call: dict[str, Any] = {"timeout": timeout_s, "retry": None}
+
+    @cached_property
+    def _client(self) -> Any:
+        try:
+            return firestore.Client(project=self._project)
+        except DefaultCredentialsError as error:
+            raise StoreError(f"Google Cloud has no credentials: {error}") from None
+
+    @property
+    def _document(self) -> Any:
+        collection, document = self._address
+        return self._client.collection(collection).document(document)
 
     def address(self) -> tuple[str, str]:
         return self._address
@@ -65,13 +78,3 @@ def _timestamp(text: str) -> Any:
     from google.api_core.datetime_helpers import DatetimeWithNanoseconds
 
     return DatetimeWithNanoseconds.from_rfc3339(text).timestamp_pb()
-
-
-def open_client(*, project: str) -> Any:
-    """A Firestore client of the project."""
-    from google.auth.exceptions import DefaultCredentialsError
-
-    try:
-        return firestore.Client(project=project)
-    except DefaultCredentialsError as error:
-        raise StoreError(f"Google Cloud has no credentials: {error}") from None

@@ -7,11 +7,14 @@ vouches for the others, and a reader who checks it never takes a mixed set for w
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 import requests
 from google.api_core.exceptions import GoogleAPICallError, NotFound, PreconditionFailed
 from google.api_core.exceptions import RetryError as ApiRetryError
+from google.auth.exceptions import DefaultCredentialsError
+from google.cloud.storage import Client
 from google.cloud.storage.retry import DEFAULT_RETRY
 
 from livepool.artifacts import FILES, MANIFEST, SIGNATURE
@@ -26,13 +29,15 @@ class GcsReleaseStore:
 
     def __init__(
         self,
-        bucket: Any,
         *,
+        project: str,
+        bucket: str,
         prefix: str = ROOT_PREFIX,
         timeout_s: float = 30.0,
         retry_s: float = 60.0,
     ) -> None:
-        self.bucket = bucket
+        self.project = project
+        self.name = bucket
         self.prefix = prefix
         # Repeating a call is safe: every write carries a precondition.
         self._call = {
@@ -40,8 +45,15 @@ class GcsReleaseStore:
             "retry": DEFAULT_RETRY.with_timeout(retry_s),
         }
 
+    @cached_property
+    def bucket(self) -> Any:
+        try:
+            return Client(project=self.project).bucket(self.name)
+        except DefaultCredentialsError as error:
+            raise StoreError(f"Google Cloud has no credentials: {error}") from None
+
     def uri(self, path: str = "") -> str:
-        return f"gs://{self.bucket.name}/{self.prefix}/{path}".rstrip("/")
+        return f"gs://{self.name}/{self.prefix}/{path}".rstrip("/")
 
     def read_release(self, version: str) -> dict[str, bytes]:
         return {n: data for n, (data, _) in self._read(f"releases/{version}").items()}
@@ -161,14 +173,3 @@ def _translated(action: str) -> Iterator[None]:
         raise ConflictError(f"{action}: {error.message}") from error
     except (GoogleAPICallError, ApiRetryError, requests.RequestException) as error:
         raise StoreError(f"{action} failed: {error}") from error
-
-
-def open_bucket(*, project: str, bucket: str) -> Any:
-    """The bucket by name, without asking whether it exists."""
-    from google.auth.exceptions import DefaultCredentialsError
-    from google.cloud import storage
-
-    try:
-        return storage.Client(project=project).bucket(bucket)
-    except DefaultCredentialsError as error:
-        raise StoreError(f"Google Cloud has no credentials: {error}") from None
