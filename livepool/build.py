@@ -1,6 +1,6 @@
 """Build the files of one release: candles to artifacts, checked, then written whole."""
 
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -26,12 +26,16 @@ def default_mode() -> str:
     return str(settings.ENV.publish_mode)
 
 
+def daily_source() -> str:
+    """Feed source of the daily candles."""
+    return str(settings.ENV.livepool_source or settings.ENV.feed_source)
+
+
 def load_candles(until: date, parquet: Path | None = None) -> pl.DataFrame:
     """Candles of the site's tape, or of a file, up to the day `until`."""
     if parquet is not None:
         return candles.from_parquet(parquet, until=until)
-    source = settings.ENV.livepool_source or settings.ENV.feed_source
-    return candles.from_tape(source=source, until=until)
+    return candles.from_tape(source=daily_source(), until=until)
 
 
 def build(
@@ -84,8 +88,8 @@ def build(
         regime=ranking.regime,
         warnings=list(ranking.warnings),
     )
-    if ranking.as_of_date < day - timedelta(days=1):
+    if ranking.as_of_date < day:
         log.warning(
-            "livepool.tape_behind", as_of=str(ranking.as_of_date), asked=str(day)
+            "livepool.candles_behind", as_of=str(ranking.as_of_date), asked=str(day)
         )
     return ranking
