@@ -124,6 +124,36 @@ class Env(BaseSettings):
     prediction_scope_builder: str = setting("", "Callable slot, module:callable.")
     predict_call_builder: str = setting("", "Callable slot, module:callable.")
 
+    # Live pool
+    publish_enabled: bool = setting(
+        True, "Whether releases are published; if not, every run is a dry run."
+    )
+    publish_mode: str = setting(
+        "core_major", "Profile of the published pool: core_major or broad_liquid."
+    )
+    livepool_source: str = setting(
+        "", "Feed source of the daily candles. Empty: FEED_SOURCE."
+    )
+    livepool_output_dir: Path = setting(
+        Path("data/output"), "Folder in which releases and shadow histories are built."
+    )
+    livepool_store_dir: Path = setting(
+        Path("var/livepool"), "Folder of the local store; unused with CLOUD_BUCKET."
+    )
+    livepool_signing_key_file: str = setting(
+        "", "Ed25519 private key (PEM) that signs releases. Empty: not signed."
+    )
+    cloud_bucket: str = setting(
+        "", "Google Cloud Storage bucket of the releases. Empty: the local store."
+    )
+    cloud_project_id: str = setting("", "Google Cloud project of the stores.")
+    firestore_collection: str = setting(
+        "strategy", "Collection of the live pool's summary document."
+    )
+    firestore_document: str = setting(
+        "CRYPTO_LIVE_POOL_ROTATION_LIVE_POOL", "Name of the summary document."
+    )
+
     # Site
     secret_key: str = setting(
         "", "Django's secret key. Empty: made once and kept under VAR_DIR."
