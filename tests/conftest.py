@@ -37,6 +37,6 @@ def tape(db):
     """An empty tape, emptied again afterwards: it is outside Django's transaction."""
     yield
     with transaction() as connection:
-        # Not TRUNCATE: the test's own transaction may still hold a lock on what it read.
+        # Not TRUNCATE: the test's own transaction may still lock what it has read.
         for table in ("feed_records", "feed_ingestion_state", "feed_refusals"):
             connection.execute(sa.text(f"DELETE FROM tape.{table}"))
