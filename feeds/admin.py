@@ -16,6 +16,7 @@ from feeds.models import BackfillJob, FeedSubscription
 
 @admin.register(FeedSubscription)
 class FeedSubscriptionAdmin(ModelAdmin):
+    show_full_result_count = False
     list_display = (
         *("__str__", "active", "age", "lag", "missing", "serving_source"),
         *("consecutive_errors", "last_error", "last_polled_at", "next_poll_at"),
@@ -99,6 +100,8 @@ class FeedSubscriptionAdmin(ModelAdmin):
 @admin.register(BackfillJob)
 class BackfillJobAdmin(ModelAdmin):
     """Jobs are started by command or API; here they are watched and cancelled."""
+
+    show_full_result_count = False
 
     list_display = (
         *("__str__", "status", "sink", "progress", "records_written"),

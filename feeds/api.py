@@ -379,5 +379,5 @@ def _cursor(request: Request) -> tuple[datetime | None, str]:
 
 def _refused(error: FeedError) -> Response:
     conflicts = (backfill.BackfillActiveError, backfill.BackfillOverError)
-    code = 409 if isinstance(error, conflicts) else 400
+    code = 409 if isinstance(error, conflicts) else 422
     return Response({"code": error.code, "detail": str(error)}, code)

@@ -88,6 +88,7 @@ class FeedHealth:
 
     subscription: FeedSubscription
     summary: FeedSummary | None
+    closed_at: datetime | None
     age_s: float | None
     lag_s: float | None
     missing: int
@@ -134,7 +135,13 @@ def _one(
     if summary is None or summary.watermark_ts is None:
         waited = (now - subscription.created_at).total_seconds()
         return FeedHealth(
-            subscription, summary, None, None, 0, waited > 3 * subscription.poll_s + 30
+            subscription,
+            summary,
+            None,
+            None,
+            None,
+            0,
+            waited > 3 * subscription.poll_s + 30,
         )
     closed_at = summary.watermark_ts + span(key.kind, key.granularity)
     age_s = (now - closed_at).total_seconds()
@@ -143,6 +150,7 @@ def _one(
     return FeedHealth(
         subscription,
         summary,
+        closed_at,
         age_s,
         lag_s,
         missing.get(key, 0),

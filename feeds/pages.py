@@ -1,12 +1,11 @@
-"""The public page of the feeds."""
+"""What the public page of the feeds shows."""
 
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
-
-from feeds import clock, health
-from feeds.records import CANDLE, FeedKey, FeedRecord
+from feeds import health
+from feeds.records import CANDLE, FeedRecord
 from feeds.tape import reads
 
 CANDLES = 60
@@ -21,39 +20,32 @@ class Bar:
     top: float
     bottom: float
     body_top: float
+    body_bottom: float
     body_height: float
     is_up: bool
     label: str
 
 
-def feeds(request: HttpRequest) -> HttpResponse:
+def feed_context(*, now: datetime, wanted: str | None) -> dict[str, Any]:
     """Every feed with its age, lag, gaps and last error, and the chart of one."""
-    now = clock.now()
     rows = health.health(now=now)
     keys = [row.subscription.key for row in rows if row.subscription.kind == CANDLE]
-    wanted = request.GET.get("feed")
     shown = next((key for key in keys if key.id == wanted), keys[0] if keys else None)
-    records = _newest(shown) if shown else []
-    return render(
-        request,
-        "site/feeds.html",
-        {
-            "now": now,
-            "rows": rows,
-            "refusals": health.refusals(limit=20),
-            "shown": shown,
-            "records": records[::-1][:10],
-            "bars": bars(records),
-            "highest": max((r.values["high"] for r in records), default=None),
-            "lowest": min((r.values["low"] for r in records), default=None),
-            "width": WIDTH,
-            "height": HEIGHT,
-        },
-    )
-
-
-def _newest(key: FeedKey) -> list[FeedRecord]:
-    return reads.newest_closed(**key._asdict(), at=clock.now(), limit=CANDLES)
+    records: list[FeedRecord] = []
+    if shown is not None:
+        records = reads.newest_closed(**shown._asdict(), at=now, limit=CANDLES)
+    return {
+        "rows": rows,
+        "gap_hours": health.GAP_HOURS,
+        "refusals": health.refusals(limit=20),
+        "shown": shown,
+        "records": records[::-1][:10],
+        "bars": bars(records),
+        "highest": max((r.values["high"] for r in records), default=None),
+        "lowest": min((r.values["low"] for r in records), default=None),
+        "width": WIDTH,
+        "height": HEIGHT,
+    }
 
 
 def bars(records: list[FeedRecord]) -> list[Bar]:
@@ -78,6 +70,7 @@ def bars(records: list[FeedRecord]) -> list[Bar]:
                 top=y(v["high"]),
                 bottom=y(v["low"]),
                 body_top=y(upper),
+                body_bottom=y(lower),
                 body_height=max(1.0, round(y(lower) - y(upper), 1)),
                 is_up=v["close"] >= v["open"],
                 label=f"{record.ts_event:%Y-%m-%d %H:%M:%S} UTC, close {v['close']}",

@@ -34,9 +34,16 @@ def django_db_setup(django_db_setup):
 
 @pytest.fixture
 def tape(db):
-    """An empty tape, emptied again afterwards: it is outside Django's transaction."""
-    yield
-    with transaction() as connection:
-        # Not TRUNCATE: the test's own transaction may still lock what it has read.
-        for table in ("feed_records", "feed_ingestion_state", "feed_refusals"):
-            connection.execute(sa.text(f"DELETE FROM tape.{table}"))
+    """An empty tape, emptied again afterwards: it is outside Django's transaction.
+
+    Call it to empty it in between.
+    """
+
+    def empty():
+        # Not TRUNCATE: the test's transaction may still hold a lock on what it read.
+        with transaction() as connection:
+            for table in ("feed_records", "feed_ingestion_state", "feed_refusals"):
+                connection.execute(sa.text(f"DELETE FROM tape.{table}"))
+
+    yield empty
+    empty()
