@@ -37,6 +37,7 @@ app.conf.beat_schedule = {
         "scoring.dispatch": 2.0,
         "emissions.dispatch": 15.0,
         "competitions.reap": 15.0,
+        "feeds.resume_backfills": 15.0,
         "feeds.maintain": 3600.0,
     }.items()
 }

@@ -11,6 +11,7 @@ api: list[URLPattern | URLResolver] = [
     re_path(r"^healthz/?$", health.healthz, name="healthz"),
     re_path(r"^readyz/?$", health.readyz, name="readyz"),
     re_path(r"^info/?$", health.info, name="info"),
+    path("", include("feeds.urls")),
     path("", include("competitions.urls")),
     path("", include("scoring.urls")),
     path("", include("emissions.urls")),
