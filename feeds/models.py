@@ -1,7 +1,24 @@
 """What the site subscribes to, and the tape as Django may read it (never write)."""
 
+import uuid
+from datetime import datetime
+from typing import Self
+
+from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
+
+from feeds.errors import FeedError
+from feeds.records import FeedKey
+
+
+class FeedSubscriptionQuerySet(models.QuerySet["FeedSubscription"]):
+    def due(self, now: datetime) -> Self:
+        """Active ones whose time has come, or that were last polled in the future:
+        the site's clock has been set back since."""
+        return self.filter(active=True).filter(
+            Q(next_poll_at=None) | Q(next_poll_at__lte=now) | Q(last_polled_at__gt=now)
+        )
 
 
 class FeedSubscription(models.Model):
@@ -12,16 +29,25 @@ class FeedSubscription(models.Model):
     kind = models.CharField(max_length=20, default="candle")
     granularity = models.CharField(max_length=8, default="1m")
     active = models.BooleanField(default=True)
+    fallbacks = models.JSONField(
+        default=list,
+        blank=True,
+        help_text='Sources asked in turn when the first fails, like ["simulated"]. '
+        "Their records keep this feed's name and say in their meta who served them.",
+    )
     poll_s = models.FloatField(default=5.0, help_text="Seconds between two pulls.")
     backfill_minutes = models.PositiveIntegerField(
         default=180, help_text="History pulled when the tape has none."
     )
     next_poll_at = models.DateTimeField(null=True, blank=True)
     last_polled_at = models.DateTimeField(null=True, blank=True)
+    serving_source = models.CharField(max_length=40, blank=True)
     last_error = models.TextField(blank=True)
     last_error_at = models.DateTimeField(null=True, blank=True)
     consecutive_errors = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField()
+
+    objects = FeedSubscriptionQuerySet.as_manager()
 
     class Meta:
         ordering = ["source", "subject", "kind", "granularity"]
@@ -36,7 +62,114 @@ class FeedSubscription(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.source}:{self.subject}:{self.kind}:{self.granularity}"
+        return self.key.id
+
+    @property
+    def key(self) -> FeedKey:
+        return FeedKey(self.source, self.subject, self.kind, self.granularity)
+
+    @property
+    def sources(self) -> list[str]:
+        """Whom to ask, in order."""
+        return [self.source, *self.fallbacks]
+
+    def clean(self) -> None:
+        from feeds.subscriptions import check_feed
+
+        try:
+            check_feed(self.key, fallbacks=self.fallbacks)
+        except FeedError as error:
+            raise ValidationError(str(error), code=error.code) from None
+
+
+class BackfillJobQuerySet(models.QuerySet["BackfillJob"]):
+    def active(self) -> Self:
+        return self.filter(status__in=BackfillJob.ACTIVE)
+
+    def orphaned(self, now: datetime) -> Self:
+        """Waiting ones, and those whose worker has not been heard of in time."""
+        return self.active().filter(Q(leased_until=None) | Q(leased_until__lt=now))
+
+
+class BackfillJob(models.Model):
+    """History of one feed on its way into the tape, Parquet files, or both.
+
+    The work done is [start_at, cursor_at); whoever takes the job goes on from there.
+    """
+
+    class Status(models.TextChoices):
+        PENDING = "pending"
+        RUNNING = "running"
+        COMPLETED = "completed"
+        FAILED = "failed"
+        CANCELLED = "cancelled"
+
+    class Sink(models.TextChoices):
+        TAPE = "tape"
+        PARQUET = "parquet"
+        BOTH = "both"
+
+    ACTIVE = (Status.PENDING, Status.RUNNING)
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    source = models.CharField(max_length=40)
+    subject = models.CharField(max_length=64)
+    kind = models.CharField(max_length=20)
+    granularity = models.CharField(max_length=8)
+    sink = models.CharField(max_length=8, choices=Sink, default=Sink.PARQUET)
+    start_at = models.DateTimeField()
+    end_at = models.DateTimeField()
+    cursor_at = models.DateTimeField()
+    page_size = models.PositiveIntegerField(default=500)
+    records_written = models.PositiveBigIntegerField(default=0)
+    records_refused = models.PositiveBigIntegerField(default=0)
+    pages_fetched = models.PositiveIntegerField(default=0)
+    status = models.CharField(max_length=10, choices=Status, default=Status.PENDING)
+    error = models.TextField(blank=True)
+    lease = models.UUIDField(null=True, blank=True, editable=False)
+    leased_until = models.DateTimeField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+
+    objects = BackfillJobQuerySet.as_manager()
+
+    class Meta:
+        db_table = "backfill_jobs"
+        ordering = ["-created_at", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["source", "subject", "kind", "granularity"],
+                condition=Q(status__in=["pending", "running"]),
+                name="backfill_one_active_per_feed",
+            ),
+            models.CheckConstraint(
+                condition=Q(start_at__lt=F("end_at")), name="backfill_range_forward"
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    status__in=[
+                        "pending",
+                        "running",
+                        "completed",
+                        "failed",
+                        "cancelled",
+                    ]
+                ),
+                name="backfill_status_known",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.key.id} {self.start_at:%Y-%m-%d} to {self.end_at:%Y-%m-%d}"
+
+    @property
+    def key(self) -> FeedKey:
+        return FeedKey(self.source, self.subject, self.kind, self.granularity)
+
+    @property
+    def progress_pct(self) -> float:
+        done = (self.cursor_at - self.start_at) / (self.end_at - self.start_at)
+        return round(min(max(done * 100, 0.0), 100.0), 2)
 
 
 class FeedRecord(models.Model):
@@ -54,6 +187,7 @@ class FeedRecord(models.Model):
     is_closed = models.BooleanField()
     values = models.JSONField(db_column="values_jsonb")
     meta = models.JSONField(db_column="meta_jsonb")
+    revision = models.IntegerField()
 
     class Meta:
         managed = False
@@ -72,7 +206,7 @@ class FeedRecord(models.Model):
 
 
 class FeedIngestionState(models.Model):
-    """How far a feed is complete. Unmanaged and read-only."""
+    """How far a feed has come: its newest closed record. Unmanaged and read-only."""
 
     id = models.TextField(primary_key=True)
     source = models.TextField()
@@ -90,3 +224,11 @@ class FeedIngestionState(models.Model):
 
     def __str__(self) -> str:
         return self.id
+
+    @property
+    def provider(self) -> str:
+        return self.source
+
+    @property
+    def asset(self) -> str:
+        return self.subject

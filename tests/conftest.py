@@ -3,8 +3,10 @@
 from datetime import UTC, datetime
 
 import pytest
+import sqlalchemy as sa
 
 from feeds import clock
+from feeds.tape.engine import dispose, transaction
 from tests.servers import pytest_configure as pytest_configure  # starts the servers
 
 NOW = datetime(2026, 3, 2, 12, 0, 0, tzinfo=UTC)
@@ -21,3 +23,27 @@ def frozen_clock(at):
     """The site's clock stands at NOW."""
     with at(NOW):
         yield NOW
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup):
+    """The tape's own connections must be closed before the test database goes."""
+    yield
+    dispose()
+
+
+@pytest.fixture
+def tape(db):
+    """An empty tape, emptied again afterwards: it is outside Django's transaction.
+
+    Call it to empty it in between.
+    """
+
+    def empty():
+        # Not TRUNCATE: the test's transaction may still hold a lock on what it read.
+        with transaction() as connection:
+            for table in ("feed_records", "feed_ingestion_state", "feed_refusals"):
+                connection.execute(sa.text(f"DELETE FROM tape.{table}"))
+
+    yield empty
+    empty()

@@ -10,6 +10,8 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from feeds.errors import OperatorError
+
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 
 
@@ -146,8 +148,10 @@ class Env(BaseSettings):
         return tuple(s.strip() for s in self.feed_subjects.split(",") if s.strip())
 
 
-class EnvError(Exception):
+class EnvError(OperatorError):
     """A variable has a value that cannot be used."""
+
+    code = "environment_invalid"
 
 
 def read_env() -> Env:

@@ -46,7 +46,7 @@ class LocalModels:
                     *("--port", str(self.port), "--crunch-id", "test", *options),
                 ],
                 cwd=PROJECT,
-                env={**os.environ, "SECRET_KEY": "not for models"},  # noqa: TID251  to be hidden
+                env={**os.environ, "SECRET_KEY": "not for models"},
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )

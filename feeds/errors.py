@@ -1,0 +1,53 @@
+"""The base of all refusals, and those of this app; each has a stable code."""
+
+
+class OperatorError(Exception):
+    """Something that a person can correct: what was found, and what to do."""
+
+    code = "error"
+
+
+class FeedError(OperatorError):
+    """Something an operator can correct, or wait out; `code` is stable."""
+
+    code = "feed_error"
+
+
+class UnknownSourceError(FeedError):
+    code = "unknown_source"
+
+
+class UnknownSubjectError(FeedError):
+    code = "unknown_subject"
+
+
+class UnknownKindError(FeedError):
+    code = "unknown_kind"
+
+
+class UnknownGranularityError(FeedError):
+    code = "unknown_granularity"
+
+
+class BadRangeError(FeedError):
+    code = "bad_range"
+
+
+class ReplayFileError(FeedError):
+    code = "replay_file"
+
+
+class ProviderError(FeedError):
+    """The provider failed; asking again later may help."""
+
+    code = "provider_failed"
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class ProviderSettingError(FeedError):
+    """The provider will keep refusing until a setting changes: do not ask again."""
+
+    code = "provider_setting"

@@ -1,0 +1,179 @@
+"""Pulling what is new: each due subscription, from its watermark until now."""
+
+import time
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import lru_cache
+
+import structlog
+
+from feeds import clock
+from feeds.errors import FeedError, ProviderError, ProviderSettingError
+from feeds.models import FeedSubscription
+from feeds.providers import registry
+from feeds.providers.base import FetchRequest, Provider, pages
+from feeds.records import FeedRecord
+from feeds.tape import reads
+from feeds.tape.writes import AppendResult, append
+
+log = structlog.get_logger(__name__)
+
+# Wall seconds. A worker that dies leaves its subscriptions due again after the lease;
+# a long catch-up is put down after the turn and taken up at once by whoever is free.
+LEASE_S = 60.0
+TURN_S = 20.0
+LONGEST_BACKOFF_S = 300.0
+SETTING_BACKOFF_S = 3600.0
+
+
+@dataclass
+class Pulled:
+    """What one turn brought."""
+
+    records: int = 0
+    refused: int = 0
+    is_complete: bool = True
+
+    def add(self, result: AppendResult) -> None:
+        self.records += result.new + result.updated
+        self.refused += result.refused
+
+
+@lru_cache(maxsize=32)
+def provider_of(source: str) -> Provider:
+    """One provider of each name for a process: it may hold connections."""
+    return registry.create(source)
+
+
+def ingest_due() -> int:
+    """Pull every due subscription that nobody else is pulling; returns how many."""
+    now = clock.now()
+    pulled = 0
+    for subscription in FeedSubscription.objects.due(now):
+        if not _claim(subscription, now=clock.now()):
+            continue
+        pulled += 1
+        try:
+            turn = pull(subscription)
+        except Exception as error:  # noqa: BLE001  one broken feed must not stop the others
+            _note_failure(subscription, error)
+        else:
+            _note_success(subscription, turn)
+    return pulled
+
+
+def _claim(subscription: FeedSubscription, *, now: datetime) -> bool:
+    """Compare and set: of two workers one gets the subscription."""
+    claimed_until = now + clock.wall_seconds(LEASE_S)
+    claimed = FeedSubscription.objects.filter(
+        pk=subscription.pk, active=True, next_poll_at=subscription.next_poll_at
+    ).update(next_poll_at=claimed_until, last_polled_at=now)
+    subscription.next_poll_at, subscription.last_polled_at = claimed_until, now
+    return claimed == 1
+
+
+def pull(subscription: FeedSubscription) -> Pulled:
+    """Fetch and append, asking the subscription's sources in turn until one answers.
+
+    Raises FeedError with what each of them said when none does.
+    """
+    failures: list[FeedError] = []
+    for source in subscription.sources:
+        try:
+            turn = _pull_from(subscription, source)
+        except FeedError as error:
+            failures.append(error)
+            log.warning(
+                "feed.source_failed", feed=str(subscription), source=source, error=error
+            )
+        else:
+            subscription.serving_source = source
+            subscription.last_error = "; ".join(map(str, failures))
+            return turn
+    if len(failures) == 1:
+        raise failures[0]
+    raise ProviderError("; ".join(map(str, failures)))
+
+
+def _pull_from(subscription: FeedSubscription, source: str) -> Pulled:
+    provider = provider_of(source)
+    key = subscription.key
+    now = clock.now()
+    # From the watermark and not after it: its record may have been corrected.
+    since = reads.watermark(**key._asdict()) or now - timedelta(
+        minutes=subscription.backfill_minutes
+    )
+    request = FetchRequest(
+        subject=key.subject,
+        kind=key.kind,
+        granularity=key.granularity,
+        start=since,
+        end=now + timedelta(seconds=1),
+        limit=provider.page_limit,
+    )
+    turn = Pulled()
+    until = time.monotonic() + TURN_S
+    for page in pages(provider, request):
+        turn.add(append(as_served(page, subscription)))
+        if time.monotonic() > until:
+            turn.is_complete = False
+            break
+    return turn
+
+
+def as_served(
+    page: list[FeedRecord], subscription: FeedSubscription
+) -> list[FeedRecord]:
+    """Under the subscription's own name; a stand-in is named in the meta."""
+    return [
+        record
+        if record.source == subscription.source
+        else replace(
+            record,
+            source=subscription.source,
+            meta={**record.meta, "served_by": record.source},
+        )
+        for record in page
+    ]
+
+
+def _note_success(subscription: FeedSubscription, turn: Pulled) -> None:
+    polled_at = subscription.last_polled_at or clock.now()
+    wait_s = subscription.poll_s if turn.is_complete else 0.0
+    changes = {
+        "next_poll_at": polled_at + timedelta(seconds=wait_s),
+        "consecutive_errors": 0,
+        "serving_source": subscription.serving_source,
+    }
+    if subscription.last_error:
+        changes |= {"last_error": subscription.last_error, "last_error_at": polled_at}
+    _update(subscription, **changes)
+    if turn.records:
+        log.debug("feed.pulled", feed=str(subscription), records=turn.records)
+
+
+def _note_failure(subscription: FeedSubscription, error: Exception) -> None:
+    errors = subscription.consecutive_errors + 1
+    if isinstance(error, ProviderSettingError):
+        wait_s = SETTING_BACKOFF_S
+    else:
+        wait_s = min(LONGEST_BACKOFF_S, 2.0 ** min(errors, 10))
+    if isinstance(error, ProviderError) and error.retry_after_s:
+        wait_s = max(wait_s, error.retry_after_s)
+    now = clock.now()
+    text = str(error) or repr(error)
+    log.warning("feed.failed", feed=str(subscription), error=text, errors=errors)
+    _update(
+        subscription,
+        next_poll_at=now + clock.wall_seconds(wait_s),
+        consecutive_errors=errors,
+        last_error=text,
+        last_error_at=now,
+    )
+
+
+def _update(subscription: FeedSubscription, **changes: object) -> None:
+    """Only while the claim is ours: the lease may have run out meanwhile."""
+    FeedSubscription.objects.filter(
+        pk=subscription.pk, next_poll_at=subscription.next_poll_at
+    ).update(**changes)

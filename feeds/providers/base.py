@@ -1,0 +1,155 @@
+"""What every provider offers: discovery, pull and push.
+
+`fetch` is synchronous, because it is called from Celery's threads; `listen` is an
+asynchronous iterator, because streams are. Both yield the same records, and both end in
+`feeds.tape.writes.append`.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+from feeds import clock
+from feeds.errors import UnknownGranularityError, UnknownKindError
+from feeds.records import CANDLE, FeedKey, FeedRecord, check_kind, seconds
+
+STANDARD_GRANULARITIES = ("1s", "1m", "5m", "15m", "1h", "4h", "1d")
+POLL_FLOOR_S = 0.5
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A subject that a provider can serve."""
+
+    symbol: str
+    kinds: tuple[str, ...]
+    granularities: tuple[str, ...]
+    source: str
+    display_name: str = ""
+
+
+@dataclass(frozen=True)
+class FetchRequest:
+    """The oldest `limit` records with `ts_event` in [start, end)."""
+
+    subject: str
+    kind: str
+    granularity: str
+    start: datetime
+    end: datetime
+    limit: int = 1000
+
+    def key(self, source: str) -> FeedKey:
+        return FeedKey(source, self.subject, self.kind, self.granularity)
+
+
+class Provider(Protocol):
+    """A source of market data.
+
+    A page holds at most `page_limit` records, ascending; one that is shorter than its
+    request's limit is the last. Failures raise ProviderError (later may help) or
+    another FeedError (it will not).
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def page_limit(self) -> int: ...
+
+    def list_subjects(self) -> list[Subject]: ...
+
+    def fetch(self, request: FetchRequest) -> list[FeedRecord]: ...
+
+    def listen(self, feeds: Sequence[FeedKey]) -> AsyncIterator[FeedRecord]: ...
+
+
+def check_served(
+    request: FetchRequest | FeedKey,
+    *,
+    source: str,
+    kinds: Sequence[str],
+    granularities: Sequence[str] | None = None,
+) -> None:
+    """Refuse a kind or granularity that the source does not have, naming those it has.
+
+    Without `granularities` any length is served.
+    """
+    check_kind(request.kind)
+    seconds(request.granularity)
+    if request.kind not in kinds:
+        raise UnknownKindError(
+            f"kind was {request.kind!r}; {source} serves {', '.join(kinds)}"
+        )
+    if granularities is not None and request.granularity not in granularities:
+        raise UnknownGranularityError(
+            f"granularity was {request.granularity!r}; "
+            f"{source} serves {', '.join(granularities)}"
+        )
+
+
+def step(kind: str, granularity: str) -> timedelta:
+    """The least distance between two records of a feed."""
+    if kind == CANDLE:
+        return timedelta(seconds=seconds(granularity))
+    return timedelta(microseconds=1)
+
+
+def pages(provider: Provider, request: FetchRequest) -> Iterator[list[FeedRecord]]:
+    """Fetch [start, end) page by page, oldest first."""
+    limit = min(request.limit, provider.page_limit)
+    start = request.start
+    while start < request.end:
+        page = provider.fetch(replace(request, start=start, limit=limit))
+        if page:
+            yield page
+        if len(page) < limit:
+            return
+        start = page[-1].ts_event + step(request.kind, request.granularity)
+
+
+async def poll(
+    provider: Provider, feeds: Sequence[FeedKey], *, every_s: float = 1.0
+) -> AsyncIterator[FeedRecord]:
+    """`listen` of a provider without streams: fetch what is new, again and again."""
+    since = {feed: clock.now() - step(feed.kind, feed.granularity) for feed in feeds}
+    while True:
+        until = clock.now() + timedelta(seconds=1)
+        for feed in feeds:
+            request = FetchRequest(
+                subject=feed.subject,
+                kind=feed.kind,
+                granularity=feed.granularity,
+                start=since[feed],
+                end=until,
+                limit=provider.page_limit,
+            )
+            for record in await asyncio.to_thread(provider.fetch, request):
+                yield record
+                if record.is_closed:
+                    since[feed] = record.ts_event + step(feed.kind, feed.granularity)
+        await asyncio.sleep(max(POLL_FLOOR_S, every_s / clock.speed()))
+
+
+def records(
+    key: FeedKey,
+    at: Sequence[int],
+    columns: dict[str, list[Any]],
+    *,
+    closed_before: datetime,
+) -> list[FeedRecord]:
+    """Records of one feed from columns; closed when `closed_before` has passed them."""
+    names = tuple(columns)
+    length = seconds(key.granularity) if key.kind == CANDLE else 0
+    closed = closed_before.timestamp() - length
+    return [
+        FeedRecord(
+            *key,
+            datetime.fromtimestamp(instant, UTC),
+            dict(zip(names, row, strict=True)),
+            instant <= closed,
+        )
+        for instant, row in zip(at, zip(*columns.values(), strict=True), strict=True)
+    ]

@@ -1,0 +1,29 @@
+"""The providers by name."""
+
+import importlib
+
+from feeds.errors import UnknownSourceError
+from feeds.providers.base import Provider
+
+# Imported when asked for: nobody pays for clients that are not used.
+_PROVIDERS = {
+    "binance": "feeds.providers.binance:Binance",
+    "replay": "feeds.providers.replay:Replay",
+    "simulated": "feeds.providers.simulated:Simulated",
+}
+
+
+def names() -> list[str]:
+    return sorted(_PROVIDERS)
+
+
+def create(name: str) -> Provider:
+    """The provider called `name` (case does not matter)."""
+    path = _PROVIDERS.get(name.strip().lower())
+    if path is None:
+        raise UnknownSourceError(
+            f"source was {name!r}; the known sources are {', '.join(names())}"
+        )
+    module, attribute = path.split(":")
+    provider: Provider = getattr(importlib.import_module(module), attribute)()
+    return provider

@@ -1,0 +1,217 @@
+"""A simulated exchange: seeded, reproducible, any stretch of history without the rest.
+
+The logarithm of the price is a Brownian path, built from the top down: anchors every
+2**25 s, and every midpoint below is the mean of its neighbours plus a displacement
+(Levy's construction), drawn from a hash of (seed, subject, position). So the same
+second has the same price whichever range is asked. On top lie volatility regimes,
+trends and jumps, each local to its slot. A longer candle is the aggregate of its
+one-second candles.
+"""
+
+import hashlib
+import math
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime, timedelta
+
+import numpy as np
+from django.conf import settings
+from numpy.typing import NDArray
+
+from feeds import clock
+from feeds.errors import UnknownSubjectError
+from feeds.providers.base import (
+    STANDARD_GRANULARITIES,
+    FetchRequest,
+    Subject,
+    check_served,
+    poll,
+    records,
+)
+from feeds.records import CANDLE, OHLCV, TICK, FeedKey, FeedRecord, seconds
+
+BASE_PRICES = {"BTCUSDT": 60_000.0, "ETHUSDT": 3_000.0, "SOLUSDT": 150.0}
+
+_ANCHOR_BITS = 25  # 388 days between two anchors
+_ANCHOR_SIGMA = 0.4
+_SIGMA = 0.6 / math.sqrt(365 * 86400)  # 60 % a year, per square root of a second
+_REGIME_BITS = 14  # 4.5 hours
+_REGIMES = np.array([0.5, 0.8, 1.0, 1.2, 2.2])
+_TREND_SIGMA = 0.004
+_JUMP_BITS = 12  # 68 minutes
+_JUMP_PROBABILITY = 0.25
+_JUMP_SIGMA = 0.006
+_CHUNK_S = 1 << 20  # seconds computed at once, which bounds the memory
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+# Streams of randomness; the bridge uses one per level.
+_ANCHOR, _REGIME, _TREND, _JUMP, _JUMP_AT, _JUMP_SIZE, _WICK, _VOLUME = range(100, 108)
+
+
+def _hash(key: int, stream: int, index: Ints) -> NDArray[np.uint64]:
+    """SplitMix64 of a counter (Steele, Lea and Flood 2014), one word per index."""
+    with np.errstate(over="ignore"):
+        word = index.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        word += np.uint64((key + stream * 0xD1342543DE82EF95) & (2**64 - 1))
+        word ^= word >> np.uint64(30)
+        word *= np.uint64(0xBF58476D1CE4E5B9)
+        word ^= word >> np.uint64(27)
+        word *= np.uint64(0x94D049BB133111EB)
+        word ^= word >> np.uint64(31)
+    return word
+
+
+def _uniform(key: int, stream: int, index: Ints) -> Floats:
+    return (_hash(key, stream, index) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def _normal(key: int, stream: int, index: Ints) -> Floats:
+    """Nearly standard normal: the sum of a word's four 16-bit uniforms."""
+    parts = _hash(key, stream, index).view(np.uint16).reshape(-1, 4)
+    total = parts.sum(axis=1, dtype=np.int64)
+    return (total - 2 * 65535) / (65536 / math.sqrt(3))
+
+
+class Market:
+    """The price path of one subject."""
+
+    def __init__(self, *, seed: int, subject: str) -> None:
+        digest = hashlib.sha256(f"{seed}:{subject}".encode()).digest()
+        self._key = int.from_bytes(digest[:8], "little")
+        self._base = BASE_PRICES.get(subject) or round(
+            10 ** (digest[8] / 64 - 1) * (1 + digest[9] / 256), 4
+        )
+        self.decimals = max(2, 6 - math.ceil(math.log10(self._base) + 0.5))
+
+    def prices(self, first: int, last: int) -> Floats:
+        """Prices at each second of [first, last], epoch seconds."""
+        at = np.arange(first, last + 1)
+        log_price = self._path(first, last) + self._trend(at) + self._jump(at)
+        return np.round(self._base * np.exp(log_price), self.decimals)
+
+    def candles(self, first: int, count: int, length: int) -> Floats:
+        """`count` candles of `length` seconds from `first`; rows open ... volume."""
+        per_chunk = max(1, _CHUNK_S // length)
+        chunks = [
+            self._chunk(first + start * length, min(per_chunk, count - start), length)
+            for start in range(0, count, per_chunk)
+        ]
+        return np.concatenate(chunks, axis=1)
+
+    def _chunk(self, first: int, count: int, length: int) -> Floats:
+        at = np.arange(first, first + count * length)
+        price = self.prices(first, int(at[-1]) + 1)
+        opens, closes = price[:-1], price[1:]
+        wick = _uniform(self._key, _WICK, at) * _SIGMA
+        high = np.round(np.maximum(opens, closes) * (1 + wick), self.decimals)
+        low = np.round(np.minimum(opens, closes) * (1 - wick), self.decimals)
+        daily = 1 + 0.5 * np.sin(2 * np.pi * (at % 86400) / 86400)
+        size = 20_000 / self._base * daily * self._regime(at)
+        volume = np.round(
+            size * np.exp(_normal(self._key, _VOLUME, at)) * (1 + np.abs(wick) * 1e4), 5
+        )
+        shape = (count, length)
+        return np.stack(
+            [
+                opens.reshape(shape)[:, 0],
+                high.reshape(shape).max(axis=1),
+                low.reshape(shape).min(axis=1),
+                closes.reshape(shape)[:, -1],
+                np.round(volume.reshape(shape).sum(axis=1), 5),
+            ]
+        )
+
+    def _path(self, first: int, last: int) -> Floats:
+        size = 1 << _ANCHOR_BITS
+        origin = first // size
+        index = np.arange(origin, -(-last // size) + 1)
+        values = _ANCHOR_SIGMA * _normal(self._key, _ANCHOR, index)
+        for level in range(_ANCHOR_BITS - 1, -1, -1):
+            size = 1 << level
+            index = np.arange(first // size, -(-last // size) + 1)
+            left = (index >> 1) - origin
+            finer = values[left]
+            odd = np.flatnonzero(index & 1)
+            at = index[odd]
+            spread = _SIGMA * math.sqrt(2 * size) / 2
+            noise = spread * _normal(self._key, level, at)
+            if level < _REGIME_BITS:
+                noise *= self._regime(at * size)
+            finer[odd] = (values[left[odd]] + values[left[odd] + 1]) / 2 + noise
+            values, origin = finer, int(index[0])
+        return values
+
+    def _regime(self, at: Ints) -> Floats:
+        slot = at >> _REGIME_BITS
+        return _REGIMES[_hash(self._key, _REGIME, slot) % np.uint64(len(_REGIMES))]
+
+    def _trend(self, at: Ints) -> Floats:
+        """A rise and fall, or a fall and rise, over each regime."""
+        slot = at >> _REGIME_BITS
+        phase = (at & ((1 << _REGIME_BITS) - 1)) / (1 << _REGIME_BITS)
+        height = _TREND_SIGMA * _normal(self._key, _TREND, slot)
+        return height * (1 - np.abs(2 * phase - 1))
+
+    def _jump(self, at: Ints) -> Floats:
+        """In some slots the price jumps at one second, then drifts back."""
+        length = 1 << _JUMP_BITS
+        slot, second = at >> _JUMP_BITS, at & (length - 1)
+        jumps_at = np.floor(_uniform(self._key, _JUMP_AT, slot) * (length - 600))
+        size = _JUMP_SIGMA * _normal(self._key, _JUMP_SIZE, slot)
+        happens = _uniform(self._key, _JUMP, slot) < _JUMP_PROBABILITY
+        left = (length - second) / (length - jumps_at)
+        return np.where(happens & (second >= jumps_at), size * left, 0.0)
+
+
+class Simulated:
+    """The exchange at the pace of the site's clock."""
+
+    name = "simulated"
+    page_limit = 10_000
+
+    def list_subjects(self) -> list[Subject]:
+        symbols = sorted({*settings.ENV.subjects, *BASE_PRICES})
+        return [
+            Subject(symbol, (CANDLE, TICK), STANDARD_GRANULARITIES, self.name)
+            for symbol in symbols
+        ]
+
+    def fetch(self, request: FetchRequest) -> list[FeedRecord]:
+        check_served(request, source=self.name, kinds=(CANDLE, TICK))
+        if not request.subject:
+            raise UnknownSubjectError("subject was empty; give one like BTCUSDT")
+        now = clock.now()
+        length = seconds(request.granularity)
+        first = -(-math.ceil(request.start.timestamp()) // length) * length
+        until = min(request.end, now + timedelta(microseconds=1)).timestamp()
+        count = min(-(-(math.ceil(until) - first) // length), request.limit)
+        if count <= 0:
+            return []
+        market = Market(seed=settings.ENV.feed_seed, subject=request.subject)
+        at = [first + i * length for i in range(count)]
+        if request.kind == TICK:
+            prices = market.prices(first, at[-1])[::length]
+            columns = {"price": prices.tolist()}
+        else:
+            columns = self._candles(market, first, count, length, now)
+        return records(request.key(self.name), at, columns, closed_before=now)
+
+    def listen(self, feeds: Sequence[FeedKey]) -> AsyncIterator[FeedRecord]:
+        return poll(self, feeds)
+
+    @staticmethod
+    def _candles(
+        market: Market, first: int, count: int, length: int, now: datetime
+    ) -> dict[str, list[float]]:
+        """Closed candles, and the open one as far as it has come."""
+        last = first + (count - 1) * length
+        elapsed = int(now.timestamp()) - last
+        is_open = elapsed < length
+        rows = []
+        if count > is_open:
+            rows.append(market.candles(first, count - is_open, length))
+        if is_open:
+            rows.append(market.candles(last, 1, max(1, elapsed)))
+        table = np.concatenate(rows, axis=1).tolist()
+        return dict(zip(OHLCV, table, strict=True))

@@ -1,0 +1,71 @@
+"""One record of market data, on its way from a provider to the tape."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from feeds import granularity as granularities
+from feeds.errors import UnknownGranularityError, UnknownKindError
+
+CANDLE, TICK, DEPTH, FUNDING = KINDS = ("candle", "tick", "depth", "funding")
+OHLCV = ("open", "high", "low", "close", "volume")
+
+
+class FeedKey(NamedTuple):
+    """The four dimensions of a feed."""
+
+    source: str
+    subject: str
+    kind: str
+    granularity: str
+
+    @property
+    def id(self) -> str:
+        return ":".join(self)
+
+
+@dataclass(frozen=True, slots=True)
+class FeedRecord:
+    """What a source said about a subject at one instant.
+
+    `ts_event` (UTC) is a candle's open instant, and the instant itself for other kinds.
+    `values` holds finite numbers: open, high, low, close, volume of a candle, price of
+    a tick. An open candle (`is_closed=False`) still changes and is never truth.
+    """
+
+    source: str
+    subject: str
+    kind: str
+    granularity: str
+    ts_event: datetime
+    values: dict[str, Any]
+    is_closed: bool = True
+    meta: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> FeedKey:
+        return FeedKey(self.source, self.subject, self.kind, self.granularity)
+
+    @property
+    def closes_at(self) -> datetime:
+        return self.ts_event + span(self.kind, self.granularity)
+
+
+def check_kind(kind: str) -> None:
+    if kind not in KINDS:
+        raise UnknownKindError(
+            f"kind was {kind!r}; the known kinds are {', '.join(KINDS)}"
+        )
+
+
+def seconds(granularity: str) -> int:
+    """Length of a granularity in seconds; UnknownGranularityError if it has none."""
+    try:
+        return granularities.seconds(granularity)
+    except ValueError as error:
+        raise UnknownGranularityError(str(error)) from None
+
+
+def span(kind: str, granularity: str) -> timedelta:
+    """From `ts_event` to the instant when the record is final: zero but for candles."""
+    return timedelta(seconds=seconds(granularity) if kind == CANDLE else 0)

@@ -1,0 +1,98 @@
+"""What may go on the tape. Each refusal has a stable reason."""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from functools import lru_cache
+from math import inf
+from typing import Any
+
+from feeds.errors import FeedError
+from feeds.records import (
+    CANDLE,
+    DEPTH,
+    FUNDING,
+    TICK,
+    FeedKey,
+    FeedRecord,
+    check_kind,
+    seconds,
+)
+
+# Part of a path in the Parquet store and of ids joined by colons.
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+AHEAD = timedelta(days=1)
+
+
+@lru_cache(maxsize=4096)
+def feed_problem(key: FeedKey) -> str | None:
+    """Why no record of this feed can be kept, or None."""
+    if not (NAME.fullmatch(key.source) and NAME.fullmatch(key.subject)):
+        return "bad_name"
+    try:
+        check_kind(key.kind)
+        seconds(key.granularity)
+    except FeedError as error:
+        return error.code
+    return None
+
+
+def _candle(values: Mapping[str, Any]) -> str | None:
+    low, high = values["low"], values["high"]
+    opened, close, volume = values["open"], values["close"], values["volume"]
+    if 0 < low <= opened <= high < inf and low <= close <= high and 0 <= volume < inf:
+        return None
+    numbers = (opened, high, low, close, volume)
+    if not all(-inf < number < inf for number in numbers):
+        return "not_finite"
+    if min(opened, high, low, close) <= 0 or volume < 0:
+        return "negative"
+    return "high_below_low"
+
+
+def _tick(values: Mapping[str, Any]) -> str | None:
+    price = values["price"]
+    if 0 < price < inf:
+        return None
+    return "negative" if -inf < price <= 0 else "not_finite"
+
+
+def _depth(values: Mapping[str, Any]) -> str | None:
+    bid, ask = values["best_bid"], values["best_ask"]
+    if 0 < bid <= ask < inf:
+        return None
+    if not (-inf < bid < inf and -inf < ask < inf):
+        return "not_finite"
+    return "bid_above_ask" if bid > ask else "negative"
+
+
+def _funding(values: Mapping[str, Any]) -> str | None:
+    return None if -inf < values["funding_rate"] < inf else "not_finite"
+
+
+VALUE_CHECKS: dict[str, Callable[[Mapping[str, Any]], str | None]] = {
+    CANDLE: _candle,
+    TICK: _tick,
+    DEPTH: _depth,
+    FUNDING: _funding,
+}
+
+
+def problem(record: FeedRecord, *, newest: datetime, length_s: int) -> str | None:
+    """Why this record of a sound feed is refused, or None.
+
+    `newest` bounds `ts_event`; candles must lie on the grid of `length_s`.
+    """
+    at = record.ts_event
+    if at.tzinfo is None:
+        return "no_time_zone"
+    if at > newest:
+        return "in_the_future"
+    if record.kind == CANDLE and (at.microsecond or at.timestamp() % length_s):
+        return "off_the_grid"
+    try:
+        return VALUE_CHECKS[record.kind](record.values)
+    except KeyError:
+        return "value_missing"
+    except TypeError:
+        return "not_a_number"

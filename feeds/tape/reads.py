@@ -1,0 +1,137 @@
+"""Reading the tape: newest windows, truth, watermarks, gaps. Closed records only."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+
+from feeds.records import FeedKey, FeedRecord, span
+from feeds.tape.engine import transaction
+from feeds.tape.tables import feed_ingestion_state
+
+_NEWEST = sa.text("""
+    SELECT wanted.subject, newest.*
+    FROM unnest(cast(:subjects AS text[])) AS wanted (subject)
+    CROSS JOIN LATERAL (
+        SELECT ts_event, values_jsonb, meta_jsonb FROM tape.feed_records AS record
+        WHERE record.source = :source AND record.subject = wanted.subject
+          AND record.kind = :kind AND record.granularity = :granularity
+          AND record.is_closed AND record.ts_event <= :until
+        ORDER BY record.ts_event DESC LIMIT :limit
+    ) AS newest
+    ORDER BY wanted.subject, newest.ts_event
+""")
+_PRICES = sa.text("""
+    SELECT extract(epoch FROM ts_event)::float8,
+           coalesce(values_jsonb ->> 'close', values_jsonb ->> 'price')::float8
+    FROM tape.feed_records
+    WHERE source = :source AND subject = :subject AND kind = :kind
+      AND granularity = :granularity AND is_closed AND ts_event <= :until
+      AND ts_event >= coalesce((
+          SELECT max(ts_event) FROM tape.feed_records
+          WHERE source = :source AND subject = :subject AND kind = :kind
+            AND granularity = :granularity AND is_closed AND ts_event <= :since
+      ), :since)
+    ORDER BY ts_event
+""")
+
+
+@dataclass(frozen=True)
+class ClosedPrices:
+    """Closing prices, ascending: `closed_at` in epoch seconds, `price`; same length."""
+
+    closed_at: NDArray[np.float64]
+    price: NDArray[np.float64]
+
+
+def newest_closed(
+    *,
+    source: str,
+    subject: str,
+    kind: str,
+    granularity: str,
+    at: datetime,
+    limit: int,
+) -> list[FeedRecord]:
+    """The newest `limit` records closed at or before `at`, ascending."""
+    return newest_closed_many(
+        source=source,
+        subjects=[subject],
+        kind=kind,
+        granularity=granularity,
+        at=at,
+        limit=limit,
+    )[subject]
+
+
+def newest_closed_many(
+    *,
+    source: str,
+    subjects: Sequence[str],
+    kind: str,
+    granularity: str,
+    at: datetime,
+    limit: int,
+) -> dict[str, list[FeedRecord]]:
+    """`newest_closed` of many subjects in one statement."""
+    parameters: dict[str, Any] = {
+        "source": source,
+        "subjects": list(subjects),
+        "kind": kind,
+        "granularity": granularity,
+        "until": at - span(kind, granularity),
+        "limit": limit,
+    }
+    found: dict[str, list[FeedRecord]] = {subject: [] for subject in subjects}
+    with transaction() as connection:
+        for subject, ts_event, values, meta in connection.execute(_NEWEST, parameters):
+            found[subject].append(
+                FeedRecord(
+                    source, subject, kind, granularity, ts_event, values, True, meta
+                )
+            )
+    return found
+
+
+def closed_prices(
+    *,
+    source: str,
+    subject: str,
+    kind: str,
+    granularity: str,
+    since: datetime,
+    until: datetime,
+) -> ClosedPrices:
+    """Closes (a tick's price) from the last at or before `since` to `until`.
+
+    Both bound the instants at which records close, inclusively; one statement.
+    """
+    length = span(kind, granularity)
+    parameters = {
+        "source": source,
+        "subject": subject,
+        "kind": kind,
+        "granularity": granularity,
+        "since": since - length,
+        "until": until - length,
+    }
+    with transaction() as connection:
+        rows = connection.execute(_PRICES, parameters).all()
+    table = np.array([tuple(row) for row in rows], dtype=np.float64).reshape(-1, 2)
+    return ClosedPrices(table[:, 0] + length.total_seconds(), table[:, 1])
+
+
+def watermark(
+    *, source: str, subject: str, kind: str, granularity: str
+) -> datetime | None:
+    """`ts_event` of the feed's newest closed record; None if it never had one."""
+    key = FeedKey(source, subject, kind, granularity)
+    state = feed_ingestion_state.c
+    with transaction() as connection:
+        return connection.scalar(
+            sa.select(state.last_event_ts).where(state.id == key.id)
+        )

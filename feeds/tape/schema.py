@@ -1,0 +1,41 @@
+"""The tape's schema: built and moved by Alembic, called by `manage.py migrate`."""
+
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from feeds.tape.engine import engine
+from feeds.tape.tables import SCHEMA
+
+_LOCK = 7_405_002
+
+
+def _config(connection: sa.Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def pending() -> list[str]:
+    """Revisions that the database lacks, oldest first."""
+    scripts = ScriptDirectory.from_config(_config())
+    with engine().connect() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"version_table_schema": SCHEMA}
+        )
+        current = context.get_current_heads()
+    revisions = scripts.iterate_revisions("heads", current or "base")
+    return [f"{r.revision}: {r.doc}" for r in revisions][::-1]
+
+
+def upgrade() -> None:
+    """Bring the tape's schema up to date; twice at once does no harm."""
+    with engine().begin() as connection:
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+        connection.execute(sa.text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
+        command.upgrade(_config(connection), "head")

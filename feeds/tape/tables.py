@@ -1,0 +1,59 @@
+"""The tape's tables, in a PostgreSQL schema of their own.
+
+Alembic's migrations build them (`feeds/tape/migrations`); these definitions are what
+queries are written with, and a test holds both together.
+"""
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+
+SCHEMA = "tape"
+metadata = sa.MetaData(schema=SCHEMA)
+
+# Bytes order names as well as any language, and compare much faster.
+Name = sa.Text(collation="C")
+Instant = TIMESTAMP(timezone=True)
+
+
+def _dimensions(*, primary_key: bool = False) -> list[sa.Column[str]]:
+    return [
+        sa.Column(name, Name, primary_key=primary_key, nullable=False)
+        for name in ("source", "subject", "kind", "granularity")
+    ]
+
+
+feed_records = sa.Table(
+    "feed_records",
+    metadata,
+    *_dimensions(primary_key=True),
+    sa.Column("ts_event", Instant, primary_key=True),
+    sa.Column("ts_ingested", Instant, nullable=False),
+    sa.Column("is_closed", sa.Boolean, nullable=False),
+    sa.Column("values_jsonb", JSONB, nullable=False),
+    sa.Column("meta_jsonb", JSONB, nullable=False),
+    # How often a record has changed since it came: 0 for most.
+    sa.Column("revision", sa.Integer, nullable=False, server_default="0"),
+    postgresql_partition_by="RANGE (ts_event)",
+)
+
+feed_ingestion_state = sa.Table(
+    "feed_ingestion_state",
+    metadata,
+    sa.Column("id", Name, primary_key=True),
+    *_dimensions(),
+    sa.Column("last_event_ts", Instant),
+    sa.Column("updated_at", Instant, nullable=False),
+    sa.Column("meta_jsonb", JSONB, nullable=False),
+)
+
+# What was refused: a count and the last record for each feed and reason, so that a
+# broken provider fills a few rows and not a disk.
+feed_refusals = sa.Table(
+    "feed_refusals",
+    metadata,
+    *_dimensions(primary_key=True),
+    sa.Column("reason", Name, primary_key=True),
+    sa.Column("refused_count", sa.BigInteger, nullable=False),
+    sa.Column("last_refused_at", Instant, nullable=False),
+    sa.Column("last_record", sa.Text, nullable=False),
+)

@@ -1,0 +1,255 @@
+"""Appending to the tape: the one way in, for every provider and mode.
+
+Records of one call are one transaction: COPY into a staging table, one INSERT ... ON
+CONFLICT DO UPDATE, and the watermarks. The same records in any order, repeated or split
+over calls, leave the same tape.
+"""
+
+import io
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.dialects.postgresql import insert
+
+from feeds import clock
+from feeds.records import FeedKey, FeedRecord, seconds
+from feeds.tape import partitions
+from feeds.tape.checks import AHEAD, feed_problem, problem
+from feeds.tape.engine import transaction
+from feeds.tape.tables import feed_ingestion_state, feed_refusals
+
+log = structlog.get_logger(__name__)
+
+_encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+
+
+class Line(NamedTuple):
+    """A record as COPY reads it, without its feed."""
+
+    is_closed: bool
+    text: str
+
+
+Accepted = dict[FeedKey, dict[datetime, Line]]
+Refusals = dict[tuple[FeedKey, str], list[FeedRecord]]
+
+
+@dataclass(frozen=True)
+class AppendResult:
+    """What became of the records of one call; `reasons` counts the refused."""
+
+    new: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    refused: int = 0
+    reasons: Mapping[str, int] = field(default_factory=dict)
+
+
+# `feed` numbers the call's feeds, so that their names are not repeated in each line.
+_STAGING = """
+    CREATE TEMP TABLE IF NOT EXISTS staging (
+        feed smallint, ts_event timestamptz, is_closed boolean,
+        values_jsonb jsonb, meta_jsonb jsonb
+    ) ON COMMIT DELETE ROWS
+"""
+# A closed record is never replaced by an open one, and nothing is rewritten in vain.
+_UPSERT = """
+    WITH written AS (
+        INSERT INTO tape.feed_records AS kept (
+            source, subject, kind, granularity,
+            ts_event, ts_ingested, is_closed, values_jsonb, meta_jsonb
+        )
+        SELECT source, subject, kind, granularity,
+               ts_event, :now, is_closed, values_jsonb, meta_jsonb
+        FROM staging JOIN unnest(
+            cast(:sources AS text[]), cast(:subjects AS text[]),
+            cast(:kinds AS text[]), cast(:granularities AS text[])
+        ) WITH ORDINALITY AS feeds (source, subject, kind, granularity, feed)
+        USING (feed)
+        ON CONFLICT (source, subject, kind, granularity, ts_event) DO UPDATE SET
+            ts_ingested = excluded.ts_ingested,
+            is_closed = excluded.is_closed,
+            values_jsonb = excluded.values_jsonb,
+            meta_jsonb = excluded.meta_jsonb,
+            revision = kept.revision + 1
+        WHERE (excluded.is_closed OR NOT kept.is_closed)
+          AND (kept.is_closed, kept.values_jsonb)
+              IS DISTINCT FROM (excluded.is_closed, excluded.values_jsonb)
+        RETURNING revision
+    )
+    SELECT count(*) FILTER (WHERE revision = 0), count(*) FILTER (WHERE revision > 0)
+    FROM written
+"""
+
+
+def append(
+    records: Iterable[FeedRecord], *, move_watermark: bool = True
+) -> AppendResult:
+    """Put `records` on the tape; sound ones are kept, others counted with a reason.
+
+    The watermark of a feed, its newest closed record, only ever moves forward.
+    `move_watermark=False` is for history, which says nothing about the newest record.
+    """
+    now = clock.now()
+    accepted, refusals, given = _sort_out(records, newest=now + AHEAD)
+    new = updated = 0
+    if accepted or refusals:
+        with transaction() as connection:
+            if accepted:
+                new, updated = _write(connection, accepted, now=now)
+                if move_watermark:
+                    _move_watermarks(connection, accepted, now=now)
+            if refusals:
+                _note_refusals(connection, refusals, now=now)
+    reasons: dict[str, int] = defaultdict(int)
+    for (key, reason), refused in refusals.items():
+        reasons[reason] += len(refused)
+        log.warning("feed.refused", feed=key.id, reason=reason, records=len(refused))
+    refused_count = sum(reasons.values())
+    return AppendResult(
+        new=new,
+        updated=updated,
+        unchanged=given - refused_count - new - updated,
+        refused=refused_count,
+        reasons=dict(reasons),
+    )
+
+
+def _sort_out(
+    records: Iterable[FeedRecord], *, newest: datetime
+) -> tuple[Accepted, Refusals, int]:
+    """One line for each feed and instant, the refused records, and how many came."""
+    accepted: Accepted = {}
+    refusals: Refusals = defaultdict(list)
+    given = 0
+    dimensions: tuple[str, ...] = ()
+    for record in records:
+        given += 1
+        these = (record.source, record.subject, record.kind, record.granularity)
+        if these != dimensions:
+            dimensions, key = these, FeedKey(*these)
+            unsound = feed_problem(key)
+            feed = accepted.setdefault(key, {})
+            length_s = 1 if unsound else seconds(key.granularity)
+        reason = unsound or problem(record, newest=newest, length_s=length_s)
+        if reason is None:
+            try:
+                line = _line(record)
+            except (TypeError, ValueError):
+                reason = "not_json"
+        if reason is not None:
+            refusals[key, reason].append(record)
+            continue
+        before = feed.setdefault(record.ts_event, line)
+        if before is not line and (record.is_closed or not before.is_closed):
+            feed[record.ts_event] = line
+    return {key: feed for key, feed in accepted.items() if feed}, refusals, given
+
+
+def _line(record: FeedRecord) -> Line:
+    text = _encode(record.values)
+    meta = _encode(record.meta) if record.meta else "{}"
+    closed = "t" if record.is_closed else "f"
+    line = f"{record.ts_event.isoformat()}\t{closed}\t{text}\t{meta}"
+    # JSON escapes tabs and newlines itself; COPY wants its backslashes doubled.
+    return Line(record.is_closed, line.replace("\\", "\\\\"))
+
+
+def _write(
+    connection: sa.Connection, accepted: Accepted, *, now: datetime
+) -> tuple[int, int]:
+    months = {
+        date(at.year, at.month, 1)
+        for feed in accepted.values()
+        for at in (instant.astimezone(UTC) for instant in feed)
+    }
+    partitions.ensure(connection, months)
+    if not connection.info.get("has_staging"):
+        connection.execute(sa.text(_STAGING))
+        connection.info["has_staging"] = True
+    buffer = io.StringIO()
+    # In the key's order, so that two writers cannot wait for each other's rows.
+    for number, key in enumerate(sorted(accepted), start=1):
+        feed = accepted[key]
+        buffer.writelines(f"{number}\t{feed[at].text}\n" for at in sorted(feed))
+    buffer.seek(0)
+    cursor: Any = connection.connection.cursor()
+    cursor.copy_expert("COPY staging FROM STDIN", buffer)
+    cursor.close()
+    columns = zip(*sorted(accepted), strict=True)
+    names = ("sources", "subjects", "kinds", "granularities")
+    row = connection.execute(
+        sa.text(_UPSERT),
+        {"now": now, **{n: list(c) for n, c in zip(names, columns, strict=True)}},
+    ).one()
+    return row[0], row[1]
+
+
+def _move_watermarks(
+    connection: sa.Connection, accepted: Accepted, *, now: datetime
+) -> None:
+    states = [
+        {
+            "id": key.id,
+            **key._asdict(),
+            "last_event_ts": max(
+                (at for at, line in feed.items() if line.is_closed), default=None
+            ),
+            "updated_at": now,
+            "meta_jsonb": {},
+        }
+        for key, feed in sorted(accepted.items())
+    ]
+    statement = insert(feed_ingestion_state).values(states)
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["id"],
+            set_={
+                # greatest() ignores NULL: an open candle alone moves nothing.
+                "last_event_ts": sa.func.greatest(
+                    feed_ingestion_state.c.last_event_ts,
+                    statement.excluded.last_event_ts,
+                ),
+                "updated_at": statement.excluded.updated_at,
+            },
+        )
+    )
+
+
+def _note_refusals(
+    connection: sa.Connection, refusals: Refusals, *, now: datetime
+) -> None:
+    rows = [
+        {
+            **key._asdict(),
+            "reason": reason,
+            "refused_count": len(refused),
+            "last_refused_at": now,
+            "last_record": _shown(refused[-1]),
+        }
+        for (key, reason), refused in sorted(refusals.items(), key=lambda item: item[0])
+    ]
+    statement = insert(feed_refusals).values(rows)
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=list(feed_refusals.primary_key.columns),
+            set_={
+                "refused_count": feed_refusals.c.refused_count
+                + statement.excluded.refused_count,
+                "last_refused_at": statement.excluded.last_refused_at,
+                "last_record": statement.excluded.last_record,
+            },
+        )
+    )
+
+
+def _shown(record: FeedRecord) -> str:
+    """A refused record for a person to read; NaN and all, but no NUL, which PostgreSQL
+    cannot keep."""
+    return f"{record.ts_event} {record.values!r}"[:1000].replace("\0", "")

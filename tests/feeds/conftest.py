@@ -1,0 +1,45 @@
+from contextlib import contextmanager
+
+import pytest
+import sqlalchemy as sa
+
+from feeds import ingest
+from feeds.tape.engine import engine
+
+
+@pytest.fixture
+def tape_statements(tape):
+    """`with tape_statements() as seen: ...` collects the tape's SQL."""
+
+    @contextmanager
+    def collect():
+        seen = []
+
+        def note(connection, cursor, statement, *rest):
+            seen.append(statement)
+
+        sa.event.listen(engine(), "before_cursor_execute", note)
+        try:
+            yield seen
+        finally:
+            sa.event.remove(engine(), "before_cursor_execute", note)
+
+    return collect
+
+
+@pytest.fixture(autouse=True)
+def _fresh_providers():
+    """Providers read their settings when they are made."""
+    ingest.provider_of.cache_clear()
+    yield
+    ingest.provider_of.cache_clear()
+
+
+@pytest.fixture
+def env(settings):
+    """Change environment settings: `env(feed_seed=1)`."""
+
+    def change(**changes):
+        settings.ENV = settings.ENV.model_copy(update=changes)
+
+    return change

@@ -1,0 +1,234 @@
+from datetime import timedelta
+from threading import Barrier, Thread
+
+import pytest
+import sqlalchemy as sa
+from django.core.exceptions import ValidationError
+from django.db import connection
+
+from feeds import ingest, tasks
+from feeds.errors import (
+    FeedError,
+    ProviderError,
+    ProviderSettingError,
+    UnknownSourceError,
+)
+from feeds.models import FeedSubscription
+from feeds.providers.simulated import Simulated
+from feeds.subscriptions import subscribe
+from feeds.tape import reads
+from feeds.tape.engine import transaction
+from tests.conftest import NOW
+from tests.feeds.factories import FEED
+
+pytestmark = pytest.mark.usefixtures("tape")
+
+
+def count():
+    with transaction() as connection:
+        return connection.scalar(sa.text("SELECT count(*) FROM tape.feed_records"))
+
+
+@pytest.fixture
+def subscription(frozen_clock):
+    return subscribe(**FEED)
+
+
+@pytest.fixture
+def broken(monkeypatch):
+    """Make the simulated exchange fail, for all subjects or one."""
+
+    def breaks(error, *, subject=None):
+        fetch = Simulated.fetch
+
+        def failing(self, request):
+            if subject in (None, request.subject):
+                raise error
+            return fetch(self, request)
+
+        monkeypatch.setattr(Simulated, "fetch", failing)
+
+    return breaks
+
+
+def test_subscribing_twice_is_one_subscription(frozen_clock):
+    assert subscribe(**FEED) == subscribe(**FEED)
+    assert FeedSubscription.objects.count() == 1
+
+
+def test_an_unknown_feed_is_refused(frozen_clock):
+    with pytest.raises(UnknownSourceError, match="'nyse'"):
+        subscribe(**{**FEED, "source": "nyse"})
+    for bad in ({"kind": "rumour"}, {"granularity": "soon"}, {"subject": "a/b"}):
+        with pytest.raises(FeedError, match=f"was {next(iter(bad.values()))!r}"):
+            subscribe(**{**FEED, **bad})
+    assert not FeedSubscription.objects.exists()
+
+
+def test_the_admin_checks_a_feed_as_the_service_does(subscription):
+    subscription.fallbacks = ["nyse"]
+    with pytest.raises(ValidationError, match="'nyse'"):
+        subscription.full_clean()
+
+
+def test_a_new_subscription_pulls_its_history(subscription):
+    assert ingest.ingest_due() == 1
+    assert count() == 181  # 180 minutes and the open one
+    assert reads.watermark(**FEED) == NOW - timedelta(minutes=1)
+
+
+def test_the_next_pull_goes_on_from_the_watermark(subscription, at, monkeypatch):
+    ingest.ingest_due()
+    asked = []
+    fetch = Simulated.fetch
+    monkeypatch.setattr(
+        Simulated, "fetch", lambda self, r: asked.append(r) or fetch(self, r)
+    )
+    with at(NOW + timedelta(minutes=5)):
+        ingest.ingest_due()
+    assert [request.start for request in asked] == [NOW - timedelta(minutes=1)]
+    assert reads.watermark(**FEED) == NOW + timedelta(minutes=4)
+
+
+def test_history_comes_page_by_page(subscription, monkeypatch):
+    monkeypatch.setattr(Simulated, "page_limit", 50)
+    ingest.ingest_due()
+    assert count() == 181
+
+
+def test_nothing_due_is_one_query(subscription, django_assert_num_queries):
+    ingest.ingest_due()
+    with django_assert_num_queries(1):
+        assert ingest.ingest_due() == 0
+
+
+def test_a_subscription_is_due_again_after_its_interval(subscription, at):
+    ingest.ingest_due()
+    with at(NOW + timedelta(seconds=4.9)):
+        assert ingest.ingest_due() == 0
+    with at(NOW + timedelta(seconds=5)):
+        assert ingest.ingest_due() == 1
+
+
+def test_a_clock_that_was_set_back_stops_nothing(subscription, at):
+    ingest.ingest_due()
+    with at(NOW - timedelta(days=300)):
+        assert ingest.ingest_due() == 1
+
+
+def test_an_inactive_subscription_rests(subscription):
+    FeedSubscription.objects.update(active=False)
+    assert ingest.ingest_due() == 0
+    assert subscribe(**FEED).active
+    assert ingest.ingest_due() == 1
+
+
+def test_a_broken_feed_is_noted_and_does_not_block_the_next(subscription, broken):
+    subscribe(**{**FEED, "subject": "ETHUSDT"})
+    broken(RuntimeError("boom"), subject="BTCUSDT")
+    assert ingest.ingest_due() == 2
+    subscription.refresh_from_db()
+    assert (subscription.last_error, subscription.consecutive_errors) == ("boom", 1)
+    assert subscription.next_poll_at == NOW + timedelta(seconds=2)
+    assert reads.watermark(**{**FEED, "subject": "ETHUSDT"}) is not None
+
+
+def test_the_wait_grows_with_the_errors_and_ends_with_success(
+    subscription, broken, at, monkeypatch
+):
+    with monkeypatch.context():
+        broken(ProviderError("down"))
+        ingest.ingest_due()
+        with at(NOW + timedelta(seconds=2)):
+            ingest.ingest_due()
+    subscription.refresh_from_db()
+    assert subscription.consecutive_errors == 2
+    assert subscription.next_poll_at == NOW + timedelta(seconds=6)
+    monkeypatch.undo()
+    with at(NOW + timedelta(seconds=6)):
+        ingest.ingest_due()
+    subscription.refresh_from_db()
+    assert subscription.consecutive_errors == 0
+    assert subscription.last_error == "down"
+
+
+def test_retry_after_is_respected(subscription, broken):
+    broken(ProviderError("slow down", retry_after_s=120))
+    ingest.ingest_due()
+    subscription.refresh_from_db()
+    assert subscription.next_poll_at == NOW + timedelta(seconds=120)
+
+
+def test_a_wrong_setting_is_not_asked_again_soon(subscription, broken):
+    broken(ProviderSettingError("set PYTH_API_KEY"))
+    ingest.ingest_due()
+    subscription.refresh_from_db()
+    assert subscription.next_poll_at == NOW + timedelta(hours=1)
+
+
+def test_the_next_source_stands_in_and_is_named(subscription, broken, monkeypatch):
+    FeedSubscription.objects.update(source="binance", fallbacks=["simulated"])
+    monkeypatch.setattr(
+        "feeds.providers.binance.Binance.fetch",
+        lambda *a: (_ for _ in ()).throw(ProviderSettingError("451")),
+    )
+    ingest.ingest_due()
+    subscription.refresh_from_db()
+    assert subscription.serving_source == "simulated"
+    assert subscription.last_error == "451"
+    assert subscription.consecutive_errors == 0
+    window = reads.newest_closed(**{**FEED, "source": "binance"}, at=NOW, limit=1)
+    assert window[0].meta == {"served_by": "simulated"}
+
+
+def test_when_every_source_fails_each_is_quoted(subscription, broken, monkeypatch):
+    FeedSubscription.objects.update(source="replay", fallbacks=["simulated"])
+    broken(ProviderError("down"))
+    ingest.ingest_due()
+    subscription.refresh_from_db()
+    assert "FEED_REPLAY_PATH" in subscription.last_error
+    assert "down" in subscription.last_error
+
+
+def test_a_long_catch_up_is_due_again_at_once(subscription, monkeypatch):
+    monkeypatch.setattr(Simulated, "page_limit", 50)
+    monkeypatch.setattr(ingest, "TURN_S", -1.0)
+    ingest.ingest_due()
+    assert count() == 50
+    ingest.ingest_due()
+    assert count() == 99  # the watermark's own record is asked for again
+
+
+def test_a_dead_workers_claim_runs_out(subscription, at):
+    assert ingest._claim(subscription, now=NOW)
+    with at(NOW + timedelta(seconds=59)):
+        assert ingest.ingest_due() == 0
+    with at(NOW + timedelta(seconds=60)):
+        assert ingest.ingest_due() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_at_once_do_no_harm(subscription):
+    for subject in ("ETHUSDT", "SOLUSDT"):
+        subscribe(**{**FEED, "subject": subject})
+    barrier, pulled = Barrier(3), []
+
+    def work():
+        barrier.wait()
+        pulled.append(ingest.ingest_due())
+        connection.close()
+
+    threads = [Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(pulled) == 3
+    assert count() == 3 * 181
+
+
+def test_the_task_has_the_name_that_beat_knows(subscription):
+    tasks.ingest_due()
+    assert tasks.ingest_due.name == "feeds.ingest"
+    assert tasks.maintain.name == "feeds.maintain"
+    assert count() == 181
