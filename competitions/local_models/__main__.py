@@ -10,7 +10,10 @@ from pathlib import Path
 import structlog
 
 from competitions.local_models.orchestrator import Orchestrator
+from competitions.local_models.sandbox import MEANING, strongest_level
 from competitions.local_models.supervisor import Limits
+
+log = structlog.get_logger(__name__)
 
 
 def main() -> int:
@@ -54,11 +57,13 @@ async def _run(args: argparse.Namespace) -> None:
     until = asyncio.Event()
     for end in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(end, until.set)
+    level = await asyncio.to_thread(strongest_level)
+    log.info("sandbox.level", level=level, meaning=MEANING[level])
     orchestrator = Orchestrator(
         models_dir=args.models.resolve(),
         logs_dir=args.logs.resolve(),
         crunch_id=args.crunch_id,
-        limits=Limits(memory_mb=args.memory_mb, hang_s=args.hang_s),
+        limits=Limits(level=level, memory_mb=args.memory_mb, hang_s=args.hang_s),
     )
     await orchestrator.run(host=args.host, port=args.port, until=until)
 

@@ -22,6 +22,7 @@ from competitions.local_models.supervisor import Limits, ModelProcess
 log = structlog.get_logger(__name__)
 
 SCAN_S = 0.25
+FIRST_UID, USERS = 50_000, 10_000
 STARTS_AT_ONCE = max(2, (os.cpu_count() or 2))
 LARGEST_REPORT_BYTES = 2**20
 
@@ -41,6 +42,7 @@ class Orchestrator:
         self._stamps: dict[str, Stamp] = {}
         self._quarantine: dict[tuple[str, str], str] = {}
         self._listeners: set[ServerConnection] = set()
+        self._serial = 0
         self._start_slots = asyncio.Semaphore(STARTS_AT_ONCE)
 
     async def run(self, *, host: str, port: int, until: asyncio.Event) -> None:
@@ -57,8 +59,6 @@ class Orchestrator:
                         continue
         finally:
             await asyncio.gather(*(p.stop() for p in self._processes.values()))
-            for left in self._run_dir.iterdir():
-                left.unlink()
             self._run_dir.rmdir()
 
     async def _scan(self) -> None:
@@ -91,7 +91,8 @@ class Orchestrator:
             await older.stop()
         process = ModelProcess(
             version,
-            run_dir=self._run_dir,
+            uid=self._next_uid(),
+            run_dir=self._run_dir / version.model_id,
             log_path=self._logs_dir / f"{version.model_id}.log",
             limits=self._limits,
             start_slots=self._start_slots,
@@ -103,6 +104,13 @@ class Orchestrator:
             process.start()
         else:
             await process.stop("QUARANTINED", reason)
+
+    def _next_uid(self) -> int:
+        """A user of its own for each process, where root may give one."""
+        if os.geteuid() != 0:
+            return 0
+        self._serial += 1
+        return FIRST_UID + self._serial % USERS
 
     async def _changed(self, process: ModelProcess) -> None:
         if process.state == "QUARANTINED":

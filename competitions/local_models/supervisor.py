@@ -32,6 +32,7 @@ State = Literal["STARTING", "RUNNING", "RECOVERING", "STOPPED", "QUARANTINED"]
 class Limits:
     """What one model may use; see sandbox.py."""
 
+    level: int = 1
     memory_mb: int = 2048
     hang_s: float = 30.0
     setup_hang_s: float = 120.0
@@ -48,6 +49,7 @@ class ModelProcess:
         self,
         submission: Submission,
         *,
+        uid: int,
         run_dir: Path,
         log_path: Path,
         limits: Limits,
@@ -61,6 +63,7 @@ class ModelProcess:
         self.restarts = 0
         self.deployment_id = ""
         self.socket = Path()
+        self._uid = uid
         self._run_dir = run_dir
         self._limits = limits
         self._start_slots = start_slots
@@ -88,6 +91,8 @@ class ModelProcess:
             self._life = None
         await self._change(state, error)
         await self._end_process()
+        if self._run_dir.is_dir():
+            self._run_dir.rmdir()
 
     async def _live(self) -> None:
         """Keep one process up; give up after too many ends in a row."""
@@ -117,11 +122,15 @@ class ModelProcess:
         serial = f"{time.monotonic_ns() // 1000 % 1_000_000:06d}"
         self.deployment_id = f"{self.model_id}_{stamp}_{serial}"
         self.socket = self._run_dir / f"{serial}.sock"
+        self._run_dir.mkdir(exist_ok=True)
+        if self._uid:
+            os.chown(self._run_dir, self._uid, self._uid)
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             *("-B", "-u", "-m", "competitions.local_models.runner"),
             *("--socket", str(self.socket), "--model", str(self.submission.path)),
             *("--package", str(PACKAGE), "--parent", str(os.getpid())),
+            *("--level", str(self._limits.level), "--uid", str(self._uid)),
             *("--memory-mb", str(self._limits.memory_mb)),
             *("--hang-s", str(self._limits.hang_s)),
             *("--setup-hang-s", str(self._limits.setup_hang_s)),
