@@ -9,7 +9,9 @@ SUBJECT = "BTCUSDT"
 
 
 def make_competition(*, models: int) -> tuple[Any, list[Any]]:
-    """An empty active competition and its models."""
+    """An empty active competition and its models, alone in the database."""
+    from django.db import connection
+
     from competitions.models import (
         Competition,
         Cruncher,
@@ -17,6 +19,9 @@ def make_competition(*, models: int) -> tuple[Any, list[Any]]:
         ScheduledPrediction,
     )
 
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE competitions CASCADE")
+        cursor.execute("TRUNCATE tape.feed_records, tape.feed_ingestion_state")
     competition = Competition.objects.create(
         slug="bench",
         name="Bench",

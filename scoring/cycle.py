@@ -75,7 +75,7 @@ def run_cycle(*, competition_id: int) -> CycleReport:
     wiring = wiring_of(competition)
     report = CycleReport()
     models = ParticipantModel.objects.filter(competition=competition).count()
-    limit = max(1, PREDICTIONS_A_BATCH // max(models, 1))
+    limit = 1 + PREDICTIONS_A_BATCH // max(models, 1)
     last: tuple[datetime, int] | None = None
     while True:
         rounds = _score_batch(competition, wiring, limit, last, report)

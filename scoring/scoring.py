@@ -59,7 +59,7 @@ def score_all(
         "the score does not fit the score type",
     )
     value_field = wiring.config.aggregation.value_field
-    to_json = TypeAdapter(score_type).dump_json
+    to_json = TypeAdapter(score_type).serializer.to_json
     return [_scored(result, value_field, to_json) for result in results]
 
 

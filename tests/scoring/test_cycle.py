@@ -141,7 +141,7 @@ def test_statuses_are_derived(competition, rewire):
 
 
 def test_a_waiting_round_does_not_block_those_behind_it(competition, monkeypatch):
-    monkeypatch.setattr(cycle, "PREDICTIONS_A_BATCH", 1)  # one round a batch
+    monkeypatch.setattr(cycle, "PREDICTIONS_A_BATCH", 0)  # one round a batch
     [model] = make_models(competition, "a")
     stuck = [
         make_round(

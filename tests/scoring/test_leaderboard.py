@@ -3,7 +3,7 @@ from datetime import timedelta
 
 import pytest
 from django.db.models import F
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from competitions.contract import Aggregation, CrunchConfig
@@ -118,6 +118,7 @@ def line(model_id, value):
     )
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(
         st.text("abcdef", min_size=1, max_size=4),
