@@ -328,15 +328,13 @@ def _mark_published(row: Release, archived: str) -> None:
 def verify_with_consumer(stores: Stores, version: str) -> None:
     """Read the document as a consumer does; raises PublishError if it refuses it."""
 
-    def fetch(uri: str) -> bytes:
-        return stores.releases.read_release(version)[uri.rpartition("/")[2]]
-
+    files = stores.releases.read_release(version)
     found = stores.documents.read()
     reader = Reader(
         max_age_days=100_000,
         acceptable_modes=tuple(pool_config.PROFILES),
         expected_size=None,
-        fetch=fetch,
+        fetch=lambda uri: files[uri.rpartition("/")[2]],
         today=lambda: clock.now().date(),
     )
     pool = reader.load(lambda: found.payload if found else None)
