@@ -7,6 +7,7 @@ The protocol of the official orchestrator: one `init` with the running models, t
 import asyncio
 import json
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,6 @@ class Orchestrator:
             for row in control.status(logs_dir)
             if row.state == "QUARANTINED"
         }
-        self._is_changed = True
         self._listeners: set[ServerConnection] = set()
         self._serial = 0
         self._start_slots = asyncio.Semaphore(STARTS_AT_ONCE)
@@ -63,8 +63,10 @@ class Orchestrator:
                     except TimeoutError:
                         continue
         finally:
-            await asyncio.gather(*(p.stop() for p in self._processes.values()))
-            self._run_dir.rmdir()
+            processes = self._processes.values()
+            running = [p for p in processes if p.state != "QUARANTINED"]
+            await asyncio.gather(*(p.stop() for p in running))
+            shutil.rmtree(self._run_dir, ignore_errors=True)
 
     async def _scan(self) -> None:
         """Bring the processes in line with the folder: added, edited, deleted."""
@@ -73,7 +75,7 @@ class Orchestrator:
             log.info("model.deleted", model=model_id)
             await self._processes.pop(model_id).stop()
             del self._stamps[model_id]
-            self._is_changed = True
+            control.write_status(self._logs_dir, self._statuses())
         for model_id, (stamp, version) in found.items():
             if version is None:
                 continue
@@ -83,9 +85,6 @@ class Orchestrator:
                 await self._deploy(version, older)
         for process in list(self._processes.values()):
             await self._obey(process)
-        if self._is_changed:
-            self._is_changed = False
-            control.write_status(self._logs_dir, self._statuses())
 
     async def _obey(self, process: ModelProcess) -> None:
         """Do what the operator asked for in the control files."""
@@ -156,7 +155,7 @@ class Orchestrator:
         return FIRST_UID + self._serial % USERS
 
     async def _changed(self, process: ModelProcess) -> None:
-        self._is_changed = True
+        control.write_status(self._logs_dir, self._statuses())
         if process.state == "QUARANTINED":
             key = (process.model_id, process.submission.code_hash)
             self._quarantine[key] = process.error
