@@ -173,7 +173,9 @@ def test_statements_do_not_grow_with_the_rows(client, frozen_clock):
     """Twice the models, the same statements."""
     counts = []
     for slug, models in (("small", 2), ("large", 5)):
-        factories.running_competition(at=frozen_clock, models=models, hours=2, slug=slug)
+        factories.running_competition(
+            at=frozen_clock, models=models, hours=2, slug=slug
+        )
         counts.append(
             {path: _statements(client, f"{path}?competition={slug}") for path in LISTS}
         )
