@@ -1,4 +1,4 @@
-"""Timing ours and the limit in turn, in one run, so that their ratio means something."""
+"""Timing ours and the limit in turn, in one run, so that their ratio holds."""
 
 import resource
 import statistics

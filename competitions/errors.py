@@ -1,7 +1,9 @@
 """Refusals of this app, each with a stable code (docs/integrator/errors.md)."""
 
+from feeds.errors import OperatorError
 
-class CompetitionError(Exception):
+
+class CompetitionError(OperatorError):
     """Something an operator or participant can correct; `code` is stable."""
 
     code = "competition_error"

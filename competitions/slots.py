@@ -38,9 +38,17 @@ class Wiring:
     config: CrunchConfig
     callables: Mapping[str, Callable[..., Any]]
     paths: Mapping[str, str]
+    with_context: frozenset[str]
 
     def __getitem__(self, slot: str) -> Callable[..., Any]:
         return self.callables[slot]
+
+    def call(self, slot: str, *args: Any, context: Any = None) -> Any:
+        """Call a slot; one that takes a `context` gets it."""
+        target = self.callables[slot]
+        if slot in self.with_context:
+            return target(*args, context=context)
+        return target(*args)
 
     def is_default(self, slot: str) -> bool:
         """Whether the engine's own callable fills the slot, so sets may be used."""
@@ -88,8 +96,8 @@ def check_signature(
     names = tuple(p.name for p in found[: len(parameters)])
     if names != parameters:
         raise SlotError(
-            f"{slot} was {path!r} with parameters ({', '.join(p.name for p in found)}); "
-            f"they must begin with ({', '.join(parameters)})."
+            f"{slot} was {path!r}({', '.join(p.name for p in found)}); "
+            f"its parameters must begin with ({', '.join(parameters)})."
         )
     for extra in found[len(parameters) :]:
         variadic = extra.kind in (extra.VAR_POSITIONAL, extra.VAR_KEYWORD)
@@ -110,7 +118,12 @@ def wire(config: CrunchConfig, own_paths: Mapping[str, str]) -> Wiring:
     callables: dict[str, Callable[..., Any]] = {}
     paths: dict[str, str] = {}
     for slot, parameters in SLOTS.items():
-        path = own_paths.get(slot) or getattr(settings.ENV, slot.lower())
+        path = own_paths.get(slot, "")
+        if path == default_path(slot):
+            path = (
+                ""  # packs name all ten; the engine's own is no choice against others
+            )
+        path = path or getattr(settings.ENV, slot.lower())
         attribute = _CONTRACT_ATTRIBUTES.get(slot)
         from_contract = getattr(config, attribute) if attribute else None
         if not path and from_contract is not None:
@@ -120,4 +133,11 @@ def wire(config: CrunchConfig, own_paths: Mapping[str, str]) -> Wiring:
             continue
         paths[slot] = path or default_path(slot)
         callables[slot] = resolve(paths[slot], slot)
-    return Wiring(config=config, callables=callables, paths=paths)
+    with_context = frozenset(
+        slot
+        for slot, target in callables.items()
+        if "context" in inspect.signature(target).parameters
+    )
+    return Wiring(
+        config=config, callables=callables, paths=paths, with_context=with_context
+    )

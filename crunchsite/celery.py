@@ -29,7 +29,7 @@ app.conf.task_routes = {
 # In memory: intervals are short and the grid is in the database, so a restarted Beat
 # has nothing to remember, and two on one machine have no file to fight over.
 app.conf.beat_scheduler = "celery.beat:Scheduler"
-app.conf.beat_schedule = {
+_every = {
     name: {"task": name, "schedule": every_s, "options": {"expires": max(every_s, 5)}}
     for name, every_s in {
         "competitions.dispatch": 1.0,
@@ -37,17 +37,18 @@ app.conf.beat_schedule = {
         "scoring.dispatch": 2.0,
         "emissions.dispatch": 15.0,
         "competitions.reap": 15.0,
+        "feeds.resume_backfills": 15.0,
         "feeds.maintain": 3600.0,
     }.items()
 }
 # Monthly, three hours into the month; and a daily look whether that release is missing.
-for _name, _when in {
-    "livepool.publish": crontab(day_of_month="1", hour="3", minute="15"),
-    "livepool.publish.daily": crontab(hour="4", minute="15"),
-}.items():
-    app.conf.beat_schedule[_name] = {
-        "task": "livepool.publish",
-        "schedule": _when,
-        "options": {"expires": 3600},
-    }
+_pool = {
+    name: {"task": "livepool.publish", "schedule": when, "options": {"expires": 3600}}
+    for name, when in {
+        "livepool.publish": crontab(day_of_month="1", hour="3", minute="15"),
+        "livepool.publish.daily": crontab(hour="4", minute="15"),
+    }.items()
+}
+# Assigned whole: reading it here would load the settings before they can be refused.
+app.conf.beat_schedule = {**_every, **_pool}
 app.autodiscover_tasks()

@@ -10,11 +10,14 @@ from typing import Any
 _NULL = "\x01"
 
 
+_encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+
+
 def _field(value: Any) -> Any:
     if value is None:
         return _NULL
     if isinstance(value, (dict, list)):
-        return json.dumps(value, allow_nan=False, separators=(",", ":"))
+        return _encode(value)
     return value
 
 

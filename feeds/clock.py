@@ -121,6 +121,12 @@ def wall_seconds(seconds: float) -> timedelta:
     return timedelta(seconds=seconds * speed())
 
 
+def install(clock: Clock) -> None:
+    """Let this process run on another clock from now on."""
+    global _current  # noqa: PLW0603
+    _current = clock
+
+
 @contextmanager
 def use(clock: Clock) -> Iterator[None]:
     """Run a block on another clock; for tests, benchmarks and drills."""

@@ -1,7 +1,13 @@
-"""Refusals of this app, each with a stable code (docs/operator/feeds.md)."""
+"""The base of all refusals, and those of this app; each has a stable code."""
 
 
-class FeedError(Exception):
+class OperatorError(Exception):
+    """Something that a person can correct: what was found, and what to do."""
+
+    code = "error"
+
+
+class FeedError(OperatorError):
     """Something an operator can correct, or wait out; `code` is stable."""
 
     code = "feed_error"

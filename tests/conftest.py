@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 import sqlalchemy as sa
+from django.db import connections
 
 from feeds import clock
 from feeds.tape.engine import dispose, transaction
@@ -30,13 +31,21 @@ def django_db_setup(django_db_setup):
     """The tape's own connections must be closed before the test database goes."""
     yield
     dispose()
+    connections["tape"].close()
 
 
 @pytest.fixture
 def tape(db):
-    """An empty tape, emptied again afterwards: it is outside Django's transaction."""
-    yield
-    with transaction() as connection:
-        # Not TRUNCATE: the test's own transaction may still hold a lock on what it read.
-        for table in ("feed_records", "feed_ingestion_state", "feed_refusals"):
-            connection.execute(sa.text(f"DELETE FROM tape.{table}"))
+    """An empty tape, emptied again afterwards: it is outside Django's transaction.
+
+    Call it to empty it in between.
+    """
+
+    def empty():
+        # Not TRUNCATE: the test's transaction may still hold a lock on what it read.
+        with transaction() as connection:
+            for table in ("feed_records", "feed_ingestion_state", "feed_refusals"):
+                connection.execute(sa.text(f"DELETE FROM tape.{table}"))
+
+    yield empty
+    empty()

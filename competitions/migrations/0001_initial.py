@@ -187,7 +187,12 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "model_input",
-                    models.JSONField(db_column="model_input_jsonb", default=dict),
+                    models.JSONField(
+                        blank=True,
+                        db_column="model_input_jsonb",
+                        help_text="What the models were shown; NULL when it is the raw data itself.",
+                        null=True,
+                    ),
                 ),
                 ("performed_at", models.DateTimeField(blank=True, null=True)),
                 ("resolvable_at", models.DateTimeField(blank=True, null=True)),

@@ -51,7 +51,12 @@ class Input(models.Model):
     scope_key = models.CharField(max_length=120)
     scope = models.JSONField(default=dict, db_column="scope_jsonb")
     raw_data = models.JSONField(default=dict, db_column="raw_data_jsonb")
-    model_input = models.JSONField(default=dict, db_column="model_input_jsonb")
+    model_input = models.JSONField(
+        null=True,
+        blank=True,
+        db_column="model_input_jsonb",
+        help_text="What the models were shown; NULL when it is the raw data itself.",
+    )
     performed_at = models.DateTimeField(null=True, blank=True)
     resolvable_at = models.DateTimeField(null=True, blank=True)
     actuals = models.JSONField(null=True, blank=True, db_column="actuals_jsonb")

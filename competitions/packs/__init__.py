@@ -1,0 +1,92 @@
+"""Packs: one JSON manifest wires a competition's slots, schedule and feed."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from competitions.contract import ScheduledPredictionConfig
+from competitions.errors import PackError, ScheduleError
+from competitions.slots import SLOTS
+from feeds import granularity
+
+FOLDER = Path(__file__).parent
+DEFAULT = "baseline"
+
+
+class PackFeed(BaseModel):
+    """Feed dimensions that a pack is made for; source and subjects are the site's."""
+
+    model_config = ConfigDict(extra="forbid")
+    kind: str = "candle"
+    granularity: str = "1m"
+
+
+class Pack(BaseModel):
+    """A whole pack; there is no inheritance between packs."""
+
+    model_config = ConfigDict(extra="forbid")
+    id: str
+    description: str
+    template_set: str = "default"
+    feed: PackFeed = PackFeed()
+    checkpoint_interval_seconds: int = Field(ge=1)
+    callables: dict[str, str]
+    scheduled_prediction_configs: list[ScheduledPredictionConfig] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _all_ten_slots(self) -> "Pack":
+        missing = SLOTS.keys() - self.callables.keys()
+        unknown = self.callables.keys() - SLOTS.keys()
+        if missing or unknown:
+            raise ValueError(
+                f"callables lack {sorted(missing)} and have unknown {sorted(unknown)}; "
+                "a pack wires exactly the ten slots"
+            )
+        keys = [c.scope_key for c in self.scheduled_prediction_configs]
+        if len(set(keys)) != len(keys):
+            raise ValueError(f"scope keys were {keys}; each must be unique")
+        return self
+
+
+def names() -> list[str]:
+    return sorted(path.parent.name for path in FOLDER.glob("*/pack.json"))
+
+
+@cache
+def load(name: str) -> Pack:
+    """Read and check a pack; raises PackError naming the pack and the cause."""
+    if name not in names():
+        raise PackError(f"pack was {name!r}; the packs are {', '.join(names())}.")
+    return parse(name, (FOLDER / name / "pack.json").read_text())
+
+
+def parse(name: str, text: str) -> Pack:
+    try:
+        pack = Pack.model_validate_json(text)
+    except ValidationError as error:
+        raise PackError(f"pack {name!r} is invalid: {_first_problem(error)}.") from None
+    if pack.id != name:
+        raise PackError(f"pack {name!r} calls itself {pack.id!r}; the two must agree.")
+    return pack
+
+
+def _first_problem(error: ValidationError) -> str:
+    first: Any = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return f"{place}: {first['msg']}" if place else first["msg"]
+
+
+def check_schedule(
+    configs: list[ScheduledPredictionConfig], *, feed_granularity: str
+) -> None:
+    """Refuse a horizon that the feed is too coarse to resolve; 0 is immediate."""
+    length_s = granularity.seconds(feed_granularity)
+    for config in configs:
+        horizon_s = config.schedule.resolve_horizon_seconds
+        if 0 < horizon_s < length_s:
+            raise ScheduleError(
+                f"{config.scope_key}: the horizon was {horizon_s} s but the feed's "
+                f"candles last {length_s} s; use a finer feed or a longer horizon."
+            )

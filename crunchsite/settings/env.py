@@ -10,6 +10,8 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from feeds.errors import OperatorError
+
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 
 
@@ -60,7 +62,7 @@ class Env(BaseSettings):
 
     # Market data
     feed_source: str = setting(
-        "simulated", "Provider of market data: simulated, replay or binance."
+        "simulated", "Provider of market data: simulated, replay, binance or pyth."
     )
     feed_subjects: str = setting("BTCUSDT", "Subjects of the feed, comma separated.")
     feed_kind: str = setting("candle", "Kind of feed record.")
@@ -83,9 +85,25 @@ class Env(BaseSettings):
         "", "Parquet or CSV file of candles for FEED_SOURCE=replay."
     )
     feed_seed: int = setting(7, "Seed of the simulated exchange.")
+    feed_prune_export: bool = setting(
+        False, "Whether months past retention are written to Parquet before they go."
+    )
+    backfill_data_dir: Path = setting(
+        Path("data/backfill"), "Folder of the Parquet files of past market data."
+    )
     binance_api_url: str = setting(
         "https://api.binance.com/api", "Base URL of Binance's REST API."
     )
+    binance_futures_url: str = setting(
+        "https://fapi.binance.com/fapi", "Base URL of Binance's futures, for funding."
+    )
+    binance_stream_url: str = setting(
+        "wss://stream.binance.com:9443/", "Base URL of Binance's streams."
+    )
+    pyth_api_url: str = setting(
+        "https://hermes.pyth.network", "Base URL of Pyth prices (Hermes)."
+    )
+    pyth_api_key: str = setting("", "Bearer key for PYTH_API_URL.")
 
     # Time
     clock_speed: float = setting(
@@ -176,8 +194,10 @@ class Env(BaseSettings):
         return tuple(s.strip() for s in self.feed_subjects.split(",") if s.strip())
 
 
-class EnvError(Exception):
+class EnvError(OperatorError):
     """A variable has a value that cannot be used."""
+
+    code = "environment_invalid"
 
 
 def read_env() -> Env:

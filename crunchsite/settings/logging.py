@@ -45,6 +45,7 @@ def logging_config(level: str) -> dict[str, Any]:
             "celery.app.trace": {"level": "WARNING"},
             "celery.beat": {"level": "WARNING"},
             "django.server": {"level": "WARNING"},
-            "model_runner_client": {"level": "WARNING"},
+            # The gateway says what happens on its connections, in its own events.
+            "model_runner_client": {"level": "CRITICAL"},
         },
     }

@@ -2,9 +2,13 @@
 
 import sys
 
+from feeds.errors import OperatorError
 
-class StackError(Exception):
+
+class StackError(OperatorError):
     """Something in the surroundings is wrong; the message says what and the remedy."""
+
+    code = "stack_error"
 
 
 def run_command_line(argv: list[str]) -> int:
@@ -13,11 +17,9 @@ def run_command_line(argv: list[str]) -> int:
     from django.core.management import execute_from_command_line
     from django.db import OperationalError
 
-    from crunchsite.settings.env import EnvError
-
     try:
         execute_from_command_line(argv)
-    except (StackError, EnvError, ImproperlyConfigured) as error:
+    except (OperatorError, ImproperlyConfigured) as error:
         print(f"Error: {error}", file=sys.stderr)  # noqa: T201  a command's own voice
         return 1
     except OperationalError as error:

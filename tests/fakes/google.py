@@ -174,13 +174,13 @@ class FaultyProxy:
 @contextmanager
 def emulated(**variables: str) -> Iterator[None]:
     """Point Google's clients at emulators through their environment variables."""
-    before = {name: os.environ.get(name) for name in variables}  # noqa: TID251
-    os.environ.update(variables)  # noqa: TID251  how Google's clients are configured
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
     try:
         yield
     finally:
         for name, value in before.items():
             if value is None:
-                os.environ.pop(name, None)  # noqa: TID251
+                os.environ.pop(name, None)
             else:
-                os.environ[name] = value  # noqa: TID251
+                os.environ[name] = value

@@ -62,7 +62,7 @@ def test_a_killed_publisher_leaves_a_whole_release(tmp_path, stores, step, after
     died = subprocess.run(
         [sys.executable, "-c", code],
         check=False,
-        env={**os.environ, "DJANGO_SETTINGS_MODULE": "crunchsite.settings.test"},  # noqa: TID251
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "crunchsite.settings.test"},
         capture_output=True,
     )
     assert died.returncode == 9, died.stderr.decode()

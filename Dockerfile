@@ -1,0 +1,17 @@
+# One image for every part: web, workers, beat, local models (see docker-compose.yml).
+FROM python:3.11-slim-bookworm
+
+ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends libgomp1 \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --system --create-home --uid 10001 crunchsite
+WORKDIR /app
+COPY requirements/prod.txt requirements/
+RUN pip install --require-hashes -r requirements/prod.txt
+COPY . .
+RUN mkdir -p var && chown crunchsite var
+USER crunchsite
+ENV DJANGO_SETTINGS_MODULE=crunchsite.settings.prod
+EXPOSE 8000
+CMD ["gunicorn", "crunchsite.wsgi", "--bind", "0.0.0.0:8000", "--threads", "8"]

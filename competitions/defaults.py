@@ -1,0 +1,241 @@
+"""The engine's callable for each of the ten slots.
+
+An operator's callable replaces one by path (see slots.py) and may call it. A callable
+may take a further parameter `context` (a `RoundContext`) to know its round.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from competitions.contract import CrunchConfig
+from feeds.tape import reads
+
+
+@dataclass(frozen=True)
+class RoundContext:
+    """What a callable may need to know of the round that it serves."""
+
+    config: CrunchConfig
+    source: str
+    subject: str
+    kind: str
+    granularity: str
+    window: int
+
+
+def raw_input_provider(
+    now: datetime, context: RoundContext | None = None
+) -> dict[str, Any] | None:
+    """The newest closed records of the round's subject; None when the tape has none.
+
+    `{symbol, asof_ts, candles_1m: [{ts, open, high, low, close, volume}]}`, ascending,
+    `ts` in epoch seconds of the opening (the key is `candles_1m` for any granularity);
+    for ticks `{symbol, asof_ts, ticks: [{ts, price}]}`.
+    """
+    assert context is not None  # the engine always passes it
+    records = reads.newest_closed(
+        source=context.source,
+        subject=context.subject,
+        kind=context.kind,
+        granularity=context.granularity,
+        at=now,
+        limit=context.window,
+    )
+    if not records:
+        return None
+    rows = [{"ts": int(r.ts_event.timestamp()), **r.values} for r in records]
+    key = "candles_1m" if context.kind == "candle" else "ticks"
+    return {"symbol": context.subject, "asof_ts": rows[-1]["ts"], key: rows}
+
+
+def inference_input_builder(raw_input: dict[str, Any]) -> dict[str, Any]:
+    """Show the models what the tape shows."""
+    return raw_input
+
+
+def inference_output_validator(inference_output: Any) -> Any:
+    """Accept what the contract's output type accepts; it is checked after this."""
+    return inference_output
+
+
+def prediction_scope_builder(
+    config: Mapping[str, Any],
+    inference_input: Mapping[str, Any],
+    context: RoundContext | None = None,
+) -> dict[str, Any]:
+    """The schedule's scope over the contract's defaults, in both spellings."""
+    assert context is not None
+    scope = {
+        **context.config.scope.model_dump(),
+        **config["scope_template"],
+        "resolve_horizon_seconds": config["resolve_horizon_seconds"],
+    }
+    return {"scope_key": config["scope_key"], "scope": with_both_spellings(scope)}
+
+
+_SPELLINGS = (
+    ("asset", "subject"),
+    ("horizon", "horizon_seconds"),
+    ("step", "step_seconds"),
+)
+
+
+def with_both_spellings(scope: Mapping[str, Any]) -> dict[str, Any]:
+    """Scopes are written with asset/horizon/step or subject/*_seconds; give both."""
+    both = dict(scope)
+    for short, long in _SPELLINGS:
+        if short in scope:
+            both[long] = scope[short]
+        elif long in scope:
+            both[short] = scope[long]
+    return both
+
+
+_CASTS = {"STRING": str, "INT": int, "FLOAT": float, "DOUBLE": float}
+
+
+def predict_call_builder(
+    config: Mapping[str, Any],
+    inference_input: Mapping[str, Any],
+    scope: Mapping[str, Any],
+    context: RoundContext | None = None,
+) -> dict[str, Any]:
+    """Positional arguments of the contract's call method, taken from the scope.
+
+    Raises KeyError for an argument that the scope does not have.
+    """
+    assert context is not None
+    args = [
+        _CASTS.get(argument.type, lambda value: value)(scope[argument.name])
+        for argument in context.config.call_method.args
+    ]
+    return {"args": args, "kwargs": {}}
+
+
+def ground_truth_resolver(prediction: Any) -> dict[str, Any] | None:
+    """Truth of one record with `performed_at`, `resolvable_at`, `scope`, `competition`.
+
+    None when the tape does not reach far enough. The engine resolves whole sets of
+    rounds by the same rule (scoring/truth.py).
+    """
+    competition = prediction.competition
+    prices = reads.closed_prices(
+        source=competition.feed_source,
+        subject=prediction.scope["subject"],
+        kind=competition.feed_kind,
+        granularity=competition.feed_granularity,
+        since=prediction.performed_at,
+        until=prediction.resolvable_at,
+    )
+    if len(prices.price) < 2:
+        return None
+    entry, resolved = float(prices.price[0]), float(prices.price[-1])
+    return {
+        "entry_price": entry,
+        "resolved_price": resolved,
+        "actual_return": (resolved - entry) / entry,
+    }
+
+
+def scoring_function(prediction: Any, ground_truth: Any) -> dict[str, Any]:
+    """Signal times return, in basis points: right and bold beats right and timid."""
+    if ground_truth.actual_return is None:
+        return {"success": False, "failed_reason": "the truth has no return"}
+    return {
+        "value": prediction.value * ground_truth.actual_return * 10_000,
+        "actual_return": ground_truth.actual_return,
+    }
+
+
+def model_score_aggregator(
+    scored_predictions: Iterable[Mapping[str, Any]], models: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Mean value per model over the successful scores; None for a model without any."""
+    values: dict[str, list[float]] = defaultdict(list)
+    for scored in scored_predictions:
+        if scored["success"] and scored["value"] is not None:
+            values[scored["model_id"]].append(scored["value"])
+    return [
+        {
+            "model_id": model_id,
+            "score": {
+                "metrics": {
+                    "value": sum(values[model_id]) / len(values[model_id])
+                    if values[model_id]
+                    else None
+                }
+            },
+        }
+        for model_id in models
+    ]
+
+
+def leaderboard_ranker(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Rank from 1 by `score.ranking`; unknown values last, ties by model id."""
+
+    def order(entry: Mapping[str, Any]) -> tuple[bool, float, str]:
+        ranking = entry["score"]["ranking"]
+        value = ranking["value"]
+        if value is None:
+            return True, 0.0, entry["model_id"]
+        signed = value if ranking["direction"] == "asc" else -value
+        return False, signed, entry["model_id"]
+
+    ranked = sorted(entries, key=order)
+    return [{**entry, "rank": rank} for rank, entry in enumerate(ranked, start=1)]
+
+
+def report_schema_provider(config: CrunchConfig | None = None) -> dict[str, Any]:
+    """Columns and widgets of the standard report, from the contract's windows."""
+    config = config or CrunchConfig()
+    columns: list[dict[str, Any]] = [
+        {
+            "id": 1,
+            "type": "MODEL",
+            "property": "model_id",
+            "format": None,
+            "displayName": "Model",
+            "tooltip": None,
+            "nativeConfiguration": {"type": "model", "statusProperty": "status"},
+            "order": 0,
+        }
+    ]
+    for i, (name, window) in enumerate(config.aggregation.windows.items(), start=1):
+        columns.append(
+            {
+                "id": i + 1,
+                "type": "VALUE",
+                "property": name,
+                "format": "decimal-2",
+                "displayName": name.replace("_", " ").title(),
+                "tooltip": f"Rolling score over {window.hours} h",
+                "nativeConfiguration": None,
+                "order": 10 * i,
+            }
+        )
+    return {
+        "schema_version": "1",
+        "leaderboard_columns": columns,
+        "metrics_widgets": [
+            {
+                "id": 1,
+                "type": "CHART",
+                "displayName": "Score Metrics",
+                "tooltip": None,
+                "order": 10,
+                "endpointUrl": "/reports/models/metrics",
+                "nativeConfiguration": {
+                    "type": "line",
+                    "xAxis": {"name": "performed_at"},
+                    "yAxis": {
+                        "series": [
+                            {"name": name} for name in config.aggregation.windows
+                        ]
+                    },
+                },
+            }
+        ],
+    }

@@ -1,0 +1,118 @@
+"""The grid: due slots become rounds, once each; slots that cannot run are MISSED."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+import structlog
+from django.conf import settings
+from django.db.models import Q
+
+from competitions.errors import DefinitionError
+from competitions.models import Competition, Input, ScheduledPrediction
+from feeds import clock
+
+log = structlog.get_logger(__name__)
+
+# A site that was off for long records its missed slots in bounded passes.
+MOST_SLOTS_A_PASS = 5_000
+# How late, on the wall, a round may still be asked.
+GRACE_S = 10.0
+
+
+def tolerance(scheduled: ScheduledPrediction) -> timedelta:
+    """How late after its slot a round may still be asked."""
+    return max(scheduled.interval, clock.wall_seconds(GRACE_S))
+
+
+def dispatch() -> list[int]:
+    """Materialise every slot that has come; returns competitions with rounds to ask.
+
+    Four statements however many slots; running twice at once makes no second round.
+    """
+    now = clock.now()
+    due = list(ScheduledPrediction.objects.due(now).select_related("competition"))
+    if due:
+        rounds = [round_ for scheduled in due for round_ in _rounds(scheduled, now)]
+        Input.objects.bulk_create(rounds, ignore_conflicts=True, batch_size=1000)
+        ScheduledPrediction.objects.bulk_update(due, ["next_slot_at"])
+        missed = sum(r.status == Input.Status.MISSED for r in rounds)
+        if missed:
+            log.warning("slots.missed", count=missed)
+    return list(
+        Input.objects.waiting()
+        .filter(competition__status=Competition.Status.ACTIVE)
+        .order_by("competition_id")
+        .values_list("competition_id", flat=True)
+        .distinct()
+    )
+
+
+def _rounds(scheduled: ScheduledPrediction, now: datetime) -> Iterable[Input]:
+    """Rounds of the slots up to `now`; moves `next_slot_at` behind the last of them."""
+    slot_at = scheduled.next_slot_at
+    assert slot_at is not None  # `due` filters on it
+    for _ in range(MOST_SLOTS_A_PASS):
+        if slot_at > now:
+            break
+        yield _round(scheduled, slot_at, now)
+        slot_at += scheduled.interval
+    scheduled.next_slot_at = slot_at
+
+
+def _round(scheduled: ScheduledPrediction, slot_at: datetime, now: datetime) -> Input:
+    late = now - slot_at
+    is_missed = late > tolerance(scheduled)
+    return Input(
+        competition=scheduled.competition,
+        scheduled_prediction=scheduled,
+        slot_at=slot_at,
+        scope_key=scheduled.scope_key,
+        received_at=now,
+        status=Input.Status.MISSED if is_missed else Input.Status.RECEIVED,
+        reason=f"no worker was up; the slot came up {late} late" if is_missed else "",
+    )
+
+
+def reap() -> int:
+    """Record as MISSED each round that waited too long for its models to be asked."""
+    now = clock.now()
+    asking = clock.wall_seconds(4 * settings.ENV.model_runner_timeout_s + GRACE_S)
+    reaped = 0
+    for scheduled in ScheduledPrediction.objects.filter(
+        Q(rounds__status=Input.Status.RECEIVED, rounds__performed_at__isnull=True)
+    ).distinct():
+        reaped += (
+            Input.objects.waiting()
+            .filter(
+                scheduled_prediction=scheduled,
+                slot_at__lt=now - tolerance(scheduled) - asking,
+            )
+            .update(
+                status=Input.Status.MISSED,
+                reason="no worker asked the models in time",
+            )
+        )
+    if reaped:
+        log.warning("rounds.reaped", count=reaped)
+    return reaped
+
+
+def predict_now(*, competition_id: int) -> int:
+    """Make a round for the current instant of each active schedule; returns how many.
+
+    The instant is cut to whole seconds, so pressing twice asks once. The caller
+    enqueues `competitions.predict`. Raises DefinitionError unless it is ACTIVE.
+    """
+    competition = Competition.objects.get(pk=competition_id)
+    if competition.status != Competition.Status.ACTIVE:
+        raise DefinitionError(
+            f"{competition.slug} was {competition.status}; activate it first."
+        )
+    now = clock.now()
+    slot_at = now.replace(microsecond=0)
+    rounds = [
+        _round(scheduled, slot_at, now)
+        for scheduled in competition.scheduled_predictions.filter(active=True)
+    ]
+    Input.objects.bulk_create(rounds, ignore_conflicts=True)
+    return len(rounds)

@@ -1,0 +1,21 @@
+"""Refusals of the gateway: mistakes of ours, never blamed on a participant."""
+
+from competitions.errors import CompetitionError
+
+
+class GatewayError(CompetitionError):
+    """The gateway cannot be used as it was."""
+
+    code = "gateway_unusable"
+
+
+class ArgumentError(CompetitionError):
+    """A call's argument cannot be sent."""
+
+    code = "argument_invalid"
+
+
+class MethodMissingError(CompetitionError):
+    """No model has the method that the competition asks for."""
+
+    code = "method_missing"

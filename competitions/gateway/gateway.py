@@ -1,0 +1,180 @@
+"""One competition's way to its models: a thread with an event loop and the client.
+
+A plain class: no Celery, no Django models. Services call it from any thread.
+"""
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import CancelledError
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from competitions.gateway.errors import GatewayError
+from competitions.gateway.types import Call, ModelIdentity, RoundAnswers
+
+if TYPE_CHECKING:
+    from competitions.gateway.rounds import Rounds
+
+log = structlog.get_logger(__name__)
+
+# Feed updates that a model which (re)joins is shown before its first question.
+REPLAYED_FEEDS = 20
+
+
+class ModelGateway:
+    """Asks all models of a crunch and says what became of each.
+
+    `start` returns at once: the orchestrator and the models are connected in the
+    background, each by itself, for as long as the gateway lives. `timeout_s` limits
+    each call to a model, so a round lasts at most twice that. `on_joined` gives the
+    calls that a model is sent before it takes part (by default the newest feed updates
+    of this gateway); it runs in a thread of its own.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str,
+        port: int,
+        crunch_id: str,
+        base_classname: str,
+        timeout_s: float,
+        setup_timeout_s: float = 120.0,
+        max_consecutive_failures: int = 100,
+        max_consecutive_timeouts: int = 10,
+        credentials: Any = None,
+        on_joined: Callable[[ModelIdentity], Sequence[Call]] | None = None,
+    ) -> None:
+        self.crunch_id = crunch_id
+        self._client_options = {
+            "host": host,
+            "port": port,
+            "crunch_id": crunch_id,
+            "base_classname": base_classname,
+            "timeout": timeout_s,
+            "max_consecutive_failures": max_consecutive_failures,
+            "max_consecutive_timeouts": max_consecutive_timeouts,
+            "setup_timeout_s": setup_timeout_s,
+        }
+        self._credentials = credentials
+        self._on_joined = on_joined or self._newest_feeds
+        self._feeds: deque[Call] = deque(maxlen=REPLAYED_FEEDS)
+        self._timeout_s = timeout_s
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._rounds: Rounds | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Start the loop's thread and begin to connect."""
+        if self._thread is not None:
+            raise GatewayError(f"the gateway of {self.crunch_id} was started twice.")
+        from competitions.gateway.rounds import Rounds  # the client: heavy, fork-shy
+
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(
+            target=self._loop.run_forever,
+            name=f"gateway-{self.crunch_id}",
+            daemon=True,
+        )
+        self._thread.start()
+
+        async def begin() -> "Rounds":
+            rounds = Rounds(
+                **self._client_options,
+                **self._credential_options(),
+                history=self._on_joined,
+            )
+            rounds.begin()
+            return rounds
+
+        self._rounds = self._on_loop(begin(), timeout_s=30)
+
+    def _credential_options(self) -> dict[str, Any]:
+        if self._credentials is None:
+            return {}
+        from model_runner_client.security.credentials import SecureCredentials
+
+        is_secure = isinstance(self._credentials, SecureCredentials)
+        name = "secure_credentials" if is_secure else "gateway_credentials"
+        return {name: self._credentials}
+
+    def _newest_feeds(self, _: ModelIdentity) -> Sequence[Call]:
+        return list(self._feeds)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the orchestrator's roster is known and its link is open."""
+        return self._rounds is not None and self._rounds.is_connected
+
+    def wait_connected(self, timeout_s: float) -> bool:
+        """Wait for the roster; the models themselves may still be connecting."""
+        deadline = time.monotonic() + timeout_s
+        while not self.is_connected and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return self.is_connected
+
+    def live(self) -> set[str]:
+        """Ids of the models that would be asked now."""
+        return set() if self._rounds is None else self._rounds.live()
+
+    def roster(self) -> list[ModelIdentity]:
+        """Every model that the orchestrator has announced, with state and last error.
+
+        Empty until the orchestrator has answered for the first time.
+        """
+        return self._on_loop(self._require().roster(), timeout_s=10)
+
+    def ask(
+        self, *, feed: Call | None, question: Call, expected: Collection[str]
+    ) -> RoundAnswers:
+        """Show `feed` to every live model, ask it `question`, wait for all answers.
+
+        Every id of `expected` gets exactly one answer. One round at a time; another
+        caller waits. Raises ArgumentError and MethodMissingError, which are mistakes
+        of the competition and held against no model, and GatewayError when closed.
+        """
+        rounds = self._require()
+        if feed is not None:
+            self._feeds.append(feed)
+        return self._on_loop(
+            rounds.ask(feed=feed, question=question, expected=expected),
+            timeout_s=10 * self._timeout_s + 60,
+        )
+
+    def close(self) -> None:
+        """Close every connection and end the thread; calls in flight are given up."""
+        rounds, self._rounds = self._rounds, None
+        loop, thread = self._loop, self._thread
+        if loop is None or thread is None or not thread.is_alive():
+            return
+        try:
+            if rounds is not None:
+                asyncio.run_coroutine_threadsafe(rounds.aclose(), loop).result(10)
+        except TimeoutError:
+            log.warning("gateway.close_timed_out", crunch=self.crunch_id)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(5)
+        if not thread.is_alive():
+            loop.close()
+
+    def _require(self) -> "Rounds":
+        if self._rounds is None:
+            raise GatewayError(f"the gateway of {self.crunch_id} is closed.")
+        return self._rounds
+
+    def _on_loop(self, work: Any, *, timeout_s: float) -> Any:
+        assert self._loop is not None  # start() made it
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result(timeout_s)
+        except CancelledError:
+            raise GatewayError(f"the gateway of {self.crunch_id} was closed.") from None
+        except TimeoutError:
+            future.cancel()
+            raise GatewayError(
+                f"the gateway of {self.crunch_id} gave no answer within {timeout_s} s."
+            ) from None

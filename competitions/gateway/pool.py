@@ -1,0 +1,94 @@
+"""The gateways of a worker process: one per competition, where this process owns it."""
+
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg2
+import structlog
+from billiard.process import current_process
+from django.conf import settings
+
+from competitions.gateway.errors import GatewayError
+from competitions.gateway.gateway import ModelGateway
+from competitions.gateway.ownership import Ownership, claim
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass
+class _Owned:
+    ownership: Ownership
+    gateway: ModelGateway
+
+
+_owned: dict[str, _Owned] = {}
+_lock = threading.Lock()
+
+
+def gateway_of(competition_key: str) -> ModelGateway | None:
+    """The gateway of a competition, started on first use; None if another owns it.
+
+    A gateway whose lock was lost is closed at once: its successor may be asking
+    already. Raises GatewayError in a prefork child.
+    """
+    _refuse_prefork()
+    with _lock:
+        owned = _owned.get(competition_key)
+        if owned is not None:
+            if owned.ownership.is_held():
+                return owned.gateway
+            log.warning("gateway.ownership_lost", competition=competition_key)
+            _drop(competition_key)
+        ownership = _claim(competition_key)
+        if ownership is None:
+            return None
+        gateway = new_gateway(competition_key)
+        _owned[competition_key] = _Owned(ownership, gateway)
+        gateway.start()
+        log.info("gateway.owned", competition=competition_key)
+        return gateway
+
+
+def close_all() -> None:
+    """Close every gateway and give up its lock; at the worker's end."""
+    with _lock:
+        for key in list(_owned):
+            _drop(key)
+
+
+def new_gateway(competition_key: str, **options: Any) -> ModelGateway:
+    """A gateway as the settings say, not started."""
+    env = settings.ENV
+    return ModelGateway(
+        host=env.model_runner_node_host or "127.0.0.1",
+        port=env.model_runner_node_port,
+        crunch_id=competition_key,
+        base_classname=env.model_base_classname,
+        timeout_s=env.model_runner_timeout_s,
+        **options,
+    )
+
+
+def _claim(key: str) -> Ownership | None:
+    try:
+        return claim(key, database_url=settings.DATABASE_URL)
+    except psycopg2.OperationalError as error:
+        log.warning("gateway.claim_failed", competition=key, error=str(error).strip())
+        return None
+
+
+def _drop(key: str) -> None:
+    owned = _owned.pop(key)
+    owned.gateway.close()
+    owned.ownership.release()
+
+
+def _refuse_prefork() -> None:
+    """Prefork children compete for the models, and gRPC does not survive forks."""
+    name = current_process().name
+    if name.startswith("ForkPoolWorker"):
+        raise GatewayError(
+            f"the models' queue was consumed by {name}, a prefork child; give it a "
+            "worker of its own: celery -A crunchsite worker -Q models -P threads"
+        )

@@ -1,0 +1,42 @@
+"""How a model has behaved lately: what to hold against it and when to spare it."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+LONGEST_PAUSE_ROUNDS = 32
+
+
+@dataclass
+class Standing:
+    """Consecutive failures and timeouts, per method: a success of one clears only it.
+
+    A model that runs out of time is left alone for 1, 2, 4, ... rounds, so that it
+    costs the others' rounds little. Rounds in which it was not really asked (paused, or
+    still busy) count for nothing.
+    """
+
+    failures: Counter[str] = field(default_factory=Counter)
+    timeouts: Counter[str] = field(default_factory=Counter)
+    pause_rounds: int = 0
+
+    def succeeded(self, method: str) -> None:
+        del self.failures[method], self.timeouts[method]
+
+    def failed(self, method: str) -> int:
+        """Count a failure; returns how many there were in a row."""
+        self.failures[method] += 1
+        return self.failures[method]
+
+    def timed_out(self, method: str) -> int:
+        """Count a timeout and pause; returns how many there were in a row."""
+        self.timeouts[method] += 1
+        worst = max(self.timeouts.values())
+        self.pause_rounds = min(2 ** (worst - 1), LONGEST_PAUSE_ROUNDS)
+        return self.timeouts[method]
+
+    def skips_round(self) -> bool:
+        """Whether this round passes the model over; each call uses up one round."""
+        if self.pause_rounds == 0:
+            return False
+        self.pause_rounds -= 1
+        return True

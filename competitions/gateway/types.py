@@ -1,0 +1,77 @@
+"""What goes to the models and what comes back. Plain data, no client needed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+ArgumentType = Literal["STRING", "INT", "FLOAT", "DOUBLE", "JSON"]
+Outcome = Literal["ANSWERED", "FAILED", "ABSENT"]
+State = Literal["RUNNING", "RECOVERING", "STOPPED"]
+
+
+@dataclass(frozen=True)
+class ModelIdentity:
+    """A model as the orchestrator announces it.
+
+    `error` is what its last connection or setup said, empty while all is well.
+    """
+
+    model_id: str
+    name: str
+    deployment_id: str
+    cruncher_id: str
+    cruncher_name: str
+    wallet: str
+    state: State
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One value and its type on the wire."""
+
+    type: ArgumentType
+    value: Any
+
+
+@dataclass(frozen=True)
+class Call:
+    """A method of the models and its arguments.
+
+    Positional order is the contract; a keyword reaches only models that name it.
+    """
+
+    method: str
+    args: tuple[Argument, ...] = ()
+    kwargs: Mapping[str, Argument] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of asking one model.
+
+    ANSWERED has a `result`; FAILED and ABSENT have a `reason` for the model's owner.
+    `exec_time_us` is from dispatch to answer, NULL when the model was not asked;
+    `dispatched_us` is how long after the round's first model this one was asked.
+    """
+
+    model_id: str
+    outcome: Outcome
+    result: Any = None
+    reason: str = ""
+    exec_time_us: int | None = None
+    dispatched_us: int | None = None
+
+
+@dataclass(frozen=True)
+class RoundAnswers:
+    """One answer for every expected model, then one for each that joined meanwhile.
+
+    `timing` holds durations since `ask` was called, in microseconds: `waited_us` for
+    the round before, `dispatched_us` to the first question, `completed_us` to the last
+    answer; `skew_us` is the time between the first and the last model's question.
+    """
+
+    answers: list[Answer]
+    joined: list[ModelIdentity]
+    timing: Mapping[str, int]

@@ -1,0 +1,99 @@
+"""Calls into protobuf messages, and models' answers out of them.
+
+What comes back was made by a stranger: it is checked here, once, so that an answer
+that could not be stored fails alone.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from model_runner_client.grpc.generated.commons_pb2 import (
+    Argument as WireArgument,
+)
+from model_runner_client.grpc.generated.commons_pb2 import (
+    KwArgument,
+    Variant,
+    VariantType,
+)
+from model_runner_client.grpc.generated.dynamic_subclass_pb2 import CallRequest
+from model_runner_client.utils.datatype_transformer import decode_data, encode_data
+
+from competitions.gateway.errors import ArgumentError
+from competitions.gateway.types import Argument, Call
+
+# Type of an argument -> type on the wire and what the value is made into first.
+_TYPES: dict[str, tuple[int, Callable[[Any], Any]]] = {
+    "STRING": (VariantType.STRING, str),
+    "INT": (VariantType.INT, int),
+    "FLOAT": (VariantType.DOUBLE, float),
+    "DOUBLE": (VariantType.DOUBLE, float),
+    "JSON": (VariantType.JSON, lambda value: value),
+}
+_RESULTS = {
+    VariantType.NONE,
+    VariantType.DOUBLE,
+    VariantType.INT,
+    VariantType.STRING,
+    VariantType.JSON,
+}
+
+
+class AnswerError(ValueError):
+    """A model's answer cannot be kept; the text is for its owner."""
+
+
+def request_of(call: Call) -> CallRequest:
+    """Encode a call, once for all models; raises ArgumentError naming the argument."""
+    return CallRequest(
+        methodName=call.method,
+        methodArguments=[
+            WireArgument(position=position, data=_variant(call, position, argument))
+            for position, argument in enumerate(call.args, start=1)
+        ],
+        methodKwArguments=[
+            KwArgument(keyword=name, data=_variant(call, name, argument))
+            for name, argument in call.kwargs.items()
+        ],
+    )
+
+
+def _variant(call: Call, place: int | str, argument: Argument) -> Variant:
+    try:
+        wire_type, convert = _TYPES[argument.type]
+        value = convert(argument.value)
+        if argument.type == "JSON":
+            # The client's own encoder lets NaN through, which is not JSON.
+            data = json.dumps(value, allow_nan=False).encode()
+        else:
+            data = encode_data(wire_type, value)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        shown = repr(argument.value)[:80]
+        raise ArgumentError(
+            f"argument {place} of {call.method} was {shown} ({argument.type}): {error}."
+        ) from error
+    return Variant(type=wire_type, value=data)
+
+
+def result_of(variant: Variant) -> Any:
+    """Decode a model's answer; raises AnswerError with what is wrong with it.
+
+    Finite numbers, text without NUL and valid Unicode only: PostgreSQL's JSON takes no
+    other, and one row that it refuses would lose the round of everybody.
+    """
+    if variant.type not in _RESULTS:
+        name = VariantType.Name(variant.type) if variant.type in range(7) else "unknown"
+        raise AnswerError(
+            f"the answer was of type {name}; answer a number, text, dict or list"
+        )
+    try:
+        value = decode_data(variant.value, variant.type)
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+        text.encode()
+    except RecursionError:
+        raise AnswerError("the answer is nested too deeply") from None
+    except Exception as error:  # a stranger's bytes: struct.error and whatever else
+        raise AnswerError(f"the answer cannot be kept as JSON: {error}") from error
+    if "\\u0000" in text.replace("\\\\", ""):  # an escaped backslash is innocent
+        raise AnswerError("the answer holds a NUL character, which cannot be kept")
+    return value

@@ -1,0 +1,19 @@
+"""Contrarian: the last minute overshot, so the next one gives it back."""
+
+from tracker import TrackerBase
+
+
+class Contrarian(TrackerBase):
+    def predict(self, subject, resolve_horizon_seconds, step_seconds):
+        closes = self.closes(subject)
+        if len(closes) < 3:
+            return {"value": 0.0}
+        last_move = next(
+            (
+                later / earlier - 1
+                for earlier, later in zip(closes[-2::-1], closes[:0:-1])
+                if later != earlier  # a quiet minute says nothing: look further back
+            ),
+            0.0,
+        )
+        return {"value": -last_move}

@@ -1,0 +1,15 @@
+"""Momentum: what has been rising goes on rising, for a while."""
+
+from tracker import TrackerBase
+
+LOOKBACK = 5
+
+
+class Momentum(TrackerBase):
+    def predict(self, subject, resolve_horizon_seconds, step_seconds):
+        closes = self.closes(subject)[-(LOOKBACK + 1) :]
+        if len(closes) < 3:
+            return {"value": 0.0}
+        # The mean one-minute return of the last minutes, carried to the horizon.
+        per_minute = (closes[-1] / closes[0] - 1) / (len(closes) - 1)
+        return {"value": per_minute * resolve_horizon_seconds / 60}

@@ -1,0 +1,233 @@
+"""Tells coordinators over a WebSocket which models run where, and hears complaints.
+
+The protocol of the official orchestrator: one `init` with the running models, then
+`update` events; the client may send `report_failure`.
+"""
+
+import asyncio
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import structlog
+from websockets.asyncio.server import ServerConnection, broadcast, serve
+from websockets.exceptions import ConnectionClosed
+
+from competitions.local_models import control, submission
+from competitions.local_models.submission import Stamp, Submission
+from competitions.local_models.supervisor import Limits, ModelProcess
+
+log = structlog.get_logger(__name__)
+
+SCAN_S = 0.25
+FIRST_UID, USERS = 50_000, 10_000
+STARTS_AT_ONCE = max(2, (os.cpu_count() or 2))
+LARGEST_REPORT_BYTES = 2**20
+
+
+class Orchestrator:
+    """All models of a folder, and the coordinators that listen."""
+
+    def __init__(
+        self, *, models_dir: Path, logs_dir: Path, crunch_id: str, limits: Limits
+    ) -> None:
+        self._models_dir = models_dir
+        self._logs_dir = logs_dir
+        self._crunch_id = crunch_id
+        self._limits = limits
+        self._run_dir = Path(tempfile.mkdtemp(prefix="models-"))
+        self._processes: dict[str, ModelProcess] = {}
+        self._stamps: dict[str, Stamp] = {}
+        self._quarantine = {
+            (row.model_id, row.code_hash): row.error
+            for row in control.status(logs_dir)
+            if row.state == "QUARANTINED"
+        }
+        self._listeners: set[ServerConnection] = set()
+        self._serial = 0
+        self._start_slots = asyncio.Semaphore(STARTS_AT_ONCE)
+
+    async def run(self, *, host: str, port: int, until: asyncio.Event) -> None:
+        """Serve until `until` is set, then stop every model."""
+        server = await serve(self._converse, host, port, max_size=LARGEST_REPORT_BYTES)
+        log.info("orchestrator.listening", host=host, port=port)
+        try:
+            async with server:
+                while not until.is_set():
+                    await self._scan()
+                    try:
+                        await asyncio.wait_for(until.wait(), SCAN_S)
+                    except TimeoutError:
+                        continue
+        finally:
+            processes = self._processes.values()
+            running = [p for p in processes if p.state != "QUARANTINED"]
+            await asyncio.gather(*(p.stop() for p in running))
+            shutil.rmtree(self._run_dir, ignore_errors=True)
+
+    async def _scan(self) -> None:
+        """Bring the processes in line with the folder: added, edited, deleted."""
+        found = await asyncio.to_thread(self._look)
+        for model_id in self._processes.keys() - found.keys():
+            log.info("model.deleted", model=model_id)
+            await self._processes.pop(model_id).stop()
+            del self._stamps[model_id]
+            control.write_status(self._logs_dir, self._statuses())
+        for model_id, (stamp, version) in found.items():
+            if version is None:
+                continue
+            self._stamps[model_id] = stamp
+            older = self._processes.get(model_id)
+            if older is None or older.submission != version:
+                await self._deploy(version, older)
+        for process in list(self._processes.values()):
+            await self._obey(process)
+
+    async def _obey(self, process: ModelProcess) -> None:
+        """Do what the operator asked for in the control files."""
+        if control.take_restart(self._logs_dir, process.model_id):
+            key = (process.model_id, process.submission.code_hash)
+            self._quarantine.pop(key, None)
+            await self._deploy(process.submission, process)
+        elif control.is_stopped(self._logs_dir, process.model_id):
+            if process.state != "STOPPED":
+                await process.stop("STOPPED", "stopped by the operator")
+        elif process.state == "STOPPED":
+            await self._deploy(process.submission, process)
+
+    def _statuses(self) -> list[control.ModelStatus]:
+        return [
+            control.ModelStatus(
+                model_id=process.model_id,
+                name=process.submission.name,
+                cruncher=process.submission.cruncher,
+                state=process.state,
+                error=process.error,
+                restarts=process.restarts,
+                deployment_id=process.deployment_id,
+                code_hash=process.submission.code_hash,
+                changed_at=process.changed_at,
+                sandbox_level=self._limits.level,
+                pid=process.pid,
+            )
+            for _, process in sorted(self._processes.items())
+        ]
+
+    def _look(self) -> dict[str, tuple[Stamp, Submission | None]]:
+        """Each folder's stamp, with its content if the stamp is new."""
+        found: dict[str, tuple[Stamp, Submission | None]] = {}
+        for model_id, path in submission.folders(self._models_dir).items():
+            stamp = submission.stamp(path)
+            is_new = self._stamps.get(model_id) != stamp
+            found[model_id] = (stamp, submission.read(path) if is_new else None)
+        return found
+
+    async def _deploy(self, version: Submission, older: ModelProcess | None) -> None:
+        if older is not None:
+            log.info("model.replaced", model=version.model_id)
+            await older.stop()
+        process = ModelProcess(
+            version,
+            uid=self._next_uid(),
+            run_dir=self._run_dir / version.model_id,
+            log_path=self._logs_dir / f"{version.model_id}.log",
+            limits=self._limits,
+            start_slots=self._start_slots,
+            on_change=self._changed,
+        )
+        self._processes[version.model_id] = process
+        reason = self._quarantine.get((version.model_id, version.code_hash))
+        if control.is_stopped(self._logs_dir, version.model_id):
+            await process.stop("STOPPED", "stopped by the operator")
+        elif reason is None:
+            process.start()
+        else:
+            await process.stop("QUARANTINED", reason)
+
+    def _next_uid(self) -> int:
+        """A user of its own for each process, where root may give one."""
+        if os.geteuid() != 0:
+            return 0
+        self._serial += 1
+        return FIRST_UID + self._serial % USERS
+
+    async def _changed(self, process: ModelProcess) -> None:
+        control.write_status(self._logs_dir, self._statuses())
+        if process.state == "QUARANTINED":
+            key = (process.model_id, process.submission.code_hash)
+            self._quarantine[key] = process.error
+        if process.deployment_id and process.state != "STARTING":
+            broadcast(self._listeners, _event("update", [_as_announced(process)]))
+
+    async def _converse(self, connection: ServerConnection) -> None:
+        """One coordinator: the running models at once, then every change."""
+        assert connection.request is not None  # the handshake is over
+        crunch_id = connection.request.path.strip("/")
+        if crunch_id != self._crunch_id:
+            found = f"crunch_id was {crunch_id!r}; this is {self._crunch_id!r}"
+            await connection.send(json.dumps({"error": found}))
+            return
+        running = [p for p in self._processes.values() if p.state == "RUNNING"]
+        self._listeners.add(connection)
+        try:
+            await connection.send(_event("init", [_as_announced(p) for p in running]))
+            async for message in connection:
+                await self._hear(message)
+        except ConnectionClosed:
+            return
+        finally:
+            self._listeners.discard(connection)
+
+    async def _hear(self, message: str | bytes) -> None:
+        try:
+            event = json.loads(message)
+            reports = event["data"] if event["event"] == "report_failure" else []
+            for report in reports:
+                await self._complain(
+                    report["model_id"],
+                    report["failure_code"],
+                    report.get("failure_reason"),
+                )
+        except (ValueError, KeyError, TypeError) as error:
+            log.warning("orchestrator.bad_message", error=repr(error))
+
+    async def _complain(self, model_id: str, code: str, reason: str | None) -> None:
+        """A coordinator gives up on a model.
+
+        One that could not be reached is started again; any other fault is the code's,
+        which is not started again until it changes.
+        """
+        process = self._processes.get(model_id)
+        if process is None or process.state in ("STOPPED", "QUARANTINED"):
+            return
+        log.warning("model.complaint", model=model_id, code=code, reason=reason)
+        if code == "CONNECTION_FAILED":
+            process.restart()
+        else:
+            await process.stop("QUARANTINED", f"{code}: {reason or 'no reason given'}")
+
+
+def _as_announced(process: ModelProcess) -> dict[str, Any]:
+    cruncher = process.submission.cruncher
+    states = {"RUNNING": "RUNNING", "RECOVERING": "RECOVERING"}
+    return {
+        "deployment_id": process.deployment_id,
+        "model_id": process.model_id,
+        "infos": {
+            "model_name": process.submission.name,
+            "cruncher_id": cruncher,
+            "cruncher_name": cruncher,
+            "cruncher_wallet_pubkey": "",
+            "cruncher_hotkey": None,
+        },
+        "state": states.get(process.state, "STOPPED"),
+        "ip": "unix",
+        "port": str(process.socket),
+    }
+
+
+def _event(name: str, data: list[dict[str, Any]]) -> str:
+    return json.dumps({"event": name, "data": data})

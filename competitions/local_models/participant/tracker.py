@@ -1,0 +1,46 @@
+"""The base class of a participant's model. Subclass it in your `main.py`."""
+
+from typing import Any
+
+
+class TrackerBase:
+    """Keeps the newest data of each subject; you write `predict`.
+
+    One object lives as long as its process, so what you keep on `self` stays between
+    calls. A process can be restarted at any time; then you are shown recent data again.
+    """
+
+    def __init__(self) -> None:
+        self._newest: dict[str, Any] = {}
+
+    def feed_update(self, data: dict[str, Any]) -> None:
+        """Called with new market data before each question.
+
+        `data` is {"symbol", "asof_ts", "candles_1m": [{"ts", "open", "high", "low",
+        "close", "volume"}, ...]}: the newest closed candles, oldest first.
+        """
+        symbol = data.get("symbol") if isinstance(data, dict) else None
+        self._newest["_default" if symbol is None else symbol] = data
+
+    def tick(self, data: dict[str, Any]) -> None:
+        """The older name of `feed_update`."""
+        self.feed_update(data)
+
+    def predict(
+        self, subject: str, resolve_horizon_seconds: int, step_seconds: int
+    ) -> dict[str, Any]:
+        """Answer for `subject`, `resolve_horizon_seconds` ahead, e.g. {"value": 0.1}.
+
+        A positive value expects the price to rise. Answer plain Python: float, int,
+        str, dict or list; numpy's own numbers must be converted with `float(x)`.
+        """
+        raise NotImplementedError("write predict() in your subclass of TrackerBase")
+
+    def newest(self, subject: str) -> dict[str, Any] | None:
+        """The newest data of `subject`, else of the feed without a symbol."""
+        return self._newest.get(subject, self._newest.get("_default"))
+
+    def closes(self, subject: str) -> list[float]:
+        """Closing prices of `subject`, oldest first; empty before the first data."""
+        data = self.newest(subject) or {}
+        return [float(candle["close"]) for candle in data.get("candles_1m", ())]

@@ -1,0 +1,236 @@
+"""One model's process: started, watched, restarted, quarantined."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import structlog
+
+from competitions.local_models.submission import Submission
+
+log = structlog.get_logger(__name__)
+
+PROJECT = Path(__file__).resolve().parent.parent.parent
+PACKAGE = Path(__file__).resolve().parent / "participant"
+LARGEST_LOG_BYTES = 5 * 2**20
+MOST_RESTARTS = 4
+STEADY_S = 60.0  # a process that lived this long has recovered
+START_TIMEOUT_S = 60.0
+
+State = Literal["STARTING", "RUNNING", "RECOVERING", "STOPPED", "QUARANTINED"]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one model may use; see sandbox.py."""
+
+    level: int = 1
+    memory_mb: int = 2048
+    hang_s: float = 30.0
+    setup_hang_s: float = 120.0
+
+
+class ModelProcess:
+    """A submission and the process that serves it.
+
+    `on_change` is told of each change of state. A deployment id and its socket are
+    never used again: a coordinator can rely on a new id meaning a new process.
+    """
+
+    def __init__(
+        self,
+        submission: Submission,
+        *,
+        uid: int,
+        run_dir: Path,
+        log_path: Path,
+        limits: Limits,
+        start_slots: asyncio.Semaphore,
+        on_change: Callable[["ModelProcess"], Coroutine[Any, Any, None]],
+    ) -> None:
+        self.submission = submission
+        self.log_path = log_path
+        self.state: State = "STARTING"
+        self.error = ""
+        self.changed_at = _now()
+        self.restarts = 0
+        self.deployment_id = ""
+        self.socket = Path()
+        self._uid = uid
+        self._run_dir = run_dir
+        self._limits = limits
+        self._start_slots = start_slots
+        self._on_change = on_change
+        self._process: asyncio.subprocess.Process | None = None
+        self._newest_lines: deque[str] = deque(maxlen=5)
+        self._life: asyncio.Task[None] | None = None
+
+    @property
+    def model_id(self) -> str:
+        return self.submission.model_id
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    def start(self) -> None:
+        self._life = asyncio.create_task(self._live())
+
+    async def stop(self, state: State = "STOPPED", error: str = "") -> None:
+        """End the process and stay down."""
+        if self._life is not None:
+            self._life.cancel()
+            await asyncio.gather(self._life, return_exceptions=True)
+            self._life = None
+        await self._change(state, error)
+        await self._end_process()
+        if self._run_dir.is_dir():
+            self._run_dir.rmdir()
+
+    async def _live(self) -> None:
+        """Keep one process up; give up after too many ends in a row."""
+        while True:
+            async with self._start_slots:
+                is_up = await self._start_process()
+            started_at = time.monotonic()
+            if is_up:
+                await self._change("RUNNING")
+            assert self._process is not None  # _start_process made it
+            code = await self._process.wait()
+            if time.monotonic() - started_at > STEADY_S:
+                self.restarts = 0
+            reason = f"its process ended ({_ending(code)}): {self._last_words()}"
+            log.warning("model.ended", model=self.model_id, reason=reason)
+            if self.restarts >= MOST_RESTARTS:
+                times = self.restarts + 1
+                await self._change("QUARANTINED", f"{times} times in a row {reason}")
+                return
+            await self._change("RECOVERING", reason)
+            await asyncio.sleep(min(0.1 * 2**self.restarts, 30.0))
+            self.restarts += 1
+
+    async def _start_process(self) -> bool:
+        """Start a process and wait until it listens; False when it ended first."""
+        stamp = time.strftime("%Y%m%d_%H%M%S", time.gmtime())
+        serial = f"{time.monotonic_ns() // 1000 % 1_000_000:06d}"
+        self.deployment_id = f"{self.model_id}_{stamp}_{serial}"
+        self.socket = self._run_dir / f"{serial}.sock"
+        self._run_dir.mkdir(exist_ok=True)
+        if self._uid:
+            os.chown(self._run_dir, self._uid, self._uid)
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-B", "-u", "-m", "competitions.local_models.runner"),
+            *("--socket", str(self.socket), "--model", str(self.submission.path)),
+            *("--package", str(PACKAGE), "--parent", str(os.getpid())),
+            *("--level", str(self._limits.level), "--uid", str(self._uid)),
+            *("--memory-mb", str(self._limits.memory_mb)),
+            *("--hang-s", str(self._limits.hang_s)),
+            *("--setup-hang-s", str(self._limits.setup_hang_s)),
+            cwd=PROJECT,
+            env=clean_environment(),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,
+        )
+        self._log_reader = asyncio.create_task(self._keep_log(self._process))
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while self._process.returncode is None:
+            if await _listens(self.socket):
+                return True
+            if time.monotonic() > deadline:
+                self._kill()
+            await asyncio.sleep(0.02)
+        return False
+
+    async def _keep_log(self, process: asyncio.subprocess.Process) -> None:
+        """Copy the model's output to its log, in two files of a bounded size."""
+        assert process.stdout is not None  # a pipe, see above
+        self.log_path.parent.mkdir(parents=True, exist_ok=True)
+        while chunk := await process.stdout.read(65536):
+            text = chunk.decode(errors="replace")
+            self._newest_lines.extend(line for line in text.splitlines() if line)
+            with self.log_path.open("a") as file:
+                file.write(text)
+                size = file.tell()
+            if size > LARGEST_LOG_BYTES:
+                self.log_path.replace(self.log_path.with_suffix(".1.log"))
+
+    def _last_words(self) -> str:
+        return self._newest_lines[-1][:500] if self._newest_lines else "it said nothing"
+
+    async def _end_process(self) -> None:
+        process, self._process = self._process, None
+        if process is None or process.returncode is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGTERM)
+        try:
+            await asyncio.wait_for(process.wait(), 1.0)
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+        self.socket.unlink(missing_ok=True)
+
+    def restart(self) -> None:
+        """End the process; its life goes on with a new one."""
+        self._kill()
+
+    def _kill(self) -> None:
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+    async def _change(self, state: State, error: str | None = None) -> None:
+        self.state = state
+        self.changed_at = _now()
+        if error is not None:
+            self.error = error
+        log.info("model.state", model=self.model_id, state=state, error=self.error)
+        await self._on_change(self)
+
+
+def clean_environment() -> dict[str, str]:
+    """The whole environment of a model: no setting, no secret, one CPU thread."""
+    return {
+        "PATH": os.defpath,
+        "LANG": "C.UTF-8",
+        "HOME": "/tmp",
+        "PYTHONPATH": str(PROJECT),
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+        "GRPC_ENABLE_FORK_SUPPORT": "0",
+    }
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
+
+
+async def _listens(path: Path) -> bool:
+    try:
+        _, writer = await asyncio.open_unix_connection(str(path))
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+def _ending(code: int) -> str:
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return signal.Signals(-code).name
+    except ValueError:
+        return f"signal {-code}"

@@ -1,0 +1,137 @@
+"""The roster: who the orchestrator says takes part, kept as rows."""
+
+from collections.abc import Iterable, Mapping
+
+from django.db import transaction
+from django.db.models import Max
+
+from competitions.gateway.types import ModelIdentity
+from competitions.models import Competition, Cruncher, ParticipantModel
+from feeds import clock
+
+_IDENTITY = (
+    *("name", "deployment_id", "state"),
+    *("cruncher__cruncher_id", "cruncher__name", "cruncher__wallet"),
+)
+
+
+def sync_roster(
+    *, competition: Competition, identities: Iterable[ModelIdentity]
+) -> dict[str, int]:
+    """Bring the rows in line with the orchestrator; returns the expected models.
+
+    The result maps `model_id` to primary key. One statement when nothing changed; a
+    model that the orchestrator does not mention stays expected (it is ABSENT) until it
+    is said to be STOPPED.
+    """
+    known = {
+        row[0]: row
+        for row in ParticipantModel.objects.real()
+        .filter(competition=competition)
+        .values_list("model_id", "pk", *_IDENTITY)
+    }
+    changed = [
+        identity
+        for identity in identities
+        if identity.model_id not in known
+        or known[identity.model_id][2:] != _facts(identity)
+    ]
+    if changed:
+        _upsert(competition, changed)
+        expected = ParticipantModel.objects.expected(competition)
+        return dict(expected.values_list("model_id", "pk"))
+    stopped = ParticipantModel.State.STOPPED
+    return {row[0]: row[1] for row in known.values() if row[4] != stopped}
+
+
+def _facts(identity: ModelIdentity) -> tuple[str, ...]:
+    """What `_IDENTITY` holds of a model's row."""
+    return (
+        identity.name,
+        identity.deployment_id,
+        identity.state,
+        identity.cruncher_id,
+        identity.cruncher_name,
+        identity.wallet,
+    )
+
+
+@transaction.atomic
+def _upsert(competition: Competition, identities: list[ModelIdentity]) -> None:
+    # Indexes are given out one at a time: two first sightings must not get the same.
+    Competition.objects.select_for_update().get(pk=competition.pk)
+    now = clock.now()
+    crunchers = _upsert_crunchers(competition, identities)
+    ParticipantModel.objects.bulk_create(
+        [
+            ParticipantModel(
+                competition=competition,
+                model_id=identity.model_id,
+                name=identity.name,
+                cruncher=crunchers[identity.cruncher_id],
+                deployment_id=identity.deployment_id,
+                state=identity.state,
+                last_seen_at=now,
+                created_at=now,
+                updated_at=now,
+            )
+            for identity in identities
+        ],
+        update_conflicts=True,
+        unique_fields=["competition", "model_id"],
+        update_fields=[
+            "name",
+            "cruncher",
+            "deployment_id",
+            "state",
+            "last_seen_at",
+            "updated_at",
+        ],
+    )
+
+
+def _upsert_crunchers(
+    competition: Competition, identities: list[ModelIdentity]
+) -> Mapping[str, Cruncher]:
+    known = {c.cruncher_id: c for c in competition.crunchers.all()}
+    highest = competition.crunchers.aggregate(Max("cruncher_index"))
+    next_index = (highest["cruncher_index__max"] or 0) + 1 if known else 0
+    now = clock.now()
+    rows = {}
+    for identity in identities:
+        if identity.cruncher_id in rows:
+            continue
+        before = known.get(identity.cruncher_id)
+        rows[identity.cruncher_id] = Cruncher(
+            competition=competition,
+            cruncher_id=identity.cruncher_id,
+            name=identity.cruncher_name,
+            wallet=identity.wallet,
+            cruncher_index=before.cruncher_index if before else next_index,
+            created_at=now,
+        )
+        next_index += before is None
+    Cruncher.objects.bulk_create(
+        rows.values(),
+        update_conflicts=True,
+        unique_fields=["competition", "cruncher_id"],
+        update_fields=["name", "wallet"],
+    )
+    return {
+        c.cruncher_id: c for c in competition.crunchers.filter(cruncher_id__in=rows)
+    }
+
+
+def record_errors(*, models: Mapping[str, int], errors: Mapping[str, str]) -> None:
+    """Keep each failing model's own last error where its owner sees it."""
+    now = clock.now()
+    failing = [
+        ParticipantModel(
+            pk=models[model_id], last_error=text, last_error_at=now, updated_at=now
+        )
+        for model_id, text in errors.items()
+    ]
+    if failing:
+        ParticipantModel.objects.bulk_update(
+            failing, ["last_error", "last_error_at", "updated_at"]
+        )

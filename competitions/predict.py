@@ -1,0 +1,321 @@
+"""A predict round: what the tape shows, asked of every model, kept once.
+
+1. raw input from the tape, model input from it, scope and call
+2. feed update and question to all models in one go (the gateway)
+3. each answer validated; failed and silent models get their row too
+4. one transaction: the round is performed by compare-and-set, answers by COPY
+"""
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import structlog
+from django.conf import settings
+from django.db import connection, transaction
+from pydantic import ValidationError
+
+from competitions.defaults import RoundContext
+from competitions.dispatch import tolerance
+from competitions.gateway.types import (
+    Answer,
+    Argument,
+    Call,
+    ModelIdentity,
+    RoundAnswers,
+)
+from competitions.lifecycle import subject_of
+from competitions.models import Input, Prediction
+from competitions.participants import record_errors, sync_roster
+from competitions.slots import Wiring
+from competitions.wiring import wiring_of
+from feeds import clock
+from feeds.bulk import copy_rows
+
+log = structlog.get_logger(__name__)
+
+LONGEST_REASON = 2_000
+
+
+class Gateway(Protocol):
+    """The models' side of the wire; see competitions/gateway."""
+
+    def roster(self) -> list[ModelIdentity]: ...
+
+    def ask(
+        self, *, feed: Call | None, question: Call, expected: Any
+    ) -> RoundAnswers: ...
+
+
+@dataclass(frozen=True)
+class Question:
+    """All that a round shows and asks, the same for every model."""
+
+    scope_key: str
+    scope: dict[str, Any]
+    raw_data: dict[str, Any]
+    model_input: dict[str, Any]
+    feed: Call
+    call: Call
+
+
+class NoInputError(Exception):
+    """The tape shows nothing for the round; its text is the round's reason."""
+
+
+def perform_waiting(*, competition_id: int, gateway: Gateway) -> int:
+    """Ask all waiting rounds of a competition, oldest slot first; returns how many.
+
+    A round that raises is recorded as MISSED with the reason, and the next one goes on.
+    """
+    rounds = (
+        Input.objects.waiting()
+        .filter(competition_id=competition_id)
+        .select_related("competition", "scheduled_prediction__competition")
+        .order_by("slot_at", "scheduled_prediction__order", "pk")
+    )
+    performed = 0
+    for round_ in rounds:
+        try:
+            performed += perform_round(round_=round_, gateway=gateway)
+        except Exception as error:
+            log.exception("round.failed", round=round_.pk)
+            _miss(round_, f"{type(error).__name__}: {error}")
+    return performed
+
+
+def perform_round(*, round_: Input, gateway: Gateway) -> bool:
+    """Ask one round and keep the answers; False when it was too late or had no input.
+
+    The number of SQL statements does not depend on the number of models.
+    """
+    started = time.perf_counter()
+    late = clock.now() - round_.slot_at
+    if late > tolerance(round_.scheduled_prediction):
+        _miss(round_, f"the models could only be asked {late} after the slot")
+        return False
+    wiring = wiring_of(round_.competition)
+    try:
+        question = build_question(round_=round_, wiring=wiring)
+    except NoInputError as error:
+        _miss(round_, str(error))
+        return False
+    models = sync_roster(competition=round_.competition, identities=gateway.roster())
+    built = time.perf_counter()
+    performed_at = clock.now()
+    answers = gateway.ask(
+        feed=question.feed, question=question.call, expected=list(models)
+    )
+    asked = time.perf_counter()
+    if unknown := [i for i in answers.joined if i.model_id not in models]:
+        models |= sync_roster(competition=round_.competition, identities=unknown)
+    checked = [check_answer(a, wiring) for a in answers.answers if a.model_id in models]
+    round_.performed_at = performed_at
+    round_.timing = {
+        "built_us": round((built - started) * 1e6),
+        "asked_us": round((asked - built) * 1e6),
+        "checked_us": round((time.perf_counter() - asked) * 1e6),
+    }
+    return _keep(round_, question, models, checked)
+
+
+def build_question(*, round_: Input, wiring: Wiring) -> Question:
+    """Run the input, scope and call slots of a round."""
+    competition, scheduled = round_.competition, round_.scheduled_prediction
+    context = RoundContext(
+        config=wiring.config,
+        source=competition.feed_source,
+        subject=subject_of(scheduled.scope_template, competition),
+        kind=competition.feed_kind,
+        granularity=competition.feed_granularity,
+        window=settings.ENV.feed_candles_window,
+    )
+    raw = wiring.call("RAW_INPUT_PROVIDER", clock.now(), context=context)
+    if raw is None:
+        raise NoInputError(
+            f"the tape has no closed {context.kind} of "
+            f"{context.source}:{context.subject}"
+        )
+    wiring.config.raw_input_type.model_validate(raw)
+    shown = wiring.call("INFERENCE_INPUT_BUILDER", raw, context=context)
+    wiring.config.input_type.model_validate(shown)
+    row = {
+        "scope_key": scheduled.scope_key,
+        "scope_template": scheduled.scope_template,
+        "prediction_interval_seconds": scheduled.prediction_interval_s,
+        "resolve_horizon_seconds": scheduled.resolve_horizon_s,
+        "meta": scheduled.meta,
+    }
+    scoped = wiring.call("PREDICTION_SCOPE_BUILDER", row, shown, context=context)
+    scope = {
+        "source": context.source,
+        "kind": context.kind,
+        "granularity": context.granularity,
+        **scoped["scope"],
+    }
+    call = wiring.call("PREDICT_CALL_BUILDER", row, shown, scope, context=context)
+    return Question(
+        scope_key=scoped["scope_key"],
+        scope=scope,
+        raw_data=raw,
+        model_input=shown,
+        feed=Call(
+            method=wiring.config.feed_update_method, args=(Argument("JSON", shown),)
+        ),
+        call=Call(
+            method=wiring.config.call_method.method,
+            args=tuple(_argument(value) for value in call["args"]),
+            kwargs={key: _argument(value) for key, value in call["kwargs"].items()},
+        ),
+    )
+
+
+def _argument(value: Any) -> Argument:
+    """The wire type of a Python value."""
+    match value:
+        case bool() | dict() | list() | None:
+            return Argument("JSON", value)
+        case int():
+            return Argument("INT", value)
+        case float():
+            return Argument("DOUBLE", value)
+        case str():
+            return Argument("STRING", value)
+    raise TypeError(
+        f"a call argument was {type(value).__name__}; give str, int, float or JSON."
+    )
+
+
+def check_answer(answer: Answer, wiring: Wiring) -> Answer:
+    """Validate what a model answered; an invalid output is FAILED with the reason.
+
+    A scalar becomes the output type's first field. The result of a valid answer is
+    the coerced output with its extra keys.
+    """
+    if answer.outcome != "ANSWERED":
+        return answer
+    fields = wiring.config.output_type.model_fields
+    try:
+        output = wiring.call("INFERENCE_OUTPUT_VALIDATOR", answer.result)
+        if not isinstance(output, dict):
+            output = {next(iter(fields), "result"): output}
+        _require_known_key(output, fields)
+        parsed = wiring.config.output_type.model_validate(output)
+        kept = {**output, **parsed.model_dump(mode="json")}
+        _require_finite(kept)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        return _invalid(answer, f"{place} was {first['input']!r}: {first['msg']}")
+    except Exception as error:  # noqa: BLE001  the operator's validator may raise anything
+        return _invalid(answer, str(error))
+    return Answer(
+        model_id=answer.model_id,
+        outcome="ANSWERED",
+        result=kept,
+        reason="",
+        exec_time_us=answer.exec_time_us,
+    )
+
+
+def _require_known_key(output: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
+    if fields and not fields.keys() & output.keys():
+        raise ValueError(
+            f"keys were {sorted(map(str, output))}; one of {sorted(fields)} is needed"
+        )
+
+
+def _require_finite(value: Any) -> None:
+    """JSON carries no NaN or infinity, at any depth."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"a number was {value}; outputs must be finite")
+    if isinstance(value, dict):
+        for item in value.values():
+            _require_finite(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            _require_finite(item)
+
+
+def _invalid(answer: Answer, problem: str) -> Answer:
+    return Answer(
+        model_id=answer.model_id,
+        outcome="FAILED",
+        result={"_validation_error": problem, "raw_output": repr(answer.result)[:500]},
+        reason=f"invalid output: {problem}"[:LONGEST_REASON],
+        exec_time_us=answer.exec_time_us,
+    )
+
+
+def _keep(
+    round_: Input,
+    question: Question,
+    models: Mapping[str, int],
+    answers: list[Answer],
+) -> bool:
+    performed_at = round_.performed_at
+    assert performed_at is not None  # set by perform_round
+    same = question.model_input is question.raw_data
+    with transaction.atomic():
+        won = (
+            Input.objects.waiting()
+            .filter(pk=round_.pk)
+            .update(
+                performed_at=performed_at,
+                resolvable_at=performed_at + round_.scheduled_prediction.horizon,
+                scope_key=question.scope_key,
+                scope=question.scope,
+                raw_data=question.raw_data,
+                model_input=None if same else question.model_input,
+                timing=round_.timing,
+            )
+        )
+        if not won:
+            log.warning("round.performed_elsewhere", round=round_.pk)
+            return False
+        with connection.cursor() as cursor:
+            copy_rows(
+                cursor,
+                Prediction._meta.db_table,  # noqa: SLF001  documented API
+                (
+                    *("input_id", "model_id", "outcome", "reason"),
+                    *("inference_output_jsonb", "exec_time_us", "performed_at"),
+                    "meta_jsonb",
+                ),
+                (
+                    (
+                        round_.pk,
+                        models[a.model_id],
+                        a.outcome,
+                        a.reason[:LONGEST_REASON],
+                        a.result if isinstance(a.result, dict) else {},
+                        a.exec_time_us,
+                        performed_at.isoformat(),
+                        {},
+                    )
+                    for a in answers
+                ),
+            )
+        record_errors(
+            models=models,
+            errors={a.model_id: a.reason for a in answers if a.outcome == "FAILED"},
+        )
+    log.info(
+        "round.performed",
+        competition=round_.competition.slug,
+        round=round_.pk,
+        slot_at=round_.slot_at.isoformat(),
+        models=len(answers),
+        answered=sum(a.outcome == "ANSWERED" for a in answers),
+        **round_.timing,
+    )
+    return True
+
+
+def _miss(round_: Input, reason: str) -> None:
+    Input.objects.waiting().filter(pk=round_.pk).update(
+        status=Input.Status.MISSED, reason=reason[:LONGEST_REASON]
+    )
+    log.warning("round.missed", round=round_.pk, reason=reason)

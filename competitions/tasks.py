@@ -1,0 +1,67 @@
+"""Celery tasks of predict rounds: find ids, call a service."""
+
+import sys
+import threading
+from collections import defaultdict
+
+from celery import shared_task
+from celery.signals import worker_init, worker_shutdown
+
+from competitions import dispatch as grid
+from competitions.errors import CompetitionError
+from competitions.gateway import pool
+from competitions.lifecycle import check_running
+from competitions.models import Competition
+from competitions.predict import perform_waiting
+
+
+@shared_task(name="competitions.dispatch")
+def dispatch() -> None:
+    """Each second: slots that have come become rounds; their models are to be asked."""
+    for competition_id in grid.dispatch():
+        predict.apply_async([competition_id], expires=30)
+
+
+@shared_task(name="competitions.reap")
+def reap() -> None:
+    grid.reap()
+
+
+# One turn at a time per competition in this process; a second message finds it taken.
+_turns: dict[int, threading.Lock] = defaultdict(threading.Lock)
+
+
+@shared_task(bind=True, name="competitions.predict", max_retries=4)
+def predict(self, competition_id: int) -> None:  # type: ignore[no-untyped-def]
+    """Ask a competition's waiting rounds, if this process owns its gateway.
+
+    Another owner's rounds are left to it: the message goes round again for a moment,
+    and after that Beat sends a new one.
+    """
+    competition = Competition.objects.get(pk=competition_id)
+    gateway = pool.gateway_of(competition.slug)
+    if gateway is None:
+        if self.request.retries < self.max_retries:
+            raise self.retry(countdown=0.2)
+        return
+    turn = _turns[competition_id]
+    if turn.acquire(blocking=False):
+        try:
+            perform_waiting(competition_id=competition_id, gateway=gateway)
+        finally:
+            turn.release()
+
+
+@worker_init.connect
+def check_wiring(**_: object) -> None:
+    """A worker whose callables do not resolve ends at once, with one line."""
+    try:
+        check_running()
+    except CompetitionError as error:
+        sys.stderr.write(f"Error: {error}\n")
+        sys.exit(1)
+
+
+@worker_shutdown.connect
+def close_gateways(**_: object) -> None:
+    pool.close_all()

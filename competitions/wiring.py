@@ -1,0 +1,20 @@
+"""A competition's contract and callables, resolved once per content of its row."""
+
+import json
+from functools import lru_cache
+
+from competitions.config_loader import load_config
+from competitions.models import Competition
+from competitions.slots import Wiring, wire
+
+
+def wiring_of(competition: Competition) -> Wiring:
+    """Resolve contract and slots; raises ContractError or SlotError."""
+    return _wiring(
+        competition.config_path, json.dumps(competition.slots, sort_keys=True)
+    )
+
+
+@lru_cache(maxsize=64)
+def _wiring(config_path: str, slots_json: str) -> Wiring:
+    return wire(load_config(config_path), json.loads(slots_json))

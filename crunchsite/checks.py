@@ -1,0 +1,65 @@
+"""System checks of what must hold between settings."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from celery import current_app
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, register
+
+from crunchsite.celery import QUEUES
+
+
+@register("celery")
+def celery_times(**_: Any) -> list[CheckMessage]:
+    """A task that outlives the visibility timeout is delivered to a second worker."""
+    soft, hard = settings.CELERY_TASK_SOFT_TIME_LIMIT, settings.CELERY_TASK_TIME_LIMIT
+    visibility = settings.VISIBILITY_TIMEOUT_S
+    if soft < hard < visibility:
+        return []
+    return [
+        Error(
+            f"time limits were soft {soft} s, hard {hard} s, visibility {visibility} s",
+            hint="Keep soft < hard < visibility timeout.",
+            id="crunchsite.E001",
+        )
+    ]
+
+
+@register("celery")
+def celery_schedule(**_: Any) -> Sequence[CheckMessage]:
+    """Each entry of the schedule names a task that exists, on a queue that exists."""
+    current_app.autodiscover_tasks(force=True)
+    return [
+        Error(
+            f"the schedule names the task {entry['task']!r}, which does not exist",
+            hint="Correct beat_schedule in crunchsite/celery.py.",
+            id="crunchsite.E002",
+        )
+        for entry in current_app.conf.beat_schedule.values()
+        if entry["task"] not in current_app.tasks
+    ] + [
+        Error(
+            f"tasks {pattern} are routed to the unknown queue {route['queue']!r}",
+            hint=f"Use one of {', '.join(QUEUES)}.",
+            id="crunchsite.E003",
+        )
+        for pattern, route in current_app.conf.task_routes.items()
+        if route["queue"] not in QUEUES
+    ]
+
+
+@register(Tags.database, databases=["default"])
+def postgresql_version(databases: Any = None, **_: Any) -> list[CheckMessage]:
+    """PostgreSQL 15 or newer (checked by `manage.py check --database default`)."""
+    from django.db import connection
+
+    if not databases or connection.pg_version >= 150_000:  # type: ignore[attr-defined]
+        return []
+    return [
+        Error(
+            f"PostgreSQL was {connection.pg_version // 10_000}",  # type: ignore[attr-defined]
+            hint="Use PostgreSQL 15 or newer.",
+            id="crunchsite.E004",
+        )
+    ]

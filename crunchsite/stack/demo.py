@@ -1,0 +1,65 @@
+"""The demo competition that `manage.py up` runs."""
+
+import json
+from pathlib import Path
+
+from django.conf import settings
+
+from competitions import lifecycle, packs
+from competitions.models import Competition
+from crunchsite.stack.errors import StackError
+from feeds import granularity
+from feeds.providers import registry
+
+SLUG = "btc-demo"
+# The demo closes an emission period each hour, so that a checkpoint is soon seen.
+EMISSION_INTERVAL_S = 3600
+
+
+def pack_name() -> str:
+    """The pack of the demo: minute candles replayed from a file suit baseline."""
+    if settings.ENV.demo_pack:
+        return settings.ENV.demo_pack
+    return packs.DEFAULT if settings.ENV.feed_source == "replay" else "realtime"
+
+
+def check(var: Path) -> None:
+    """Refuse a demo that cannot run, before anything is set up.
+
+    Raises an OperatorError naming the thing and the remedy.
+    """
+    run_file, run = var / "demo.json", _run()
+    if run_file.exists() and (before := json.loads(run_file.read_text())) != run:
+        raise StackError(
+            f"{var} holds a demo with {_words(before)}, this one has {_words(run)}; "
+            "keep the two apart with VAR_DIR=var/another."
+        )
+    registry.create(settings.ENV.feed_source)
+    pack = packs.load(pack_name())
+    grain = settings.ENV.feed_granularity or pack.feed.granularity
+    granularity.seconds(grain)
+    packs.check_schedule(pack.scheduled_prediction_configs, feed_granularity=grain)
+    lifecycle.check_wiring(pack=pack, config_path="")
+
+
+def _run() -> dict[str, str]:
+    """What a demo's data depend on: another feed or pack needs data of its own."""
+    return {"FEED_SOURCE": settings.ENV.feed_source, "DEMO_PACK": pack_name()}
+
+
+def _words(run: dict[str, str]) -> str:
+    return " ".join(f"{name}={value}" for name, value in run.items())
+
+
+def ensure() -> Competition:
+    """Create the demo competition on first use and let it run; safe to repeat."""
+    (settings.VAR_DIR / "demo.json").write_text(json.dumps(_run()))
+    is_new = not Competition.objects.filter(slug=SLUG).exists()
+    competition = lifecycle.create_competition(
+        slug=SLUG, pack_name=pack_name(), name="BTC demo"
+    )
+    if is_new:
+        competition.emission_interval_s = EMISSION_INTERVAL_S
+        competition.save(update_fields=["emission_interval_s"])
+        competition = lifecycle.activate(competition_id=competition.pk)
+    return competition

@@ -1,0 +1,46 @@
+"""Callables and contracts that the tests wire by path."""
+
+from competitions.contract import CrunchConfig
+
+
+def build_input(raw_input):
+    return {**raw_input, "built": True}
+
+
+def wrong_name(data):
+    return data
+
+
+def greedy(raw_input, budget):
+    return raw_input
+
+
+def with_default(raw_input, budget=1):
+    return raw_input
+
+
+def empty_handed(now):
+    return None
+
+
+def raising_input(now):
+    raise RuntimeError("the data desk is closed")
+
+
+not_callable = 3
+
+
+def double_score(prediction, ground_truth):
+    return {"value": 2 * prediction.value}
+
+
+class Contract(CrunchConfig):
+    crunch_pubkey: str = "from-contract"
+
+
+instance = CrunchConfig(scoring_function=double_score)
+
+
+class Broken(CrunchConfig):
+    def __init__(self):
+        super().__init__(max_ground_truth_staleness_fraction=7.0)

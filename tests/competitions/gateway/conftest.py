@@ -1,0 +1,151 @@
+"""Real model processes, announced by a scripted orchestrator, asked by the gateway."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from competitions.gateway.gateway import ModelGateway
+from competitions.gateway.types import Argument, Call
+from competitions.local_models.supervisor import PACKAGE, PROJECT, clean_environment
+from tests.fakes.orchestrator import ScriptedOrchestrator
+
+FEED = Call("feed_update", (Argument("JSON", {"symbol": "BTC", "candles_1m": []}),))
+QUESTION = Call(
+    "predict", (Argument("STRING", "BTC"), Argument("INT", 60), Argument("INT", 15))
+)
+
+STEADY = """
+from tracker import TrackerBase
+class Model(TrackerBase):
+    def predict(self, subject, resolve_horizon_seconds, step_seconds):
+        return {"value": 1.0}
+"""
+
+
+def predicting(body: str, head: str = "") -> str:
+    """Source of a model whose `predict` has the given body."""
+    return (
+        f"{head}\nfrom tracker import TrackerBase\n"
+        "class Model(TrackerBase):\n"
+        "    def predict(self, subject, resolve_horizon_seconds, step_seconds):\n"
+        + textwrap.indent(textwrap.dedent(body), "        ")
+    )
+
+
+def wait_for(condition, *, timeout_s: float = 10.0):
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if result := condition():
+            return result
+        time.sleep(0.01)
+    raise AssertionError(f"not within {timeout_s} s")
+
+
+class RunningModel:
+    """One model's process at an address of its own."""
+
+    def __init__(self, folder: Path, source: str, **options: float) -> None:
+        self.folder = folder
+        self.folder.mkdir(exist_ok=True)
+        self.write(source)
+        self.log_path = folder.with_suffix(".log")
+        self.options = {"hang-s": 30.0, "setup-hang-s": 30.0, **options}
+        self.socket = folder.with_suffix(".sock")
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def write(self, source: str) -> None:
+        (self.folder / "main.py").write_text(source)
+
+    def start(self, socket: Path | None = None) -> "RunningModel":
+        self.socket = socket or self.socket
+        self.socket.unlink(missing_ok=True)
+        with self.log_path.open("ab") as log:
+            self.process = subprocess.Popen(
+                [
+                    *(sys.executable, "-B", "-m", "competitions.local_models.runner"),
+                    *("--socket", self.socket, "--model", self.folder),
+                    *("--package", PACKAGE, "--parent", str(os.getpid())),
+                    *("--memory-mb", "2048", "--level", "1"),
+                    *(f"--{key}={value}" for key, value in self.options.items()),
+                ],
+                cwd=PROJECT,
+                env=clean_environment(),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        wait_for(lambda: self.socket.exists() or self.process.poll() is not None)
+        assert self.process.poll() is None, self.log_path.read_text()
+        return self
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def stop(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.kill()
+
+
+class Stage:
+    """A scripted orchestrator, its models and gateways to them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.orchestrator = ScriptedOrchestrator().start()
+        self.models: dict[str, RunningModel] = {}
+        self.gateways: list[ModelGateway] = []
+
+    def add(self, model_id: str, source: str = STEADY, **options) -> RunningModel:
+        model = RunningModel(self.folder / model_id, source, **options)
+        self.models[model_id] = model.start()
+        self.orchestrator.announce(model_id, address=model.socket)
+        return model
+
+    def gateway(self, *, connects: bool = True, **options) -> ModelGateway:
+        options = {"timeout_s": 0.5, "setup_timeout_s": 5.0, **options}
+        gateway = ModelGateway(
+            host="127.0.0.1",
+            port=self.orchestrator.port,
+            crunch_id="test",
+            base_classname="tracker.TrackerBase",
+            **options,
+        )
+        self.gateways.append(gateway)
+        gateway.start()
+        assert not connects or gateway.wait_connected(5)
+        return gateway
+
+    def close(self) -> None:
+        for gateway in self.gateways:
+            gateway.close()
+        self.orchestrator.stop()
+        for model in self.models.values():
+            model.stop()
+
+
+@pytest.fixture
+def stage(tmp_path):
+    stage = Stage(tmp_path)
+    yield stage
+    stage.close()
+
+
+def ask(gateway, expected, *, feed=FEED, question=QUESTION):
+    """One round; answers by model id."""
+    found = gateway.ask(feed=feed, question=question, expected=expected)
+    assert len({a.model_id for a in found.answers}) == len(found.answers)
+    return {answer.model_id: answer for answer in found.answers}
+
+
+def wait_live(gateway, *model_ids):
+    wait_for(lambda: gateway.live() >= set(model_ids))

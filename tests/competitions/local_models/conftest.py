@@ -1,0 +1,106 @@
+"""The real orchestrator process over a folder of models."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from competitions.gateway.gateway import ModelGateway
+from competitions.local_models.supervisor import PROJECT
+from tests.competitions.gateway.conftest import STEADY, wait_for
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class LocalModels:
+    """`python -m competitions.local_models` over a folder, with gateways to it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.models = folder / "models"
+        self.models.mkdir()
+        self.logs = folder / "logs"
+        self.output = folder / "orchestrator.log"
+        self.port = free_port()
+        self.process: subprocess.Popen[bytes] | None = None
+        self.gateways: list[ModelGateway] = []
+
+    def write(self, model_id: str, source: str = STEADY) -> None:
+        folder = self.models / model_id
+        folder.mkdir(exist_ok=True)
+        (folder / "main.py").write_text(source)
+
+    def start(self, *options: str, models: Path | None = None) -> "LocalModels":
+        with self.output.open("ab") as output:
+            self.process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "competitions.local_models"),
+                    *("--models", models or self.models, "--logs", self.logs),
+                    *("--port", str(self.port), "--crunch-id", "test", *options),
+                ],
+                cwd=PROJECT,
+                env={**os.environ, "SECRET_KEY": "not for models"},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        return self
+
+    def gateway(self, **options) -> ModelGateway:
+        gateway = ModelGateway(
+            host="127.0.0.1",
+            port=self.port,
+            crunch_id="test",
+            base_classname="tracker.TrackerBase",
+            **{"timeout_s": 1.0, **options},
+        )
+        self.gateways.append(gateway)
+        gateway.start()
+        assert gateway.wait_connected(10), self.output.read_text()
+        return gateway
+
+    def stop(self) -> int | None:
+        for gateway in self.gateways:
+            gateway.close()
+        if self.process is None:
+            return None
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(20)
+
+    def states(self, gateway: ModelGateway) -> dict[str, str]:
+        return {identity.model_id: identity.state for identity in gateway.roster()}
+
+
+@pytest.fixture
+def local_models(tmp_path):
+    local = LocalModels(tmp_path)
+    yield local
+    local.stop()
+
+
+def descendants(pid: int) -> set[int]:
+    """All living processes below `pid`."""
+    parents = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if fields[0] != "Z":
+                parents[int(entry.name)] = int(fields[1])
+    found, front = set(), {pid}
+    while front:
+        front = {child for child, parent in parents.items() if parent in front}
+        found |= front
+    return found
+
+
+__all__ = ["wait_for"]

@@ -1,0 +1,153 @@
+"""A folder of models becomes processes that a gateway can ask."""
+
+import contextlib
+import os
+import shutil
+import signal
+
+from competitions.gateway.types import Argument, Call
+from competitions.local_models.supervisor import PROJECT
+from tests.competitions.gateway.conftest import (
+    STEADY,
+    ask,
+    predicting,
+    wait_for,
+    wait_live,
+)
+from tests.competitions.local_models.conftest import descendants
+
+EXAMPLES = PROJECT / "competitions" / "local_models" / "examples"
+
+
+def test_each_example_answers_a_living_market_differently(local_models):
+    local_models.start(models=EXAMPLES)
+    gateway = local_models.gateway()
+    names = sorted(p.name for p in EXAMPLES.iterdir())
+    assert len(names) == 6
+    wait_live(gateway, *names)
+
+    answers = ask(gateway, names, feed=market(closes=[100, 101, 100.5, 102, 101.7]))
+
+    values = [answers[name].result["value"] for name in names]
+    assert all(isinstance(value, float) and value != 0 for value in values)
+    assert len(set(values)) == 6
+
+
+def test_each_example_says_nothing_about_too_little_data(local_models):
+    local_models.start(models=EXAMPLES)
+    gateway = local_models.gateway()
+    names = sorted(p.name for p in EXAMPLES.iterdir())
+    wait_live(gateway, *names)
+
+    for closes in ([], [100.0], [100.0, 101.0]):
+        answers = ask(gateway, names, feed=market(closes=closes))
+        assert {a.model_id: a.result for a in answers.values()} == {
+            name: {"value": 0.0} for name in names
+        }
+
+
+def test_a_killed_model_comes_back(local_models):
+    local_models.write("steady")
+    local_models.start()
+    gateway = local_models.gateway()
+    wait_live(gateway, "steady")
+    (before,) = gateway.roster()
+
+    kill_models(local_models)
+    wait_for(
+        lambda: (
+            gateway.roster()[0].deployment_id != before.deployment_id and gateway.live()
+        )
+    )
+
+    assert ask(gateway, ["steady"])["steady"].outcome == "ANSWERED"
+
+
+def test_a_new_an_edited_and_a_deleted_folder_are_noticed(local_models):
+    local_models.write("first", predicting('return {"value": 1.0}'))
+    local_models.start()
+    gateway = local_models.gateway()
+    wait_live(gateway, "first")
+
+    local_models.write("second")
+    wait_live(gateway, "second")
+
+    local_models.write("first", predicting('return {"value": 3.0}'))
+    wait_for(lambda: ask(gateway, ["first"])["first"].result == {"value": 3.0})
+
+    shutil.rmtree(local_models.models / "second")
+    wait_for(lambda: local_models.states(gateway)["second"] == "STOPPED")
+    assert gateway.live() == {"first"}
+
+
+def test_a_model_that_raises_on_import_is_not_started_again_until_edited(local_models):
+    local_models.write("broken", "raise ValueError('no weights')")
+    local_models.write("steady")
+    local_models.start()
+    gateway = local_models.gateway()
+    wait_live(gateway, "steady")
+    wait_for(lambda: local_models.states(gateway).get("broken") == "STOPPED")
+    answer = ask(gateway, ["broken"])["broken"]
+    assert answer.outcome == "ABSENT"
+    assert "ValueError: no weights (main.py:1)" in answer.reason
+
+    local_models.write("broken", STEADY)
+
+    wait_live(gateway, "broken")
+    assert ask(gateway, ["broken"])["broken"].outcome == "ANSWERED"
+
+
+def test_sigterm_ends_every_process(local_models):
+    local_models.write("steady")
+    local_models.write("hanging", predicting("while True: pass"))
+    local_models.start()
+    gateway = local_models.gateway()
+    wait_live(gateway, "steady", "hanging")
+    ask(gateway, ["hanging"])
+    models = descendants(local_models.process.pid)
+    assert len(models) >= 2
+
+    assert local_models.stop() == 0
+
+    assert not models & descendants(1)
+
+
+def test_models_die_with_a_killed_orchestrator(local_models):
+    local_models.write("steady")
+    local_models.start()
+    wait_live(local_models.gateway(), "steady")
+    models = descendants(local_models.process.pid)
+
+    local_models.process.send_signal(signal.SIGKILL)
+    local_models.process.wait()
+
+    wait_for(lambda: not models & descendants(1))
+
+
+def test_a_model_sees_no_secret_in_its_environment(local_models):
+    local_models.write(
+        "curious", predicting("return {'value': 0.0, **os.environ}", head="import os")
+    )
+    local_models.start()
+    gateway = local_models.gateway()
+    wait_live(gateway, "curious")
+
+    seen = ask(gateway, ["curious"])["curious"].result
+
+    assert "not for models" not in seen.values()
+    assert "DATABASE_URL" not in seen
+
+
+def kill_models(local_models):
+    for pid in descendants(local_models.process.pid):
+        with contextlib.suppress(ProcessLookupError):  # its parent took it along
+            os.kill(pid, signal.SIGKILL)
+
+
+def market(*, closes):
+    candles = [
+        {"ts": 60 * i, "open": c, "high": c, "low": c, "close": c, "volume": 1.0}
+        for i, c in enumerate(closes)
+    ]
+    data = {"symbol": "BTC", "asof_ts": 60 * len(candles), "candles_1m": candles}
+    return Call("feed_update", (Argument("JSON", data),))

@@ -1,0 +1,79 @@
+from datetime import timedelta
+
+import pytest
+
+from competitions import dispatch, lifecycle
+from competitions.errors import DefinitionError
+from competitions.models import Input, ScheduledPrediction
+from tests.conftest import NOW
+
+SLOT = NOW + timedelta(minutes=1)
+
+
+def test_nothing_is_due_before_the_slot(competition):
+    assert dispatch.dispatch() == []
+    assert not Input.objects.exists()
+
+
+def test_a_slot_becomes_one_round_however_often_it_is_dispatched(competition, at):
+    with at(SLOT):
+        assert dispatch.dispatch() == [competition.pk]
+        ScheduledPrediction.objects.update(next_slot_at=SLOT)
+        assert dispatch.dispatch() == [competition.pk]
+    round_ = Input.objects.get()
+    assert (round_.slot_at, round_.status) == (SLOT, "RECEIVED")
+    assert ScheduledPrediction.objects.get().next_slot_at == SLOT + timedelta(minutes=1)
+
+
+def test_slots_of_an_outage_are_recorded_as_missed_with_the_reason(competition, at):
+    with at(SLOT + timedelta(minutes=5)):
+        dispatch.dispatch()
+    statuses = list(Input.objects.order_by("slot_at").values_list("status", flat=True))
+    assert statuses == ["MISSED"] * 4 + ["RECEIVED"] * 2
+    assert "no worker was up" in Input.objects.order_by("slot_at")[0].reason
+
+
+def test_a_pass_is_bounded_and_the_next_one_goes_on(competition, at, monkeypatch):
+    monkeypatch.setattr(dispatch, "MOST_SLOTS_A_PASS", 3)
+    with at(SLOT + timedelta(minutes=4)):
+        dispatch.dispatch()
+        assert Input.objects.count() == 3
+        dispatch.dispatch()
+    assert Input.objects.count() == 5
+
+
+def test_dispatch_needs_the_same_statements_for_one_and_many_slots(
+    competition, at, django_assert_num_queries
+):
+    with at(SLOT), django_assert_num_queries(4):
+        dispatch.dispatch()
+    with at(SLOT + timedelta(minutes=50)), django_assert_num_queries(4):
+        dispatch.dispatch()
+
+
+def test_a_paused_competition_gets_no_rounds(competition, at):
+    lifecycle.pause(competition_id=competition.pk)
+    with at(SLOT):
+        assert dispatch.dispatch() == []
+
+
+def test_a_round_that_waited_too_long_is_reaped(competition, at):
+    with at(SLOT):
+        dispatch.dispatch()
+        assert dispatch.reap() == 0
+    with at(SLOT + timedelta(minutes=3)):
+        assert dispatch.reap() == 1
+    assert Input.objects.get().reason == "no worker asked the models in time"
+
+
+def test_predict_now_makes_one_round_however_often_it_is_pressed(competition):
+    assert dispatch.predict_now(competition_id=competition.pk) == 1
+    dispatch.predict_now(competition_id=competition.pk)
+    assert Input.objects.get().slot_at == NOW
+
+
+def test_predict_now_needs_an_active_competition(competition):
+    lifecycle.pause(competition_id=competition.pk)
+    with pytest.raises(DefinitionError, match="activate it first"):
+        dispatch.predict_now(competition_id=competition.pk)
+    assert not Input.objects.exists()

@@ -1,0 +1,67 @@
+import json
+
+import pytest
+
+from competitions import packs, slots
+from competitions.contract import CrunchConfig
+from competitions.errors import PackError, ScheduleError
+
+
+@pytest.mark.parametrize(
+    ("name", "interval_s", "cadences"),
+    [
+        ("baseline", 60, {"default": (60, 60)}),
+        ("realtime", 15, {"realtime-btc": (15, 60)}),
+        (
+            "tournament",
+            60,
+            {"in-sample-btc": (300, 300), "out-of-sample-btc": (900, 900)},
+        ),
+    ],
+)
+def test_a_pack_has_its_true_cadence_and_horizon(name, interval_s, cadences):
+    pack = packs.load(name)
+    assert pack.checkpoint_interval_seconds == interval_s
+    assert {
+        c.scope_key: (
+            c.schedule.prediction_interval_seconds,
+            c.schedule.resolve_horizon_seconds,
+        )
+        for c in pack.scheduled_prediction_configs
+    } == cadences
+
+
+@pytest.mark.parametrize("name", packs.names())
+def test_every_pack_wires_callables_that_resolve(name):
+    assert slots.wire(CrunchConfig(), packs.load(name).callables)
+
+
+def test_an_unknown_pack_lists_the_known_ones():
+    with pytest.raises(PackError, match="pack was 'moon'; the packs are baseline"):
+        packs.load("moon")
+
+
+def changed(**changes):
+    pack = json.loads(packs.load("baseline").model_dump_json(by_alias=False))
+    return json.dumps({**pack, **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"callables": {}}, "exactly the ten slots"),
+        ({"scheduled_prediction_configs": []}, "scheduled_prediction_configs"),
+        ({"id": "other"}, "calls itself 'other'"),
+        ({"surprise": 1}, "surprise"),
+    ],
+)
+def test_a_broken_pack_is_refused_by_name(changes, message):
+    with pytest.raises(PackError, match=message):
+        packs.parse("baseline", changed(**changes))
+
+
+def test_a_feed_too_coarse_for_the_horizon_is_refused():
+    configs = packs.load("realtime").scheduled_prediction_configs
+    packs.check_schedule(configs, feed_granularity="1m")
+    with pytest.raises(ScheduleError, match=r"horizon was 60 s but .* last 300 s"):
+        packs.check_schedule(configs, feed_granularity="5m")

@@ -1,0 +1,179 @@
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from competitions import dispatch
+from competitions.gateway.types import Answer
+from competitions.models import Competition, Input, ParticipantModel, Prediction
+from competitions.predict import perform_round, perform_waiting
+from tests.competitions.conftest import AnsweringGateway
+from tests.conftest import NOW
+
+pytestmark = pytest.mark.usefixtures("tape")
+
+
+@pytest.fixture
+def round_(competition):
+    dispatch.predict_now(competition_id=competition.pk)
+    return Input.objects.select_related(
+        "competition", "scheduled_prediction__competition"
+    ).get()
+
+
+def ask(round_, results, **options):
+    gateway = AnsweringGateway(results, **options)
+    perform_round(round_=round_, gateway=gateway)
+    return gateway
+
+
+def outcomes():
+    return dict(Prediction.objects.values_list("model__model_id", "outcome"))
+
+
+def test_every_known_model_gets_one_immutable_answer(round_):
+    ask(round_, {"a": {"value": 0.5}, "b": 2, "c": None})
+    assert outcomes() == {"a": "ANSWERED", "b": "ANSWERED", "c": "ABSENT"}
+    answer = Prediction.objects.get(model__model_id="b")
+    assert answer.output == {"value": 2.0}
+    assert answer.exec_time_us == 1500
+    assert answer.performed_at == NOW
+
+
+def test_the_round_keeps_input_scope_and_when_it_resolves(round_):
+    ask(round_, {"a": 1.0})
+    round_.refresh_from_db()
+    assert (round_.performed_at, round_.resolvable_at) == (
+        NOW,
+        NOW + timedelta(seconds=60),
+    )
+    assert round_.scope["subject"] == round_.scope["asset"] == "BTCUSDT"
+    assert round_.scope["resolve_horizon_seconds"] == 60
+    assert round_.model_input is None
+    newest = round_.raw_data["candles_1m"][-1]
+    assert (len(round_.raw_data["candles_1m"]), newest["close"]) == (120, 219.0)
+
+
+def test_models_are_shown_the_candles_and_asked_with_the_contracts_arguments(round_):
+    gateway = ask(round_, {"a": 1.0})
+    feed, question, _ = gateway.asked[0]
+    assert feed.method == "feed_update"
+    assert feed.args[0].value["symbol"] == "BTCUSDT"
+    assert question.method == "predict"
+    assert [(a.type, a.value) for a in question.args] == [
+        ("STRING", "BTCUSDT"),
+        ("INT", 60),
+        ("INT", 60),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("result", "reason"),
+    [
+        ({"value": float("nan")}, "value was nan"),
+        ({"value": "much"}, "value was 'much'"),
+        ({"price": 1.0}, r"keys were ['price']; one of ['value'] is needed"),
+        ({"value": 1.0, "extra": [float("inf")]}, "a number was inf"),
+        ("text", "value was 'text'"),
+    ],
+)
+def test_an_invalid_output_fails_that_model_only_and_its_owner_is_told(
+    round_, result, reason
+):
+    ask(round_, {"good": 1.0, "bad": result})
+    assert outcomes() == {"good": "ANSWERED", "bad": "FAILED"}
+    failed = Prediction.objects.get(outcome="FAILED")
+    assert reason in failed.reason
+    assert failed.output["raw_output"] == repr(result)
+    assert reason in ParticipantModel.objects.get(model_id="bad").last_error
+    assert ParticipantModel.objects.get(model_id="good").last_error == ""
+
+
+def test_the_models_own_error_text_is_kept(round_):
+    boom = Answer("a", "FAILED", None, "ValueError: boom", 10)
+    ask(round_, {"a": boom})
+    assert Prediction.objects.get().reason == "ValueError: boom"
+
+
+def test_performing_twice_stores_once(round_):
+    ask(round_, {"a": 1.0})
+    stale = Input.objects.select_related(
+        "competition", "scheduled_prediction__competition"
+    ).get()
+    ask(stale, {"a": 2.0})
+    assert Prediction.objects.get().output == {"value": 1.0}
+
+
+def test_statements_do_not_depend_on_the_number_of_models(competition):
+    counts = []
+    for second, size in enumerate((1, 1, 60, 60)):
+        gateway = AnsweringGateway({str(i): float(i) for i in range(size)})
+        scheduled = competition.scheduled_predictions.get()
+        round_ = Input.objects.create(
+            competition=competition,
+            scheduled_prediction=scheduled,
+            slot_at=NOW - timedelta(seconds=second),
+            scope_key="default",
+            received_at=NOW,
+        )
+        with CaptureQueriesContext(
+            connection,
+        ) as queries:
+            perform_round(round_=round_, gateway=gateway)
+        counts.append(len(queries))
+    assert counts[1] == counts[3] <= 5
+
+
+def test_a_tape_without_candles_misses_the_round_with_the_reason(round_, tape):
+    tape()
+    ask(round_, {"a": 1.0})
+    round_.refresh_from_db()
+    assert round_.status == "MISSED"
+    assert round_.reason == "the tape has no closed candle of simulated:BTCUSDT"
+    assert not Prediction.objects.exists()
+
+
+def test_a_round_that_comes_too_late_is_missed(round_, at):
+    with at(NOW + timedelta(minutes=2)):
+        ask(round_, {"a": 1.0})
+    round_.refresh_from_db()
+    assert round_.status == "MISSED"
+
+
+def test_a_slot_that_raises_costs_its_round_and_not_the_next(competition):
+    dispatch.predict_now(competition_id=competition.pk)
+    Competition.objects.update(
+        slots={"RAW_INPUT_PROVIDER": "tests.competitions.callables:raising_input"}
+    )
+    gateway = AnsweringGateway({"a": 1.0})
+    assert perform_waiting(competition_id=competition.pk, gateway=gateway) == 0
+    assert "the data desk is closed" in Input.objects.get().reason
+    Competition.objects.update(slots={})
+    competition.scheduled_predictions.get().rounds.update(status="RECEIVED", reason="")
+    assert perform_waiting(competition_id=competition.pk, gateway=gateway) == 1
+
+
+def test_a_roster_becomes_crunchers_and_models_with_stable_indexes(round_):
+    from tests.competitions.conftest import identity
+
+    ask(
+        round_,
+        {"a": 1.0, "b": 1.0},
+        identities=[identity("a"), identity("b", cruncher_id="cruncher-a")],
+    )
+    rows = ParticipantModel.objects.values_list(
+        "model_id", "cruncher__cruncher_index"
+    ).order_by("model_id")
+    assert list(rows) == [("a", 0), ("b", 0)]
+
+
+def test_a_stopped_model_is_no_longer_expected(competition, round_):
+    from competitions.participants import sync_roster
+    from tests.competitions.conftest import identity
+
+    sync_roster(competition=competition, identities=[identity("a"), identity("b")])
+    left = sync_roster(
+        competition=competition, identities=[identity("b", state="STOPPED")]
+    )
+    assert set(left) == {"a"}

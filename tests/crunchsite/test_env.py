@@ -1,0 +1,59 @@
+from pathlib import Path
+
+import pytest
+
+from crunchsite.settings import env
+from crunchsite.settings.secret import kept_secret
+from crunchsite.settings.urls import broker, database
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_example_lists_every_variable_with_its_default():
+    assert (ROOT / ".env.example").read_text() == env.example()
+
+
+def test_a_bad_value_names_its_variable(monkeypatch):
+    monkeypatch.setenv("PORT", "http")
+    with pytest.raises(env.EnvError, match=r"PORT was 'http': .*integer"):
+        env.read_env()
+
+
+def test_an_empty_variable_means_its_default(monkeypatch):
+    monkeypatch.setenv("PORT", "")
+    assert env.read_env().port == 8000
+
+
+def test_subjects_are_a_list_without_blanks(monkeypatch):
+    monkeypatch.setenv("FEED_SUBJECTS", "BTCUSDT, ,ETHUSDT")
+    assert env.read_env().subjects == ("BTCUSDT", "ETHUSDT")
+
+
+def test_a_database_address_becomes_djangos_entry():
+    entry = database("postgresql://u%40x:p%2Fw@db.example:5433/crunch?sslmode=require")
+    assert (entry["USER"], entry["PASSWORD"]) == ("u@x", "p/w")
+    assert (entry["HOST"], entry["PORT"], entry["NAME"]) == (
+        "db.example",
+        "5433",
+        "crunch",
+    )
+    assert entry["OPTIONS"] == {"sslmode": "require"}
+
+
+def test_another_database_is_refused():
+    with pytest.raises(ValueError, match="was 'mysql'://"):
+        database("mysql://localhost/x")
+
+
+def test_the_broker_gets_kombus_spelling_of_a_socket():
+    assert (
+        broker("unix:///run/v.sock?db=2") == "redis+socket:///run/v.sock?virtual_host=2"
+    )
+    assert broker("redis://h:1/0") == "redis://h:1/0"
+
+
+def test_a_kept_secret_is_made_once_and_only_its_owner_reads_it(tmp_path):
+    path = tmp_path / "var" / "key"
+    assert kept_secret(path) == kept_secret(path)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert len(kept_secret(path)) > 40

@@ -1,0 +1,74 @@
+"""`manage.py up`, as a newcomer meets it."""
+
+import socket
+
+import pytest
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+
+def scored(stack):
+    rows = stack.get("/reports/leaderboard")
+    values = [row["score_recent"] for row in rows]
+    return rows if len(rows) >= 4 and None not in values else None
+
+
+def test_a_fresh_folder_becomes_a_scored_leaderboard_and_keeps_it(stack, run_up):
+    site = stack(CLOCK_SPEED="10")
+    site.start()
+    rows = site.wait_for(lambda: scored(site), timeout_s=120)
+    values = [row["score_recent"] for row in rows]
+    assert all(values), "every model has a score that is not zero"
+    assert len(set(values)) == len(values), "and no two models the same"
+    assert [row["rank"] for row in rows] == list(range(1, len(rows) + 1))
+    assert values == sorted(values, reverse=True)
+    second = run_up(VAR_DIR=str(site.var), PORT=str(site.port))
+    assert second.returncode == 1
+    assert "already running here" in second.stderr
+    before = len(site.get("/reports/predictions?limit=1000"))
+    assert site.stop() == 0
+    site.start()
+    assert len(site.get("/reports/predictions?limit=1000")) >= before
+    assert site.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("env", "message"),
+    [
+        ({"DEMO_PACK": "moon"}, "pack was 'moon'; the packs are"),
+        ({"FEED_SOURCE": "moon"}, "'moon'"),
+        ({"SCORING_FUNCTION": "moon:score"}, "SCORING_FUNCTION was 'moon:score'"),
+        (
+            {"SCORING_FUNCTION": "competitions.defaults:leaderboard_ranker"},
+            "its parameters must begin with (prediction, ground_truth)",
+        ),
+        ({"CRUNCH_CONFIG_MODULE": "moon:X"}, "contract moon:X could not be loaded"),
+        ({"FEED_GRANULARITY": "5m"}, "the horizon was 60 s but the feed's"),
+        ({"FEED_SOURCE": "replay"}, "FEED_REPLAY_PATH"),
+        ({"CLOCK_SPEED": "0"}, "CLOCK_SPEED was '0'"),
+        ({"DATABASE_URL": "mysql://x/y"}, "needs a postgresql:// address"),
+        (
+            {"DATABASE_URL": "postgresql://u:p@127.0.0.1:1/none"},
+            "PostgreSQL did not answer",
+        ),
+    ],
+)
+def test_what_cannot_run_is_refused_in_one_line_before_anything_is_set_up(
+    run_up, tmp_path, free_port, env, message
+):
+    result = run_up(PORT=str(free_port), **env)
+    assert result.returncode == 1
+    assert message in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "var" / "postgres").exists()
+
+
+def test_a_busy_port_is_named_with_the_remedy(run_up):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        result = run_up(PORT=str(port))
+    assert result.returncode == 1
+    assert f"port {port} cannot be used" in result.stderr
+    assert "PORT=8001" in result.stderr
