@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
+from django.db import connections
 from polars.testing import assert_frame_equal
 
 from crunchsite.celery import app
@@ -23,14 +24,15 @@ pytestmark = pytest.mark.django_db(databases=["default", "tape"])
 DUE = datetime(2024, 9, 1, 3, 15, tzinfo=UTC)
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def site(env, tmp_path):
     env(
         livepool_output_dir=tmp_path / "output",
         livepool_store_dir=tmp_path / "store",
         livepool_source="exchange",
     )
-    return tmp_path
+    yield tmp_path
+    connections["tape"].close()  # a session of its own, also in tests
 
 
 def append(frame: pl.DataFrame, *, is_closed=True, turnover=True):
