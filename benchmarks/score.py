@@ -120,8 +120,8 @@ def least_work(competition_id: int, now: datetime, *, is_batch: bool) -> None:
         )
         answers = cursor.fetchall()
         if is_batch:
-            texts = [row[3] for row in answers]
-            values = np.array([json.loads(text)["value"] for text in texts])
+            outputs_json = [row[3] for row in answers]
+            values = np.array([json.loads(text)["value"] for text in outputs_json])
             by_round = dict(zip(truths, returns.tolist(), strict=True))
             actual = np.array([by_round[row[1]] for row in answers])
             numbers = _scoring.batch_scorer(
