@@ -185,14 +185,14 @@ def least_work(competition_id: int, now: datetime, *, is_batch: bool) -> None:
             (
                 *("model_id", "period_start", "period_end", "prediction_count"),
                 *("expected_count", "value", "result_summary_jsonb", "content_hash"),
-                *("is_closed", "created_at", "updated_at"),
+                *("is_closed", "revision", "created_at", "updated_at"),
             ),
             (
                 (
                     *(model_id, start, start + timedelta(hours=1), shape[1], shape[1]),
                     *(summary["value"], summary),
                     hashlib.sha256(json.dumps(summary).encode()).hexdigest(),
-                    *(False, at, at),
+                    *(False, 0, at, at),
                 )
                 for model_id, summary in zip(model_ids, summaries, strict=True)
             ),

@@ -23,6 +23,7 @@ from competitions.wiring import wiring_of
 from feeds import clock
 from scoring import batch, leaderboard, locks, snapshots, truth
 from scoring.columns import read_columns
+from scoring.models import VoidWindow
 from scoring.periods import following
 from scoring.scoring import Scored, score_all
 from scoring.store import copy_scores, current_version
@@ -40,6 +41,7 @@ class CycleReport:
 
     resolved: int = 0
     unresolvable: int = 0
+    void: int = 0
     waiting: int = 0
     scored: int = 0
     failed: int = 0
@@ -49,7 +51,10 @@ class CycleReport:
         """Count a batch."""
         self.waiting += sum(found.is_waiting for found in truths)
         self.resolved += sum(found.actuals is not None for found in truths)
-        self.unresolvable += sum(bool(found.reason) for found in truths)
+        self.void += sum(found.is_void for found in truths)
+        self.unresolvable += sum(
+            bool(found.reason) and not found.is_void for found in truths
+        )
         self.scored += sum(score.success for score in scores)
         self.failed += sum(not score.success for score in scores)
 
@@ -123,8 +128,10 @@ def _score_batch(
     )
     if not rounds:
         return rounds
-    truths = truth.resolve(
-        competition=competition, wiring=wiring, rounds=rounds, now=now
+    truths = _without_void(
+        competition,
+        rounds,
+        truth.resolve(competition=competition, wiring=wiring, rounds=rounds, now=now),
     )
     typed = [_typed(found, wiring) for found in truths]
     ended = [found for found, _ in typed]
@@ -137,6 +144,18 @@ def _score_batch(
     _end_rounds(rounds, ended, now)
     report.add(ended, scores)
     return rounds
+
+
+def _without_void(
+    competition: Competition, rounds: Sequence[Input], truths: Sequence[Truth]
+) -> list[Truth]:
+    """The same truths, but none for rounds that an operator has declared void."""
+    result = list(truths)
+    for window in VoidWindow.objects.filter(competition=competition):
+        for i, round_ in enumerate(rounds):
+            if window.holds(round_):
+                result[i] = Truth(reason=window.round_reason, is_void=True)
+    return result
 
 
 def _not_closed(competition: Competition, now: datetime) -> datetime:
@@ -256,20 +275,20 @@ def _end_rounds(
         cursor.execute(
             """
             UPDATE inputs SET
-                status = CASE WHEN ended.actuals IS NULL THEN %s ELSE %s END,
+                status = ended.status,
                 resolved_at = CASE WHEN ended.actuals IS NULL THEN NULL ELSE %s END,
                 actuals_jsonb = ended.actuals,
                 provenance_jsonb = ended.provenance,
                 reason = ended.reason
-            FROM unnest(%s::bigint[], %s::text[], %s::jsonb[], %s::jsonb[])
-                AS ended(id, reason, actuals, provenance)
+            FROM unnest(
+                %s::bigint[], %s::text[], %s::text[], %s::jsonb[], %s::jsonb[]
+            ) AS ended(id, status, reason, actuals, provenance)
             WHERE inputs.id = ended.id
             """,
             [
-                Input.Status.UNRESOLVABLE,
-                Input.Status.RESOLVED,
                 now,
                 [pk for pk, _, _ in ended],
+                [found.status.value for _, _, found in ended],
                 [reason for _, reason, _ in ended],
                 [_json(found.actuals) for _, _, found in ended],
                 [_json(found.provenance) for _, _, found in ended],

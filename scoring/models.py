@@ -3,7 +3,7 @@
 from django.db import models
 from django.db.models import F, Q
 
-from competitions.models import Competition, ParticipantModel, Prediction
+from competitions.models import Competition, Input, ParticipantModel, Prediction
 
 
 class Score(models.Model):
@@ -174,6 +174,22 @@ class VoidWindow(models.Model):
 
     def __str__(self) -> str:
         return f"[{self.start_at:%Y-%m-%dT%H:%M}Z, {self.end_at:%Y-%m-%dT%H:%M}Z)"
+
+    @property
+    def rounds(self) -> Q:
+        """Rounds inside, as a condition."""
+        scope = Q(scope_key=self.scope_key) if self.scope_key else Q()
+        return scope & Q(slot_at__gte=self.start_at, slot_at__lt=self.end_at)
+
+    def holds(self, round_: Input) -> bool:
+        """The same of one round."""
+        is_scope = self.scope_key in ("", round_.scope_key)
+        return is_scope and self.start_at <= round_.slot_at < self.end_at
+
+    @property
+    def round_reason(self) -> str:
+        """What participants read at a round inside."""
+        return f"void: {self.reason}"
 
 
 class Leaderboard(models.Model):
