@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from feeds.subscriptions import subscribe
 
 from competitions import packs
 from competitions.config_loader import load_config
@@ -15,6 +14,7 @@ from competitions.slots import wire
 from competitions.wiring import wiring_of
 from feeds import clock, granularity
 from feeds.providers import registry
+from feeds.subscriptions import subscribe
 
 
 @transaction.atomic

@@ -1,4 +1,28 @@
-from django.contrib import admin
-from django.urls import path
+"""Every address of the site. API paths work with and without a trailing slash."""
 
-urlpatterns = [path("admin/", admin.site.urls)]
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path, re_path
+from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+from crunchsite import health
+
+api: list[URLPattern | URLResolver] = [
+    re_path(r"^healthz/?$", health.healthz, name="healthz"),
+    re_path(r"^readyz/?$", health.readyz, name="readyz"),
+    re_path(r"^info/?$", health.info, name="info"),
+    path("", include("feeds.urls")),
+    path("", include("competitions.urls")),
+    path("", include("scoring.urls")),
+    path("", include("emissions.urls")),
+    re_path(r"^schema/?$", SpectacularAPIView.as_view(), name="schema"),
+    re_path(r"^docs/?$", SpectacularSwaggerView.as_view(), name="docs"),
+]
+
+urlpatterns = [
+    path("", include("crunchsite.site.urls")),
+    path("", include(api)),
+    path("api/", include((api, "api"))),
+    re_path(r"^admin$", RedirectView.as_view(pattern_name="admin:index")),
+    path("admin/", admin.site.urls),
+]

@@ -10,7 +10,11 @@ class Score(models.Model):
     """What a prediction was worth under one scoring version. Append-only."""
 
     prediction = models.ForeignKey(
-        Prediction, on_delete=models.CASCADE, related_name="scores"
+        # The unique constraints below serve as its index, here and further down.
+        Prediction,
+        on_delete=models.CASCADE,
+        related_name="scores",
+        db_index=False,
     )
     scoring_version = models.PositiveIntegerField(default=1)
     value = models.FloatField(null=True, blank=True)
@@ -45,7 +49,10 @@ class Snapshot(models.Model):
     """
 
     model = models.ForeignKey(
-        ParticipantModel, on_delete=models.CASCADE, related_name="snapshots"
+        ParticipantModel,
+        on_delete=models.CASCADE,
+        related_name="snapshots",
+        db_index=False,
     )
     period_start = models.DateTimeField()
     period_end = models.DateTimeField()
@@ -118,7 +125,7 @@ class LeaderboardEntry(models.Model):
     """A model's line on a board. `rank` is NULL for a virtual model."""
 
     leaderboard = models.ForeignKey(
-        Leaderboard, on_delete=models.CASCADE, related_name="entries"
+        Leaderboard, on_delete=models.CASCADE, related_name="entries", db_index=False
     )
     model = models.ForeignKey(
         ParticipantModel, on_delete=models.CASCADE, related_name="leaderboard_entries"
@@ -127,7 +134,14 @@ class LeaderboardEntry(models.Model):
     position = models.PositiveIntegerField(help_text="Order on the board, from 1.")
     ranking_value = models.FloatField(null=True, blank=True)
     metrics = models.JSONField(default=dict, db_column="metrics_jsonb")
-    prediction_count = models.PositiveIntegerField(default=0)
+    samples = models.JSONField(
+        default=dict,
+        db_column="samples_jsonb",
+        help_text="Per window: scores that it rests on (count), and expected ones.",
+    )
+    prediction_count = models.PositiveIntegerField(
+        default=0, help_text="Scores in the longest window."
+    )
 
     class Meta:
         db_table = "leaderboard_entries"

@@ -23,12 +23,16 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
+FORMAT_MODULE_PATH = ["crunchsite.formats"]
 
 INSTALLED_APPS = [
     "crunchsite.apps.CrunchsiteConfig",
     "emissions.apps.EmissionsConfig",
     "scoring.apps.ScoringConfig",
     "competitions.apps.CompetitionsConfig",
+    "livepool.apps.LivepoolConfig",
     "feeds.apps.FeedsConfig",
     "unfold",
     "unfold.contrib.filters",
@@ -47,6 +51,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "django.middleware.http.ConditionalGetMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -73,7 +78,6 @@ TEMPLATES = [
 ]
 
 STATIC_URL = "static/"
-STATIC_ROOT = VAR_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "crunchsite" / "static"]
 WHITENOISE_USE_FINDERS = True
 
@@ -140,18 +144,19 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "rest_framework.authentication.SessionAuthentication"
     ],
-    "DEFAULT_PERMISSION_CLASSES": [
-        "rest_framework.permissions.DjangoModelPermissionsOrAnonReadOnly"
-    ],
+    "DEFAULT_PERMISSION_CLASSES": ["crunchsite.api.OpenReadOperatorWrite"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "crunchsite.api.refuse",
     "STRICT_JSON": True,  # NaN and infinities are refused at the edge
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "crunchsite report API",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "PREPROCESSING_HOOKS": ["crunchsite.api.without_aliases"],
+    "ENUM_NAME_OVERRIDES": {"CheckpointStatus": "emissions.transitions.Status"},
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }

@@ -1,9 +1,84 @@
-"""The admin's theme: title and navigation by the operator's questions."""
+"""The admin's theme: title, first page, and navigation by the operator's questions."""
+
+from typing import Any
+
+from django.templatetags.static import static
+from django.urls import reverse_lazy
+
+
+def _page(title: str, icon: str, view: str) -> dict[str, Any]:
+    return {"title": title, "icon": icon, "link": reverse_lazy(f"admin:{view}")}
+
+
+def _models(title: str, *pages: dict[str, Any]) -> dict[str, Any]:
+    return {"title": title, "separator": True, "items": list(pages)}
+
 
 UNFOLD = {
     "SITE_TITLE": "crunchsite",
     "SITE_HEADER": "crunchsite",
+    "SITE_SYMBOL": "monitoring",
     "SITE_URL": "/",
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
+    "DASHBOARD_CALLBACK": "crunchsite.dashboard.dashboard",
+    "STYLES": [lambda _request: static("site/admin.css")],
+    "COLORS": {
+        "primary": {
+            "50": "#eff6ff",
+            "100": "#dbeafe",
+            "200": "#bfdbfe",
+            "300": "#93c5fd",
+            "400": "#60a5fa",
+            "500": "#3b82f6",
+            "600": "#2563eb",
+            "700": "#1d4ed8",
+            "800": "#1e40af",
+            "900": "#1e3a8a",
+            "950": "#172554",
+        }
+    },
+    "SIDEBAR": {
+        "show_search": True,
+        "navigation": [
+            {"items": [_page("What needs me?", "notifications", "index")]},
+            _models(
+                "What is asked?",
+                _page("Competitions", "trophy", "competitions_competition_changelist"),
+                _page(
+                    "Schedules",
+                    "schedule",
+                    "competitions_scheduledprediction_changelist",
+                ),
+                _page("Rounds", "timer", "competitions_input_changelist"),
+            ),
+            _models(
+                "Who answers, and how?",
+                _page(
+                    "Models", "smart_toy", "competitions_participantmodel_changelist"
+                ),
+                _page("Crunchers", "group", "competitions_cruncher_changelist"),
+                _page(
+                    "Predictions",
+                    "online_prediction",
+                    "competitions_prediction_changelist",
+                ),
+            ),
+            _models(
+                "How well?",
+                _page("Leaderboards", "leaderboard", "scoring_leaderboard_changelist"),
+                _page("Scores", "calculate", "scoring_score_changelist"),
+                _page("Snapshots", "photo_camera", "scoring_snapshot_changelist"),
+            ),
+            _models(
+                "Who is paid?",
+                _page("Checkpoints", "payments", "emissions_checkpoint_changelist"),
+            ),
+            _models(
+                "Who did what?",
+                _page("Trail", "history", "admin_logentry_changelist"),
+                _page("Operators", "person", "auth_user_changelist"),
+            ),
+        ],
+    },
 }

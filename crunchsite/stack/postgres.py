@@ -185,10 +185,11 @@ class Postgres:
             self._install = _copy_of_wheel(self._install, place / "wheel")
         if needs_stand_in(var):
             home = place / "postgres"
-            home.mkdir(parents=True, exist_ok=True)
-            if not self._home.exists():
+            if not self._home.is_symlink():  # data of a `var` that was removed
+                shutil.rmtree(home, ignore_errors=True)
                 self._home.parent.mkdir(parents=True, exist_ok=True)
                 self._home.symlink_to(home)
+            home.mkdir(parents=True, exist_ok=True)
             self._home = home
 
 

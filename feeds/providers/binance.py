@@ -42,6 +42,7 @@ class Binance:
     """Candles over REST."""
 
     name = "binance"
+    kinds = KINDS
     page_limit = 1000
 
     def __init__(self) -> None:

@@ -1,0 +1,132 @@
+"""Admin pages of participants and rounds."""
+
+from django.contrib import admin
+from django.http import HttpRequest
+from unfold.decorators import display
+
+from competitions.admin_base import LedgerAdmin, SiteAdmin
+from competitions.models import (
+    Cruncher,
+    Input,
+    ParticipantModel,
+    ScheduledPrediction,
+)
+
+ROUND_LABELS = {
+    "RECEIVED": "info",
+    "RESOLVED": "success",
+    "UNRESOLVABLE": "danger",
+    "MISSED": "warning",
+    "VOID": "warning",
+}
+MODEL_LABELS = {"RUNNING": "success", "RECOVERING": "warning", "STOPPED": ""}
+SHORT = 90
+
+
+def shortened(text: str) -> str:
+    first = text.strip().split("\n", maxsplit=1)[0]
+    return (
+        first if len(first) <= SHORT else f"{first[: SHORT - 1]}\N{HORIZONTAL ELLIPSIS}"
+    )
+
+
+@admin.register(ScheduledPrediction)
+class ScheduledPredictionAdmin(SiteAdmin):
+    list_display = [
+        "scope_key",
+        "competition",
+        "prediction_interval_s",
+        "resolve_horizon_s",
+        "active",
+        "next_slot_at",
+    ]
+    list_filter = ["competition", "active"]
+    list_select_related = ["competition"]
+    search_fields = ["scope_key", "competition__slug"]
+    autocomplete_fields = ["competition"]
+    readonly_fields = ["next_slot_at"]
+    ordering = ["competition", "order", "pk"]
+
+    def has_delete_permission(
+        self, request: HttpRequest, obj: ScheduledPrediction | None = None
+    ) -> bool:
+        return False  # its rounds would go with it; make it inactive instead
+
+
+@admin.register(Cruncher)
+class CruncherAdmin(SiteAdmin):
+    list_display = ["name", "competition", "cruncher_id", "cruncher_index", "wallet"]
+    list_filter = ["competition"]
+    list_select_related = ["competition"]
+    search_fields = ["name", "cruncher_id", "wallet"]
+    autocomplete_fields = ["competition"]
+    readonly_fields = ["cruncher_index", "created_at"]
+    actions = None
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False  # the orchestrator brings them
+
+    def has_delete_permission(
+        self, request: HttpRequest, obj: Cruncher | None = None
+    ) -> bool:
+        return False
+
+
+@admin.register(ParticipantModel)
+class ParticipantModelAdmin(LedgerAdmin):
+    list_display = [
+        "name",
+        "model_id",
+        "cruncher",
+        "competition",
+        "labelled_state",
+        "last_seen_at",
+        "error",
+        "last_error_at",
+    ]
+    list_filter = ["competition", "state", "is_virtual"]
+    list_select_related = ["competition", "cruncher"]
+    search_fields = ["name", "model_id", "deployment_id", "cruncher__name"]
+    ordering = ["competition", "model_id", "pk"]
+
+    @display(description="State", ordering="state", label=MODEL_LABELS)
+    def labelled_state(self, model: ParticipantModel) -> str:
+        return model.state
+
+    @display(description="Last error")
+    def error(self, model: ParticipantModel) -> str:
+        return shortened(model.last_error) or "-"
+
+
+@admin.register(Input)
+class RoundAdmin(LedgerAdmin):
+    list_display = [
+        "slot_at",
+        "scope_key",
+        "competition",
+        "labelled_status",
+        "stage",
+        "performed_at",
+        "resolvable_at",
+        "resolved_at",
+    ]
+    list_filter = ["competition", "status"]
+    list_select_related = ["competition"]
+    search_fields = ["=scope_key"]
+    ordering = ["-slot_at", "-pk"]
+    exclude = ["raw_data", "model_input"]  # megabytes; the API and a shell show them
+
+    def get_queryset(self, request: HttpRequest):  # type: ignore[no-untyped-def]
+        return super().get_queryset(request).defer("raw_data", "model_input", "timing")
+
+    @display(description="Status", ordering="status", label=ROUND_LABELS)
+    def labelled_status(self, round_: Input) -> str:
+        return round_.status
+
+    @display(description="Stage, or why it ended")
+    def stage(self, round_: Input) -> str:
+        if round_.status != Input.Status.RECEIVED:
+            return shortened(round_.reason) or "-"
+        if round_.performed_at is None:
+            return f"models to be asked since {round_.received_at:%H:%M:%S}"
+        return f"truth expected at {round_.resolvable_at:%H:%M:%S}"

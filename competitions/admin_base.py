@@ -1,0 +1,45 @@
+"""What the admin pages of all apps share."""
+
+from typing import Any
+
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.functional import cached_property
+from unfold.admin import ModelAdmin
+
+MOST_COUNTED = 10_000
+
+
+class BoundedPaginator(Paginator):
+    """Counts no further than the pages that anybody turns; big tables stay quick."""
+
+    @cached_property
+    def count(self) -> int:
+        rows: Any = self.object_list[:MOST_COUNTED]
+        return rows.count() if isinstance(rows, QuerySet) else len(rows)
+
+
+class SiteAdmin(ModelAdmin):
+    """A list of bounded cost: never fully counted, and sorted to a total order."""
+
+    show_full_result_count = False
+    paginator: type[Paginator] = BoundedPaginator
+    list_per_page = 50
+    list_fullwidth = True
+    warn_unsaved_form = True
+
+
+class LedgerAdmin(SiteAdmin):
+    """Rows that the engine writes: they can be read, and nothing else."""
+
+    actions = None
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False

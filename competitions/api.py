@@ -1,0 +1,123 @@
+"""Report endpoints on competitions and their participants."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.decorators import api_view
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from competitions.models import ParticipantModel
+from competitions.reporting import (
+    REFUSALS,
+    CompetitionQuery,
+    Keyset,
+    PageQuery,
+    chosen_competition,
+    page_response,
+    read_query,
+)
+from competitions.schema import report_schema
+
+
+class ModelQuery(PageQuery):
+    limit = serializers.IntegerField(min_value=1, max_value=5000, default=1000)
+    include_ensembles = serializers.BooleanField(default=False)
+
+
+class ModelRow(serializers.ModelSerializer[ParticipantModel]):
+    model_name = serializers.CharField(source="name")
+    cruncher_name = serializers.CharField(source="cruncher.name", default=None)
+    cruncher_id = serializers.CharField(source="cruncher.cruncher_id", default=None)
+
+    class Meta:
+        model = ParticipantModel
+        fields = [
+            "model_id",
+            "model_name",
+            "cruncher_name",
+            "cruncher_id",
+            "deployment_id",
+        ]
+
+
+class Column(serializers.Serializer[Any]):
+    """A column of the leaderboard, for any user interface."""
+
+    id = serializers.IntegerField()
+    type = serializers.ChoiceField(["MODEL", "VALUE", "USERNAME", "CHART"])
+    property = serializers.CharField()
+    format = serializers.CharField(allow_null=True)
+    displayName = serializers.CharField()  # noqa: N815  the protocol's spelling
+    tooltip = serializers.CharField(allow_null=True)
+    nativeConfiguration = serializers.JSONField(allow_null=True)  # noqa: N815
+    order = serializers.IntegerField()
+
+
+class Widget(serializers.Serializer[Any]):
+    """A chart of the metrics page, for any user interface."""
+
+    id = serializers.IntegerField()
+    type = serializers.ChoiceField(["CHART", "IFRAME"])
+    displayName = serializers.CharField()  # noqa: N815
+    tooltip = serializers.CharField(allow_null=True)
+    order = serializers.IntegerField()
+    endpointUrl = serializers.CharField()  # noqa: N815
+    nativeConfiguration = serializers.JSONField(allow_null=True)  # noqa: N815
+
+
+class ReportSchema(serializers.Serializer[Any]):
+    schema_version = serializers.CharField()
+    leaderboard_columns = Column(many=True)
+    metrics_widgets = Widget(many=True)
+
+
+@extend_schema(
+    parameters=[ModelQuery], responses={200: ModelRow(many=True), **REFUSALS}
+)
+@api_view(["GET"])
+def models(request: Request) -> Response:
+    """The models that take part, ordered by model id."""
+    query = read_query(ModelQuery, request)
+    competition = chosen_competition(query)
+    if competition is None:
+        return Response([])
+    rows = ParticipantModel.objects.filter(competition=competition)
+    if not query["include_ensembles"]:
+        rows = rows.real()
+    page, following = Keyset("model_id", str).page(
+        rows.select_related("cruncher"),
+        limit=query["limit"],
+        cursor=query.get("cursor"),
+    )
+    return page_response(request, ModelRow(page, many=True).data, following)
+
+
+@extend_schema(parameters=[CompetitionQuery], responses={200: ReportSchema, **REFUSALS})
+@api_view(["GET"])
+def schema(request: Request) -> Response:
+    """Columns and widgets with which a user interface shows the reports."""
+    return Response(_schema(request))
+
+
+@extend_schema(
+    parameters=[CompetitionQuery], responses={200: Column(many=True), **REFUSALS}
+)
+@api_view(["GET"])
+def leaderboard_columns(request: Request) -> Response:
+    """The leaderboard's columns, in order."""
+    return Response(_schema(request)["leaderboard_columns"])
+
+
+@extend_schema(
+    parameters=[CompetitionQuery], responses={200: Widget(many=True), **REFUSALS}
+)
+@api_view(["GET"])
+def metrics_widgets(request: Request) -> Response:
+    """The charts of the metrics page, in order."""
+    return Response(_schema(request)["metrics_widgets"])
+
+
+def _schema(request: Request) -> dict[str, Any]:
+    return report_schema(chosen_competition(read_query(CompetitionQuery, request)))

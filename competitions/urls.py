@@ -1,0 +1,18 @@
+from django.urls import re_path
+
+from competitions import api
+
+urlpatterns = [
+    re_path(r"^reports/models/?$", api.models, name="reports-models"),
+    re_path(r"^reports/schema/?$", api.schema, name="reports-schema"),
+    re_path(
+        r"^reports/schema/leaderboard-columns/?$",
+        api.leaderboard_columns,
+        name="reports-leaderboard-columns",
+    ),
+    re_path(
+        r"^reports/schema/metrics-widgets/?$",
+        api.metrics_widgets,
+        name="reports-metrics-widgets",
+    ),
+]

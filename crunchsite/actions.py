@@ -1,0 +1,118 @@
+"""What an operator can press on a competition: its effect in words, and its service."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from celery import current_app
+from django.db.models import Count, Q
+
+from competitions.audit import record
+from competitions.dispatch import predict_now
+from competitions.lifecycle import activate, missing_points, pause
+from competitions.models import Competition, Input, ParticipantModel
+from crunchsite.templatetags.figures import counted
+from feeds import clock
+from scoring.cycle import run_cycle
+
+
+@dataclass(frozen=True)
+class Action:
+    """`effect` says beforehand what will happen; `run` does it and says what did."""
+
+    title: str
+    icon: str
+    effect: Callable[[Competition], list[str]]
+    run: Callable[[Competition], str]
+
+
+def _activate_effect(competition: Competition) -> list[str]:
+    missing = missing_points(competition)
+    if missing:
+        return [f"Refused as long as this is missing: {point}." for point in missing]
+    return [
+        f"Asked from the next slot of the grid on: {_models(competition)}.",
+        "The feeds of its schedule are subscribed.",
+    ]
+
+
+def _activate(competition: Competition) -> str:
+    activate(competition_id=competition.pk)
+    return f"{competition} is active."
+
+
+def _pause_effect(competition: Competition) -> list[str]:
+    rounds = Input.objects.filter(
+        competition=competition, status=Input.Status.RECEIVED
+    ).aggregate(
+        waiting=Count("pk", filter=Q(performed_at__isnull=True)),
+        asked=Count("pk", filter=Q(performed_at__isnull=False)),
+    )
+    return [
+        f"Asked no more: {_models(competition)}.",
+        f"Asked before, and still scored: {counted(rounds['asked'], 'round')}.",
+        f"Not asked yet, and to end as missed: {counted(rounds['waiting'], 'round')}.",
+    ]
+
+
+def _pause(competition: Competition) -> str:
+    pause(competition_id=competition.pk)
+    return f"{competition} is paused."
+
+
+def _predict_effect(competition: Competition) -> list[str]:
+    schedules = competition.scheduled_predictions.filter(active=True).count()
+    return [
+        f"Made for this instant, beside the grid: {counted(schedules, 'round')}.",
+        f"Asked at once, and scored as ever: {_models(competition)}.",
+    ]
+
+
+def _predict(competition: Competition) -> str:
+    rounds = predict_now(competition_id=competition.pk)
+    current_app.send_task("competitions.predict", [competition.pk], expires=30)
+    return f"{counted(rounds, 'round')} made; the worker asks the models now."
+
+
+def _score_effect(competition: Competition) -> list[str]:
+    due = Input.objects.due(clock.now()).filter(competition=competition).count()
+    return [
+        f"Due, and scored if their truth is on the tape: {counted(due, 'round')}.",
+        "Snapshots and leaderboard are brought up to date.",
+    ]
+
+
+def _score(competition: Competition) -> str:
+    report = run_cycle(competition_id=competition.pk)
+    return (
+        f"{counted(report.resolved, 'round')} resolved, {report.unresolvable} "
+        "unresolvable, "
+        f"{report.waiting} waiting for truth; "
+        f"{counted(report.scored, 'prediction')} scored, {report.failed} failed."
+    )
+
+
+def _models(competition: Competition) -> str:
+    return counted(ParticipantModel.objects.expected(competition).count(), "model")
+
+
+ACTIONS: Mapping[str, Action] = {
+    "activate": Action("Activate", "play_arrow", _activate_effect, _activate),
+    "pause": Action("Pause", "pause", _pause_effect, _pause),
+    "predict-now": Action("Predict now", "bolt", _predict_effect, _predict),
+    "score-now": Action("Score now", "calculate", _score_effect, _score),
+}
+
+
+def press(*, action: Action, competition: Competition, user: Any, reason: str) -> str:
+    """Do it and write the trail; what a service raises passes through, unrecorded."""
+    before = competition.status
+    message = action.run(competition)
+    competition.refresh_from_db(fields=["status"])
+    record(
+        user=user,
+        target=competition,
+        what=f"{action.title}: {message} {before} to {competition.status}. "
+        f"Reason: {reason}",
+    )
+    return message

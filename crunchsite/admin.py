@@ -1,0 +1,231 @@
+"""Admin pages that need all apps: competitions with their actions, users, the trail."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.models import Group, User
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from kombu.exceptions import OperationalError
+from unfold.admin import TabularInline
+from unfold.decorators import action, display
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from competitions.admin_base import LedgerAdmin, SiteAdmin
+from competitions.errors import CompetitionError
+from competitions.models import Competition, ScheduledPrediction
+from crunchsite.actions import ACTIONS, press
+
+STATUS_LABELS = {
+    "DRAFT": "",
+    "ACTIVE": "success",
+    "PAUSED": "warning",
+    "ENDED": "info",
+}
+
+
+class ReasonForm(forms.Form):
+    reason = forms.CharField(
+        max_length=300,
+        widget=UnfoldAdminTextInputWidget(attrs={"autofocus": True}),
+        help_text="Kept in the trail, for whoever reads it next.",
+    )
+
+
+class ScheduleInline(TabularInline):
+    model = ScheduledPrediction
+    extra = 0
+    can_delete = False
+    fields = [
+        "scope_key",
+        "scope_template",
+        "prediction_interval_s",
+        "resolve_horizon_s",
+        "active",
+        "order",
+        "next_slot_at",
+    ]
+    readonly_fields = ["next_slot_at"]
+
+
+@admin.register(Competition)
+class CompetitionAdmin(SiteAdmin):
+    list_display = [
+        "slug",
+        "name",
+        "labelled_status",
+        "activated_at",
+        "pack",
+        "feed",
+        "next_score_at",
+        "buttons",
+    ]
+    list_filter = ["status", "pack"]
+    search_fields = ["slug", "name"]
+    ordering = ["slug"]
+    readonly_fields = ["status", "activated_at", "next_score_at", "created_at"]
+    inlines = [ScheduleInline]
+    actions = None
+    actions_detail = ["activate", "pause", "predict_now", "score_now"]
+    fieldsets = [
+        (None, {"fields": ["slug", "name", "status", "activated_at", "created_at"]}),
+        ("Wiring", {"fields": ["pack", "config_path", "slots"]}),
+        ("Market data", {"fields": ["feed_source", "feed_kind", "feed_granularity"]}),
+        (
+            "Cadence, in seconds",
+            {
+                "fields": [
+                    "checkpoint_interval_s",
+                    "score_interval_s",
+                    "next_score_at",
+                    "snapshot_period_s",
+                    "emission_interval_s",
+                ]
+            },
+        ),
+        (
+            "Chain",
+            {
+                "fields": [
+                    "crunch_pubkey",
+                    "network",
+                    "compute_provider",
+                    "data_provider",
+                ]
+            },
+        ),
+    ]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False  # a pack makes one whole: manage.py create_competition
+
+    def has_delete_permission(
+        self, request: HttpRequest, obj: Competition | None = None
+    ) -> bool:
+        return False  # its rounds, scores and payouts are a record
+
+    @display(description="Status", ordering="status", label=STATUS_LABELS)
+    def labelled_status(self, competition: Competition) -> str:
+        return competition.status
+
+    @display(description="Feed")
+    def feed(self, competition: Competition) -> str:
+        return f"{competition.feed_source} {competition.feed_granularity}"
+
+    @display(description="Press")
+    def buttons(self, competition: Competition) -> SafeString:
+        names = (
+            ["pause", "predict-now", "score-now"]
+            if competition.status == Competition.Status.ACTIVE
+            else ["activate", "score-now"]
+        )
+        return buttons_for(competition.pk, names)
+
+    @action(description="Activate", permissions=["change"], icon="play_arrow")
+    def activate(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        return redirect("admin:competition-act", object_id, "activate")
+
+    @action(description="Pause", permissions=["change"], icon="pause")
+    def pause(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        return redirect("admin:competition-act", object_id, "pause")
+
+    @action(description="Predict now", permissions=["change"], icon="bolt")
+    def predict_now(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        return redirect("admin:competition-act", object_id, "predict-now")
+
+    @action(description="Score now", permissions=["change"], icon="calculate")
+    def score_now(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        return redirect("admin:competition-act", object_id, "score-now")
+
+    def get_urls(self) -> list[URLPattern]:
+        act = path(
+            "<int:object_id>/act/<str:name>",
+            self.admin_site.admin_view(self.act_view),
+            name="competition-act",
+        )
+        return [act, *super().get_urls()]
+
+    def act_view(self, request: HttpRequest, object_id: int, name: str) -> HttpResponse:
+        """Say what the action will do and ask why; done only when it is posted."""
+        competition = self.get_object(request, str(object_id))
+        if competition is None or name not in ACTIONS:
+            raise Http404("There is no such competition or action.")
+        if not self.has_change_permission(request, competition):
+            raise PermissionDenied
+        chosen = ACTIONS[name]
+        form = ReasonForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            try:
+                message = press(
+                    action=chosen,
+                    competition=competition,
+                    user=request.user,
+                    reason=form.cleaned_data["reason"],
+                )
+            except CompetitionError as error:
+                messages.error(request, str(error))
+            except OperationalError as error:
+                messages.error(request, f"The broker does not answer: {error}.")
+            else:
+                messages.success(request, message)
+                return redirect("admin:competitions_competition_changelist")
+        context: dict[str, Any] = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": f"{chosen.title}: {competition}",
+            "competition": competition,
+            "action": chosen,
+            "effect": chosen.effect(competition),
+            "form": form,
+        }
+        return TemplateResponse(request, "operator/act.html", context)
+
+
+def buttons_for(competition_id: int, names: list[str]) -> SafeString:
+    """Links to the pages of actions, as small buttons."""
+    parts = SafeString("")
+    for name in names:
+        url = reverse("admin:competition-act", args=[competition_id, name])
+        parts += format_html(
+            '<a class="press" href="{}">{}</a> ', url, ACTIONS[name].title
+        )
+    return parts
+
+
+@admin.register(LogEntry)
+class TrailAdmin(LedgerAdmin):
+    """Who did what, and why."""
+
+    list_display = ["action_time", "user", "object_repr", "content_type", "what"]
+    list_filter = ["user", "content_type"]
+    list_select_related = ["user", "content_type"]
+    search_fields = ["object_repr", "change_message"]
+    ordering = ["-action_time", "-pk"]
+
+    @display(description="What and why")
+    def what(self, entry: LogEntry) -> str:
+        return entry.get_change_message()
+
+
+admin.site.unregister([User, Group])
+
+
+@admin.register(User)
+class OperatorAdmin(UserAdmin, SiteAdmin):
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+
+
+@admin.register(Group)
+class OperatorGroupAdmin(GroupAdmin, SiteAdmin):
+    pass

@@ -1,0 +1,227 @@
+"""The operator's first page: what is stuck, since when, and what to press."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Count, Max, Min, Q
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.utils.safestring import SafeString
+
+from competitions.models import Competition, Input, ParticipantModel
+from crunchsite.admin import buttons_for
+from crunchsite.site.status import closing_after
+from crunchsite.templatetags.figures import counted
+from emissions.models import Checkpoint
+from feeds import clock, granularity
+from feeds.models import FeedIngestionState, FeedSubscription
+from scoring.models import Leaderboard
+
+HOUR = timedelta(hours=1)
+# What takes longer than this on the wall is stuck, beside its own cadence.
+PATIENCE_S = 30
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """One thing that needs a person: what, where, since when, and where to look."""
+
+    what: str
+    where: str
+    since: datetime | None
+    url: str
+    press: SafeString | str = ""
+    is_severe: bool = True
+
+
+@dataclass
+class Line:
+    """A competition on the dashboard."""
+
+    competition: Competition
+    last_round: datetime | None = None
+    last_board: datetime | None = None
+    missed: int = 0
+    unresolvable: int = 0
+    running: int = 0
+    models: int = 0
+    press: SafeString = field(default_factory=SafeString)
+
+
+def dashboard(_request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """Called by the admin's index; the number of statements is constant."""
+    now = clock.now()
+    lines = _lines(now)
+    troubles = [
+        *_stuck_rounds(lines, now),
+        *_lost_rounds(lines, now),
+        *_failing_models(lines, now),
+        *_stale_feeds(now),
+        *_unpaid(lines),
+    ]
+    return {**context, "lines": lines.values(), "troubles": troubles, "now": now}
+
+
+def _lines(now: datetime) -> dict[int, Line]:
+    competitions = Competition.objects.exclude(status=Competition.Status.ENDED)
+    lines = {c.pk: Line(competition=c) for c in competitions}
+    rounds = Input.objects.filter(competition__in=lines, slot_at__gt=now - HOUR)
+    for pk, last, missed, unresolvable in (
+        rounds.order_by()
+        .values_list("competition_id")
+        .annotate(
+            last=Max("performed_at"),
+            missed=Count("pk", filter=Q(status="MISSED")),
+            lost=Count("pk", filter=Q(status__in=["UNRESOLVABLE", "VOID"])),
+        )
+    ):
+        line = lines[pk]
+        line.last_round, line.missed, line.unresolvable = last, missed, unresolvable
+    boards = Leaderboard.objects.filter(competition__in=lines, is_newest=True)
+    for pk, as_of in boards.values_list("competition_id", "as_of"):
+        lines[pk].last_board = as_of
+    roster = ParticipantModel.objects.real().filter(competition__in=lines)
+    for pk, models, running in (
+        roster.exclude(state="STOPPED")
+        .order_by()
+        .values_list("competition_id")
+        .annotate(roster=Count("pk"), running=Count("pk", filter=Q(state="RUNNING")))
+    ):
+        lines[pk].models, lines[pk].running = models, running
+    for line in lines.values():
+        names = (
+            ["predict-now", "score-now", "pause"]
+            if line.competition.status == Competition.Status.ACTIVE
+            else ["activate"]
+        )
+        line.press = buttons_for(line.competition.pk, names)
+    return lines
+
+
+def _stuck_rounds(lines: dict[int, Line], now: datetime) -> Iterator[Trouble]:
+    """Rounds that nobody asks, and asked ones that nobody scores."""
+    late = now - clock.wall_seconds(PATIENCE_S)
+    waiting = Q(performed_at__isnull=True, slot_at__lt=late)
+    due = Q(performed_at__isnull=False, resolvable_at__lt=late)
+    rounds = Input.objects.filter(competition__in=lines, status="RECEIVED")
+    for pk, asked_not, asked_since, scored_not, scored_since in (
+        rounds.order_by()
+        .values_list("competition_id")
+        .annotate(
+            asked_not=Count("pk", filter=waiting),
+            asked_since=Min("slot_at", filter=waiting),
+            scored_not=Count("pk", filter=due),
+            scored_since=Min("resolvable_at", filter=due),
+        )
+    ):
+        where = lines[pk].competition.slug
+        url = _list("competitions_input", competition=pk, status="RECEIVED")
+        if asked_not:
+            yield Trouble(
+                what=f"Models not asked yet: {counted(asked_not, 'round')}. "
+                "Is a worker of the queue models up?",
+                where=where,
+                since=asked_since,
+                url=url,
+                press=buttons_for(pk, ["predict-now"]),
+            )
+        patience = timedelta(seconds=3 * lines[pk].competition.score_interval_s)
+        if scored_not and scored_since < late - patience:
+            yield Trouble(
+                what=f"Waiting for truth: {counted(scored_not, 'round')}. "
+                "Does the feed reach past them, and is a worker of scoring up?",
+                where=where,
+                since=scored_since,
+                url=url,
+                press=buttons_for(pk, ["score-now"]),
+            )
+
+
+def _lost_rounds(lines: dict[int, Line], now: datetime) -> Iterator[Trouble]:
+    for pk, line in lines.items():
+        for count, status, what in (
+            (line.missed, "MISSED", "Missed"),
+            (line.unresolvable, "UNRESOLVABLE", "Ended without a truth"),
+        ):
+            if count:
+                yield Trouble(
+                    what=f"{what}, last hour: {counted(count, 'round')}.",
+                    where=line.competition.slug,
+                    since=now - HOUR,
+                    url=_list("competitions_input", competition=pk, status=status),
+                    is_severe=False,
+                )
+
+
+def _failing_models(lines: dict[int, Line], now: datetime) -> Iterator[Trouble]:
+    models = ParticipantModel.objects.real().filter(
+        Q(state="RECOVERING") | Q(last_error_at__gt=now - HOUR),
+        competition__in=lines,
+    )
+    for pk, count, since in (
+        models.exclude(state="STOPPED")
+        .order_by()
+        .values_list("competition_id")
+        .annotate(failing=Count("pk"), since=Min("last_error_at"))
+    ):
+        yield Trouble(
+            what=f"Failing: {count} of {counted(lines[pk].models, 'model')}.",
+            where=lines[pk].competition.slug,
+            since=since,
+            url=_list("competitions_participantmodel", competition=pk),
+            is_severe=count == lines[pk].models,
+        )
+
+
+def _stale_feeds(now: datetime) -> Iterator[Trouble]:
+    """Feeds that fail or whose newest record is older than it should be."""
+    newest = {
+        (s.source, s.subject, s.kind, s.granularity): s.last_event_ts
+        for s in FeedIngestionState.objects.all()
+    }
+    for feed in FeedSubscription.objects.filter(active=True):
+        last = newest.get((feed.source, feed.subject, feed.kind, feed.granularity))
+        closed_at = last and last + closing_after(feed.kind, feed.granularity)
+        patience = timedelta(seconds=2 * granularity.seconds(feed.granularity))
+        patience += clock.wall_seconds(2 * feed.poll_s + PATIENCE_S)
+        is_stale = closed_at is None or now - closed_at > patience
+        if not (is_stale or feed.consecutive_errors):
+            continue
+        what = "The newest record is too old." if last else "No record has come yet."
+        if feed.consecutive_errors:
+            what = f"{feed.consecutive_errors} pulls in a row failed: {feed.last_error}"
+        yield Trouble(
+            what=what,
+            where=str(feed),
+            since=closed_at or feed.created_at,
+            url=reverse("feeds"),
+            is_severe=is_stale,
+        )
+
+
+def _unpaid(lines: dict[int, Line]) -> Iterator[Trouble]:
+    pending = Checkpoint.objects.filter(competition__in=lines, status="PENDING")
+    for pk, count, since in (
+        pending.order_by()
+        .values_list("competition_id")
+        .annotate(pending=Count("pk"), since=Min("created_at"))
+    ):
+        yield Trouble(
+            what=f"Waiting for a transaction: {counted(count, 'checkpoint')}.",
+            where=lines[pk].competition.slug,
+            since=since,
+            url=_list("emissions_checkpoint", competition=pk, status="PENDING"),
+            is_severe=False,
+        )
+
+
+def _list(model: str, **filters: Any) -> str:
+    """A change list, filtered."""
+    query = {
+        f"{name}__id__exact" if name == "competition" else f"{name}__exact": value
+        for name, value in filters.items()
+    }
+    return f"{reverse(f'admin:{model}_changelist')}?{urlencode(query)}"

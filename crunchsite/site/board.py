@@ -1,0 +1,163 @@
+"""The newest board as the public pages show it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from competitions.errors import CompetitionError
+from competitions.models import Competition, ParticipantModel
+from competitions.schema import report_schema
+from competitions.wiring import wiring_of
+from crunchsite.site.charts import Chart, Spark, line_chart, series_rows, spark
+from crunchsite.site.series import Series, points_of, recent, rolling
+from scoring.models import Leaderboard, LeaderboardEntry
+
+PAGE_ROWS = 100
+MOST_COLUMNS = 6
+LINES = 12
+TONES = 5
+TABLE_ROWS = 12
+FALLBACK_WINDOW = timedelta(hours=24)
+
+
+@dataclass(frozen=True)
+class Column:
+    key: str
+    label: str
+    tooltip: str
+    decimals: int
+
+
+@dataclass(frozen=True)
+class Row:
+    entry: LeaderboardEntry
+    cells: list[tuple[Column, float | None]]
+    coverage: float | None
+    spark: Spark | None
+    tone: int
+
+    @property
+    def model(self) -> ParticipantModel:
+        return self.entry.model
+
+
+@dataclass(frozen=True)
+class Board:
+    """A page of the ranking, with its columns and its chart."""
+
+    newest: Leaderboard
+    columns: list[Column]
+    rows: list[Row]
+    chart: Chart | None
+    chart_names: list[str]
+    chart_rows: list[Any]
+    window: timedelta
+    following: int | None
+
+    @property
+    def ranking(self) -> Column:
+        key = self.newest.ranking_key
+        return next(c for c in self.columns if c.key == key)
+
+
+def window_of(competition: Competition, ranking_key: str) -> timedelta:
+    """The trailing window of the ranking, for charts and coverage."""
+    try:
+        windows = wiring_of(competition).config.aggregation.windows
+    except CompetitionError:
+        return FALLBACK_WINDOW
+    if ranking_key in windows:
+        return timedelta(hours=windows[ranking_key].hours)
+    return min(
+        (timedelta(hours=w.hours) for w in windows.values()), default=FALLBACK_WINDOW
+    )
+
+
+def columns_of(competition: Competition, ranking_key: str) -> list[Column]:
+    """Value columns of the report schema, the ranking's among them in any case."""
+    try:
+        described = report_schema(competition)["leaderboard_columns"]
+    except CompetitionError:
+        described = []
+    columns = [
+        Column(
+            key=column["property"],
+            label=column["displayName"],
+            tooltip=column.get("tooltip") or "",
+            decimals=_decimals(column.get("format")),
+        )
+        for column in sorted(described, key=lambda c: c["order"])
+        if column["type"] == "VALUE"
+    ][:MOST_COLUMNS]
+    if ranking_key not in {column.key for column in columns}:
+        label = ranking_key.replace("_", " ").title()
+        columns.insert(0, Column(ranking_key, label, "", 2))
+    return columns
+
+
+def _decimals(format_name: str | None) -> int:
+    digits = (format_name or "decimal-2").removeprefix("decimal-")
+    return int(digits) if digits.isdigit() else 2
+
+
+def board_of(competition: Competition, *, after: int = 0) -> Board | None:
+    """The newest board's rows behind position `after`; None before the first one."""
+    newest = Leaderboard.objects.filter(competition=competition, is_newest=True).first()
+    if newest is None:
+        return None
+    found = list(
+        newest.entries.filter(position__gt=after, model__is_virtual=False)
+        .select_related("model__cruncher")
+        .order_by("position", "pk")[: PAGE_ROWS + 1]
+    )
+    entries = found[:PAGE_ROWS]
+    window = window_of(competition, newest.ranking_key)
+    columns = columns_of(competition, newest.ranking_key)
+    models = [entry.model_id for entry in entries]
+    series = recent(
+        rolling(points_of(competition, models, newest.as_of, window), window),
+        newest.as_of,
+    )
+    drawn = [e for e in entries if e.model_id in series][:LINES]
+    return Board(
+        newest=newest,
+        columns=columns,
+        rows=_rows(entries, columns, newest, series, drawn[:TONES]),
+        chart=line_chart(
+            [(e.model.name, e.model.model_id, series[e.model_id]) for e in drawn],
+            tones=TONES,
+        ),
+        chart_names=[entry.model.name for entry in drawn],
+        chart_rows=series_rows([series[e.model_id] for e in drawn], most=TABLE_ROWS),
+        window=window,
+        following=entries[-1].position if len(found) > PAGE_ROWS else None,
+    )
+
+
+def _rows(
+    entries: Sequence[LeaderboardEntry],
+    columns: list[Column],
+    board: Leaderboard,
+    series: dict[int, Series],
+    toned: Sequence[LeaderboardEntry],
+) -> list[Row]:
+    tones = {entry.pk: tone for tone, entry in enumerate(toned, start=1)}
+    return [
+        Row(
+            entry=entry,
+            cells=[(column, entry.metrics.get(column.key)) for column in columns],
+            coverage=coverage_of(entry, board.ranking_key),
+            spark=spark(series[entry.model_id]) if entry.model_id in series else None,
+            tone=tones.get(entry.pk, 0),
+        )
+        for entry in entries
+    ]
+
+
+def coverage_of(entry: LeaderboardEntry, ranking_key: str) -> float | None:
+    """Scored share of the rounds of the ranking's window; None when none ended."""
+    samples = entry.samples.get(ranking_key) or next(iter(entry.samples.values()), None)
+    if not samples or not samples["expected"]:
+        return None
+    return min(1.0, samples["count"] / samples["expected"])

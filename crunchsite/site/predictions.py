@@ -1,0 +1,56 @@
+"""A prediction's story in one row: asked, answered, resolved, scored, or why not."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from competitions.models import Input, ParticipantModel, Prediction
+from competitions.reporting import Keyset
+from scoring.api import newest_scores, with_parts
+from scoring.models import Score
+
+PAGE_ROWS = 25
+NEWEST_FIRST = Keyset("performed_at", datetime.fromisoformat, descending=True)
+
+
+@dataclass(frozen=True)
+class Told:
+    """A prediction with its stage, and the reason or the expectation of that stage."""
+
+    prediction: Prediction
+    score: Score | None
+    stage: str
+    reason: str
+    expected_at: datetime | None = None
+
+    @property
+    def truth(self) -> float | None:
+        return (self.prediction.input.actuals or {}).get("actual_return")
+
+
+def predictions_of(
+    model: ParticipantModel, *, cursor: str | None = None
+) -> tuple[list[Told], str | None]:
+    """The model's newest predictions, told, and the cursor of the older ones."""
+    page, following = NEWEST_FIRST.page(
+        with_parts(Prediction.objects.filter(model=model), output=True),
+        limit=PAGE_ROWS,
+        cursor=cursor,
+    )
+    scores = newest_scores(page)
+    return [tell(p, scores.get(p.pk)) for p in page], following
+
+
+def tell(prediction: Prediction, score: Score | None) -> Told:
+    """Name the stage that a prediction has reached, and why or until when."""
+    round_ = prediction.input
+    if prediction.outcome != Prediction.Outcome.ANSWERED:
+        return Told(prediction, score, prediction.outcome.lower(), prediction.reason)
+    if round_.status == Input.Status.RECEIVED:
+        return Told(prediction, score, "pending", "", round_.resolvable_at)
+    if round_.status != Input.Status.RESOLVED:
+        return Told(prediction, score, round_.status.lower(), round_.reason)
+    if score is None:
+        return Told(prediction, score, "pending", "the truth is known; scores follow")
+    if not score.success:
+        return Told(prediction, score, "failed", score.failed_reason)
+    return Told(prediction, score, "scored", "")

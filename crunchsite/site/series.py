@@ -1,0 +1,137 @@
+"""Scores over time, as the windows of the leaderboard see them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+from django.db.models import Avg, Count, DateTimeField, F, Func, Value
+
+from competitions.models import Competition, Input
+from scoring.models import Score, Snapshot
+
+SPAN = timedelta(hours=72)
+# Younger than this many snapshot periods, a competition is drawn from its scores.
+YOUNG_PERIODS = 6
+NEWEST_ROUNDS = 500
+YOUNG_BINS = 48
+
+Point = tuple[int, datetime, float | None, int]
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Series:
+    """Rolling means of a model: `at` in epoch seconds, ascending; NaN is unknown."""
+
+    at: np.ndarray
+    value: np.ndarray
+
+
+def points_of(
+    competition: Competition,
+    models: Sequence[int],
+    until: datetime,
+    window: timedelta,
+) -> list[Point]:
+    """What `rolling` needs to draw the last 72 hours: (model, at, mean, count)."""
+    young = YOUNG_PERIODS * timedelta(seconds=competition.snapshot_period_s)
+    started = competition.activated_at or competition.created_at
+    if until - started < young:
+        return _from_scores(competition, models, started, until)
+    return _from_snapshots(models, until - SPAN - window, until)
+
+
+def recent(series: Mapping[int, Series], until: datetime) -> dict[int, Series]:
+    """Each series cut to the last 72 hours; one without a known value is left out."""
+    first = (until - SPAN).timestamp()
+    cut = {
+        model: Series(at=s.at[s.at > first], value=s.value[s.at > first])
+        for model, s in series.items()
+    }
+    return {model: s for model, s in cut.items() if not np.isnan(s.value).all()}
+
+
+def _from_snapshots(
+    models: Sequence[int], since: datetime, until: datetime
+) -> list[Point]:
+    rows = Snapshot.objects.filter(
+        model__in=models, period_end__gt=since, period_start__lt=until
+    ).order_by("period_end")
+    return [
+        (model, min(end, until), value, count)
+        for model, end, value, count in rows.values_list(
+            "model_id", "period_end", "value", "prediction_count"
+        )
+    ]
+
+
+def _from_scores(
+    competition: Competition, models: Sequence[int], since: datetime, until: datetime
+) -> list[Point]:
+    """Means per bin of the newest rounds, one statement."""
+    rounds = Input.objects.filter(
+        competition=competition, status=Input.Status.RESOLVED
+    ).order_by("-slot_at", "-pk")[:NEWEST_ROUNDS]
+    bin_s = max(1, int((until - since).total_seconds() / YOUNG_BINS))
+    binned = Func(
+        Value(timedelta(seconds=bin_s)),
+        F("prediction__input__resolvable_at"),
+        Value(EPOCH),
+        function="date_bin",
+        output_field=DateTimeField(),
+    )
+    return list(
+        Score.objects.filter(
+            success=True,
+            prediction__model__in=models,
+            prediction__input__in=rounds.values("pk"),
+        )
+        .values_list("prediction__model_id", binned)
+        .annotate(mean=Avg("value"), scores=Count("pk"))
+        .order_by(binned)
+    )
+
+
+def rolling(points: Iterable[Point], window: timedelta) -> dict[int, Series]:
+    """Count-weighted means of each model's points in `(at - window, at]`.
+
+    Points come ascending by time; those without a value or a count weigh nothing.
+    """
+    grouped: dict[int, list[Point]] = {}
+    for point in points:
+        grouped.setdefault(point[0], []).append(point)
+    return {model: _rolled(own, window) for model, own in grouped.items()}
+
+
+def _rolled(points: Sequence[Point], window: timedelta) -> Series:
+    at = np.array([p[1].timestamp() for p in points])
+    known = np.array([p[2] is not None for p in points])
+    weight = np.where(known, [float(p[3]) for p in points], 0.0)
+    value = np.array([p[2] if p[2] is not None else 0.0 for p in points])
+    mass = np.concatenate([[0.0], np.cumsum(weight)])
+    sums = np.concatenate([[0.0], np.cumsum(weight * value)])
+    first = np.searchsorted(at, at - window.total_seconds(), side="right")
+    last = np.arange(1, len(at) + 1)
+    total = mass[last] - mass[first]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.where(total > 0, (sums[last] - sums[first]) / total, np.nan)
+    return Series(at=at, value=mean)
+
+
+def on_one_grid(
+    series: Sequence[Series],
+) -> tuple[list[float], list[list[float | None]]]:
+    """All instants, ascending, and each series' values there; None is unknown."""
+    if not series:
+        return [], []
+    grid = np.unique(np.concatenate([s.at for s in series])).tolist()
+    table = []
+    for own in series:
+        known = {
+            at: value
+            for at, value in zip(own.at.tolist(), own.value.tolist(), strict=True)
+            if not np.isnan(value)
+        }
+        table.append([known.get(at) for at in grid])
+    return grid, table

@@ -1,0 +1,119 @@
+"""Where a competition stands: last round, next slot, feed, models."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Count, Q
+
+from competitions.models import (
+    Competition,
+    Input,
+    ParticipantModel,
+    Prediction,
+    ScheduledPrediction,
+)
+from feeds import granularity
+from feeds.models import FeedIngestionState
+
+
+@dataclass(frozen=True)
+class Question:
+    """A scheduled prediction in words."""
+
+    subject: str
+    horizon_s: int
+    interval_s: int
+
+
+@dataclass(frozen=True)
+class Status:
+    last_round: Input | None
+    answered: int
+    asked: int
+    next_slot_at: datetime | None
+    feed_at: datetime | None
+    running: int
+    models: int
+    questions: list[Question]
+    first_scores_at: datetime | None
+
+
+def status_of(competition: Competition, *, feeds: list[FeedIngestionState]) -> Status:
+    """Five statements, whatever the size of the competition."""
+    last_round = (
+        Input.objects.filter(competition=competition, performed_at__isnull=False)
+        .only("slot_at", "status", "resolvable_at")
+        .first()
+    )
+    outcomes = (
+        Prediction.objects.filter(input=last_round).aggregate(
+            asked=Count("pk"), answered=Count("pk", filter=Q(outcome="ANSWERED"))
+        )
+        if last_round
+        else {"asked": 0, "answered": 0}
+    )
+    schedule = list(competition.scheduled_predictions.filter(active=True))
+    roster = ParticipantModel.objects.expected(competition).aggregate(
+        models=Count("pk"), running=Count("pk", filter=Q(state="RUNNING"))
+    )
+    slots = [s.next_slot_at for s in schedule if s.next_slot_at]
+    return Status(
+        last_round=last_round,
+        **outcomes,
+        **roster,
+        next_slot_at=min(slots, default=None),
+        feed_at=feed_at(competition, feeds),
+        questions=[_question(s) for s in schedule],
+        first_scores_at=_first_scores_at(competition, last_round, schedule),
+    )
+
+
+def _question(scheduled: ScheduledPrediction) -> Question:
+    scope = scheduled.scope_template
+    return Question(
+        subject=str(scope.get("subject") or scope.get("asset") or scheduled.scope_key),
+        horizon_s=scheduled.resolve_horizon_s,
+        interval_s=scheduled.prediction_interval_s,
+    )
+
+
+def feed_at(
+    competition: Competition, feeds: list[FeedIngestionState]
+) -> datetime | None:
+    """Up to when the competition's market data are on the tape (closing instants)."""
+    newest = max(
+        (
+            feed.last_event_ts
+            for feed in feeds
+            if feed.last_event_ts
+            and (feed.source, feed.kind, feed.granularity)
+            == (
+                competition.feed_source,
+                competition.feed_kind,
+                competition.feed_granularity,
+            )
+        ),
+        default=None,
+    )
+    if newest is None:
+        return None
+    return newest + closing_after(competition.feed_kind, competition.feed_granularity)
+
+
+def closing_after(kind: str, grain: str) -> timedelta:
+    """A candle is stamped with its opening; it is known when it closes."""
+    return timedelta(seconds=granularity.seconds(grain) if kind == "candle" else 0)
+
+
+def _first_scores_at(
+    competition: Competition,
+    last_round: Input | None,
+    schedule: list[ScheduledPrediction],
+) -> datetime | None:
+    """When the first scores can be there, while there is no board yet."""
+    waits = [s.next_slot_at + s.horizon for s in schedule if s.next_slot_at is not None]
+    if last_round is not None and last_round.resolvable_at is not None:
+        waits.append(last_round.resolvable_at)
+    if not waits:
+        return None
+    return min(waits) + timedelta(seconds=competition.score_interval_s)

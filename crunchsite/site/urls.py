@@ -1,0 +1,14 @@
+from django.urls import path, re_path
+
+from crunchsite.site import views
+
+MODEL = r"^models/(?P<model_id>[^/]{1,120})"
+
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("leaderboard.csv", views.leaderboard_csv, name="leaderboard-csv"),
+    path("scores.csv", views.scores_csv, name="scores-csv"),
+    re_path(rf"{MODEL}/scores\.csv$", views.model_csv, name="model-csv"),
+    re_path(rf"{MODEL}/?$", views.model, name="model"),
+    re_path(r"^feeds/?$", views.feeds, name="feeds"),
+]

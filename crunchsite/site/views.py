@@ -1,0 +1,284 @@
+"""The public pages. Each is whole without JavaScript; htmx only refreshes it."""
+
+import csv
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import wraps
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import render
+from django.utils.http import content_disposition_header
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import require_safe
+from django.views.decorators.vary import vary_on_headers
+from rest_framework.exceptions import ValidationError
+
+from competitions.models import Competition, ParticipantModel
+from crunchsite.site.board import (
+    board_of,
+    columns_of,
+    coverage_of,
+    window_of,
+)
+from crunchsite.site.charts import line_chart, series_rows
+from crunchsite.site.predictions import predictions_of
+from crunchsite.site.series import on_one_grid, points_of, recent, rolling
+from crunchsite.site.status import status_of
+from feeds import clock
+from feeds.models import FeedIngestionState
+from feeds.pages import feed_context
+from scoring.models import Leaderboard, LeaderboardEntry
+
+REFRESH_S = 5
+TABLE_ROWS = 24
+View = Callable[..., HttpResponseBase]
+
+
+def public(view: View) -> View:
+    """Safe methods only; caches keep a page but ask each time whether it changed."""
+
+    @require_safe
+    @cache_control(public=True, no_cache=True)
+    @vary_on_headers("HX-Request")
+    @wraps(view)
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        return view(request, *args, **kwargs)
+
+    return wrapped
+
+
+@public
+def home(request: HttpRequest) -> HttpResponse:
+    competitions = shown_competitions()
+    competition = chosen(request, competitions)
+    feeds = list(FeedIngestionState.objects.all())
+    context: dict[str, Any] = {
+        "competitions": competitions,
+        "competition": competition,
+        "refresh_s": REFRESH_S,
+    }
+    if competition is not None:
+        after = request.GET.get("after", "0")
+        context["status"] = status_of(competition, feeds=feeds)
+        context["board"] = board_of(
+            competition, after=int(after) if after.isdecimal() else 0
+        )
+    return page(request, "site/home.html", context, feeds=feeds)
+
+
+@public
+def model(request: HttpRequest, model_id: str) -> HttpResponse:
+    shown = shown_model(request, model_id)
+    competition = shown.competition
+    entry = (
+        LeaderboardEntry.objects.filter(model=shown, leaderboard__is_newest=True)
+        .select_related("leaderboard")
+        .first()
+    )
+    try:
+        told, following = predictions_of(shown, cursor=request.GET.get("cursor"))
+    except ValidationError:
+        raise Http404("This page of predictions does not exist.") from None
+    context: dict[str, Any] = {
+        "competition": competition,
+        "model": shown,
+        "entry": entry,
+        "told": told,
+        "following": following,
+        "refresh_s": REFRESH_S,
+    }
+    if entry is not None:
+        board = entry.leaderboard
+        window = window_of(competition, board.ranking_key)
+        series = model_series(shown, board.as_of, window)
+        context |= {
+            "window": window,
+            "cells": [
+                (column, entry.metrics.get(column.key))
+                for column in columns_of(competition, board.ranking_key)
+            ],
+            "coverage": coverage_of(entry, board.ranking_key),
+            "chart": line_chart([(name, "", s) for name, s in series.items()], tones=1),
+            "chart_names": list(series),
+            "chart_rows": series_rows(list(series.values()), most=TABLE_ROWS),
+        }
+    return page(request, "site/model.html", context)
+
+
+@public
+def feeds(request: HttpRequest) -> HttpResponse:
+    """What is on the tape and how fresh it is."""
+    context = feed_context(now=clock.now(), wanted=request.GET.get("feed"))
+    context["refresh_s"] = REFRESH_S
+    return page(request, "site/feeds.html", context)
+
+
+@public
+def leaderboard_csv(request: HttpRequest) -> HttpResponse:
+    """The whole newest board: one row a model, an unknown value is empty."""
+    competition = required(chosen(request, shown_competitions()))
+    board = Leaderboard.objects.filter(competition=competition, is_newest=True).first()
+    columns = columns_of(competition, board.ranking_key) if board else []
+    entries = (
+        board.entries.filter(model__is_virtual=False).select_related("model__cruncher")
+        if board
+        else []
+    )
+    header = ["rank", "model_id", "model_name", "cruncher_name"]
+    return csv_response(
+        f"{competition.slug}-leaderboard",
+        [*header, *(column.key for column in columns), "prediction_count", "as_of"],
+        (
+            [
+                entry.rank,
+                entry.model.model_id,
+                entry.model.name,
+                entry.model.cruncher.name if entry.model.cruncher else None,
+                *(entry.metrics.get(column.key) for column in columns),
+                entry.prediction_count,
+                iso(entry.leaderboard.as_of),
+            ]
+            for entry in entries
+        ),
+    )
+
+
+@public
+def scores_csv(request: HttpRequest) -> HttpResponse:
+    """The home page's chart: one row an instant, one column a model."""
+    competition = required(chosen(request, shown_competitions()))
+    board = board_of(competition)
+    if board is None:
+        return csv_response(f"{competition.slug}-scores", ["at"], [])
+    models = [row.model for row in board.rows]
+    as_of, window = board.newest.as_of, board.window
+    points = points_of(competition, [m.pk for m in models], as_of, window)
+    series = recent(rolling(points, window), as_of)
+    shown = [m for m in models if m.pk in series]
+    return series_csv(
+        f"{competition.slug}-scores",
+        [m.model_id for m in shown],
+        [series[m.pk] for m in shown],
+    )
+
+
+@public
+def model_csv(request: HttpRequest, model_id: str) -> HttpResponse:
+    """A model page's chart: one row an instant."""
+    shown = shown_model(request, model_id)
+    board = Leaderboard.objects.filter(
+        competition=shown.competition, is_newest=True
+    ).first()
+    series = (
+        model_series(
+            shown, board.as_of, window_of(shown.competition, board.ranking_key)
+        )
+        if board
+        else {}
+    )
+    return series_csv(f"{shown.model_id}-scores", list(series), list(series.values()))
+
+
+def model_series(
+    model: ParticipantModel, as_of: datetime, window: timedelta
+) -> dict[str, Any]:
+    """The model's rolling mean, and its mean per period; by name."""
+    points = points_of(model.competition, [model.pk], as_of, window)
+    lines = {
+        "Rolling mean": recent(rolling(points, window), as_of),
+        "Each period": recent(rolling(points, timedelta(seconds=1)), as_of),
+    }
+    return {name: own[model.pk] for name, own in lines.items() if model.pk in own}
+
+
+def shown_competitions() -> list[Competition]:
+    """All but drafts; running ones first, in the API's order."""
+    rows = Competition.objects.exclude(status=Competition.Status.DRAFT)
+    return sorted(rows, key=lambda c: (c.status != Competition.Status.ACTIVE, c.pk))
+
+
+def chosen(
+    request: HttpRequest, competitions: Sequence[Competition]
+) -> Competition | None:
+    """The one asked for, else the first; raises Http404 for an unknown slug."""
+    slug = request.GET.get("competition")
+    if slug is None:
+        return competitions[0] if competitions else None
+    return required(next((c for c in competitions if c.slug == slug), None))
+
+
+def required(competition: Competition | None) -> Competition:
+    if competition is None:
+        raise Http404("There is no such competition.")
+    return competition
+
+
+def shown_model(request: HttpRequest, model_id: str) -> ParticipantModel:
+    """The model of that id in the competition asked for, or the first that has it."""
+    rows = ParticipantModel.objects.filter(model_id=model_id).exclude(
+        competition__status=Competition.Status.DRAFT
+    )
+    if slug := request.GET.get("competition"):
+        rows = rows.filter(competition__slug=slug)
+    found = rows.select_related("competition", "cruncher").order_by("pk").first()
+    if found is None:
+        raise Http404(f"There is no model {model_id}.")
+    return found
+
+
+def page(
+    request: HttpRequest,
+    template: str,
+    context: dict[str, Any],
+    *,
+    feeds: list[FeedIngestionState] | None = None,
+) -> HttpResponse:
+    """Render with what the frame needs: the clock, and whether there are feeds."""
+    time = clock.current()
+    has_feeds = FeedIngestionState.objects.exists() if feeds is None else bool(feeds)
+    frame = {
+        "has_feeds": has_feeds,
+        "clock_start": time.start.timestamp(),
+        "clock_anchor": time.anchor.timestamp(),
+        "clock_speed": time.speed,
+        "layout": "site/_live.html" if is_refresh(request) else "site/base.html",
+    }
+    return render(request, template, {**frame, **context})
+
+
+def is_refresh(request: HttpRequest) -> bool:
+    """Whether htmx asks, which wants the content without the frame."""
+    return bool(getattr(request, "htmx", False))
+
+
+def csv_response(
+    name: str, header: Sequence[str], rows: Iterable[Sequence[Any]]
+) -> HttpResponse:
+    response = HttpResponse(content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = content_disposition_header(
+        as_attachment=True, filename=f"{name}.csv"
+    )
+    writer = csv.writer(response)
+    writer.writerow(header)
+    writer.writerows([guarded(cell) for cell in row] for row in rows)
+    return response
+
+
+def guarded(cell: Any) -> Any:
+    """Text that a spreadsheet would run as a formula is kept as text."""
+    is_formula = isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t"))
+    return f"'{cell}" if is_formula else cell
+
+
+def series_csv(name: str, names: Sequence[str], series: Sequence[Any]) -> HttpResponse:
+    grid, table = on_one_grid(series)
+    rows = (
+        [iso(datetime.fromtimestamp(at, UTC)), *(values[i] for values in table)]
+        for i, at in enumerate(grid)
+    )
+    return csv_response(name, ["at", *names], rows)
+
+
+def iso(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")

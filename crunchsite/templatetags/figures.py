@@ -1,0 +1,84 @@
+"""Numbers and instants as the public pages print them."""
+
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+register = template.Library()
+
+UNKNOWN = "\N{EM DASH}"
+MINUS = "\N{MINUS SIGN}"
+
+
+@register.filter
+def figure(value: Any, decimals: int = 4) -> str:
+    """A number with fixed decimals and a true minus; a dash when it is unknown."""
+    if value is None or isinstance(value, bool) or not isinstance(value, (int, float)):
+        return UNKNOWN
+    return f"{value:,.{decimals}f}".replace("-", MINUS)
+
+
+@register.filter
+def percent(value: float | None) -> str:
+    """A fraction as a percentage, rounded down, so that 100 % means all."""
+    return UNKNOWN if value is None else f"{int(value * 1000) / 10:g} %"
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 round`, `2 rounds`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+@register.filter
+def milliseconds(microseconds: int | None) -> str:
+    return UNKNOWN if microseconds is None else f"{microseconds / 1000:,.1f} ms"
+
+
+@register.filter
+def duration(seconds: int | timedelta) -> str:
+    """90 is `90 s`, 120 is `2 min`, 86400 is `24 h`, 604800 is `7 d`."""
+    if isinstance(seconds, timedelta):
+        seconds = int(seconds.total_seconds())
+    for unit, length, least in (("d", 86_400, 7), ("h", 3600, 1), ("min", 60, 1)):
+        if seconds >= least * length and seconds % length == 0:
+            return f"{seconds // length} {unit}"
+    return f"{seconds} s"
+
+
+@register.simple_tag
+def instant(at: datetime | None, style: str = "") -> SafeString:
+    """A `<time>` in UTC; a script turns style `ago` or `until` into a running one."""
+    if at is None:
+        return format_html('<span class="unknown">{}</span>', UNKNOWN)
+    return format_html(
+        '<time datetime="{}" data-style="{}">{}</time>',
+        f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}Z",
+        style,
+        f"{at:%d %b %H:%M:%S} UTC" if style == "full" else f"{at:%H:%M:%S} UTC",
+    )
+
+
+@register.filter
+def answer(output: dict[str, Any]) -> str:
+    """A model's answer in one line: its value, or the JSON of a richer one."""
+    if not output:
+        return UNKNOWN
+    if set(output) == {"value"}:
+        return figure(output["value"])
+    return json.dumps(output, separators=(", ", ": "))
+
+
+@register.filter
+def basis_points(fraction: float) -> str:
+    """A return in hundredths of a percent, signed."""
+    return f"{fraction * 10_000:+.2f} bp".replace("-", MINUS)
+
+
+@register.filter
+def status_tone(status: str) -> str:
+    """The colour of a competition's status in the admin."""
+    return {"ACTIVE": "success", "PAUSED": "warning", "ENDED": "info"}.get(status, "")

@@ -1,0 +1,355 @@
+"""Report endpoints on checkpoints and what they pay, and an operator's two writes."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import serializers
+from rest_framework.decorators import api_view
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from competitions.audit import record
+from competitions.models import Competition, ParticipantModel
+from competitions.reporting import (
+    REFUSALS,
+    CompetitionQuery,
+    Conflict,
+    Keyset,
+    PageQuery,
+    Refusal,
+    chosen_competition,
+    numbers,
+    page_response,
+    read_query,
+)
+from emissions import formats, transitions
+from emissions.models import Checkpoint
+
+NEWEST_FIRST = Keyset("period_end", datetime.fromisoformat, descending=True)
+WRITE_REFUSALS = {403: Refusal, 409: Refusal, **REFUSALS}
+
+
+class CheckpointQuery(PageQuery):
+    status = serializers.ChoiceField(Checkpoint.Status.choices, required=False)
+    limit = serializers.IntegerField(min_value=1, max_value=100, default=20)
+
+
+class RewardQuery(PageQuery):
+    model_id = serializers.CharField(required=False)
+    limit = serializers.IntegerField(
+        min_value=1, max_value=100, default=20, help_text="Checkpoints, not rows."
+    )
+
+
+class PrizeQuery(serializers.Serializer[Any]):
+    total_prize = serializers.IntegerField(min_value=0, default=0)
+
+
+class LatestPrizeQuery(CompetitionQuery, PrizeQuery):
+    pass
+
+
+class CruncherReward(serializers.Serializer[Any]):
+    cruncher_index = serializers.IntegerField()
+    reward_pct = serializers.IntegerField(help_text="1 000 000 000 = 100 %.")
+
+
+class ProviderReward(serializers.Serializer[Any]):
+    provider = serializers.CharField()
+    reward_pct = serializers.IntegerField(help_text="1 000 000 000 = 100 %.")
+
+
+class Emission(serializers.Serializer[Any]):
+    crunch = serializers.CharField()
+    cruncher_rewards = CruncherReward(many=True)
+    compute_provider_rewards = ProviderReward(many=True)
+    data_provider_rewards = ProviderReward(many=True)
+
+
+class CheckpointRow(serializers.ModelSerializer[Checkpoint]):
+    id = serializers.CharField(source="__str__")
+    entries = Emission(many=True)
+    meta = serializers.DictField()
+
+    class Meta:
+        model = Checkpoint
+        fields = [
+            "id",
+            "period_start",
+            "period_end",
+            "status",
+            "entries",
+            "meta",
+            "created_at",
+            "tx_hash",
+            "submitted_at",
+        ]
+
+
+class Payload(serializers.ModelSerializer[Checkpoint]):
+    checkpoint_id = serializers.CharField(source="__str__")
+    entries = Emission(many=True)
+
+    class Meta:
+        model = Checkpoint
+        fields = ["checkpoint_id", "period_start", "period_end", "entries"]
+
+
+class LatestEmission(serializers.ModelSerializer[Checkpoint]):
+    checkpoint_id = serializers.CharField(source="__str__")
+    emission = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Checkpoint
+        fields = ["checkpoint_id", "status", "period_start", "period_end", "emission"]
+
+    @extend_schema_field(Emission)
+    def get_emission(self, checkpoint: Checkpoint) -> dict[str, Any]:
+        return _emission(checkpoint)
+
+
+class CliFormat(serializers.Serializer[Any]):
+    crunch = serializers.CharField()
+    crunchEmission = serializers.DictField(  # noqa: N815  the protocol's spelling
+        child=serializers.FloatField(), help_text="Model id to percent."
+    )
+    computeProvider = serializers.DictField(child=serializers.FloatField())  # noqa: N815
+    dataProvider = serializers.DictField(child=serializers.FloatField())  # noqa: N815
+
+
+class Prize(serializers.Serializer[Any]):
+    prizeId = serializers.CharField()  # noqa: N815  the protocol's spelling
+    timestamp = serializers.IntegerField(help_text="End of the period, epoch seconds.")
+    model = serializers.CharField()
+    prize = serializers.IntegerField()
+
+
+class LatestPrizes(serializers.ModelSerializer[Checkpoint]):
+    checkpoint_id = serializers.CharField(source="__str__")
+    total_prize = serializers.SerializerMethodField()
+    prizes = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Checkpoint
+        fields = [
+            "checkpoint_id",
+            "status",
+            "period_start",
+            "period_end",
+            "total_prize",
+            "prizes",
+        ]
+
+    def get_total_prize(self, checkpoint: Checkpoint) -> int:
+        return self.context["total_prize"]
+
+    @extend_schema_field(Prize(many=True))
+    def get_prizes(self, checkpoint: Checkpoint) -> list[dict[str, Any]]:
+        return formats.prizes(checkpoint, self.context["total_prize"])
+
+
+class Reward(serializers.Serializer[Any]):
+    """What a ranked model earned; its summary's numbers stand beside."""
+
+    checkpoint_id = serializers.CharField()
+    period_start = serializers.DateTimeField()
+    period_end = serializers.DateTimeField()
+    model_id = serializers.CharField()
+    model_name = serializers.CharField(allow_null=True)
+    rank = serializers.IntegerField(allow_null=True)
+    reward_pct = serializers.FloatField(allow_null=True, help_text="Percent.")
+    prediction_count = serializers.IntegerField(allow_null=True)
+
+
+class Confirmation(serializers.Serializer[Any]):
+    tx_hash = serializers.CharField(max_length=128)
+
+
+class StatusChange(serializers.Serializer[Any]):
+    status = serializers.ChoiceField(
+        Checkpoint.Status.choices,
+        error_messages={
+            "invalid_choice": "was {input!r}; it is one of "
+            f"{', '.join(Checkpoint.Status.values)}."
+        },
+    )
+
+
+@extend_schema(
+    parameters=[CheckpointQuery], responses={200: CheckpointRow(many=True), **REFUSALS}
+)
+@api_view(["GET"])
+def checkpoints(request: Request) -> Response:
+    """Closed periods and what they pay, newest first."""
+    page, following = _page(read_query(CheckpointQuery, request))
+    return page_response(request, CheckpointRow(page, many=True).data, following)
+
+
+@extend_schema(
+    parameters=[CompetitionQuery], responses={200: CheckpointRow, **REFUSALS}
+)
+@api_view(["GET"])
+def latest(request: Request) -> Response:
+    """The newest checkpoint."""
+    checkpoint = _latest(read_query(CompetitionQuery, request))
+    return Response(CheckpointRow(checkpoint).data)
+
+
+@extend_schema(parameters=[RewardQuery], responses={200: Reward(many=True), **REFUSALS})
+@api_view(["GET"])
+def rewards(request: Request) -> Response:
+    """What each ranked model earned, ascending by period and rank."""
+    query = read_query(RewardQuery, request)
+    page, following = _page(query)
+    ensembles = set(
+        ParticipantModel.objects.filter(
+            is_virtual=True, competition__in={c.competition_id for c in page}
+        ).values_list("model_id", flat=True)
+    )
+    instant = serializers.DateTimeField().to_representation
+    rows = [
+        {
+            **numbers(place.get("result_summary") or {}),
+            "checkpoint_id": str(checkpoint),
+            "period_start": instant(checkpoint.period_start),
+            "period_end": instant(checkpoint.period_end),
+            "model_id": place["model_id"],
+            "model_name": place.get("model_name"),
+            "rank": place.get("rank"),
+            "reward_pct": None if share is None else formats.percent(share, 4),
+            "prediction_count": place.get("prediction_count"),
+        }
+        for checkpoint in page[::-1]
+        for place, share in formats.model_shares(checkpoint)
+        if place["model_id"] not in ensembles
+        and query.get("model_id", place["model_id"]) == place["model_id"]
+    ]
+    return page_response(request, rows, following)
+
+
+@extend_schema(responses={200: Payload, **REFUSALS})
+@api_view(["GET"])
+def payload(_request: Request, checkpoint_id: str) -> Response:
+    """Period and emission, as they were closed."""
+    return Response(Payload(_checkpoint(checkpoint_id)).data)
+
+
+@extend_schema(responses={200: Emission, **REFUSALS})
+@api_view(["GET"])
+def emission(_request: Request, checkpoint_id: str) -> Response:
+    """The protocol's EmissionCheckpoint, shares in billionths."""
+    return Response(_emission(_checkpoint(checkpoint_id)))
+
+
+@extend_schema(responses={200: CliFormat, **REFUSALS})
+@api_view(["GET"])
+def cli_format(_request: Request, checkpoint_id: str) -> Response:
+    """The same shares as percentages, keyed by model, for the command line tool."""
+    checkpoint = _checkpoint(checkpoint_id)
+    return Response(formats.cli_format(checkpoint, _emission(checkpoint)))
+
+
+@extend_schema(parameters=[PrizeQuery], responses={200: Prize(many=True), **REFUSALS})
+@api_view(["GET"])
+def prizes(request: Request, checkpoint_id: str) -> Response:
+    """`total_prize` split among the models by their shares; it adds up exactly."""
+    query = read_query(PrizeQuery, request)
+    return Response(formats.prizes(_checkpoint(checkpoint_id), query["total_prize"]))
+
+
+@extend_schema(parameters=[LatestPrizeQuery], responses={200: LatestPrizes, **REFUSALS})
+@api_view(["GET"])
+def latest_prizes(request: Request) -> Response:
+    """The newest checkpoint's prizes, with its context."""
+    query = read_query(LatestPrizeQuery, request)
+    checkpoint = _latest(query)
+    context = {"total_prize": query["total_prize"]}
+    return Response(LatestPrizes(checkpoint, context=context).data)
+
+
+@extend_schema(
+    parameters=[CompetitionQuery], responses={200: LatestEmission, **REFUSALS}
+)
+@api_view(["GET"])
+def latest_emission(request: Request) -> Response:
+    """The newest emission, with its checkpoint's context."""
+    checkpoint = _latest(read_query(CompetitionQuery, request))
+    return Response(LatestEmission(checkpoint).data)
+
+
+@extend_schema(request=Confirmation, responses={200: CheckpointRow, **WRITE_REFUSALS})
+@api_view(["POST"])
+def confirm(request: Request, checkpoint_id: str) -> Response:
+    """Store the transaction and move PENDING to SUBMITTED."""
+    checkpoint = _checkpoint(checkpoint_id)
+    body = Confirmation(data=request.data)
+    body.is_valid(raise_exception=True)
+    tx_hash = body.validated_data["tx_hash"]
+    return _step(
+        request,
+        lambda: transitions.confirm(checkpoint_id=checkpoint.pk, tx_hash=tx_hash),
+        what=f"PENDING to SUBMITTED with transaction {tx_hash}.",
+    )
+
+
+@extend_schema(request=StatusChange, responses={200: CheckpointRow, **WRITE_REFUSALS})
+@api_view(["PATCH"])
+def status(request: Request, checkpoint_id: str) -> Response:
+    """Move one legal step on."""
+    checkpoint = _checkpoint(checkpoint_id)
+    body = StatusChange(data=request.data)
+    body.is_valid(raise_exception=True)
+    to = body.validated_data["status"]
+    return _step(
+        request,
+        lambda: transitions.advance(checkpoint_id=checkpoint.pk, to=to),
+        what=f"{checkpoint.status} to {to}.",
+    )
+
+
+def _step(request: Request, step: Callable[[], Checkpoint], *, what: str) -> Response:
+    try:
+        checkpoint = step()
+    except transitions.TransitionError as error:
+        raise Conflict(str(error), code=error.code) from error
+    record(user=request.user, target=checkpoint, what=what)
+    return Response(CheckpointRow(checkpoint).data)
+
+
+def _page(query: dict[str, Any]) -> tuple[list[Checkpoint], str | None]:
+    competition = chosen_competition(query)
+    if competition is None:
+        return [], None
+    rows = Checkpoint.objects.filter(competition=competition)
+    if "status" in query:
+        rows = rows.filter(status=query["status"])
+    return NEWEST_FIRST.page(rows, limit=query["limit"], cursor=query.get("cursor"))
+
+
+def _latest(query: dict[str, Any]) -> Checkpoint:
+    competition: Competition | None = chosen_competition(query)
+    checkpoint = Checkpoint.objects.filter(competition=competition).first()
+    if checkpoint is None:
+        raise NotFound("No checkpoints found", code="checkpoint_not_found")
+    return checkpoint
+
+
+def _checkpoint(checkpoint_id: str) -> Checkpoint:
+    found = Checkpoint.objects.filter(pk=int(checkpoint_id.removeprefix("CKP_")))
+    checkpoint = found.first()
+    if checkpoint is None:
+        raise NotFound(
+            f"Checkpoint {checkpoint_id} not found", code="checkpoint_not_found"
+        )
+    return checkpoint
+
+
+def _emission(checkpoint: Checkpoint) -> dict[str, Any]:
+    if not checkpoint.entries:
+        raise NotFound(
+            f"Checkpoint {checkpoint} has no emission", code="emission_not_found"
+        )
+    return checkpoint.entries[0]

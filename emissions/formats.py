@@ -1,0 +1,82 @@
+"""A checkpoint's emission in the forms that other programs want."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from emissions.frac64 import WHOLE
+from emissions.models import Checkpoint
+
+PERCENT_DECIMALS = 6
+
+
+def percent(share: int, decimals: int) -> float:
+    return round(share * 100 / WHOLE, decimals)
+
+
+def apportion(shares: Sequence[int], total: int) -> list[int]:
+    """Split `total` in proportion to billionths, by largest remainder.
+
+    Shares of the whole give parts that add up to exactly `total`; of equal remainders
+    the earlier gets the odd one.
+    """
+    parts = [share * total // WHOLE for share in shares]
+    left = sum(shares) * total // WHOLE - sum(parts)
+    by_remainder = sorted(
+        range(len(shares)), key=lambda i: (-(shares[i] * total % WHOLE), i)
+    )
+    for i in by_remainder[:left]:
+        parts[i] += 1
+    return parts
+
+
+def percentages(shares: Sequence[int]) -> list[float]:
+    """Percentages with six decimals that add up to what the shares add up to."""
+    unit = 10**PERCENT_DECIMALS
+    return [part / unit for part in apportion(shares, 100 * unit)]
+
+
+def model_shares(checkpoint: Checkpoint) -> list[tuple[dict[str, Any], int | None]]:
+    """The ranking's places in order, with the billionths that each brought in.
+
+    Crunchers are paid, not models: a cruncher's share stands at their best model and
+    None at the others, and everywhere as long as there is no emission.
+    """
+    places = checkpoint.meta.get("ranking", [])
+    rewards = checkpoint.entries[0]["cruncher_rewards"] if checkpoint.entries else []
+    shares = {reward["cruncher_index"]: reward["reward_pct"] for reward in rewards}
+    return [(place, shares.pop(place["cruncher_index"], None)) for place in places]
+
+
+def cli_format(checkpoint: Checkpoint, emission: dict[str, Any]) -> dict[str, Any]:
+    """Crunch, and percentages by model id and by provider."""
+    places = model_shares(checkpoint)
+    shares = percentages([share or 0 for _, share in places])
+    return {
+        "crunch": emission["crunch"],
+        "crunchEmission": {
+            place["model_id"]: share
+            for (place, _), share in zip(places, shares, strict=True)
+        },
+        "computeProvider": _providers(emission["compute_provider_rewards"]),
+        "dataProvider": _providers(emission["data_provider_rewards"]),
+    }
+
+
+def _providers(rewards: list[dict[str, Any]]) -> dict[str, float]:
+    shares = percentages([reward["reward_pct"] for reward in rewards])
+    return {r["provider"]: share for r, share in zip(rewards, shares, strict=True)}
+
+
+def prizes(checkpoint: Checkpoint, total_prize: int) -> list[dict[str, Any]]:
+    """`total_prize` among the models, in whole units that add up to it."""
+    places = model_shares(checkpoint)
+    parts = apportion([share or 0 for _, share in places], total_prize)
+    return [
+        {
+            "prizeId": f"{checkpoint}-{place['model_id']}",
+            "timestamp": int(checkpoint.period_end.timestamp()),
+            "model": place["model_id"],
+            "prize": part,
+        }
+        for (place, _), part in zip(places, parts, strict=True)
+    ]

@@ -1,0 +1,106 @@
+"""From a ranking to rewards: the default tiers, and the shape of every payout."""
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from emissions import frac64
+
+# Percent of ranks 1 to 10; later ranks get nothing as long as these sum to 100.
+TIERS = (35, 10, 10, 10, 10, 5, 5, 5, 5, 5)
+
+
+class CruncherReward(BaseModel):
+    """What one cruncher gets, in billionths of the whole."""
+
+    model_config = ConfigDict(extra="forbid")
+    cruncher_index: int = Field(ge=0)
+    reward_pct: int = Field(ge=0, le=frac64.WHOLE, strict=True)
+
+
+class ProviderReward(BaseModel):
+    """What one provider gets of its own category, in billionths."""
+
+    model_config = ConfigDict(extra="forbid")
+    provider: str = Field(min_length=1)
+    reward_pct: int = Field(ge=0, le=frac64.WHOLE, strict=True)
+
+
+class EmissionCheckpoint(BaseModel):
+    """The protocol's object: exactly these four keys."""
+
+    model_config = ConfigDict(extra="forbid")
+    crunch: str
+    cruncher_rewards: list[CruncherReward]
+    compute_provider_rewards: list[ProviderReward]
+    data_provider_rewards: list[ProviderReward]
+
+
+def tier_shares(count: int) -> list[int]:
+    """Shares of ranks 1 to `count`, summing to exactly the whole.
+
+    What the tiers leave when there are fewer than ten ranks goes to all in equal parts.
+    """
+    tiers = [
+        Fraction(TIERS[i]) if i < len(TIERS) else Fraction(0) for i in range(count)
+    ]
+    if not tiers:
+        return []
+    left = (100 - sum(tiers)) / count
+    return frac64.split([tier + left for tier in tiers])
+
+
+def tiers(
+    ranked_entries: Sequence[Mapping[str, Any]],
+    crunch_pubkey: str,
+    compute_provider: str | None = None,
+    data_provider: str | None = None,
+) -> dict[str, Any]:
+    """The default builder: one reward per ranked entry, best first, by its tier."""
+    shares = tier_shares(len(ranked_entries))
+    return {
+        "crunch": crunch_pubkey,
+        "cruncher_rewards": [
+            {"cruncher_index": entry["cruncher_index"], "reward_pct": share}
+            for entry, share in zip(ranked_entries, shares, strict=True)
+        ],
+        "compute_provider_rewards": _whole(compute_provider),
+        "data_provider_rewards": _whole(data_provider),
+    }
+
+
+def _whole(provider: str | None) -> list[dict[str, Any]]:
+    if not provider:
+        return []
+    return [{"provider": provider, "reward_pct": frac64.WHOLE}]
+
+
+def checked(built: Any) -> EmissionCheckpoint:
+    """Validate what a builder gave, and pay each cruncher once.
+
+    Rewards of the same cruncher are added up, in order of their first mention. Raises
+    ValueError (pydantic's among them) when the shape is wrong or a category that pays
+    anybody does not sum to exactly the whole.
+    """
+    if isinstance(built, BaseModel):
+        built = built.model_dump()
+    emission = EmissionCheckpoint.model_validate(built)
+    by_index: dict[int, int] = {}
+    for reward in emission.cruncher_rewards:
+        before = by_index.get(reward.cruncher_index, 0)
+        by_index[reward.cruncher_index] = before + reward.reward_pct
+    emission.cruncher_rewards = [
+        CruncherReward(cruncher_index=index, reward_pct=share)
+        for index, share in by_index.items()
+    ]
+    for category in (
+        emission.cruncher_rewards,
+        emission.compute_provider_rewards,
+        emission.data_provider_rewards,
+    ):
+        total = sum(reward.reward_pct for reward in category)
+        if category and total != frac64.WHOLE:
+            raise ValueError(f"rewards summed to {total}; they must to {frac64.WHOLE}")
+    return emission

@@ -1,0 +1,58 @@
+"""Checkpoint states, one step at a time: PENDING, SUBMITTED, CLAIMABLE, PAID."""
+
+from collections.abc import Mapping
+
+from emissions.models import Checkpoint
+from feeds import clock
+
+Status = Checkpoint.Status
+NEXT: Mapping[str, str] = {
+    Status.PENDING: Status.SUBMITTED,
+    Status.SUBMITTED: Status.CLAIMABLE,
+    Status.CLAIMABLE: Status.PAID,
+}
+
+
+class TransitionError(Exception):
+    """A step that the checkpoint cannot take from where it is."""
+
+    code = "transition_illegal"
+
+
+def confirm(*, checkpoint_id: int, tx_hash: str) -> Checkpoint:
+    """PENDING to SUBMITTED, with the transaction that carries the emission.
+
+    Raises Checkpoint.DoesNotExist, and TransitionError when it is not PENDING.
+    """
+    changed = Checkpoint.objects.filter(pk=checkpoint_id, status=Status.PENDING).update(
+        status=Status.SUBMITTED, tx_hash=tx_hash, submitted_at=clock.now()
+    )
+    checkpoint = Checkpoint.objects.get(pk=checkpoint_id)
+    if not changed:
+        raise TransitionError(
+            f"{checkpoint} was {checkpoint.status}; only a PENDING one is confirmed."
+        )
+    return checkpoint
+
+
+def advance(*, checkpoint_id: int, to: str) -> Checkpoint:
+    """One step on, by compare-and-set. SUBMITTED is reached by `confirm` alone.
+
+    Raises Checkpoint.DoesNotExist, and TransitionError for any other step.
+    """
+    if to == Status.SUBMITTED:
+        checkpoint = Checkpoint.objects.get(pk=checkpoint_id)
+        raise TransitionError(
+            f"{checkpoint} was {checkpoint.status}; confirm it with its tx_hash."
+        )
+    before = [status for status, following in NEXT.items() if following == to]
+    changed = Checkpoint.objects.filter(pk=checkpoint_id, status__in=before).update(
+        status=to
+    )
+    checkpoint = Checkpoint.objects.get(pk=checkpoint_id)
+    if not changed:
+        following = NEXT.get(checkpoint.status, "nothing: it is final")
+        raise TransitionError(
+            f"{checkpoint} was {checkpoint.status}; the next is {following}."
+        )
+    return checkpoint

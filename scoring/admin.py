@@ -1,0 +1,146 @@
+"""Admin pages of predictions, scores, snapshots and boards; all ledgers."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.admin import TabularInline
+from unfold.decorators import display
+
+from competitions.admin import shortened
+from competitions.admin_base import LedgerAdmin
+from competitions.models import Prediction
+from scoring.models import Leaderboard, LeaderboardEntry, Score, Snapshot
+from scoring.statuses import with_status
+
+STATUS_LABELS = {
+    "SCORED": "success",
+    "PENDING": "info",
+    "FAILED": "danger",
+    "ABSENT": "warning",
+}
+
+
+class ReadOnlyInline(TabularInline):
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class ScoreInline(ReadOnlyInline):
+    model = Score
+    fields = ["scoring_version", "value", "success", "failed_reason", "scored_at"]
+
+
+@admin.register(Prediction)
+class PredictionAdmin(LedgerAdmin):
+    list_display = [
+        "performed_at",
+        "model",
+        "scope",
+        "labelled_status",
+        "why",
+        "output",
+        "exec_time_us",
+    ]
+    list_filter = ["outcome", "input__competition"]
+    list_select_related = ["model", "input"]
+    search_fields = ["=model__model_id", "model__name"]
+    ordering = ["-performed_at", "-pk"]
+    inlines = [ScoreInline]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Prediction]:
+        rows = super().get_queryset(request)
+        return with_status(rows).defer(
+            "input__raw_data", "input__model_input", "input__timing", "meta"
+        )
+
+    @display(description="Scope")
+    def scope(self, prediction: Prediction) -> str:
+        return prediction.input.scope_key
+
+    @display(description="Status", label=STATUS_LABELS)
+    def labelled_status(self, prediction: Any) -> str:
+        return prediction.status
+
+    @display(description="Why")
+    def why(self, prediction: Any) -> str:
+        return shortened(prediction.reason or prediction.input.reason) or "-"
+
+
+@admin.register(Score)
+class ScoreAdmin(LedgerAdmin):
+    list_display = [
+        "scored_at",
+        "model",
+        "value",
+        "labelled_success",
+        "why",
+        "scoring_version",
+    ]
+    list_filter = ["success"]
+    list_select_related = ["prediction__model"]
+    search_fields = ["=prediction__model__model_id"]
+    raw_id_fields = ["prediction"]
+    ordering = ["-scored_at", "-pk"]
+
+    @display(description="Model")
+    def model(self, score: Score) -> str:
+        return str(score.prediction.model)
+
+    @display(description="Outcome", label={"scored": "success", "failed": "danger"})
+    def labelled_success(self, score: Score) -> str:
+        return "scored" if score.success else "failed"
+
+    @display(description="Why")
+    def why(self, score: Score) -> str:
+        return shortened(score.failed_reason) or "-"
+
+
+@admin.register(Snapshot)
+class SnapshotAdmin(LedgerAdmin):
+    list_display = [
+        "period_start",
+        "period_end",
+        "model",
+        "value",
+        "prediction_count",
+        "expected_count",
+        "is_closed",
+    ]
+    list_filter = ["model__competition", "is_closed"]
+    list_select_related = ["model"]
+    search_fields = ["=model__model_id"]
+    ordering = ["-period_end", "-pk"]
+
+
+class EntryInline(ReadOnlyInline):
+    model = LeaderboardEntry
+    fields = ["rank", "model", "ranking_value", "prediction_count"]
+    ordering = ["position", "pk"]
+    per_page = 50
+    show_change_link = False
+
+
+@admin.register(Leaderboard)
+class LeaderboardAdmin(LedgerAdmin):
+    list_display = ["as_of", "competition", "is_newest", "ranking_key", "created_at"]
+    list_filter = ["competition", "is_newest"]
+    list_select_related = ["competition"]
+    ordering = ["-as_of", "-pk"]
+    inlines = [EntryInline]
+
+
+@admin.register(LeaderboardEntry)
+class LeaderboardEntryAdmin(LedgerAdmin):
+    list_display = ["rank", "model", "ranking_value", "prediction_count", "leaderboard"]
+    list_filter = ["leaderboard__is_newest", "leaderboard__competition"]
+    list_select_related = ["model", "leaderboard"]
+    search_fields = ["=model__model_id", "model__name"]
+    ordering = ["-leaderboard", "position", "pk"]

@@ -1,0 +1,267 @@
+"""Report endpoints on boards, predictions and snapshots."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import serializers
+from rest_framework.decorators import api_view
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from competitions.models import ParticipantModel, Prediction
+from competitions.reporting import (
+    REFUSALS,
+    Keyset,
+    PageQuery,
+    chosen_competition,
+    id_list,
+    numbers,
+    page_response,
+    read_query,
+)
+from feeds import clock
+from scoring.models import LeaderboardEntry, Score, Snapshot
+
+NOT_SCORED = "Prediction not scored"
+DEFAULT_RANGE = timedelta(days=7)
+
+
+class BoardQuery(PageQuery):
+    limit = serializers.IntegerField(min_value=1, max_value=5000, default=1000)
+    include_ensembles = serializers.BooleanField(default=False)
+
+
+class Ranking(serializers.Serializer[Any]):
+    key = serializers.CharField()
+    value = serializers.FloatField(allow_null=True)
+    direction = serializers.ChoiceField(["asc", "desc"])
+
+
+class BoardRow(serializers.ModelSerializer[LeaderboardEntry]):
+    """A ranked model; its metrics stand at the top level too, under their names."""
+
+    created_at = serializers.DateTimeField(source="leaderboard.created_at")
+    model_id = serializers.CharField(source="model.model_id")
+    score_metrics = serializers.DictField(
+        source="metrics", child=serializers.FloatField(allow_null=True)
+    )
+    score_ranking = serializers.SerializerMethodField()
+    rank = serializers.IntegerField(allow_null=True)
+    model_name = serializers.CharField(source="model.name")
+    cruncher_name = serializers.CharField(source="model.cruncher.name", default=None)
+
+    class Meta:
+        model = LeaderboardEntry
+        fields = [
+            "created_at",
+            "model_id",
+            "score_metrics",
+            "score_ranking",
+            "rank",
+            "model_name",
+            "cruncher_name",
+        ]
+
+    @extend_schema_field(Ranking)
+    def get_score_ranking(self, entry: LeaderboardEntry) -> dict[str, Any]:
+        board = entry.leaderboard
+        return {
+            "key": board.ranking_key,
+            "value": entry.ranking_value,
+            "direction": board.ranking_direction,
+        }
+
+    def to_representation(self, instance: LeaderboardEntry) -> dict[str, Any]:
+        row = super().to_representation(instance)
+        return {**numbers(instance.metrics), **row}
+
+
+class RankedWithEnsemblesRow(BoardRow):
+    """A row when ensembles are shown: theirs have no rank, all have a place."""
+
+    overall_rank = serializers.IntegerField(source="position")
+
+    class Meta(BoardRow.Meta):
+        fields = [*BoardRow.Meta.fields, "overall_rank"]
+
+
+class PredictionQuery(PageQuery):
+    limit = serializers.IntegerField(min_value=1, max_value=10_000, default=1000)
+    projectIds = serializers.CharField(  # noqa: N815  the protocol's spelling
+        required=False, help_text="Model ids; repeatable, or comma separated."
+    )
+    start = serializers.DateTimeField(
+        required=False, help_text="First slot. Without it: seven days before `end`."
+    )
+    end = serializers.DateTimeField(
+        required=False, help_text="Slots before this instant. Without it: now."
+    )
+
+
+class PredictionRow(serializers.Serializer[Any]):
+    """A prediction and its score; `score_failed` is true until it has one."""
+
+    model_id = serializers.CharField(source="model.model_id")
+    prediction_config_id = serializers.SerializerMethodField()
+    scope_key = serializers.CharField(source="input.scope_key")
+    scope = serializers.DictField(source="input.scope")
+    score_value = serializers.SerializerMethodField()
+    score_failed = serializers.SerializerMethodField()
+    score_failed_reason = serializers.SerializerMethodField()
+    scored_at = serializers.SerializerMethodField()
+    performed_at = serializers.DateTimeField()
+
+    def get_prediction_config_id(self, prediction: Prediction) -> str:
+        return f"CFG_{prediction.input.scheduled_prediction_id:03d}"
+
+    def get_score_value(self, prediction: Prediction) -> float | None:
+        score = self._score(prediction)
+        return score.value if score else None
+
+    def get_score_failed(self, prediction: Prediction) -> bool:
+        score = self._score(prediction)
+        return not (score and score.success)
+
+    def get_score_failed_reason(self, prediction: Prediction) -> str | None:
+        score = self._score(prediction)
+        if score is None:
+            return prediction.reason or prediction.input.reason or NOT_SCORED
+        return None if score.success else score.failed_reason or NOT_SCORED
+
+    @extend_schema_field(serializers.DateTimeField(allow_null=True))
+    def get_scored_at(self, prediction: Prediction) -> str | None:
+        score = self._score(prediction)
+        instant = serializers.DateTimeField().to_representation
+        return instant(score.scored_at) if score else None
+
+    def _score(self, prediction: Prediction) -> Score | None:
+        return self.context["scores"].get(prediction.pk)
+
+
+class SnapshotQuery(PageQuery):
+    model_id = serializers.CharField(required=False)
+    since = serializers.DateTimeField(
+        required=False, help_text="Periods that end after this instant."
+    )
+    until = serializers.DateTimeField(
+        required=False, help_text="Periods that start before this instant."
+    )
+
+
+class SnapshotRow(serializers.ModelSerializer[Snapshot]):
+    id = serializers.SerializerMethodField()
+    model_id = serializers.CharField(source="model.model_id")
+    result_summary = serializers.DictField()
+
+    class Meta:
+        model = Snapshot
+        fields = [
+            "id",
+            "model_id",
+            "period_start",
+            "period_end",
+            "prediction_count",
+            "result_summary",
+            "created_at",
+        ]
+
+    def get_id(self, snapshot: Snapshot) -> str:
+        return f"SNAP_{snapshot.pk}"
+
+
+@extend_schema(
+    parameters=[BoardQuery], responses={200: BoardRow(many=True), **REFUSALS}
+)
+@api_view(["GET"])
+def leaderboard(request: Request) -> Response:
+    """The newest board, best first; empty before the first scores."""
+    query = read_query(BoardQuery, request)
+    competition = chosen_competition(query)
+    if competition is None:
+        return Response([])
+    entries = LeaderboardEntry.objects.filter(
+        leaderboard__competition=competition, leaderboard__is_newest=True
+    )
+    if not query["include_ensembles"]:
+        entries = entries.filter(model__is_virtual=False)
+    page, following = Keyset("position", int).page(
+        entries.select_related("leaderboard", "model__cruncher"),
+        limit=query["limit"],
+        cursor=query.get("cursor"),
+    )
+    row = RankedWithEnsemblesRow if query["include_ensembles"] else BoardRow
+    return page_response(request, row(page, many=True).data, following)
+
+
+@extend_schema(
+    parameters=[PredictionQuery], responses={200: PredictionRow(many=True), **REFUSALS}
+)
+@api_view(["GET"])
+def predictions(request: Request) -> Response:
+    """The newest predictions of a range, ascending by time; pages lead back in time."""
+    query = read_query(PredictionQuery, request)
+    competition = chosen_competition(query)
+    if competition is None:
+        return Response([])
+    end = query.get("end", clock.now())
+    rows = Prediction.objects.filter(
+        input__competition=competition,
+        input__slot_at__gte=query.get("start", end - DEFAULT_RANGE),
+        input__slot_at__lt=end,
+    )
+    if model_ids := id_list(request, "projectIds"):
+        wanted = ParticipantModel.objects.filter(
+            competition=competition, model_id__in=model_ids
+        )
+        rows = rows.filter(model__in=list(wanted))
+    # Ordered by the round: the index of a competition's rounds serves any page.
+    page, following = Keyset(
+        "input__slot_at", datetime.fromisoformat, descending=True
+    ).page(with_parts(rows), limit=query["limit"], cursor=query.get("cursor"))
+    data = PredictionRow(
+        page[::-1], many=True, context={"scores": newest_scores(page)}
+    ).data
+    return page_response(request, data, following)
+
+
+@extend_schema(
+    parameters=[SnapshotQuery], responses={200: SnapshotRow(many=True), **REFUSALS}
+)
+@api_view(["GET"])
+def snapshots(request: Request) -> Response:
+    """Per model and period, what was scored; the newest period first."""
+    query = read_query(SnapshotQuery, request)
+    competition = chosen_competition(query)
+    if competition is None:
+        return Response([])
+    rows = Snapshot.objects.filter(model__competition=competition)
+    if "model_id" in query:
+        rows = rows.filter(model__model_id=query["model_id"])
+    if "since" in query:
+        rows = rows.filter(period_end__gt=query["since"])
+    if "until" in query:
+        rows = rows.filter(period_start__lt=query["until"])
+    page, following = Keyset(
+        "period_end", datetime.fromisoformat, descending=True
+    ).page(
+        rows.select_related("model"), limit=query["limit"], cursor=query.get("cursor")
+    )
+    return page_response(request, SnapshotRow(page, many=True).data, following)
+
+
+def with_parts(
+    rows: QuerySet[Prediction], *, output: bool = False
+) -> QuerySet[Prediction]:
+    """Predictions with model and round, without the bulky columns of both."""
+    bulky = ["input__raw_data", "input__model_input", "input__timing", "meta"]
+    return rows.select_related("model", "input").defer(
+        *bulky, *([] if output else ["output"])
+    )
+
+
+def newest_scores(page: list[Prediction]) -> dict[int, Score]:
+    """The score of the highest scoring version, by prediction."""
+    scores = Score.objects.filter(prediction__in=[p.pk for p in page])
+    return {s.prediction_id: s for s in scores.order_by("scoring_version")}

@@ -1,0 +1,264 @@
+"""The leaderboard: trailing windows over snapshots, ranked, kept as rows.
+
+A window of h hours at an instant covers the snapshots whose period overlaps
+[instant - h, instant). Its figure is the mean of their values weighted by the number of
+scores, and NULL when there are none. Metrics are averaged in the same way over the
+shortest window. NULL ranks last in both directions; equal figures rank by model id, so
+the order never depends on the order of the input.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection, transaction
+
+from competitions.contract import CrunchConfig
+from competitions.models import Competition, Input, ParticipantModel
+from competitions.slots import Wiring
+from feeds.bulk import copy_rows
+from scoring.models import Leaderboard, LeaderboardEntry
+from scoring.periods import floor
+from scoring.snapshots import rounded, summary_fields
+
+# Of each hour the last board is kept as history.
+HISTORY_PERIOD_S = 3600
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A model's line: figures, what they rest on, and its place.
+
+    `samples` says per window how many scores there are of how many expected. `rank` is
+    None for a virtual model; `position` counts every line from 1.
+    """
+
+    model: ParticipantModel
+    metrics: Mapping[str, float | None]
+    samples: Mapping[str, Mapping[str, int]]
+    value: float | None
+    rank: int | None = None
+    position: int = 0
+
+
+def standings(
+    *, competition: Competition, wiring: Wiring, as_of: datetime
+) -> list[Standing]:
+    """Everybody's place at an instant, from the snapshots, in two statements.
+
+    Boards and payouts both come from here. A model that has left is listed as long as
+    it has scores in the longest window.
+    """
+    config = wiring.config
+    found = figures(competition=competition, config=config, as_of=as_of)
+    stopped = ParticipantModel.State.STOPPED
+    lines = [
+        _standing(model, found.get(model.pk), config)
+        for model in competition.models.select_related("cruncher")
+        if model.pk in found or model.state != stopped
+    ]
+    return ranked(lines, wiring)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """A model's windowed means and the counts that they rest on."""
+
+    metrics: dict[str, float | None]
+    samples: dict[str, dict[str, int]]
+
+
+def figures(
+    *, competition: Competition, config: CrunchConfig, as_of: datetime
+) -> dict[int, Figures]:
+    """Windowed figures by model key; one statement."""
+    windows = {
+        name: as_of - timedelta(hours=window.hours)
+        for name, window in config.aggregation.windows.items()
+    }
+    names = summary_fields(config)
+    shortest = max(windows.values())
+    columns: list[str] = []
+    parameters: list[Any] = []
+    for since in windows.values():
+        columns.append(
+            "sum(value * prediction_count) FILTER (WHERE period_end > %s), "
+            "coalesce(sum(prediction_count) FILTER (WHERE period_end > %s), 0), "
+            "coalesce(sum(expected_count) FILTER (WHERE period_end > %s), 0)"
+        )
+        parameters += [since] * 3
+    for name in names:
+        known = (
+            "period_end > %s AND jsonb_typeof(result_summary_jsonb -> %s) = 'number'"
+        )
+        columns.append(
+            "sum((result_summary_jsonb ->> %s)::float8 * prediction_count) "
+            f"FILTER (WHERE {known}), sum(prediction_count) FILTER (WHERE {known})"
+        )
+        parameters += [name, shortest, name, shortest, name]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT model_id, {', '.join(columns)} FROM snapshots "
+            "WHERE model_id IN (SELECT id FROM models WHERE competition_id = %s) "
+            "AND period_end > %s AND period_start < %s GROUP BY model_id",
+            [*parameters, competition.pk, min(windows.values()), as_of],
+        )
+        rows = cursor.fetchall()
+    return {row[0]: _figures(row[1:], list(windows), names) for row in rows}
+
+
+def _figures(
+    cells: Sequence[Any], windows: Sequence[str], names: Sequence[str]
+) -> Figures:
+    metrics: dict[str, float | None] = {}
+    samples = {}
+    for i, window in enumerate(windows):
+        total, count, expected = cells[3 * i : 3 * i + 3]
+        metrics[window] = _mean(total, count)
+        samples[window] = {"count": int(count), "expected": int(expected)}
+    rest = cells[3 * len(windows) :]
+    for i, name in enumerate(names):
+        metrics[name] = _mean(*rest[2 * i : 2 * i + 2])
+    return Figures(metrics=metrics, samples=samples)
+
+
+def _mean(total: float | None, count: float | None) -> float | None:
+    if total is None or not count:
+        return None
+    return rounded(total / float(count))
+
+
+def _standing(
+    model: ParticipantModel, found: Figures | None, config: CrunchConfig
+) -> Standing:
+    aggregation = config.aggregation
+    if found is None:
+        names = [*aggregation.windows, *summary_fields(config)]
+        found = Figures(
+            metrics=dict.fromkeys(names),
+            samples={name: {"count": 0, "expected": 0} for name in aggregation.windows},
+        )
+    return Standing(
+        model=model,
+        metrics=found.metrics,
+        samples=found.samples,
+        value=found.metrics[aggregation.ranking_key],
+    )
+
+
+def ranked(lines: Sequence[Standing], wiring: Wiring) -> list[Standing]:
+    """Put lines in order and number them; only real models get a rank."""
+    is_ascending = wiring.config.aggregation.ranking_direction == "asc"
+
+    def place(line: Standing) -> tuple[bool, float, str]:
+        if line.value is None:
+            return True, 0.0, line.model.model_id
+        return False, line.value if is_ascending else -line.value, line.model.model_id
+
+    ordered = sorted(lines, key=place)
+    if not wiring.is_default("LEADERBOARD_RANKER"):
+        ordered = _by_slot(ordered, wiring)
+    ranks = iter(range(1, len(ordered) + 1))
+    return [
+        replace(
+            line,
+            rank=None if line.model.is_virtual else next(ranks),
+            position=position,
+        )
+        for position, line in enumerate(ordered, start=1)
+    ]
+
+
+def _by_slot(lines: Sequence[Standing], wiring: Wiring) -> list[Standing]:
+    """The order of the operator's ranker, by the `rank` that it gives each entry.
+
+    Raises ValueError when it loses or invents a model.
+    """
+    by_id = {line.model.model_id: line for line in lines}
+    entries = wiring.call(
+        "LEADERBOARD_RANKER", [as_entry(line, wiring.config) for line in lines]
+    )
+    order = [
+        entry["model_id"]
+        for entry in sorted(entries, key=lambda e: (e["rank"], e["model_id"]))
+    ]
+    if sorted(order) != sorted(by_id):
+        raise ValueError(
+            f"{wiring.paths['LEADERBOARD_RANKER']} ranked {len(order)} entries of "
+            f"{len(by_id)}; it must return each entry once"
+        )
+    return [by_id[model_id] for model_id in order]
+
+
+def as_entry(line: Standing, config: CrunchConfig) -> dict[str, Any]:
+    """A line as the slots see it."""
+    return {
+        "model_id": line.model.model_id,
+        "model_name": line.model.name,
+        "cruncher_name": line.model.cruncher.name if line.model.cruncher else None,
+        "score": {
+            "metrics": dict(line.metrics),
+            "ranking": {
+                "key": config.aggregation.ranking_key,
+                "value": line.value,
+                "direction": config.aggregation.ranking_direction,
+            },
+        },
+    }
+
+
+def is_behind(competition: Competition, now: datetime) -> bool:
+    """Whether the newest board lacks a score, or its windows have moved since."""
+    newest = Leaderboard.objects.filter(competition=competition, is_newest=True)
+    as_of = newest.values_list("as_of", flat=True).first()
+    if as_of is None:
+        return True
+    length_s = competition.snapshot_period_s
+    if floor(as_of, length_s) < floor(now, length_s):
+        return True
+    return Input.objects.filter(
+        competition=competition,
+        status=Input.Status.RESOLVED,
+        resolved_at__gte=as_of,
+    ).exists()
+
+
+@transaction.atomic
+def publish(*, competition: Competition, wiring: Wiring, now: datetime) -> Leaderboard:
+    """Write the board of this instant and make it the newest, all at once.
+
+    The newest board of the same hour gives way to it; those of past hours stay. What
+    was scored at `now` itself is on it: `as_of` is the first instant that is not.
+    """
+    as_of = now + timedelta.resolution
+    lines = standings(competition=competition, wiring=wiring, as_of=as_of)
+    newest = Leaderboard.objects.filter(competition=competition, is_newest=True)
+    newest.filter(as_of__gte=floor(now, HISTORY_PERIOD_S)).delete()
+    newest.update(is_newest=False)
+    aggregation = wiring.config.aggregation
+    board = Leaderboard.objects.create(
+        competition=competition,
+        as_of=as_of,
+        ranking_key=aggregation.ranking_key,
+        ranking_direction=aggregation.ranking_direction,
+        created_at=now,
+    )
+    with connection.cursor() as cursor:
+        copy_rows(
+            cursor,
+            LeaderboardEntry._meta.db_table,  # noqa: SLF001  documented API
+            (
+                *("leaderboard_id", "model_id", "rank", "position", "ranking_value"),
+                *("metrics_jsonb", "samples_jsonb", "prediction_count"),
+            ),
+            (
+                (
+                    *(board.pk, line.model.pk, line.rank, line.position, line.value),
+                    *(dict(line.metrics), dict(line.samples)),
+                    max((s["count"] for s in line.samples.values()), default=0),
+                )
+                for line in lines
+            ),
+        )
+    return board

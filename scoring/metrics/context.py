@@ -1,0 +1,75 @@
+"""What every metric of a cycle shares."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+
+import numpy as np
+
+from scoring.metrics.ranks import Floats, pearson_last, rank_last, spearman_last
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """A blend: its signal per round, NaN where it has none, and a weight per model."""
+
+    name: str
+    signals: Floats
+    weights: Floats
+
+
+@dataclass(frozen=True)
+class MetricsContext:
+    """The rounds of a period as matrices, oldest round first.
+
+    `signals` and `scores` are (rounds, models), NaN where a model has none; `actuals`
+    and `scopes` are (rounds,): the true return, NaN if unknown, and a code per scope.
+    """
+
+    model_ids: tuple[str, ...]
+    signals: Floats
+    scores: Floats
+    actuals: Floats
+    scopes: np.ndarray
+    window_start: datetime
+    window_end: datetime
+    ensembles: tuple[Ensemble, ...] = field(default=())
+
+    @cached_property
+    def by_model(self) -> Floats:
+        """Signals as (models, rounds): along contiguous memory, as the ranks need."""
+        return np.ascontiguousarray(self.signals.T)
+
+    @cached_property
+    def paired(self) -> Floats:
+        """Signals as (models, rounds), NaN where the true return is unknown too."""
+        if not np.isnan(self.actuals).any():
+            return self.by_model
+        return np.where(np.isnan(self.actuals), np.nan, self.by_model)
+
+    @cached_property
+    def ranks(self) -> Floats:
+        """Ranks of each model's signals over its own rounds, (models, rounds)."""
+        return rank_last(self.by_model)
+
+    @cached_property
+    def is_gapless(self) -> bool:
+        """Whether every model answered every round, and every truth is known."""
+        return not np.isnan(self.paired).any()
+
+    @cached_property
+    def pair_counts(self) -> np.ndarray:
+        """Rounds per model that have both a signal and a true return."""
+        counts: np.ndarray = (~np.isnan(self.paired)).sum(axis=1)
+        return counts
+
+    @cached_property
+    def ic(self) -> Floats:
+        """Information coefficient per model."""
+        return self.spearman(self.actuals)
+
+    def spearman(self, others: Floats) -> Floats:
+        """Spearman's rho of each model's signals with a number per round."""
+        if self.is_gapless and not np.isnan(others).any():
+            return pearson_last(self.ranks, rank_last(others))
+        return spearman_last(self.by_model, others)

@@ -1,0 +1,138 @@
+"""From stored outputs and truths to score rows; one bad prediction fails alone."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from competitions.slots import Wiring
+
+LONGEST_REASON = 2_000
+
+
+class Scored(NamedTuple):
+    """A score as it is stored; `result` is the scorer's answer as JSON text."""
+
+    value: float | None
+    success: bool
+    failed_reason: str
+    result: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a prediction got no score."""
+
+    reason: str
+
+    @property
+    def scored(self) -> Scored:
+        # PostgreSQL's text has no NUL.
+        reason = self.reason.replace("\x00", "")[:LONGEST_REASON]
+        return Scored(value=None, success=False, failed_reason=reason, result="{}")
+
+
+def score_all(
+    *, wiring: Wiring, outputs: Sequence[str], truths: Sequence[BaseModel]
+) -> list[Scored]:
+    """Score each output (JSON text) against the truth at its place.
+
+    Objects of the contract's output type go into the scorer, its answers are checked
+    against the score type; what fails on the way is a failed score with the reason.
+    """
+    predictions = _checked(
+        TypeAdapter(list[wiring.config.output_type]).validate_json,  # type: ignore[name-defined]
+        list(outputs),
+        lambda texts: f"[{','.join(texts)}]",
+        "the stored output does not fit the output type",
+    )
+    answers = call_scorer(
+        scorer=wiring["SCORING_FUNCTION"], predictions=predictions, truths=truths
+    )
+    score_type = wiring.config.score_type
+    results = _checked(
+        TypeAdapter(list[score_type]).validate_python,  # type: ignore[valid-type]
+        [_plain(answer, score_type) for answer in answers],
+        list,
+        "the score does not fit the score type",
+    )
+    value_field = wiring.config.aggregation.value_field
+    to_json = TypeAdapter(score_type).serializer.to_json
+    return [_scored(result, value_field, to_json) for result in results]
+
+
+def call_scorer(
+    *,
+    scorer: Callable[..., Any],
+    predictions: Sequence[Any],
+    truths: Sequence[BaseModel],
+) -> list[Any]:
+    """The scorer's answers in order; a Failure where it raised or had no prediction."""
+    answers: list[Any] = []
+    for prediction, truth in zip(predictions, truths, strict=True):
+        if isinstance(prediction, Failure):
+            answers.append(prediction)
+            continue
+        try:
+            answers.append(scorer(prediction, truth))
+        except Exception as error:  # noqa: BLE001  a scorer may raise anything
+            answers.append(Failure(f"{type(error).__name__}: {error}"))
+    return answers
+
+
+def _plain(answer: Any, score_type: type[BaseModel]) -> Any:
+    """Any pydantic object is as good an answer as a dict."""
+    if isinstance(answer, BaseModel) and not isinstance(answer, score_type):
+        return answer.model_dump()
+    return answer
+
+
+def _checked(
+    validate: Callable[[Any], list[Any]],
+    items: list[Any],
+    pack: Callable[[list[Any]], Any],
+    problem: str,
+) -> list[Any]:
+    """Validate many items in one call; an item that does not fit becomes a Failure."""
+    places = [i for i, item in enumerate(items) if not isinstance(item, Failure)]
+    checked = list(items)
+    try:
+        valid = validate(pack([items[i] for i in places]))
+    except ValidationError:
+        for i in places:
+            checked[i] = _checked_alone(validate, pack([items[i]]), problem)
+        return checked
+    for i, item in zip(places, valid, strict=True):
+        checked[i] = item
+    return checked
+
+
+def _checked_alone(
+    validate: Callable[[Any], list[Any]], packed: Any, problem: str
+) -> Any:
+    try:
+        return validate(packed)[0]
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        where = ".".join(str(part) for part in first["loc"][1:])
+        text = f"{where}: {first['msg']}" if where else first["msg"]
+        return Failure(f"{problem}: {text}")
+
+
+def _scored(result: Any, value_field: str, to_json: Callable[[Any], bytes]) -> Scored:
+    if isinstance(result, Failure):
+        return result.scored
+    if not getattr(result, "success", True):
+        reason = getattr(result, "failed_reason", None)
+        return Failure(reason or "the scorer gave no reason").scored
+    value = getattr(result, value_field, None)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return Failure(f"{value_field} was {value!r}; a score is a number").scored
+    if not math.isfinite(value):
+        return Failure(f"{value_field} was {value}; a score is finite").scored
+    text = to_json(result).decode()
+    if "\\u0000" in text:
+        return Failure("the score has a NUL character, which JSON columns lack").scored
+    return Scored(value=float(value), success=True, failed_reason="", result=text)

@@ -1,0 +1,30 @@
+"""The protocol's status of a prediction, derived and never stored."""
+
+from django.db.models import Case, CharField, OuterRef, QuerySet, Subquery, Value, When
+
+from competitions.models import Prediction
+from scoring.models import Score
+
+PENDING, SCORED, FAILED, ABSENT = STATUSES = ("PENDING", "SCORED", "FAILED", "ABSENT")
+
+
+def with_status(predictions: QuerySet[Prediction]) -> QuerySet[Prediction]:
+    """Annotate `status`: PENDING, SCORED, FAILED or ABSENT.
+
+    An answer is PENDING until its round is resolved, then SCORED, or FAILED when its
+    newest score failed.
+    """
+    newest = Score.objects.filter(prediction=OuterRef("pk")).order_by(
+        "-scoring_version"
+    )
+    return predictions.annotate(
+        score_success=Subquery(newest.values("success")[:1]),
+        status=Case(
+            When(outcome=Prediction.Outcome.ABSENT, then=Value(ABSENT)),
+            When(outcome=Prediction.Outcome.FAILED, then=Value(FAILED)),
+            When(score_success=True, then=Value(SCORED)),
+            When(score_success=False, then=Value(FAILED)),
+            default=Value(PENDING),
+            output_field=CharField(),
+        ),
+    )

@@ -1,0 +1,17 @@
+"""Celery tasks of scoring: find ids, call a service."""
+
+from celery import shared_task
+
+from scoring import cycle
+
+
+@shared_task(name="scoring.dispatch")
+def dispatch() -> None:
+    """Every two seconds: competitions whose score cycle is due get one."""
+    for competition_id in cycle.claim_due():
+        run.apply_async([competition_id], expires=60)
+
+
+@shared_task(name="scoring.run")
+def run(competition_id: int) -> None:
+    cycle.run_cycle(competition_id=competition_id)

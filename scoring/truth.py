@@ -1,0 +1,251 @@
+"""What was true: both ends of a round, read from the closed records of the tape.
+
+The price at an instant is the close of the last record that was closed by then. On a
+grid of granularity g that record closes at floor(instant / g) * g. A round is settled
+once both are on the tape. If one is missing and something newer is there, the gap is
+real: the last record before serves if it is fresh enough, else the round can never be
+resolved. If nothing newer is there, the round waits, but not for ever.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+from pydantic import BaseModel
+
+from competitions.models import Competition, Input
+from competitions.slots import Wiring
+from feeds import granularity
+from feeds.tape import reads
+
+log = structlog.get_logger(__name__)
+
+# How long after its end a round waits for the tape, in site time.
+PATIENCE = timedelta(hours=1)
+PATIENCE_IN_HORIZONS = 10
+
+LONGEST_REASON = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """How a round ends: with actuals, with a reason why there are none, or not yet."""
+
+    actuals: dict[str, Any] | None = None
+    provenance: dict[str, Any] | None = None
+    reason: str = ""
+
+    @property
+    def is_waiting(self) -> bool:
+        return self.actuals is None and not self.reason
+
+
+WAITING = Truth()
+
+
+def resolve(
+    *, competition: Competition, wiring: Wiring, rounds: Sequence[Input], now: datetime
+) -> list[Truth]:
+    """The truth of each due round; two statements per subject of the tape.
+
+    An operator's GROUND_TRUTH_RESOLVER is called per round instead; one that raises
+    leaves its round waiting until the deadline.
+    """
+    truths: list[Truth] = [WAITING] * len(rounds)
+    on_tape: dict[str, list[int]] = defaultdict(list)
+    immediate = _raw_data_of_immediate(rounds)
+    for i, round_ in enumerate(rounds):
+        if round_.pk in immediate:
+            truths[i] = Truth(immediate[round_.pk], provenance={"from": "input"})
+        elif not wiring.is_default("GROUND_TRUTH_RESOLVER"):
+            truths[i] = _from_slot(round_, wiring)
+        else:
+            subject = round_.scope.get("subject") or round_.scope.get("asset")
+            on_tape[subject or wiring.config.scope.subject].append(i)
+    fraction = wiring.config.max_ground_truth_staleness_fraction
+    for subject, places in on_tape.items():
+        feed = Feed(
+            source=competition.feed_source,
+            subject=subject,
+            kind=competition.feed_kind,
+            granularity=competition.feed_granularity,
+        )
+        found = from_tape(feed, [rounds[i] for i in places], fraction, now)
+        for i, truth in zip(places, found, strict=True):
+            truths[i] = truth
+    return [
+        _expired(round_, now) if truth.is_waiting else truth
+        for round_, truth in zip(rounds, truths, strict=True)
+    ]
+
+
+def _raw_data_of_immediate(rounds: Sequence[Input]) -> dict[int, dict[str, Any]]:
+    """The raw input of rounds without a horizon: their truth is known at once."""
+    ids = [r.pk for r in rounds if r.resolvable_at == r.performed_at]
+    if not ids:
+        return {}
+    return dict(Input.objects.filter(pk__in=ids).values_list("pk", "raw_data"))
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """The four dimensions of the feed that a round is resolved from."""
+
+    source: str
+    subject: str
+    kind: str
+    granularity: str
+
+    @property
+    def dimensions(self) -> dict[str, str]:
+        return {
+            "source": self.source,
+            "subject": self.subject,
+            "kind": self.kind,
+            "granularity": self.granularity,
+        }
+
+    @property
+    def step_s(self) -> int:
+        """Seconds between two closes; 0 for records that come when they come."""
+        return granularity.seconds(self.granularity) if self.kind == "candle" else 0
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """One end of many rounds: which record serves, and how far it is from the due one.
+
+    `closed_at` and `price` are NaN where the tape has no record at or before; `late_s`
+    is how much earlier than expected the record closed, infinite without one;
+    `is_settled` says whether waiting for a better one is vain.
+    """
+
+    closed_at: NDArray[np.float64]
+    price: NDArray[np.float64]
+    late_s: NDArray[np.float64]
+    is_settled: NDArray[np.bool_]
+
+
+def from_tape(
+    feed: Feed, rounds: Sequence[Input], fraction: float, now: datetime
+) -> list[Truth]:
+    """The truth of rounds of one subject, in columns."""
+    performed = _epochs([r.performed_at for r in rounds])
+    resolvable = _epochs([r.resolvable_at for r in rounds])
+    prices = reads.closed_prices(
+        **feed.dimensions,
+        since=_instant(performed.min()),
+        until=_instant(resolvable.max()),
+    )
+    newest = reads.newest_closed(**feed.dimensions, at=now, limit=1)
+    newest_s = (
+        newest[-1].ts_event.timestamp() + feed.step_s if newest else float("-inf")
+    )
+    entry = find_end(prices.closed_at, prices.price, performed, feed.step_s, newest_s)
+    exit_ = find_end(prices.closed_at, prices.price, resolvable, feed.step_s, newest_s)
+    allowed = (resolvable - performed) * fraction if fraction else np.inf
+    return [
+        _decide(feed, entry, exit_, i, float(limit))
+        for i, limit in enumerate(np.broadcast_to(allowed, performed.shape))
+    ]
+
+
+def find_end(
+    closed_at: NDArray[np.float64],
+    price: NDArray[np.float64],
+    instants: NDArray[np.float64],
+    step_s: int,
+    newest_s: float,
+) -> End:
+    """For each instant the last record that was closed by then (epoch seconds)."""
+    expected = np.floor(instants / step_s) * step_s if step_s else instants
+    place = np.searchsorted(closed_at, instants, side="right") - 1
+    has_one = place >= 0
+    found = np.full(instants.shape, -np.inf)
+    worth = np.full(instants.shape, np.nan)
+    found[has_one] = closed_at[place[has_one]]
+    worth[has_one] = price[place[has_one]]
+    late = np.maximum(expected - found, 0.0)
+    return End(
+        closed_at=found,
+        price=worth,
+        late_s=late,
+        is_settled=(late == 0.0) | (newest_s > expected),
+    )
+
+
+def _decide(feed: Feed, entry: End, exit_: End, i: int, allowed_s: float) -> Truth:
+    for name, end in (("entry", entry), ("exit", exit_)):
+        if not end.is_settled[i]:
+            return WAITING
+        if end.late_s[i] > allowed_s or np.isnan(end.price[i]):
+            missing = (
+                "the tape has no record before it"
+                if np.isnan(end.price[i])
+                else f"the last one before closed {end.late_s[i]:g} s earlier, "
+                f"{allowed_s:g} s are allowed"
+            )
+            return Truth(
+                reason=f"the tape has a gap at the {name} of the round: {missing}"
+            )
+    paid, got = float(entry.price[i]), float(exit_.price[i])
+    if paid <= 0:
+        return Truth(reason=f"the entry price was {paid:g}; a return needs one above 0")
+    return Truth(
+        actuals={
+            "entry_price": paid,
+            "resolved_price": got,
+            "actual_return": (got - paid) / paid,
+            "direction_up": got > paid,
+        },
+        provenance={
+            "from": "tape",
+            **feed.dimensions,
+            "entry_closed_at": _instant(entry.closed_at[i]).isoformat(),
+            "resolved_closed_at": _instant(exit_.closed_at[i]).isoformat(),
+            "entry_staleness_s": float(entry.late_s[i]),
+            "staleness_s": float(exit_.late_s[i]),
+        },
+    )
+
+
+def _from_slot(round_: Input, wiring: Wiring) -> Truth:
+    try:
+        actuals = wiring.call("GROUND_TRUTH_RESOLVER", round_)
+        if isinstance(actuals, BaseModel):
+            actuals = actuals.model_dump(mode="json")
+        if actuals is None:
+            return WAITING
+    except Exception as error:
+        log.exception("truth.failed", round=round_.pk, error=str(error))
+        return WAITING
+    if not isinstance(actuals, dict):
+        log.error("truth.failed", round=round_.pk, found=type(actuals).__name__)
+        return WAITING
+    return Truth(
+        actuals=actuals,
+        provenance={"from": wiring.paths["GROUND_TRUTH_RESOLVER"]},
+    )
+
+
+def _expired(round_: Input, now: datetime) -> Truth:
+    performed_at, resolvable_at = round_.performed_at, round_.resolvable_at
+    assert performed_at is not None  # only asked rounds are due
+    assert resolvable_at is not None
+    patience = max(PATIENCE, PATIENCE_IN_HORIZONS * (resolvable_at - performed_at))
+    if now - resolvable_at <= patience:
+        return WAITING
+    return Truth(reason=f"no truth came within {patience} after the end of the round")
+
+
+def _epochs(instants: Sequence[datetime | None]) -> NDArray[np.float64]:
+    return np.array([instant.timestamp() for instant in instants if instant])
+
+
+def _instant(epoch_s: float) -> datetime:
+    return datetime.fromtimestamp(float(epoch_s), UTC)

@@ -1,0 +1,1 @@
+from tests.scoring.conftest import rewire as rewire  # noqa: PLC0414  a fixture

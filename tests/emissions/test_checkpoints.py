@@ -1,0 +1,180 @@
+from datetime import timedelta
+
+import pytest
+from django.db import IntegrityError, transaction
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from competitions.contract import CrunchConfig
+from competitions.models import ParticipantModel
+from competitions.slots import wire
+from emissions import checkpoints
+from emissions.checkpoints import close_due, ranking_of
+from emissions.models import Checkpoint
+from scoring.leaderboard import standings
+from scoring.models import Snapshot
+from tests.conftest import NOW
+from tests.scoring.factories import make_competition, make_models
+
+HOUR = timedelta(hours=1)
+DAY = 24 * HOUR
+WIRING = wire(CrunchConfig(), {})
+
+
+@pytest.fixture
+def competition(db, tape, at):
+    """Pays by the day; active since yesterday at noon."""
+    with at(NOW):
+        yield make_competition(NOW - DAY, emission_interval_s=86_400)
+
+
+def snap(model, start, value, count=10):
+    Snapshot.objects.create(
+        model=model,
+        period_start=start,
+        period_end=start + HOUR,
+        prediction_count=count,
+        expected_count=count,
+        value=value if count else None,
+        content_hash="",
+        is_closed=True,
+        created_at=start,
+        updated_at=start,
+    )
+
+
+MIDNIGHT = NOW - 12 * HOUR
+
+
+def test_a_period_is_closed_once_and_paid_in_the_order_of_the_board(competition):
+    worst, best, mid = make_models(competition, "worst", "best", "mid")
+    for model, value in ((worst, -3.0), (best, 5.0), (mid, 1.0)):
+        snap(model, MIDNIGHT - 3 * HOUR, value)
+    [made] = close_due(now=NOW)
+    assert (made.period_start, made.period_end) == (MIDNIGHT - DAY, MIDNIGHT)
+    assert made.status == "PENDING"
+    assert made.entries == [
+        {
+            "crunch": "",
+            "cruncher_rewards": [
+                {"cruncher_index": 101, "reward_pct": 500_000_000},
+                {"cruncher_index": 102, "reward_pct": 250_000_000},
+                {"cruncher_index": 100, "reward_pct": 250_000_000},
+            ],
+            "compute_provider_rewards": [],
+            "data_provider_rewards": [],
+        }
+    ]
+    assert (made.meta["snapshot_count"], made.meta["model_count"]) == (3, 3)
+    first = made.meta["ranking"][0]
+    assert first["model_id"] == "best"
+    assert first["result_summary"]["score_recent"] == 5.0
+    assert close_due(now=NOW) == []
+    assert Checkpoint.objects.count() == 1
+
+
+def test_a_period_that_is_not_over_stays_open(competition):
+    [model] = make_models(competition, "a")
+    snap(model, MIDNIGHT + HOUR, 1.0)
+    assert close_due(now=NOW) == []
+
+
+def test_periods_without_snapshots_are_passed_over(competition, at):
+    [model] = make_models(competition, "a")
+    snap(model, MIDNIGHT - HOUR, 1.0)
+    snap(model, MIDNIGHT + 5 * DAY, 1.0)
+    with at(NOW + 10 * DAY):
+        made = close_due(now=NOW + 10 * DAY)
+    assert [c.period_start for c in made] == [MIDNIGHT - DAY, MIDNIGHT + 5 * DAY]
+
+
+def test_who_scored_nothing_or_is_virtual_is_not_paid(competition):
+    paid, silent, early, ghost = make_models(competition, *"abcg")
+    ParticipantModel.objects.filter(pk=ghost.pk).update(is_virtual=True)
+    snap(paid, MIDNIGHT - HOUR, -1.0)
+    snap(silent, MIDNIGHT - HOUR, None, count=0)
+    snap(early, MIDNIGHT - 30 * HOUR, 9.0)
+    snap(ghost, MIDNIGHT - HOUR, 9.0)
+    [made] = close_due(now=NOW)
+    assert [entry["model_id"] for entry in made.meta["ranking"]] == ["a"]
+    assert made.entries[0]["cruncher_rewards"] == [
+        {"cruncher_index": 100, "reward_pct": 1_000_000_000}
+    ]
+
+
+def test_the_contracts_builder_is_honoured_and_its_answer_checked(competition, rewire):
+    def everything_to_the_last(ranked_entries, crunch_pubkey, **providers):
+        return {
+            "crunch": crunch_pubkey,
+            "cruncher_rewards": [
+                {
+                    "cruncher_index": ranked_entries[-1]["cruncher_index"],
+                    "reward_pct": 1_000_000_000,
+                }
+            ],
+            "compute_provider_rewards": [],
+            "data_provider_rewards": [],
+        }
+
+    rewire(build_emission=everything_to_the_last, crunch_pubkey="KEY")
+    for i, model in enumerate(make_models(competition, *"ab")):
+        snap(model, MIDNIGHT - HOUR, float(i))
+    [made] = close_due(now=NOW)
+    assert made.entries[0]["crunch"] == "KEY"
+    assert made.entries[0]["cruncher_rewards"][0]["cruncher_index"] == 100
+
+
+def test_a_failing_competition_does_not_stop_the_others(competition, monkeypatch):
+    other = make_competition(NOW - DAY, slug="other", emission_interval_s=86_400)
+    for each in (competition, other):
+        [model] = make_models(each, "a")
+        snap(model, MIDNIGHT - HOUR, 1.0)
+    real = checkpoints.ranking_of
+
+    def failing(**kwargs):
+        if kwargs["competition"] == competition:
+            raise RuntimeError("no ranking")
+        return real(**kwargs)
+
+    monkeypatch.setattr(checkpoints, "ranking_of", failing)
+    assert [c.competition for c in close_due(now=NOW)] == [other]
+
+
+def test_periods_never_overlap_in_the_database(competition):
+    facts = {"competition": competition, "created_at": NOW}
+    Checkpoint.objects.create(period_start=NOW, period_end=NOW + DAY, **facts)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Checkpoint.objects.create(
+            period_start=NOW + HOUR, period_end=NOW + 2 * DAY, **facts
+        )
+
+
+@settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([-2.0, 0.0, 0.5, 3.0]), st.integers(0, 3)),
+        min_size=1,
+        max_size=8,
+    )
+)
+def test_payout_order_is_the_order_of_the_board(competition, scores):
+    with transaction.atomic():
+        models = make_models(competition, *(f"m{i}" for i in range(len(scores))))
+        for model, (value, count) in zip(models, scores, strict=True):
+            snap(model, MIDNIGHT - HOUR, value, count)
+        facts = {"competition": competition, "wiring": WIRING}
+        paid = [
+            entry["model_id"]
+            for entry in ranking_of(start=MIDNIGHT - DAY, end=MIDNIGHT, **facts)
+        ]
+        board = [
+            line.model.model_id
+            for line in standings(as_of=MIDNIGHT, **facts)
+            if line.value is not None
+        ]
+        transaction.set_rollback(True)
+    assert paid == board

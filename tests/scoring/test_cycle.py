@@ -1,0 +1,238 @@
+import math
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from competitions.models import Competition, Input, Prediction
+from scoring import cycle, leaderboard, snapshots
+from scoring.cycle import claim_due, run_cycle
+from scoring.models import Leaderboard, Score, Snapshot
+from scoring.statuses import with_status
+from tests.conftest import NOW
+from tests.scoring.factories import make_models, make_round, put_candles
+
+MINUTE = timedelta(minutes=1)
+START = NOW - 30 * MINUTE
+
+
+def ask(competition, models, rounds=5, signal=lambda model, i: 1.0):
+    """Rounds one minute apart on a tape that rises by one a minute, from 100."""
+    put_candles(START - MINUTE, [100.0 + i for i in range(rounds + 2)])
+    return [
+        make_round(
+            competition,
+            START + i * MINUTE,
+            {model: signal(model, i) for model in models},
+        )
+        for i in range(rounds)
+    ]
+
+
+def values_of(model):
+    return list(
+        Score.objects.filter(prediction__model=model)
+        .order_by("prediction__input__performed_at")
+        .values_list("value", flat=True)
+    )
+
+
+def test_due_rounds_end_scored_and_ranked(competition):
+    good, bad = make_models(competition, "good", "bad")
+    ask(competition, [good, bad], signal=lambda m, i: 1.0 if m == good else -1.0)
+    report = run_cycle(competition_id=competition.pk)
+    assert (report.resolved, report.scored, report.failed) == (5, 10, 0)
+    expected = [10_000 / (100 + i) for i in range(5)]
+    assert values_of(good) == pytest.approx(expected)
+    board = Leaderboard.objects.get(is_newest=True)
+    lines = list(board.entries.order_by("position").values_list("model__name", "rank"))
+    assert lines == [("Model good", 1), ("Model bad", 2)]
+    first = board.entries.get(rank=1)
+    assert first.metrics["score_recent"] == pytest.approx(sum(expected) / 5)
+    assert first.samples["score_recent"] == {"count": 5, "expected": 5}
+
+
+def test_a_second_cycle_changes_nothing(competition):
+    ask(competition, make_models(competition, "a", "b"))
+    run_cycle(competition_id=competition.pk)
+    scores, kept = list(Score.objects.values()), list(Snapshot.objects.values())
+    report = run_cycle(competition_id=competition.pk)
+    assert (report.resolved, report.scored) == (0, 0)
+    assert list(Score.objects.values()) == scores
+    assert list(Snapshot.objects.values()) == kept
+
+
+def poison(prediction, ground_truth):
+    match prediction.value:
+        case 1.0:
+            raise ZeroDivisionError("boom")
+        case 2.0:
+            return {"value": math.nan}
+        case 3.0:
+            return "seven"
+        case 4.0:
+            return {"success": False, "failed_reason": "no bet"}
+        case 5.0:
+            return {"value": 1.0, "note": "a\x00b"}
+        case 6.0:
+            return {}
+    return {"value": prediction.value}
+
+
+def test_a_poisonous_prediction_fails_alone_with_its_reason(competition, rewire):
+    rewire(scoring_function=poison)
+    models = make_models(competition, *"0123456")
+    ask(competition, models, rounds=1, signal=lambda m, i: float(m.model_id))
+    report = run_cycle(competition_id=competition.pk)
+    assert (report.scored, report.failed) == (1, 6)
+    reasons = dict(
+        Score.objects.filter(success=False).values_list(
+            "prediction__model__model_id", "failed_reason"
+        )
+    )
+    assert reasons["1"] == "ZeroDivisionError: boom"
+    assert "finite number" in reasons["2"]
+    assert reasons["3"].startswith("the score does not fit the score type: Input")
+    assert reasons["4"] == "no bet"
+    assert "NUL" in reasons["5"]
+    assert reasons["6"] == "value was None; a score is a number"
+    assert values_of(models[0]) == [0.0]
+
+
+def test_an_output_that_does_not_fit_is_failed_not_replaced(competition):
+    [model] = make_models(competition, "a")
+    put_candles(START - MINUTE, [100.0, 101.0, 102.0])
+    make_round(competition, START, {model: {"other": 1}})
+    run_cycle(competition_id=competition.pk)
+    reason = Score.objects.get().failed_reason
+    assert reason == (
+        "the stored output does not fit the output type: value: Field required"
+    )
+
+
+def test_absent_and_failed_predictions_get_no_score_but_count_as_expected(competition):
+    models = answering, absent, failing = make_models(competition, "a", "b", "c")
+    answers = {answering: 1.0, absent: None, failing: "it crashed"}
+    ask(competition, models, rounds=3, signal=lambda m, i: answers[m])
+    run_cycle(competition_id=competition.pk)
+    assert Score.objects.count() == 3
+    counts = {
+        s.model_id: (s.prediction_count, s.expected_count, s.value is None)
+        for s in Snapshot.objects.all()
+    }
+    assert counts[answering.pk] == (3, 3, False)
+    assert counts[absent.pk] == counts[failing.pk] == (0, 3, True)
+
+
+def test_statuses_are_derived(competition, rewire):
+    rewire(scoring_function=poison)
+    models = make_models(competition, "good", "raising", "absent", "failed")
+    answers = dict(zip(models, (0.5, 1.0, None, "it crashed"), strict=True))
+    ask(competition, models, rounds=1, signal=lambda m, i: answers[m])
+
+    def statuses():
+        rows = with_status(Prediction.objects.order_by("model_id"))
+        return list(rows.values_list("status", flat=True))
+
+    assert statuses() == ["PENDING", "PENDING", "ABSENT", "FAILED"]
+    run_cycle(competition_id=competition.pk)
+    assert statuses() == ["SCORED", "FAILED", "ABSENT", "FAILED"]
+
+
+def test_a_waiting_round_does_not_block_those_behind_it(competition, monkeypatch):
+    monkeypatch.setattr(cycle, "PREDICTIONS_A_BATCH", 0)  # one round a batch
+    [model] = make_models(competition, "a")
+    stuck = [
+        make_round(
+            competition, START - (i + 2) * MINUTE, {model: 1.0}, subject="NOFEED"
+        )
+        for i in range(3)
+    ]
+    ask(competition, [model], rounds=2)
+    report = run_cycle(competition_id=competition.pk)
+    assert (report.resolved, report.waiting) == (2, 3)
+    statuses = Input.objects.filter(pk__in=[r.pk for r in stuck]).values_list("status")
+    assert set(statuses) == {("RECEIVED",)}
+
+
+def test_an_unresolvable_round_keeps_its_reason_and_gets_no_scores(competition):
+    [model] = make_models(competition, "a")
+    put_candles(START, [100.0, None, 120.0])
+    round_ = make_round(competition, START + MINUTE, {model: 1.0})
+    report = run_cycle(competition_id=competition.pk)
+    round_.refresh_from_db()
+    assert report.unresolvable == 1
+    assert round_.status == "UNRESOLVABLE"
+    assert round_.reason.startswith("the tape has a gap")
+    assert not Score.objects.exists()
+
+
+def test_statements_do_not_depend_on_models_or_rounds(competition):
+    def count(models, rounds):
+        Input.objects.all().delete()
+        Snapshot.objects.all().delete()
+        Leaderboard.objects.all().delete()
+        ask(competition, models, rounds=rounds)
+        with CaptureQueriesContext(
+            connection,
+        ) as seen:
+            run_cycle(competition_id=competition.pk)
+        return len(seen)
+
+    few = make_models(competition, "a", "b")
+    small = count(few, 2)
+    many = few + make_models(competition, *(f"m{i}" for i in range(20)))
+    assert count(many, 15) == small
+
+
+@pytest.mark.parametrize("step", ["snapshots.refresh", "leaderboard.publish"])
+def test_a_cycle_that_died_half_way_is_completed_by_the_next(
+    competition, monkeypatch, step
+):
+    ask(competition, make_models(competition, "a", "b"))
+    with monkeypatch.context() as patch:
+        module, name = step.split(".")
+        patch.setattr(
+            {"snapshots": snapshots, "leaderboard": leaderboard}[module],
+            name,
+            lambda **kwargs: (_ for _ in ()).throw(RuntimeError("killed")),
+        )
+        with pytest.raises(RuntimeError, match="killed"):
+            run_cycle(competition_id=competition.pk)
+    assert Score.objects.count() == 10
+    assert not Leaderboard.objects.exists()
+    report = run_cycle(competition_id=competition.pk)
+    assert (report.resolved, report.rebuilt) == (0, True)
+    assert Score.objects.count() == 10
+    entry = Leaderboard.objects.get().entries.first()
+    assert entry.prediction_count == 5
+
+
+def test_a_batch_that_dies_leaves_its_rounds_due(competition, monkeypatch):
+    ask(competition, make_models(competition, "a"))
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            cycle, "_end_rounds", lambda *args: (_ for _ in ()).throw(RuntimeError)
+        )
+        with pytest.raises(RuntimeError):
+            run_cycle(competition_id=competition.pk)
+    assert not Score.objects.exists()
+    assert run_cycle(competition_id=competition.pk).scored == 5
+
+
+def test_a_due_competition_is_claimed_once_and_moves_on_the_grid(competition, at):
+    competition.score_interval_s = 10
+    competition.next_score_at = NOW - timedelta(seconds=3)
+    competition.save()
+    with at(NOW + timedelta(seconds=4)):
+        assert claim_due() == [competition.pk]
+        assert claim_due() == []
+    competition.refresh_from_db()
+    assert competition.next_score_at == NOW + timedelta(seconds=10)
+
+
+def test_nothing_due_costs_one_statement(competition, django_assert_num_queries):
+    Competition.objects.update(next_score_at=NOW + MINUTE)
+    with django_assert_num_queries(1):
+        assert claim_due() == []

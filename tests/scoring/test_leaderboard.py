@@ -1,0 +1,180 @@
+import random
+from datetime import timedelta
+
+import pytest
+from django.db.models import F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from competitions.contract import Aggregation, CrunchConfig
+from competitions.models import ParticipantModel
+from competitions.slots import wire
+from scoring.leaderboard import Standing, publish, ranked, standings
+from scoring.models import Leaderboard, Snapshot
+from tests.conftest import NOW
+from tests.scoring.factories import make_models
+
+HOUR = timedelta(hours=1)
+WIRING = wire(CrunchConfig(), {})
+
+
+def snap(model, hours_ago, value, count=1, **summary):
+    start = NOW - hours_ago * HOUR
+    return Snapshot.objects.create(
+        model=model,
+        period_start=start,
+        period_end=start + HOUR,
+        prediction_count=count if value is not None else 0,
+        expected_count=count,
+        value=value,
+        result_summary={"value": value, **summary},
+        content_hash="",
+        is_closed=True,
+        created_at=NOW,
+        updated_at=NOW,
+    )
+
+
+def lines_at(competition, as_of=NOW, wiring=WIRING):
+    found = standings(competition=competition, wiring=wiring, as_of=as_of)
+    return {line.model.model_id: line for line in found}
+
+
+def test_windows_are_count_weighted_and_half_open(competition):
+    [model] = make_models(competition, "a")
+    snap(model, 1, 1.0, count=3)
+    snap(model, 24, 5.0, count=1)  # [now - 24 h, now - 23 h): in
+    snap(model, 25, 100.0)  # ends at now - 24 h: out of the shortest window
+    snap(model, 0, 100.0)  # begins at now: out
+    metrics = lines_at(competition)["a"].metrics
+    assert metrics["score_recent"] == 2.0
+    assert metrics["score_steady"] == metrics["score_anchor"] == 108 / 5
+
+
+def test_an_empty_window_is_unknown_not_zero(competition):
+    [model] = make_models(competition, "a")
+    snap(model, 50, -2.0)
+    line = lines_at(competition)["a"]
+    assert line.metrics["score_recent"] is None
+    assert line.metrics["score_steady"] == -2.0
+    assert line.samples["score_recent"] == {"count": 0, "expected": 0}
+
+
+def test_coverage_counts_what_was_expected(competition):
+    [model] = make_models(competition, "a")
+    snap(model, 1, 1.0, count=3)
+    snap(model, 2, None, count=5)
+    assert lines_at(competition)["a"].samples["score_recent"] == {
+        "count": 3,
+        "expected": 8,
+    }
+
+
+@pytest.mark.parametrize(("direction", "order"), [("desc", "cbad"), ("asc", "abcd")])
+def test_unknown_ranks_last_in_both_directions(competition, direction, order):
+    a, b, c, _ = make_models(competition, *"abcd")
+    for model, value in ((a, -1.0), (b, 0.0), (c, 2.0)):
+        snap(model, 1, value)
+    config = CrunchConfig(aggregation=Aggregation(ranking_direction=direction))
+    found = lines_at(competition, wiring=wire(config, {}))
+    assert list(found) == list(order)
+    assert [line.rank for line in found.values()] == [1, 2, 3, 4]
+
+
+def test_a_metric_can_be_the_ranking_key(competition):
+    a, b = make_models(competition, *"ab")
+    snap(a, 1, 9.0, ic=0.1)
+    snap(b, 1, 1.0, ic=0.3, count=1)
+    snap(b, 2, 1.0, ic=None)
+    config = CrunchConfig(aggregation=Aggregation(ranking_key="ic"))
+    found = lines_at(competition, wiring=wire(config, {}))
+    assert [(k, line.value) for k, line in found.items()] == [("b", 0.3), ("a", 0.1)]
+
+
+def test_virtual_models_are_listed_without_a_rank(competition):
+    a, b, ghost = make_models(competition, *"abg")
+    ParticipantModel.objects.filter(pk=ghost.pk).update(is_virtual=True)
+    for model, value in ((a, 1.0), (ghost, 2.0), (b, 3.0)):
+        snap(model, 1, value)
+    found = lines_at(competition)
+    assert [(k, x.position, x.rank) for k, x in found.items()] == [
+        ("b", 1, 1),
+        ("g", 2, None),
+        ("a", 3, 2),
+    ]
+
+
+def test_a_model_that_left_is_listed_while_it_has_scores(competition):
+    a, b = make_models(competition, *"ab")
+    ParticipantModel.objects.update(state="STOPPED")
+    snap(a, 100, 1.0)
+    snap(b, 200, 1.0)
+    assert list(lines_at(competition)) == ["a"]
+
+
+def line(model_id, value):
+    return Standing(
+        model=ParticipantModel(model_id=model_id), metrics={}, samples={}, value=value
+    )
+
+
+@settings(deadline=None)
+@given(
+    st.dictionaries(
+        st.text("abcdef", min_size=1, max_size=4),
+        st.one_of(st.none(), st.sampled_from([-1.0, 0.0, 0.5, 2.0])),
+        max_size=12,
+    ),
+    st.randoms(use_true_random=False),
+)
+def test_ranking_does_not_depend_on_the_order_of_the_input(values, shuffle):
+    lines = [line(key, value) for key, value in values.items()]
+    shuffled = random.Random(shuffle.random()).sample(lines, len(lines))
+    assert ranked(lines, WIRING) == ranked(shuffled, WIRING)
+    ordered = [x.value for x in ranked(lines, WIRING)]
+    known = [value for value in ordered if value is not None]
+    assert known == sorted(known, reverse=True)
+    assert ordered[: len(known)] == known
+
+
+def test_the_newest_board_replaces_that_of_its_hour_and_past_hours_stay(competition):
+    make_models(competition, "a")
+    for minutes in (0, 5, 59, 60, 61):
+        publish(
+            competition=competition,
+            wiring=WIRING,
+            now=NOW + timedelta(minutes=minutes),
+        )
+    boards = Leaderboard.objects.order_by("as_of").values_list(F("as_of"), "is_newest")
+    tick = timedelta.resolution
+    assert list(boards) == [
+        (NOW + timedelta(minutes=59) + tick, False),
+        (NOW + timedelta(minutes=61) + tick, True),
+    ]
+
+
+REVERSED = "tests.scoring.test_leaderboard:worst_first"
+LOSSY = "tests.scoring.test_leaderboard:forgets_one"
+
+
+def worst_first(entries):
+    return [{**e, "rank": len(entries) - i} for i, e in enumerate(entries)]
+
+
+def forgets_one(entries):
+    return [{**e, "rank": 1} for e in entries[1:]]
+
+
+def test_a_ranker_of_the_operator_decides_the_order(competition):
+    a, b = make_models(competition, *"ab")
+    snap(a, 1, 2.0)
+    snap(b, 1, 1.0)
+    wiring = wire(CrunchConfig(), {"LEADERBOARD_RANKER": REVERSED})
+    assert list(lines_at(competition, wiring=wiring)) == ["b", "a"]
+
+
+def test_a_ranker_that_loses_a_model_is_refused(competition):
+    make_models(competition, *"ab")
+    wiring = wire(CrunchConfig(), {"LEADERBOARD_RANKER": LOSSY})
+    with pytest.raises(ValueError, match="must return each entry once"):
+        lines_at(competition, wiring=wiring)

@@ -1,0 +1,104 @@
+from datetime import timedelta
+
+import pytest
+
+from competitions.contract import CrunchConfig
+from competitions.models import Input
+from competitions.slots import wire
+from scoring import snapshots
+from scoring.cycle import run_cycle
+from scoring.models import Snapshot
+from scoring.snapshots import Period
+from tests.conftest import NOW
+from tests.scoring.factories import make_models, make_round, put_candles
+
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+
+
+@pytest.fixture
+def market(competition):
+    """Two hours of candles around NOW that rise by one a minute from 100."""
+    put_candles(NOW - 62 * MINUTE, [100.0 + i for i in range(180)])
+    return competition
+
+
+def score_round(competition, at, performed_at, answers):
+    make_round(competition, performed_at, answers)
+    with at(performed_at + MINUTE):
+        run_cycle(competition_id=competition.pk)
+
+
+def test_a_score_belongs_to_the_period_in_which_its_round_was_resolved(market, at):
+    [model] = make_models(market, "a")
+    score_round(market, at, NOW - 2 * MINUTE, {model: 1.0})  # resolved 11:59
+    score_round(market, at, NOW - MINUTE, {model: 1.0})  # resolved 12:00 sharp
+    periods = Snapshot.objects.order_by("period_start").values_list(
+        "period_start", "period_end", "prediction_count", "is_closed"
+    )
+    assert list(periods) == [
+        (NOW - HOUR, NOW, 1, True),
+        (NOW, NOW + HOUR, 1, False),
+    ]
+
+
+def test_a_closed_snapshot_never_changes(market, at):
+    [model] = make_models(market, "a")
+    score_round(market, at, NOW - 2 * MINUTE, {model: 1.0})
+    with at(NOW):
+        run_cycle(competition_id=market.pk)
+    [closed] = Snapshot.objects.values()
+    score_round(market, at, NOW + 5 * MINUTE, {model: -1.0})
+    assert Snapshot.objects.filter(is_closed=True).values().get() == closed
+
+
+def test_a_worker_whose_clock_is_behind_scores_into_the_open_period(market, at):
+    [model] = make_models(market, "a")
+    score_round(market, at, NOW - 2 * MINUTE, {model: 1.0})
+    with at(NOW):
+        run_cycle(competition_id=market.pk)
+    late = make_round(market, NOW - 3 * MINUTE, {model: 1.0})
+    with at(NOW - MINUTE):
+        run_cycle(competition_id=market.pk)
+    late.refresh_from_db()
+    assert late.resolved_at == NOW
+    assert Snapshot.objects.get(is_closed=False).prediction_count == 1
+
+
+def test_rebuilding_gives_the_same_content_hash(market, at):
+    models = make_models(market, "a", "b", "c")
+    for i in range(6):
+        answers = {m: (k + 1) * (-1) ** i * 0.1 for k, m in enumerate(models)}
+        score_round(market, at, NOW + i * MINUTE, answers)
+    wiring = wire(CrunchConfig(), {})
+    again = snapshots.build(
+        competition=market, wiring=wiring, period=Period(start=NOW, end=NOW + HOUR)
+    )
+    stored = dict(Snapshot.objects.values_list("model_id", "content_hash"))
+    assert {s.model_id: s.content_hash for s in again} == stored
+    assert len(set(stored.values())) == 3
+
+
+def test_the_summary_has_the_value_and_the_metrics(market, at):
+    model, other = make_models(market, "a", "b")
+    for i in range(4):
+        score_round(market, at, NOW + i * MINUTE, {model: 1.0 + i, other: 2.0})
+    summary = Snapshot.objects.get(model=model).result_summary
+    assert set(summary) == {
+        *("value", "ic", "ic_sharpe", "hit_rate", "max_drawdown", "model_correlation")
+    }
+    assert summary["ic"] == -1.0  # signals rise, returns fall
+    assert summary["hit_rate"] == 1.0
+    assert summary["model_correlation"] is None  # the other never varies
+
+
+def test_a_voided_round_leaves_the_open_period(market, at):
+    model, other = make_models(market, "a", "b")
+    score_round(market, at, NOW, {model: 1.0})
+    score_round(market, at, NOW + MINUTE, {model: 1.0, other: 1.0})
+    Input.objects.filter(performed_at=NOW + MINUTE).update(status="VOID")
+    with at(NOW + 10 * MINUTE):
+        snapshots.refresh(
+            competition=market, wiring=wire(CrunchConfig(), {}), now=NOW + 10 * MINUTE
+        )
+    [left] = Snapshot.objects.all()
+    assert (left.model, left.prediction_count) == (model, 1)

@@ -1,0 +1,178 @@
+from datetime import timedelta
+
+import pytest
+
+from competitions.contract import CrunchConfig
+from competitions.models import Input
+from competitions.slots import wire
+from scoring import truth
+from tests.conftest import NOW
+from tests.scoring.factories import make_round, put_candles
+
+MINUTE = timedelta(minutes=1)
+START = NOW - 10 * MINUTE
+
+
+def resolve(competition, *rounds, now=NOW, **config):
+    wiring = wire(CrunchConfig(**config), {})
+    return truth.resolve(competition=competition, wiring=wiring, rounds=rounds, now=now)
+
+
+def test_both_ends_are_the_last_candles_closed_by_then(competition):
+    put_candles(START, [100.0, 110.0, 121.0])  # close at START + 1, 2, 3 minutes
+    round_ = make_round(competition, START + timedelta(seconds=70), {})
+    [found] = resolve(competition, round_)
+    assert found.actuals == {
+        "entry_price": 100.0,
+        "resolved_price": 110.0,
+        "actual_return": pytest.approx(0.1),
+        "direction_up": True,
+    }
+    assert found.provenance == {
+        "from": "tape",
+        "source": "simulated",
+        "subject": "BTCUSDT",
+        "kind": "candle",
+        "granularity": "1m",
+        "entry_closed_at": (START + MINUTE).isoformat(),
+        "resolved_closed_at": (START + 2 * MINUTE).isoformat(),
+        "entry_staleness_s": 0.0,
+        "staleness_s": 0.0,
+    }
+
+
+def test_a_candle_that_closes_at_the_very_instant_counts(competition):
+    put_candles(START, [100.0, 110.0])
+    [found] = resolve(competition, make_round(competition, START + MINUTE, {}))
+    assert found.actuals["entry_price"] == 100.0
+    assert found.actuals["resolved_price"] == 110.0
+
+
+def test_no_candle_after_the_round_is_looked_at(competition):
+    put_candles(START, [100.0, 110.0, 1e6, 1e6])
+    [found] = resolve(competition, make_round(competition, START + MINUTE, {}))
+    assert found.actuals["resolved_price"] == 110.0
+
+
+@pytest.mark.parametrize(
+    ("offset_s", "resolved"), [(0, 100.0), (15, 100.0), (30, 100.0), (45, 110.0)]
+)
+def test_fifteen_second_rounds_on_minute_candles_resolve(
+    competition, offset_s, resolved
+):
+    put_candles(START, [100.0, 110.0])
+    at = START + MINUTE + timedelta(seconds=offset_s)
+    [found] = resolve(competition, make_round(competition, at, {}, horizon_s=15))
+    assert found.actuals["resolved_price"] == resolved
+
+
+def test_a_round_waits_for_its_exit_candle(competition):
+    put_candles(START, [100.0])
+    assert resolve(competition, make_round(competition, START + MINUTE, {}))[
+        0
+    ].is_waiting
+
+
+def test_a_gap_with_something_newer_ends_the_round(competition):
+    put_candles(START, [100.0, None, 120.0])
+    [found] = resolve(competition, make_round(competition, START + MINUTE, {}))
+    assert found.reason == (
+        "the tape has a gap at the exit of the round: the last one before closed "
+        "60 s earlier, 12 s are allowed"
+    )
+
+
+def test_a_short_gap_is_bridged_by_the_last_candle_before(competition):
+    put_candles(START, [100.0, 110.0, None, 130.0])
+    round_ = make_round(competition, START + MINUTE, {}, horizon_s=120)
+    assert resolve(competition, round_)[0].reason
+    [found] = resolve(competition, round_, max_ground_truth_staleness_fraction=0.5)
+    assert found.actuals["resolved_price"] == 110.0
+    assert found.provenance["staleness_s"] == 60.0
+
+
+def test_staleness_fraction_zero_allows_any_gap(competition):
+    put_candles(START, [100.0, None, 120.0])
+    round_ = make_round(competition, START + MINUTE, {})
+    [found] = resolve(competition, round_, max_ground_truth_staleness_fraction=0)
+    assert found.actuals["resolved_price"] == 100.0
+
+
+def test_a_tape_that_begins_after_the_round_ends_it(competition):
+    put_candles(START + 3 * MINUTE, [100.0])
+    [found] = resolve(competition, make_round(competition, START + MINUTE, {}))
+    assert found.reason == (
+        "the tape has a gap at the entry of the round: the tape has no record before it"
+    )
+
+
+def test_waiting_ends_after_the_deadline_with_a_reason(competition):
+    round_ = make_round(competition, START, {})
+    end = round_.resolvable_at
+    assert resolve(competition, round_, now=end + truth.PATIENCE)[0].is_waiting
+    late = end + truth.PATIENCE + timedelta(seconds=1)
+    [found] = resolve(competition, round_, now=late)
+    assert found.reason == "no truth came within 1:00:00 after the end of the round"
+
+
+def test_a_horizon_of_zero_is_resolved_by_its_own_input(competition):
+    raw = {"actual_return": 0.5, "symbol": "BTCUSDT"}
+    round_ = make_round(competition, START, {}, horizon_s=0, raw_data=raw)
+    [found] = resolve(competition, round_)
+    assert (found.actuals, found.provenance) == (raw, {"from": "input"})
+
+
+def test_rounds_of_one_subject_never_use_anothers_prices(competition):
+    put_candles(START, [100.0, 110.0])
+    put_candles(START, [7.0, 14.0], subject="ETHUSDT")
+    a = make_round(competition, START + MINUTE, {})
+    b = make_round(
+        competition, START + MINUTE + timedelta(seconds=1), {}, subject="ETHUSDT"
+    )
+    returns = [t.actuals["actual_return"] for t in resolve(competition, a, b)]
+    assert returns == [pytest.approx(0.1), 1.0]
+
+
+def test_rounds_of_a_subject_share_two_reads_of_the_tape(
+    competition, django_assert_num_queries
+):
+    put_candles(START, [100.0 + i for i in range(9)])
+    rounds = [make_round(competition, START + i * MINUTE, {}) for i in range(1, 7)]
+    fresh = list(Input.objects.filter(pk__in=[r.pk for r in rounds]))
+    with django_assert_num_queries(0):  # the tape has connections of its own
+        found = resolve(competition, *fresh)
+    assert all(t.actuals for t in found)
+
+
+ORACLE = {}
+ORACLE_PATH = "tests.scoring.test_truth:oracle"
+
+
+def oracle(prediction):
+    return ORACLE["answer"](prediction)
+
+
+def ask_oracle(competition, *rounds):
+    wiring = wire(CrunchConfig(), {"GROUND_TRUTH_RESOLVER": ORACLE_PATH})
+    return truth.resolve(competition=competition, wiring=wiring, rounds=rounds, now=NOW)
+
+
+def test_a_resolver_of_the_operator_is_called_per_round(competition):
+    ORACLE["answer"] = lambda record: {"actual_return": float(record.pk)}
+    rounds = [make_round(competition, START + i * MINUTE, {}) for i in range(2)]
+    found = ask_oracle(competition, *rounds)
+    assert [t.actuals["actual_return"] for t in found] == [r.pk for r in rounds]
+    assert found[0].provenance == {"from": ORACLE_PATH}
+
+
+def test_a_raising_resolver_leaves_its_round_waiting_and_no_other(competition):
+    def answer(record):
+        if record.performed_at == START:
+            raise RuntimeError("no oracle")
+        return {"actual_return": 1.0}
+
+    ORACLE["answer"] = answer
+    rounds = [make_round(competition, START + i * MINUTE, {}) for i in range(2)]
+    first, second = ask_oracle(competition, *rounds)
+    assert first.is_waiting
+    assert second.actuals
