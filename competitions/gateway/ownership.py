@@ -52,10 +52,13 @@ class Ownership:
         """Free the lock at once, for the next owner."""
         if os.getpid() != self._pid:
             return
-        with contextlib.suppress(psycopg2.Error), self._turn:
-            # The server notices a closed connection only a moment later.
-            with self._connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock_all()")
+        # The server notices a closed connection only a moment later.
+        with (
+            contextlib.suppress(psycopg2.Error),
+            self._turn,
+            self._connection.cursor() as cursor,
+        ):
+            cursor.execute("SELECT pg_advisory_unlock_all()")
         self._connection.close()
 
 
