@@ -39,10 +39,20 @@ class Truth:
     actuals: dict[str, Any] | None = None
     provenance: dict[str, Any] | None = None
     reason: str = ""
+    is_void: bool = False
 
     @property
     def is_waiting(self) -> bool:
         return self.actuals is None and not self.reason
+
+    @property
+    def status(self) -> Input.Status:
+        """The status of a round that ends so."""
+        if self.is_void:
+            return Input.Status.VOID
+        if self.actuals is None:
+            return Input.Status.UNRESOLVABLE
+        return Input.Status.RESOLVED
 
 
 WAITING = Truth()
