@@ -41,7 +41,7 @@ class ReasonForm(forms.Form):
     )
 
 
-class ScheduleInline(TabularInline):  # type: ignore[misc]
+class ScheduleInline(TabularInline):
     model = ScheduledPrediction
     extra = 0
     can_delete = False
@@ -220,7 +220,7 @@ admin.site.unregister([User, Group])
 
 
 @admin.register(User)
-class OperatorAdmin(UserAdmin, SiteAdmin):  # type: ignore[type-arg]
+class OperatorAdmin(UserAdmin, SiteAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm

@@ -11,9 +11,11 @@ api: list[URLPattern | URLResolver] = [
     re_path(r"^healthz/?$", health.healthz, name="healthz"),
     re_path(r"^readyz/?$", health.readyz, name="readyz"),
     re_path(r"^info/?$", health.info, name="info"),
+    path("", include("feeds.urls")),
     path("", include("competitions.urls")),
     path("", include("scoring.urls")),
     path("", include("emissions.urls")),
+    path("", include("livepool.urls")),
     re_path(r"^schema/?$", SpectacularAPIView.as_view(), name="schema"),
     re_path(r"^docs/?$", SpectacularSwaggerView.as_view(), name="docs"),
 ]

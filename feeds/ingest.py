@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import structlog
 
-from feeds import clock
+from feeds import clock, health
 from feeds.errors import FeedError, ProviderError, ProviderSettingError
 from feeds.models import FeedSubscription
 from feeds.providers import registry
@@ -24,6 +24,7 @@ LEASE_S = 60.0
 TURN_S = 20.0
 LONGEST_BACKOFF_S = 300.0
 SETTING_BACKOFF_S = 3600.0
+MOST_REPAIRS = 20
 
 
 @dataclass
@@ -119,6 +120,42 @@ def _pull_from(subscription: FeedSubscription, source: str) -> Pulled:
             turn.is_complete = False
             break
     return turn
+
+
+def recent_gaps(subscription: FeedSubscription) -> list[tuple[datetime, datetime]]:
+    """Holes [start, end) in the subscription's newest hours."""
+    now = clock.now()
+    since = now - timedelta(hours=health.GAP_HOURS)
+    return health.gaps(subscription.key, since=since, until=now)
+
+
+def repair_gaps() -> int:
+    """Ask again for what the newest hours of each feed lack; returns what came.
+
+    An exchange that was closed has nothing to give: the gap stays, and is asked for
+    until it is no longer among the newest hours.
+    """
+    repaired = 0
+    for subscription in FeedSubscription.objects.filter(active=True):
+        provider = provider_of(subscription.source)
+        for start, end in recent_gaps(subscription)[:MOST_REPAIRS]:
+            request = FetchRequest(
+                subject=subscription.subject,
+                kind=subscription.kind,
+                granularity=subscription.granularity,
+                start=start,
+                end=end,
+                limit=provider.page_limit,
+            )
+            try:
+                for page in pages(provider, request):
+                    repaired += append(as_served(page, subscription)).new
+            except FeedError as error:
+                log.warning(
+                    "feed.repair_failed", feed=str(subscription), error=str(error)
+                )
+                break
+    return repaired
 
 
 def as_served(

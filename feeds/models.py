@@ -41,6 +41,14 @@ class FeedSubscription(models.Model):
     )
     next_poll_at = models.DateTimeField(null=True, blank=True)
     last_polled_at = models.DateTimeField(null=True, blank=True)
+    listened_at = models.DateTimeField(
+        null=True, blank=True, help_text="When `manage.py listen` last appended to it."
+    )
+    listening_lag_ms = models.FloatField(
+        null=True,
+        blank=True,
+        help_text="From an event to the tape, as last seen by `manage.py listen`.",
+    )
     serving_source = models.CharField(max_length=40, blank=True)
     last_error = models.TextField(blank=True)
     last_error_at = models.DateTimeField(null=True, blank=True)
@@ -215,6 +223,7 @@ class FeedIngestionState(models.Model):
     granularity = models.TextField()
     last_event_ts = models.DateTimeField(null=True)
     updated_at = models.DateTimeField()
+    record_count = models.BigIntegerField()
     meta = models.JSONField(db_column="meta_jsonb")
 
     class Meta:

@@ -1,8 +1,14 @@
 """Celery's entries to this app."""
 
+import uuid
+
 from celery import shared_task
 
-from feeds import clock, ingest, retention
+from feeds import backfill, clock, ingest, retention
+from feeds.models import BackfillJob
+
+# Below the soft time limit of prefork workers; a longer job takes turns.
+BACKFILL_TURN_S = 120.0
 
 
 @shared_task(name="feeds.ingest")
@@ -11,7 +17,22 @@ def ingest_due() -> None:
     ingest.ingest_due()
 
 
+@shared_task(name="feeds.backfill")
+def run_backfill_job(job_id: str) -> None:
+    """Work on one job; a second delivery finds it taken and does nothing."""
+    if backfill.run(job_id=uuid.UUID(job_id), turn_s=BACKFILL_TURN_S):
+        run_backfill_job.delay(job_id)
+
+
+@shared_task(name="feeds.resume_backfills")
+def resume_backfills() -> None:
+    """Take up the jobs that nobody works on: new ones, and those of dead workers."""
+    for job in BackfillJob.objects.orphaned(clock.now()).only("pk"):
+        run_backfill_job.apply_async([str(job.pk)], expires=15)
+
+
 @shared_task(name="feeds.maintain")
 def maintain() -> None:
-    """Make partitions ahead of time and drop those past retention."""
+    """Make partitions ahead of time, drop those past retention, repair gaps."""
     retention.maintain(now=clock.now())
+    ingest.repair_gaps()

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 import sqlalchemy as sa
+from django.db import connections
 
 from feeds import clock
 from feeds.tape.engine import dispose, transaction
@@ -30,6 +31,7 @@ def django_db_setup(django_db_setup):
     """The tape's own connections must be closed before the test database goes."""
     yield
     dispose()
+    connections["tape"].close()
 
 
 @pytest.fixture

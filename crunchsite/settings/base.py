@@ -32,6 +32,7 @@ INSTALLED_APPS = [
     "emissions.apps.EmissionsConfig",
     "scoring.apps.ScoringConfig",
     "competitions.apps.CompetitionsConfig",
+    "livepool.apps.LivepoolConfig",
     "feeds.apps.FeedsConfig",
     "unfold",
     "unfold.contrib.filters",

@@ -48,6 +48,16 @@ class Env(BaseSettings):
     model_runner_timeout_s: float = setting(
         5.0, "Wall-clock limit of one call to a model, in seconds.", gt=0
     )
+    secure_cert_dir: str = setting(
+        "",
+        "Folder with ca.crt, tls.crt and tls.key for models' nodes that ask for "
+        "mutual TLS. Empty: plain connections.",
+    )
+    gateway_cert_dir: str = setting(
+        "",
+        "Folder with tls.crt and tls.key for models behind a TLS gateway that asks "
+        "for signed tokens. Not together with SECURE_CERT_DIR.",
+    )
     model_base_classname: str = setting(
         "tracker.TrackerBase", "Base class that a participant's model derives from."
     )
@@ -62,7 +72,7 @@ class Env(BaseSettings):
 
     # Market data
     feed_source: str = setting(
-        "simulated", "Provider of market data: simulated, replay or binance."
+        "simulated", "Provider of market data: simulated, replay, binance or pyth."
     )
     feed_subjects: str = setting("BTCUSDT", "Subjects of the feed, comma separated.")
     feed_kind: str = setting("candle", "Kind of feed record.")
@@ -85,9 +95,25 @@ class Env(BaseSettings):
         "", "Parquet or CSV file of candles for FEED_SOURCE=replay."
     )
     feed_seed: int = setting(7, "Seed of the simulated exchange.")
+    feed_prune_export: bool = setting(
+        False, "Whether months past retention are written to Parquet before they go."
+    )
+    backfill_data_dir: Path = setting(
+        Path("data/backfill"), "Folder of the Parquet files of past market data."
+    )
     binance_api_url: str = setting(
         "https://api.binance.com/api", "Base URL of Binance's REST API."
     )
+    binance_futures_url: str = setting(
+        "https://fapi.binance.com/fapi", "Base URL of Binance's futures, for funding."
+    )
+    binance_stream_url: str = setting(
+        "wss://stream.binance.com:9443/", "Base URL of Binance's streams."
+    )
+    pyth_api_url: str = setting(
+        "https://hermes.pyth.network", "Base URL of Pyth prices (Hermes)."
+    )
+    pyth_api_key: str = setting("", "Bearer key for PYTH_API_URL.")
 
     # Time
     clock_speed: float = setting(
@@ -123,6 +149,36 @@ class Env(BaseSettings):
     ground_truth_resolver: str = setting("", "Callable slot, module:callable.")
     prediction_scope_builder: str = setting("", "Callable slot, module:callable.")
     predict_call_builder: str = setting("", "Callable slot, module:callable.")
+
+    # Live pool
+    publish_enabled: bool = setting(
+        True, "Whether releases are published; if not, every run is a dry run."
+    )
+    publish_mode: str = setting(
+        "core_major", "Profile of the published pool: core_major or broad_liquid."
+    )
+    livepool_source: str = setting(
+        "", "Feed source of the daily candles. Empty: FEED_SOURCE."
+    )
+    livepool_output_dir: Path = setting(
+        Path("data/output"), "Folder in which releases and shadow histories are built."
+    )
+    livepool_store_dir: Path = setting(
+        Path("var/livepool"), "Folder of the local store; unused with CLOUD_BUCKET."
+    )
+    livepool_signing_key_file: str = setting(
+        "", "Ed25519 private key (PEM) that signs releases. Empty: not signed."
+    )
+    cloud_bucket: str = setting(
+        "", "Google Cloud Storage bucket of the releases. Empty: the local store."
+    )
+    cloud_project_id: str = setting("", "Google Cloud project of the stores.")
+    firestore_collection: str = setting(
+        "strategy", "Collection of the live pool's summary document."
+    )
+    firestore_document: str = setting(
+        "CRYPTO_LIVE_POOL_ROTATION_LIVE_POOL", "Name of the summary document."
+    )
 
     # Site
     secret_key: str = setting(

@@ -24,9 +24,11 @@ from crunchsite.site.board import (
 from crunchsite.site.charts import line_chart, series_rows
 from crunchsite.site.predictions import predictions_of
 from crunchsite.site.series import on_one_grid, points_of, recent, rolling
-from crunchsite.site.status import closing_after, status_of
+from crunchsite.site.status import status_of
 from feeds import clock
-from feeds.models import FeedIngestionState, FeedSubscription
+from feeds.models import FeedIngestionState
+from feeds.pages import feed_context
+from livepool.pages import pool_context
 from scoring.models import Leaderboard, LeaderboardEntry
 
 REFRESH_S = 5
@@ -108,24 +110,15 @@ def model(request: HttpRequest, model_id: str) -> HttpResponse:
 @public
 def feeds(request: HttpRequest) -> HttpResponse:
     """What is on the tape and how fresh it is."""
-    states = list(FeedIngestionState.objects.order_by("id"))
-    subscriptions = {
-        (s.source, s.subject, s.kind, s.granularity): s
-        for s in FeedSubscription.objects.all()
-    }
-    rows = [
-        {
-            "feed": state,
-            "closed_at": state.last_event_ts
-            and state.last_event_ts + closing_after(state.kind, state.granularity),
-            "subscription": subscriptions.get(
-                (state.source, state.subject, state.kind, state.granularity)
-            ),
-        }
-        for state in states
-    ]
-    context = {"rows": rows, "refresh_s": REFRESH_S}
-    return page(request, "site/feeds.html", context, feeds=states)
+    context = feed_context(now=clock.now(), wanted=request.GET.get("feed"))
+    context["refresh_s"] = REFRESH_S
+    return page(request, "site/feeds.html", context)
+
+
+@public
+def livepool(request: HttpRequest) -> HttpResponse:
+    """The current pool, why it is so, and the ones before it."""
+    return page(request, "livepool/pool.html", pool_context())
 
 
 @public

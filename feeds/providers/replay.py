@@ -128,13 +128,14 @@ class Replay:
     """A recorded market on the site's clock; candles appear when they are closed."""
 
     name = "replay"
+    kinds = (CANDLE,)
     page_limit = 10_000
 
     def list_subjects(self) -> list[Subject]:
         return [
             Subject(
                 symbol,
-                (CANDLE,),
+                self.kinds,
                 tuple(
                     g
                     for g in STANDARD_GRANULARITIES
@@ -146,7 +147,7 @@ class Replay:
         ]
 
     def fetch(self, request: FetchRequest) -> list[FeedRecord]:
-        check_served(request, source=self.name, kinds=(CANDLE,))
+        check_served(request, source=self.name, kinds=self.kinds)
         path = Path(settings.ENV.feed_replay_path)
         market = load(path)
         if request.subject not in market:

@@ -168,17 +168,18 @@ class Simulated:
     """The exchange at the pace of the site's clock."""
 
     name = "simulated"
+    kinds = (CANDLE, TICK)
     page_limit = 10_000
 
     def list_subjects(self) -> list[Subject]:
         symbols = sorted({*settings.ENV.subjects, *BASE_PRICES})
         return [
-            Subject(symbol, (CANDLE, TICK), STANDARD_GRANULARITIES, self.name)
+            Subject(symbol, self.kinds, STANDARD_GRANULARITIES, self.name)
             for symbol in symbols
         ]
 
     def fetch(self, request: FetchRequest) -> list[FeedRecord]:
-        check_served(request, source=self.name, kinds=(CANDLE, TICK))
+        check_served(request, source=self.name, kinds=self.kinds)
         if not request.subject:
             raise UnknownSubjectError("subject was empty; give one like BTCUSDT")
         now = clock.now()

@@ -78,6 +78,13 @@ VALUE_CHECKS: dict[str, Callable[[Mapping[str, Any]], str | None]] = {
 }
 
 
+def refusal(record: FeedRecord, *, newest: datetime) -> str | None:
+    """Why a record is refused, whatever its feed; None for a sound one."""
+    return feed_problem(record.key) or problem(
+        record, newest=newest, length_s=seconds(record.granularity)
+    )
+
+
 def problem(record: FeedRecord, *, newest: datetime, length_s: int) -> str | None:
     """Why this record of a sound feed is refused, or None.
 

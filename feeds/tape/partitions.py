@@ -107,6 +107,19 @@ def rows_in_default() -> int:
 
 
 def drop(month: date) -> None:
+    """Drop a month, and take its records off its feeds' counts."""
+    name = f"{SCHEMA}.{name_of(month)}"
     with transaction() as connection:
         connection.execute(sa.text("SET LOCAL lock_timeout = '5s'"))
-        connection.execute(sa.text(f"DROP TABLE IF EXISTS {SCHEMA}.{name_of(month)}"))
+        connection.execute(sa.text(f"LOCK TABLE {name} IN ACCESS EXCLUSIVE MODE"))
+        connection.execute(
+            sa.text(
+                f"UPDATE {SCHEMA}.feed_ingestion_state AS state "
+                "SET record_count = record_count - lost.records FROM ("
+                "SELECT source, subject, kind, granularity, count(*) AS records "
+                f"FROM {name} GROUP BY source, subject, kind, granularity) AS lost "
+                "WHERE (state.source, state.subject, state.kind, state.granularity) "
+                "= (lost.source, lost.subject, lost.kind, lost.granularity)"
+            )
+        )
+        connection.execute(sa.text(f"DROP TABLE {name}"))

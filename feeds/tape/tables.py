@@ -43,6 +43,7 @@ feed_ingestion_state = sa.Table(
     *_dimensions(),
     sa.Column("last_event_ts", Instant),
     sa.Column("updated_at", Instant, nullable=False),
+    sa.Column("record_count", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("meta_jsonb", JSONB, nullable=False),
 )
 

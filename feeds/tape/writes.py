@@ -7,7 +7,7 @@ over calls, leave the same tape.
 
 import io
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -81,10 +81,11 @@ _UPSERT = """
         WHERE (excluded.is_closed OR NOT kept.is_closed)
           AND (kept.is_closed, kept.values_jsonb)
               IS DISTINCT FROM (excluded.is_closed, excluded.values_jsonb)
-        RETURNING revision
+        RETURNING source, subject, kind, granularity, revision
     )
-    SELECT count(*) FILTER (WHERE revision = 0), count(*) FILTER (WHERE revision > 0)
-    FROM written
+    SELECT source, subject, kind, granularity,
+           count(*) FILTER (WHERE revision = 0), count(*) FILTER (WHERE revision > 0)
+    FROM written GROUP BY source, subject, kind, granularity
 """
 
 
@@ -98,13 +99,15 @@ def append(
     """
     now = clock.now()
     accepted, refusals, given = _sort_out(records, newest=now + AHEAD)
-    new = updated = 0
+    new: Counter[FeedKey] = Counter()
+    updated = 0
     if accepted or refusals:
         with transaction() as connection:
             if accepted:
                 new, updated = _write(connection, accepted, now=now)
-                if move_watermark:
-                    _move_watermarks(connection, accepted, now=now)
+                _move_states(
+                    connection, accepted, new, now=now, move_watermark=move_watermark
+                )
             if refusals:
                 _note_refusals(connection, refusals, now=now)
     reasons: dict[str, int] = defaultdict(int)
@@ -113,9 +116,9 @@ def append(
         log.warning("feed.refused", feed=key.id, reason=reason, records=len(refused))
     refused_count = sum(reasons.values())
     return AppendResult(
-        new=new,
+        new=new.total(),
         updated=updated,
-        unchanged=given - refused_count - new - updated,
+        unchanged=given - refused_count - new.total() - updated,
         refused=refused_count,
         reasons=dict(reasons),
     )
@@ -163,7 +166,8 @@ def _line(record: FeedRecord) -> Line:
 
 def _write(
     connection: sa.Connection, accepted: Accepted, *, now: datetime
-) -> tuple[int, int]:
+) -> tuple[Counter[FeedKey], int]:
+    """Returns how many records of each feed are new, and how many were changed."""
     months = {
         date(at.year, at.month, 1)
         for feed in accepted.values()
@@ -184,24 +188,32 @@ def _write(
     cursor.close()
     columns = zip(*sorted(accepted), strict=True)
     names = ("sources", "subjects", "kinds", "granularities")
-    row = connection.execute(
+    rows = connection.execute(
         sa.text(_UPSERT),
         {"now": now, **{n: list(c) for n, c in zip(names, columns, strict=True)}},
-    ).one()
-    return row[0], row[1]
+    ).all()
+    new = Counter({FeedKey(*row[:4]): row[4] for row in rows})
+    return new, sum(row[5] for row in rows)
 
 
-def _move_watermarks(
-    connection: sa.Connection, accepted: Accepted, *, now: datetime
+def _move_states(
+    connection: sa.Connection,
+    accepted: Accepted,
+    new: Counter[FeedKey],
+    *,
+    now: datetime,
+    move_watermark: bool,
 ) -> None:
     states = [
         {
             "id": key.id,
             **key._asdict(),
             "last_event_ts": max(
-                (at for at, line in feed.items() if line.is_closed), default=None
+                (at for at, line in feed.items() if line.is_closed and move_watermark),
+                default=None,
             ),
             "updated_at": now,
+            "record_count": new[key],
             "meta_jsonb": {},
         }
         for key, feed in sorted(accepted.items())
@@ -217,6 +229,8 @@ def _move_watermarks(
                     statement.excluded.last_event_ts,
                 ),
                 "updated_at": statement.excluded.updated_at,
+                "record_count": feed_ingestion_state.c.record_count
+                + statement.excluded.record_count,
             },
         )
     )

@@ -151,7 +151,7 @@ def test_nothing_is_written_when_the_statement_fails(monkeypatch):
     append([candle(-2)])
     before = rows("*")
     monkeypatch.setattr(
-        "feeds.tape.writes._move_watermarks", lambda *a, **k: 1 / 0, raising=True
+        "feeds.tape.writes._move_states", lambda *a, **k: 1 / 0, raising=True
     )
     with pytest.raises(ZeroDivisionError):
         append([candle(-1)])

@@ -37,6 +37,7 @@ def upgrade() -> None:
             granularity text COLLATE "C" NOT NULL,
             last_event_ts timestamptz,
             updated_at timestamptz NOT NULL,
+            record_count bigint NOT NULL DEFAULT 0,
             meta_jsonb jsonb NOT NULL
         )
     """)

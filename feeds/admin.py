@@ -1,0 +1,137 @@
+"""Operators' pages of the feeds."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.models import CHANGE
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+
+from feeds import audit, backfill, clock, health, ingest
+from feeds.errors import FeedError
+from feeds.models import BackfillJob, FeedSubscription
+
+
+@admin.register(FeedSubscription)
+class FeedSubscriptionAdmin(ModelAdmin):
+    show_full_result_count = False
+    list_display = (
+        *("__str__", "active", "age", "lag", "missing", "serving_source"),
+        *("consecutive_errors", "last_error", "last_polled_at", "next_poll_at"),
+    )
+    list_filter = ("active", "source", "kind", "granularity")
+    search_fields = ("source", "subject", "last_error")
+    readonly_fields = (
+        *("next_poll_at", "last_polled_at", "serving_source", "listened_at"),
+        *("listening_lag_ms", "last_error", "last_error_at", "consecutive_errors"),
+        *("gaps", "created_at"),
+    )
+    actions = ("poll_now", "activate", "pause")
+
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        """Looks up the health of all rows at once."""
+        changelist = super().get_changelist_instance(request)
+        found = {row.subscription.pk: row for row in health.health(now=clock.now())}
+        for subscription in changelist.result_list:
+            subscription.health = found.get(subscription.pk)
+        return changelist
+
+    @admin.display(description="age of the newest record")
+    def age(self, subscription: Any) -> str:
+        row = subscription.health
+        return "-" if row is None or row.age_s is None else f"{row.age_s:.1f} s"
+
+    @admin.display(description="lag")
+    def lag(self, subscription: Any) -> str:
+        row = subscription.health
+        if row is None or row.lag_s is None:
+            return "-"
+        return f"{row.lag_s:.1f} s{', stale' if row.is_stale else ''}"
+
+    @admin.display(description=f"missing, {health.GAP_HOURS} h")
+    def missing(self, subscription: Any) -> str:
+        row = subscription.health
+        return "-" if row is None else str(row.missing)
+
+    @admin.display(description=f"gaps of the last {health.GAP_HOURS} hours")
+    def gaps(self, subscription: FeedSubscription) -> str:
+        found = ingest.recent_gaps(subscription)
+        return "\n".join(f"{start:%F %T} to {end:%F %T}" for start, end in found) or "-"
+
+    def save_model(
+        self, request: HttpRequest, obj: FeedSubscription, form: Any, change: bool
+    ) -> None:
+        if not change:
+            obj.created_at = clock.now()
+        obj.next_poll_at = None  # a changed setting is tried at once
+        super().save_model(request, obj, form, change)
+
+    @admin.action(description="Poll now")
+    def poll_now(
+        self, request: HttpRequest, queryset: QuerySet[FeedSubscription]
+    ) -> None:
+        self._change(request, queryset, "poll now", next_poll_at=None)
+
+    @admin.action(description="Activate")
+    def activate(
+        self, request: HttpRequest, queryset: QuerySet[FeedSubscription]
+    ) -> None:
+        self._change(request, queryset, "activated", active=True, next_poll_at=None)
+
+    @admin.action(description="Pause")
+    def pause(self, request: HttpRequest, queryset: QuerySet[FeedSubscription]) -> None:
+        self._change(request, queryset, "paused", active=False)
+
+    def _change(
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[FeedSubscription],
+        what: str,
+        **changes: Any,
+    ) -> None:
+        chosen = list(queryset)
+        queryset.update(**changes)
+        audit.note(request.user, chosen, flag=CHANGE, what=what)
+        self.message_user(request, f"{len(chosen)} subscriptions: {what}.")
+
+
+@admin.register(BackfillJob)
+class BackfillJobAdmin(ModelAdmin):
+    """Jobs are started by command or API; here they are watched and cancelled."""
+
+    show_full_result_count = False
+
+    list_display = (
+        *("__str__", "status", "sink", "progress", "records_written"),
+        *("records_refused", "error", "updated_at"),
+    )
+    list_filter = ("status", "sink", "source")
+    search_fields = ("source", "subject", "error")
+    actions = ("cancel",)
+
+    @admin.display(description="progress")
+    def progress(self, job: BackfillJob) -> str:
+        return f"{job.progress_pct:.1f} %"
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(
+        self, request: HttpRequest, obj: BackfillJob | None = None
+    ) -> bool:
+        return False
+
+    def has_cancel_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("feeds.change_backfilljob")
+
+    @admin.action(description="Cancel", permissions=["cancel"])
+    def cancel(self, request: HttpRequest, queryset: QuerySet[BackfillJob]) -> None:
+        for job in queryset:
+            try:
+                backfill.cancel(job_id=job.pk)
+            except FeedError as error:
+                self.message_user(request, f"{job}: {error}", messages.WARNING)
+            else:
+                audit.note(request.user, [job], flag=CHANGE, what="cancelled")

@@ -1,0 +1,383 @@
+"""The report API of market data and its backfill."""
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from django.contrib.admin.models import ADDITION, CHANGE
+from django.http import FileResponse, Http404, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.utils.http import http_date, quote_etag
+from django.views.decorators.http import condition
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers, status
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from feeds import audit, backfill, health
+from feeds.errors import FeedError
+from feeds.models import BackfillJob, FeedSubscription
+from feeds.records import FeedKey
+from feeds.tape.engine import transaction
+
+# Both vocabularies are understood.
+FILTERS = {
+    "source": ("source", "provider"),
+    "subject": ("subject", "asset"),
+    "kind": ("kind",),
+    "granularity": ("granularity",),
+}
+TAIL_DEFAULT, TAIL_MOST = 20, 200
+JOBS_MOST = 100
+
+_TAIL = """
+    SELECT state.id, record.* FROM tape.feed_ingestion_state AS state
+    CROSS JOIN LATERAL (
+        SELECT source, subject, kind, granularity, ts_event, ts_ingested, is_closed,
+               values_jsonb, meta_jsonb
+        FROM tape.feed_records AS record
+        WHERE record.source = state.source AND record.subject = state.subject
+          AND record.kind = state.kind AND record.granularity = state.granularity
+          AND (cast(:before AS timestamptz) IS NULL OR ts_event < :before
+               OR ts_event = :before AND state.id > :before_id)
+        ORDER BY ts_event DESC LIMIT :limit
+    ) AS record
+    WHERE (cast(:source AS text) IS NULL OR state.source = :source)
+      AND (cast(:subject AS text) IS NULL OR state.subject = :subject)
+      AND (cast(:kind AS text) IS NULL OR state.kind = :kind)
+      AND (cast(:granularity AS text) IS NULL OR state.granularity = :granularity)
+    ORDER BY record.ts_event DESC, state.id LIMIT :limit
+"""
+
+
+class FeedSummarySerializer(serializers.Serializer[Any]):
+    source = serializers.CharField()  # type: ignore[assignment]  # DRF takes it off the class
+    subject = serializers.CharField()
+    kind = serializers.CharField()
+    granularity = serializers.CharField()
+    record_count = serializers.IntegerField()
+    oldest_ts = serializers.DateTimeField(allow_null=True)
+    newest_ts = serializers.DateTimeField(allow_null=True)
+    watermark_ts = serializers.DateTimeField(allow_null=True)
+    watermark_updated_at = serializers.DateTimeField()
+
+
+class RecordSerializer(serializers.Serializer[Any]):
+    source = serializers.CharField()  # type: ignore[assignment]  # DRF takes it off the class
+    subject = serializers.CharField()
+    kind = serializers.CharField()
+    granularity = serializers.CharField()
+    ts_event = serializers.DateTimeField()
+    ts_ingested = serializers.DateTimeField()
+    is_closed = serializers.BooleanField()
+    values = serializers.JSONField(source="values_jsonb")
+    meta = serializers.JSONField(source="meta_jsonb")
+
+
+class BackfillRequestSerializer(serializers.Serializer[Any]):
+    source = serializers.CharField()  # type: ignore[assignment]  # DRF takes it off the class
+    subject = serializers.CharField()
+    kind = serializers.CharField(default="candle")
+    granularity = serializers.CharField(default="1m")
+    start = serializers.DateTimeField(help_text="Inclusive; UTC without an offset.")
+    end = serializers.DateTimeField(help_text="Exclusive.")
+    sink = serializers.ChoiceField(
+        BackfillJob.Sink.choices, default=BackfillJob.Sink.PARQUET
+    )
+
+    def to_internal_value(self, data: Any) -> Any:
+        named = dict(data)
+        for name, (_, *aliases) in FILTERS.items():
+            for alias in aliases:
+                named.setdefault(name, named.get(alias))
+        return super().to_internal_value(named)
+
+
+class BackfillJobSerializer(serializers.ModelSerializer[BackfillJob]):
+    start_ts = serializers.DateTimeField(source="start_at")
+    end_ts = serializers.DateTimeField(source="end_at")
+    cursor_ts = serializers.DateTimeField(source="cursor_at")
+    error = serializers.SerializerMethodField()
+    progress_pct = serializers.FloatField()
+
+    class Meta:
+        model = BackfillJob
+        fields = [
+            *("id", "source", "subject", "kind", "granularity", "sink"),
+            *("start_ts", "end_ts", "cursor_ts", "records_written", "records_refused"),
+            *("pages_fetched", "status", "error", "progress_pct"),
+            *("created_at", "updated_at"),
+        ]
+        read_only_fields = fields
+
+    def get_error(self, job: BackfillJob) -> str | None:
+        return job.error or None
+
+
+class FileSerializer(serializers.Serializer[Any]):
+    path = serializers.CharField()
+    records = serializers.IntegerField()
+    size_bytes = serializers.IntegerField()
+    date = serializers.DateField()
+
+
+class Feeds(APIView):
+    """What the tape holds, feed by feed."""
+
+    queryset = FeedSubscription.objects.none()
+
+    @extend_schema(responses=FeedSummarySerializer(many=True))
+    def get(self, request: Request) -> Response:
+        wanted = _filters(request)
+        found = [
+            summary
+            for summary in health.summaries()
+            if all(getattr(summary, name) == text for name, text in wanted.items())
+        ]
+        return Response(FeedSummarySerializer(found, many=True).data)
+
+
+class Tail(APIView):
+    """The newest records first; the Link header leads to the older ones."""
+
+    queryset = FeedSubscription.objects.none()
+
+    @extend_schema(
+        parameters=[
+            *(OpenApiParameter(name) for name in FILTERS),
+            OpenApiParameter("limit", int, description=f"1 to {TAIL_MOST}"),
+            OpenApiParameter("cursor", description="From the Link header."),
+        ],
+        responses=RecordSerializer(many=True),
+    )
+    def get(self, request: Request) -> Response:
+        limit = _limit(request)
+        before, before_id = _cursor(request)
+        wanted = _filters(request)
+        with transaction() as connection:
+            rows = connection.execute(
+                sa.text(_TAIL),
+                {
+                    **{name: wanted.get(name) for name in FILTERS},
+                    "before": before,
+                    "before_id": before_id,
+                    "limit": limit,
+                },
+            ).all()
+        response = Response(RecordSerializer(rows, many=True).data)
+        if len(rows) == limit:
+            query = request.query_params.copy()
+            query["cursor"] = f"{rows[-1].ts_event.isoformat()}~{rows[-1].id}"
+            address = request.build_absolute_uri(f"{request.path}?{query.urlencode()}")
+            response["Link"] = f'<{address}>; rel="next"'
+        return response
+
+
+class Backfill(APIView):
+    """Start the backfill of a feed."""
+
+    queryset = BackfillJob.objects.all()
+
+    @extend_schema(
+        request=BackfillRequestSerializer, responses={201: BackfillJobSerializer}
+    )
+    def post(self, request: Request) -> Response:
+        body = BackfillRequestSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        wanted = body.validated_data
+        try:
+            job = backfill.start(
+                key=FeedKey(*(wanted[name] for name in FeedKey._fields)),
+                start_at=wanted["start"],
+                end_at=wanted["end"],
+                sink=wanted["sink"],
+            )
+        except FeedError as error:
+            return _refused(error)
+        audit.note(request.user, [job], flag=ADDITION, what="started")
+        from feeds.tasks import run_backfill_job
+
+        run_backfill_job.delay_on_commit(str(job.pk))
+        return Response(BackfillJobSerializer(job).data, status.HTTP_201_CREATED)
+
+
+class BackfillJobs(APIView):
+    """The newest jobs."""
+
+    queryset = BackfillJob.objects.all()
+
+    @extend_schema(
+        parameters=[OpenApiParameter("status", enum=BackfillJob.Status.values)],
+        responses=BackfillJobSerializer(many=True),
+    )
+    def get(self, request: Request) -> Response:
+        jobs = BackfillJob.objects.all()
+        wanted = request.query_params.get("status")
+        if wanted is not None:
+            if wanted not in BackfillJob.Status.values:
+                raise ValidationError(
+                    {
+                        "status": f"was {wanted!r}; give "
+                        f"{', '.join(BackfillJob.Status.values)}"
+                    }
+                )
+            jobs = jobs.filter(status=wanted)
+        return Response(BackfillJobSerializer(jobs[:JOBS_MOST], many=True).data)
+
+
+class BackfillJobDetail(APIView):
+    """One job and how far it has come."""
+
+    queryset = BackfillJob.objects.all()
+
+    @extend_schema(responses=BackfillJobSerializer)
+    def get(self, request: Request, job_id: UUID) -> Response:
+        job = get_object_or_404(BackfillJob, pk=job_id)
+        return Response(BackfillJobSerializer(job).data)
+
+
+class BackfillCancel(APIView):
+    """End an unfinished job; what it wrote stays."""
+
+    queryset = BackfillJob.objects.all()
+
+    @extend_schema(request=None, responses=BackfillJobSerializer)
+    def post(self, request: Request, job_id: UUID) -> Response:
+        get_object_or_404(BackfillJob, pk=job_id)
+        try:
+            job = backfill.cancel(job_id=job_id)
+        except FeedError as error:
+            return _refused(error)
+        audit.note(request.user, [job], flag=CHANGE, what="cancelled")
+        return Response(BackfillJobSerializer(job).data)
+
+
+class DataIndex(APIView):
+    """The Parquet files that can be downloaded."""
+
+    queryset = BackfillJob.objects.all()
+
+    @extend_schema(responses=FileSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        from feeds import parquet
+
+        return Response(FileSerializer(parquet.index(), many=True).data)
+
+
+class DataFile(APIView):
+    """One Parquet file; understands If-None-Match and one byte range."""
+
+    queryset = BackfillJob.objects.all()
+
+    @extend_schema(responses={(200, "application/octet-stream"): bytes})
+    def get(self, request: Request, **parts: str) -> HttpResponse | FileResponse:
+        from feeds import parquet
+
+        path = parquet.locate(tuple(parts.values()))
+        if path is None:
+            raise Http404("no such file; /data/backfill/index lists what there is")
+        return send_file(request, path)
+
+
+def send_file(request: Request, path: Path) -> HttpResponse | FileResponse:
+    """The file, or what of it the request still needs (RFC 9110, 13 and 14)."""
+    stat = path.stat()
+    etag = quote_etag(f"{stat.st_mtime_ns:x}-{stat.st_size:x}")
+    modified = http_date(stat.st_mtime)
+
+    @condition(etag_func=lambda _: etag)
+    def answer(request: Request) -> HttpResponse | FileResponse:
+        wanted = request.headers.get("Range")
+        if wanted and request.headers.get("If-Range", etag) not in (etag, modified):
+            wanted = None  # the part they have is of another version
+        span = _byte_range(wanted, stat.st_size) if wanted else None
+        if span == ():
+            return HttpResponse(
+                status=416, headers={"Content-Range": f"bytes */{stat.st_size}"}
+            )
+        file = path.open("rb")
+        if span:
+            first, last = span
+            file.seek(first)
+            response = FileResponse(_Part(file, last - first + 1), status=206)
+            response["Content-Length"] = str(last - first + 1)
+            response["Content-Range"] = f"bytes {first}-{last}/{stat.st_size}"
+        else:
+            response = FileResponse(file)
+        response["Content-Type"] = "application/octet-stream"
+        response["Content-Disposition"] = f'attachment; filename="{path.name}"'
+        response["Accept-Ranges"] = "bytes"
+        response["Last-Modified"] = modified
+        return response
+
+    return answer(request)
+
+
+class _Part:
+    """A file that ends after `left` bytes."""
+
+    def __init__(self, file: Any, left: int) -> None:
+        self._file, self._left = file, left
+
+    def read(self, size: int = -1) -> bytes:
+        size = self._left if size < 0 else min(size, self._left)
+        data: bytes = self._file.read(size)
+        self._left -= len(data)
+        return data
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _byte_range(text: str, size: int) -> tuple[int, int] | tuple[()] | None:
+    """First and last byte; () for one that cannot be met, None for another form."""
+    match = re.fullmatch(r"bytes=(\d*)-(\d*)", text.strip())
+    if match is None or match.groups() == ("", ""):
+        return None
+    start, end = match.groups()
+    if not start:
+        first, last = max(0, size - int(end)), size - 1
+    else:
+        first, last = int(start), min(int(end or size), size - 1)
+    return (first, last) if first <= last else ()
+
+
+def _filters(request: Request) -> dict[str, str]:
+    return {
+        name: request.query_params[alias]
+        for name, aliases in FILTERS.items()
+        for alias in aliases
+        if alias in request.query_params
+    }
+
+
+def _limit(request: Request) -> int:
+    text = request.query_params.get("limit", str(TAIL_DEFAULT))
+    if not text.isdecimal() or not 1 <= int(text) <= TAIL_MOST:
+        raise ValidationError({"limit": f"was {text!r}; give 1 to {TAIL_MOST}"})
+    return int(text)
+
+
+def _cursor(request: Request) -> tuple[datetime | None, str]:
+    text = request.query_params.get("cursor")
+    if text is None:
+        return None, ""
+    try:
+        instant, feed = text.split("~")
+        before = datetime.fromisoformat(instant)
+    except ValueError:
+        raise ValidationError(
+            {"cursor": f"was {text!r}; take it from the Link header"}
+        ) from None
+    return before if before.tzinfo else before.replace(tzinfo=UTC), feed
+
+
+def _refused(error: FeedError) -> Response:
+    conflicts = (backfill.BackfillActiveError, backfill.BackfillOverError)
+    code = 409 if isinstance(error, conflicts) else 422
+    return Response({"code": error.code, "detail": str(error)}, code)

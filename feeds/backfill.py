@@ -1,0 +1,309 @@
+"""Backfill: the history of a feed, page by page, resumable at any point.
+
+A job's cursor moves only after its records are safely written, and by compare-and-set
+on the job's lease. So a job that is killed, taken over or run twice at worst writes the
+same records again, which changes nothing.
+"""
+
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import structlog
+from django.db import IntegrityError, transaction
+
+from feeds import clock, retention
+from feeds.errors import BadRangeError, FeedError, ProviderError
+from feeds.ingest import provider_of
+from feeds.models import BackfillJob
+from feeds.providers.base import FetchRequest, check_served, pages, step
+from feeds.records import FeedKey, FeedRecord
+from feeds.subscriptions import check_feed
+from feeds.tape.writes import append
+
+log = structlog.get_logger(__name__)
+
+Status, Sink = BackfillJob.Status, BackfillJob.Sink
+
+# Wall seconds.
+LEASE_S = 60.0
+SAVE_EVERY_S = 5.0
+SAVE_EVERY_RECORDS = 20_000
+RETRIES = 5
+
+
+class BackfillActiveError(FeedError):
+    code = "backfill_active"
+
+
+class BackfillOverError(FeedError):
+    code = "backfill_over"
+
+
+class _LostError(Exception):
+    """Cancelled, or taken over by another process."""
+
+
+def start(
+    *,
+    key: FeedKey,
+    start_at: datetime,
+    end_at: datetime,
+    sink: str = Sink.PARQUET,
+    page_size: int = 500,
+) -> BackfillJob:
+    """Create a pending job for [start_at, end_at).
+
+    Raises FeedError for an unknown feed, a range that makes no sense, and
+    BackfillActiveError when the feed has an unfinished job.
+    """
+    now = clock.now()
+    _check(key, start_at=start_at, end_at=end_at, sink=sink, now=now)
+    try:
+        with transaction.atomic():
+            return BackfillJob.objects.create(
+                **key._asdict(),
+                sink=sink,
+                start_at=start_at,
+                end_at=end_at,
+                cursor_at=start_at,
+                page_size=page_size,
+                created_at=now,
+                updated_at=now,
+            )
+    except IntegrityError:
+        raise BackfillActiveError(
+            f"a backfill of {key.id} is under way; wait for it or cancel it"
+        ) from None
+
+
+def start_or_resume(
+    *,
+    key: FeedKey,
+    start_at: datetime,
+    end_at: datetime,
+    sink: str,
+    page_size: int = 500,
+) -> BackfillJob:
+    """The newest unfinished job of exactly this work, pending again; or a new one."""
+    _check(key, start_at=start_at, end_at=end_at, sink=sink, now=clock.now())
+    job = (
+        BackfillJob.objects.filter(
+            **key._asdict(), start_at=start_at, end_at=end_at, sink=sink
+        )
+        .exclude(status=Status.COMPLETED)
+        .first()
+    )
+    if job is None:
+        return start(
+            key=key, start_at=start_at, end_at=end_at, sink=sink, page_size=page_size
+        )
+    BackfillJob.objects.filter(pk=job.pk).update(
+        status=Status.PENDING, lease=None, leased_until=None, page_size=page_size
+    )
+    job.refresh_from_db()
+    return job
+
+
+def _check(
+    key: FeedKey, *, start_at: datetime, end_at: datetime, sink: str, now: datetime
+) -> None:
+    check_feed(key)
+    check_served(key, source=key.source, kinds=provider_of(key.source).kinds)
+    if sink not in Sink.values:
+        raise FeedError(f"sink was {sink!r}; give {', '.join(Sink.values)}")
+    if start_at >= end_at:
+        raise BadRangeError(
+            f"from was {start_at:%Y-%m-%dT%H:%M:%SZ}, to was "
+            f"{end_at:%Y-%m-%dT%H:%M:%SZ}; from must lie before to"
+        )
+    if end_at > now:
+        raise BadRangeError(
+            f"to was {end_at:%Y-%m-%dT%H:%M:%SZ}, which lies in the future; "
+            f"it is {now:%Y-%m-%dT%H:%M:%SZ}"
+        )
+    oldest = retention.oldest_kept(now)
+    if sink != Sink.PARQUET and start_at < oldest:
+        raise BadRangeError(
+            f"from was {start_at:%Y-%m-%dT%H:%M:%SZ}, but the tape keeps records since "
+            f"{oldest:%Y-%m-%dT%H:%M:%SZ}; raise FEED_RECORD_TTL_DAYS, or backfill "
+            "into parquet"
+        )
+
+
+def cancel(*, job_id: uuid.UUID) -> BackfillJob:
+    """End an unfinished job; its worker stops at its next save."""
+    cancelled = (
+        BackfillJob.objects.active()
+        .filter(pk=job_id)
+        .update(status=Status.CANCELLED, lease=None, updated_at=clock.now())
+    )
+    job = BackfillJob.objects.get(pk=job_id)
+    if not cancelled:
+        raise BackfillOverError(f"the backfill is {job.status}; nothing to cancel")
+    return job
+
+
+@dataclass
+class _Batch:
+    """Fetched, not yet written."""
+
+    records: list[FeedRecord] = field(default_factory=list)
+    pages: int = 0
+    since: float = field(default_factory=time.monotonic)
+
+    def is_due(self) -> bool:
+        return (
+            len(self.records) >= SAVE_EVERY_RECORDS
+            or time.monotonic() - self.since > SAVE_EVERY_S
+        )
+
+
+def run(
+    *,
+    job_id: uuid.UUID,
+    turn_s: float | None = None,
+    on_progress: Callable[[BackfillJob], Any] | None = None,
+) -> bool:
+    """Work on a job that nobody else works on, for `turn_s` wall seconds or to its end.
+
+    Returns whether there is more to do. A failure is recorded on the job and raised;
+    an interrupt gives the job back with its cursor.
+    """
+    job = _claim(job_id)
+    if job is None:
+        return False
+    until = time.monotonic() + turn_s if turn_s is not None else None
+    try:
+        is_over = _work(job, until=until, on_progress=on_progress)
+        changes = (
+            {"status": Status.COMPLETED, "cursor_at": job.end_at}
+            if is_over
+            else {"leased_until": None}
+        )
+        _save(job, **changes)
+    except _LostError:
+        log.info("backfill.lost", job=str(job.pk))
+        return False
+    except BaseException as error:
+        _give_up(job, error)
+        raise
+    if on_progress is not None:
+        on_progress(job)
+    return not is_over
+
+
+def _claim(job_id: uuid.UUID) -> BackfillJob | None:
+    now = clock.now()
+    lease = uuid.uuid4()
+    claimed = (
+        BackfillJob.objects.orphaned(now)
+        .filter(pk=job_id)
+        .update(
+            status=Status.RUNNING,
+            lease=lease,
+            leased_until=now + clock.wall_seconds(LEASE_S),
+            updated_at=now,
+            error="",
+        )
+    )
+    return BackfillJob.objects.get(pk=job_id) if claimed else None
+
+
+def _work(
+    job: BackfillJob,
+    *,
+    until: float | None,
+    on_progress: Callable[[BackfillJob], Any] | None,
+) -> bool:
+    """Move the cursor to the end; False when the turn ended before."""
+    failures = 0
+    while True:
+        batch = _Batch()
+        try:
+            for page in pages(provider_of(job.source), _request(job)):
+                batch.records += page
+                batch.pages += 1
+                failures = 0
+                if batch.is_due():
+                    _flush(job, batch)
+                    batch = _Batch()
+                    if on_progress is not None:
+                        on_progress(job)
+                    if until is not None and time.monotonic() > until:
+                        return False
+        except ProviderError as error:
+            _flush(job, batch)
+            failures += 1
+            if failures > RETRIES:
+                raise
+            wait_s = error.retry_after_s or 2.0**failures
+            log.warning("backfill.waits", job=str(job.pk), s=wait_s, error=str(error))
+            _save(job, leased_until=_lease_end(wait_s))
+            time.sleep(wait_s)
+        else:
+            _flush(job, batch)
+            return True
+
+
+def _request(job: BackfillJob) -> FetchRequest:
+    return FetchRequest(
+        subject=job.subject,
+        kind=job.kind,
+        granularity=job.granularity,
+        start=job.cursor_at,
+        end=job.end_at,
+        limit=job.page_size,
+    )
+
+
+def _flush(job: BackfillJob, batch: _Batch) -> None:
+    """Write the batch, then move the cursor past it."""
+    if not batch.records:
+        return
+    refused = 0
+    if job.sink != Sink.PARQUET:
+        refused = append(batch.records, move_watermark=False).refused
+    if job.sink != Sink.TAPE:
+        from feeds import parquet
+
+        sound = parquet.sound(batch.records)
+        refused = max(refused, len(batch.records) - len(sound))
+        parquet.write(sound)
+    _save(
+        job,
+        cursor_at=batch.records[-1].ts_event + step(job.kind, job.granularity),
+        records_written=job.records_written + len(batch.records) - refused,
+        records_refused=job.records_refused + refused,
+        pages_fetched=job.pages_fetched + batch.pages,
+        leased_until=_lease_end(),
+    )
+
+
+def _lease_end(extra_s: float = 0.0) -> datetime:
+    return clock.now() + clock.wall_seconds(LEASE_S + extra_s)
+
+
+def _save(job: BackfillJob, **changes: Any) -> None:
+    """Write to the job while it is ours; raises _LostError when it is not."""
+    changes["updated_at"] = clock.now()
+    saved = BackfillJob.objects.filter(
+        pk=job.pk, lease=job.lease, status=Status.RUNNING
+    ).update(**changes)
+    if not saved:
+        raise _LostError
+    for name, value in changes.items():
+        setattr(job, name, value)
+
+
+def _give_up(job: BackfillJob, error: BaseException) -> None:
+    ours = BackfillJob.objects.filter(pk=job.pk, lease=job.lease, status=Status.RUNNING)
+    if isinstance(error, Exception):
+        text = str(error) or repr(error)
+        log.error("backfill.failed", job=str(job.pk), error=text)
+        ours.update(status=Status.FAILED, error=text, updated_at=clock.now())
+    else:
+        ours.update(status=Status.CANCELLED, lease=None, updated_at=clock.now())

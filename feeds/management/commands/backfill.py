@@ -1,0 +1,87 @@
+"""`manage.py backfill`: history into the tape or Parquet, with progress and resume."""
+
+from argparse import ArgumentParser
+from datetime import datetime
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
+
+from feeds import backfill, clock
+from feeds.errors import FeedError
+from feeds.models import BackfillJob
+from feeds.records import FeedKey
+
+
+class Command(BaseCommand):
+    help = (
+        "Fetches the history of feeds. The same command goes on where it was stopped."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--source", required=True)
+        parser.add_argument("--subject", required=True, help="several with commas")
+        parser.add_argument("--kind", default="candle")
+        parser.add_argument("--granularity", default="1m")
+        parser.add_argument("--from", required=True, dest="start", help="inclusive")
+        parser.add_argument("--to", required=True, dest="end", help="exclusive")
+        parser.add_argument(
+            "--sink", default=BackfillJob.Sink.TAPE, choices=BackfillJob.Sink.values
+        )
+        parser.add_argument("--page-size", type=int, default=1000)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        subjects = [s.strip() for s in options["subject"].split(",") if s.strip()]
+        try:
+            start_at = clock.parse_instant(options["start"], "--from")
+            end_at = clock.parse_instant(options["end"], "--to")
+            for subject in subjects:
+                key = FeedKey(
+                    options["source"], subject, options["kind"], options["granularity"]
+                )
+                job = backfill.start_or_resume(
+                    key=key,
+                    start_at=start_at,
+                    end_at=end_at,
+                    sink=options["sink"],
+                    page_size=options["page_size"],
+                )
+                self._run(job)
+        except (FeedError, ImproperlyConfigured, OSError) as error:
+            raise CommandError(str(error)) from None
+
+    def _run(self, job: BackfillJob) -> None:
+        if job.cursor_at > job.start_at:
+            self.stderr.write(f"{job.key.id}: going on from {job.cursor_at:%F %T}")
+        with tqdm(
+            total=_hours(job.start_at, job.end_at),
+            initial=_hours(job.start_at, job.cursor_at),
+            desc=job.key.id,
+            unit="h",
+            bar_format="{desc} {percentage:3.0f}% |{bar}| {postfix} "
+            "[{elapsed}, {remaining} left]",
+        ) as bar:
+
+            def show(job: BackfillJob) -> None:
+                bar.set_postfix_str(f"{job.records_written} records", refresh=False)
+                bar.update(_hours(job.start_at, job.cursor_at) - bar.n)
+
+            try:
+                backfill.run(job_id=job.pk, on_progress=show)
+            except KeyboardInterrupt:
+                raise CommandError(
+                    "stopped; the same command goes on from here", returncode=130
+                ) from None
+        job.refresh_from_db()
+        if job.status != BackfillJob.Status.COMPLETED:
+            raise CommandError(f"{job.key.id}: the backfill was {job.status}")
+        refused = f", {job.records_refused} refused" if job.records_refused else ""
+        self.stdout.write(
+            f"{job.key.id}: {job.records_written} records in "
+            f"{job.pages_fetched} pages{refused}"
+        )
+
+
+def _hours(start_at: datetime, end_at: datetime) -> float:
+    return (end_at - start_at).total_seconds() / 3600

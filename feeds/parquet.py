@@ -1,0 +1,204 @@
+"""History as files: one Parquet file for each feed and UTC day.
+
+`{base}/{source}/{subject}/{kind}/{granularity}/YYYY-MM-DD.parquet`. A file is merged,
+without repeats and sorted, and replaced at once: a reader sees the old or the new one.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from itertools import groupby, pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from django.conf import settings
+
+from feeds import clock
+from feeds.errors import FeedError
+from feeds.records import OHLCV, FeedKey, FeedRecord
+from feeds.tape.checks import AHEAD, NAME, refusal
+
+SCHEMA = pa.schema(
+    [
+        ("ts_event", pa.timestamp("us", tz="UTC")),
+        *((name, pa.string()) for name in FeedKey._fields),
+        *((name, pa.float64()) for name in OHLCV),
+        ("meta", pa.string()),
+    ]
+)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_DAY_US = 86_400_000_000
+
+
+class ParquetError(FeedError):
+    code = "parquet_file"
+
+
+@dataclass(frozen=True)
+class DayFile:
+    """One file of the store; `path` is relative to its base."""
+
+    path: str
+    records: int
+    size_bytes: int
+    date: date
+
+
+def base() -> Path:
+    return Path(settings.BASE_DIR, settings.ENV.backfill_data_dir)
+
+
+def write(records: Iterable[FeedRecord]) -> int:
+    """Merge closed records into their days' files; returns how many were given.
+
+    Of two records of one instant the last one stays. Raises ParquetError for a file
+    that cannot be read, which is left as it is, and OSError for a full disk.
+    """
+    written = 0
+    closed = (record for record in records if record.is_closed)
+    for key, group in groupby(closed, key=lambda record: record.key):
+        table = _table(key, list(group))
+        written += table.num_rows
+        folder = base().joinpath(*key)
+        folder.mkdir(parents=True, exist_ok=True)
+        with _locked(folder):
+            for day, part in _days(table):
+                _merge(folder / f"{day}.parquet", part)
+    return written
+
+
+def sound(records: Sequence[FeedRecord]) -> list[FeedRecord]:
+    """Those that the tape would not refuse."""
+    newest = clock.now() + AHEAD
+    return [record for record in records if refusal(record, newest=newest) is None]
+
+
+def index() -> list[DayFile]:
+    """The store's readable files, in the order of their paths."""
+    root = base()
+    files = []
+    for path in sorted(root.glob("*/*/*/*/*.parquet")):
+        stat = path.stat()
+        records = _row_count(path, stat.st_mtime_ns, stat.st_size)
+        if records is not None:
+            relative = path.relative_to(root).as_posix()
+            day = date.fromisoformat(path.stem)
+            files.append(DayFile(relative, records, stat.st_size, day))
+    return files
+
+
+def locate(parts: Sequence[str]) -> Path | None:
+    """The file of these path parts, or None: nothing outside the store is found."""
+    *names, filename = parts
+    if not all(NAME.fullmatch(name) for name in names):
+        return None
+    if not filename.endswith(".parquet") or not NAME.fullmatch(filename):
+        return None
+    root = base().resolve()
+    path = root.joinpath(*parts).resolve()
+    return path if path.is_relative_to(root) and path.is_file() else None
+
+
+def _table(key: FeedKey, records: list[FeedRecord]) -> pa.Table:
+    """Columns of one feed, sorted by instant, without repeats."""
+    count = len(records)
+    values = [record.values for record in records]
+    at = np.fromiter(
+        ((record.ts_event - _EPOCH) // _MICROSECOND for record in records),
+        np.int64,
+        count,
+    )
+    columns: dict[str, Any] = {"ts_event": pa.array(at).cast(pa.timestamp("us", "UTC"))}
+    for name, text in zip(key._fields, key, strict=True):
+        columns[name] = pa.repeat(text, count)
+    for name in OHLCV:
+        # A tick's price is its close, so that a backtest can read either.
+        other = "price" if name == "close" else name
+        columns[name] = pa.array(
+            [_number(row.get(name, row.get(other))) for row in values], pa.float64()
+        )
+    columns["meta"] = pa.array([_meta(record) for record in records], pa.string())
+    return _sorted(pa.table(columns, schema=SCHEMA))
+
+
+def _number(value: Any) -> float | None:
+    return value if isinstance(value, (int, float)) else None
+
+
+def _meta(record: FeedRecord) -> str:
+    if not record.meta and record.values.keys() == _CANDLE_KEYS:
+        return "{}"
+    extra = {k: v for k, v in record.values.items() if k not in OHLCV}
+    if record.meta:
+        extra["_record_meta"] = record.meta
+    return json.dumps(extra, allow_nan=False, separators=(",", ":"))
+
+
+_CANDLE_KEYS = frozenset(OHLCV)
+
+
+def _sorted(table: pa.Table) -> pa.Table:
+    """By instant; of equal instants the last row stays."""
+    at = table["ts_event"].cast(pa.int64()).to_numpy()
+    if (np.diff(at) > 0).all():
+        return table
+    order = np.argsort(at, kind="stable")
+    is_last = np.append(np.diff(at[order]) > 0, True)
+    return table.take(order[is_last])
+
+
+def _days(table: pa.Table) -> Iterator[tuple[date, pa.Table]]:
+    days = table["ts_event"].cast(pa.int64()).to_numpy() // _DAY_US
+    cuts = [0, *(np.flatnonzero(np.diff(days)) + 1).tolist(), len(days)]
+    for start, end in pairwise(cuts):
+        if start < end:
+            day = (_EPOCH + timedelta(days=int(days[start]))).date()
+            yield day, table.slice(start, end - start)
+
+
+def _merge(path: Path, part: pa.Table) -> None:
+    if path.exists():
+        try:
+            before = pq.ParquetFile(path).read()
+        except (pa.ArrowException, OSError) as error:
+            raise ParquetError(
+                f"{path} cannot be read ({error}); move it away, then run again"
+            ) from None
+        merged = _sorted(pa.concat_tables([before, part]))
+        if merged.equals(before):
+            return
+        part = merged
+    draft = path.with_suffix(".tmp")
+    try:
+        with draft.open("wb") as file:
+            pq.write_table(part, file)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """One writer a feed: two would each lose what the other had merged."""
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@lru_cache(maxsize=65_536)
+def _row_count(path: Path, mtime_ns: int, size: int) -> int | None:  # noqa: ARG001  a changed file is another key
+    try:
+        return int(pq.read_metadata(path).num_rows)
+    except (pa.ArrowException, OSError):
+        return None

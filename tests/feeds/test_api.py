@@ -1,0 +1,224 @@
+from datetime import timedelta
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
+
+from feeds import parquet
+from feeds.models import BackfillJob
+from feeds.tape.writes import append
+from tests.conftest import NOW
+from tests.feeds.factories import FEED, candle
+
+pytestmark = pytest.mark.usefixtures("tape", "frozen_clock")
+
+BODY = {
+    **FEED,
+    "start": (NOW - timedelta(hours=2)).isoformat(),
+    "end": (NOW - timedelta(hours=1)).isoformat(),
+}
+
+
+@pytest.fixture
+def operator(client):
+    user = User.objects.create_superuser("operator", password="x")
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def store(tmp_path, env):
+    env(backfill_data_dir=tmp_path / "backfill")
+    parquet.write([candle(-i) for i in range(1, 100)])
+    return "/data/backfill/simulated/BTCUSDT/candle/1m/2026-03-02.parquet"
+
+
+def test_feeds_say_what_the_tape_holds(client):
+    append([candle(-i) for i in range(1, 6)])
+    append([candle(-9, subject="ETHUSDT")])
+    answer = client.get("/reports/feeds")
+    assert answer.json()[0] == {
+        **FEED,
+        "record_count": 5,
+        "oldest_ts": "2026-03-02T11:55:00Z",
+        "newest_ts": "2026-03-02T11:59:00Z",
+        "watermark_ts": "2026-03-02T11:59:00Z",
+        "watermark_updated_at": "2026-03-02T12:00:00Z",
+    }
+    assert [f["subject"] for f in answer.json()] == ["BTCUSDT", "ETHUSDT"]
+    assert len(client.get("/reports/feeds?asset=ETHUSDT").json()) == 1
+    assert client.get("/reports/backfill/feeds").json() == answer.json()
+
+
+def test_the_count_of_records_is_kept_in_step(client):
+    for records in ([candle(-1), candle(-1)], [candle(-1, 50.0)], [candle(-2)]):
+        append(records)
+    assert client.get("/reports/feeds").json()[0]["record_count"] == 2
+
+
+def test_the_tail_is_newest_first(client):
+    append([candle(-i, 100.0 + i) for i in range(1, 31)])
+    rows = client.get("/reports/feeds/tail").json()
+    assert len(rows) == 20
+    assert rows[0] == {
+        **FEED,
+        "ts_event": "2026-03-02T11:59:00Z",
+        "ts_ingested": "2026-03-02T12:00:00Z",
+        "is_closed": True,
+        "values": candle(-1, 101.0).values,
+        "meta": {},
+    }
+
+
+def test_the_tail_is_read_page_by_page_without_loss(client):
+    append([candle(-i, subject=s) for i in range(1, 8) for s in ("A", "B", "C")])
+    address, seen = "/reports/feeds/tail?limit=4", []
+    while address:
+        answer = client.get(address)
+        seen += [(row["ts_event"], row["subject"]) for row in answer.json()]
+        link = answer.headers.get("Link", "")
+        address = link[1 : link.index(">")] if link else None
+    assert len(seen) == len(set(seen)) == 21
+    assert seen == sorted(seen, key=lambda row: (-int(row[0][14:16]), row[1]))
+
+
+def test_the_tail_is_one_statement(client, tape_statements):
+    append([candle(-i, subject=s) for i in range(1, 8) for s in ("A", "B", "C")])
+    with tape_statements() as seen:
+        client.get("/reports/feeds/tail")
+    assert len(seen) == 1
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=201", "limit=x", "cursor=x"])
+def test_a_bad_page_is_refused(client, query):
+    answer = client.get(f"/reports/feeds/tail?{query}")
+    assert answer.status_code == 422
+    assert "was" in str(answer.json())
+
+
+def post(client, **changes):
+    return client.post(
+        "/reports/backfill", {**BODY, **changes}, content_type="application/json"
+    )
+
+
+def test_a_backfill_is_started_once(operator, monkeypatch):
+    sent = []
+    monkeypatch.setattr("feeds.tasks.run_backfill_job.delay_on_commit", sent.append)
+    answer = post(operator)
+    assert answer.status_code == 201
+    job = answer.json()
+    assert (job["status"], job["error"], job["records_written"]) == ("pending", None, 0)
+    assert job["cursor_ts"] == job["start_ts"] == "2026-03-02T10:00:00Z"
+    assert sent == [job["id"]]
+    again = post(operator)
+    assert (again.status_code, again.json()["code"]) == (409, "backfill_active")
+    assert BackfillJob.objects.count() == 1
+    assert LogEntry.objects.get().change_message == "started"
+
+    assert (
+        operator.get(f"/reports/backfill/jobs/{job['id']}").json()["progress_pct"] == 0
+    )
+    assert len(operator.get("/reports/backfill/jobs?status=pending").json()) == 1
+    assert operator.get("/reports/backfill/jobs?status=failed").json() == []
+    assert operator.get("/reports/backfill/jobs?status=odd").status_code == 422
+    cancelled = operator.post(f"/reports/backfill/jobs/{job['id']}/cancel")
+    assert cancelled.json()["status"] == "cancelled"
+    again = operator.post(f"/reports/backfill/jobs/{job['id']}/cancel")
+    assert (again.status_code, again.json()["code"]) == (409, "backfill_over")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"source": "nyse"}, "nyse"),
+        ({"start": BODY["end"], "end": BODY["start"]}, "before"),
+        ({"end": "2036-01-01"}, "future"),
+        ({"start": "soon"}, "start"),
+        ({"sink": "tape"}, None),
+        ({"sink": "moon"}, "moon"),
+    ],
+)
+def test_a_backfill_without_sense_is_refused(operator, monkeypatch, changes, said):
+    monkeypatch.setattr("feeds.tasks.run_backfill_job.delay_on_commit", lambda job: job)
+    answer = post(operator, **changes)
+    if said is None:
+        assert answer.status_code == 201
+        return
+    assert answer.status_code == 422
+    assert said in str(answer.json())
+    assert not BackfillJob.objects.exists()
+
+
+def test_visitors_read_but_do_not_write(client, store):
+    for address in (
+        "/reports/feeds",
+        "/reports/feeds/tail",
+        "/reports/backfill/feeds",
+        "/reports/backfill/jobs",
+        "/data/backfill/index",
+        store,
+    ):
+        answer = client.get(address)
+        assert answer.status_code == 200, address
+        list(answer)
+    assert post(client).status_code == 403
+    job = BackfillJob.objects.create(
+        **FEED,
+        start_at=NOW - timedelta(hours=1),
+        end_at=NOW,
+        cursor_at=NOW,
+        created_at=NOW,
+        updated_at=NOW,
+    )
+    assert client.post(f"/reports/backfill/jobs/{job.pk}/cancel").status_code == 403
+
+
+def test_what_is_not_there_is_404(client, store):
+    for address in (
+        "/reports/backfill/jobs/6f1f0b3e-0000-4000-8000-000000000000",
+        store.replace("03-02", "03-03"),
+        store.replace("BTCUSDT", "..%2f.."),
+        store.replace("2026", "..%2f2026"),
+    ):
+        assert client.get(address).status_code == 404, address
+
+
+def test_files_are_listed_and_downloaded(client, store):
+    (entry,) = client.get("/data/backfill/index").json()
+    assert entry["path"] == store.removeprefix("/data/backfill/")
+    assert (entry["records"], entry["date"]) == (99, "2026-03-02")
+    answer = client.get(store)
+    body = b"".join(answer.streaming_content)
+    assert len(body) == entry["size_bytes"]
+    assert body[:4] == body[-4:] == b"PAR1"
+    assert answer["Content-Type"] == "application/octet-stream"
+    assert answer["Accept-Ranges"] == "bytes"
+
+
+def test_a_file_that_has_not_changed_is_not_sent_again(client, store):
+    first = client.get(store)
+    etag = first["ETag"]
+    list(first.streaming_content)
+    assert client.get(store, headers={"If-None-Match": etag}).status_code == 304
+    parquet.write([candle(-200)])
+    changed = client.get(store, headers={"If-None-Match": etag})
+    assert changed.status_code == 200
+    list(changed.streaming_content)
+
+
+def test_a_part_of_a_file_is_sent(client, store):
+    whole = b"".join(client.get(store).streaming_content)
+
+    def part(wanted, **headers):
+        answer = client.get(store, headers={"Range": wanted, **headers})
+        body = b"".join(answer.streaming_content) if answer.streaming else b""
+        return answer.status_code, answer.get("Content-Range"), body
+
+    size = len(whole)
+    assert part("bytes=0-3") == (206, f"bytes 0-3/{size}", whole[:4])
+    assert part("bytes=100-") == (206, f"bytes 100-{size - 1}/{size}", whole[100:])
+    assert part("bytes=-8") == (206, f"bytes {size - 8}-{size - 1}/{size}", whole[-8:])
+    assert part(f"bytes={size}-") == (416, f"bytes */{size}", b"")
+    assert part("bytes=0-1,4-5") == (200, None, whole)
+    assert part("bytes=0-3", **{"If-Range": '"other"'}) == (200, None, whole)

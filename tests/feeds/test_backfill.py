@@ -1,0 +1,262 @@
+import io
+import uuid
+from datetime import timedelta
+
+import pyarrow.parquet as pq
+import pytest
+import sqlalchemy as sa
+from django.core.management import CommandError, call_command
+
+from feeds import backfill, tasks
+from feeds.errors import BadRangeError, FeedError, ProviderError
+from feeds.models import BackfillJob
+from feeds.providers.simulated import Simulated
+from feeds.records import FeedKey
+from feeds.tape import reads
+from feeds.tape.engine import transaction
+from tests.conftest import NOW
+from tests.feeds.factories import FEED
+
+pytestmark = pytest.mark.usefixtures("tape", "frozen_clock")
+
+KEY = FeedKey(**FEED)
+SPAN = {"start_at": NOW - timedelta(hours=10), "end_at": NOW - timedelta(hours=5)}
+MINUTES = 300
+
+
+@pytest.fixture(autouse=True)
+def store(tmp_path, env):
+    env(backfill_data_dir=tmp_path / "backfill")
+    return tmp_path / "backfill"
+
+
+@pytest.fixture
+def each_page(monkeypatch):
+    """Save after every page."""
+    monkeypatch.setattr(backfill, "SAVE_EVERY_S", -1.0)
+
+
+def start(sink="tape", **changes):
+    return backfill.start(key=KEY, **{**SPAN, **changes}, sink=sink, page_size=50)
+
+
+def count():
+    with transaction() as connection:
+        return connection.scalar(sa.text("SELECT count(*) FROM tape.feed_records"))
+
+
+def fail_after(monkeypatch, pages, error):
+    """The exchange raises `error` once it has served this many pages."""
+    fetch, served = Simulated.fetch, []
+
+    def failing(self, request):
+        if len(served) >= pages:
+            raise error
+        served.append(request)
+        return fetch(self, request)
+
+    monkeypatch.setattr(Simulated, "fetch", failing)
+    return served
+
+
+def test_a_job_fills_the_tape_and_is_completed():
+    job = start()
+    assert backfill.run(job_id=job.pk) is False
+    job.refresh_from_db()
+    assert job.status == "completed"
+    assert (job.records_written, job.pages_fetched) == (MINUTES, 6)
+    assert job.progress_pct == 100.0
+    assert count() == MINUTES
+    assert reads.watermark(**FEED) is None  # history says nothing about the newest
+
+
+def test_a_job_fills_parquet_files(store):
+    job = start("parquet")
+    backfill.run(job_id=job.pk)
+    table = pq.read_table(store / "simulated/BTCUSDT/candle/1m")
+    assert table.num_rows == MINUTES
+    assert count() == 0
+
+
+def test_a_job_fills_both(store):
+    backfill.run(job_id=start("both").pk)
+    assert pq.read_table(store / "simulated/BTCUSDT/candle/1m").num_rows == MINUTES
+    assert count() == MINUTES
+
+
+def test_a_killed_job_goes_on_from_its_cursor(monkeypatch, at, each_page):
+    job = start()
+    with monkeypatch.context() as patch:
+        fail_after(patch, 3, SystemExit())
+        patch.setattr(backfill, "_give_up", lambda *_: None)  # SIGKILL says nothing
+        with pytest.raises(SystemExit):
+            backfill.run(job_id=job.pk)
+    job.refresh_from_db()
+    assert (job.status, count()) == ("running", 150)
+    assert job.progress_pct == 50.0
+    assert backfill.run(job_id=job.pk) is False  # still leased: nothing happens
+    assert count() == 150
+    with at(NOW + timedelta(seconds=61)):
+        served = fail_after(monkeypatch, 99, SystemExit())
+        backfill.run(job_id=job.pk)
+    job.refresh_from_db()
+    assert (job.status, count(), job.records_written) == ("completed", 300, 300)
+    assert served[0].start == SPAN["start_at"] + timedelta(minutes=150)
+
+
+def test_an_interrupted_command_goes_on(monkeypatch, each_page, capsys):
+    arguments = {
+        "source": "simulated",
+        "subject": "BTCUSDT,ETHUSDT",
+        "start": SPAN["start_at"].isoformat(),
+        "end": SPAN["end_at"].isoformat(),
+        "page_size": 50,
+    }
+    with monkeypatch.context() as patch:
+        fail_after(patch, 8, KeyboardInterrupt())
+        with pytest.raises(CommandError, match="stopped"):
+            call_command("backfill", **arguments)
+    assert count() == 400
+    out = io.StringIO()
+    served = fail_after(monkeypatch, 99, KeyboardInterrupt())
+    call_command("backfill", **arguments, stdout=out)
+    assert count() == 2 * MINUTES
+    eth = [request for request in served if request.subject == "ETHUSDT"]
+    assert eth[0].start == SPAN["start_at"] + timedelta(minutes=100)
+    assert "ETHUSDT:candle:1m: 300 records" in out.getvalue()
+    assert "going on from" in capsys.readouterr().err
+
+
+def test_one_job_a_feed_at_a_time():
+    start()
+    with pytest.raises(backfill.BackfillActiveError, match="under way"):
+        start()
+    other = KEY._replace(subject="ETHUSDT")
+    assert backfill.start(key=other, **SPAN).status == "pending"
+
+
+def test_a_cancelled_job_stops_at_its_next_save(monkeypatch, each_page):
+    job = start()
+    seen = []
+
+    def cancel(running):
+        seen.append(running.cursor_at)
+        backfill.cancel(job_id=job.pk)
+
+    assert backfill.run(job_id=job.pk, on_progress=cancel) is False
+    job.refresh_from_db()
+    assert (job.status, len(seen)) == ("cancelled", 1)
+    assert count() == 100  # the page under way was kept
+    with pytest.raises(backfill.BackfillOverError, match="cancelled"):
+        backfill.cancel(job_id=job.pk)
+
+
+def test_a_provider_that_recovers_is_waited_for(monkeypatch, each_page):
+    waits = []
+    monkeypatch.setattr(backfill.time, "sleep", waits.append)
+    fetch, calls = Simulated.fetch, []
+
+    def flaky(self, request):
+        calls.append(request)
+        if len(calls) in (2, 3):
+            raise ProviderError("busy", retry_after_s=7 if len(calls) == 2 else None)
+        return fetch(self, request)
+
+    monkeypatch.setattr(Simulated, "fetch", flaky)
+    job = start()
+    backfill.run(job_id=job.pk)
+    job.refresh_from_db()
+    assert (job.status, count()) == ("completed", MINUTES)
+    assert waits == [7, 4.0]
+
+
+def test_a_failure_is_recorded_and_the_job_can_be_resumed(monkeypatch, each_page):
+    job = start()
+    with monkeypatch.context() as patch:
+        fail_after(patch, 2, OSError(28, "No space left on device"))
+        with pytest.raises(OSError, match="No space left"):
+            backfill.run(job_id=job.pk)
+    job.refresh_from_db()
+    assert job.status == "failed"
+    assert "No space left" in job.error
+    again = backfill.start_or_resume(key=KEY, **SPAN, sink="tape")
+    assert again.pk == job.pk
+    backfill.run(job_id=again.pk)
+    assert count() == MINUTES
+
+
+def test_a_turn_ends_and_the_next_goes_on(each_page):
+    job = start()
+    assert backfill.run(job_id=job.pk, turn_s=-1.0) is True
+    assert count() == 50
+    assert backfill.run(job_id=job.pk, turn_s=60.0) is False
+    assert count() == MINUTES
+
+
+def test_orphans_are_taken_up(monkeypatch, at):
+    sent = []
+    monkeypatch.setattr(
+        tasks.run_backfill_job, "apply_async", lambda args, **_: sent.append(args[0])
+    )
+    job = start()
+    tasks.resume_backfills()
+    backfill._claim(job.pk)
+    tasks.resume_backfills()
+    assert sent == [str(job.pk)]
+    with at(NOW + timedelta(seconds=61)):
+        tasks.resume_backfills()
+    assert sent == [str(job.pk)] * 2
+
+
+def test_the_task_works_the_job_off():
+    job = start()
+    tasks.run_backfill_job(str(job.pk))
+    job.refresh_from_db()
+    assert job.status == "completed"
+    tasks.run_backfill_job(str(job.pk))  # delivered twice
+    tasks.run_backfill_job(str(uuid.uuid4()))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"start_at": NOW, "end_at": NOW}, "from must lie before to"),
+        ({"start_at": SPAN["end_at"], "end_at": SPAN["start_at"]}, "before to"),
+        ({"end_at": NOW + timedelta(seconds=1)}, "future"),
+        ({"start_at": NOW - timedelta(days=91)}, "FEED_RECORD_TTL_DAYS"),
+    ],
+)
+def test_ranges_without_sense_are_refused(changes, message):
+    with pytest.raises(BadRangeError, match=message):
+        start(**changes)
+    assert not BackfillJob.objects.exists()
+
+
+def test_history_beyond_retention_may_go_into_files():
+    assert start("parquet", start_at=NOW - timedelta(days=91)).pk
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"source": "nyse"},
+        {"subject": "../x"},
+        {"kind": "rumour"},
+        {"kind": "depth"},
+        {"granularity": "soon"},
+    ],
+)
+def test_unknown_feeds_are_refused(changes):
+    with pytest.raises(FeedError, match=f"was '{next(iter(changes.values()))}'"):
+        backfill.start(key=KEY._replace(**changes), **SPAN)
+
+
+def test_the_command_refuses_in_one_line():
+    with pytest.raises(CommandError, match="'nyse'; the known sources are"):
+        call_command(
+            "backfill", source="nyse", subject="A", start="2026-01-01", end="2026-01-02"
+        )
+    with pytest.raises(CommandError, match="--from was 'soon'"):
+        call_command(
+            "backfill", source="replay", subject="A", start="soon", end="2026-01-02"
+        )

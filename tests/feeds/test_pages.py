@@ -1,0 +1,136 @@
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+
+from feeds import backfill, health, ingest
+from feeds.models import FeedSubscription
+from feeds.pages import HEIGHT, bars
+from feeds.records import FeedKey
+from feeds.subscriptions import subscribe
+from feeds.tape.writes import append
+from tests.conftest import NOW
+from tests.feeds.factories import FEED, candle
+
+pytestmark = [
+    pytest.mark.usefixtures("tape", "frozen_clock"),
+    pytest.mark.django_db(databases=["default", "tape"]),
+]
+
+KEY = FeedKey(**FEED)
+
+
+def test_the_page_shows_each_feed_and_a_chart(client):
+    subscribe(**FEED)
+    append([candle(-i, 100.0 + i) for i in range(1, 70) if i != 5])
+    append([candle(values={"close": float("nan")})])
+    page = client.get("/feeds").content.decode()
+    for text in ("BTCUSDT", "fresh", "not_finite", "<svg", "newest 60 closed"):
+        assert text in page
+
+
+def test_the_page_is_whole_without_data(client):
+    assert client.get("/feeds").status_code == 200
+
+
+def test_the_number_of_statements_does_not_depend_on_the_feeds(
+    tape_statements, django_assert_num_queries
+):
+    for subject in ("A", "B", "C"):
+        subscribe(**{**FEED, "subject": subject})
+        append([candle(-1, subject=subject)])
+    with tape_statements() as seen, django_assert_num_queries(1):
+        assert len(health.health(now=NOW)) == 3
+    assert len(seen) == 2
+
+
+@pytest.mark.parametrize(
+    ("minute", "lag_s", "is_stale"), [(-1, 0, False), (-3, 55, False), (-6, 235, True)]
+)
+def test_lag_is_what_the_rhythm_does_not_explain(minute, lag_s, is_stale):
+    subscribe(**FEED)
+    append([candle(minute)])
+    (row,) = health.health(now=NOW)
+    assert row.age_s == (-minute - 1) * 60
+    assert (row.lag_s, row.is_stale) == (lag_s, is_stale)
+
+
+def test_a_feed_that_never_came_is_stale_after_a_while():
+    subscribe(**FEED)
+    (early,) = health.health(now=NOW + timedelta(seconds=5))
+    (late,) = health.health(now=NOW + timedelta(minutes=5))
+    assert (early.is_stale, late.is_stale, late.age_s) == (False, True, None)
+
+
+def test_gaps_are_found_and_counted():
+    subscribe(**FEED)
+    append([candle(-i) for i in range(1, 11) if i not in (3, 4, 8)])
+    (row,) = health.health(now=NOW)
+    assert row.missing == 3
+    assert health.gaps(KEY, since=NOW - timedelta(hours=1), until=NOW) == [
+        (NOW - timedelta(minutes=8), NOW - timedelta(minutes=7)),
+        (NOW - timedelta(minutes=4), NOW - timedelta(minutes=2)),
+    ]
+
+
+def test_gaps_are_repaired():
+    subscribe(**FEED)
+    append([candle(-i) for i in range(1, 11) if i not in (3, 4, 8)])
+    assert ingest.repair_gaps() == 3
+    assert ingest.repair_gaps() == 0
+
+
+def test_the_share_of_stale_instants():
+    append([candle(-10), candle(-9)])
+    instants = [NOW - timedelta(minutes=m) for m in (12, 9, 8, 7, 1)]
+    share = health.staleness(KEY, instants=instants, tolerance_s=60)
+    assert share == 2 / 5  # nothing yet at -12, and too old at -1
+    assert health.staleness(KEY, instants=[], tolerance_s=60) is None
+
+
+def test_candles_are_drawn_to_scale():
+    (low, high) = bars([candle(-2, 100.0), candle(-1, 110.0)])
+    assert (low.bottom, high.top) == (HEIGHT - 5, 5)
+    assert low.is_up
+    assert bars([]) == []
+
+
+@pytest.fixture
+def operator(client):
+    client.force_login(User.objects.create_superuser("operator", password="x"))
+    return client
+
+
+def test_the_admin_lists_subscriptions_with_their_health(operator):
+    subscribe(**FEED)
+    append([candle(-1)])
+    page = operator.get("/admin/feeds/feedsubscription/").content.decode()
+    assert "0.0 s" in page
+    pk = FeedSubscription.objects.get().pk
+    assert (
+        operator.get(f"/admin/feeds/feedsubscription/{pk}/change/").status_code == 200
+    )
+
+
+@pytest.mark.parametrize(
+    ("action", "active"), [("pause", False), ("activate", True), ("poll_now", True)]
+)
+def test_the_admins_actions_change_subscriptions(operator, action, active):
+    subscription = subscribe(**FEED)
+    operator.post(
+        "/admin/feeds/feedsubscription/",
+        {"action": action, "_selected_action": [subscription.pk]},
+    )
+    subscription.refresh_from_db()
+    assert (subscription.active, subscription.next_poll_at) == (active, None)
+
+
+def test_the_admin_cancels_backfills(operator):
+    job = backfill.start(key=KEY, start_at=NOW - timedelta(hours=1), end_at=NOW)
+    assert operator.get("/admin/feeds/backfilljob/").status_code == 200
+    operator.post(
+        "/admin/feeds/backfilljob/", {"action": "cancel", "_selected_action": [job.pk]}
+    )
+    job.refresh_from_db()
+    assert job.status == "cancelled"
+    assert operator.get("/admin/feeds/backfilljob/add/").status_code == 403
