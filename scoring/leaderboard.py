@@ -10,7 +10,7 @@ the order never depends on the order of the input.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -18,6 +18,7 @@ from competitions.contract import CrunchConfig
 from competitions.models import Competition, Input, ParticipantModel
 from competitions.slots import Wiring
 from feeds.bulk import copy_rows
+from scoring.aggregator import Entrant, aggregated
 from scoring.models import Leaderboard, LeaderboardEntry
 from scoring.periods import floor
 from scoring.snapshots import summary_fields
@@ -25,18 +26,6 @@ from scoring.windows import Figures, figures
 
 # Of each hour the last board is kept as history.
 HISTORY_PERIOD_S = 3600
-
-
-class Entrant(NamedTuple):
-    """What a board says of a model; an ensemble has no cruncher."""
-
-    pk: int
-    model_id: str
-    name: str
-    is_virtual: bool = False
-    state: str = ParticipantModel.State.RUNNING
-    cruncher_name: str | None = None
-    cruncher_index: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +54,19 @@ def standings(
     """
     config = wiring.config
     found = figures(competition=competition, config=config, as_of=as_of)
+    everybody = entrants(competition)
+    if not wiring.is_default("MODEL_SCORE_AGGREGATOR"):
+        found = aggregated(
+            competition=competition,
+            wiring=wiring,
+            as_of=as_of,
+            entrants=everybody,
+            found=found,
+        )
     stopped = ParticipantModel.State.STOPPED
     lines = [
         _standing(model, found.get(model.pk), config)
-        for model in entrants(competition)
+        for model in everybody
         if model.pk in found or model.state != stopped
     ]
     return ranked(lines, wiring)
