@@ -9,7 +9,7 @@ resolved. If nothing newer is there, the round waits, but not for ever.
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -22,6 +22,7 @@ from competitions.models import Competition, Input
 from competitions.slots import Wiring
 from feeds import granularity
 from feeds.tape import reads
+from scoring.recovery import Hole
 
 log = structlog.get_logger(__name__)
 
@@ -59,12 +60,19 @@ WAITING = Truth()
 
 
 def resolve(
-    *, competition: Competition, wiring: Wiring, rounds: Sequence[Input], now: datetime
+    *,
+    competition: Competition,
+    wiring: Wiring,
+    rounds: Sequence[Input],
+    now: datetime,
+    holes: list[Hole] | None = None,
 ) -> list[Truth]:
     """The truth of each due round; two statements per subject of the tape.
 
-    An operator's GROUND_TRUTH_RESOLVER is called per round instead; one that raises
-    leaves its round waiting until the deadline.
+    With a list for `holes`, what the tape lacks is noted there and its rounds wait, so
+    that the caller can look for it; without, a gap is final. An operator's
+    GROUND_TRUTH_RESOLVER is called per round instead; one that raises leaves its round
+    waiting until the deadline.
     """
     truths: list[Truth] = [WAITING] * len(rounds)
     on_tape: dict[str, list[int]] = defaultdict(list)
@@ -85,7 +93,8 @@ def resolve(
             kind=competition.feed_kind,
             granularity=competition.feed_granularity,
         )
-        found = from_tape(feed, [rounds[i] for i in places], fraction, now)
+        asked = [rounds[i] for i in places]
+        found = from_tape(feed, asked, fraction, now, holes)
         for i, truth in zip(places, found, strict=True):
             truths[i] = truth
     return [
@@ -130,11 +139,12 @@ class Feed:
 class End:
     """One end of many rounds: which record serves, and how far it is from the due one.
 
-    `closed_at` and `price` are NaN where the tape has no record at or before; `late_s`
-    is how much earlier than expected the record closed, infinite without one;
-    `is_settled` says whether waiting for a better one is vain.
+    `expected` is when the due record closes. `closed_at` (-inf) and `price` (NaN) are
+    those of the last record by then, unknown if the tape has none; `late_s` is how much
+    earlier than expected it closed; `is_settled`: waiting for a better one is vain.
     """
 
+    expected: NDArray[np.float64]
     closed_at: NDArray[np.float64]
     price: NDArray[np.float64]
     late_s: NDArray[np.float64]
@@ -142,7 +152,11 @@ class End:
 
 
 def from_tape(
-    feed: Feed, rounds: Sequence[Input], fraction: float, now: datetime
+    feed: Feed,
+    rounds: Sequence[Input],
+    fraction: float,
+    now: datetime,
+    holes: list[Hole] | None,
 ) -> list[Truth]:
     """The truth of rounds of one subject, in columns."""
     performed = _epochs([r.performed_at for r in rounds])
@@ -160,6 +174,20 @@ def from_tape(
     )
     entry = find_end(prices.closed_at, prices.price, performed, feed.step_s, newest_s)
     exit_ = find_end(prices.closed_at, prices.price, resolvable, feed.step_s, newest_s)
+    if holes is not None:
+        incomplete = [
+            np.where(end.is_settled & (end.late_s > 0), end.expected, np.nan)
+            for end in (entry, exit_)
+        ]
+        wanted = np.array(incomplete)
+        if feed.step_s and not np.isnan(wanted).all():
+            first, last = _instant(np.nanmin(wanted)), _instant(np.nanmax(wanted))
+            holes.append(
+                Hole(**feed.dimensions, step_s=feed.step_s, first=first, last=last)
+            )
+            entry, exit_ = (
+                replace(end, is_settled=end.late_s == 0) for end in (entry, exit_)
+            )
     allowed = (resolvable - performed) * fraction if fraction else np.inf
     return [
         _decide(feed, entry, exit_, i, float(limit))
@@ -184,6 +212,7 @@ def find_end(
     worth[has_one] = price[place[has_one]]
     late = np.maximum(expected - found, 0.0)
     return End(
+        expected=expected,
         closed_at=found,
         price=worth,
         late_s=late,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from competitions.contract import Aggregation, CrunchConfig
 from competitions.models import ParticipantModel
 from competitions.slots import wire
-from scoring.leaderboard import Standing, publish, ranked, standings
+from scoring.leaderboard import Entrant, Standing, publish, ranked, standings
 from scoring.models import Leaderboard, Snapshot
 from tests.conftest import NOW
 from tests.scoring.factories import make_models
@@ -114,7 +114,7 @@ def test_a_model_that_left_is_listed_while_it_has_scores(competition):
 
 def line(model_id, value):
     return Standing(
-        model=ParticipantModel(model_id=model_id), metrics={}, samples={}, value=value
+        model=Entrant(0, model_id, model_id), metrics={}, samples={}, value=value
     )
 
 
