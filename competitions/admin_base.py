@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.core.paginator import Paginator
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 from unfold.admin import ModelAdmin
@@ -16,14 +17,14 @@ class BoundedPaginator(Paginator):
     @cached_property
     def count(self) -> int:
         rows: Any = self.object_list[:MOST_COUNTED]
-        return rows.count() if hasattr(rows, "query") else len(rows)
+        return rows.count() if isinstance(rows, QuerySet) else len(rows)
 
 
 class SiteAdmin(ModelAdmin):
     """A list of bounded cost: never fully counted, and sorted to a total order."""
 
     show_full_result_count = False
-    paginator: Any = BoundedPaginator
+    paginator: type[Paginator] = BoundedPaginator
     list_per_page = 50
     list_fullwidth = True
     warn_unsaved_form = True

@@ -124,7 +124,8 @@ def ranking_of(
     """
     counts = {
         model: (snapshot_count, prediction_count)
-        for model, snapshot_count, prediction_count in Snapshot.objects.filter(
+        for model, snapshot_count, prediction_count in Snapshot.objects.current()
+        .filter(
             model__competition=competition, period_end__gt=start, period_start__lt=end
         )
         .order_by("model")

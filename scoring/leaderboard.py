@@ -101,7 +101,8 @@ def figures(
         cursor.execute(
             f"SELECT model_id, {', '.join(columns)} FROM snapshots "
             "WHERE model_id IN (SELECT id FROM models WHERE competition_id = %s) "
-            "AND period_end > %s AND period_start < %s GROUP BY model_id",
+            "AND superseded_at IS NULL AND period_end > %s AND period_start < %s "
+            "GROUP BY model_id",
             [*parameters, competition.pk, min(windows.values()), as_of],
         )
         rows = cursor.fetchall()

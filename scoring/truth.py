@@ -39,10 +39,20 @@ class Truth:
     actuals: dict[str, Any] | None = None
     provenance: dict[str, Any] | None = None
     reason: str = ""
+    is_void: bool = False
 
     @property
     def is_waiting(self) -> bool:
         return self.actuals is None and not self.reason
+
+    @property
+    def status(self) -> Input.Status:
+        """The status of a round that ends so."""
+        if self.is_void:
+            return Input.Status.VOID
+        if self.actuals is None:
+            return Input.Status.UNRESOLVABLE
+        return Input.Status.RESOLVED
 
 
 WAITING = Truth()
@@ -137,14 +147,16 @@ def from_tape(
     """The truth of rounds of one subject, in columns."""
     performed = _epochs([r.performed_at for r in rounds])
     resolvable = _epochs([r.resolvable_at for r in rounds])
+    # Before the prices: a candle that arrives in between must not make a gap of the
+    # one before it, which arrived with it.
+    newest = reads.newest_closed(**feed.dimensions, at=now, limit=1)
+    newest_s = (
+        newest[-1].ts_event.timestamp() + feed.step_s if newest else float("-inf")
+    )
     prices = reads.closed_prices(
         **feed.dimensions,
         since=_instant(performed.min()),
         until=_instant(resolvable.max()),
-    )
-    newest = reads.newest_closed(**feed.dimensions, at=now, limit=1)
-    newest_s = (
-        newest[-1].ts_event.timestamp() + feed.step_s if newest else float("-inf")
     )
     entry = find_end(prices.closed_at, prices.price, performed, feed.step_s, newest_s)
     exit_ = find_end(prices.closed_at, prices.price, resolvable, feed.step_s, newest_s)

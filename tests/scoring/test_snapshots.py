@@ -7,8 +7,8 @@ from competitions.models import Input
 from competitions.slots import wire
 from scoring import snapshots
 from scoring.cycle import run_cycle
+from scoring.matrices import Period
 from scoring.models import Snapshot
-from scoring.snapshots import Period
 from tests.conftest import NOW
 from tests.scoring.factories import make_models, make_round, put_candles
 
