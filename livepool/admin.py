@@ -12,6 +12,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
+from unfold.widgets import UnfoldAdminTextareaWidget
 
 from feeds import audit
 from livepool import rollback
@@ -28,7 +29,9 @@ def _coins(symbols: list[str]) -> str:
 class ReasonForm(forms.Form):
     """Why; kept with the release and in the trail."""
 
-    reason = forms.CharField(max_length=500, widget=forms.Textarea(attrs={"rows": 3}))
+    reason = forms.CharField(
+        max_length=500, widget=UnfoldAdminTextareaWidget(attrs={"rows": 3})
+    )
     allow_stale = forms.BooleanField(
         required=False, label="Even if it is beyond its age"
     )
@@ -47,15 +50,15 @@ class LedgerAdmin(ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return [field.name for field in self.opts.fields]
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
 
 @admin.register(Release)
 class ReleaseAdmin(LedgerAdmin):
     list_display = (
-        *("version", "revision", "state", "pool", "entered", "left", "regime"),
-        *("activated_at", "reason", "error"),
+        *("as_of_date", "mode", "state", "pool", "entered", "left", "regime"),
+        *("activated_at", "revision", "reason", "error"),
     )
     list_filter = ("status", "mode")
     search_fields = ("version", "reason", "error")
@@ -110,12 +113,17 @@ class ReleaseAdmin(LedgerAdmin):
 
     @action(
         description="Roll back to this version",
-        permissions=["change"],
+        permissions=["roll_back"],
         icon="undo",
         url_path="roll-back",
     )
     def roll_back(self, request: HttpRequest, object_id: int) -> HttpResponse:
         return redirect("admin:livepool-rollback", object_id)
+
+    def has_roll_back_permission(
+        self, request: HttpRequest, object_id: int | None = None
+    ) -> bool:
+        return request.user.has_perm("livepool.change_release")
 
     def get_urls(self) -> list[URLPattern]:
         page = path(
@@ -130,7 +138,7 @@ class ReleaseAdmin(LedgerAdmin):
         release = self.get_object(request, str(object_id))
         if release is None:
             raise Http404("There is no such release.")
-        if not self.has_change_permission(request, release):
+        if not self.has_roll_back_permission(request):
             raise PermissionDenied
         form = ReasonForm(request.POST or None)
         allow_stale = bool(request.POST.get("allow_stale"))

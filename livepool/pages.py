@@ -10,6 +10,7 @@ from livepool.models import Release, ShadowTrack
 from livepool.universe import base_asset
 
 MONTHS = 24
+BARS, ROWS = 12, 24
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,15 @@ class HistoryRow:
     coins: tuple[tuple[str, bool], ...]
     left: tuple[str, ...]
     churn: float | None
+
+    @property
+    def regime(self) -> str:
+        return in_words(self.release.regime)
+
+
+def in_words(regime: str) -> str:
+    """late_momentum as a reader says it."""
+    return regime.replace("_", " ").replace("btc", "BTC")
 
 
 def history(releases: list[Release]) -> list[HistoryRow]:
@@ -53,7 +63,7 @@ def pool_context() -> dict[str, Any]:
     ranking = current.ranking if current else []
     bars = [
         (base_asset(row["symbol"]), row["final_score"], row["selected_flag"])
-        for row in ranking
+        for row in ranking[:BARS]
         if row["final_score"] is not None
     ]
     churn = charts.lines(
@@ -65,7 +75,11 @@ def pool_context() -> dict[str, Any]:
     return {
         "status": schedule.status(),
         "release": current,
-        "ranking": [{**row, "coin": base_asset(row["symbol"])} for row in ranking],
+        "regime": in_words(current.regime) if current else "",
+        "ranking": [
+            {**row, "coin": base_asset(row["symbol"])} for row in ranking[:ROWS]
+        ],
+        "ranked": len(ranking),
         "history": rows,
         # SVG of our own: every text in it is escaped by `charts`.
         "scores_chart": mark_safe(charts.bars(bars, title="Final scores")),

@@ -172,14 +172,16 @@ def from_tape(
     """The truth of rounds of one subject, in columns."""
     performed = _epochs([r.performed_at for r in rounds])
     resolvable = _epochs([r.resolvable_at for r in rounds])
+    # Before the prices: a candle that arrives in between must not make a gap of the
+    # one before it, which arrived with it.
+    newest = reads.newest_closed(**feed.dimensions, at=now, limit=1)
+    newest_s = (
+        newest[-1].ts_event.timestamp() + feed.step_s if newest else float("-inf")
+    )
     prices = reads.closed_prices(
         **feed.dimensions,
         since=_instant(performed.min()),
         until=_instant(resolvable.max()),
-    )
-    newest = reads.newest_closed(**feed.dimensions, at=now, limit=1)
-    newest_s = (
-        newest[-1].ts_event.timestamp() + feed.step_s if newest else float("-inf")
     )
     entry = find_end(prices.closed_at, prices.price, performed, feed.step_s, newest_s)
     exit_ = find_end(prices.closed_at, prices.price, resolvable, feed.step_s, newest_s)

@@ -170,7 +170,7 @@ def test_releases_cannot_be_added_or_deleted(client, site, operator):
     url = reverse("admin:livepool_release_delete", args=[row.pk])
     assert client.post(url, {"post": "yes"}).status_code == 403
     page = reverse("admin:livepool_release_change", args=[row.pk])
-    client.post(page, {"version": "other"})
+    assert client.post(page, {"version": "other"}).status_code == 403
     assert client.get(page).status_code == 200
     assert set(Release.objects.values_list("version", flat=True)) == {JANUARY, FEBRUARY}
 

@@ -199,6 +199,20 @@ def test_status_tells_fresh_late_and_stale(filled, days, state, expected_by):
     assert found.next_expected_by.isoformat() == expected_by
 
 
+def test_the_first_page_of_the_admin_lists_an_overdue_pool(filled, rf):
+    from crunchsite.dashboard import dashboard
+
+    schedule.publish_due()
+
+    def told():
+        found = dashboard(rf.get("/admin/"), {})["troubles"]
+        return [t.what for t in found if t.where.startswith("2024-08-31")]
+
+    assert told() == []
+    with frozen(DUE + timedelta(days=60)):
+        assert told() == ["The live pool is stale: 61 days old."]
+
+
 def test_beat_publishes_monthly_and_looks_daily():
     entries = app.conf.beat_schedule
     assert entries["livepool.publish"]["schedule"].day_of_month == {1}
