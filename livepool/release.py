@@ -176,7 +176,9 @@ def _publish(
             Release.objects.filter(pk=row.pk).update(
                 status=Status.FAILED, error=str(error)
             )
-        log.exception("livepool.publish_failed", version=version)
+        log.error(  # noqa: TRY400  expected and raised on: the message says all
+            "livepool.publish_failed", version=version, error=str(error)
+        )
         raise
     if not done:
         _mark_published(row, archived)

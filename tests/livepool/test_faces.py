@@ -4,7 +4,6 @@ from datetime import date, timedelta
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.db import connections
 from django.urls import reverse
 
 from livepool import artifacts, release
@@ -27,12 +26,6 @@ def site(tmp_path, env):
             release.publish(folder=put(tmp_path, as_of, symbols))
     with frozen(artifacts.completed_at(SECOND) + timedelta(days=1)):
         yield local_stores(tmp_path / "store")
-
-
-@pytest.fixture(autouse=True)
-def _closed_tape():
-    yield
-    connections["tape"].close()  # a session of its own, also in tests
 
 
 @pytest.fixture

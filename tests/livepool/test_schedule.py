@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
-from django.db import connections
 from polars.testing import assert_frame_equal
 
 from crunchsite.celery import app
@@ -31,8 +30,7 @@ def site(env, tmp_path):
         livepool_store_dir=tmp_path / "store",
         livepool_source="exchange",
     )
-    yield tmp_path
-    connections["tape"].close()  # a session of its own, also in tests
+    return tmp_path
 
 
 def append(frame: pl.DataFrame, *, is_closed=True, turnover=True):
