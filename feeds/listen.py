@@ -7,11 +7,12 @@ fetched, so nothing that happened while it was down is missing.
 import asyncio
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from typing import ParamSpec, TypeVar
 
 import structlog
-from django.db import close_old_connections
+from django.db import connections
 
 from feeds import clock, ingest
 from feeds.errors import FeedError, ProviderSettingError
@@ -21,6 +22,9 @@ from feeds.records import FeedRecord
 from feeds.tape.writes import append
 
 log = structlog.get_logger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 # Wall seconds.
 FIRST_BACKOFF_S = 1.0
@@ -33,7 +37,7 @@ MOST_AT_ONCE = 1000
 
 async def listen(stop: asyncio.Event) -> None:
     """Until `stop`: then what has arrived is appended, and the connections close."""
-    subscriptions = await asyncio.to_thread(_active)
+    subscriptions = await _in_thread(_active)
     by_source: dict[str, list[FeedSubscription]] = {}
     for subscription in subscriptions:
         by_source.setdefault(subscription.source, []).append(subscription)
@@ -59,7 +63,7 @@ async def _supervise(
             if isinstance(error, ProviderSettingError):
                 wait_s = LONGEST_BACKOFF_S
             log.warning("feed.disconnected", source=source, error=error, wait_s=wait_s)
-            await asyncio.to_thread(_note_error, subscriptions, str(error))
+            await _in_thread(_note_error, subscriptions, str(error))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), wait_s)
             wait_s = min(LONGEST_BACKOFF_S, 2 * wait_s)
@@ -88,7 +92,7 @@ async def _connection(
             return_when=asyncio.FIRST_COMPLETED,
         )
         if not receiver.done():
-            await asyncio.to_thread(_fill_gaps, subscriptions)
+            await _in_thread(_fill_gaps, subscriptions)
             log.info("feed.listening", source=source, feeds=len(feeds))
         reported = 0.0
         while not (receiver.done() or stop.is_set()):
@@ -99,7 +103,7 @@ async def _connection(
             )
             records = _drain(queue)
             is_due = time.monotonic() - reported > REPORT_EVERY_S
-            if await asyncio.to_thread(_keep, subscriptions, records, report=is_due):
+            if await _in_thread(_keep, subscriptions, records, report=is_due):
                 reported = time.monotonic()
         if receiver.done():
             receiver.result()
@@ -108,7 +112,19 @@ async def _connection(
         stopped.cancel()
         with contextlib.suppress(asyncio.CancelledError, FeedError):
             await receiver
-        await asyncio.to_thread(_keep, subscriptions, _drain(queue), report=False)
+        await _in_thread(_keep, subscriptions, _drain(queue), report=False)
+
+
+async def _in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Do blocking work beside the loop; a pool's thread keeps no connection open."""
+
+    def call() -> T:
+        try:
+            return work(*args, **kwargs)
+        finally:
+            connections.close_all()
+
+    return await asyncio.to_thread(call)
 
 
 def _drain(queue: asyncio.Queue[FeedRecord]) -> list[FeedRecord]:
@@ -119,12 +135,10 @@ def _drain(queue: asyncio.Queue[FeedRecord]) -> list[FeedRecord]:
 
 
 def _active() -> list[FeedSubscription]:
-    close_old_connections()
     return list(FeedSubscription.objects.filter(active=True))
 
 
 def _fill_gaps(subscriptions: Sequence[FeedSubscription]) -> None:
-    close_old_connections()
     for subscription in subscriptions:
         while not ingest.pull(subscription).is_complete:
             pass
@@ -146,7 +160,6 @@ def _keep(
     newest = {record.key: record for record in records if record.is_closed}
     if not (report and newest):
         return False
-    close_old_connections()
     now = clock.now()
     for subscription in subscriptions:
         record = newest.get(subscription.key)
@@ -163,7 +176,6 @@ def _keep(
 
 
 def _note_error(subscriptions: Sequence[FeedSubscription], error: str) -> None:
-    close_old_connections()
     FeedSubscription.objects.filter(pk__in=[s.pk for s in subscriptions]).update(
         last_error=error, last_error_at=clock.now()
     )
