@@ -1,6 +1,7 @@
 from datetime import timedelta
 
 import pytest
+from django.core.management import call_command
 
 from competitions.models import Input
 from scoring import corrections
@@ -138,3 +139,12 @@ def test_a_model_without_scores_left_is_shown_to_fall(scored):
     done = void(**hour(scored), preview=True)
     assert Move("up", 2, 2, 1.0, None) not in done.moves
     assert {move.value_after for move in done.moves} == {None}
+
+
+def test_the_command_previews_and_applies(scored, capsys):
+    span = ((NOW - 30 * MINUTE).isoformat(), (NOW - 28 * MINUTE).isoformat())
+    call_command("correct", "void", "btc", *span, "--reason", "the exchange was down")
+    assert "2 rounds, 0 scores, 2 snapshots superseded" in capsys.readouterr().out
+    assert not VoidWindow.objects.exists()
+    call_command("correct", "void", "btc", *span, "--reason", "outage", "--apply")
+    assert VoidWindow.objects.get().reason == "outage"
