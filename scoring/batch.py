@@ -67,7 +67,7 @@ def _call(
 ) -> tuple[Columns, dict[int, str]]:
     """The answers as columns, and why a prediction has none, by its place."""
     try:
-        answers = _columns(scorer(predictions, truths), value_field, size)
+        answer = scorer(predictions, truths)
     except Exception as error:  # noqa: BLE001  a scorer may raise anything
         if size == 1:
             reason = f"{type(error).__name__}: {error}"
@@ -78,7 +78,11 @@ def _call(
             for part, n in ((slice(half), half), (slice(half, size), size - half))
         ]
         return _joined(parts, half, size)
-    return answers, {}
+    try:
+        return _columns(answer, value_field, size), {}
+    except (TypeError, ValueError) as error:
+        unknown = {value_field: np.full(size, np.nan)}
+        return unknown, dict.fromkeys(range(size), f"{type(error).__name__}: {error}")
 
 
 def _columns(answer: Any, value_field: str, size: int) -> Columns:

@@ -21,10 +21,11 @@ from competitions.models import Competition, Input, ParticipantModel, Prediction
 from competitions.slots import Wiring
 from competitions.wiring import wiring_of
 from feeds import clock
-from scoring import batch, leaderboard, locks, snapshots, truth
+from scoring import batch, leaderboard, locks, recovery, snapshots, truth
 from scoring.columns import read_columns
 from scoring.models import VoidWindow
 from scoring.periods import following
+from scoring.recovery import Hole
 from scoring.scoring import Scored, score_all
 from scoring.store import copy_scores, current_version
 from scoring.truth import Truth
@@ -87,15 +88,11 @@ def run_cycle(*, competition_id: int) -> CycleReport:
     competition = Competition.objects.get(pk=competition_id)
     wiring = wiring_of(competition)
     report = CycleReport()
-    models = ParticipantModel.objects.filter(competition=competition).count()
-    limit = 1 + PREDICTIONS_A_BATCH // max(models, 1)
-    last: tuple[datetime, int] | None = None
-    while True:
-        rounds = _score_batch(competition, wiring, limit, last, report)
-        if len(rounds) < limit:
-            break
-        assert rounds[-1].resolvable_at is not None  # a due round has it
-        last = (rounds[-1].resolvable_at, rounds[-1].pk)
+    holes: list[Hole] = []
+    _score_due(competition, wiring, report, holes)
+    if holes and recovery.fill(holes):
+        report.waiting = 0  # they are looked at again
+        _score_due(competition, wiring, report, None)
     if report.resolved or leaderboard.is_behind(competition, clock.now()):
         _sum_up(competition, wiring)
         report.rebuilt = True
@@ -104,15 +101,40 @@ def run_cycle(*, competition_id: int) -> CycleReport:
     return report
 
 
-@transaction.atomic
-def _score_batch(
+def _score_due(
     competition: Competition,
     wiring: Wiring,
-    limit: int,
-    last: tuple[datetime, int] | None,
     report: CycleReport,
-) -> list[Input]:
-    """Score the next due rounds after `last` that nobody else works on."""
+    holes: list[Hole] | None,
+) -> None:
+    """Score all due rounds, batch by batch; with a list, note the tape's holes."""
+    models = ParticipantModel.objects.filter(competition=competition).count()
+    limit = 1 + PREDICTIONS_A_BATCH // max(models, 1)
+    last: tuple[datetime, int] | None = None
+    while True:
+        wanted = _Batch(competition, wiring, limit, last, holes)
+        rounds = _score_batch(wanted, report)
+        if len(rounds) < limit:
+            break
+        assert rounds[-1].resolvable_at is not None  # a due round has it
+        last = (rounds[-1].resolvable_at, rounds[-1].pk)
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Which due rounds to score next: at most `limit` of them after `after`."""
+
+    competition: Competition
+    wiring: Wiring
+    limit: int
+    after: tuple[datetime, int] | None
+    holes: list[Hole] | None
+
+
+@transaction.atomic
+def _score_batch(wanted: _Batch, report: CycleReport) -> list[Input]:
+    """Score the next due rounds that nobody else works on."""
+    competition, wiring, last = wanted.competition, wanted.wiring, wanted.after
     locks.share(competition.pk)
     now = _not_closed(competition, clock.now())
     due = Input.objects.due(now).filter(competition=competition)
@@ -124,14 +146,20 @@ def _score_batch(
     rounds = list(
         due.select_related("competition")
         .defer("raw_data", "model_input", "timing")
-        .select_for_update(skip_locked=True, of=("self",), no_key=True)[:limit]
+        .select_for_update(skip_locked=True, of=("self",), no_key=True)[: wanted.limit]
     )
     if not rounds:
         return rounds
     truths = _without_void(
         competition,
         rounds,
-        truth.resolve(competition=competition, wiring=wiring, rounds=rounds, now=now),
+        truth.resolve(
+            competition=competition,
+            wiring=wiring,
+            rounds=rounds,
+            now=now,
+            holes=wanted.holes,
+        ),
     )
     typed = [_typed(found, wiring) for found in truths]
     ended = [found for found, _ in typed]

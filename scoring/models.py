@@ -95,7 +95,12 @@ class Snapshot(models.Model):
                 name="snapshot_period_half_open",
             ),
         ]
-        indexes = [models.Index(fields=["period_end", "model"], name="snapshot_period")]
+        indexes = [
+            models.Index(fields=["period_end", "model"], name="snapshot_period"),
+            models.Index(
+                fields=["model"], condition=Q(is_closed=False), name="snapshot_open"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.model_id}[{self.period_start:%Y-%m-%dT%H:%M}Z)"

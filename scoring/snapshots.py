@@ -7,9 +7,12 @@ time and closed. The same scores always give the same content hash.
 
 import hashlib
 import json
+from collections import defaultdict
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
+import structlog
 from django.db import connection
 
 from competitions.contract import CrunchConfig
@@ -18,10 +21,11 @@ from competitions.slots import Wiring
 from scoring import ensembles
 from scoring.matrices import Period, Scores, read_scores, score_fields
 from scoring.metrics import Ensemble, MetricsContext, default_registry
-from scoring.models import Snapshot
+from scoring.models import Score, Snapshot
 from scoring.periods import EPOCH
 from scoring.store import current_version
 
+log = structlog.get_logger(__name__)
 registry = default_registry()
 
 # Metrics that compare a model with the others say nothing of an ensemble of them.
@@ -131,9 +135,12 @@ def build(
         **{name: _means(values) for name, values in found.fields.items()},
         **_metrics(competition, wiring, period, found),
     }
+    own = _own_summaries(competition, wiring, period)
     snapshots = []
     for i, model_pk in enumerate(found.model_ids.tolist()):
-        summary = {name: rounded(column[i]) for name, column in columns.items()}
+        summary = own.get(model_pk, {}) | {
+            name: rounded(column[i]) for name, column in columns.items()
+        }
         snapshot = Snapshot(
             model_id=model_pk,
             period_start=period.start,
@@ -146,6 +153,43 @@ def build(
         snapshot.content_hash = content_hash(snapshot, names[model_pk])
         snapshots.append(snapshot)
     return snapshots
+
+
+def _own_summaries(
+    competition: Competition, wiring: Wiring, period: Period
+) -> dict[int, dict[str, Any]]:
+    """What the contract's `aggregate_snapshot` makes of each model's score results.
+
+    It gets the successful results of the period, oldest first. The engine's figures of
+    the same name win. One that raises is left out for that model, and logged.
+    """
+    aggregate = wiring.config.aggregate_snapshot
+    if aggregate is None:
+        return {}
+    results: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    rows: Any = (
+        Score.objects.filter(
+            prediction__input__competition=competition,
+            prediction__input__status="RESOLVED",
+            prediction__input__resolved_at__gte=period.start,
+            prediction__input__resolved_at__lt=period.end,
+        )
+        .order_by("prediction_id", "-scoring_version")
+        .distinct("prediction_id")
+        .values_list("prediction__model", "success", "result")
+    )
+    for model, success, result in rows:
+        if success:
+            results[model].append(result)
+    summaries = {}
+    for model, mine in results.items():
+        try:
+            text = json.dumps(aggregate(mine), allow_nan=False)
+        except Exception as error:  # noqa: BLE001  an operator's callable may raise anything
+            log.warning("aggregate_snapshot.failed", model=model, error=str(error))
+            continue
+        summaries[model] = json.loads(text)
+    return summaries
 
 
 def _metrics(

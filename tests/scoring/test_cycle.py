@@ -157,7 +157,9 @@ def test_a_waiting_round_does_not_block_those_behind_it(competition, monkeypatch
     assert set(statuses) == {("RECEIVED",)}
 
 
-def test_an_unresolvable_round_keeps_its_reason_and_gets_no_scores(competition):
+def test_an_unresolvable_round_keeps_its_reason_and_gets_no_scores(
+    competition, exchange
+):
     [model] = make_models(competition, "a")
     put_candles(START, [100.0, None, 120.0])
     round_ = make_round(competition, START + MINUTE, {model: 1.0})

@@ -194,3 +194,27 @@ def test_a_raising_resolver_leaves_its_round_waiting_and_no_other(competition):
     first, second = ask_oracle(competition, *rounds)
     assert first.is_waiting
     assert second.actuals
+
+
+def closes_of(feed_records):
+    return {"closes": [record.values["close"] for record in feed_records]}
+
+
+def closes_of_both(feed_records, prediction=None):
+    return closes_of(feed_records) | {"horizon": str(prediction.resolvable_at)}
+
+
+@pytest.mark.parametrize("resolver", [closes_of, closes_of_both])
+def test_the_contracts_resolver_sees_the_closed_records(competition, resolver):
+    put_candles(START, [100.0, 110.0, 120.0, 130.0])
+    round_ = make_round(competition, START + MINUTE, {}, horizon_s=120)
+    [found] = resolve(competition, round_, resolve_ground_truth=resolver)
+    assert found.actuals["closes"] == [100.0, 110.0, 120.0]
+    assert ("horizon" in found.actuals) == (resolver is closes_of_both)
+
+
+def test_the_contracts_resolver_is_not_asked_too_early(competition):
+    put_candles(START, [100.0])
+    round_ = make_round(competition, START + MINUTE, {})
+    [found] = resolve(competition, round_, resolve_ground_truth=lambda feed_records: {})
+    assert found.is_waiting
