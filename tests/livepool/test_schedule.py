@@ -154,6 +154,19 @@ def test_a_failed_run_is_caught_up_by_the_daily_look(filled, monkeypatch):
     assert Release.objects.get().status == "PUBLISHED"
 
 
+def test_a_failure_that_a_later_release_overtook_is_history(filled):
+    schedule.publish_due()
+    row = Release.objects.get()
+    row.pk, row.status, row.error = None, "FAILED", "disk full"
+    row.as_of_date -= timedelta(days=31)
+    row.save(force_insert=True)
+    assert schedule.status().last_error is None
+    row.pk = None
+    row.as_of_date += timedelta(days=62)
+    row.save(force_insert=True)
+    assert schedule.status().last_error == "disk full"
+
+
 def test_a_tape_that_ends_early_waits(tape, site):
     with frozen(DUE):
         append(until(DUE - timedelta(days=2)))
