@@ -53,6 +53,11 @@ UNFOLD = {
                 _page("Rounds", "timer", "competitions_input_changelist"),
             ),
             _models(
+                "Is the data fresh?",
+                _page("Feeds", "rss_feed", "feeds_feedsubscription_changelist"),
+                _page("Backfills", "cloud_download", "feeds_backfilljob_changelist"),
+            ),
+            _models(
                 "Who answers, and how?",
                 _page(
                     "Models", "smart_toy", "competitions_participantmodel_changelist"

@@ -106,6 +106,27 @@ def test_failed_texts_are_readable_in_the_list(client, world):
     assert "the truth has no return" in page.content.decode()
 
 
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"config_path": "no.such.module:Thing"}, "no.such.module"),
+        ({"slots": '{"NO_SUCH_SLOT": "a:b"}'}, "NO_SUCH_SLOT"),
+    ],
+)
+def test_a_wiring_that_does_not_load_is_not_saved(client, world, change, named):
+    path = reverse("admin:competitions_competition_change", args=[world.competition.pk])
+    form = client.get(path).context["adminform"].form
+    body = {name: form[name].value() for name in form.fields}
+    prefix = "scheduled_predictions"
+    body |= {f"{prefix}-TOTAL_FORMS": 0, f"{prefix}-INITIAL_FORMS": 0}
+    body |= {"slots": "{}", "name": "Another name"}
+    page = client.post(path, body | change)
+    assert named in page.content.decode()
+    assert Competition.objects.get().name == "BTC, one minute ahead"
+    assert client.post(path, body).status_code == 302
+    assert Competition.objects.get().name == "Another name"
+
+
 def act(client, world, name: str, **body):
     path = reverse("admin:competition-act", args=[world.competition.pk, name])
     return client.post(path, body, follow=True) if body else client.get(path)
