@@ -31,8 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    with _runners(args.models, args.processes) as (folder, sockets):
-        orchestrator = _announce(sockets)
+    with runners(args.models, args.processes) as (folder, sockets):
+        orchestrator = announce(sockets)
         try:
             return _measure(args, orchestrator, folder)
         finally:
@@ -43,15 +43,7 @@ def _measure(
     args: argparse.Namespace, orchestrator: Any, folder: Path
 ) -> dict[str, Any]:
     from competitions.gateway.gateway import ModelGateway
-    from competitions.gateway.types import Argument, Call
 
-    question = Call(
-        "predict",
-        tuple(
-            Argument("INT" if isinstance(value, int) else "STRING", value)
-            for value in METHOD_ARGUMENTS
-        ),
-    )
     gateway = ModelGateway(
         host="127.0.0.1",
         port=orchestrator.port,
@@ -69,7 +61,7 @@ def _measure(
     bare.start()
 
     def ours() -> None:
-        answers = gateway.ask(feed=None, question=question, expected=expected).answers
+        answers = gateway.ask(feed=None, question=question(), expected=expected).answers
         assert all(answer.outcome == "ANSWERED" for answer in answers)
 
     times: dict[str, list[float]] = {"ours": [], "limit": []}
@@ -88,12 +80,14 @@ def _measure(
         name = "hang" if index % 2 else "die"
         (folder / f"{model_id}.{name}").touch()
     time.sleep(1.0)  # they look a few times a second
-    first = _timed(lambda: gateway.ask(feed=None, question=question, expected=expected))
+    first = _timed(
+        lambda: gateway.ask(feed=None, question=question(), expected=expected)
+    )
     outcomes = {"ANSWERED": 0, "FAILED": 0, "ABSENT": 0}
     after = []
     for _ in range(args.rounds):
         start = time.perf_counter()
-        found = gateway.ask(feed=None, question=question, expected=expected)
+        found = gateway.ask(feed=None, question=question(), expected=expected)
         after.append(time.perf_counter() - start)
         for answer in found.answers:
             outcomes[answer.outcome] += 1
@@ -121,6 +115,19 @@ def _measure(
             "outcomes": outcomes,
         },
     }
+
+
+def question() -> Any:
+    """The call of the default contract."""
+    from competitions.gateway.types import Argument, Call
+
+    return Call(
+        "predict",
+        tuple(
+            Argument("INT" if isinstance(value, int) else "STRING", value)
+            for value in METHOD_ARGUMENTS
+        ),
+    )
 
 
 def _timed(work: Callable[[], Any]) -> float:
@@ -188,7 +195,7 @@ class _BareClient:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
 
 
-def _announce(sockets: dict[str, Path]) -> Any:
+def announce(sockets: dict[str, Path]) -> Any:
     """An orchestrator that announces the runners."""
     from tests.fakes.orchestrator import ScriptedOrchestrator
 
@@ -199,7 +206,7 @@ def _announce(sockets: dict[str, Path]) -> Any:
 
 
 @contextlib.contextmanager
-def _runners(models: int, processes: int) -> Iterator[tuple[Path, dict[str, Path]]]:
+def runners(models: int, processes: int) -> Iterator[tuple[Path, dict[str, Path]]]:
     """Many model servers in few processes, each at a socket of its own."""
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)

@@ -18,6 +18,7 @@ from crunchsite.templatetags.figures import counted
 from emissions.models import Checkpoint
 from feeds import clock, granularity
 from feeds.models import FeedIngestionState, FeedSubscription
+from livepool import schedule
 from scoring.models import Leaderboard
 
 HOUR = timedelta(hours=1)
@@ -61,6 +62,7 @@ def dashboard(_request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         *_failing_models(lines, now),
         *_stale_feeds(now),
         *_unpaid(lines),
+        *_overdue_pool(),
     ]
     return {**context, "lines": lines.values(), "troubles": troubles, "now": now}
 
@@ -225,3 +227,23 @@ def _list(model: str, **filters: Any) -> str:
         for name, value in filters.items()
     }
     return f"{reverse(f'admin:{model}_changelist')}?{urlencode(query)}"
+
+
+def _overdue_pool() -> Iterator[Trouble]:
+    """A live pool that is late, stale, or whose last publication failed."""
+    pool = schedule.status()
+    url = reverse("admin:livepool_release_changelist")
+    if pool.state in {"late", "stale"}:
+        yield Trouble(
+            what=f"The live pool is {pool.state}: {pool.age_days} days old.",
+            where=pool.version or "live pool",
+            since=pool.next_expected_by,
+            url=url,
+        )
+    if pool.last_error:
+        yield Trouble(
+            what=f"Not published: {pool.last_error}",
+            where=pool.last_error_version or "live pool",
+            since=None,
+            url=url,
+        )

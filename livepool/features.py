@@ -65,11 +65,17 @@ def tidy(candles: pl.DataFrame) -> pl.DataFrame:
     if missing:
         raise FeatureError(f"candles lack the columns {', '.join(missing)}")
     numbers = [name for name, kind in CANDLE_SCHEMA.items() if kind == pl.Float64]
-    return (
-        candles.select(pl.col(name).cast(kind) for name, kind in CANDLE_SCHEMA.items())
-        .with_columns(_finite(pl.col(name)).alias(name) for name in numbers)
-        .unique(["symbol", "date"], keep="last", maintain_order=True)
-        .sort("symbol", "date")
+    rows = candles.select(
+        pl.col(name).cast(kind) for name, kind in CANDLE_SCHEMA.items()
+    ).with_columns(_finite(pl.col(name)).alias(name) for name in numbers)
+    symbol, day = pl.col("symbol"), pl.col("date")
+    before = symbol.shift(1)
+    ascending = (symbol > before) | ((symbol == before) & (day > day.shift(1)))
+    if rows.select(ascending.slice(1).all()).item():
+        return rows  # what the tape and most files give: nothing to sort or drop
+    return rows.sort("symbol", "date", maintain_order=True).filter(
+        (symbol != symbol.shift(-1)).fill_null(value=True)
+        | (day != day.shift(-1)).fill_null(value=True)
     )
 
 
@@ -234,19 +240,18 @@ def symbol_features(candles: pl.DataFrame, config: FeatureConfig) -> pl.DataFram
     for stage in _per_symbol(config):
         panel = panel.with_columns(stage)
     rows = panel.collect()
-    joined = rows.join(_benchmark(rows), on="date", how="left").lazy()
+    benchmark = _benchmark(rows)
+    joined = rows.lazy().join(
+        benchmark.lazy(), on="date", how="left", maintain_order="left"
+    )
     for stage in _relative(config):
         joined = joined.with_columns(stage)
     columns = joined.collect_schema()
-    return (
-        joined.select(
-            _finite(pl.col(name)).alias(name) if kind == pl.Float64 else name
-            for name, kind in columns.items()
-            if not name.startswith("_")
-        )
-        .collect()
-        .sort("symbol", "date")
-    )
+    return joined.select(
+        _finite(pl.col(name)).alias(name) if kind == pl.Float64 else name
+        for name, kind in columns.items()
+        if not name.startswith("_")
+    ).collect()
 
 
 def with_context(panel: pl.DataFrame, config: FeatureConfig) -> pl.DataFrame:
@@ -254,7 +259,14 @@ def with_context(panel: pl.DataFrame, config: FeatureConfig) -> pl.DataFrame:
 
     Needs `in_universe`. Dates with fewer than `breadth_min_names` members have nulls.
     """
-    members = panel.filter("in_universe").sort("date", "symbol")
+    used = ("price_vs_sma60", "price_vs_sma200", "momentum_combo", "rs_combo")
+    members = (
+        panel.lazy()
+        .filter("in_universe")
+        .select("date", "symbol", *used)
+        .sort("date", "symbol")
+        .collect()
+    )
 
     def share_above(column: str) -> pl.Expr:
         return (pl.col(column) > 0).fill_null(value=False).mean()

@@ -97,6 +97,6 @@ def _summary(
         "shadow_candidate_tracks": {
             "root_dir": str(folder / TRACKS_DIR),
             "track_summary_path": str(folder / TRACKS_DIR / "track_summary.csv"),
-            "tracks": [shadow.summary(history) for history in histories],
+            "tracks": [shadow.summary(history, folder) for history in histories],
         },
     }

@@ -176,7 +176,9 @@ def _publish(
             Release.objects.filter(pk=row.pk).update(
                 status=Status.FAILED, error=str(error)
             )
-        log.exception("livepool.publish_failed", version=version)
+        log.error(  # noqa: TRY400  expected and raised on: the message says all
+            "livepool.publish_failed", version=version, error=str(error)
+        )
         raise
     if not done:
         _mark_published(row, archived)
@@ -318,7 +320,10 @@ def _mark_published(row: Release, archived: str) -> None:
     now = clock.now()
     with transaction.atomic():
         Release.objects.filter(
-            mode=row.mode, as_of_date=row.as_of_date, revision__lt=row.revision
+            mode=row.mode,
+            as_of_date=row.as_of_date,
+            revision__lt=row.revision,
+            status__in=[Status.PUBLISHED, Status.WITHDRAWN],
         ).update(status=Status.REVISED, archived_to=archived)
         Release.objects.filter(pk=row.pk).update(
             status=Status.PUBLISHED, error="", published_at=now, activated_at=now

@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 from django.conf import settings
+from django.db.models import Q
 
 from feeds import clock
 from feeds.models import FeedRecord
@@ -94,10 +95,16 @@ class PoolStatus:
 
 
 def status() -> PoolStatus:
-    """Where the pool stands now, in two statements."""
+    """Where the pool stands now, in three statements."""
     now = clock.now()
     current = Release.objects.current()
-    failed = Release.objects.filter(status=Status.FAILED).newest_first().first()
+    failures = Release.objects.filter(status=Status.FAILED)
+    if current:  # what was overtaken by a later release is history
+        failures = failures.filter(
+            Q(as_of_date__gt=current.as_of_date)
+            | Q(as_of_date=current.as_of_date, revision__gt=current.revision)
+        )
+    failed = failures.newest_first().first()
     limit = pool_config.DEFAULT.max_age_days
     age = (now.date() - current.as_of_date).days if current else None
     expected = expected_by(now)

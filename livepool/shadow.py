@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.db import transaction
 
 from feeds import clock
@@ -49,6 +50,14 @@ class History:
     mode: str
     releases: tuple[dict[str, Any], ...]
     by_rule_alone: int
+
+    @property
+    def first(self) -> str | None:
+        return self.releases[0]["as_of_date"] if self.releases else None
+
+    @property
+    def last(self) -> str | None:
+        return self.releases[-1]["as_of_date"] if self.releases else None
 
     @property
     def mean_churn(self) -> float | None:
@@ -176,7 +185,7 @@ def build_tracks(panel: Panel, folder: Path) -> list[History]:
     """Write both tracks, their summary and the baseline's history below `folder`."""
     root = folder / TRACKS_DIR
     histories = [write_history(panel, t, root / t.track_id) for t in TRACKS]
-    rows = [summary(history) for history in histories]
+    rows = [summary(history, folder) for history in histories]
     artifacts.write_atomically(
         root / "track_summary.csv", to_csv(SUMMARY_COLUMNS, rows)
     )
@@ -198,37 +207,41 @@ def _copy(source: Path, target: Path) -> None:
     shutil.copytree(source, target)
 
 
-def summary(history: History) -> dict[str, Any]:
-    """The track's row of track_summary.csv; paths are below the output folder."""
-    track, releases = history.track, history.releases
+def summary(history: History, folder: Path) -> dict[str, Any]:
+    """The track's row of track_summary.csv; paths are below the project's root."""
+    track = history.track
     return {
         "track_id": track.track_id,
         "profile_name": track.profile,
         "target_mode": track.target,
         "source_track": track.source_track,
         "candidate_status": track.candidate_status,
-        "release_count": len(releases),
-        "first_as_of_date": releases[0]["as_of_date"] if releases else None,
-        "last_as_of_date": releases[-1]["as_of_date"] if releases else None,
-        "release_index_path": f"{TRACKS_DIR}/{track.track_id}/{INDEX}",
+        "release_count": len(history.releases),
+        "first_as_of_date": history.first,
+        "last_as_of_date": history.last,
+        "release_index_path": _shown(folder / TRACKS_DIR / track.track_id / INDEX),
     }
+
+
+def _shown(path: Path) -> str:
+    root = Path(settings.BASE_DIR)
+    return str(path.relative_to(root) if path.is_relative_to(root) else path)
 
 
 def _record(histories: list[History]) -> None:
     with transaction.atomic():
         for history in histories:
-            facts = summary(history)
             ShadowTrack.objects.update_or_create(
                 track_id=history.track.track_id,
                 mode=history.mode,
                 defaults={
-                    "profile": facts["profile_name"],
-                    "target": facts["target_mode"],
-                    "source_track": facts["source_track"],
-                    "candidate_status": facts["candidate_status"],
-                    "release_count": facts["release_count"],
-                    "first_as_of_date": facts["first_as_of_date"],
-                    "last_as_of_date": facts["last_as_of_date"],
+                    "profile": history.track.profile,
+                    "target": history.track.target,
+                    "source_track": history.track.source_track,
+                    "candidate_status": history.track.candidate_status,
+                    "release_count": len(history.releases),
+                    "first_as_of_date": history.first,
+                    "last_as_of_date": history.last,
                     "mean_churn": history.mean_churn,
                     "releases": list(history.releases),
                     "built_at": clock.now(),

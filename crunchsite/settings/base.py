@@ -156,7 +156,10 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "PREPROCESSING_HOOKS": ["crunchsite.api.without_aliases"],
-    "ENUM_NAME_OVERRIDES": {"CheckpointStatus": "emissions.transitions.Status"},
+    "ENUM_NAME_OVERRIDES": {
+        "CheckpointStatus": "emissions.transitions.Status",
+        "ReleaseStatus": "livepool.models.Release.Status",
+    },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }

@@ -48,6 +48,16 @@ class Env(BaseSettings):
     model_runner_timeout_s: float = setting(
         5.0, "Wall-clock limit of one call to a model, in seconds.", gt=0
     )
+    secure_cert_dir: str = setting(
+        "",
+        "Folder with ca.crt, tls.crt and tls.key for models' nodes that ask for "
+        "mutual TLS. Empty: plain connections.",
+    )
+    gateway_cert_dir: str = setting(
+        "",
+        "Folder with tls.crt and tls.key for models behind a TLS gateway that asks "
+        "for signed tokens. Not together with SECURE_CERT_DIR.",
+    )
     model_base_classname: str = setting(
         "tracker.TrackerBase", "Base class that a participant's model derives from."
     )

@@ -80,6 +80,11 @@ UNFOLD = {
                 _page("Checkpoints", "payments", "emissions_checkpoint_changelist"),
             ),
             _models(
+                "What may be held?",
+                _page("Releases", "waves", "livepool_release_changelist"),
+                _page("Shadow tracks", "visibility", "livepool_shadowtrack_changelist"),
+            ),
+            _models(
                 "Who did what?",
                 _page("Trail", "history", "admin_logentry_changelist"),
                 _page("Operators", "person", "auth_user_changelist"),

@@ -116,8 +116,13 @@ def pages(provider: Provider, request: FetchRequest) -> Iterator[list[FeedRecord
 async def poll(
     provider: Provider, feeds: Sequence[FeedKey], *, every_s: float = 1.0
 ) -> AsyncIterator[FeedRecord]:
-    """`listen` of a provider without streams: fetch what is new, again and again."""
-    since = {feed: clock.now() - step(feed.kind, feed.granularity) for feed in feeds}
+    """`listen` of a provider without streams: fetch what is new, again and again.
+
+    It begins with the newest closed record.
+    """
+    since = {
+        feed: clock.now() - 2 * step(feed.kind, feed.granularity) for feed in feeds
+    }
     while True:
         until = clock.now() + timedelta(seconds=1)
         for feed in feeds:

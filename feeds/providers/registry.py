@@ -8,6 +8,7 @@ from feeds.providers.base import Provider
 # Imported when asked for: nobody pays for clients that are not used.
 _PROVIDERS = {
     "binance": "feeds.providers.binance:Binance",
+    "pyth": "feeds.providers.pyth:Pyth",
     "replay": "feeds.providers.replay:Replay",
     "simulated": "feeds.providers.simulated:Simulated",
 }

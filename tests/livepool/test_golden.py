@@ -7,7 +7,16 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from livepool import config, features, labels, regime, universe
+from livepool import (
+    artifacts,
+    config,
+    features,
+    labels,
+    pipeline,
+    regime,
+    training,
+    universe,
+)
 from tests.livepool import golden
 
 pytestmark = golden.needs_golden
@@ -102,3 +111,47 @@ def test_market_context_and_regime_match_the_reference(panel):
         rel_tol=1e-6,
         abs_tol=1e-12,
     )
+
+
+@pytest.fixture(scope="module")
+def live():
+    return pipeline.build_panel(
+        golden.candles(),
+        mode="core_major",
+        as_of=date(2025, 4, 14),
+        config=CONFIG,
+        metadata=golden.metadata(),
+    )
+
+
+def test_the_training_rows_are_the_reference_s(live):
+    window = training.live_window(live.dates, CONFIG.labels, CONFIG.models)
+    assert (window.train_start, window.train_end) == (
+        date(2023, 1, 26),
+        date(2025, 1, 14),
+    )
+    members = pipeline._members(live, CONFIG.labels.target)
+    rows = members.filter(
+        pl.col("date").is_between(window.train_start, window.train_end)
+        & pl.col("blended_target").is_not_null()
+        & (pl.col("label_end") <= window.known_by)
+    )
+    assert rows.height == 3743
+
+
+def test_the_pool_has_the_reference_s_members(live):
+    """Their order hangs on the last digits of the trees' inputs; their set does not."""
+    ranking = pipeline.rank_live(live)
+    assert set(ranking.symbols) == {
+        *("TRXUSDT", "LTCUSDT", "DOGEUSDT", "LATEUSDT", "LINKUSDT")
+    }
+    assert ranking.regime == "late_momentum"
+    assert ranking.regime_confidence == pytest.approx(0.3703, abs=5e-5)
+    first = ranking.rows.row(0, named=True)
+    assert (first["symbol"], first["final_score"]) == (
+        "TRXUSDT",
+        pytest.approx(0.9227272727272727),
+    )
+    expected = golden.GOLDEN / "expected" / "latest_universe.json"
+    files = artifacts.render(ranking)
+    assert files["latest_universe.json"] == expected.read_bytes()

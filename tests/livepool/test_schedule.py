@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
-from django.db import connections
 from polars.testing import assert_frame_equal
 
 from crunchsite.celery import app
@@ -31,8 +30,7 @@ def site(env, tmp_path):
         livepool_store_dir=tmp_path / "store",
         livepool_source="exchange",
     )
-    yield tmp_path
-    connections["tape"].close()  # a session of its own, also in tests
+    return tmp_path
 
 
 def append(frame: pl.DataFrame, *, is_closed=True, turnover=True):
@@ -156,6 +154,19 @@ def test_a_failed_run_is_caught_up_by_the_daily_look(filled, monkeypatch):
     assert Release.objects.get().status == "PUBLISHED"
 
 
+def test_a_failure_that_a_later_release_overtook_is_history(filled):
+    schedule.publish_due()
+    row = Release.objects.get()
+    row.pk, row.status, row.error = None, "FAILED", "disk full"
+    row.as_of_date -= timedelta(days=31)
+    row.save(force_insert=True)
+    assert schedule.status().last_error is None
+    row.pk = None
+    row.as_of_date += timedelta(days=62)
+    row.save(force_insert=True)
+    assert schedule.status().last_error == "disk full"
+
+
 def test_a_tape_that_ends_early_waits(tape, site):
     with frozen(DUE):
         append(until(DUE - timedelta(days=2)))
@@ -197,6 +208,20 @@ def test_status_tells_fresh_late_and_stale(filled, days, state, expected_by):
     assert found.state == state
     assert found.age_days == days + 1
     assert found.next_expected_by.isoformat() == expected_by
+
+
+def test_the_first_page_of_the_admin_lists_an_overdue_pool(filled, rf):
+    from crunchsite.dashboard import dashboard
+
+    schedule.publish_due()
+
+    def told():
+        found = dashboard(rf.get("/admin/"), {})["troubles"]
+        return [t.what for t in found if t.where.startswith("2024-08-31")]
+
+    assert told() == []
+    with frozen(DUE + timedelta(days=60)):
+        assert told() == ["The live pool is stale: 61 days old."]
 
 
 def test_beat_publishes_monthly_and_looks_daily():

@@ -8,6 +8,9 @@ import pytest
 from competitions.gateway import daemon as module
 from competitions.gateway.daemon import ModelDaemon
 from competitions.models import Input, Prediction
+from feeds import clock
+from feeds.records import FeedKey
+from feeds.tape.reads import watermark
 from feeds.tape.writes import append
 from tests.competitions.conftest import AnsweringGateway, candles
 from tests.conftest import NOW
@@ -70,3 +73,18 @@ def test_a_failing_turn_is_not_the_last(daemon, monkeypatch):
     thread.join(5)
 
     assert len(turns) == 2
+
+
+def test_a_listener_writes_candles_to_the_tape_and_gives_notice(tape):
+    feed = FeedKey("simulated", "BTCUSDT", "candle", "1s")
+    news = threading.Event()
+    listener = module._Listener([feed], news)
+
+    with clock.use(clock.WALL):
+        listener.start()
+        try:
+            assert news.wait(10)
+        finally:
+            listener.stop()
+
+    assert watermark(**feed._asdict()) is not None

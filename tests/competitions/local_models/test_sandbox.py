@@ -1,6 +1,8 @@
 """What a model can reach from inside its sandbox."""
 
 import os
+import tempfile
+import uuid
 from pathlib import Path
 
 import pytest
@@ -33,8 +35,11 @@ class Curious(TrackerBase):
             "neighbour": attempt(lambda: (here.parent / "steady/main.py").exists()),
             "network": attempt(lambda: socket.create_connection(("127.0.0.1", PORT))),
             "own_file": attempt(lambda: (here / "weights.txt").read_text()),
-            "own_folder": attempt(lambda: (here / "new.txt").write_text("x")),
-            "scratch": attempt(lambda: Path("/tmp/x").write_text("x")),
+            # Where it works it is an edit, and an edit restarts the model.
+            "own_folder": READ_ONLY and attempt(
+                lambda: (here / "new.txt").write_text("x")
+            ),
+            "scratch": attempt(lambda: Path(SCRATCH).write_text("x")),
             "memory": attempt(lambda: len(bytearray(3 * 2**30))),
             "imports": attempt(lambda: __import__("statistics").fmean([1, 2])),
             "numbers": attempt(lambda: __import__("numpy").float64(1)),
@@ -46,7 +51,11 @@ def look_around(local_models, tmp_path, level):
     secret = tmp_path / "secret.txt"
     secret.write_text("database password")
     secret.chmod(0o600)
-    head = f"SECRET, PORT = {str(secret)!r}, {local_models.port}\n"
+    scratch = Path(tempfile.gettempdir()) / f"scratch-{uuid.uuid4().hex}"
+    head = (
+        f"SECRET, PORT = {str(secret)!r}, {local_models.port}\n"
+        f"SCRATCH, READ_ONLY = {str(scratch)!r}, {level == 2 or os.geteuid() == 0}\n"
+    )
     local_models.write("curious", head + CURIOUS)
     (local_models.models / "curious" / "weights.txt").write_text("mine")
     local_models.write("steady")
@@ -55,7 +64,9 @@ def look_around(local_models, tmp_path, level):
     wait_live(gateway, "curious", "steady")
     answer = ask(gateway, ["curious"])["curious"]
     assert answer.outcome == "ANSWERED", answer.reason
-    return answer.result
+    reached = scratch.exists()
+    scratch.unlink(missing_ok=True)
+    return {**answer.result, "scratch_reached_outside": reached}
 
 
 @pytest.mark.skipif(strongest_level() < 2, reason="namespaces are not available here")
@@ -68,7 +79,7 @@ def test_level_2_shows_nothing_but_the_model(local_models, tmp_path):
     assert seen["neighbour"] == "False"
     assert seen["own_folder"] in ("OSError", "PermissionError")
     assert seen["scratch"] == "1"
-    assert not Path("/tmp/x").exists()
+    assert not seen["scratch_reached_outside"]
     holds_at_any_level(seen)
 
 

@@ -45,7 +45,8 @@ def metric(name, *args, **kwargs):
         ("ic", {"signals": [[1, 2, 3]], "actuals": [0, 0, 0]}, [None]),
         ("ic", {"signals": [[1]], "actuals": [1]}, [None]),
         # Ranks 1.5 1.5 3 against 1 2 3: 1.5 / sqrt(1.5 * 2).
-        ("ic", {"signals": [[1, 1, 2]], "actuals": [1, 2, 3]}, [pytest.approx(0.75**0.5)]),
+        ("ic", {"signals": [[1, 1, 2]], "actuals": [1, 2, 3]},
+         [pytest.approx(0.75**0.5)]),
         # The unanswered round is left out, it does not shift the others.
         ("ic", {"signals": [[1, NAN, 2, 3]], "actuals": [1, 9, 2, 3]}, [1.0]),
         ("ic", {"signals": [[1, 7, 2, 3]], "actuals": [1, NAN, 2, 3]}, [1.0]),

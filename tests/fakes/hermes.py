@@ -1,0 +1,66 @@
+"""Pyth's price service on loopback, with or without a key."""
+
+import json
+import math
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+BTC = "e62df6c8b4a85fe1a67db44dc12de5db330f7ac66b72dc658afedf0f4a415b43"
+
+
+def price_at(second):
+    """An integer with exponent -2, as Hermes writes prices."""
+    return 10_000 + round(100 * math.sin(second / 977))
+
+
+class FakeHermes:
+    """`with FakeHermes(key="secret") as hermes`, then set PYTH_API_URL to its url."""
+
+    def __init__(self, *, key="", now=time.time):
+        self.key, self.now = key, now
+        self.requests = []
+        self.status = 200
+
+    def __enter__(self):
+        fake = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                status, body = fake.answer(self.path, self.headers)
+                data = json.dumps(body).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            def log_message(self, *_):
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def answer(self, address, headers):
+        parts = urlsplit(address)
+        self.requests.append(parts.path)
+        if self.key and headers.get("Authorization") != f"Bearer {self.key}":
+            return 401, {"error": "unauthorized"}
+        if self.status != 200:
+            return self.status, {}
+        if parts.path == "/v2/price_feeds":
+            attributes = {"base": "BTC", "quote_currency": "USD"}
+            return 200, [{"id": f"0x{BTC.upper()}", "attributes": attributes}]
+        at = parts.path.rsplit("/", 1)[1]
+        second = int(self.now()) if at == "latest" else int(at)
+        (wanted,) = parse_qs(parts.query)["ids[]"]
+        price = {"price": str(price_at(second)), "expo": -2, "publish_time": second}
+        return 200, {"parsed": [{"id": wanted, "price": price}]}

@@ -1,0 +1,168 @@
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from threading import Thread
+
+import pytest
+import sqlalchemy as sa
+from django.db import connections
+
+from feeds import listen
+from feeds.errors import FeedError
+from feeds.models import FeedSubscription
+from feeds.subscriptions import subscribe
+from feeds.tape import reads
+from feeds.tape.engine import transaction
+from tests.fakes.exchange import FakeExchange
+
+pytestmark = [pytest.mark.usefixtures("tape"), pytest.mark.django_db(transaction=True)]
+
+FEED = {
+    "source": "binance",
+    "subject": "BTCUSDT",
+    "kind": "candle",
+    "granularity": "1s",
+}
+
+
+@pytest.fixture
+def exchange(env):
+    with FakeExchange() as exchange:
+        exchange.first = int(time.time()) - 30
+        env(**exchange.env, feed_backfill_minutes=1)
+        yield exchange
+
+
+class Listener:
+    """`feeds.listen` in a thread, as the command runs it."""
+
+    def __enter__(self):
+        self.error = None
+        self.loop = asyncio.new_event_loop()
+        self.stop = asyncio.Event()
+        self.thread = Thread(target=self._run)
+        self.thread.start()
+        return self
+
+    def _run(self):
+        try:
+            with asyncio.Runner(loop_factory=lambda: self.loop) as runner:
+                runner.run(listen.listen(self.stop))
+        except BaseException as error:  # noqa: BLE001  for the test to look at
+            self.error = error
+        connections.close_all()
+
+    def __exit__(self, *_):
+        if self.thread.is_alive():
+            self.loop.call_soon_threadsafe(self.stop.set)
+        self.thread.join(15)
+        assert not self.thread.is_alive()
+
+
+def opened_at():
+    with transaction() as connection:
+        rows = connection.scalars(
+            sa.text("SELECT ts_event FROM tape.feed_records WHERE is_closed ORDER BY 1")
+        ).all()
+    return [int(at.timestamp()) for at in rows]
+
+
+def wait_for(ready, timeout_s=15):
+    until = time.monotonic() + timeout_s
+    while not ready():
+        assert time.monotonic() < until, "it did not happen"
+        time.sleep(0.05)
+
+
+def test_pushed_candles_reach_the_tape_and_the_lag_is_measured(exchange, monkeypatch):
+    monkeypatch.setattr(listen, "REPORT_EVERY_S", 0.0)
+    monkeypatch.setattr(listen, "FIRST_RECORD_S", 0.2)
+    subscription = subscribe(**FEED)
+    with Listener():
+        exchange.wait_for_listener()
+        wait_for(lambda: len(opened_at()) >= 25)  # the history of before
+        opened = int(time.time()) - 1
+        exchange.push_candle("BTCUSDT", opened, is_closed=False)
+        exchange.push_candle("BTCUSDT", opened)
+        exchange.push_candle("BTCUSDT", opened)  # repeated
+        exchange.push_candle("BTCUSDT", opened - 3, v="777.0")  # late and corrected
+        wait_for(lambda: opened in opened_at())
+        wait_for(
+            lambda: FeedSubscription.objects.filter(
+                listening_lag_ms__isnull=False
+            ).exists()
+        )
+    subscription.refresh_from_db()
+    assert subscription.listening_lag_ms < 10_000
+    assert len(opened_at()) == len(set(opened_at()))
+    late = reads.newest_closed(
+        **FEED, at=datetime.fromtimestamp(opened - 2, UTC), limit=1
+    )
+    assert late[0].values["volume"] == 777.0
+    mark = reads.watermark(**FEED)
+    assert mark >= datetime.fromtimestamp(opened, UTC) - timedelta(seconds=1)
+
+
+def test_a_cut_is_survived_without_a_hole(exchange, monkeypatch):
+    monkeypatch.setattr(listen, "FIRST_BACKOFF_S", 1.5)
+    monkeypatch.setattr(listen, "FIRST_RECORD_S", 0.2)
+    subscribe(**FEED)
+    with Listener():
+        exchange.wait_for_listener()
+        wait_for(lambda: len(opened_at()) >= 25)
+        exchange.cut()  # seconds pass, and nobody pushes them
+        wait_for(lambda: len(exchange.streams) == 2)
+        exchange.wait_for_listener()
+        newest = int(time.time())
+        wait_for(lambda: opened_at()[-1] >= newest - 2)
+    seconds = opened_at()
+    assert seconds == list(range(seconds[0], seconds[-1] + 1))
+    assert "broke" in FeedSubscription.objects.get().last_error
+
+
+def test_without_subscriptions_there_is_nothing_to_listen_to():
+    with Listener() as listener:
+        listener.thread.join(10)
+    assert isinstance(listener.error, FeedError)
+
+
+def test_sigterm_ends_the_command_in_good_order(exchange):
+    subscribe(**FEED)
+    name = connections["default"].settings_dict["NAME"]
+    url = sa.engine.make_url("postgresql://").set(
+        username=connections["default"].settings_dict["USER"],
+        database=name,
+        query={"host": connections["default"].settings_dict["HOST"]},
+    )
+    settings = {key.upper(): value for key, value in exchange.env.items()}
+    command = subprocess.Popen(
+        [sys.executable, "manage.py", "listen"],
+        env={
+            **os.environ,
+            **settings,
+            "DJANGO_SETTINGS_MODULE": "crunchsite.settings.dev",
+            "DATABASE_URL": url.render_as_string(),
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        exchange.wait_for_listener(timeout_s=30)
+        opened = int(time.time()) - 1
+        exchange.push_candle("BTCUSDT", opened, v="4242.0")
+        time.sleep(0.1)
+        command.send_signal(signal.SIGTERM)
+        output, _ = command.communicate(timeout=30)
+    finally:
+        command.kill()
+    assert command.returncode == 0, output
+    assert "stopped; everything that had arrived is on the tape" in output
+    newest = reads.newest_closed(
+        **FEED, at=datetime.fromtimestamp(opened + 1, UTC), limit=1
+    )
+    assert newest[0].values["volume"] == 4242.0

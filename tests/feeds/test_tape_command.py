@@ -1,0 +1,75 @@
+import io
+from datetime import UTC, datetime
+
+import pyarrow.parquet as pq
+import pytest
+import sqlalchemy as sa
+from django.core.management import CommandError, call_command
+
+from feeds import health
+from feeds.subscriptions import subscribe
+from feeds.tape import partitions
+from feeds.tape.engine import transaction
+from feeds.tape.writes import append
+from tests.conftest import NOW
+from tests.feeds.factories import FEED, candle
+
+pytestmark = pytest.mark.usefixtures("tape", "frozen_clock")
+
+
+def tape(what):
+    out, err = io.StringIO(), io.StringIO()
+    try:
+        call_command("tape", what, stdout=out, stderr=err)
+    except CommandError as error:
+        return str(error), err.getvalue()
+    return out.getvalue(), err.getvalue()
+
+
+def test_a_whole_tape_is_said_to_be_whole():
+    partitions.create_ahead(now=NOW)
+    subscribe(**FEED)
+    append([candle(-2), candle(-1)])
+    assert tape("check") == ("the tape is whole\n", "")
+
+
+def test_each_problem_is_a_line():
+    partitions.create_ahead(now=NOW)
+    subscribe(**FEED)
+    append([candle(-20), candle(-10)])
+    with transaction() as connection:
+        connection.execute(
+            sa.text(
+                "INSERT INTO tape.feed_records VALUES "
+                "('s', 's', 'tick', '1s', '1999-01-01Z', now(), true, '{}', '{}')"
+            )
+        )
+    said, lines = tape("check")
+    assert said == "3 problems"
+    assert "1 records lie in the default partition" in lines
+    assert "simulated:BTCUSDT:candle:1m is stale: 540 s old" in lines
+    assert "lacks 2026-03-02 11:41:00 to 2026-03-02 11:50:00" in lines
+
+
+def test_missing_months_are_a_problem():
+    partitions.create_ahead(now=NOW)
+    partitions.drop(partitions.next_month(partitions.month_of(NOW)))
+    assert "there is no partition for 2026-04" in tape("check")[1]
+    out, _ = tape("partitions")
+    assert "2026-04" in out
+    assert "default  0 records" in out
+    assert tape("check")[0] == "the tape is whole\n"
+
+
+@pytest.mark.parametrize("export", [False, True])
+def test_pruned_records_may_be_kept_in_files(env, tmp_path, export):
+    env(backfill_data_dir=tmp_path, feed_prune_export=export)
+    append([candle(at=datetime(2025, 9, 1, 0, i, tzinfo=UTC)) for i in range(5)])
+    append([candle(-1)])
+    out, _ = tape("prune")
+    assert "dropped 2025-09" in out
+    assert health.summaries()[0].record_count == 1
+    files = list(tmp_path.rglob("*.parquet"))
+    assert len(files) == export
+    if export:
+        assert pq.read_table(files[0]).num_rows == 5
