@@ -18,78 +18,38 @@ LIMIT = 120
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--subjects", type=int, default=50)
-    parser.add_argument("--days", type=int, default=365)
+    parser.add_argument("--days", type=int, default=60)
     parser.add_argument("--calls", type=int, default=200)
+    parser.add_argument(
+        "--backfill",
+        action="store_true",
+        help="fill the tape with backfill jobs on the simulated exchange",
+    )
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     import sqlalchemy as sa
 
     from feeds import clock
-    from feeds.tape import partitions, reads
     from feeds.tape.engine import dispose, engine, transaction
 
     subjects = [f"S{i:02}USDT" for i in range(args.subjects)]
-
-    def fill(days: int) -> int:
-        """Straight from SQL: what is measured is the reading."""
-        start = NOW - timedelta(days=days)
-        with transaction() as connection:
-            first, last = partitions.month_of(start), partitions.month_of(NOW)
-            partitions.ensure(connection, partitions.months_between(first, last))
-            connection.execute(sa.text("TRUNCATE tape.feed_records"))
-            connection.execute(
-                sa.text("""
-                    INSERT INTO tape.feed_records
-                    SELECT 'bench', subject, 'candle', '1m', at, at, true,
-                           jsonb_build_object('open', 100.5, 'high', 101.25, 'low',
-                               99.75, 'close', 100.25, 'volume', 12.5), '{}'
-                    FROM unnest(cast(:subjects AS text[])) AS subject,
-                         generate_series(cast(:start AS timestamptz),
-                             :until, interval '1 minute') AS at
-                """),
-                {
-                    "subjects": subjects,
-                    "start": start,
-                    "until": NOW - timedelta(minutes=1),
-                },
-            )
-            rows = connection.scalar(sa.text("SELECT count(*) FROM tape.feed_records"))
-        with (
-            engine()
-            .connect()
-            .execution_options(isolation_level="AUTOCOMMIT") as connection
-        ):
-            connection.execute(sa.text("VACUUM ANALYZE tape.feed_records"))
-        return int(rows or 0)
-
+    fill = _backfill if args.backfill else _generate
     statements: list[str] = []
 
     def note(*context: Any) -> None:
         statements.append(context[2])
 
-    def times(wanted: list[str]) -> list[float]:
-        took = []
-        for _ in range(args.calls):
-            start = time.perf_counter()
-            found = reads.newest_closed_many(
-                source="bench",
-                subjects=wanted,
-                kind="candle",
-                granularity="1m",
-                at=NOW,
-                limit=LIMIT,
-            )
-            took.append(time.perf_counter() - start)
-            assert all(len(window) == LIMIT for window in found.values())
-        return took
-
     with clock.use(clock.Frozen(start=NOW, anchor=NOW)):
-        small_rows = fill(1)
-        small, small_one = times(subjects), times(subjects[:1])
-        large_rows = fill(args.days)
+        small_rows = _fill(subjects, days=1, fill=fill)
+        small = _times(subjects, calls=args.calls)
+        small_one = _times(subjects[:1], calls=args.calls)
+        began = time.perf_counter()
+        large_rows = _fill(subjects, days=args.days, fill=fill)
+        fill_s = time.perf_counter() - began
         sa.event.listen(engine(), "before_cursor_execute", note)
-        large, large_one = times(subjects), times(subjects[:1])
+        large = _times(subjects, calls=args.calls)
+        large_one = _times(subjects[:1], calls=args.calls)
         sa.event.remove(engine(), "before_cursor_execute", note)
         with transaction() as connection:
             connection.execute(sa.text("TRUNCATE tape.feed_records"))
@@ -103,12 +63,53 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "statements": len(statements) / (2 * args.calls),
         "subjects": args.subjects,
         "rows": {"small": small_rows, "large": large_rows},
+        "fill": {"seconds": round(fill_s, 1), "rows_per_s": round(large_rows / fill_s)},
         "small": _summary(small),
         "large": _summary(large),
+        "small_one_subject": _summary(small_one),
         "large_one_subject": _summary(large_one),
         "repeats": args.calls,
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     }
+
+
+def _fill(subjects: list[str], *, days: int, fill: Any) -> int:
+    import sqlalchemy as sa
+
+    from feeds.tape import partitions
+    from feeds.tape.engine import engine, transaction
+
+    start = NOW - timedelta(days=days)
+    with transaction() as connection:
+        first, last = partitions.month_of(start), partitions.month_of(NOW)
+        partitions.ensure(connection, partitions.months_between(first, last))
+        connection.execute(sa.text("TRUNCATE tape.feed_records"))
+    fill(subjects, start)
+    autocommit = engine().execution_options(isolation_level="AUTOCOMMIT")
+    with autocommit.connect() as connection:
+        connection.execute(sa.text("SET statement_timeout = 0"))
+        connection.execute(sa.text("VACUUM ANALYZE tape.feed_records"))
+        rows = connection.scalar(sa.text("SELECT count(*) FROM tape.feed_records"))
+    return int(rows or 0)
+
+
+def _times(subjects: list[str], *, calls: int) -> list[float]:
+    from feeds.tape import reads
+
+    took = []
+    for _ in range(calls):
+        start = time.perf_counter()
+        found = reads.newest_closed_many(
+            source="simulated",
+            subjects=subjects,
+            kind="candle",
+            granularity="1m",
+            at=NOW,
+            limit=LIMIT,
+        )
+        took.append(time.perf_counter() - start)
+        assert all(len(window) == LIMIT for window in found.values())
+    return took
 
 
 def _summary(seconds: list[float]) -> dict[str, float]:
@@ -118,3 +119,48 @@ def _summary(seconds: list[float]) -> dict[str, float]:
         "p99_ms": round(ordered[int(len(ordered) * 0.99)] * 1000, 2),
         "max_ms": round(ordered[-1] * 1000, 2),
     }
+
+
+def _generate(subjects: list[str], start: datetime) -> None:
+    """Straight from SQL, one subject at a time: what is measured is the reading."""
+    import sqlalchemy as sa
+
+    from feeds.tape.engine import transaction
+
+    for subject in subjects:
+        with transaction() as connection:
+            connection.execute(
+                sa.text("""
+                    INSERT INTO tape.feed_records
+                    SELECT 'simulated', :subject, 'candle', '1m', at, at, true,
+                           jsonb_build_object('open', 100.5, 'high', 101.25, 'low',
+                               99.75, 'close', 100.25, 'volume', 12.5), '{}'
+                    FROM generate_series(cast(:start AS timestamptz),
+                                         :until, interval '1 minute') AS at
+                """),
+                {
+                    "subject": subject,
+                    "start": start,
+                    "until": NOW - timedelta(minutes=1),
+                },
+            )
+
+
+def _backfill(subjects: list[str], start: datetime) -> None:
+    from django.conf import settings
+
+    from feeds import backfill
+    from feeds.models import BackfillJob
+    from feeds.records import FeedKey
+
+    settings.ENV = settings.ENV.model_copy(update={"feed_record_ttl_days": 10_000})
+    for subject in subjects:
+        job = backfill.start(
+            key=FeedKey("simulated", subject, "candle", "1m"),
+            start_at=start,
+            end_at=NOW,
+            sink=BackfillJob.Sink.TAPE,
+            page_size=10_000,
+        )
+        backfill.run(job_id=job.pk)
+    BackfillJob.objects.all().delete()

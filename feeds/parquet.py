@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from itertools import groupby, pairwise
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -26,16 +27,18 @@ from feeds.errors import FeedError
 from feeds.records import OHLCV, FeedKey, FeedRecord
 from feeds.tape.checks import AHEAD, NAME, refusal
 
+_INSTANT = pa.timestamp("us", tz="UTC")
 SCHEMA = pa.schema(
     [
-        ("ts_event", pa.timestamp("us", tz="UTC")),
+        ("ts_event", _INSTANT),
         *((name, pa.string()) for name in FeedKey._fields),
         *((name, pa.float64()) for name in OHLCV),
         ("meta", pa.string()),
     ]
 )
+_CANDLE_KEYS = frozenset(OHLCV)
+_DIMENSIONS = attrgetter(*FeedKey._fields)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _DAY_US = 86_400_000_000
 
 
@@ -64,8 +67,9 @@ def write(records: Iterable[FeedRecord]) -> int:
     that cannot be read, which is left as it is, and OSError for a full disk.
     """
     written = 0
-    closed = (record for record in records if record.is_closed)
-    for key, group in groupby(closed, key=lambda record: record.key):
+    closed = [record for record in records if record.is_closed]
+    for dimensions, group in groupby(closed, key=_DIMENSIONS):
+        key = FeedKey(*dimensions)
         table = _table(key, list(group))
         written += table.num_rows
         folder = base().joinpath(*key)
@@ -111,39 +115,54 @@ def locate(parts: Sequence[str]) -> Path | None:
 def _table(key: FeedKey, records: list[FeedRecord]) -> pa.Table:
     """Columns of one feed, sorted by instant, without repeats."""
     count = len(records)
-    values = [record.values for record in records]
-    at = np.fromiter(
-        ((record.ts_event - _EPOCH) // _MICROSECOND for record in records),
-        np.int64,
-        count,
-    )
-    columns: dict[str, Any] = {"ts_event": pa.array(at).cast(pa.timestamp("us", "UTC"))}
+    columns: dict[str, Any] = {
+        "ts_event": pa.array([record.ts_event for record in records], _INSTANT)
+    }
     for name, text in zip(key._fields, key, strict=True):
         columns[name] = pa.repeat(text, count)
-    for name in OHLCV:
-        # A tick's price is its close, so that a backtest can read either.
-        other = "price" if name == "close" else name
-        columns[name] = pa.array(
-            [_number(row.get(name, row.get(other))) for row in values], pa.float64()
-        )
-    columns["meta"] = pa.array([_meta(record) for record in records], pa.string())
+    try:
+        columns |= _numbers(records)
+    except (KeyError, TypeError, pa.ArrowException):
+        columns |= _numbers_or_null(records)
+    is_plain = all(
+        not record.meta and record.values.keys() == _CANDLE_KEYS for record in records
+    )
+    columns["meta"] = (
+        pa.repeat("{}", count)
+        if is_plain
+        else pa.array([_meta(record) for record in records], pa.string())
+    )
     return _sorted(pa.table(columns, schema=SCHEMA))
 
 
-def _number(value: Any) -> float | None:
-    return value if isinstance(value, (int, float)) else None
+def _numbers(records: list[FeedRecord]) -> dict[str, pa.Array]:
+    """The usual case, and the quick one: each record has all numbers of a candle."""
+    return {
+        name: pa.array([record.values[name] for record in records], pa.float64())
+        for name in OHLCV
+    }
+
+
+def _numbers_or_null(records: list[FeedRecord]) -> dict[str, pa.Array]:
+    """A tick's price is its close, so that a backtest can read either."""
+    columns = {}
+    for name in OHLCV:
+        other = "price" if name == "close" else name
+        found = [
+            record.values.get(name, record.values.get(other)) for record in records
+        ]
+        columns[name] = pa.array(
+            [value if isinstance(value, (int, float)) else None for value in found],
+            pa.float64(),
+        )
+    return columns
 
 
 def _meta(record: FeedRecord) -> str:
-    if not record.meta and record.values.keys() == _CANDLE_KEYS:
-        return "{}"
     extra = {k: v for k, v in record.values.items() if k not in OHLCV}
     if record.meta:
         extra["_record_meta"] = record.meta
     return json.dumps(extra, allow_nan=False, separators=(",", ":"))
-
-
-_CANDLE_KEYS = frozenset(OHLCV)
 
 
 def _sorted(table: pa.Table) -> pa.Table:
