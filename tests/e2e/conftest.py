@@ -30,6 +30,10 @@ class Stack:
         self.process: subprocess.Popen | None = None
 
     def start(self, *, timeout_s: float = 90) -> None:
+        self.launch()
+        self.wait_for(self._is_ready, timeout_s=timeout_s)
+
+    def launch(self) -> None:
         with self.output.open("ab") as out:
             self.process = subprocess.Popen(
                 [sys.executable, "manage.py", "up"],
@@ -39,7 +43,6 @@ class Stack:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self.wait_for(self._is_ready, timeout_s=timeout_s)
 
     def _is_ready(self) -> bool:
         assert self.process is not None

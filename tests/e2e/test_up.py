@@ -32,6 +32,16 @@ def test_a_fresh_folder_becomes_a_scored_leaderboard_and_keeps_it(stack, run_up)
     assert site.stop() == 0
 
 
+def test_ctrl_c_while_it_starts_stops_what_was_started(stack):
+    site = stack()
+    site.launch()
+    site.wait_for(lambda: "PostgreSQL" in site.output.read_text(), timeout_s=30)
+    assert site.stop() == 0
+    assert "Stopped" in site.output.read_text()
+    assert "Traceback" not in site.output.read_text()
+    assert not (site.var / "postgres" / "data" / "postmaster.pid").exists()
+
+
 @pytest.mark.parametrize(
     ("env", "message"),
     [

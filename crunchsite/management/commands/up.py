@@ -1,5 +1,6 @@
 """`manage.py up`: the whole site on one machine."""
 
+import signal
 from typing import Any
 
 from django.core.management.base import BaseCommand
@@ -13,11 +14,15 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         supervisor = Supervisor(say=self.stdout.write)
+        # Until the stack is watched, being asked to stop is Ctrl-C, whoever asks.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         self.stdout.write("Starting crunchsite")
-        supervisor.start()
         try:
+            supervisor.start()
             supervisor.watch()
-        finally:
             self.stdout.write("Stopping ...")
+        except KeyboardInterrupt:
+            self.stdout.write("Stopping before all was up ...")
+        finally:
             supervisor.stop()
-            self.stdout.write("Stopped; the data stay under var/.")
+        self.stdout.write("Stopped; the data stay under var/.")
