@@ -36,6 +36,7 @@ app.conf.beat_schedule = {
         "emissions.dispatch": 15.0,
         "competitions.reap": 15.0,
         "feeds.resume_backfills": 15.0,
+        "feeds.watch": 60.0,
         "feeds.maintain": 3600.0,
     }.items()
 }
