@@ -10,7 +10,7 @@ WORKDIR /app
 COPY requirements/prod.txt requirements/
 RUN pip install --require-hashes -r requirements/prod.txt
 COPY . .
-RUN mkdir -p var && chown crunchsite var
+RUN mkdir -p var /sockets && chown crunchsite var /sockets
 USER crunchsite
 ENV DJANGO_SETTINGS_MODULE=crunchsite.settings.prod
 EXPOSE 8000

@@ -4,12 +4,16 @@ import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from competitions.contract import CrunchConfig
+
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SUBJECT = "BTCUSDT"
 
 
 def make_competition(*, models: int) -> tuple[Any, list[Any]]:
-    """An empty active competition and its models."""
+    """An empty active competition and its models, alone in the database."""
+    from django.db import connection
+
     from competitions.models import (
         Competition,
         Cruncher,
@@ -17,6 +21,9 @@ def make_competition(*, models: int) -> tuple[Any, list[Any]]:
         ScheduledPrediction,
     )
 
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE competitions CASCADE")
+        cursor.execute("TRUNCATE tape.feed_records, tape.feed_ingestion_state")
     competition = Competition.objects.create(
         slug="bench",
         name="Bench",
@@ -117,15 +124,58 @@ def add_rounds(
         cursor.execute("VACUUM ANALYZE inputs, predictions")
 
 
+def batch_scorer(predictions: Any, ground_truth: Any) -> Any:
+    """The default scorer's formula on arrays."""
+    return predictions["value"] * ground_truth["actual_return"] * 10_000
+
+
+BATCH_CONFIG = CrunchConfig(batch_scoring_function=batch_scorer)
+
+
+def add_history(competition: Any, models: list[Any], *, rounds: int) -> None:
+    """Rounds before START, scored long ago, and their closed snapshots."""
+    from django.db import connection, transaction
+
+    from competitions.slots import wire
+    from scoring import snapshots
+
+    first = START - timedelta(minutes=rounds + 2)
+    add_rounds(competition, models, first=first, count=rounds)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE inputs SET status = 'RESOLVED', resolved_at = resolvable_at, "
+            "actuals_jsonb = '{\"actual_return\": 0.001}'"
+        )
+        cursor.execute(
+            "INSERT INTO scores (prediction_id, scoring_version, value, success, "
+            "failed_reason, result_jsonb, scored_at) SELECT p.id, 1, "
+            "(inference_output_jsonb ->> 'value')::float8, true, '', '{}', "
+            "i.resolved_at FROM predictions p JOIN inputs i ON i.id = p.input_id"
+        )
+    with transaction.atomic():
+        snapshots.refresh(
+            competition=competition, wiring=wire(CrunchConfig(), {}), now=START
+        )
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE inputs, predictions, scores, snapshots")
+
+
 def forget_scores() -> None:
-    """Back to rounds that are due and nothing else."""
+    """Back to rounds that are due, and the history before START."""
     from django.db import connection
 
     with connection.cursor() as cursor:
-        cursor.execute(
-            "TRUNCATE scores, snapshots, leaderboards, leaderboard_entries CASCADE"
-        )
+        cursor.execute("TRUNCATE leaderboards CASCADE")
+        cursor.execute("SELECT count(*) FROM snapshots WHERE is_closed")
+        if cursor.fetchone()[0]:
+            cursor.execute("DELETE FROM scores WHERE scored_at >= %s", [START])
+            cursor.execute("DELETE FROM snapshots WHERE period_end > %s", [START])
+            cursor.execute("VACUUM ANALYZE scores, snapshots")
+        else:
+            cursor.execute("TRUNCATE scores, snapshots CASCADE")
         cursor.execute(
             "UPDATE inputs SET status = 'RECEIVED', actuals_jsonb = NULL, "
-            "provenance_jsonb = NULL, resolved_at = NULL WHERE status = 'RESOLVED'"
+            "provenance_jsonb = NULL, resolved_at = NULL "
+            "WHERE status = 'RESOLVED' AND resolved_at >= %s",
+            [START],
         )

@@ -18,6 +18,10 @@ from benchmarks.measure import compare
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--models", type=int, default=50)
     parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--batch", action="store_true", help="a scorer of arrays")
+    parser.add_argument(
+        "--history", type=int, default=0, help="scored rounds that are there before"
+    )
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
@@ -29,6 +33,11 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     from scoring.models import LeaderboardEntry, Score, Snapshot
 
     competition, models = _scoring.make_competition(models=args.models)
+    if args.batch:
+        competition.config_path = "benchmarks._scoring:BATCH_CONFIG"
+        competition.save(update_fields=["config_path"])
+    if args.history:
+        _scoring.add_history(competition, models, rounds=args.history)
     _scoring.add_rounds(competition, models, first=_scoring.START, count=args.rounds)
     now = _scoring.START + timedelta(days=1)
 
@@ -36,7 +45,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         run_cycle(competition_id=competition.pk)
 
     def limit() -> None:
-        least_work(competition.pk, now)
+        least_work(competition.pk, now, is_batch=args.batch)
 
     with clock.use(clock.Frozen(start=now, anchor=now)):
         ours()  # imports, caches, the first connection of the tape
@@ -65,7 +74,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     return result
 
 
-def least_work(competition_id: int, now: datetime) -> None:
+def least_work(competition_id: int, now: datetime, *, is_batch: bool) -> None:
     """The yardstick: straight-line code without what production needs beside it."""
     import numpy as np
     from django.db import connection, transaction
@@ -110,14 +119,27 @@ def least_work(competition_id: int, now: datetime) -> None:
             [list(truths)],
         )
         answers = cursor.fetchall()
-        texts = ",".join(row[3] for row in answers)
-        outputs = TypeAdapter(list[InferenceOutput]).validate_json(f"[{texts}]")
-        results = TypeAdapter(list[ScoreResult]).validate_python(
-            [
-                scoring_function(output, truths[row[1]])
-                for output, row in zip(outputs, answers, strict=True)
-            ]
-        )
+        if is_batch:
+            outputs_json = [row[3] for row in answers]
+            values = np.array([json.loads(text)["value"] for text in outputs_json])
+            by_round = dict(zip(truths, returns.tolist(), strict=True))
+            actual = np.array([by_round[row[1]] for row in answers])
+            numbers = _scoring.batch_scorer(
+                {"value": values}, {"actual_return": actual}
+            ).tolist()
+            documents = [f'{{"value": {number!r}}}' for number in numbers]
+        else:
+            texts = ",".join(row[3] for row in answers)
+            outputs = TypeAdapter(list[InferenceOutput]).validate_json(f"[{texts}]")
+            results = TypeAdapter(list[ScoreResult]).validate_python(
+                [
+                    scoring_function(output, truths[row[1]])
+                    for output, row in zip(outputs, answers, strict=True)
+                ]
+            )
+            values = np.array([output.value for output in outputs])
+            numbers = [result.value for result in results]
+            documents = [result.model_dump_json() for result in results]
         at = now.isoformat()
         copy_rows(
             cursor,
@@ -127,8 +149,10 @@ def least_work(competition_id: int, now: datetime) -> None:
                 *("failed_reason", "result_jsonb", "scored_at"),
             ),
             (
-                (row[0], 1, result.value, True, "", result.model_dump_json(), at)
-                for row, result in zip(answers, results, strict=True)
+                (row[0], 1, number, True, "", document, at)
+                for row, number, document in zip(
+                    answers, numbers, documents, strict=True
+                )
             ),
         )
         cursor.execute(
@@ -146,8 +170,8 @@ def least_work(competition_id: int, now: datetime) -> None:
         )
         model_ids = sorted({row[2] for row in answers})
         shape = (len(model_ids), len(truths))
-        signals = np.array([output.value for output in outputs]).reshape(shape)
-        scores = np.array([result.value for result in results]).reshape(shape)
+        signals = values.reshape(shape)
+        scores = np.array(numbers).reshape(shape)
         metrics = five_metrics(signals, scores, returns)
         start = now.replace(minute=0, second=0, microsecond=0)
         summaries = [
@@ -161,14 +185,14 @@ def least_work(competition_id: int, now: datetime) -> None:
             (
                 *("model_id", "period_start", "period_end", "prediction_count"),
                 *("expected_count", "value", "result_summary_jsonb", "content_hash"),
-                *("is_closed", "created_at", "updated_at"),
+                *("is_closed", "revision", "created_at", "updated_at"),
             ),
             (
                 (
                     *(model_id, start, start + timedelta(hours=1), shape[1], shape[1]),
                     *(summary["value"], summary),
                     hashlib.sha256(json.dumps(summary).encode()).hexdigest(),
-                    *(False, at, at),
+                    *(False, 0, at, at),
                 )
                 for model_id, summary in zip(model_ids, summaries, strict=True)
             ),

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.core.paginator import Paginator
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 from unfold.admin import ModelAdmin
@@ -10,20 +11,20 @@ from unfold.admin import ModelAdmin
 MOST_COUNTED = 10_000
 
 
-class BoundedPaginator(Paginator):  # type: ignore[type-arg]
+class BoundedPaginator(Paginator):
     """Counts no further than the pages that anybody turns; big tables stay quick."""
 
     @cached_property
     def count(self) -> int:
-        rows = self.object_list[:MOST_COUNTED]
-        return rows.count() if hasattr(rows, "query") else len(rows)
+        rows: Any = self.object_list[:MOST_COUNTED]
+        return rows.count() if isinstance(rows, QuerySet) else len(rows)
 
 
-class SiteAdmin(ModelAdmin):  # type: ignore[misc]
+class SiteAdmin(ModelAdmin):
     """A list of bounded cost: never fully counted, and sorted to a total order."""
 
     show_full_result_count = False
-    paginator = BoundedPaginator
+    paginator: type[Paginator] = BoundedPaginator
     list_per_page = 50
     list_fullwidth = True
     warn_unsaved_form = True

@@ -96,6 +96,24 @@ class Aggregation(BaseModel):
     ranking_direction: Literal["asc", "desc"] = "desc"
 
 
+class EnsembleConfig(BaseModel):
+    """A virtual model that blends the signals of the real ones.
+
+    `strategy` weighs the members: a name, or a callable `(model_metrics, signals)` that
+    returns a weight per model id. `model_filter` chooses them: `{"top_n": 5}`,
+    `{"min_metric": {"name": "ic", "threshold": 0.01}}`, or a callable
+    `(model_id, metrics) -> bool`.
+    """
+
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+    name: str = Field(pattern=r"^[a-z0-9]+([_-][a-z0-9]+)*$", max_length=80)
+    strategy: Literal["inverse_variance", "equal_weight"] | Callable[..., Any] = (
+        "inverse_variance"
+    )
+    model_filter: dict[str, Any] | Callable[..., Any] | None = None
+    enabled: bool = True
+
+
 class Schedule(BaseModel):
     """Cadence and horizon of a scheduled prediction.
 
@@ -178,7 +196,10 @@ class CrunchConfig(BaseModel):
     )
     max_ground_truth_staleness_fraction: float = Field(default=0.2, ge=0, le=1)
 
+    ensembles: tuple[EnsembleConfig, ...] = ()
+
     scoring_function: Callable[..., Any] | None = None
+    batch_scoring_function: Callable[..., Any] | None = None
     resolve_ground_truth: Callable[..., Any] | None = None
     aggregate_snapshot: Callable[..., Any] | None = None
     build_emission: Callable[..., Any] | None = None

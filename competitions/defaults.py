@@ -141,7 +141,7 @@ def ground_truth_resolver(prediction: Any) -> dict[str, Any] | None:
 
 
 def scoring_function(prediction: Any, ground_truth: Any) -> dict[str, Any]:
-    """Signal times return, in basis points: right and bold beats right and timid."""
+    """Signal times return in basis points: what a position of that size earned."""
     if ground_truth.actual_return is None:
         return {"success": False, "failed_reason": "the truth has no return"}
     return {

@@ -13,6 +13,7 @@ _IDENTITY = (
     *("name", "deployment_id", "state"),
     *("cruncher__cruncher_id", "cruncher__name", "cruncher__wallet"),
 )
+_STATE = 2 + _IDENTITY.index("state")
 
 
 def sync_roster(
@@ -20,28 +21,36 @@ def sync_roster(
 ) -> dict[str, int]:
     """Bring the rows in line with the orchestrator; returns the expected models.
 
-    The result maps `model_id` to primary key. One statement when nothing changed; a
-    model that the orchestrator does not mention stays expected (it is ABSENT) until it
-    is said to be STOPPED.
+    The result maps `model_id` to primary key. One statement when nothing changed; what
+    a model's last connection or setup said is kept where its owner sees it. A model
+    that the orchestrator does not mention stays expected (it is ABSENT) until it is
+    said to be STOPPED.
     """
     known = {
         row[0]: row
         for row in ParticipantModel.objects.real()
         .filter(competition=competition)
-        .values_list("model_id", "pk", *_IDENTITY)
+        .values_list("model_id", "pk", *_IDENTITY, "last_error")
     }
-    changed = [
-        identity
-        for identity in identities
-        if identity.model_id not in known
-        or known[identity.model_id][2:] != _facts(identity)
-    ]
+    changed, failing = [], {}
+    for identity in identities:
+        row = known.get(identity.model_id)
+        if row is None or row[2:-1] != _facts(identity):
+            changed.append(identity)
+        if identity.error and (row is None or row[-1] != identity.error):
+            failing[identity.model_id] = identity.error
     if changed:
         _upsert(competition, changed)
+    if failing:
+        rows = ParticipantModel.objects.filter(
+            competition=competition, model_id__in=failing
+        )
+        record_errors(models=dict(rows.values_list("model_id", "pk")), errors=failing)
+    if changed:
         expected = ParticipantModel.objects.expected(competition)
         return dict(expected.values_list("model_id", "pk"))
     stopped = ParticipantModel.State.STOPPED
-    return {row[0]: row[1] for row in known.values() if row[4] != stopped}
+    return {row[0]: row[1] for row in known.values() if row[_STATE] != stopped}
 
 
 def _facts(identity: ModelIdentity) -> tuple[str, ...]:

@@ -9,7 +9,7 @@
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import structlog
@@ -117,6 +117,7 @@ def perform_round(*, round_: Input, gateway: Gateway) -> bool:
         "built_us": round((built - started) * 1e6),
         "asked_us": round((asked - built) * 1e6),
         "checked_us": round((time.perf_counter() - asked) * 1e6),
+        **answers.timing,
     }
     return _keep(round_, question, models, checked)
 
@@ -211,13 +212,7 @@ def check_answer(answer: Answer, wiring: Wiring) -> Answer:
         return _invalid(answer, f"{place} was {first['input']!r}: {first['msg']}")
     except Exception as error:  # noqa: BLE001  the operator's validator may raise anything
         return _invalid(answer, str(error))
-    return Answer(
-        model_id=answer.model_id,
-        outcome="ANSWERED",
-        result=kept,
-        reason="",
-        exec_time_us=answer.exec_time_us,
-    )
+    return replace(answer, result=kept)
 
 
 def _require_known_key(output: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
@@ -240,12 +235,11 @@ def _require_finite(value: Any) -> None:
 
 
 def _invalid(answer: Answer, problem: str) -> Answer:
-    return Answer(
-        model_id=answer.model_id,
+    return replace(
+        answer,
         outcome="FAILED",
         result={"_validation_error": problem, "raw_output": repr(answer.result)[:500]},
         reason=f"invalid output: {problem}"[:LONGEST_REASON],
-        exec_time_us=answer.exec_time_us,
     )
 
 
@@ -293,7 +287,7 @@ def _keep(
                         a.result if isinstance(a.result, dict) else {},
                         a.exec_time_us,
                         performed_at.isoformat(),
-                        {},
+                        {"dispatched_us": a.dispatched_us},
                     )
                     for a in answers
                 ),

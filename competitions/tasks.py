@@ -27,6 +27,8 @@ def reap() -> None:
     grid.reap()
 
 
+CONNECT_S = 2.0
+
 # One turn at a time per competition in this process; a second message finds it taken.
 _turns: dict[int, threading.Lock] = defaultdict(threading.Lock)
 
@@ -44,6 +46,7 @@ def predict(self, competition_id: int) -> None:  # type: ignore[no-untyped-def]
         if self.request.retries < self.max_retries:
             raise self.retry(countdown=0.2)
         return
+    gateway.wait_connected(CONNECT_S)  # at once, but for the first round of a worker
     turn = _turns[competition_id]
     if turn.acquire(blocking=False):
         try:

@@ -11,6 +11,7 @@ from competitions.audit import record
 from competitions.dispatch import predict_now
 from competitions.lifecycle import activate, missing_points, pause
 from competitions.models import Competition, Input, ParticipantModel
+from crunchsite.templatetags.figures import counted
 from feeds import clock
 from scoring.cycle import run_cycle
 
@@ -30,7 +31,7 @@ def _activate_effect(competition: Competition) -> list[str]:
     if missing:
         return [f"Refused as long as this is missing: {point}." for point in missing]
     return [
-        f"{_models(competition)} models are asked from the next slot of the grid on.",
+        f"Asked from the next slot of the grid on: {_models(competition)}.",
         "The feeds of its schedule are subscribed.",
     ]
 
@@ -48,9 +49,9 @@ def _pause_effect(competition: Competition) -> list[str]:
         asked=Count("pk", filter=Q(performed_at__isnull=False)),
     )
     return [
-        f"{_models(competition)} models are asked no more.",
-        f"{rounds['asked']} asked rounds are still scored.",
-        f"{rounds['waiting']} rounds that were not asked end as missed.",
+        f"Asked no more: {_models(competition)}.",
+        f"Asked before, and still scored: {counted(rounds['asked'], 'round')}.",
+        f"Not asked yet, and to end as missed: {counted(rounds['waiting'], 'round')}.",
     ]
 
 
@@ -62,21 +63,21 @@ def _pause(competition: Competition) -> str:
 def _predict_effect(competition: Competition) -> list[str]:
     schedules = competition.scheduled_predictions.filter(active=True).count()
     return [
-        f"{schedules} rounds are made for this instant, beside the grid.",
-        f"{_models(competition)} models are asked at once, and scored as ever.",
+        f"Made for this instant, beside the grid: {counted(schedules, 'round')}.",
+        f"Asked at once, and scored as ever: {_models(competition)}.",
     ]
 
 
 def _predict(competition: Competition) -> str:
     rounds = predict_now(competition_id=competition.pk)
     current_app.send_task("competitions.predict", [competition.pk], expires=30)
-    return f"{rounds} rounds made; the worker asks the models now."
+    return f"{counted(rounds, 'round')} made; the worker asks the models now."
 
 
 def _score_effect(competition: Competition) -> list[str]:
     due = Input.objects.due(clock.now()).filter(competition=competition).count()
     return [
-        f"{due} rounds are due; those whose truth is on the tape are scored.",
+        f"Due, and scored if their truth is on the tape: {counted(due, 'round')}.",
         "Snapshots and leaderboard are brought up to date.",
     ]
 
@@ -84,14 +85,15 @@ def _score_effect(competition: Competition) -> list[str]:
 def _score(competition: Competition) -> str:
     report = run_cycle(competition_id=competition.pk)
     return (
-        f"{report.resolved} rounds resolved, {report.unresolvable} unresolvable, "
-        f"{report.waiting} still wait for their truth; {report.scored} predictions "
-        f"scored, {report.failed} failed."
+        f"{counted(report.resolved, 'round')} resolved, {report.unresolvable} "
+        "unresolvable, "
+        f"{report.waiting} waiting for truth; "
+        f"{counted(report.scored, 'prediction')} scored, {report.failed} failed."
     )
 
 
-def _models(competition: Competition) -> int:
-    return ParticipantModel.objects.expected(competition).count()
+def _models(competition: Competition) -> str:
+    return counted(ParticipantModel.objects.expected(competition).count(), "model")
 
 
 ACTIONS: Mapping[str, Action] = {

@@ -21,8 +21,10 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from competitions.admin_base import LedgerAdmin, SiteAdmin
+from competitions.config_loader import load_config
 from competitions.errors import CompetitionError
 from competitions.models import Competition, ScheduledPrediction
+from competitions.slots import wire
 from crunchsite.actions import ACTIONS, press
 
 STATUS_LABELS = {
@@ -41,7 +43,20 @@ class ReasonForm(forms.Form):
     )
 
 
-class ScheduleInline(TabularInline):  # type: ignore[misc]
+class CompetitionForm(forms.ModelForm):
+    """Refuses a wiring that would not load, instead of saving it for the workers."""
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if {"config_path", "slots"} <= cleaned.keys():
+            try:
+                wire(load_config(cleaned["config_path"]), cleaned["slots"])
+            except CompetitionError as error:
+                raise forms.ValidationError(str(error), code=error.code) from error
+        return cleaned
+
+
+class ScheduleInline(TabularInline):
     model = ScheduledPrediction
     extra = 0
     can_delete = False
@@ -74,6 +89,7 @@ class CompetitionAdmin(SiteAdmin):
     ordering = ["slug"]
     readonly_fields = ["status", "activated_at", "next_score_at", "created_at"]
     inlines = [ScheduleInline]
+    form = CompetitionForm
     actions = None
     actions_detail = ["activate", "pause", "predict_now", "score_now"]
     fieldsets = [
@@ -220,7 +236,7 @@ admin.site.unregister([User, Group])
 
 
 @admin.register(User)
-class OperatorAdmin(UserAdmin, SiteAdmin):  # type: ignore[type-arg]
+class OperatorAdmin(UserAdmin, SiteAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm

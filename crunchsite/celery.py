@@ -7,13 +7,14 @@ database. Beat may therefore fire twice, or a task be delivered twice, without e
 import os
 
 from celery import Celery
+from celery.schedules import crontab
 from kombu import Queue  # type: ignore[attr-defined]
 
 os.environ.setdefault(  # noqa: TID251  `celery -A crunchsite` configures Django here
     "DJANGO_SETTINGS_MODULE", "crunchsite.settings.dev"
 )
 
-QUEUES = ("feeds", "models", "scoring", "emissions", "default")
+QUEUES = ("feeds", "models", "scoring", "emissions", "livepool", "default")
 
 app = Celery("crunchsite")
 app.config_from_object("django.conf:settings", namespace="CELERY")
@@ -23,11 +24,12 @@ app.conf.task_routes = {
     "competitions.predict": {"queue": "models"},
     "scoring.*": {"queue": "scoring"},
     "emissions.*": {"queue": "emissions"},
+    "livepool.*": {"queue": "livepool"},
 }
 # In memory: intervals are short and the grid is in the database, so a restarted Beat
 # has nothing to remember, and two on one machine have no file to fight over.
 app.conf.beat_scheduler = "celery.beat:Scheduler"
-app.conf.beat_schedule = {
+_every = {
     name: {"task": name, "schedule": every_s, "options": {"expires": max(every_s, 5)}}
     for name, every_s in {
         "competitions.dispatch": 1.0,
@@ -40,4 +42,14 @@ app.conf.beat_schedule = {
         "feeds.maintain": 3600.0,
     }.items()
 }
+# Monthly, three hours into the month; and a daily look whether that release is missing.
+_pool = {
+    name: {"task": "livepool.publish", "schedule": when, "options": {"expires": 3600}}
+    for name, when in {
+        "livepool.publish": crontab(day_of_month="1", hour="3", minute="15"),
+        "livepool.publish.daily": crontab(hour="4", minute="15"),
+    }.items()
+}
+# Assigned whole: reading it here would load the settings before they can be refused.
+app.conf.beat_schedule = {**_every, **_pool}
 app.autodiscover_tasks()

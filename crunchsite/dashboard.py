@@ -14,9 +14,11 @@ from django.utils.safestring import SafeString
 from competitions.models import Competition, Input, ParticipantModel
 from crunchsite.admin import buttons_for
 from crunchsite.site.status import closing_after
+from crunchsite.templatetags.figures import counted
 from emissions.models import Checkpoint
 from feeds import clock, granularity
 from feeds.models import FeedIngestionState, FeedSubscription
+from livepool import schedule
 from scoring.models import Leaderboard
 
 HOUR = timedelta(hours=1)
@@ -60,6 +62,7 @@ def dashboard(_request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         *_failing_models(lines, now),
         *_stale_feeds(now),
         *_unpaid(lines),
+        *_overdue_pool(),
     ]
     return {**context, "lines": lines.values(), "troubles": troubles, "now": now}
 
@@ -120,7 +123,7 @@ def _stuck_rounds(lines: dict[int, Line], now: datetime) -> Iterator[Trouble]:
         url = _list("competitions_input", competition=pk, status="RECEIVED")
         if asked_not:
             yield Trouble(
-                what=f"{asked_not} rounds wait for their models to be asked. "
+                what=f"Models not asked yet: {counted(asked_not, 'round')}. "
                 "Is a worker of the queue models up?",
                 where=where,
                 since=asked_since,
@@ -130,7 +133,7 @@ def _stuck_rounds(lines: dict[int, Line], now: datetime) -> Iterator[Trouble]:
         patience = timedelta(seconds=3 * lines[pk].competition.score_interval_s)
         if scored_not and scored_since < late - patience:
             yield Trouble(
-                what=f"{scored_not} rounds wait for their truth. "
+                what=f"Waiting for truth: {counted(scored_not, 'round')}. "
                 "Does the feed reach past them, and is a worker of scoring up?",
                 where=where,
                 since=scored_since,
@@ -142,12 +145,12 @@ def _stuck_rounds(lines: dict[int, Line], now: datetime) -> Iterator[Trouble]:
 def _lost_rounds(lines: dict[int, Line], now: datetime) -> Iterator[Trouble]:
     for pk, line in lines.items():
         for count, status, what in (
-            (line.missed, "MISSED", "rounds were missed"),
-            (line.unresolvable, "UNRESOLVABLE", "rounds ended without a truth"),
+            (line.missed, "MISSED", "Missed"),
+            (line.unresolvable, "UNRESOLVABLE", "Ended without a truth"),
         ):
             if count:
                 yield Trouble(
-                    what=f"{count} {what} in the last hour; each says why.",
+                    what=f"{what}, last hour: {counted(count, 'round')}.",
                     where=line.competition.slug,
                     since=now - HOUR,
                     url=_list("competitions_input", competition=pk, status=status),
@@ -167,7 +170,7 @@ def _failing_models(lines: dict[int, Line], now: datetime) -> Iterator[Trouble]:
         .annotate(failing=Count("pk"), since=Min("last_error_at"))
     ):
         yield Trouble(
-            what=f"{count} of {lines[pk].models} models failed in the last hour.",
+            what=f"Failing: {count} of {counted(lines[pk].models, 'model')}.",
             where=lines[pk].competition.slug,
             since=since,
             url=_list("competitions_participantmodel", competition=pk),
@@ -209,7 +212,7 @@ def _unpaid(lines: dict[int, Line]) -> Iterator[Trouble]:
         .annotate(pending=Count("pk"), since=Min("created_at"))
     ):
         yield Trouble(
-            what=f"{count} checkpoints wait for their transaction.",
+            what=f"Waiting for a transaction: {counted(count, 'checkpoint')}.",
             where=lines[pk].competition.slug,
             since=since,
             url=_list("emissions_checkpoint", competition=pk, status="PENDING"),
@@ -224,3 +227,23 @@ def _list(model: str, **filters: Any) -> str:
         for name, value in filters.items()
     }
     return f"{reverse(f'admin:{model}_changelist')}?{urlencode(query)}"
+
+
+def _overdue_pool() -> Iterator[Trouble]:
+    """A live pool that is late, stale, or whose last publication failed."""
+    pool = schedule.status()
+    url = reverse("admin:livepool_release_changelist")
+    if pool.state in {"late", "stale"}:
+        yield Trouble(
+            what=f"The live pool is {pool.state}: {pool.age_days} days old.",
+            where=pool.version or "live pool",
+            since=pool.next_expected_by,
+            url=url,
+        )
+    if pool.last_error:
+        yield Trouble(
+            what=f"Not published: {pool.last_error}",
+            where=pool.last_error_version or "live pool",
+            since=None,
+            url=url,
+        )

@@ -13,6 +13,7 @@ from rest_framework.decorators import api_view, permission_classes
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
+from sqlalchemy.exc import SQLAlchemyError
 
 import crunchsite
 from competitions.reporting import (
@@ -21,6 +22,7 @@ from competitions.reporting import (
     chosen_competition,
     read_query,
 )
+from feeds.tape import schema
 
 PROBE_TIMEOUT_S = 3
 
@@ -105,10 +107,12 @@ def migrations_problem() -> str | None:
     try:
         executor = MigrationExecutor(connection)
         plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    except DatabaseError as error:
-        return f"{_line(error)}; the database must be up first."
-    if plan:
-        return f"{len(plan)} migrations are not applied; run manage.py migrate."
+        lacking = len(plan) + len(schema.pending())
+    except (DatabaseError, SQLAlchemyError) as error:
+        return f"{_line(error)}; the databases must be up first."
+    if lacking:
+        verb = "migration is" if lacking == 1 else "migrations are"
+        return f"{lacking} {verb} not applied; run manage.py migrate."
     return None
 
 

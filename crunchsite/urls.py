@@ -15,6 +15,7 @@ api: list[URLPattern | URLResolver] = [
     path("", include("competitions.urls")),
     path("", include("scoring.urls")),
     path("", include("emissions.urls")),
+    path("", include("livepool.urls")),
     re_path(r"^schema/?$", SpectacularAPIView.as_view(), name="schema"),
     re_path(r"^docs/?$", SpectacularSwaggerView.as_view(), name="docs"),
 ]

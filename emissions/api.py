@@ -169,7 +169,13 @@ class Confirmation(serializers.Serializer[Any]):
 
 
 class StatusChange(serializers.Serializer[Any]):
-    status = serializers.ChoiceField(Checkpoint.Status.choices)
+    status = serializers.ChoiceField(
+        Checkpoint.Status.choices,
+        error_messages={
+            "invalid_choice": "was {input!r}; it is one of "
+            f"{', '.join(Checkpoint.Status.values)}."
+        },
+    )
 
 
 @extend_schema(

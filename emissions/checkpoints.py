@@ -124,7 +124,8 @@ def ranking_of(
     """
     counts = {
         model: (snapshot_count, prediction_count)
-        for model, snapshot_count, prediction_count in Snapshot.objects.filter(
+        for model, snapshot_count, prediction_count in Snapshot.objects.current()
+        .filter(
             model__competition=competition, period_end__gt=start, period_start__lt=end
         )
         .order_by("model")
@@ -148,14 +149,12 @@ def ranking_of(
 def _entry(
     line: Standing, rank: int, snapshot_count: int, prediction_count: int
 ) -> dict[str, Any]:
-    cruncher = line.model.cruncher
-    assert cruncher is not None  # every real model has one, by constraint
     return {
         "rank": rank,
         "model_id": line.model.model_id,
         "model_name": line.model.name,
-        "cruncher_name": cruncher.name,
-        "cruncher_index": cruncher.cruncher_index,
+        "cruncher_name": line.model.cruncher_name,
+        "cruncher_index": line.model.cruncher_index,
         "prediction_count": prediction_count,
         "snapshot_count": snapshot_count,
         "result_summary": dict(line.metrics),

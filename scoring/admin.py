@@ -22,7 +22,7 @@ STATUS_LABELS = {
 }
 
 
-class ReadOnlyInline(TabularInline):  # type: ignore[misc]
+class ReadOnlyInline(TabularInline):
     extra = 0
     can_delete = False
 

@@ -236,7 +236,7 @@ def snapshots(request: Request) -> Response:
     competition = chosen_competition(query)
     if competition is None:
         return Response([])
-    rows = Snapshot.objects.filter(model__competition=competition)
+    rows = Snapshot.objects.current().filter(model__competition=competition)
     if "model_id" in query:
         rows = rows.filter(model__model_id=query["model_id"])
     if "since" in query:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 import structlog
 from django.db import connection, transaction
 from django.db.models import Q
@@ -20,18 +21,19 @@ from competitions.models import Competition, Input, ParticipantModel, Prediction
 from competitions.slots import Wiring
 from competitions.wiring import wiring_of
 from feeds import clock
-from feeds.bulk import copy_rows
-from scoring import leaderboard, locks, snapshots, truth
-from scoring.models import Score
+from scoring import batch, leaderboard, locks, recovery, snapshots, truth
+from scoring.columns import read_columns
+from scoring.models import VoidWindow
 from scoring.periods import following
-from scoring.scoring import score_all
+from scoring.recovery import Hole
+from scoring.scoring import Scored, score_all
+from scoring.store import copy_scores, current_version
 from scoring.truth import Truth
 
 log = structlog.get_logger(__name__)
 
 # Bounds the memory and the duration of one transaction.
 PREDICTIONS_A_BATCH = 100_000
-FIRST_VERSION = 1
 
 
 @dataclass
@@ -40,10 +42,22 @@ class CycleReport:
 
     resolved: int = 0
     unresolvable: int = 0
+    void: int = 0
     waiting: int = 0
     scored: int = 0
     failed: int = 0
     rebuilt: bool = False
+
+    def add(self, truths: Sequence[Truth], scores: Sequence[Scored]) -> None:
+        """Count a batch."""
+        self.waiting += sum(found.is_waiting for found in truths)
+        self.resolved += sum(found.actuals is not None for found in truths)
+        self.void += sum(found.is_void for found in truths)
+        self.unresolvable += sum(
+            bool(found.reason) and not found.is_void for found in truths
+        )
+        self.scored += sum(score.success for score in scores)
+        self.failed += sum(not score.success for score in scores)
 
 
 def claim_due() -> list[int]:
@@ -74,15 +88,11 @@ def run_cycle(*, competition_id: int) -> CycleReport:
     competition = Competition.objects.get(pk=competition_id)
     wiring = wiring_of(competition)
     report = CycleReport()
-    models = ParticipantModel.objects.filter(competition=competition).count()
-    limit = max(1, PREDICTIONS_A_BATCH // max(models, 1))
-    last: tuple[datetime, int] | None = None
-    while True:
-        rounds = _score_batch(competition, wiring, limit, last, report)
-        if len(rounds) < limit:
-            break
-        assert rounds[-1].resolvable_at is not None  # a due round has it
-        last = (rounds[-1].resolvable_at, rounds[-1].pk)
+    holes: list[Hole] = []
+    _score_due(competition, wiring, report, holes)
+    if holes and recovery.fill(holes):
+        report.waiting = 0  # they are looked at again
+        _score_due(competition, wiring, report, None)
     if report.resolved or leaderboard.is_behind(competition, clock.now()):
         _sum_up(competition, wiring)
         report.rebuilt = True
@@ -91,15 +101,40 @@ def run_cycle(*, competition_id: int) -> CycleReport:
     return report
 
 
-@transaction.atomic
-def _score_batch(
+def _score_due(
     competition: Competition,
     wiring: Wiring,
-    limit: int,
-    last: tuple[datetime, int] | None,
     report: CycleReport,
-) -> list[Input]:
-    """Score the next due rounds after `last` that nobody else works on."""
+    holes: list[Hole] | None,
+) -> None:
+    """Score all due rounds, batch by batch; with a list, note the tape's holes."""
+    models = ParticipantModel.objects.filter(competition=competition).count()
+    limit = 1 + PREDICTIONS_A_BATCH // max(models, 1)
+    last: tuple[datetime, int] | None = None
+    while True:
+        wanted = _Batch(competition, wiring, limit, last, holes)
+        rounds = _score_batch(wanted, report)
+        if len(rounds) < limit:
+            break
+        assert rounds[-1].resolvable_at is not None  # a due round has it
+        last = (rounds[-1].resolvable_at, rounds[-1].pk)
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Which due rounds to score next: at most `limit` of them after `after`."""
+
+    competition: Competition
+    wiring: Wiring
+    limit: int
+    after: tuple[datetime, int] | None
+    holes: list[Hole] | None
+
+
+@transaction.atomic
+def _score_batch(wanted: _Batch, report: CycleReport) -> list[Input]:
+    """Score the next due rounds that nobody else works on."""
+    competition, wiring, last = wanted.competition, wanted.wiring, wanted.after
     locks.share(competition.pk)
     now = _not_closed(competition, clock.now())
     due = Input.objects.due(now).filter(competition=competition)
@@ -111,21 +146,44 @@ def _score_batch(
     rounds = list(
         due.select_related("competition")
         .defer("raw_data", "model_input", "timing")
-        .select_for_update(skip_locked=True, of=("self",), no_key=True)[:limit]
+        .select_for_update(skip_locked=True, of=("self",), no_key=True)[: wanted.limit]
     )
     if not rounds:
         return rounds
-    truths = truth.resolve(
-        competition=competition, wiring=wiring, rounds=rounds, now=now
+    truths = _without_void(
+        competition,
+        rounds,
+        truth.resolve(
+            competition=competition,
+            wiring=wiring,
+            rounds=rounds,
+            now=now,
+            holes=wanted.holes,
+        ),
     )
     typed = [_typed(found, wiring) for found in truths]
-    _score_rounds(wiring, rounds, typed, now, report)
-    _end_rounds(rounds, [found for found, _ in typed], now)
-    for found, _ in typed:
-        report.waiting += found.is_waiting
-        report.resolved += found.actuals is not None
-        report.unresolvable += bool(found.reason)
+    ended = [found for found, _ in typed]
+    known = {
+        round_.pk: true
+        for round_, (_, true) in zip(rounds, typed, strict=True)
+        if true is not None
+    }
+    scores = _score_rounds(competition, wiring, known, now)
+    _end_rounds(rounds, ended, now)
+    report.add(ended, scores)
     return rounds
+
+
+def _without_void(
+    competition: Competition, rounds: Sequence[Input], truths: Sequence[Truth]
+) -> list[Truth]:
+    """The same truths, but none for rounds that an operator has declared void."""
+    result = list(truths)
+    for window in VoidWindow.objects.filter(competition=competition):
+        for i, round_ in enumerate(rounds):
+            if window.holds(round_):
+                result[i] = Truth(reason=window.round_reason, is_void=True)
+    return result
 
 
 def _not_closed(competition: Competition, now: datetime) -> datetime:
@@ -149,55 +207,85 @@ def _typed(found: Truth, wiring: Wiring) -> tuple[Truth, BaseModel | None]:
 
 
 def _score_rounds(
+    competition: Competition,
     wiring: Wiring,
-    rounds: Sequence[Input],
-    typed: Sequence[tuple[Truth, BaseModel | None]],
+    truths: dict[int, BaseModel],
     now: datetime,
-    report: CycleReport,
-) -> None:
-    known = {
-        round_.pk: found
-        for round_, (_, found) in zip(rounds, typed, strict=True)
-        if found is not None
-    }
-    if not known:
-        return
+) -> list[Scored]:
+    """Score and store the answers of rounds, given as round key -> typed truth."""
+    if not truths:
+        return []
+    score = _by_batch_scorer if wiring.config.batch_scoring_function else _by_scorer
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT id, input_id, inference_output_jsonb::text FROM predictions "
-            "WHERE input_id = ANY(%s) AND outcome = %s ORDER BY id",
-            [list(known), Prediction.Outcome.ANSWERED],
+        predictions, scores = score(cursor, wiring, truths)
+        version = current_version(competition)
+        rows = zip(predictions, scores, strict=True)
+        copy_scores(cursor, ((pk, version, scored, now) for pk, scored in rows))
+    if failed := [scored for scored in scores if not scored.success]:
+        log.warning(
+            "scores.failed",
+            competition=competition.slug,
+            count=len(failed),
+            first_reason=failed[0].failed_reason,
         )
-        answers = cursor.fetchall()
-        scores = score_all(
-            wiring=wiring,
-            outputs=[output for _, _, output in answers],
-            truths=[known[input_id] for _, input_id, _ in answers],
-        )
-        scored_at = now.isoformat()
-        copy_rows(
-            cursor,
-            Score._meta.db_table,  # noqa: SLF001  documented API
-            (
-                *("prediction_id", "scoring_version", "value", "success"),
-                *("failed_reason", "result_jsonb", "scored_at"),
-            ),
-            (
-                (
-                    prediction_id,
-                    FIRST_VERSION,
-                    *(score.value, score.success),
-                    *(score.failed_reason, score.result, scored_at),
-                )
-                for (prediction_id, _, _), score in zip(answers, scores, strict=True)
-            ),
-        )
-    failed = sum(not score.success for score in scores)
-    report.failed += failed
-    report.scored += len(scores) - failed
-    if failed:
-        reason = next(score.failed_reason for score in scores if not score.success)
-        log.warning("scores.failed", count=failed, first_reason=reason)
+    return scores
+
+
+def _by_scorer(
+    cursor: Any, wiring: Wiring, truths: dict[int, BaseModel]
+) -> tuple[list[int], list[Scored]]:
+    """Prediction keys and scores, by the scorer that takes one at a time."""
+    cursor.execute(
+        "SELECT id, input_id, inference_output_jsonb::text FROM predictions "
+        "WHERE input_id = ANY(%s) AND outcome = %s ORDER BY id",
+        [list(truths), Prediction.Outcome.ANSWERED],
+    )
+    answers = cursor.fetchall()
+    scores = score_all(
+        wiring=wiring,
+        outputs=[output for _, _, output in answers],
+        truths=[truths[round_] for _, round_, _ in answers],
+    )
+    return [pk for pk, _, _ in answers], scores
+
+
+def _by_batch_scorer(
+    cursor: Any, wiring: Wiring, truths: dict[int, BaseModel]
+) -> tuple[list[int], list[Scored]]:
+    """Prediction keys and scores, by the scorer that takes arrays."""
+    config = wiring.config
+    scorer = config.batch_scoring_function
+    assert scorer is not None  # the caller looked
+    names = batch.numeric_fields(config.output_type)
+    field = (
+        ", CASE WHEN jsonb_typeof(inference_output_jsonb -> %s) = 'number' "
+        "THEN (inference_output_jsonb ->> %s)::float8 ELSE 'NaN' END"
+    )
+    rows = read_columns(
+        cursor,
+        f"SELECT id, input_id{field * len(names)} FROM predictions "
+        "WHERE input_id = ANY(%s) AND outcome = %s ORDER BY id",
+        [
+            *(name for name in names for _ in range(2)),
+            *(list(truths), Prediction.Outcome.ANSWERED),
+        ],
+        prediction_id=int,
+        round_id=int,
+        **dict.fromkeys(names, float),
+    )
+    rounds = np.array(sorted(truths))
+    place = np.searchsorted(rounds, rows["round_id"])
+    known = [truths[pk].model_dump() for pk in rounds.tolist()]
+    scores = batch.score_columns(
+        scorer=scorer,
+        predictions={name: rows[name] for name in names},
+        truths={
+            name: np.array([row[name] for row in known], dtype=np.float64)[place]
+            for name in batch.numeric_fields(config.ground_truth_type)
+        },
+        value_field=config.aggregation.value_field,
+    )
+    return rows["prediction_id"].tolist(), scores
 
 
 def _end_rounds(
@@ -215,20 +303,20 @@ def _end_rounds(
         cursor.execute(
             """
             UPDATE inputs SET
-                status = CASE WHEN ended.actuals IS NULL THEN %s ELSE %s END,
+                status = ended.status,
                 resolved_at = CASE WHEN ended.actuals IS NULL THEN NULL ELSE %s END,
                 actuals_jsonb = ended.actuals,
                 provenance_jsonb = ended.provenance,
                 reason = ended.reason
-            FROM unnest(%s::bigint[], %s::text[], %s::jsonb[], %s::jsonb[])
-                AS ended(id, reason, actuals, provenance)
+            FROM unnest(
+                %s::bigint[], %s::text[], %s::text[], %s::jsonb[], %s::jsonb[]
+            ) AS ended(id, status, reason, actuals, provenance)
             WHERE inputs.id = ended.id
             """,
             [
-                Input.Status.UNRESOLVABLE,
-                Input.Status.RESOLVED,
                 now,
                 [pk for pk, _, _ in ended],
+                [found.status.value for _, _, found in ended],
                 [reason for _, reason, _ in ended],
                 [_json(found.actuals) for _, _, found in ended],
                 [_json(found.provenance) for _, _, found in ended],

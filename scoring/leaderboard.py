@@ -18,15 +18,17 @@ from competitions.contract import CrunchConfig
 from competitions.models import Competition, Input, ParticipantModel
 from competitions.slots import Wiring
 from feeds.bulk import copy_rows
+from scoring.aggregator import Entrant, aggregated
 from scoring.models import Leaderboard, LeaderboardEntry
 from scoring.periods import floor
-from scoring.snapshots import rounded, summary_fields
+from scoring.snapshots import summary_fields
+from scoring.windows import Figures, figures
 
 # Of each hour the last board is kept as history.
 HISTORY_PERIOD_S = 3600
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Standing:
     """A model's line: figures, what they rest on, and its place.
 
@@ -34,7 +36,7 @@ class Standing:
     None for a virtual model; `position` counts every line from 1.
     """
 
-    model: ParticipantModel
+    model: Entrant
     metrics: Mapping[str, float | None]
     samples: Mapping[str, Mapping[str, int]]
     value: float | None
@@ -52,86 +54,34 @@ def standings(
     """
     config = wiring.config
     found = figures(competition=competition, config=config, as_of=as_of)
+    everybody = entrants(competition)
+    if not wiring.is_default("MODEL_SCORE_AGGREGATOR"):
+        found = aggregated(
+            competition=competition,
+            wiring=wiring,
+            as_of=as_of,
+            entrants=everybody,
+            found=found,
+        )
     stopped = ParticipantModel.State.STOPPED
     lines = [
         _standing(model, found.get(model.pk), config)
-        for model in competition.models.select_related("cruncher")
+        for model in everybody
         if model.pk in found or model.state != stopped
     ]
     return ranked(lines, wiring)
 
 
-@dataclass(frozen=True)
-class Figures:
-    """A model's windowed means and the counts that they rest on."""
-
-    metrics: dict[str, float | None]
-    samples: dict[str, dict[str, int]]
-
-
-def figures(
-    *, competition: Competition, config: CrunchConfig, as_of: datetime
-) -> dict[int, Figures]:
-    """Windowed figures by model key; one statement."""
-    windows = {
-        name: as_of - timedelta(hours=window.hours)
-        for name, window in config.aggregation.windows.items()
-    }
-    names = summary_fields(config)
-    shortest = max(windows.values())
-    columns: list[str] = []
-    parameters: list[Any] = []
-    for since in windows.values():
-        columns.append(
-            "sum(value * prediction_count) FILTER (WHERE period_end > %s), "
-            "coalesce(sum(prediction_count) FILTER (WHERE period_end > %s), 0), "
-            "coalesce(sum(expected_count) FILTER (WHERE period_end > %s), 0)"
-        )
-        parameters += [since] * 3
-    for name in names:
-        known = (
-            "period_end > %s AND jsonb_typeof(result_summary_jsonb -> %s) = 'number'"
-        )
-        columns.append(
-            "sum((result_summary_jsonb ->> %s)::float8 * prediction_count) "
-            f"FILTER (WHERE {known}), sum(prediction_count) FILTER (WHERE {known})"
-        )
-        parameters += [name, shortest, name, shortest, name]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT model_id, {', '.join(columns)} FROM snapshots "
-            "WHERE model_id IN (SELECT id FROM models WHERE competition_id = %s) "
-            "AND period_end > %s AND period_start < %s GROUP BY model_id",
-            [*parameters, competition.pk, min(windows.values()), as_of],
-        )
-        rows = cursor.fetchall()
-    return {row[0]: _figures(row[1:], list(windows), names) for row in rows}
+def entrants(competition: Competition) -> list[Entrant]:
+    """Every model of a competition, left ones and ensembles too."""
+    rows = competition.models.order_by().values_list(
+        *("pk", "model_id", "name", "is_virtual", "state"),
+        *("cruncher__name", "cruncher__cruncher_index"),
+    )
+    return [Entrant(*row) for row in rows]
 
 
-def _figures(
-    cells: Sequence[Any], windows: Sequence[str], names: Sequence[str]
-) -> Figures:
-    metrics: dict[str, float | None] = {}
-    samples = {}
-    for i, window in enumerate(windows):
-        total, count, expected = cells[3 * i : 3 * i + 3]
-        metrics[window] = _mean(total, count)
-        samples[window] = {"count": int(count), "expected": int(expected)}
-    rest = cells[3 * len(windows) :]
-    for i, name in enumerate(names):
-        metrics[name] = _mean(*rest[2 * i : 2 * i + 2])
-    return Figures(metrics=metrics, samples=samples)
-
-
-def _mean(total: float | None, count: float | None) -> float | None:
-    if total is None or not count:
-        return None
-    return rounded(total / float(count))
-
-
-def _standing(
-    model: ParticipantModel, found: Figures | None, config: CrunchConfig
-) -> Standing:
+def _standing(model: Entrant, found: Figures | None, config: CrunchConfig) -> Standing:
     aggregation = config.aggregation
     if found is None:
         names = [*aggregation.windows, *summary_fields(config)]
@@ -196,7 +146,7 @@ def as_entry(line: Standing, config: CrunchConfig) -> dict[str, Any]:
     return {
         "model_id": line.model.model_id,
         "model_name": line.model.name,
-        "cruncher_name": line.model.cruncher.name if line.model.cruncher else None,
+        "cruncher_name": line.model.cruncher_name,
         "score": {
             "metrics": dict(line.metrics),
             "ranking": {

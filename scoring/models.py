@@ -3,7 +3,7 @@
 from django.db import models
 from django.db.models import F, Q
 
-from competitions.models import Competition, ParticipantModel, Prediction
+from competitions.models import Competition, Input, ParticipantModel, Prediction
 
 
 class Score(models.Model):
@@ -42,10 +42,17 @@ class Score(models.Model):
         return f"{self.prediction_id}v{self.scoring_version}"
 
 
+class SnapshotQuerySet(models.QuerySet["Snapshot"]):
+    def current(self) -> "SnapshotQuerySet":
+        """Without those that a correction has superseded."""
+        return self.filter(superseded_at__isnull=True)
+
+
 class Snapshot(models.Model):
     """A model's scores of one aligned period `[period_start, period_end)`.
 
-    The open period's row is rebuilt each cycle; a closed one never changes.
+    The open period's row is rebuilt each cycle; a closed one never changes. A
+    correction (rescoring, void window) adds a revision and marks the row before it.
     """
 
     model = models.ForeignKey(
@@ -68,15 +75,19 @@ class Snapshot(models.Model):
     result_summary = models.JSONField(default=dict, db_column="result_summary_jsonb")
     content_hash = models.CharField(max_length=64)
     is_closed = models.BooleanField(default=False)
+    revision = models.PositiveIntegerField(default=0)
+    superseded_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
+
+    objects = SnapshotQuerySet.as_manager()
 
     class Meta:
         db_table = "snapshots"
         ordering = ["-period_end", "-pk"]
         constraints = [
             models.UniqueConstraint(
-                fields=["model", "period_start", "period_end"],
+                fields=["model", "period_start", "period_end", "revision"],
                 name="snapshot_unique_per_period",
             ),
             models.CheckConstraint(
@@ -84,10 +95,106 @@ class Snapshot(models.Model):
                 name="snapshot_period_half_open",
             ),
         ]
-        indexes = [models.Index(fields=["period_end", "model"], name="snapshot_period")]
+        indexes = [
+            models.Index(fields=["period_end", "model"], name="snapshot_period"),
+            models.Index(
+                fields=["model"], condition=Q(is_closed=False), name="snapshot_open"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.model_id}[{self.period_start:%Y-%m-%dT%H:%M}Z)"
+
+
+class Rescoring(models.Model):
+    """An applied rescoring: closed periods scored again by the scorer of that day.
+
+    Old scores stay; the highest scoring version of a prediction is the one that counts.
+    """
+
+    competition = models.ForeignKey(
+        Competition, on_delete=models.CASCADE, related_name="rescorings"
+    )
+    scoring_version = models.PositiveIntegerField()
+    period_start = models.DateTimeField()
+    period_end = models.DateTimeField()
+    reason = models.TextField()
+    author = models.CharField(max_length=150)
+    summary = models.JSONField(
+        default=dict, db_column="summary_jsonb", help_text="Who moved, by how much."
+    )
+    created_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "rescorings"
+        ordering = ["-created_at", "-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["competition", "scoring_version"],
+                name="rescoring_version_unique",
+            ),
+            models.CheckConstraint(
+                condition=Q(period_start__lt=F("period_end")),
+                name="rescoring_period_half_open",
+            ),
+            models.CheckConstraint(
+                condition=~Q(reason="") & ~Q(author=""), name="rescoring_has_a_reason"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"v{self.scoring_version} of {self.competition_id}"
+
+
+class VoidWindow(models.Model):
+    """Slots in `[start_at, end_at)` that count for nothing, and why.
+
+    Rounds inside leave every aggregate, those that are still to come too.
+    """
+
+    competition = models.ForeignKey(
+        Competition, on_delete=models.CASCADE, related_name="void_windows"
+    )
+    scope_key = models.CharField(
+        max_length=120, blank=True, help_text="Empty: every scope."
+    )
+    start_at = models.DateTimeField()
+    end_at = models.DateTimeField()
+    reason = models.TextField()
+    author = models.CharField(max_length=150)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "void_windows"
+        ordering = ["-start_at", "-pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(start_at__lt=F("end_at")), name="void_window_half_open"
+            ),
+            models.CheckConstraint(
+                condition=~Q(reason="") & ~Q(author=""),
+                name="void_window_has_a_reason",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"[{self.start_at:%Y-%m-%dT%H:%M}Z, {self.end_at:%Y-%m-%dT%H:%M}Z)"
+
+    @property
+    def rounds(self) -> Q:
+        """Rounds inside, as a condition."""
+        scope = Q(scope_key=self.scope_key) if self.scope_key else Q()
+        return scope & Q(slot_at__gte=self.start_at, slot_at__lt=self.end_at)
+
+    def holds(self, round_: Input) -> bool:
+        """The same of one round."""
+        is_scope = self.scope_key in ("", round_.scope_key)
+        return is_scope and self.start_at <= round_.slot_at < self.end_at
+
+    @property
+    def round_reason(self) -> str:
+        """What participants read at a round inside."""
+        return f"void: {self.reason}"
 
 
 class Leaderboard(models.Model):

@@ -1,6 +1,7 @@
 """From stored outputs and truths to score rows; one bad prediction fails alone."""
 
 import math
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -10,6 +11,9 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from competitions.slots import Wiring
 
 LONGEST_REASON = 2_000
+# How long, on the wall, one call of a scorer may take, and how often it may not.
+SCORER_PATIENCE_S = 10.0
+MOST_HANGS = 3
 
 
 class Scored(NamedTuple):
@@ -59,7 +63,7 @@ def score_all(
         "the score does not fit the score type",
     )
     value_field = wiring.config.aggregation.value_field
-    to_json = TypeAdapter(score_type).dump_json
+    to_json = TypeAdapter(score_type).serializer.to_json
     return [_scored(result, value_field, to_json) for result in results]
 
 
@@ -69,17 +73,56 @@ def call_scorer(
     predictions: Sequence[Any],
     truths: Sequence[BaseModel],
 ) -> list[Any]:
-    """The scorer's answers in order; a Failure where it raised or had no prediction."""
+    """The scorer's answers in order; a Failure where it raised or had no prediction.
+
+    One that does not come back in time fails that prediction; one that keeps hanging
+    fails the rest.
+    """
+    pairs = list(zip(predictions, truths, strict=True))
     answers: list[Any] = []
-    for prediction, truth in zip(predictions, truths, strict=True):
+    for _ in range(MOST_HANGS):
+        run = _Run(scorer, pairs[len(answers) :])
+        answers += run.answers_in_time()
+        if len(answers) == len(pairs):
+            return answers
+        answers.append(Failure(f"the scorer took longer than {SCORER_PATIENCE_S:g} s"))
+    missing = len(pairs) - len(answers)
+    return answers + [Failure("not scored: the scorer kept hanging")] * missing
+
+
+class _Run:
+    """Calls the scorer in a thread of its own, so that a hanging call can be left."""
+
+    def __init__(self, scorer: Callable[..., Any], pairs: Sequence[Any]) -> None:
+        self._scorer, self._pairs = scorer, pairs
+        self._answers: list[Any] = []
+        self._is_left = False
+        self._thread = threading.Thread(target=self._work, daemon=True)
+
+    def answers_in_time(self) -> list[Any]:
+        """Start, and wait as long as answers keep coming."""
+        self._thread.start()
+        seen = -1
+        while self._thread.is_alive() and len(self._answers) > seen:
+            seen = len(self._answers)
+            self._thread.join(SCORER_PATIENCE_S)
+        self._is_left = True
+        return list(self._answers)
+
+    def _work(self) -> None:
+        for prediction, truth in self._pairs:
+            answer = self._answer(prediction, truth)
+            if self._is_left:
+                return
+            self._answers.append(answer)
+
+    def _answer(self, prediction: Any, truth: BaseModel) -> Any:
         if isinstance(prediction, Failure):
-            answers.append(prediction)
-            continue
+            return prediction
         try:
-            answers.append(scorer(prediction, truth))
+            return self._scorer(prediction, truth)
         except Exception as error:  # noqa: BLE001  a scorer may raise anything
-            answers.append(Failure(f"{type(error).__name__}: {error}"))
-    return answers
+            return Failure(f"{type(error).__name__}: {error}")
 
 
 def _plain(answer: Any, score_type: type[BaseModel]) -> Any:

@@ -7,74 +7,32 @@ time and closed. The same scores always give the same content hash.
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections import defaultdict
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
+import structlog
 from django.db import connection
 
 from competitions.contract import CrunchConfig
-from competitions.models import Competition, Prediction
+from competitions.models import Competition
 from competitions.slots import Wiring
-from scoring.columns import read_columns
-from scoring.metrics import MetricsContext, default_registry
-from scoring.models import Snapshot
+from scoring import ensembles
+from scoring.matrices import Period, Scores, read_scores, score_fields
+from scoring.metrics import Ensemble, MetricsContext, default_registry
+from scoring.models import Score, Snapshot
 from scoring.periods import EPOCH
+from scoring.store import current_version
 
+log = structlog.get_logger(__name__)
 registry = default_registry()
+
+# Metrics that compare a model with the others say nothing of an ensemble of them.
+COMPARING = ("model_correlation", "fnc", "contribution", "ensemble_correlation")
 
 # Enough for any decision, few enough that the order of a sum does not show.
 _DIGITS = 12
-
-_ROUNDS = """
-    SELECT id, extract(epoch FROM performed_at)::float8,
-        scheduled_prediction_id,
-        CASE WHEN jsonb_typeof(actuals_jsonb -> 'actual_return') = 'number'
-            THEN (actuals_jsonb ->> 'actual_return')::float8 ELSE 'NaN' END
-    FROM inputs
-    WHERE competition_id = %s AND status = 'RESOLVED'
-        AND resolved_at >= %s AND resolved_at < %s
-    ORDER BY performed_at, id
-"""
-_FIELD = """,
-        CASE WHEN score.success AND jsonb_typeof(score.result_jsonb -> %s) = 'number'
-            THEN (score.result_jsonb ->> %s)::float8 ELSE 'NaN' END
-"""
-_CELLS = """
-    SELECT prediction.input_id, prediction.model_id,
-        CASE WHEN prediction.outcome = %s
-            AND jsonb_typeof(prediction.inference_output_jsonb -> %s) = 'number'
-            THEN (prediction.inference_output_jsonb ->> %s)::float8 ELSE 'NaN' END,
-        CASE WHEN score.success THEN score.value ELSE 'NaN' END
-        {fields}
-    FROM inputs AS round
-    JOIN predictions AS prediction ON prediction.input_id = round.id
-    LEFT JOIN scores AS score
-        ON score.prediction_id = prediction.id AND score.scoring_version = %s
-    WHERE round.competition_id = %s AND round.status = 'RESOLVED'
-        AND round.resolved_at >= %s AND round.resolved_at < %s
-"""
-
-
-@dataclass(frozen=True)
-class Period:
-    """A half-open stretch of site time `[start, end)`."""
-
-    start: datetime
-    end: datetime
-
-
-@dataclass(frozen=True)
-class Scores:
-    """All predictions of a period's resolved rounds, as matrices (rounds, models)."""
-
-    model_ids: np.ndarray
-    asked: np.ndarray
-    signals: np.ndarray
-    scores: np.ndarray
-    actuals: np.ndarray
-    scopes: np.ndarray
-    fields: dict[str, np.ndarray]
 
 
 def refresh(*, competition: Competition, wiring: Wiring, now: datetime) -> None:
@@ -84,7 +42,11 @@ def refresh(*, competition: Competition, wiring: Wiring, now: datetime) -> None:
     period are constant, and there is rarely more than one such period.
     """
     rows = []
+    version = current_version(competition)
     for period in open_periods(competition):
+        ensembles.fill(
+            competition=competition, wiring=wiring, period=period, version=version
+        )
         built = build(competition=competition, wiring=wiring, period=period)
         for snapshot in built:
             snapshot.is_closed = period.end <= now
@@ -94,7 +56,7 @@ def refresh(*, competition: Competition, wiring: Wiring, now: datetime) -> None:
         Snapshot.objects.bulk_create(
             rows,
             update_conflicts=True,
-            unique_fields=["model", "period_start", "period_end"],
+            unique_fields=["model", "period_start", "period_end", "revision"],
             update_fields=[
                 *("prediction_count", "expected_count", "value", "result_summary"),
                 *("content_hash", "is_closed", "updated_at"),
@@ -104,6 +66,27 @@ def refresh(*, competition: Competition, wiring: Wiring, now: datetime) -> None:
     Snapshot.objects.filter(
         model__competition=competition, is_closed=False, updated_at__lt=now
     ).delete()
+
+
+def revise(
+    *, competition: Competition, wiring: Wiring, period: Period, now: datetime
+) -> None:
+    """Replace a closed period's snapshots by new revisions; the old ones are kept.
+
+    The caller holds the competition's lock.
+    """
+    old = Snapshot.objects.current().filter(
+        model__competition=competition,
+        period_start=period.start,
+        period_end=period.end,
+    )
+    revision = 1 + max(old.values_list("revision", flat=True), default=-1)
+    old.update(superseded_at=now)
+    rows = build(competition=competition, wiring=wiring, period=period)
+    for snapshot in rows:
+        snapshot.revision, snapshot.is_closed = revision, True
+        snapshot.created_at = snapshot.updated_at = now
+    Snapshot.objects.bulk_create(rows)
 
 
 def open_periods(competition: Competition) -> list[Period]:
@@ -146,26 +129,20 @@ def build(
     names = _model_names(competition)
     counts = (~np.isnan(found.scores)).sum(axis=0)
     expected = found.asked.sum(axis=0)
-    context = MetricsContext(
-        model_ids=tuple(names[pk] for pk in found.model_ids),
-        signals=found.signals,
-        scores=found.scores,
-        actuals=found.actuals,
-        scopes=found.scopes,
-        window_start=period.start,
-        window_end=period.end,
-    )
     value_field = wiring.config.aggregation.value_field
     columns = {
         value_field: _means(found.scores),
         **{name: _means(values) for name, values in found.fields.items()},
-        **registry.compute(wiring.config.metrics, context),
+        **_metrics(competition, wiring, period, found),
     }
+    own = _own_summaries(competition, wiring, period)
     snapshots = []
-    for i, model_id in enumerate(context.model_ids):
-        summary = {name: rounded(column[i]) for name, column in columns.items()}
+    for i, model_pk in enumerate(found.model_ids.tolist()):
+        summary = own.get(model_pk, {}) | {
+            name: rounded(column[i]) for name, column in columns.items()
+        }
         snapshot = Snapshot(
-            model_id=int(found.model_ids[i]),
+            model_id=model_pk,
             period_start=period.start,
             period_end=period.end,
             prediction_count=int(counts[i]),
@@ -173,62 +150,95 @@ def build(
             value=summary[value_field],
             result_summary=summary,
         )
-        snapshot.content_hash = content_hash(snapshot, model_id)
+        snapshot.content_hash = content_hash(snapshot, names[model_pk])
         snapshots.append(snapshot)
     return snapshots
 
 
-def read_scores(*, competition: Competition, wiring: Wiring, period: Period) -> Scores:
-    """Read a period's resolved rounds and their predictions in two statements."""
-    span = [competition.pk, period.start, period.end]
-    signal = signal_field(wiring.config)
-    fields = score_fields(wiring.config)
-    with connection.cursor() as cursor:
-        rounds = read_columns(
-            cursor, _ROUNDS, span, id=int, performed_at=float, scope=int, actual=float
-        )
-        cells = read_columns(
-            cursor,
-            _CELLS.format(fields=_FIELD * len(fields)),
-            [
-                *(Prediction.Outcome.ANSWERED, signal, signal),
-                *(name for name in fields for _ in range(2)),
-                *(1, *span),
-            ],
-            round=int,
-            model=int,
-            signal=float,
-            score=float,
-            **dict.fromkeys(fields, float),
-        )
-    model_ids, column = np.unique(cells["model"], return_inverse=True)
-    by_id = np.argsort(rounds["id"])
-    row = by_id[np.searchsorted(rounds["id"], cells["round"], sorter=by_id)]
+def _own_summaries(
+    competition: Competition, wiring: Wiring, period: Period
+) -> dict[int, dict[str, Any]]:
+    """What the contract's `aggregate_snapshot` makes of each model's score results.
 
-    def matrix(values: np.ndarray | bool, empty: float | bool) -> np.ndarray:
-        cellular = np.full((len(rounds["id"]), len(model_ids)), empty)
-        cellular[row, column] = values
-        return cellular
-
-    return Scores(
-        model_ids=model_ids,
-        asked=matrix(values=True, empty=False),
-        signals=matrix(cells["signal"], np.nan),
-        scores=matrix(cells["score"], np.nan),
-        actuals=rounds["actual"],
-        scopes=rounds["scope"],
-        fields={name: matrix(cells[name], np.nan) for name in fields},
+    It gets the successful results of the period, oldest first. The engine's figures of
+    the same name win. One that raises is left out for that model, and logged.
+    """
+    aggregate = wiring.config.aggregate_snapshot
+    if aggregate is None:
+        return {}
+    results: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    rows: Any = (
+        Score.objects.filter(
+            prediction__input__competition=competition,
+            prediction__input__status="RESOLVED",
+            prediction__input__resolved_at__gte=period.start,
+            prediction__input__resolved_at__lt=period.end,
+        )
+        .order_by("prediction_id", "-scoring_version")
+        .distinct("prediction_id")
+        .values_list("prediction__model", "success", "result")
     )
+    for model, success, result in rows:
+        if success:
+            results[model].append(result)
+    summaries = {}
+    for model, mine in results.items():
+        try:
+            text = json.dumps(aggregate(mine), allow_nan=False)
+        except Exception as error:  # noqa: BLE001  an operator's callable may raise anything
+            log.warning("aggregate_snapshot.failed", model=model, error=str(error))
+            continue
+        summaries[model] = json.loads(text)
+    return summaries
 
 
-def score_fields(config: CrunchConfig) -> list[str]:
-    """Numbers that the score type declares beside the value field."""
-    numeric = {float, int, float | None, int | None}
-    return [
-        name
-        for name, field in config.score_type.model_fields.items()
-        if field.annotation in numeric and name != config.aggregation.value_field
-    ]
+def _metrics(
+    competition: Competition, wiring: Wiring, period: Period, found: Scores
+) -> dict[str, np.ndarray]:
+    """The contract's metrics, a column each.
+
+    Real models are compared with each other and with the ensembles; an ensemble gets
+    only what can be said of it alone.
+    """
+    config = wiring.config
+    blends = ensembles.blends(
+        competition=competition, wiring=wiring, period=period, found=found
+    )
+    virtual = set(
+        competition.models.filter(is_virtual=True).values_list("pk", flat=True)
+    )
+    is_virtual = np.array([pk in virtual for pk in found.model_ids.tolist()], bool)
+
+    def context(side: np.ndarray) -> MetricsContext:
+        return MetricsContext(
+            model_ids=tuple(str(pk) for pk in found.model_ids[side]),
+            signals=found.signals[:, side],
+            scores=found.scores[:, side],
+            actuals=found.actuals,
+            scopes=found.scopes,
+            window_start=period.start,
+            window_end=period.end,
+            ensembles=tuple(
+                Ensemble(
+                    name=blend.name,
+                    signals=ensembles.signal(blend.weights, found.signals),
+                    weights=blend.weights[side],
+                )
+                for blend in blends
+            ),
+        )
+
+    columns = {
+        name: np.full(len(found.model_ids), np.nan)
+        for name in dict.fromkeys(config.metrics)
+    }
+    for name, column in registry.compute(config.metrics, context(~is_virtual)).items():
+        columns[name][~is_virtual] = column
+    if is_virtual.any():
+        alone = [name for name in config.metrics if name not in COMPARING]
+        for name, column in registry.compute(alone, context(is_virtual)).items():
+            columns[name][is_virtual] = column
+    return columns
 
 
 def summary_fields(config: CrunchConfig) -> list[str]:
@@ -238,17 +248,6 @@ def summary_fields(config: CrunchConfig) -> list[str]:
         *score_fields(config),
         *config.metrics,
     ]
-
-
-def signal_field(config: CrunchConfig) -> str:
-    """The output's number that the metrics look at: `value`, else the first number."""
-    fields = config.output_type.model_fields
-    if "value" in fields:
-        return "value"
-    numeric = (
-        name for name, field in fields.items() if field.annotation in (float, int)
-    )
-    return next(numeric, "value")
 
 
 def content_hash(snapshot: Snapshot, model_id: str) -> str:

@@ -7,10 +7,12 @@ real: the last record before serves if it is fresh enough, else the round can ne
 resolved. If nothing newer is there, the round waits, but not for ever.
 """
 
+import inspect
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,10 +20,12 @@ import structlog
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
+from competitions.contract import CrunchConfig
 from competitions.models import Competition, Input
 from competitions.slots import Wiring
-from feeds import granularity
+from feeds import clock, granularity
 from feeds.tape import reads
+from scoring.recovery import Hole
 
 log = structlog.get_logger(__name__)
 
@@ -39,22 +43,39 @@ class Truth:
     actuals: dict[str, Any] | None = None
     provenance: dict[str, Any] | None = None
     reason: str = ""
+    is_void: bool = False
 
     @property
     def is_waiting(self) -> bool:
         return self.actuals is None and not self.reason
+
+    @property
+    def status(self) -> Input.Status:
+        """The status of a round that ends so."""
+        if self.is_void:
+            return Input.Status.VOID
+        if self.actuals is None:
+            return Input.Status.UNRESOLVABLE
+        return Input.Status.RESOLVED
 
 
 WAITING = Truth()
 
 
 def resolve(
-    *, competition: Competition, wiring: Wiring, rounds: Sequence[Input], now: datetime
+    *,
+    competition: Competition,
+    wiring: Wiring,
+    rounds: Sequence[Input],
+    now: datetime,
+    holes: list[Hole] | None = None,
 ) -> list[Truth]:
     """The truth of each due round; two statements per subject of the tape.
 
-    An operator's GROUND_TRUTH_RESOLVER is called per round instead; one that raises
-    leaves its round waiting until the deadline.
+    With a list for `holes`, what the tape lacks is noted there and its rounds wait, so
+    that the caller can look for it; without, a gap is final. An operator's
+    GROUND_TRUTH_RESOLVER is called per round instead; one that raises leaves its round
+    waiting until the deadline.
     """
     truths: list[Truth] = [WAITING] * len(rounds)
     on_tape: dict[str, list[int]] = defaultdict(list)
@@ -63,10 +84,18 @@ def resolve(
         if round_.pk in immediate:
             truths[i] = Truth(immediate[round_.pk], provenance={"from": "input"})
         elif not wiring.is_default("GROUND_TRUTH_RESOLVER"):
-            truths[i] = _from_slot(round_, wiring)
+            slot = wiring.paths["GROUND_TRUTH_RESOLVER"]
+            truths[i] = _from_callable(
+                round_, slot, partial(wiring.call, "GROUND_TRUTH_RESOLVER", round_)
+            )
+        elif wiring.config.resolve_ground_truth is not None:
+            truths[i] = _from_callable(
+                round_,
+                "contract:resolve_ground_truth",
+                partial(_from_contract, competition, wiring.config, round_),
+            )
         else:
-            subject = round_.scope.get("subject") or round_.scope.get("asset")
-            on_tape[subject or wiring.config.scope.subject].append(i)
+            on_tape[_subject(round_, wiring.config)].append(i)
     fraction = wiring.config.max_ground_truth_staleness_fraction
     for subject, places in on_tape.items():
         feed = Feed(
@@ -75,7 +104,8 @@ def resolve(
             kind=competition.feed_kind,
             granularity=competition.feed_granularity,
         )
-        found = from_tape(feed, [rounds[i] for i in places], fraction, now)
+        asked = [rounds[i] for i in places]
+        found = from_tape(feed, asked, fraction, now, holes)
         for i, truth in zip(places, found, strict=True):
             truths[i] = truth
     return [
@@ -120,11 +150,12 @@ class Feed:
 class End:
     """One end of many rounds: which record serves, and how far it is from the due one.
 
-    `closed_at` and `price` are NaN where the tape has no record at or before; `late_s`
-    is how much earlier than expected the record closed, infinite without one;
-    `is_settled` says whether waiting for a better one is vain.
+    `expected` is when the due record closes. `closed_at` (-inf) and `price` (NaN) are
+    those of the last record by then, unknown if the tape has none; `late_s` is how much
+    earlier than expected it closed; `is_settled`: waiting for a better one is vain.
     """
 
+    expected: NDArray[np.float64]
     closed_at: NDArray[np.float64]
     price: NDArray[np.float64]
     late_s: NDArray[np.float64]
@@ -132,22 +163,42 @@ class End:
 
 
 def from_tape(
-    feed: Feed, rounds: Sequence[Input], fraction: float, now: datetime
+    feed: Feed,
+    rounds: Sequence[Input],
+    fraction: float,
+    now: datetime,
+    holes: list[Hole] | None,
 ) -> list[Truth]:
     """The truth of rounds of one subject, in columns."""
     performed = _epochs([r.performed_at for r in rounds])
     resolvable = _epochs([r.resolvable_at for r in rounds])
+    # Before the prices: a candle that arrives in between must not make a gap of the
+    # one before it, which arrived with it.
+    newest = reads.newest_closed(**feed.dimensions, at=now, limit=1)
+    newest_s = (
+        newest[-1].ts_event.timestamp() + feed.step_s if newest else float("-inf")
+    )
     prices = reads.closed_prices(
         **feed.dimensions,
         since=_instant(performed.min()),
         until=_instant(resolvable.max()),
     )
-    newest = reads.newest_closed(**feed.dimensions, at=now, limit=1)
-    newest_s = (
-        newest[-1].ts_event.timestamp() + feed.step_s if newest else float("-inf")
-    )
     entry = find_end(prices.closed_at, prices.price, performed, feed.step_s, newest_s)
     exit_ = find_end(prices.closed_at, prices.price, resolvable, feed.step_s, newest_s)
+    if holes is not None:
+        incomplete = [
+            np.where(end.is_settled & (end.late_s > 0), end.expected, np.nan)
+            for end in (entry, exit_)
+        ]
+        wanted = np.array(incomplete)
+        if feed.step_s and not np.isnan(wanted).all():
+            first, last = _instant(np.nanmin(wanted)), _instant(np.nanmax(wanted))
+            holes.append(
+                Hole(**feed.dimensions, step_s=feed.step_s, first=first, last=last)
+            )
+            entry, exit_ = (
+                replace(end, is_settled=end.late_s == 0) for end in (entry, exit_)
+            )
     allowed = (resolvable - performed) * fraction if fraction else np.inf
     return [
         _decide(feed, entry, exit_, i, float(limit))
@@ -172,6 +223,7 @@ def find_end(
     worth[has_one] = price[place[has_one]]
     late = np.maximum(expected - found, 0.0)
     return End(
+        expected=expected,
         closed_at=found,
         price=worth,
         late_s=late,
@@ -214,9 +266,55 @@ def _decide(feed: Feed, entry: End, exit_: End, i: int, allowed_s: float) -> Tru
     )
 
 
-def _from_slot(round_: Input, wiring: Wiring) -> Truth:
+def _from_contract(
+    competition: Competition, config: CrunchConfig, round_: Input
+) -> Any:
+    """What the contract makes of the round's closed records, oldest first.
+
+    They reach from the last one that was closed when the models were asked to the last
+    one that was closed at the end; None without both ends.
+    """
+    resolver = config.resolve_ground_truth
+    performed_at, resolvable_at = round_.performed_at, round_.resolvable_at
+    assert resolver is not None  # the caller looked
+    assert performed_at is not None  # only asked rounds are due
+    assert resolvable_at is not None
+    feed = Feed(
+        source=competition.feed_source,
+        subject=_subject(round_, config),
+        kind=competition.feed_kind,
+        granularity=competition.feed_granularity,
+    )
+    step = timedelta(seconds=feed.step_s)
+    seconds = (resolvable_at - performed_at).total_seconds()
+    records = reads.newest_closed(
+        **feed.dimensions,
+        at=resolvable_at,
+        limit=int(seconds // (feed.step_s or 1)) + 2,
+    )
+    closes = [record.ts_event + step for record in records]
+    start = max((i for i, at in enumerate(closes) if at <= performed_at), default=None)
+    newest = reads.newest_closed(**feed.dimensions, at=clock.now(), limit=1)
+    due_s = resolvable_at.timestamp() // (feed.step_s or 1) * (feed.step_s or 1)
+    if start is None or newest[-1].closes_at.timestamp() < due_s:
+        return None
+    chosen = records[start:]
+    if len(inspect.signature(resolver).parameters) == 1:
+        return resolver(chosen)
+    return resolver(chosen, round_)
+
+
+def _subject(round_: Input, config: CrunchConfig) -> str:
+    """The subject of a round's scope, in either spelling, else the contract's."""
+    return (
+        round_.scope.get("subject") or round_.scope.get("asset") or config.scope.subject
+    )
+
+
+def _from_callable(round_: Input, name: str, resolver: Callable[[], Any]) -> Truth:
+    """Ask an operator's callable; one that raises leaves its round waiting."""
     try:
-        actuals = wiring.call("GROUND_TRUTH_RESOLVER", round_)
+        actuals = resolver()
         if isinstance(actuals, BaseModel):
             actuals = actuals.model_dump(mode="json")
         if actuals is None:
@@ -229,7 +327,7 @@ def _from_slot(round_: Input, wiring: Wiring) -> Truth:
         return WAITING
     return Truth(
         actuals=actuals,
-        provenance={"from": wiring.paths["GROUND_TRUTH_RESOLVER"]},
+        provenance={"from": name},
     )
 
 

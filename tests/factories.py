@@ -119,11 +119,16 @@ def participants(
 
 
 def running_competition(
-    *, at: datetime, models: int = 12, hours: int = 72, seed: int = 7
+    *,
+    at: datetime,
+    models: int = 12,
+    hours: int = 72,
+    seed: int = 7,
+    slug: str = "btc-demo",
 ) -> World:
     """A competition `hours` old at `at`: rounds each 15 minutes, hourly snapshots."""
     random = np.random.default_rng(seed)
-    made = competition(created_at=at - timedelta(hours=hours))
+    made = competition(slug, created_at=at - timedelta(hours=hours))
     scheduled = scheduled_prediction(
         made, next_slot_at=at.replace(second=0, microsecond=0) + timedelta(minutes=15)
     )

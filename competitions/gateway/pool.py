@@ -2,13 +2,13 @@
 
 import threading
 from dataclasses import dataclass
-from typing import Any
 
 import psycopg2
 import structlog
 from billiard.process import current_process
 from django.conf import settings
 
+from competitions.gateway import credentials
 from competitions.gateway.errors import GatewayError
 from competitions.gateway.gateway import ModelGateway
 from competitions.gateway.ownership import Ownership, claim
@@ -43,9 +43,13 @@ def gateway_of(competition_key: str) -> ModelGateway | None:
         ownership = _claim(competition_key)
         if ownership is None:
             return None
-        gateway = new_gateway(competition_key)
+        try:
+            gateway = new_gateway(competition_key)
+            gateway.start()
+        except BaseException:
+            ownership.release()
+            raise
         _owned[competition_key] = _Owned(ownership, gateway)
-        gateway.start()
         log.info("gateway.owned", competition=competition_key)
         return gateway
 
@@ -57,7 +61,7 @@ def close_all() -> None:
             _drop(key)
 
 
-def new_gateway(competition_key: str, **options: Any) -> ModelGateway:
+def new_gateway(competition_key: str) -> ModelGateway:
     """A gateway as the settings say, not started."""
     env = settings.ENV
     return ModelGateway(
@@ -66,7 +70,9 @@ def new_gateway(competition_key: str, **options: Any) -> ModelGateway:
         crunch_id=competition_key,
         base_classname=env.model_base_classname,
         timeout_s=env.model_runner_timeout_s,
-        **options,
+        credentials=credentials.load(
+            secure_dir=env.secure_cert_dir, gateway_dir=env.gateway_cert_dir
+        ),
     )
 
 

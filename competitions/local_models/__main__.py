@@ -33,6 +33,12 @@ def main() -> int:
         default=Limits.hang_s,
         help="seconds after which a call that has not returned ends the process",
     )
+    parser.add_argument(
+        "--level",
+        type=int,
+        choices=(1, 2),
+        help="sandbox level; default: the strongest",
+    )
     args = parser.parse_args()
     structlog.configure(
         processors=[
@@ -57,8 +63,8 @@ async def _run(args: argparse.Namespace) -> None:
     until = asyncio.Event()
     for end in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(end, until.set)
-    level = await asyncio.to_thread(strongest_level)
-    log.info("sandbox.level", level=level, meaning=MEANING[level])
+    level = args.level or await asyncio.to_thread(strongest_level)
+    log.info("sandbox.chosen", sandbox=level, meaning=MEANING[level])
     orchestrator = Orchestrator(
         models_dir=args.models.resolve(),
         logs_dir=args.logs.resolve(),

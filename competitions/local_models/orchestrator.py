@@ -7,6 +7,7 @@ The protocol of the official orchestrator: one `init` with the running models, t
 import asyncio
 import json
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import structlog
 from websockets.asyncio.server import ServerConnection, broadcast, serve
 from websockets.exceptions import ConnectionClosed
 
-from competitions.local_models import submission
+from competitions.local_models import control, submission
 from competitions.local_models.submission import Stamp, Submission
 from competitions.local_models.supervisor import Limits, ModelProcess
 
@@ -40,7 +41,11 @@ class Orchestrator:
         self._run_dir = Path(tempfile.mkdtemp(prefix="models-"))
         self._processes: dict[str, ModelProcess] = {}
         self._stamps: dict[str, Stamp] = {}
-        self._quarantine: dict[tuple[str, str], str] = {}
+        self._quarantine = {
+            (row.model_id, row.code_hash): row.error
+            for row in control.status(logs_dir)
+            if row.state == "QUARANTINED"
+        }
         self._listeners: set[ServerConnection] = set()
         self._serial = 0
         self._start_slots = asyncio.Semaphore(STARTS_AT_ONCE)
@@ -58,8 +63,10 @@ class Orchestrator:
                     except TimeoutError:
                         continue
         finally:
-            await asyncio.gather(*(p.stop() for p in self._processes.values()))
-            self._run_dir.rmdir()
+            processes = self._processes.values()
+            running = [p for p in processes if p.state != "QUARANTINED"]
+            await asyncio.gather(*(p.stop() for p in running))
+            shutil.rmtree(self._run_dir, ignore_errors=True)
 
     async def _scan(self) -> None:
         """Bring the processes in line with the folder: added, edited, deleted."""
@@ -68,6 +75,7 @@ class Orchestrator:
             log.info("model.deleted", model=model_id)
             await self._processes.pop(model_id).stop()
             del self._stamps[model_id]
+            control.write_status(self._logs_dir, self._statuses())
         for model_id, (stamp, version) in found.items():
             if version is None:
                 continue
@@ -75,6 +83,38 @@ class Orchestrator:
             older = self._processes.get(model_id)
             if older is None or older.submission != version:
                 await self._deploy(version, older)
+        for process in list(self._processes.values()):
+            await self._obey(process)
+
+    async def _obey(self, process: ModelProcess) -> None:
+        """Do what the operator asked for in the control files."""
+        if control.take_restart(self._logs_dir, process.model_id):
+            key = (process.model_id, process.submission.code_hash)
+            self._quarantine.pop(key, None)
+            await self._deploy(process.submission, process)
+        elif control.is_stopped(self._logs_dir, process.model_id):
+            if process.state != "STOPPED":
+                await process.stop("STOPPED", "stopped by the operator")
+        elif process.state == "STOPPED":
+            await self._deploy(process.submission, process)
+
+    def _statuses(self) -> list[control.ModelStatus]:
+        return [
+            control.ModelStatus(
+                model_id=process.model_id,
+                name=process.submission.name,
+                cruncher=process.submission.cruncher,
+                state=process.state,
+                error=process.error,
+                restarts=process.restarts,
+                deployment_id=process.deployment_id,
+                code_hash=process.submission.code_hash,
+                changed_at=process.changed_at,
+                sandbox_level=self._limits.level,
+                pid=process.pid,
+            )
+            for _, process in sorted(self._processes.items())
+        ]
 
     def _look(self) -> dict[str, tuple[Stamp, Submission | None]]:
         """Each folder's stamp, with its content if the stamp is new."""
@@ -87,7 +127,7 @@ class Orchestrator:
 
     async def _deploy(self, version: Submission, older: ModelProcess | None) -> None:
         if older is not None:
-            log.info("model.edited", model=version.model_id)
+            log.info("model.replaced", model=version.model_id)
             await older.stop()
         process = ModelProcess(
             version,
@@ -100,7 +140,9 @@ class Orchestrator:
         )
         self._processes[version.model_id] = process
         reason = self._quarantine.get((version.model_id, version.code_hash))
-        if reason is None:
+        if control.is_stopped(self._logs_dir, version.model_id):
+            await process.stop("STOPPED", "stopped by the operator")
+        elif reason is None:
             process.start()
         else:
             await process.stop("QUARANTINED", reason)
@@ -113,6 +155,7 @@ class Orchestrator:
         return FIRST_UID + self._serial % USERS
 
     async def _changed(self, process: ModelProcess) -> None:
+        control.write_status(self._logs_dir, self._statuses())
         if process.state == "QUARANTINED":
             key = (process.model_id, process.submission.code_hash)
             self._quarantine[key] = process.error

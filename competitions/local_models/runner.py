@@ -8,7 +8,6 @@ import signal
 import sys
 from pathlib import Path
 
-from competitions import local_models
 from competitions.local_models.sandbox import Sandbox, add_arguments
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
@@ -35,7 +34,6 @@ def main() -> None:
         writable=args.socket.parent,
     )
     sandbox.close()
-    local_models.__path__ = [str(sandbox.seen(Path(__file__).resolve().parent))]
     # Its gRPC takes 30 MB, which the process that waits outside does not need.
     from competitions.local_models.servicer import serve
 

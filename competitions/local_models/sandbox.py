@@ -106,6 +106,9 @@ class Sandbox:
         # Changing the user cleared it.
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         sys.path[:] = [str(self.seen(Path(p))) for p in sys.path if p]
+        for module in list(sys.modules.values()):
+            if isinstance(places := getattr(module, "__path__", None), list):
+                places[:] = [str(self.seen(Path(place))) for place in places]
 
     def seen(self, path: Path) -> Path:
         """How `path` is reached from inside."""

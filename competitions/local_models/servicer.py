@@ -129,7 +129,8 @@ class ModelServicer(DynamicSubclassServiceServicer):
 
     def _explain(self, error: BaseException) -> str:
         """The error and its place in the model's code; the rest is logged."""
-        traceback.print_exception(error)
+        own = error.__traceback__
+        traceback.print_exception(error.with_traceback(own and own.tb_next))
         text = f"{type(error).__name__}: {error}"
         for frame in reversed(traceback.extract_tb(error.__traceback__)):
             path = Path(frame.filename)

@@ -21,6 +21,10 @@ class Submission:
     code_hash: str
 
 
+def is_model_id(name: str) -> bool:
+    return _MODEL_ID.fullmatch(name) is not None
+
+
 def folders(models_dir: Path) -> dict[str, Path]:
     """Model folders by id, sorted; names that cannot be an id are passed over."""
     if not models_dir.is_dir():
@@ -28,7 +32,7 @@ def folders(models_dir: Path) -> dict[str, Path]:
     return {
         path.name: path
         for path in sorted(models_dir.iterdir())
-        if path.is_dir() and _MODEL_ID.fullmatch(path.name)
+        if path.is_dir() and is_model_id(path.name)
     }
 
 

@@ -60,6 +60,7 @@ class ModelProcess:
         self.log_path = log_path
         self.state: State = "STARTING"
         self.error = ""
+        self.changed_at = _now()
         self.restarts = 0
         self.deployment_id = ""
         self.socket = Path()
@@ -192,6 +193,7 @@ class ModelProcess:
 
     async def _change(self, state: State, error: str | None = None) -> None:
         self.state = state
+        self.changed_at = _now()
         if error is not None:
             self.error = error
         log.info("model.state", model=self.model_id, state=state, error=self.error)
@@ -210,6 +212,10 @@ def clean_environment() -> dict[str, str]:
         "MKL_NUM_THREADS": "1",
         "GRPC_ENABLE_FORK_SUPPORT": "0",
     }
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
 
 
 async def _listens(path: Path) -> bool:

@@ -23,6 +23,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 FORMAT_MODULE_PATH = ["crunchsite.formats"]
 
 INSTALLED_APPS = [
@@ -30,6 +32,7 @@ INSTALLED_APPS = [
     "emissions.apps.EmissionsConfig",
     "scoring.apps.ScoringConfig",
     "competitions.apps.CompetitionsConfig",
+    "livepool.apps.LivepoolConfig",
     "feeds.apps.FeedsConfig",
     "unfold",
     "unfold.contrib.filters",
@@ -75,7 +78,6 @@ TEMPLATES = [
 ]
 
 STATIC_URL = "static/"
-STATIC_ROOT = VAR_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "crunchsite" / "static"]
 WHITENOISE_USE_FINDERS = True
 
@@ -154,7 +156,10 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "PREPROCESSING_HOOKS": ["crunchsite.api.without_aliases"],
-    "ENUM_NAME_OVERRIDES": {"CheckpointStatus": "emissions.transitions.Status"},
+    "ENUM_NAME_OVERRIDES": {
+        "CheckpointStatus": "emissions.transitions.Status",
+        "ReleaseStatus": "livepool.models.Release.Status",
+    },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }

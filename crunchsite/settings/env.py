@@ -48,6 +48,16 @@ class Env(BaseSettings):
     model_runner_timeout_s: float = setting(
         5.0, "Wall-clock limit of one call to a model, in seconds.", gt=0
     )
+    secure_cert_dir: str = setting(
+        "",
+        "Folder with ca.crt, tls.crt and tls.key for models' nodes that ask for "
+        "mutual TLS. Empty: plain connections.",
+    )
+    gateway_cert_dir: str = setting(
+        "",
+        "Folder with tls.crt and tls.key for models behind a TLS gateway that asks "
+        "for signed tokens. Not together with SECURE_CERT_DIR.",
+    )
     model_base_classname: str = setting(
         "tracker.TrackerBase", "Base class that a participant's model derives from."
     )
@@ -145,6 +155,36 @@ class Env(BaseSettings):
     ground_truth_resolver: str = setting("", "Callable slot, module:callable.")
     prediction_scope_builder: str = setting("", "Callable slot, module:callable.")
     predict_call_builder: str = setting("", "Callable slot, module:callable.")
+
+    # Live pool
+    publish_enabled: bool = setting(
+        True, "Whether releases are published; if not, every run is a dry run."
+    )
+    publish_mode: str = setting(
+        "core_major", "Profile of the published pool: core_major or broad_liquid."
+    )
+    livepool_source: str = setting(
+        "", "Feed source of the daily candles. Empty: FEED_SOURCE."
+    )
+    livepool_output_dir: Path = setting(
+        Path("data/output"), "Folder in which releases and shadow histories are built."
+    )
+    livepool_store_dir: Path = setting(
+        Path("var/livepool"), "Folder of the local store; unused with CLOUD_BUCKET."
+    )
+    livepool_signing_key_file: str = setting(
+        "", "Ed25519 private key (PEM) that signs releases. Empty: not signed."
+    )
+    cloud_bucket: str = setting(
+        "", "Google Cloud Storage bucket of the releases. Empty: the local store."
+    )
+    cloud_project_id: str = setting("", "Google Cloud project of the stores.")
+    firestore_collection: str = setting(
+        "strategy", "Collection of the live pool's summary document."
+    )
+    firestore_document: str = setting(
+        "CRYPTO_LIVE_POOL_ROTATION_LIVE_POOL", "Name of the summary document."
+    )
 
     # Site
     secret_key: str = setting(

@@ -31,7 +31,12 @@ def logging_config(level: str) -> dict[str, Any]:
                 "()": structlog.stdlib.ProcessorFormatter,
                 "processors": [
                     structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                    structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0),
+                    structlog.dev.ConsoleRenderer(
+                        colors=False,
+                        pad_event_to=0,
+                        # The default shows local variables, which may be secrets.
+                        exception_formatter=structlog.dev.plain_traceback,
+                    ),
                 ],
                 "foreign_pre_chain": _SHARED,
             }

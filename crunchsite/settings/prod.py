@@ -1,7 +1,7 @@
 """Production: TLS in front, secrets from the environment, nothing embedded."""
 
 from crunchsite.settings.base import *
-from crunchsite.settings.base import ALLOWED_HOSTS, ENV
+from crunchsite.settings.base import ALLOWED_HOSTS, ENV, VAR_DIR
 from crunchsite.settings.env import EnvError
 
 _missing = [
@@ -21,6 +21,7 @@ SECURE_HSTS_PRELOAD = True
 SESSION_COOKIE_SECURE = True
 CSRF_COOKIE_SECURE = True
 CSRF_TRUSTED_ORIGINS = [f"https://{host}" for host in ALLOWED_HOSTS]
+STATIC_ROOT = VAR_DIR / "static"
 WHITENOISE_USE_FINDERS = False
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

@@ -53,6 +53,11 @@ UNFOLD = {
                 _page("Rounds", "timer", "competitions_input_changelist"),
             ),
             _models(
+                "Is the data fresh?",
+                _page("Feeds", "rss_feed", "feeds_feedsubscription_changelist"),
+                _page("Backfills", "cloud_download", "feeds_backfilljob_changelist"),
+            ),
+            _models(
                 "Who answers, and how?",
                 _page(
                     "Models", "smart_toy", "competitions_participantmodel_changelist"
@@ -73,6 +78,11 @@ UNFOLD = {
             _models(
                 "Who is paid?",
                 _page("Checkpoints", "payments", "emissions_checkpoint_changelist"),
+            ),
+            _models(
+                "What may be held?",
+                _page("Releases", "waves", "livepool_release_changelist"),
+                _page("Shadow tracks", "visibility", "livepool_shadowtrack_changelist"),
             ),
             _models(
                 "Who did what?",

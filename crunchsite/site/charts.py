@@ -141,7 +141,8 @@ def _value_ticks(low: float, high: float, wanted: int = 4) -> list[Tick]:
         value = i * step
         label = f"{value:.{decimals}f}".replace("-", "\N{MINUS SIGN}")
         place = 100 - (value - low) / (high - low) * 100
-        ticks.append(Tick(label=label, place=round(place, 2), is_zero=i == 0))
+        if place >= 7:  # the label stands above its line and must fit in
+            ticks.append(Tick(label=label, place=round(place, 2), is_zero=i == 0))
     return ticks
 
 

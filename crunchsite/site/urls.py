@@ -11,4 +11,5 @@ urlpatterns = [
     re_path(rf"{MODEL}/scores\.csv$", views.model_csv, name="model-csv"),
     re_path(rf"{MODEL}/?$", views.model, name="model"),
     re_path(r"^feeds/?$", views.feeds, name="feeds"),
+    re_path(r"^livepool/?$", views.livepool, name="livepool"),
 ]

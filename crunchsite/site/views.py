@@ -28,6 +28,7 @@ from crunchsite.site.status import status_of
 from feeds import clock
 from feeds.models import FeedIngestionState
 from feeds.pages import feed_context
+from livepool.pages import pool_context
 from scoring.models import Leaderboard, LeaderboardEntry
 
 REFRESH_S = 5
@@ -112,6 +113,12 @@ def feeds(request: HttpRequest) -> HttpResponse:
     context = feed_context(now=clock.now(), wanted=request.GET.get("feed"))
     context["refresh_s"] = REFRESH_S
     return page(request, "site/feeds.html", context)
+
+
+@public
+def livepool(request: HttpRequest) -> HttpResponse:
+    """The current pool, why it is so, and the ones before it."""
+    return page(request, "livepool/pool.html", pool_context())
 
 
 @public

@@ -145,10 +145,6 @@ class Supervisor:
 
     def _migrate(self) -> None:
         self._step("migrations", lambda: call_command("migrate", verbosity=0))
-        self._step(
-            "static files",
-            lambda: call_command("collectstatic", verbosity=0, interactive=False),
-        )
 
     def _ensure_operator(self) -> None:
         from django.contrib.auth import get_user_model

@@ -28,6 +28,11 @@ def percent(value: float | None) -> str:
     return UNKNOWN if value is None else f"{int(value * 1000) / 10:g} %"
 
 
+def counted(count: int, noun: str) -> str:
+    """`1 round`, `2 rounds`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 @register.filter
 def milliseconds(microseconds: int | None) -> str:
     return UNKNOWN if microseconds is None else f"{microseconds / 1000:,.1f} ms"

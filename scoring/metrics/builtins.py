@@ -10,7 +10,7 @@ that says nothing earns nothing.
 import numpy as np
 
 from scoring.metrics.context import MetricsContext
-from scoring.metrics.ranks import Floats, pairwise_pearson, rank_last, spearman_last
+from scoring.metrics.ranks import Floats, pairwise_pearson, spearman_last
 
 _NO_SPREAD = 1e-12
 
@@ -123,7 +123,7 @@ def model_correlation(
     Each model is ranked over its own rounds; a pair is compared over the rounds of
     both, which is exact where no answer is missing.
     """
-    pairs = pairwise_pearson(rank_last(context.by_model))
+    pairs = pairwise_pearson(context.ranks)
     np.fill_diagonal(pairs, np.nan)
     known = ~np.isnan(pairs)
     return _ratio(np.where(known, pairs, 0.0).sum(axis=1), known.sum(axis=1))
@@ -168,7 +168,7 @@ def ensemble_correlation(
     """Spearman's rho of the model's signals with the first ensemble's."""
     if not context.ensembles:
         return np.full(len(context.model_ids), np.nan)
-    return spearman_last(context.by_model, context.ensembles[0].signals)
+    return context.spearman(context.ensembles[0].signals)
 
 
 def _ratio(total: np.ndarray, count: np.ndarray) -> Floats:

@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from scoring.metrics.ranks import Floats, spearman_last
+from scoring.metrics.ranks import Floats, pearson_last, rank_last, spearman_last
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,19 @@ class MetricsContext:
     @cached_property
     def paired(self) -> Floats:
         """Signals as (models, rounds), NaN where the true return is unknown too."""
+        if not np.isnan(self.actuals).any():
+            return self.by_model
         return np.where(np.isnan(self.actuals), np.nan, self.by_model)
+
+    @cached_property
+    def ranks(self) -> Floats:
+        """Ranks of each model's signals over its own rounds, (models, rounds)."""
+        return rank_last(self.by_model)
+
+    @cached_property
+    def is_gapless(self) -> bool:
+        """Whether every model answered every round, and every truth is known."""
+        return not np.isnan(self.paired).any()
 
     @cached_property
     def pair_counts(self) -> np.ndarray:
@@ -54,4 +66,10 @@ class MetricsContext:
     @cached_property
     def ic(self) -> Floats:
         """Information coefficient per model."""
-        return spearman_last(self.paired, self.actuals)
+        return self.spearman(self.actuals)
+
+    def spearman(self, others: Floats) -> Floats:
+        """Spearman's rho of each model's signals with a number per round."""
+        if self.is_gapless and not np.isnan(others).any():
+            return pearson_last(self.ranks, rank_last(others))
+        return spearman_last(self.by_model, others)

@@ -37,13 +37,14 @@ def pearson_last(x: Floats, y: Floats) -> Floats:
 
     NaN for fewer than two pairs or a side without variance.
     """
-    both = ~(np.isnan(x) | np.isnan(y))
-    count = both.sum(axis=-1)
-    safe = np.maximum(count, 1)
-    dx = np.where(both, x, 0.0)
-    dy = np.where(both, y, 0.0)
-    dx = np.where(both, dx - (dx.sum(axis=-1) / safe)[..., None], 0.0)
-    dy = np.where(both, dy - (dy.sum(axis=-1) / safe)[..., None], 0.0)
+    gap = np.isnan(x) | np.isnan(y)
+    if gap.any():
+        both = ~gap
+        count = both.sum(axis=-1)
+        dx, dy = _centred(x, both, count), _centred(y, both, count)
+    else:
+        count = np.array(gap.shape[-1])
+        dx, dy = (side - _mean_last(side) for side in (x, y))
     xx = np.einsum("...i,...i->...", dx, dx)
     yy = np.einsum("...i,...i->...", dy, dy)
     xy = np.einsum("...i,...i->...", dx, dy)
@@ -53,13 +54,23 @@ def pearson_last(x: Floats, y: Floats) -> Floats:
     return np.clip(r, -1.0, 1.0)
 
 
+def _mean_last(values: Floats) -> Floats:
+    return values.sum(axis=-1, keepdims=True) / max(values.shape[-1], 1)
+
+
+def _centred(values: Floats, known: np.ndarray, count: np.ndarray) -> Floats:
+    """Differences from the mean of the known; 0 elsewhere."""
+    filled = np.where(known, values, 0.0)
+    mean = filled.sum(axis=-1) / np.maximum(count, 1)
+    return np.where(known, filled - mean[..., None], 0.0)
+
+
 def spearman_last(x: Floats, y: Floats) -> Floats:
     """Spearman's rho along the last axis: Pearson's r of the average ranks.
 
     Ranks are taken over the places where both sides have a number. Source: Spearman,
     "The Proof and Measurement of Association between Two Things", 1904.
     """
-    x, y = np.broadcast_arrays(x, y)
     gap = np.isnan(x) | np.isnan(y)
     if gap.any():
         x = np.where(gap, np.nan, x)

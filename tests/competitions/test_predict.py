@@ -96,6 +96,17 @@ def test_the_models_own_error_text_is_kept(round_):
     assert Prediction.objects.get().reason == "ValueError: boom"
 
 
+def test_what_a_models_setup_said_is_shown_to_its_owner(competition):
+    from competitions.participants import sync_roster
+    from tests.competitions.conftest import identity
+
+    broken = identity("a", error="ValueError: cannot load weights", state="RECOVERING")
+    for _ in range(2):
+        sync_roster(competition=competition, identities=[broken])
+    row = ParticipantModel.objects.get()
+    assert (row.last_error, row.last_error_at) == (broken.error, NOW)
+
+
 def test_performing_twice_stores_once(round_):
     ask(round_, {"a": 1.0})
     stale = Input.objects.select_related(

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -67,6 +68,16 @@ class Stack:
             for path in sorted((self.var / "log").glob("*.log"))
         )
         pytest.fail(f"{condition} never came true\n{self.output.read_text()}\n{logs}")
+
+
+@pytest.fixture
+def tmp_path():
+    """A folder below the project: pytest's own is closed to PostgreSQL's user."""
+    parent = ROOT / "var" / "e2e"
+    parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=parent) as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
 
 
 @pytest.fixture

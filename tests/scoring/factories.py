@@ -97,20 +97,22 @@ def _said(answer):
     return {"outcome": "ANSWERED", "output": output}
 
 
-def put_candles(first, closes, *, step_s=60, granularity="1m", subject=SUBJECT):
-    """Closed candles opening at `first`, one step apart; None leaves a gap."""
-    append(
-        [
-            FeedRecord(
-                source=SOURCE,
-                subject=subject,
-                kind="candle",
-                granularity=granularity,
-                ts_event=first + timedelta(seconds=step_s * i),
-                values=dict.fromkeys(("open", "high", "low", "close"), close)
-                | {"volume": 1.0},
-            )
-            for i, close in enumerate(closes)
-            if close is not None
-        ]
-    )
+def put_candles(first, closes, **facts):
+    """Onto the tape: closed candles from `first` on; None leaves a gap."""
+    append(candles(first, closes, **facts))
+
+
+def candles(first, closes, *, step_s=60, granularity="1m", subject=SUBJECT):
+    return [
+        FeedRecord(
+            source=SOURCE,
+            subject=subject,
+            kind="candle",
+            granularity=granularity,
+            ts_event=first + timedelta(seconds=step_s * i),
+            values=dict.fromkeys(("open", "high", "low", "close"), close)
+            | {"volume": 1.0},
+        )
+        for i, close in enumerate(closes)
+        if close is not None
+    ]

@@ -24,7 +24,7 @@ MINUTE = timedelta(minutes=1)
 
 @pytest.mark.django_db(transaction=True)
 def test_two_workers_share_the_due_rounds(tape, frozen_clock, monkeypatch):
-    monkeypatch.setattr(cycle, "PREDICTIONS_A_BATCH", 8)  # two rounds a batch
+    monkeypatch.setattr(cycle, "PREDICTIONS_A_BATCH", 4)  # two rounds a batch
     competition = make_competition(NOW - timedelta(hours=2))
     models = make_models(competition, *"abcd")
     put_candles(NOW - 41 * MINUTE, [100.0 + i for i in range(42)])

@@ -1,4 +1,5 @@
 import math
+import threading
 from datetime import timedelta
 
 import pytest
@@ -6,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from competitions.models import Competition, Input, Prediction
-from scoring import cycle, leaderboard, snapshots
+from scoring import cycle, leaderboard, scoring, snapshots
 from scoring.cycle import claim_due, run_cycle
 from scoring.models import Leaderboard, Score, Snapshot
 from scoring.statuses import with_status
@@ -141,7 +142,7 @@ def test_statuses_are_derived(competition, rewire):
 
 
 def test_a_waiting_round_does_not_block_those_behind_it(competition, monkeypatch):
-    monkeypatch.setattr(cycle, "PREDICTIONS_A_BATCH", 1)  # one round a batch
+    monkeypatch.setattr(cycle, "PREDICTIONS_A_BATCH", 0)  # one round a batch
     [model] = make_models(competition, "a")
     stuck = [
         make_round(
@@ -156,7 +157,9 @@ def test_a_waiting_round_does_not_block_those_behind_it(competition, monkeypatch
     assert set(statuses) == {("RECEIVED",)}
 
 
-def test_an_unresolvable_round_keeps_its_reason_and_gets_no_scores(competition):
+def test_an_unresolvable_round_keeps_its_reason_and_gets_no_scores(
+    competition, exchange
+):
     [model] = make_models(competition, "a")
     put_candles(START, [100.0, None, 120.0])
     round_ = make_round(competition, START + MINUTE, {model: 1.0})
@@ -236,3 +239,85 @@ def test_nothing_due_costs_one_statement(competition, django_assert_num_queries)
     Competition.objects.update(next_score_at=NOW + MINUTE)
     with django_assert_num_queries(1):
         assert claim_due() == []
+
+
+def test_a_hanging_scorer_fails_its_prediction_and_no_other(
+    competition, rewire, monkeypatch
+):
+    monkeypatch.setattr(scoring, "SCORER_PATIENCE_S", 0.1)
+    woken = threading.Event()
+
+    def hang(prediction, ground_truth):
+        if prediction.value == 1.0:
+            woken.wait(20)
+        return {"value": prediction.value}
+
+    rewire(scoring_function=hang)
+    models = make_models(competition, *"01234")
+    ask(competition, models, rounds=1, signal=lambda m, i: float(m.model_id))
+    run_cycle(competition_id=competition.pk)
+    woken.set()
+    assert [values_of(model) for model in models] == [
+        [0.0],
+        [None],
+        [2.0],
+        [3.0],
+        [4.0],
+    ]
+    failed = Score.objects.get(success=False)
+    assert failed.failed_reason == "the scorer took longer than 0.1 s"
+
+
+def test_a_scorer_that_keeps_hanging_fails_the_rest(competition, rewire, monkeypatch):
+    monkeypatch.setattr(scoring, "SCORER_PATIENCE_S", 0.05)
+    woken = threading.Event()
+    rewire(scoring_function=lambda prediction, ground_truth: woken.wait(20))
+    ask(competition, make_models(competition, *"abcdef"), rounds=1)
+    report = run_cycle(competition_id=competition.pk)
+    woken.set()
+    assert report.failed == 6
+    reasons = Score.objects.order_by("pk").values_list("failed_reason", flat=True)
+    assert reasons[5] == "not scored: the scorer kept hanging"
+
+
+def test_a_batch_scorer_gives_the_scores_of_the_plain_one(competition, rewire):
+    rewire(
+        batch_scoring_function=lambda predictions, ground_truth: (
+            predictions["value"] * ground_truth["actual_return"] * 10_000
+        )
+    )
+    [model] = make_models(competition, "a")
+    ask(competition, [model])
+    run_cycle(competition_id=competition.pk)
+    assert values_of(model) == pytest.approx([10_000 / (100 + i) for i in range(5)])
+    assert Score.objects.first().result == {"value": Score.objects.first().value}
+
+
+def test_a_batch_scorer_that_raises_fails_only_what_it_cannot_score(
+    competition, rewire
+):
+    def scorer(predictions, ground_truth):
+        if (predictions["value"] == 3).any():
+            raise ArithmeticError("three")
+        value = predictions["value"].copy()
+        value[value == 5] = math.nan
+        return {"value": value, "twice": 2 * value}
+
+    rewire(batch_scoring_function=scorer)
+    models = make_models(competition, *"0123456")
+    ask(competition, models, rounds=1, signal=lambda m, i: float(m.model_id))
+    report = run_cycle(competition_id=competition.pk)
+    assert (report.scored, report.failed) == (5, 2)
+    reasons = list(
+        Score.objects.filter(success=False)
+        .order_by("prediction__model_id")
+        .values_list("failed_reason", flat=True)
+    )
+    assert reasons == [
+        "ArithmeticError: three",
+        "the batch scorer gave no finite number",
+    ]
+    assert Score.objects.get(prediction__model=models[6]).result == {
+        "value": 6.0,
+        "twice": 12.0,
+    }

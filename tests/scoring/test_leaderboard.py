@@ -3,16 +3,16 @@ from datetime import timedelta
 
 import pytest
 from django.db.models import F
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from competitions.contract import Aggregation, CrunchConfig
-from competitions.models import ParticipantModel
+from competitions.models import ParticipantModel, Prediction
 from competitions.slots import wire
-from scoring.leaderboard import Standing, publish, ranked, standings
-from scoring.models import Leaderboard, Snapshot
+from scoring.leaderboard import Entrant, Standing, publish, ranked, standings
+from scoring.models import Leaderboard, Score, Snapshot
 from tests.conftest import NOW
-from tests.scoring.factories import make_models
+from tests.scoring.factories import make_models, make_round
 
 HOUR = timedelta(hours=1)
 WIRING = wire(CrunchConfig(), {})
@@ -114,10 +114,11 @@ def test_a_model_that_left_is_listed_while_it_has_scores(competition):
 
 def line(model_id, value):
     return Standing(
-        model=ParticipantModel(model_id=model_id), metrics={}, samples={}, value=value
+        model=Entrant(0, model_id, model_id), metrics={}, samples={}, value=value
     )
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(
         st.text("abcdef", min_size=1, max_size=4),
@@ -177,3 +178,42 @@ def test_a_ranker_that_loses_a_model_is_refused(competition):
     wiring = wire(CrunchConfig(), {"LEADERBOARD_RANKER": LOSSY})
     with pytest.raises(ValueError, match="must return each entry once"):
         lines_at(competition, wiring=wiring)
+
+
+AGGREGATOR = "tests.scoring.test_leaderboard:counts_scores"
+
+
+def counts_scores(scored_predictions, models):
+    return [
+        {
+            "model_id": model_id,
+            "score": {
+                "metrics": {
+                    "score_recent": float(
+                        sum(s["model_id"] == model_id for s in scored_predictions)
+                    )
+                }
+            },
+        }
+        for model_id in models
+    ]
+
+
+def test_an_aggregator_of_the_operator_gives_the_figures(competition):
+    models = a, b = make_models(competition, *"ab")
+    for i, model in enumerate([a, b, b]):
+        round_ = make_round(competition, NOW - (i + 5) * timedelta(minutes=1), {})
+        round_.status, round_.actuals = "RESOLVED", {}
+        round_.resolved_at = NOW - HOUR
+        round_.save()
+        prediction = Prediction.objects.create(
+            input=round_, model=model, outcome="ANSWERED", performed_at=NOW
+        )
+        Score.objects.create(
+            prediction=prediction, value=9.0, success=True, scored_at=NOW - HOUR
+        )
+    for model in models:
+        snap(model, 1, 5.0)
+    wiring = wire(CrunchConfig(), {"MODEL_SCORE_AGGREGATOR": AGGREGATOR})
+    found = lines_at(competition, wiring=wiring)
+    assert {key: line.value for key, line in found.items()} == {"b": 2.0, "a": 1.0}

@@ -7,8 +7,8 @@ from competitions.models import Input
 from competitions.slots import wire
 from scoring import snapshots
 from scoring.cycle import run_cycle
+from scoring.matrices import Period
 from scoring.models import Snapshot
-from scoring.snapshots import Period
 from tests.conftest import NOW
 from tests.scoring.factories import make_models, make_round, put_candles
 
@@ -102,3 +102,21 @@ def test_a_voided_round_leaves_the_open_period(market, at):
         )
     [left] = Snapshot.objects.all()
     assert (left.model, left.prediction_count) == (model, 1)
+
+
+def test_the_contracts_aggregate_snapshot_adds_to_the_summary(market, at, rewire):
+    rewire(
+        aggregate_snapshot=lambda results: {"best": max(r["value"] for r in results)}
+    )
+    [model] = make_models(market, "a")
+    for i in range(3):
+        score_round(market, at, NOW + i * MINUTE, {model: float(i)})
+    summary = Snapshot.objects.get().result_summary
+    assert summary["best"] > summary["value"] > 0
+
+
+def test_an_aggregate_snapshot_that_raises_stops_nothing(market, at, rewire):
+    rewire(aggregate_snapshot=lambda results: {"best": float("nan")})
+    [model] = make_models(market, "a")
+    score_round(market, at, NOW, {model: 1.0})
+    assert "best" not in Snapshot.objects.get().result_summary

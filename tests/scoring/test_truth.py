@@ -5,6 +5,7 @@ import pytest
 from competitions.contract import CrunchConfig
 from competitions.models import Input
 from competitions.slots import wire
+from feeds.tape import reads
 from scoring import truth
 from tests.conftest import NOW
 from tests.scoring.factories import make_round, put_candles
@@ -80,6 +81,23 @@ def test_a_gap_with_something_newer_ends_the_round(competition):
         "the tape has a gap at the exit of the round: the last one before closed "
         "60 s earlier, 12 s are allowed"
     )
+
+
+def test_candles_that_arrive_while_the_tape_is_read_make_no_gap(
+    competition, monkeypatch
+):
+    put_candles(START, [100.0])
+    read_prices = reads.closed_prices
+
+    def while_two_candles_arrive(**wanted):
+        prices = read_prices(**wanted)
+        put_candles(START + MINUTE, [110.0, 120.0])
+        return prices
+
+    monkeypatch.setattr(reads, "closed_prices", while_two_candles_arrive)
+    round_ = make_round(competition, START + MINUTE, {})
+    assert resolve(competition, round_)[0].is_waiting
+    assert resolve(competition, round_)[0].actuals["resolved_price"] == 110.0
 
 
 def test_a_short_gap_is_bridged_by_the_last_candle_before(competition):
@@ -176,3 +194,27 @@ def test_a_raising_resolver_leaves_its_round_waiting_and_no_other(competition):
     first, second = ask_oracle(competition, *rounds)
     assert first.is_waiting
     assert second.actuals
+
+
+def closes_of(feed_records):
+    return {"closes": [record.values["close"] for record in feed_records]}
+
+
+def closes_of_both(feed_records, prediction=None):
+    return closes_of(feed_records) | {"horizon": str(prediction.resolvable_at)}
+
+
+@pytest.mark.parametrize("resolver", [closes_of, closes_of_both])
+def test_the_contracts_resolver_sees_the_closed_records(competition, resolver):
+    put_candles(START, [100.0, 110.0, 120.0, 130.0])
+    round_ = make_round(competition, START + MINUTE, {}, horizon_s=120)
+    [found] = resolve(competition, round_, resolve_ground_truth=resolver)
+    assert found.actuals["closes"] == [100.0, 110.0, 120.0]
+    assert ("horizon" in found.actuals) == (resolver is closes_of_both)
+
+
+def test_the_contracts_resolver_is_not_asked_too_early(competition):
+    put_candles(START, [100.0])
+    round_ = make_round(competition, START + MINUTE, {})
+    [found] = resolve(competition, round_, resolve_ground_truth=lambda feed_records: {})
+    assert found.is_waiting

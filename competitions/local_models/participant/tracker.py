@@ -2,6 +2,9 @@
 
 from typing import Any
 
+# An expected return of one basis point (0.01 %) is the signal 1.0 of the examples.
+BASIS_POINTS = 10_000
+
 
 class TrackerBase:
     """Keeps the newest data of each subject; you write `predict`.

@@ -511,3 +511,59 @@ def forget_model(socket):
 
     with grpc.insecure_channel(f"unix:{socket}") as channel:
         DynamicSubclassServiceStub(channel).Rest(Empty())
+
+
+# --- A second coordinator
+
+
+def test_two_coordinators_at_once_get_no_model_reported(stage):
+    """The lock prevents it; where it happens all the same, nobody is to blame."""
+    slow = predicting("time.sleep(0.2); return {'value': 1.0}", head="import time")
+    names = [f"slow{number}" for number in range(3)]
+    for name in names:
+        stage.add(name, slow)
+    gateways = [stage.gateway(timeout_s=2, max_consecutive_timeouts=0) for _ in "ab"]
+    for gateway in gateways:
+        wait_live(gateway, *names)
+
+    rounds = []
+    threads = [
+        threading.Thread(
+            target=lambda g=gateway: rounds.extend(ask(g, names) for _ in range(4))
+        )
+        for gateway in gateways
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    reasons = {a.reason for answers in rounds for a in answers.values()}
+    assert len(rounds) == 8
+    assert {r.partition(": ")[2] for r in reasons} <= {
+        "",
+        "still busy with an earlier call",
+    }
+    assert all(gateway.live() == set(names) for gateway in gateways)
+    assert stage.orchestrator.reports == []
+
+
+def test_rounds_asked_at_once_wait_for_each_other(stage):
+    stage.add(
+        "slow",
+        predicting("time.sleep(0.1); return {'value': 1.0}", head="import time"),
+    )
+    gateway = stage.gateway(timeout_s=2)
+    wait_live(gateway, "slow")
+
+    answers = []
+    threads = [
+        threading.Thread(target=lambda: answers.append(ask(gateway, ["slow"])["slow"]))
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert [answer.outcome for answer in answers] == ["ANSWERED"] * 4

@@ -11,7 +11,7 @@ import pytest
 
 from competitions.gateway.gateway import ModelGateway
 from competitions.local_models.supervisor import PROJECT
-from tests.competitions.gateway.conftest import STEADY, wait_for
+from tests.competitions.gateway.conftest import STEADY
 
 
 def free_port() -> int:
@@ -101,6 +101,3 @@ def descendants(pid: int) -> set[int]:
         front = {child for child, parent in parents.items() if parent in front}
         found |= front
     return found
-
-
-__all__ = ["wait_for"]

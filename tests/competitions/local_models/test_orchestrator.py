@@ -1,5 +1,7 @@
 """A folder of models becomes processes that a gateway can ask."""
 
+import contextlib
+import os
 import shutil
 import signal
 
@@ -137,10 +139,9 @@ def test_a_model_sees_no_secret_in_its_environment(local_models):
 
 
 def kill_models(local_models):
-    import os
-
     for pid in descendants(local_models.process.pid):
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # its parent took it along
+            os.kill(pid, signal.SIGKILL)
 
 
 def market(*, closes):

@@ -1,6 +1,6 @@
 """Contrarian: the last minute overshot, so the next one gives it back."""
 
-from tracker import TrackerBase
+from tracker import BASIS_POINTS, TrackerBase
 
 
 class Contrarian(TrackerBase):
@@ -16,4 +16,4 @@ class Contrarian(TrackerBase):
             ),
             0.0,
         )
-        return {"value": -last_move}
+        return {"value": -last_move * BASIS_POINTS}

@@ -2,7 +2,7 @@
 
 from statistics import fmean
 
-from tracker import TrackerBase
+from tracker import BASIS_POINTS, TrackerBase
 
 LOOKBACK = 20
 # Which part of the gap is expected to close within the horizon.
@@ -14,4 +14,5 @@ class MeanReversion(TrackerBase):
         closes = self.closes(subject)[-LOOKBACK:]
         if len(closes) < 3:
             return {"value": 0.0}
-        return {"value": PULL * (fmean(closes) / closes[-1] - 1)}
+        gap = fmean(closes) / closes[-1] - 1
+        return {"value": PULL * gap * BASIS_POINTS}

@@ -1,6 +1,6 @@
 """Momentum: what has been rising goes on rising, for a while."""
 
-from tracker import TrackerBase
+from tracker import BASIS_POINTS, TrackerBase
 
 LOOKBACK = 5
 
@@ -12,4 +12,5 @@ class Momentum(TrackerBase):
             return {"value": 0.0}
         # The mean one-minute return of the last minutes, carried to the horizon.
         per_minute = (closes[-1] / closes[0] - 1) / (len(closes) - 1)
-        return {"value": per_minute * resolve_horizon_seconds / 60}
+        expected = per_minute * resolve_horizon_seconds / 60
+        return {"value": expected * BASIS_POINTS}

@@ -3,7 +3,7 @@
 The yardstick: a model that cannot beat this has learnt nothing.
 """
 
-from tracker import TrackerBase
+from tracker import BASIS_POINTS, TrackerBase
 
 
 class NaiveLastValue(TrackerBase):
@@ -19,4 +19,4 @@ class NaiveLastValue(TrackerBase):
             self.last_return[data["symbol"]] = closes[-1] / closes[-2] - 1
 
     def predict(self, subject, resolve_horizon_seconds, step_seconds):
-        return {"value": self.last_return.get(subject, 0.0)}
+        return {"value": self.last_return.get(subject, 0.0) * BASIS_POINTS}

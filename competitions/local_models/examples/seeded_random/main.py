@@ -6,10 +6,10 @@ a competition with: whatever ranks below it is worse than a coin.
 
 import random
 
-from tracker import TrackerBase
+from tracker import BASIS_POINTS, TrackerBase
 
 SEED = 7
-SPREAD = 0.001  # about the size of a one-minute return
+SPREAD = 0.0005  # about the size of a one-minute return
 
 
 class SeededRandom(TrackerBase):
@@ -19,4 +19,4 @@ class SeededRandom(TrackerBase):
             return {"value": 0.0}
         newest = self.newest(subject)["candles_1m"][-1]["ts"]
         dice = random.Random(f"{SEED}/{subject}/{newest}/{resolve_horizon_seconds}")
-        return {"value": dice.gauss(0, SPREAD)}
+        return {"value": dice.gauss(0, SPREAD) * BASIS_POINTS}

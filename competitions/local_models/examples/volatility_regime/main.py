@@ -2,7 +2,7 @@
 
 from statistics import fmean, pstdev
 
-from tracker import TrackerBase
+from tracker import BASIS_POINTS, TrackerBase
 
 SHORT, LONG = 10, 60
 
@@ -16,4 +16,5 @@ class VolatilityRegime(TrackerBase):
         recent = returns[-SHORT:]
         is_calm = pstdev(recent) <= pstdev(returns)
         trend = fmean(recent) * resolve_horizon_seconds / 60
-        return {"value": trend if is_calm else -trend}
+        expected = trend if is_calm else -trend
+        return {"value": expected * BASIS_POINTS}

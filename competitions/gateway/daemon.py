@@ -1,0 +1,161 @@
+"""Rounds without Celery: asked as soon as the candle that closes their slot arrives.
+
+For cadences below about five seconds, where a message queue's own delay shows. The same
+gateway, the same services; only the shell differs (`manage.py run_models`).
+"""
+
+import asyncio
+import threading
+
+import structlog
+from django.db import close_old_connections
+
+from competitions import dispatch
+from competitions.gateway import pool
+from competitions.lifecycle import subject_of
+from competitions.models import Competition, Input
+from competitions.predict import perform_waiting
+from feeds import clock
+from feeds.ingest import provider_of
+from feeds.records import FeedKey, span
+from feeds.tape.reads import watermark
+from feeds.tape.writes import append
+
+log = structlog.get_logger(__name__)
+
+# Longest pause between two looks at the grid, and pause after a failure, on the wall.
+LOOK_S = 0.1
+PAUSE_S = 1.0
+# How long after its slot a round waits for its candle, on the wall.
+PATIENCE_S = 2.0
+
+
+class ModelDaemon:
+    """Dispatches and asks rounds until stopped, and listens to their feeds."""
+
+    def __init__(self) -> None:
+        self._stop = threading.Event()
+        self._news = threading.Event()
+        self._listeners: dict[str, tuple[set[FeedKey], _Listener]] = {}
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._news.set()
+
+    def run(self) -> None:
+        """Turn until `stop`; a turn that fails is logged, and the next one goes on."""
+        try:
+            while not self._stop.is_set():
+                close_old_connections()
+                try:
+                    self.turn()
+                except Exception:
+                    log.exception("run_models.turn_failed")
+                    self._stop.wait(PAUSE_S)
+                self._news.wait(LOOK_S)
+                self._news.clear()
+        finally:
+            for _, listener in self._listeners.values():
+                listener.stop()
+            pool.close_all()
+
+    def turn(self) -> int:
+        """Ask every round that can be asked now; returns how many were."""
+        dispatch.dispatch()
+        asked = 0
+        for competition in Competition.objects.active():
+            gateway = pool.gateway_of(competition.slug)
+            if gateway is None:
+                continue
+            self._listen(competition)
+            waiting = list(
+                Input.objects.waiting()
+                .filter(competition=competition)
+                .select_related("scheduled_prediction", "competition")
+            )
+            if waiting and all(is_ready(round_) for round_ in waiting):
+                asked += perform_waiting(competition_id=competition.pk, gateway=gateway)
+        return asked
+
+    def _listen(self, competition: Competition) -> None:
+        """Have the competition's feeds written to the tape as they come."""
+        feeds = {
+            FeedKey(
+                competition.feed_source,
+                subject_of(scheduled.scope_template, competition),
+                competition.feed_kind,
+                competition.feed_granularity,
+            )
+            for scheduled in competition.scheduled_predictions.filter(active=True)
+        }
+        known, listener = self._listeners.get(competition.slug, (set(), None))
+        if feeds == known or not feeds:
+            return
+        if listener is not None:
+            listener.stop()
+        listener = _Listener(sorted(feeds), self._news)
+        listener.start()
+        self._listeners[competition.slug] = (feeds, listener)
+
+
+class _Listener:
+    """One source's stream, written to the tape from a thread of its own."""
+
+    def __init__(self, feeds: list[FeedKey], news: threading.Event) -> None:
+        self._feeds = feeds
+        self._news = news
+        self._loop = asyncio.new_event_loop()
+        self._task: asyncio.Task[None] | None = None
+        self._thread = threading.Thread(
+            target=self._run, name=f"listen-{feeds[0].source}", daemon=True
+        )
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        if self._thread.is_alive() and self._task is not None:
+            self._loop.call_soon_threadsafe(self._task.cancel)
+            self._thread.join(10)
+
+    def _run(self) -> None:
+        self._task = self._loop.create_task(self._listen_for_ever())
+        try:
+            self._loop.run_until_complete(self._task)
+        except asyncio.CancelledError:
+            log.info("run_models.listener_stopped", feeds=[f.id for f in self._feeds])
+        finally:
+            self._loop.close()
+
+    async def _listen_for_ever(self) -> None:
+        while True:
+            try:
+                async for record in provider_of(self._feeds[0].source).listen(
+                    self._feeds
+                ):
+                    await asyncio.to_thread(append, [record])
+                    if record.is_closed:
+                        self._news.set()
+            except Exception:
+                log.exception("run_models.listener_failed", feeds=self._feeds)
+            await asyncio.sleep(PAUSE_S)
+
+
+def is_ready(round_: Input) -> bool:
+    """Whether the tape holds the newest candle that closed by the slot, or never will.
+
+    After `PATIENCE_S` the round is asked with what there is.
+    """
+    if clock.now() - round_.slot_at > clock.wall_seconds(PATIENCE_S):
+        return True
+    competition = round_.competition
+    newest = watermark(
+        source=competition.feed_source,
+        subject=subject_of(round_.scheduled_prediction.scope_template, competition),
+        kind=competition.feed_kind,
+        granularity=competition.feed_granularity,
+    )
+    if newest is None:
+        return False
+    length = span(competition.feed_kind, competition.feed_granularity)
+    return not length or newest + 2 * length > round_.slot_at

@@ -1,0 +1,140 @@
+"""What an operator does with local models: look, add, stop, start, restart.
+
+Functions for the admin page and the command line. They speak to the orchestrator
+through files in its logs folder, so they work from any process that sees it, and what
+was asked survives a restart of either side.
+"""
+
+import json
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from competitions.local_models import submission
+
+STATUS_FILE = "status.json"
+
+
+class ControlError(ValueError):
+    """A request that cannot be met: what was found, and what to do."""
+
+    code = "local_model_invalid"
+
+
+@dataclass(frozen=True)
+class ModelStatus:
+    """One local model as its orchestrator saw it last.
+
+    `state` is STARTING, RUNNING, RECOVERING, STOPPED or QUARANTINED; `error` says why
+    it is not running, or ended last. `changed_at` is ISO 8601 in UTC. `sandbox_level`
+    is explained in sandbox.py.
+    """
+
+    model_id: str
+    name: str
+    cruncher: str
+    state: str
+    error: str
+    restarts: int
+    deployment_id: str
+    code_hash: str
+    changed_at: str
+    sandbox_level: int
+    pid: int | None
+
+
+def status(logs_dir: Path) -> list[ModelStatus]:
+    """All models by id; empty where no orchestrator has run."""
+    try:
+        rows = json.loads((logs_dir / STATUS_FILE).read_text())
+    except FileNotFoundError:
+        return []
+    return [ModelStatus(**row) for row in rows]
+
+
+def write_status(logs_dir: Path, statuses: list[ModelStatus]) -> None:
+    """Replace the status file as a whole; for the orchestrator."""
+    logs_dir.mkdir(parents=True, exist_ok=True)
+    draft = logs_dir / f".{STATUS_FILE}"
+    draft.write_text(json.dumps([asdict(row) for row in statuses], indent=1))
+    draft.replace(logs_dir / STATUS_FILE)
+
+
+def add(*, models_dir: Path, source: Path, model_id: str = "") -> str:
+    """Copy a model's folder among the others, as a whole; returns its id.
+
+    The orchestrator starts it within a second. Raises ControlError when the folder is
+    no model or the name is taken or cannot be an id.
+    """
+    model_id = model_id or source.resolve().name
+    if not (source / "main.py").is_file():
+        raise ControlError(f"model was {source}, which has no main.py.")
+    if not submission.is_model_id(model_id):
+        raise ControlError(
+            f"model name was {model_id!r}; use letters, digits, dots, dashes and "
+            "underscores, beginning with a letter or digit."
+        )
+    target = models_dir / model_id
+    if target.exists():
+        raise ControlError(f"model name was {model_id!r}, which is taken.")
+    with tempfile.TemporaryDirectory(prefix=".adding-", dir=models_dir) as draft:
+        copy = Path(draft) / model_id
+        shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__"))
+        copy.rename(target)
+    return model_id
+
+
+def stop(*, logs_dir: Path, model_id: str) -> None:
+    """Stop a model until `start`, even when the orchestrator restarts."""
+    _known(logs_dir, model_id)
+    _flag(logs_dir, model_id, "stopped").touch()
+
+
+def start(*, logs_dir: Path, model_id: str) -> None:
+    """Undo `stop`; a quarantined model needs `restart` or an edit."""
+    _known(logs_dir, model_id)
+    _flag(logs_dir, model_id, "stopped").unlink(missing_ok=True)
+
+
+def restart(*, logs_dir: Path, model_id: str) -> None:
+    """Start a model anew, also out of quarantine or after `stop`."""
+    start(logs_dir=logs_dir, model_id=model_id)
+    _flag(logs_dir, model_id, "restart").touch()
+
+
+def is_stopped(logs_dir: Path, model_id: str) -> bool:
+    return _flag(logs_dir, model_id, "stopped").exists()
+
+
+def take_restart(logs_dir: Path, model_id: str) -> bool:
+    """Whether a restart was asked for; says so once. For the orchestrator."""
+    try:
+        _flag(logs_dir, model_id, "restart").unlink()
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def log_tail(*, logs_dir: Path, model_id: str, lines: int = 50) -> str:
+    """The newest lines that a model has printed."""
+    _known(logs_dir, model_id)
+    path = logs_dir / f"{model_id}.log"
+    if not path.exists():
+        return ""
+    return "\n".join(path.read_text(errors="replace").splitlines()[-lines:])
+
+
+def _known(logs_dir: Path, model_id: str) -> None:
+    known = [row.model_id for row in status(logs_dir)]
+    if model_id not in known:
+        raise ControlError(
+            f"model was {model_id!r}; "
+            f"the local models are {', '.join(known) or 'none'}."
+        )
+
+
+def _flag(logs_dir: Path, model_id: str, name: str) -> Path:
+    folder = logs_dir / "control"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{model_id}.{name}"

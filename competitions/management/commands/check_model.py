@@ -1,0 +1,114 @@
+"""`./coordinator check-model PATH`: the participants' self-test."""
+
+import logging
+from argparse import ArgumentParser
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from competitions.config_loader import load_config
+from competitions.local_models.checkup import WINDOW, Checkup, check_model
+from competitions.local_models.control import ControlError
+from competitions.local_models.sandbox import MEANING
+from competitions.slots import wire
+from feeds.providers import registry, replay
+from feeds.providers.base import FetchRequest, pages
+
+MARKET_START = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+class Command(BaseCommand):
+    help = "Run a model's folder on the real path and say whether it is fit."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("path", type=Path, help="folder with main.py")
+        parser.add_argument("-n", "--rounds", type=int, default=100)
+        parser.add_argument(
+            "--timeout",
+            type=float,
+            default=settings.ENV.model_runner_timeout_s,
+            help="seconds that the model has for an answer",
+        )
+        parser.add_argument(
+            "--feed",
+            type=Path,
+            help="Parquet or CSV file of candles; default: the simulated exchange",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        logging.getLogger("competitions.gateway").setLevel(logging.CRITICAL)
+        config = load_config()
+        try:
+            found = check_model(
+                path=options["path"],
+                wiring=wire(config, {}),
+                base_classname=settings.ENV.model_base_classname,
+                candles=self._candles(options["feed"], options["rounds"] + WINDOW),
+                rounds=options["rounds"],
+                timeout_s=options["timeout"],
+            )
+        except ControlError as error:
+            raise CommandError(str(error)) from None
+        self._tell(found)
+        if not found.is_fit:
+            raise CommandError("the model is not fit; see the problems above.")
+
+    def _candles(self, feed: Path | None, count: int) -> Sequence[dict[str, float]]:
+        if feed is not None:
+            columns = next(iter(replay.load(feed).values()))
+            names = ("open", "high", "low", "close", "volume")
+            rows = zip(*(columns[n][:count] for n in ("at", *names)), strict=True)
+            return [
+                {"ts": int(at), **dict(zip(names, map(float, values), strict=True))}
+                for at, *values in rows
+            ]
+        request = FetchRequest(
+            subject="BTCUSDT",
+            kind="candle",
+            granularity="1m",
+            start=MARKET_START,
+            end=MARKET_START + timedelta(minutes=count),
+        )
+        return [
+            {"ts": int(record.ts_event.timestamp()), **record.values}
+            for page in pages(registry.create("simulated"), request)
+            for record in page
+        ]
+
+    def _tell(self, found: Checkup) -> None:
+        say = self.stdout.write
+        if found.sandbox_level:
+            level = found.sandbox_level
+            say(f"sandbox       level {level}: {MEANING[level]}")
+        if found.setup_s is None:
+            say("setup         FAILED")
+        else:
+            say(f"setup         {found.setup_s:.2f} s")
+            say(f"answers       {found.answered} of {found.rounds}")
+        if found.p50_ms is not None and found.p99_ms is not None:
+            share = found.p99_ms / found.limit_ms
+            say(
+                f"answer time   p50 {found.p50_ms:.1f} ms, p99 {found.p99_ms:.1f} ms "
+                f"({share:.0%} of the limit of {found.limit_ms:g} ms)"
+            )
+        if found.peak_mb is not None:
+            say(f"memory        {found.peak_mb:.0f} MB at most")
+        if found.is_deterministic is not None:
+            words = {
+                True: "yes: two instances gave the same answers",
+                False: "NO: two instances on the same data differ, so nobody can "
+                "repeat your score",
+            }
+            say(f"repeatable    {words[found.is_deterministic]}")
+        if found.sample is not None:
+            say(f"last answer   {found.sample}")
+        for text, count in found.problems.most_common():
+            say(f"problem       {text}" + (f"  ({count} times)" if count > 1 else ""))
+        if found.problems and found.log:
+            say("The end of what it printed:")
+            say("\n".join(f"  {line}" for line in found.log.splitlines()))

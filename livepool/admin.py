@@ -1,0 +1,184 @@
+"""Operators' pages of the live pool: what changed, is it in time, and the way back."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.models import CHANGE
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from unfold.admin import ModelAdmin
+from unfold.decorators import action, display
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from feeds import audit
+from livepool import rollback
+from livepool.errors import LivePoolError
+from livepool.models import Release, ShadowTrack
+from livepool.stores import StoreError
+from livepool.universe import base_asset
+
+
+def _coins(symbols: list[str]) -> str:
+    return " ".join(base_asset(s) for s in symbols) or "-"
+
+
+class ReasonForm(forms.Form):
+    """Why; kept with the release and in the trail."""
+
+    reason = forms.CharField(
+        max_length=500, widget=UnfoldAdminTextareaWidget(attrs={"rows": 3})
+    )
+    allow_stale = forms.BooleanField(
+        required=False, label="Even if it is beyond its age"
+    )
+
+
+class LedgerAdmin(ModelAdmin):
+    """Rows that services write: they can be read, and nothing else."""
+
+    show_full_result_count = False
+    list_fullwidth = True
+    actions = None
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Release)
+class ReleaseAdmin(LedgerAdmin):
+    list_display = (
+        *("as_of_date", "mode", "state", "pool", "entered", "left", "regime"),
+        *("activated_at", "revision", "reason", "error"),
+    )
+    list_filter = ("status", "mode")
+    search_fields = ("version", "reason", "error")
+    actions_detail = ["roll_back"]
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Lays the release published before it beside each row, in one statement."""
+        changelist = super().get_changelist_instance(request)
+        published = list(
+            Release.objects.exclude(published_at=None)
+            .order_by("-as_of_date", "-pk")
+            .values_list("mode", "as_of_date", "symbols")
+        )
+        for release in changelist.result_list:
+            release.before = next(
+                (
+                    symbols
+                    for mode, as_of, symbols in published
+                    if mode == release.mode and as_of < release.as_of_date
+                ),
+                None,
+            )
+        return changelist
+
+    @display(
+        description="Status",
+        ordering="status",
+        label={
+            "PUBLISHED": "success",
+            "FAILED": "danger",
+            "WITHDRAWN": "warning",
+            "PENDING": "info",
+        },
+    )
+    def state(self, release: Release) -> str:
+        return release.status
+
+    @display(description="Pool, in order")
+    def pool(self, release: Release) -> str:
+        return _coins(release.symbols)
+
+    @display(description="In")
+    def entered(self, release: Any) -> str:
+        before = release.before
+        if before is None:
+            return "-"
+        return _coins([s for s in release.symbols if s not in before])
+
+    @display(description="Out")
+    def left(self, release: Any) -> str:
+        return _coins([s for s in release.before or [] if s not in release.symbols])
+
+    @action(
+        description="Roll back to this version",
+        permissions=["roll_back"],
+        icon="undo",
+        url_path="roll-back",
+    )
+    def roll_back(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        return redirect("admin:livepool-rollback", object_id)
+
+    def has_roll_back_permission(
+        self, request: HttpRequest, object_id: int | None = None
+    ) -> bool:
+        return request.user.has_perm("livepool.change_release")
+
+    def get_urls(self) -> list[URLPattern]:
+        page = path(
+            "<int:object_id>/rollback",
+            self.admin_site.admin_view(self.rollback_view),
+            name="livepool-rollback",
+        )
+        return [page, *super().get_urls()]
+
+    def rollback_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """Verify and preview; done only when it is posted with a reason."""
+        release = self.get_object(request, str(object_id))
+        if release is None:
+            raise Http404("There is no such release.")
+        if not self.has_roll_back_permission(request):
+            raise PermissionDenied
+        form = ReasonForm(request.POST or None)
+        allow_stale = bool(request.POST.get("allow_stale"))
+        planned, refusal = None, ""
+        try:
+            planned = rollback.preview(version=release.version, allow_stale=True)
+            if request.method == "POST" and form.is_valid():
+                done = rollback.rollback(
+                    version=release.version,
+                    reason=form.cleaned_data["reason"],
+                    actor=request.user.get_username(),
+                    allow_stale=allow_stale,
+                )
+                told = (
+                    f"Rolled back from {done.previous_version} to {done.version}: "
+                    f"{form.cleaned_data['reason']}"
+                )
+                audit.note(request.user, [release], flag=CHANGE, what=told)
+                messages.success(request, told)
+                return redirect("admin:livepool_release_changelist")
+        except (LivePoolError, StoreError) as error:
+            refusal = str(error)
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": f"Roll back to {release.version}",
+            "release": release,
+            "planned": planned,
+            "entered": _coins(list(planned.entered)) if planned else "",
+            "left": _coins(list(planned.left)) if planned else "",
+            "pool": _coins(release.symbols),
+            "refusal": refusal,
+            "form": form,
+        }
+        return TemplateResponse(request, "livepool/rollback.html", context)
+
+
+@admin.register(ShadowTrack)
+class ShadowTrackAdmin(LedgerAdmin):
+    list_display = (
+        *("track_id", "mode", "profile", "candidate_status", "release_count"),
+        *("first_as_of_date", "last_as_of_date", "mean_churn", "built_at"),
+    )

@@ -1,0 +1,61 @@
+"""Daily candles for the pool: from the tape, or from a parquet file."""
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import polars as pl
+from django.db.models import FloatField
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast, Coalesce
+
+from feeds import clock
+from feeds.models import FeedRecord
+from livepool import artifacts
+from livepool.features import CANDLE_SCHEMA
+
+_FIELDS = ("open", "high", "low", "close", "volume")
+
+
+def _number(name: str) -> Cast:
+    return Cast(KeyTextTransform(name, "values"), FloatField())
+
+
+def last_complete_day() -> date:
+    """The newest UTC day that is over."""
+    return clock.now().date() - timedelta(days=1)
+
+
+def from_tape(*, source: str, until: date) -> pl.DataFrame:
+    """All closed daily candles of `source` up to the day `until`, in one statement.
+
+    A provider that does not tell the turnover in USDT (`quote_volume`) is taken to
+    have traded the day's volume at its close.
+    """
+    turnover = Coalesce(_number("quote_volume"), _number("volume") * _number("close"))
+    rows = (
+        FeedRecord.objects.using("tape")
+        .filter(
+            source=source,
+            kind="candle",
+            granularity="1d",
+            is_closed=True,
+            ts_event__lt=artifacts.completed_at(until),
+        )
+        .order_by("subject", "ts_event")
+        .values_list(
+            "ts_event__date", "subject", *(_number(name) for name in _FIELDS), turnover
+        )
+    )
+    return pl.DataFrame(
+        list(rows.iterator(chunk_size=20_000)), schema=CANDLE_SCHEMA, orient="row"
+    )
+
+
+def from_parquet(path: Path, *, until: date) -> pl.DataFrame:
+    """The candles of a parquet file with the columns of `CANDLE_SCHEMA`."""
+    return (
+        pl.scan_parquet(path)
+        .select(*CANDLE_SCHEMA)
+        .filter(pl.col("date") <= until)
+        .collect()
+    )

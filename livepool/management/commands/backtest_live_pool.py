@@ -1,0 +1,71 @@
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from django.core.management.base import BaseCommand, CommandParser
+
+from livepool import artifacts, backtest, build, candles, charts, config, pipeline
+from livepool.management.commands._pool import add_output, refusals
+from livepool.simulator import METRICS
+
+
+class Command(BaseCommand):
+    help = "Backtest the ranking: weekly top 3, inverse volatility, next open, 15 bps."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--mode", choices=tuple(config.PROFILES))
+        parser.add_argument("--as-of", type=date.fromisoformat)
+        parser.add_argument(
+            "--candles", type=Path, help="Parquet file of daily candles, not the tape."
+        )
+        add_output(parser)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        day = options["as_of"] or candles.last_complete_day()
+        mode = options["mode"] or build.default_mode()
+        with refusals():
+            panel = pipeline.build_panel(
+                build.load_candles(day, options["candles"]), mode=mode, as_of=day
+            )
+            done = backtest.run(panel)
+        folder = (options["output_dir"] or build.output_dir()) / "backtest" / mode
+        self._write(done, folder)
+        self.stdout.write(
+            f"{done.dates[0]} to {done.dates[-1]}, {len(done.dates)} days, {mode}"
+        )
+        names = ("strategy", *METRICS)
+        self.stdout.write(" | ".join(names))
+        for row in done.summary().iter_rows(named=True):
+            numbers = (f"{row[name]:.4f}" for name in METRICS)
+            self.stdout.write(" | ".join([row["strategy"], *numbers]))
+        self.stdout.write(f"Files in {folder}")
+
+    def _write(self, done: backtest.Backtest, folder: Path) -> None:
+        labels = [day.isoformat() for day in done.dates]
+        equity = {name: path.equity.tolist() for name, path in done.paths.items()}
+        drawdown = {name: path.drawdown.tolist() for name, path in done.paths.items()}
+        files = {
+            "performance_summary.csv": done.summary().write_csv(),
+            "equity.csv": done.equity().write_csv(),
+            "holdings.csv": _holdings(done).write_csv(),
+            "equity.svg": charts.lines(equity, labels, title="Equity"),
+            "drawdown.svg": charts.lines(
+                drawdown, labels, title="Drawdown", percent=True
+            ),
+        }
+        for name, text in files.items():
+            artifacts.write_atomically(folder / name, text.encode())
+
+
+def _holdings(done: backtest.Backtest) -> pl.DataFrame:
+    """Weights after trading of the final score, on the days that it traded."""
+    path = done.paths["final_score"]
+    rows = [
+        (done.dates[n], symbol, weight)
+        for n in path.turnover.nonzero()[0]
+        for symbol, weight in zip(done.symbols, path.weights[n].tolist(), strict=True)
+        if weight > 0
+    ]
+    schema = {"date": pl.Date, "symbol": pl.String, "weight": pl.Float64}
+    return pl.DataFrame(rows, schema=schema, orient="row")

@@ -1,0 +1,62 @@
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandParser
+
+from livepool import build, release
+from livepool.management.commands._pool import (
+    add_build_arguments,
+    build_from,
+    refusals,
+)
+
+
+class Command(BaseCommand):
+    help = "Build and publish a release: objects, current pointers, document."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        add_build_arguments(parser)
+        parser.add_argument(
+            *("--dry-run", "--mock"),
+            dest="dry_run",
+            action="store_true",
+            help="Build every payload and release_manifest.json; touch no store.",
+        )
+        parser.add_argument(
+            "--no-build",
+            action="store_true",
+            help="Publish the files that are in the folder already.",
+        )
+        parser.add_argument(
+            "--revise",
+            action="store_true",
+            help="Replace a published version; the old files are archived.",
+        )
+        parser.add_argument("--reason", default="", help="Why it is revised.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        folder = options["output_dir"] or build.output_dir()
+        with refusals():
+            if not options["no_build"]:
+                build_from(options)
+            done = release.publish(
+                folder=folder,
+                mode=options["mode"],
+                dry_run=options["dry_run"],
+                revise=options["revise"],
+                reason=options["reason"],
+                actor="command line",
+                allow_stale=options["allow_stale"] or options["as_of"] is not None,
+            )
+        if done.dry_run:
+            why = "" if settings.ENV.publish_enabled else " (PUBLISH_ENABLED is false)"
+            self.stdout.write(f"Dry run{why}: {done.version} was NOT published")
+        elif done.changed:
+            self.stdout.write(f"Published {done.version}")
+        else:
+            self.stdout.write(f"{done.version} was published already; nothing changed")
+        self.stdout.write(f"  pool   {' '.join(done.symbols)}")
+        if done.previous_version and done.previous_version != done.version:
+            self.stdout.write(f"  before {done.previous_version}")
+            self.stdout.write(f"  in     {' '.join(done.entered) or '-'}")
+            self.stdout.write(f"  out    {' '.join(done.left) or '-'}")

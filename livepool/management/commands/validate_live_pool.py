@@ -1,0 +1,45 @@
+import json
+import sys
+from datetime import date
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from feeds import clock
+from livepool import build, config, contract
+from livepool.management.commands._pool import add_output
+
+
+class Command(BaseCommand):
+    help = "Check the files of a release against the contract; prints JSON."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        add_output(parser)
+        parser.add_argument("--mode", choices=tuple(config.PROFILES))
+        parser.add_argument("--source-project", default=config.SOURCE_PROJECT)
+        parser.add_argument("--expected-pool-size", type=int)
+        parser.add_argument(
+            "--max-age-days", type=int, default=config.DEFAULT.max_age_days
+        )
+        parser.add_argument("--allow-stale", action="store_true")
+        parser.add_argument("--require-manifest", action="store_true")
+        parser.add_argument("--require-artifact-manifest", action="store_true")
+        parser.add_argument("--reference-date", type=date.fromisoformat)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        report = contract.validate_folder(
+            options["output_dir"] or build.output_dir(),
+            contract.Expectations(
+                reference_date=options["reference_date"] or clock.now().date(),
+                mode=options["mode"],
+                source_project=options["source_project"],
+                pool_size=options["expected_pool_size"],
+                max_age_days=options["max_age_days"],
+                require_freshness=not options["allow_stale"],
+                require_manifest=options["require_manifest"],
+                require_artifact_manifest=options["require_artifact_manifest"],
+            ),
+        )
+        self.stdout.write(json.dumps(report.to_dict(), indent=2))
+        if not report.ok:
+            sys.exit(1)

@@ -1,0 +1,88 @@
+"""What the public page of the live pool shows."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.safestring import mark_safe
+
+from livepool import charts, schedule
+from livepool.models import Release, ShadowTrack
+from livepool.universe import base_asset
+
+MONTHS = 24
+BARS, ROWS = 12, 24
+
+
+@dataclass(frozen=True)
+class HistoryRow:
+    """One release beside the one before it."""
+
+    release: Release
+    coins: tuple[tuple[str, bool], ...]
+    left: tuple[str, ...]
+    churn: float | None
+
+    @property
+    def regime(self) -> str:
+        return in_words(self.release.regime)
+
+
+def in_words(regime: str) -> str:
+    """late_momentum as a reader says it."""
+    return regime.replace("_", " ").replace("btc", "BTC")
+
+
+def history(releases: list[Release]) -> list[HistoryRow]:
+    """Rows newest first; each coin with whether it is new against the row below."""
+    rows = []
+    for place, release in enumerate(releases):
+        before = releases[place + 1] if place + 1 < len(releases) else None
+        old = before.symbols if before else release.symbols
+        fresh = [s for s in release.symbols if s not in old]
+        rows.append(
+            HistoryRow(
+                release=release,
+                coins=tuple((base_asset(s), s in fresh) for s in release.symbols),
+                left=tuple(base_asset(s) for s in old if s not in release.symbols),
+                churn=len(fresh) / len(release.symbols) if before else None,
+            )
+        )
+    return rows
+
+
+def pool_context() -> dict[str, Any]:
+    """The current release, its ranking, the history and the tracks: five statements."""
+    current = Release.objects.current()
+    past = (
+        Release.objects.published()
+        .order_by("-as_of_date", "-pk")
+        .defer("ranking", "universe")
+    )
+    rows = history(list(past[: MONTHS + 1]))[:MONTHS]
+    known = [row for row in reversed(rows) if row.churn is not None]
+    ranking = current.ranking if current else []
+    bars = [
+        (base_asset(row["symbol"]), row["final_score"], row["selected_flag"])
+        for row in ranking[:BARS]
+        if row["final_score"] is not None
+    ]
+    churn = charts.lines(
+        {"churn": [row.churn or 0.0 for row in known]},
+        [row.release.as_of_date.isoformat() for row in known],
+        title="Share of the pool that is new, month by month",
+        percent=True,
+    )
+    return {
+        "status": schedule.status(),
+        "release": current,
+        "regime": in_words(current.regime) if current else "",
+        "ranking": [
+            {**row, "coin": base_asset(row["symbol"])} for row in ranking[:ROWS]
+        ],
+        "ranked": len(ranking),
+        "history": rows,
+        # SVG of our own: every text in it is escaped by `charts`.
+        "scores_chart": mark_safe(charts.bars(bars, title="Final scores")),
+        "churn_chart": mark_safe(churn),
+        "tracks": list(ShadowTrack.objects.all()),
+    }

@@ -1,0 +1,26 @@
+"""Optional Ed25519 signature of a release's artifact manifest.
+
+The manifest holds the checksums of the other files, so its signature covers them all;
+`livepool.consumer` verifies it.
+"""
+
+import base64
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+
+class SigningKeyError(ValueError):
+    """The signing key cannot be used; the message says why."""
+
+
+def sign(data: bytes, *, key_file: Path) -> bytes:
+    """Base64 of the signature of `data` by the PEM private key in `key_file`."""
+    try:
+        key = load_pem_private_key(key_file.read_bytes(), password=None)
+    except (OSError, ValueError, TypeError) as error:
+        raise SigningKeyError(f"{key_file} cannot be read as a key: {error}") from None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise SigningKeyError(f"{key_file} is not an Ed25519 private key")
+    return base64.b64encode(key.sign(data))

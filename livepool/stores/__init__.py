@@ -1,0 +1,78 @@
+"""Where releases are kept and announced, behind two protocols.
+
+A *release store* keeps the files of each version, created once, and the current
+pointer. A *document store* keeps the one summary document, written with a
+precondition. Both are a local folder by default, or Google's services.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+ROOT_PREFIX = "crypto-live-pool-pipelines"
+
+
+class StoreError(Exception):
+    """A store failed or holds something else than expected; nothing is hidden."""
+
+    code = "livepool_store"
+
+
+class ConflictError(StoreError):
+    """Somebody else wrote first: the precondition of a write did not hold."""
+
+    code = "livepool_conflict"
+
+
+@dataclass(frozen=True)
+class Document:
+    """The summary document and the token that a replacement must name."""
+
+    payload: dict[str, Any]
+    token: str
+
+
+class ReleaseStore(Protocol):
+    """Files of versions under `releases/<version>/`, and `current/`."""
+
+    def uri(self, path: str = "") -> str:
+        """Address of a path below the store's root, like `current/live_pool.json`."""
+
+    def read_release(self, version: str) -> dict[str, bytes]:
+        """The files there are of a version; empty when it is unknown."""
+
+    def create_release(self, version: str, files: Mapping[str, bytes]) -> None:
+        """Create what is missing and read everything back; the same bytes may be there.
+
+        Raises ConflictError, before any write, when other bytes are.
+        """
+
+    def replace_release(self, version: str, files: Mapping[str, bytes]) -> str:
+        """Archive what is there, then put `files`; returns the archive's address."""
+
+    def read_current(self) -> dict[str, bytes]:
+        """The files of the current release; empty when there is none."""
+
+    def point_current(self, version: str, files: Mapping[str, bytes]) -> None:
+        """Make `files` current; on failure the previous ones stay, or come back."""
+
+
+class DocumentStore(Protocol):
+    """The one summary document."""
+
+    def address(self) -> tuple[str, str]:
+        """Collection and document name."""
+
+    def read(self) -> Document | None:
+        """The document, or None when there is none yet."""
+
+    def write(self, payload: Mapping[str, Any], *, expected: Document | None) -> None:
+        """Replace `expected` (None: create). Raises ConflictError if it has changed."""
+
+
+@dataclass(frozen=True)
+class Stores:
+    """The two stores of one site."""
+
+    releases: ReleaseStore
+    documents: DocumentStore

@@ -1,0 +1,14 @@
+"""Celery tasks: thin, safe to run twice."""
+
+from celery import shared_task
+
+from livepool import schedule
+
+
+@shared_task(name="livepool.publish")
+def publish() -> None:
+    """Publish this month's release if it is missing, and say so when it is late."""
+    try:
+        schedule.publish_due()
+    finally:
+        schedule.sound_alarm()

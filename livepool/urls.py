@@ -1,0 +1,21 @@
+from django.urls import re_path
+
+from livepool import api
+
+VERSION = r"(?P<version>\d{4}-\d{2}-\d{2}-[a-z_]{1,40})"
+
+urlpatterns = [
+    re_path(r"^livepool/current/?$", api.Current.as_view(), name="livepool-current"),
+    re_path(r"^livepool/releases/?$", api.Releases.as_view(), name="livepool-releases"),
+    re_path(
+        rf"^livepool/releases/{VERSION}/?$",
+        api.ReleaseDetail.as_view(),
+        name="livepool-release",
+    ),
+    re_path(
+        rf"^livepool/releases/{VERSION}/(?P<name>[a-z_]+\.(?:json|csv))$",
+        api.ReleaseFile.as_view(),
+        name="livepool-file",
+    ),
+    re_path(r"^livepool/status/?$", api.Status.as_view(), name="livepool-status"),
+]

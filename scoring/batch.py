@@ -1,0 +1,117 @@
+"""Batch scorers: arrays in, arrays out, one call for all predictions of a batch.
+
+A contract's `batch_scoring_function(predictions, ground_truth)` gets two mappings of
+field name to float64 array, one number per prediction, NaN where a field is missing:
+the numeric fields of the output type, and those of the ground truth type. It answers
+with an array of values, or a mapping of arrays that has the value field. A value that
+is not finite fails its prediction; when a call raises, it is repeated on halves until
+the predictions that it cannot score are alone.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel
+
+from scoring.scoring import Failure, Scored
+
+Columns = dict[str, np.ndarray]
+
+NO_NUMBER = "the batch scorer gave no finite number"
+
+
+def numeric_fields(kind: type[BaseModel]) -> list[str]:
+    """Fields that are declared as numbers."""
+    numeric = {float, int, float | None, int | None}
+    return [n for n, f in kind.model_fields.items() if f.annotation in numeric]
+
+
+def score_columns(
+    *,
+    scorer: Callable[..., Any],
+    predictions: Columns,
+    truths: Columns,
+    value_field: str,
+) -> list[Scored]:
+    """Score all predictions in one call; one that cannot be scored fails alone."""
+    size = len(next(iter(predictions.values())))
+    answers, reasons = _call(scorer, predictions, truths, size, value_field)
+    success = np.isfinite(answers[value_field])
+    if "success" in answers:
+        success &= answers["success"].astype(bool)
+    names = [name for name in answers if name != "success"]
+    rows = zip(*(answers[name].tolist() for name in names), strict=True)
+    place = names.index(value_field)
+    keys = [json.dumps(name).replace("%", "%%") for name in names]
+    texts = ", ".join(f"{key}: %s" for key in keys).join("{}")
+    return [
+        Scored(row[place], True, "", texts % tuple(map(_json, row)))
+        if is_good
+        else Failure(reasons.get(i, NO_NUMBER)).scored
+        for i, (row, is_good) in enumerate(zip(rows, success.tolist(), strict=True))
+    ]
+
+
+def _json(value: float) -> str:
+    return repr(value) if np.isfinite(value) else "null"
+
+
+def _call(
+    scorer: Callable[..., Any],
+    predictions: Columns,
+    truths: Columns,
+    size: int,
+    value_field: str,
+) -> tuple[Columns, dict[int, str]]:
+    """The answers as columns, and why a prediction has none, by its place."""
+    try:
+        answer = scorer(predictions, truths)
+    except Exception as error:  # noqa: BLE001  a scorer may raise anything
+        if size == 1:
+            reason = f"{type(error).__name__}: {error}"
+            return {value_field: np.array([np.nan])}, {0: reason}
+        half = size // 2
+        parts = [
+            _call(scorer, _part(predictions, part), _part(truths, part), n, value_field)
+            for part, n in ((slice(half), half), (slice(half, size), size - half))
+        ]
+        return _joined(parts, half, size)
+    try:
+        return _columns(answer, value_field, size), {}
+    except (TypeError, ValueError) as error:
+        unknown = {value_field: np.full(size, np.nan)}
+        return unknown, dict.fromkeys(range(size), f"{type(error).__name__}: {error}")
+
+
+def _columns(answer: Any, value_field: str, size: int) -> Columns:
+    columns = answer if isinstance(answer, Mapping) else {value_field: answer}
+    if value_field not in columns:
+        raise ValueError(f"keys were {sorted(columns)}; {value_field} is needed")
+    result = {n: np.asarray(c, dtype=np.float64) for n, c in columns.items()}
+    for name, column in result.items():
+        if column.shape != (size,):
+            raise ValueError(f"{name} had shape {column.shape}; it must be ({size},)")
+    return result
+
+
+def _part(columns: Columns, part: slice) -> Columns:
+    return {name: column[part] for name, column in columns.items()}
+
+
+def _joined(
+    parts: list[tuple[Columns, dict[int, str]]], half: int, size: int
+) -> tuple[Columns, dict[int, str]]:
+    """Both halves in one; a column that a failed half lacks is NaN there."""
+    (first, first_reasons), (second, second_reasons) = parts
+    columns = {}
+    for name in dict.fromkeys([*first, *second]):
+        columns[name] = np.concatenate(
+            [
+                first.get(name, np.full(half, np.nan)),
+                second.get(name, np.full(size - half, np.nan)),
+            ]
+        )
+    shifted = {half + i: reason for i, reason in second_reasons.items()}
+    return columns, first_reasons | shifted

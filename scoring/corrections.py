@@ -1,0 +1,263 @@
+"""Corrections by an operator: rescoring closed periods, and voiding stretches of time.
+
+Nothing is overwritten. A rescoring appends scores of a new version; both kinds add new
+revisions of the closed snapshots they touch, and the newest board follows. A preview
+does the very same work and rolls it back, so it shows exactly what would happen.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from django.db import connection, transaction
+
+from competitions.errors import CompetitionError
+from competitions.models import Competition, Input, Prediction
+from competitions.slots import Wiring
+from competitions.wiring import wiring_of
+from feeds import clock
+from scoring import leaderboard, locks, snapshots
+from scoring.matrices import Period
+from scoring.models import Rescoring, Snapshot, VoidWindow
+from scoring.periods import EPOCH, floor
+from scoring.scoring import score_all
+from scoring.store import copy_scores, current_version
+
+log = structlog.get_logger(__name__)
+
+
+class CorrectionError(CompetitionError):
+    """A correction that cannot be made as asked."""
+
+    code = "correction_refused"
+
+
+@dataclass(frozen=True)
+class Move:
+    """What a correction does to a model's line on the newest board."""
+
+    model_id: str
+    rank_before: int | None
+    rank_after: int | None
+    value_before: float | None
+    value_after: float | None
+
+
+@dataclass(frozen=True)
+class Correction:
+    """What was done, or would be: rounds, scores, snapshots, and who moves."""
+
+    rounds: int
+    scores: int
+    snapshots: int
+    moves: list[Move]
+
+
+def rescore(
+    *,
+    competition_id: int,
+    start: datetime,
+    end: datetime,
+    reason: str,
+    author: str,
+    preview: bool = False,
+) -> Correction:
+    """Score the closed periods inside `[start, end)` again with the scorer of today.
+
+    Raises CorrectionError when there is none, or the reason or author is missing.
+    """
+    _require_reason(reason, author)
+
+    def work(competition: Competition, wiring: Wiring, now: datetime) -> list[int]:
+        periods = _closed_periods(competition, start, end)
+        if not periods:
+            raise CorrectionError(
+                f"no closed snapshot period lies inside [{start}, {end}); give whole "
+                f"periods of {competition.snapshot_period_s} s that are over."
+            )
+        version = current_version(competition) + 1
+        rescoring = Rescoring.objects.create(
+            competition=competition,
+            scoring_version=version,
+            period_start=periods[0].start,
+            period_end=periods[-1].end,
+            reason=reason,
+            author=author,
+            created_at=now,
+        )
+        counts = [_rescore_period(competition, wiring, p, version) for p in periods]
+        for period in periods:
+            snapshots.revise(
+                competition=competition, wiring=wiring, period=period, now=now
+            )
+        log.info("rescoring.done", rescoring=rescoring.pk, version=version)
+        return [sum(column) for column in zip(*counts, strict=True)]
+
+    return _correct(competition_id, work, preview=preview)
+
+
+def void(
+    *,
+    competition_id: int,
+    start: datetime,
+    end: datetime,
+    reason: str,
+    author: str,
+    scope_key: str = "",
+    preview: bool = False,
+) -> Correction:
+    """Let slots in `[start, end)`, of one scope or all, count for nothing.
+
+    Rounds inside become VOID with the reason, those still to come when they are due.
+    Raises CorrectionError for an empty window, or without a reason or author.
+    """
+    _require_reason(reason, author)
+    if start >= end:
+        raise CorrectionError(f"the window was [{start}, {end}); it must not be empty.")
+
+    def work(competition: Competition, wiring: Wiring, now: datetime) -> list[int]:
+        window = VoidWindow.objects.create(
+            competition=competition,
+            scope_key=scope_key,
+            start_at=start,
+            end_at=end,
+            reason=reason,
+            author=author,
+            created_at=now,
+        )
+        rounds = Input.objects.filter(
+            window.rounds,
+            competition=competition,
+            performed_at__isnull=False,
+        ).exclude(status=Input.Status.VOID)
+        closed_end = snapshots.last_closed_end(competition) or EPOCH
+        scored_at = rounds.filter(
+            status=Input.Status.RESOLVED, resolved_at__lt=closed_end
+        ).values_list("resolved_at", flat=True)
+        touched = {floor(at, competition.snapshot_period_s) for at in scored_at if at}
+        count = rounds.update(status=Input.Status.VOID, reason=window.round_reason)
+        length = timedelta(seconds=competition.snapshot_period_s)
+        for at in sorted(touched):
+            snapshots.revise(
+                competition=competition,
+                wiring=wiring,
+                period=Period(at, at + length),
+                now=now,
+            )
+        log.info("window.voided", window=window.pk, rounds=count)
+        return [count, 0]
+
+    return _correct(competition_id, work, preview=preview)
+
+
+def _require_reason(reason: str, author: str) -> None:
+    if not (reason.strip() and author.strip()):
+        raise CorrectionError("a correction needs a reason and an author.")
+
+
+@transaction.atomic
+def _correct(
+    competition_id: int,
+    work: Callable[[Competition, Wiring, datetime], Sequence[int]],
+    *,
+    preview: bool,
+) -> Correction:
+    """Do the work under the lock and compare the boards before and after it."""
+    competition = Competition.objects.get(pk=competition_id)
+    wiring = wiring_of(competition)
+    locks.own(competition.pk)
+    now = clock.now()
+    as_of = now + timedelta.resolution
+    snapshots.refresh(competition=competition, wiring=wiring, now=now)
+    before = {
+        line.model.model_id: line
+        for line in leaderboard.standings(
+            competition=competition, wiring=wiring, as_of=as_of
+        )
+    }
+    rounds, scores = work(competition, wiring, now)
+    snapshots.refresh(competition=competition, wiring=wiring, now=now)
+    after = leaderboard.standings(competition=competition, wiring=wiring, as_of=as_of)
+    moves = []
+    for line in after:
+        old = before.get(line.model.model_id)
+        move = Move(
+            model_id=line.model.model_id,
+            rank_before=old.rank if old else None,
+            rank_after=line.rank,
+            value_before=old.value if old else None,
+            value_after=line.value,
+        )
+        if (move.rank_before, move.value_before) != (line.rank, line.value):
+            moves.append(move)
+    correction = Correction(
+        rounds=rounds,
+        scores=scores,
+        snapshots=Snapshot.objects.filter(
+            model__competition=competition, superseded_at=now
+        ).count(),
+        moves=moves,
+    )
+    if preview:
+        transaction.set_rollback(True)
+        return correction
+    Rescoring.objects.filter(competition=competition, created_at=now).update(
+        summary=asdict(correction)
+    )
+    leaderboard.publish(competition=competition, wiring=wiring, now=now)
+    return correction
+
+
+def _closed_periods(
+    competition: Competition, start: datetime, end: datetime
+) -> list[Period]:
+    spans = (
+        Snapshot.objects.current()
+        .filter(
+            model__competition=competition,
+            is_closed=True,
+            period_start__gte=start,
+            period_end__lte=end,
+        )
+        .order_by("period_start")
+        .values_list("period_start", "period_end")
+        .distinct()
+    )
+    return [Period(*span) for span in spans]
+
+
+def _rescore_period(
+    competition: Competition, wiring: Wiring, period: Period, version: int
+) -> tuple[int, int]:
+    """Append a new version of every score of the period; rounds and scores."""
+    truths = {
+        pk: wiring.config.ground_truth_type.model_validate(actuals)
+        for pk, actuals in Input.objects.filter(
+            competition=competition,
+            status=Input.Status.RESOLVED,
+            resolved_at__gte=period.start,
+            resolved_at__lt=period.end,
+        ).values_list("pk", "actuals")
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT p.id, p.input_id, p.inference_output_jsonb::text, i.resolved_at "
+            "FROM predictions p JOIN inputs i ON i.id = p.input_id "
+            "WHERE p.input_id = ANY(%s) AND p.outcome = %s ORDER BY p.id",
+            [list(truths), Prediction.Outcome.ANSWERED],
+        )
+        answers = cursor.fetchall()
+        scores = score_all(
+            wiring=wiring,
+            outputs=[row[2] for row in answers],
+            truths=[truths[row[1]] for row in answers],
+        )
+        copy_scores(
+            cursor,
+            (
+                (row[0], version, score, row[3])
+                for row, score in zip(answers, scores, strict=True)
+            ),
+        )
+    return len(truths), len(scores)

@@ -1,0 +1,95 @@
+"""A competition's scorer tried on made-up answers, before anybody depends on it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel
+
+from competitions.slots import Wiring
+from scoring import batch
+from scoring.matrices import signal_field
+from scoring.metrics.registry import UnknownMetricError
+from scoring.scoring import Failure, Scored, score_all
+from scoring.snapshots import registry
+
+# Signals and returns of both signs, so that a scorer that scores anything differs.
+_TRIALS = [(signal, change) for signal in (-1.0, 0.5, 1.0) for change in (-0.01, 0.02)]
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """What is wrong with a scorer, and what looks unfinished."""
+
+    errors: list[str]
+    warnings: list[str]
+
+
+def dry_run(wiring: Wiring) -> DryRun:
+    """Score six made-up predictions and look at what comes.
+
+    Errors: every trial failed, or a metric is unknown. Warnings: some trials failed, or
+    all got the same value, as from a stub. Types that need more than a signal and
+    prices cannot be tried; that is a warning too.
+    """
+    errors = []
+    for name in wiring.config.metrics:
+        try:
+            registry.get(name)
+        except UnknownMetricError as error:
+            errors.append(str(error))
+    scores = _try(wiring)
+    if isinstance(scores, Failure):
+        return DryRun(errors, [scores.reason])
+    failed = [score.failed_reason for score in scores if not score.success]
+    if len(failed) == len(scores):
+        return DryRun([*errors, f"the scorer failed every trial: {failed[0]}"], [])
+    warnings = []
+    if failed:
+        count = f"{len(failed)} of {len(scores)}"
+        warnings.append(f"the scorer failed {count} trials: {failed[0]}")
+    elif len({score.value for score in scores}) == 1:
+        warnings.append(
+            f"the scorer gave {scores[0].value:g} for every trial: is it a stub?"
+        )
+    return DryRun(errors, warnings)
+
+
+def _try(wiring: Wiring) -> list[Scored] | Failure:
+    config = wiring.config
+    signal = signal_field(config)
+    try:
+        predictions = [config.output_type(**{signal: value}) for value, _ in _TRIALS]
+        truths = [_truth(config.ground_truth_type, change) for _, change in _TRIALS]
+    except ValueError as error:
+        return Failure(f"the scorer could not be tried: {error}")
+    if config.batch_scoring_function is None:
+        return score_all(
+            wiring=wiring,
+            outputs=[prediction.model_dump_json() for prediction in predictions],
+            truths=truths,
+        )
+    return batch.score_columns(
+        scorer=config.batch_scoring_function,
+        predictions=_columns(config.output_type, predictions),
+        truths=_columns(config.ground_truth_type, truths),
+        value_field=config.aggregation.value_field,
+    )
+
+
+def _truth(kind: type[BaseModel], change: float) -> BaseModel:
+    return kind.model_validate(
+        {
+            "entry_price": 100.0,
+            "resolved_price": 100.0 * (1 + change),
+            "actual_return": change,
+            "direction_up": change > 0,
+        }
+    )
+
+
+def _columns(kind: type[BaseModel], rows: list[Any]) -> dict[str, np.ndarray]:
+    return {
+        name: np.array([getattr(row, name) for row in rows], dtype=np.float64)
+        for name in batch.numeric_fields(kind)
+    }

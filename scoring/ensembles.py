@@ -1,0 +1,319 @@
+"""Ensembles: virtual models whose signal is a weighted mean of the real models'.
+
+The weights of a snapshot period follow from the period before it, so they never look
+ahead and can be computed again at any time; in a first period everybody weighs the
+same. A round that was resolved gets the ensemble's prediction and score as any model's,
+before the metrics that compare with it. Ensembles have no rank and are never paid.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import structlog
+from django.db import connection
+from pydantic import BaseModel
+
+from competitions.contract import EnsembleConfig
+from competitions.models import Competition, Input, ParticipantModel, Prediction
+from competitions.slots import Wiring
+from feeds.bulk import copy_rows
+from scoring.matrices import Period, Scores, read_scores, signal_field
+from scoring.models import Snapshot
+from scoring.scoring import score_all
+from scoring.store import copy_scores
+
+log = structlog.get_logger(__name__)
+
+# Weights in a prediction's meta are rounded to these digits.
+_META_DIGITS = 6
+# Less spread than this is none: the model's raw weight is 1.
+_NO_VARIANCE = 1e-12
+
+Metrics = Mapping[str, Mapping[str, float | None]]
+Signals = Mapping[str, np.ndarray]
+
+
+def model_id_of(name: str) -> str:
+    return f"__ensemble_{name}__"
+
+
+def inverse_variance(model_metrics: Metrics, signals: Signals) -> dict[str, float]:
+    """Weights in proportion to 1 / population variance of each model's signals.
+
+    A model with fewer than two signals or without variance has the raw weight 1.
+    """
+    raw = {}
+    for model_id in model_metrics:
+        known = signals[model_id][~np.isnan(signals[model_id])]
+        variance = float(known.var()) if len(known) >= 2 else 0.0
+        raw[model_id] = 1.0 if variance < _NO_VARIANCE else 1 / variance
+    return _normalised(raw)
+
+
+def equal_weight(model_metrics: Metrics, signals: Signals) -> dict[str, float]:  # noqa: ARG001  a strategy
+    """The same weight for everybody."""
+    return _normalised(dict.fromkeys(model_metrics, 1.0))
+
+
+STRATEGIES: dict[str, Callable[[Metrics, Signals], dict[str, float]]] = {
+    "inverse_variance": inverse_variance,
+    "equal_weight": equal_weight,
+}
+
+
+def _normalised(raw: Mapping[str, float]) -> dict[str, float]:
+    """Weights that sum to 1; equal ones when nothing is left of the raw ones."""
+    usable = {k: w for k, w in raw.items() if np.isfinite(w) and w > 0}
+    total = sum(usable.values())
+    if total <= 0:
+        return {k: 1 / len(raw) for k in raw}
+    return {k: w / total for k, w in usable.items()}
+
+
+@dataclass(frozen=True)
+class TopN:
+    """Keeps the n models with the highest mean score; unknown ones come last."""
+
+    n: int
+
+    def keep(self, model_metrics: Metrics) -> list[str]:
+        def place(model_id: str) -> tuple[bool, float, str]:
+            value = model_metrics[model_id].get("value")
+            return value is None, -(value or 0.0), model_id
+
+        return sorted(model_metrics, key=place)[: self.n]
+
+
+@dataclass(frozen=True)
+class MinMetric:
+    """Keeps models whose metric is known and at least the threshold."""
+
+    name: str
+    threshold: float
+
+    def keep(self, model_metrics: Metrics) -> list[str]:
+        return [
+            model_id
+            for model_id, metrics in model_metrics.items()
+            if (value := metrics.get(self.name)) is not None and value >= self.threshold
+        ]
+
+
+def top_n(n: int) -> TopN:
+    return TopN(n)
+
+
+def min_metric(name: str, threshold: float) -> MinMetric:
+    return MinMetric(name, threshold)
+
+
+def kept(model_filter: Any, model_metrics: Metrics) -> list[str]:
+    """Model ids that a filter keeps: a filter object, its JSON form, or a predicate.
+
+    Raises ValueError for a JSON form that is not known.
+    """
+    match model_filter:
+        case None:
+            return list(model_metrics)
+        case TopN() | MinMetric():
+            return model_filter.keep(model_metrics)
+        case {"top_n": int(n)}:
+            return TopN(n).keep(model_metrics)
+        case {"min_metric": {"name": str(name), "threshold": int() | float() as least}}:
+            return MinMetric(name, least).keep(model_metrics)
+        case dict():
+            raise ValueError(
+                f"model_filter was {model_filter!r}; give top_n or min_metric"
+            )
+    return [m for m, metrics in model_metrics.items() if model_filter(m, metrics)]
+
+
+@dataclass(frozen=True)
+class Blend:
+    """An ensemble of a period: its model, and a weight per column of the matrix."""
+
+    name: str
+    model: ParticipantModel
+    weights: np.ndarray
+
+
+def blends(
+    *, competition: Competition, wiring: Wiring, period: Period, found: Scores
+) -> list[Blend]:
+    """The period's ensembles with their weights; empty without enabled ones.
+
+    One whose filter keeps nobody, or whose strategy raises, is left out.
+    """
+    configs = [e for e in wiring.config.ensembles if e.enabled]
+    if not configs:
+        return []
+    models = virtual_models(competition, configs, period.start)
+    before = Period(start=period.start - (period.end - period.start), end=period.start)
+    past = read_scores(competition=competition, wiring=wiring, period=before)
+    real = {
+        pk: model_id
+        for pk, model_id in competition.models.filter(is_virtual=False)
+        .order_by("model_id")
+        .values_list("pk", "model_id")
+        if pk in set(found.model_ids.tolist())
+    }
+    signals = {
+        model_id: past.signals[:, past.model_ids == pk].ravel()
+        for pk, model_id in real.items()
+    }
+    summaries = dict(
+        Snapshot.objects.current()
+        .filter(model__in=real, period_end=period.start)
+        .values_list("model__model_id", "result_summary")
+    )
+    metrics = {model_id: summaries.get(model_id, {}) for model_id in real.values()}
+    result = []
+    for config in configs:
+        try:
+            shares = _shares(config, metrics, signals)
+        except Exception:
+            log.exception("ensemble.failed", ensemble=config.name)
+            continue
+        if shares:
+            weights = np.array(
+                [shares.get(real.get(pk, ""), 0.0) for pk in found.model_ids.tolist()]
+            )
+            result.append(Blend(config.name, models[config.name], weights))
+    return result
+
+
+def _shares(
+    config: EnsembleConfig, metrics: Metrics, signals: Signals
+) -> dict[str, float]:
+    members = kept(config.model_filter, metrics)
+    if not members:
+        return {}
+    strategy = config.strategy
+    weigh = STRATEGIES[strategy] if isinstance(strategy, str) else strategy
+    return _normalised(weigh({m: metrics[m] for m in members}, signals))
+
+
+def virtual_models(
+    competition: Competition, configs: list[EnsembleConfig], at: datetime
+) -> dict[str, ParticipantModel]:
+    """The ensembles' rows among the models, made on first use; by ensemble name."""
+    ids = {model_id_of(config.name): config.name for config in configs}
+    ParticipantModel.objects.bulk_create(
+        [
+            ParticipantModel(
+                competition=competition,
+                model_id=model_id,
+                name=f"Ensemble {name}",
+                is_virtual=True,
+                created_at=at,
+                updated_at=at,
+            )
+            for model_id, name in ids.items()
+        ],
+        ignore_conflicts=True,
+    )
+    rows = competition.models.filter(model_id__in=ids)
+    return {ids[model.model_id]: model for model in rows}
+
+
+def signal(weights: np.ndarray, signals: np.ndarray) -> np.ndarray:
+    """Weighted mean per round over the members that answered; NaN where none did."""
+    present = ~np.isnan(signals) & (weights > 0)
+    total = np.where(present, weights, 0.0).sum(axis=1)
+    summed = np.where(present, signals * weights, 0.0).sum(axis=1)
+    result = np.full(len(signals), np.nan)
+    return np.divide(summed, total, out=result, where=total > _NO_VARIANCE)
+
+
+def fill(
+    *, competition: Competition, wiring: Wiring, period: Period, version: int
+) -> None:
+    """Give each resolved round of the period the ensembles' predictions and scores.
+
+    Rounds that have them are left alone. The caller holds the competition's lock.
+    """
+    if not any(config.enabled for config in wiring.config.ensembles):
+        return
+    found = read_scores(competition=competition, wiring=wiring, period=period)
+    names = dict(competition.models.values_list("pk", "model_id"))
+    for blend in blends(
+        competition=competition, wiring=wiring, period=period, found=found
+    ):
+        values = signal(blend.weights, found.signals)
+        own = found.asked[:, found.model_ids == blend.model.pk].any(axis=1)
+        missing = ~own & ~np.isnan(values)
+        if missing.any():
+            shares = {
+                names[pk]: round(float(weight), _META_DIGITS)
+                for pk, weight in zip(
+                    found.model_ids.tolist(), blend.weights, strict=True
+                )
+                if weight > 0
+            }
+            answers = dict(
+                zip(
+                    found.round_ids[missing].tolist(),
+                    values[missing].tolist(),
+                    strict=True,
+                )
+            )
+            _store(wiring, blend, answers, shares, version)
+
+
+def _store(
+    wiring: Wiring,
+    blend: Blend,
+    answers: dict[int, float],
+    shares: dict[str, float],
+    version: int,
+) -> None:
+    field = signal_field(wiring.config)
+    rounds = {
+        row.pk: row
+        for row in Input.objects.filter(pk__in=answers).only(
+            "performed_at", "resolved_at", "actuals"
+        )
+    }
+    with connection.cursor() as cursor:
+        copy_rows(
+            cursor,
+            Prediction._meta.db_table,  # noqa: SLF001  documented API
+            (
+                *("input_id", "model_id", "outcome", "reason"),
+                *("inference_output_jsonb", "performed_at", "meta_jsonb"),
+            ),
+            (
+                (
+                    *(pk, blend.model.pk, Prediction.Outcome.ANSWERED, ""),
+                    *({field: value}, rounds[pk].performed_at),
+                    {"ensemble_name": blend.name, "weights": shares},
+                )
+                for pk, value in answers.items()
+            ),
+        )
+        cursor.execute(
+            "SELECT id, input_id, inference_output_jsonb::text FROM predictions "
+            "WHERE model_id = %s AND input_id = ANY(%s) ORDER BY id",
+            [blend.model.pk, list(answers)],
+        )
+        stored = cursor.fetchall()
+        scores = score_all(
+            wiring=wiring,
+            outputs=[text for _, _, text in stored],
+            truths=[_truth(rounds[pk], wiring) for _, pk, _ in stored],
+        )
+        copy_scores(
+            cursor,
+            [
+                (prediction, version, score, rounds[pk].resolved_at)
+                for (prediction, pk, _), score in zip(stored, scores, strict=True)
+            ],
+        )
+
+
+def _truth(round_: Input, wiring: Wiring) -> BaseModel:
+    """The stored truth of a resolved round; it fitted its type when it was stored."""
+    return wiring.config.ground_truth_type.model_validate(round_.actuals)

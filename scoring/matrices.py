@@ -1,0 +1,140 @@
+"""A period's resolved rounds and predictions as matrices, read without loops."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from django.db import connection
+
+from competitions.contract import CrunchConfig
+from competitions.models import Competition, Prediction
+from competitions.slots import Wiring
+from scoring.columns import read_columns
+from scoring.models import Rescoring
+
+_ROUNDS = """
+    SELECT id, extract(epoch FROM performed_at)::float8,
+        scheduled_prediction_id,
+        CASE WHEN jsonb_typeof(actuals_jsonb -> 'actual_return') = 'number'
+            THEN (actuals_jsonb ->> 'actual_return')::float8 ELSE 'NaN' END
+    FROM inputs
+    WHERE competition_id = %s AND status = 'RESOLVED'
+        AND resolved_at >= %s AND resolved_at < %s
+    ORDER BY performed_at, id
+"""
+_FIELD = """,
+        CASE WHEN score.success AND jsonb_typeof(score.result_jsonb -> %s) = 'number'
+            THEN (score.result_jsonb ->> %s)::float8 ELSE 'NaN' END
+"""
+_CELLS = """
+    SELECT prediction.input_id, prediction.model_id,
+        CASE WHEN prediction.outcome = %s
+            AND jsonb_typeof(prediction.inference_output_jsonb -> %s) = 'number'
+            THEN (prediction.inference_output_jsonb ->> %s)::float8 ELSE 'NaN' END,
+        CASE WHEN score.success THEN score.value ELSE 'NaN' END
+        {fields}
+    FROM inputs AS round
+    JOIN predictions AS prediction ON prediction.input_id = round.id
+    LEFT JOIN scores AS score ON score.prediction_id = prediction.id
+        {newest}
+    WHERE round.competition_id = %s AND round.status = 'RESOLVED'
+        AND round.resolved_at >= %s AND round.resolved_at < %s
+"""
+# Only where something was ever scored again does the version matter.
+_NEWEST = """
+        AND NOT EXISTS (
+            SELECT 1 FROM scores AS newer
+            WHERE newer.prediction_id = score.prediction_id
+                AND newer.scoring_version > score.scoring_version
+        )
+"""
+
+
+@dataclass(frozen=True)
+class Period:
+    """A half-open stretch of site time `[start, end)`."""
+
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True)
+class Scores:
+    """All predictions of a period's resolved rounds, as matrices (rounds, models)."""
+
+    round_ids: np.ndarray
+    model_ids: np.ndarray
+    asked: np.ndarray
+    signals: np.ndarray
+    scores: np.ndarray
+    actuals: np.ndarray
+    scopes: np.ndarray
+    fields: dict[str, np.ndarray]
+
+
+def read_scores(*, competition: Competition, wiring: Wiring, period: Period) -> Scores:
+    """Read a period's resolved rounds and their predictions in three statements."""
+    rescored = Rescoring.objects.filter(competition=competition).exists()
+    span = [competition.pk, period.start, period.end]
+    signal = signal_field(wiring.config)
+    fields = score_fields(wiring.config)
+    with connection.cursor() as cursor:
+        rounds = read_columns(
+            cursor, _ROUNDS, span, id=int, performed_at=float, scope=int, actual=float
+        )
+        cells = read_columns(
+            cursor,
+            _CELLS.format(
+                fields=_FIELD * len(fields), newest=_NEWEST if rescored else ""
+            ),
+            [
+                *(Prediction.Outcome.ANSWERED, signal, signal),
+                *(name for name in fields for _ in range(2)),
+                *span,
+            ],
+            round=int,
+            model=int,
+            signal=float,
+            score=float,
+            **dict.fromkeys(fields, float),
+        )
+    model_ids, column = np.unique(cells["model"], return_inverse=True)
+    by_id = np.argsort(rounds["id"])
+    row = by_id[np.searchsorted(rounds["id"], cells["round"], sorter=by_id)]
+
+    def matrix(values: np.ndarray | bool, empty: float | bool) -> np.ndarray:
+        cellular = np.full((len(rounds["id"]), len(model_ids)), empty)
+        cellular[row, column] = values
+        return cellular
+
+    return Scores(
+        round_ids=rounds["id"],
+        model_ids=model_ids,
+        asked=matrix(values=True, empty=False),
+        signals=matrix(cells["signal"], np.nan),
+        scores=matrix(cells["score"], np.nan),
+        actuals=rounds["actual"],
+        scopes=rounds["scope"],
+        fields={name: matrix(cells[name], np.nan) for name in fields},
+    )
+
+
+def score_fields(config: CrunchConfig) -> list[str]:
+    """Numbers that the score type declares beside the value field."""
+    numeric = {float, int, float | None, int | None}
+    return [
+        name
+        for name, field in config.score_type.model_fields.items()
+        if field.annotation in numeric and name != config.aggregation.value_field
+    ]
+
+
+def signal_field(config: CrunchConfig) -> str:
+    """The output's number that the metrics look at: `value`, else the first number."""
+    fields = config.output_type.model_fields
+    if "value" in fields:
+        return "value"
+    numeric = (
+        name for name, field in fields.items() if field.annotation in (float, int)
+    )
+    return next(numeric, "value")

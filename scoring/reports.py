@@ -1,0 +1,443 @@
+"""Report endpoints on models: figures, history, reasons, diversity."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db.models import OuterRef, QuerySet, Subquery
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.decorators import api_view
+from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from competitions.models import Competition, ParticipantModel, Prediction
+from competitions.reporting import (
+    REFUSALS,
+    CompetitionQuery,
+    Keyset,
+    PageQuery,
+    chosen_competition,
+    id_list,
+    numbers,
+    page_response,
+    read_query,
+)
+from competitions.wiring import wiring_of
+from feeds import clock
+from scoring import diversity, history
+from scoring.api import DEFAULT_RANGE
+from scoring.ensembles import model_id_of
+from scoring.leaderboard import Standing, standings
+from scoring.models import LeaderboardEntry, Snapshot
+from scoring.scopes import scope_figures
+
+
+class RangeQuery(CompetitionQuery):
+    projectIds = serializers.CharField(  # noqa: N815  the protocol's spelling
+        required=False, help_text="Model ids; repeatable, or comma separated."
+    )
+    start = serializers.DateTimeField(
+        required=False, help_text="Without it: seven days before `end`."
+    )
+    end = serializers.DateTimeField(required=False, help_text="Without it: now.")
+    include_ensembles = serializers.BooleanField(default=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        attrs.setdefault("end", clock.now())
+        attrs.setdefault("start", attrs["end"] - DEFAULT_RANGE)
+        if attrs["start"] >= attrs["end"]:
+            raise ValidationError(
+                f"the range was [{attrs['start']}, {attrs['end']}); start must be first"
+            )
+        return attrs
+
+
+class RangePageQuery(RangeQuery, PageQuery):
+    limit = serializers.IntegerField(min_value=1, max_value=10_000, default=1000)
+
+
+class Envelope(serializers.Serializer[Any]):
+    """Figures of a model; they stand at the top level too, under their names."""
+
+    model_id = serializers.CharField()
+    score_metrics = serializers.DictField(child=serializers.FloatField(allow_null=True))
+    score_ranking = serializers.DictField()
+    performed_at = serializers.DateTimeField(allow_null=True)
+
+
+class ScopeEnvelope(Envelope):
+    scope_key = serializers.CharField()
+    scope = serializers.DictField()
+
+
+class SummaryRow(serializers.Serializer[Any]):
+    """A snapshot's numbers stand at the top level, under their names."""
+
+    model_id = serializers.CharField()
+    performed_at = serializers.DateTimeField()
+    prediction_count = serializers.IntegerField()
+
+
+class RankRow(serializers.ModelSerializer[LeaderboardEntry]):
+    as_of = serializers.DateTimeField(source="leaderboard.as_of")
+
+    class Meta:
+        model = LeaderboardEntry
+        fields = ["as_of", "rank", "ranking_value", "prediction_count", "samples"]
+
+
+class ChangeQuery(CompetitionQuery):
+    since = serializers.DateTimeField(help_text="The earlier instant.")
+    until = serializers.DateTimeField(required=False, help_text="Without it: now.")
+
+
+class SnapshotPart(serializers.ModelSerializer[Snapshot]):
+    class Meta:
+        model = Snapshot
+        fields = ["period_start", "period_end", "prediction_count", "value"]
+
+
+class WindowChangeRow(serializers.Serializer[Any]):
+    window = serializers.CharField()
+    before = serializers.FloatField(allow_null=True)
+    after = serializers.FloatField(allow_null=True)
+    entered = SnapshotPart(many=True)
+    left = SnapshotPart(many=True)
+
+
+class RankChangeRow(serializers.Serializer[Any]):
+    """Why a rank changed: per window, the snapshots that came in and went out."""
+
+    rank_before = serializers.IntegerField(allow_null=True)
+    rank_after = serializers.IntegerField(allow_null=True)
+    windows = WindowChangeRow(many=True)
+    overtaken_by = serializers.ListField(child=serializers.CharField())
+    overtook = serializers.ListField(child=serializers.CharField())
+
+
+class DiversityRow(serializers.Serializer[Any]):
+    model_id = serializers.CharField()
+    rank = serializers.IntegerField(allow_null=True)
+    diversity_score = serializers.FloatField(allow_null=True)
+    metrics = serializers.DictField(child=serializers.FloatField(allow_null=True))
+    guidance = serializers.ListField(child=serializers.CharField())
+    snapshot_period_end = serializers.DateTimeField()
+
+
+class EnsembleQuery(CompetitionQuery):
+    ensemble_name = serializers.CharField(required=False)
+    since = serializers.DateTimeField(required=False)
+    until = serializers.DateTimeField(required=False)
+    limit = serializers.IntegerField(min_value=1, max_value=500, default=100)
+
+
+@extend_schema(
+    parameters=[RangeQuery], responses={200: Envelope(many=True), **REFUSALS}
+)
+@api_view(["GET"])
+def models_global(request: Request) -> Response:
+    """Windowed figures of each model as of `end`, best first."""
+    query = read_query(RangeQuery, request)
+    competition = chosen_competition(query)
+    if competition is None:
+        return Response([])
+    wanted = _wanted(competition, query, request)
+    asked = dict(
+        wanted.annotate(
+            asked_at=Subquery(
+                Prediction.objects.filter(
+                    model=OuterRef("pk"), performed_at__lt=query["end"]
+                )
+                .order_by("-performed_at")
+                .values("performed_at")[:1]
+            )
+        ).values_list("pk", "asked_at")
+    )
+    lines = standings(
+        competition=competition, wiring=wiring_of(competition), as_of=query["end"]
+    )
+    return Response(
+        [
+            _envelope(line, competition, asked[line.model.pk])
+            for line in lines
+            if line.model.pk in asked and _has_scores(line)
+        ]
+    )
+
+
+def _has_scores(line: Standing) -> bool:
+    return any(sample["count"] for sample in line.samples.values())
+
+
+def _envelope(
+    line: Standing, competition: Competition, asked_at: datetime | None
+) -> dict[str, Any]:
+    aggregation = wiring_of(competition).config.aggregation
+    return {
+        **line.metrics,
+        "model_id": line.model.model_id,
+        "score_metrics": line.metrics,
+        "score_ranking": {
+            "key": aggregation.ranking_key,
+            "value": line.value,
+            "direction": aggregation.ranking_direction,
+        },
+        "performed_at": asked_at,
+    }
+
+
+@extend_schema(
+    parameters=[RangeQuery], responses={200: ScopeEnvelope(many=True), **REFUSALS}
+)
+@api_view(["GET"])
+def models_params(request: Request) -> Response:
+    """Windowed means of each model and scope as of `end`, over the range."""
+    query = read_query(RangeQuery, request)
+    competition = chosen_competition(query)
+    if competition is None:
+        return Response([])
+    names = dict(_wanted(competition, query, request).values_list("pk", "model_id"))
+    config = wiring_of(competition).config
+    rows = scope_figures(
+        competition=competition,
+        config=config,
+        models=list(names),
+        start=query["start"],
+        end=query["end"],
+    )
+    key = config.aggregation.ranking_key
+    return Response(
+        [
+            {
+                **row.metrics,
+                "model_id": names[row.model],
+                "scope_key": row.scope_key,
+                "scope": row.scope,
+                "score_metrics": row.metrics,
+                "score_ranking": {
+                    "key": key,
+                    "value": row.metrics.get(key),
+                    "direction": config.aggregation.ranking_direction,
+                },
+                "performed_at": row.performed_at,
+            }
+            for row in rows
+        ]
+    )
+
+
+@extend_schema(
+    parameters=[RangePageQuery], responses={200: SummaryRow(many=True), **REFUSALS}
+)
+@api_view(["GET"])
+def models_metrics(request: Request) -> Response:
+    """One row per snapshot of the range, oldest first."""
+    query = read_query(RangePageQuery, request)
+    competition = chosen_competition(query)
+    if competition is None:
+        return Response([])
+    page, following = Keyset("period_end", datetime.fromisoformat).page(
+        _snapshots(competition, query, request).select_related("model"),
+        limit=query["limit"],
+        cursor=query.get("cursor"),
+    )
+    return page_response(request, [_summary(row) for row in page], following)
+
+
+@extend_schema(
+    parameters=[RangeQuery], responses={200: SummaryRow(many=True), **REFUSALS}
+)
+@api_view(["GET"])
+def models_summary(request: Request) -> Response:
+    """The newest snapshot of each model in the range."""
+    query = read_query(RangeQuery, request)
+    competition = chosen_competition(query)
+    if competition is None:
+        return Response([])
+    rows = (
+        _snapshots(competition, query, request)
+        .order_by("model_id", "-period_end")
+        .distinct("model_id")
+        .select_related("model")
+    )
+    return Response([_summary(row) for row in rows])
+
+
+def _summary(snapshot: Snapshot) -> dict[str, Any]:
+    at = snapshot.period_end if snapshot.is_closed else snapshot.updated_at
+    return {
+        **numbers(snapshot.result_summary),
+        "model_id": snapshot.model.model_id,
+        "performed_at": at,
+        "prediction_count": snapshot.prediction_count,
+    }
+
+
+def _snapshots(
+    competition: Competition, query: dict[str, Any], request: Request
+) -> QuerySet[Snapshot]:
+    return Snapshot.objects.current().filter(
+        model__in=_wanted(competition, query, request),
+        period_end__gt=query["start"],
+        period_start__lt=query["end"],
+    )
+
+
+def _wanted(
+    competition: Competition, query: dict[str, Any], request: Request
+) -> QuerySet[ParticipantModel]:
+    """The models asked for; ensembles only when they are asked for too."""
+    models = ParticipantModel.objects.filter(competition=competition)
+    if not query["include_ensembles"]:
+        models = models.filter(is_virtual=False)
+    if ids := id_list(request, "projectIds"):
+        models = models.filter(model_id__in=ids)
+    return models
+
+
+@extend_schema(parameters=[PageQuery], responses={200: RankRow(many=True), **REFUSALS})
+@api_view(["GET"])
+def rank_history(request: Request, model_id: str) -> Response:
+    """A model's rank on each board that is kept, the newest first."""
+    query = read_query(PageQuery, request)
+    model = _model(query, model_id)
+    page, following = Keyset(
+        "leaderboard__as_of", datetime.fromisoformat, descending=True
+    ).page(
+        LeaderboardEntry.objects.filter(model=model).select_related("leaderboard"),
+        limit=query["limit"],
+        cursor=query.get("cursor"),
+    )
+    return page_response(request, RankRow(page, many=True).data, following)
+
+
+@extend_schema(parameters=[ChangeQuery], responses={200: RankChangeRow, **REFUSALS})
+@api_view(["GET"])
+def rank_change(request: Request, model_id: str) -> Response:
+    """Why a model's rank differs between two instants."""
+    query = read_query(ChangeQuery, request)
+    model = _model(query, model_id)
+    change = history.explain(
+        competition=model.competition,
+        wiring=wiring_of(model.competition),
+        model=model,
+        since=query["since"],
+        until=query.get("until", clock.now()),
+    )
+    return Response(RankChangeRow(change).data)
+
+
+@extend_schema(parameters=[CompetitionQuery], responses={200: DiversityRow, **REFUSALS})
+@api_view(["GET"])
+def model_diversity(request: Request, model_id: str) -> Response:
+    """How different a model is from the others, by its newest snapshot."""
+    model = _model(read_query(CompetitionQuery, request), model_id)
+    snapshot = (
+        Snapshot.objects.current()
+        .filter(model=model)
+        .order_by("-period_end", "-pk")
+        .first()
+    )
+    if snapshot is None:
+        raise NotFound(f"{model_id} has no snapshot yet.", code="snapshot_not_found")
+    rank = (
+        LeaderboardEntry.objects.filter(model=model, leaderboard__is_newest=True)
+        .values_list("rank", flat=True)
+        .first()
+    )
+    figures = numbers(snapshot.result_summary)
+    return Response(
+        {
+            "model_id": model_id,
+            "rank": rank,
+            "diversity_score": diversity.diversity_score(figures),
+            "metrics": {name: figures.get(name) for name in diversity.METRICS},
+            "guidance": diversity.guidance(figures),
+            "snapshot_period_end": snapshot.period_end,
+        }
+    )
+
+
+@extend_schema(parameters=[PageQuery], responses={200: dict, **REFUSALS})
+@api_view(["GET"])
+def diversity_overview(request: Request) -> Response:
+    """Diversity figures of all real models, the most diverse first."""
+    query = read_query(PageQuery, request)
+    competition = chosen_competition(query)
+    if competition is None:
+        return Response([])
+    newest = (
+        Snapshot.objects.current()
+        .filter(model__competition=competition, model__is_virtual=False)
+        .order_by("model_id", "-period_end")
+        .distinct("model_id")
+        .select_related("model")
+    )
+    rows = [
+        {
+            "model_id": snapshot.model.model_id,
+            "period_end": snapshot.period_end,
+            **{name: snapshot.result_summary.get(name) for name in diversity.METRICS},
+            "diversity_score": diversity.diversity_score(snapshot.result_summary),
+        }
+        for snapshot in sorted(newest, key=_most_diverse_first)
+    ]
+    return Response(rows[: query["limit"]])
+
+
+def _most_diverse_first(snapshot: Snapshot) -> tuple[bool, float, str]:
+    score = diversity.diversity_score(snapshot.result_summary)
+    return score is None, -(score or 0.0), snapshot.model.model_id
+
+
+@extend_schema(parameters=[EnsembleQuery], responses={200: dict, **REFUSALS})
+@api_view(["GET"])
+def ensemble_history(request: Request) -> Response:
+    """The newest snapshots of the ensembles, ascending by time."""
+    query = read_query(EnsembleQuery, request)
+    competition = chosen_competition(query)
+    if competition is None:
+        return Response([])
+    rows = Snapshot.objects.current().filter(
+        model__competition=competition, model__is_virtual=True
+    )
+    if "ensemble_name" in query:
+        rows = rows.filter(model__model_id=model_id_of(query["ensemble_name"]))
+    if "since" in query:
+        rows = rows.filter(period_end__gt=query["since"])
+    if "until" in query:
+        rows = rows.filter(period_start__lt=query["until"])
+    newest = rows.select_related("model").order_by("-period_end", "-pk")
+    prefix, suffix = model_id_of("|").split("|")
+    return Response(
+        [
+            {
+                **numbers(snapshot.result_summary),
+                "ensemble_name": snapshot.model.model_id.removeprefix(
+                    prefix
+                ).removesuffix(suffix),
+                "model_id": snapshot.model.model_id,
+                "period_start": snapshot.period_start,
+                "period_end": snapshot.period_end,
+                "prediction_count": snapshot.prediction_count,
+            }
+            for snapshot in reversed(newest[: query["limit"]])
+        ]
+    )
+
+
+def _model(query: dict[str, Any], model_id: str) -> ParticipantModel:
+    model = (
+        ParticipantModel.objects.filter(
+            competition=chosen_competition(query), model_id=model_id
+        )
+        .select_related("competition")
+        .first()
+    )
+    if model is None:
+        raise NotFound(
+            f"model was {model_id!r}; the competition has none of that id.",
+            code="model_not_found",
+        )
+    return model

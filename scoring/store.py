@@ -1,0 +1,43 @@
+"""Writing scores: append-only, by COPY."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Max
+
+from competitions.models import Competition
+from feeds.bulk import copy_rows
+from scoring.models import Rescoring, Score
+from scoring.scoring import Scored
+
+FIRST_VERSION = 1
+
+
+def current_version(competition: Competition) -> int:
+    """The scoring version that new scores get: the first, or the last rescoring's."""
+    newest = Rescoring.objects.filter(competition=competition).aggregate(
+        version=Max("scoring_version")
+    )
+    return newest["version"] or FIRST_VERSION
+
+
+def copy_scores(
+    cursor: Any, rows: Iterable[tuple[int, int, Scored, datetime | None]]
+) -> None:
+    """Append scores, given as (prediction id, scoring version, score, scored at)."""
+    copy_rows(
+        cursor,
+        Score._meta.db_table,  # noqa: SLF001  documented API
+        (
+            *("prediction_id", "scoring_version", "value", "success"),
+            *("failed_reason", "result_jsonb", "scored_at"),
+        ),
+        (
+            (
+                *(prediction, version, score.value, score.success),
+                *(score.failed_reason, score.result, scored_at),
+            )
+            for prediction, version, score, scored_at in rows
+        ),
+    )

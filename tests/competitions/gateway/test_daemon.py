@@ -1,0 +1,90 @@
+"""Rounds without Celery: asked when their candle arrives, or patience ends."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+
+from competitions.gateway import daemon as module
+from competitions.gateway.daemon import ModelDaemon
+from competitions.models import Input, Prediction
+from feeds import clock
+from feeds.records import FeedKey
+from feeds.tape.reads import watermark
+from feeds.tape.writes import append
+from tests.competitions.conftest import AnsweringGateway, candles
+from tests.conftest import NOW
+
+pytestmark = pytest.mark.usefixtures("tape")
+SLOT = NOW + timedelta(minutes=1)
+
+
+@pytest.fixture
+def daemon(monkeypatch, competition):
+    gateway = AnsweringGateway({"a": 1.0})
+    monkeypatch.setattr(module.pool, "gateway_of", lambda key: gateway)
+    monkeypatch.setattr(ModelDaemon, "_listen", lambda self, competition: None)
+    Input.objects.all().delete()
+    return ModelDaemon()
+
+
+def test_a_round_waits_for_the_candle_that_closes_its_slot(daemon, at):
+    with at(SLOT):
+        assert daemon.turn() == 0
+        assert Input.objects.waiting().count() == 1
+
+        append(candles(NOW, [220.0]))
+
+        assert daemon.turn() == 1
+        assert daemon.turn() == 0
+    (answer,) = Prediction.objects.filter(input__slot_at=SLOT)
+    assert answer.input.raw_data["candles_1m"][-1]["close"] == 220.0
+
+
+def test_a_round_is_asked_with_what_there_is_after_a_while(daemon, at):
+    with at(SLOT + timedelta(seconds=1)):
+        assert daemon.turn() == 0
+    with at(SLOT + timedelta(seconds=3)):
+        assert daemon.turn() == 1
+
+
+def test_another_owners_competition_is_left_alone(daemon, at, monkeypatch):
+    monkeypatch.setattr(module.pool, "gateway_of", lambda key: None)
+    with at(SLOT + timedelta(seconds=3)):
+        assert daemon.turn() == 0
+    assert Input.objects.waiting().count() == 1
+
+
+def test_a_failing_turn_is_not_the_last(daemon, monkeypatch):
+    turns = []
+
+    def turn():
+        turns.append(1)
+        if len(turns) == 1:
+            raise RuntimeError("the database went away")
+        daemon.stop()
+
+    monkeypatch.setattr(daemon, "turn", turn)
+    monkeypatch.setattr(module, "PAUSE_S", 0.01)
+    monkeypatch.setattr(module, "close_old_connections", lambda: None)
+
+    thread = threading.Thread(target=daemon.run)
+    thread.start()
+    thread.join(5)
+
+    assert len(turns) == 2
+
+
+def test_a_listener_writes_candles_to_the_tape_and_gives_notice(tape):
+    feed = FeedKey("simulated", "BTCUSDT", "candle", "1s")
+    news = threading.Event()
+    listener = module._Listener([feed], news)
+
+    with clock.use(clock.WALL):
+        listener.start()
+        try:
+            assert news.wait(10)
+        finally:
+            listener.stop()
+
+    assert watermark(**feed._asdict()) is not None

@@ -1,0 +1,133 @@
+"""What an operator can do with a local model."""
+
+import pytest
+
+from competitions.local_models import control
+from tests.competitions.gateway.conftest import (
+    STEADY,
+    ask,
+    predicting,
+    wait_for,
+    wait_live,
+)
+
+
+def state_of(local_models, model_id):
+    rows = {row.model_id: row for row in control.status(local_models.logs)}
+    return rows[model_id].state if model_id in rows else None
+
+
+def run_one(local_models, source=STEADY):
+    local_models.write("model", source)
+    local_models.start("--level", "1")
+    wait_for(lambda: state_of(local_models, "model") == "RUNNING")
+
+
+def test_stop_lasts_over_a_restart_of_the_orchestrator_until_start(local_models):
+    run_one(local_models)
+    gateway = local_models.gateway()
+    wait_live(gateway, "model")
+
+    control.stop(logs_dir=local_models.logs, model_id="model")
+    wait_for(lambda: state_of(local_models, "model") == "STOPPED")
+    assert gateway.live() == set()
+    assert local_models.stop() == 0
+    local_models.start("--level", "1")
+    wait_for(lambda: local_models.output.read_text().count("listening") == 2)
+    assert state_of(local_models, "model") == "STOPPED"
+
+    control.start(logs_dir=local_models.logs, model_id="model")
+    wait_for(lambda: state_of(local_models, "model") == "RUNNING")
+
+
+def test_restart_gives_a_new_process(local_models):
+    run_one(local_models)
+    (before,) = control.status(local_models.logs)
+
+    control.restart(logs_dir=local_models.logs, model_id="model")
+
+    wait_for(lambda: control.status(local_models.logs)[0].pid not in (before.pid, None))
+    wait_for(lambda: state_of(local_models, "model") == "RUNNING")
+    assert control.status(local_models.logs)[0].deployment_id != before.deployment_id
+
+
+def test_quarantine_survives_a_restart_and_is_lifted_by_the_operator(local_models):
+    local_models.write("model", "raise OSError('weights missing')")
+    local_models.start("--level", "1")
+    local_models.gateway()
+    wait_for(lambda: state_of(local_models, "model") == "QUARANTINED")
+    (row,) = control.status(local_models.logs)
+    assert "OSError: weights missing" in row.error
+    assert local_models.stop() == 0
+    (row,) = control.status(local_models.logs)
+    assert row.state == "QUARANTINED"
+
+    local_models.start("--level", "1")
+    wait_for(lambda: local_models.output.read_text().count("listening") == 2)
+    assert control.status(local_models.logs)[0].state == "QUARANTINED"
+
+    control.restart(logs_dir=local_models.logs, model_id="model")
+    wait_for(lambda: state_of(local_models, "model") == "RUNNING")
+
+
+def test_an_ending_process_is_restarted_a_few_times_then_quarantined(local_models):
+    local_models.write("model")
+    (local_models.models / "model" / "main.py").write_text(
+        "import os; os._exit(7)\n" + STEADY
+    )
+    local_models.start("--level", "1")
+    local_models.gateway()
+
+    wait_for(lambda: state_of(local_models, "model") == "QUARANTINED", timeout_s=20)
+
+    (row,) = control.status(local_models.logs)
+    assert "5 times in a row its process ended (exit code 7)" in row.error
+
+
+def test_a_hung_model_is_ended_with_its_stack_in_the_log(local_models):
+    local_models.write("model", predicting("while True: pass  # here it hangs"))
+    local_models.start("--hang-s", "0.5", "--level", "1")
+    gateway = local_models.gateway(timeout_s=0.2)
+    wait_live(gateway, "model")
+    assert ask(gateway, ["model"])["model"].outcome == "FAILED"
+
+    wait_for(lambda: control.status(local_models.logs)[0].restarts == 1)
+    log = control.log_tail(logs_dir=local_models.logs, model_id="model")
+    assert "main.py" in log
+    assert "in predict" in log
+    assert "Timeout" in log
+
+
+def test_a_model_is_added_as_a_whole(local_models, tmp_path):
+    run_one(local_models)
+    source = tmp_path / "newcomer"
+    source.mkdir()
+    (source / "main.py").write_text(STEADY)
+
+    assert control.add(models_dir=local_models.models, source=source) == "newcomer"
+
+    wait_for(lambda: state_of(local_models, "newcomer") == "RUNNING")
+    with pytest.raises(control.ControlError, match="'newcomer', which is taken"):
+        control.add(models_dir=local_models.models, source=source)
+
+
+@pytest.mark.parametrize("name", ["../up", ".hidden", "two words", "x" * 101])
+def test_a_name_that_is_no_id_is_refused(tmp_path, name):
+    (tmp_path / "main.py").write_text(STEADY)
+
+    with pytest.raises(control.ControlError, match="model name was"):
+        control.add(models_dir=tmp_path, source=tmp_path, model_id=name)
+
+
+def test_a_folder_without_code_is_refused(tmp_path):
+    with pytest.raises(control.ControlError, match=r"has no main\.py"):
+        control.add(models_dir=tmp_path, source=tmp_path)
+
+
+def test_an_unknown_model_is_refused_with_the_known_ones(local_models):
+    run_one(local_models)
+
+    with pytest.raises(
+        control.ControlError, match="'nobody'; the local models are mod"
+    ):
+        control.stop(logs_dir=local_models.logs, model_id="nobody")

@@ -1,0 +1,189 @@
+"""What all endpoints have in common, and the system's own."""
+
+import tomllib
+
+import pytest
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from rest_framework.exceptions import ErrorDetail, ValidationError
+
+from crunchsite import health
+from crunchsite.api import refuse
+from crunchsite.settings.env import BASE_DIR
+from tests import factories
+
+pytestmark = pytest.mark.django_db(databases=["default", "tape"])
+
+LISTS = [
+    "/reports/leaderboard",
+    "/reports/models",
+    "/reports/predictions",
+    "/reports/snapshots",
+    "/reports/checkpoints",
+    "/reports/checkpoints/rewards",
+]
+OBJECTS = [
+    "/reports/schema",
+    "/reports/schema/leaderboard-columns",
+    "/reports/schema/metrics-widgets",
+    "/reports/checkpoints/latest",
+    "/reports/checkpoints/latest/prizes",
+    "/reports/emissions/latest",
+]
+OF_CHECKPOINT = ["payload", "emission", "emission/cli-format", "prizes"]
+OPEN = ["/healthz", "/readyz", "/info"]
+
+
+def reads(world) -> list[str]:
+    one = f"/reports/checkpoints/{world.checkpoints[0]}"
+    return [*LISTS, *OBJECTS, *(f"{one}/{part}" for part in OF_CHECKPOINT)]
+
+
+def test_every_read_answers_with_and_without_slash_and_under_api(client, world):
+    for path in [*reads(world), *OPEN, "/schema", "/docs"]:
+        for spelling in (path, f"{path}/", f"/api{path}"):
+            assert client.get(spelling).status_code == 200, spelling
+
+
+def test_lists_are_empty_without_a_competition(client, db, frozen_clock):
+    for path in LISTS:
+        response = client.get(path)
+        assert (response.status_code, response.json()) == (200, []), path
+
+
+def test_an_unknown_competition_is_refused_by_every_read(client, world):
+    for path in [*LISTS, *OBJECTS, "/info"]:
+        response = client.get(path, {"competition": "nope"})
+        assert response.status_code == 404, path
+        assert response.json() == {
+            "detail": "competition was 'nope'; there is none of that name.",
+            "code": "competition_not_found",
+        }
+
+
+def test_without_a_slug_the_first_active_competition_answers(client, world):
+    factories.competition("a-later-one")
+    assert client.get("/info").json() == {
+        "crunch_id": "btc-demo",
+        "crunch_address": "CRUNCHxMINT",
+        "network": "devnet",
+    }
+    assert client.get("/info?competition=a-later-one").json()["crunch_id"] == (
+        "a-later-one"
+    )
+
+
+def test_reads_are_open_unless_api_read_auth(client, world, operator, settings):
+    settings.ENV = settings.ENV.model_copy(update={"api_read_auth": True})
+    known = Client()
+    known.force_login(operator)
+    for path in reads(world):
+        assert client.get(path).status_code == 403, path
+        assert client.get(path).json()["code"] == "not_authenticated"
+        assert known.get(path).status_code == 200, path
+    for path in OPEN:
+        assert client.get(path).status_code == 200, path
+
+
+def test_limits_have_a_maximum(client, world):
+    for path in LISTS:
+        response = client.get(path, {"limit": 1_000_000})
+        assert response.status_code == 422, path
+        assert response.json()["code"] == "max_value"
+        assert response.json()["detail"].startswith("limit: ")
+
+
+def test_a_made_up_cursor_is_refused(client, world):
+    for path in LISTS:
+        for cursor in ("nonsense", "W10=", "WzEsIngiXQ=="):
+            response = client.get(path, {"cursor": cursor})
+            assert response.status_code == 422, (path, cursor)
+            assert response.json()["code"] == "cursor_invalid"
+
+
+def test_nested_problems_become_one_sentence_with_its_path():
+    error = ValidationError({"scope": {"subject": [ErrorDetail("Too long.", "max")]}})
+    assert refuse(error, {}).data == {
+        "detail": "scope: subject: Too long.",
+        "code": "max",
+    }
+
+
+def test_healthz_asks_nothing(client, django_assert_num_queries):
+    with django_assert_num_queries(0):
+        response = client.get("/healthz")
+    version = tomllib.loads((BASE_DIR / "pyproject.toml").read_text())["project"]
+    assert response.json() == {"status": "ok", "version": version["version"]}
+
+
+def test_readyz_says_what_is_wrong_and_what_to_do(client, monkeypatch):
+    assert client.get("/readyz").json() == {"status": "ready", "problems": {}}
+    monkeypatch.setattr(settings, "REDIS_URL", "redis://127.0.0.1:1/0")
+    response = client.get("/readyz")
+    assert response.status_code == 503
+    assert response.json()["status"] == "not ready"
+    assert list(response.json()["problems"]) == ["redis"]
+    assert "start Valkey or correct REDIS_URL" in response.json()["problems"]["redis"]
+
+
+def test_readyz_names_migrations_that_are_not_applied(client, monkeypatch):
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM django_migrations WHERE app = 'emissions'")
+    assert client.get("/readyz").json()["problems"] == {
+        "migrations": "1 migration is not applied; run manage.py migrate."
+    }
+
+
+def test_a_database_that_is_down_is_a_problem_not_an_error(monkeypatch):
+    class Down:
+        def cursor(self):
+            from django.db import OperationalError
+
+            raise OperationalError("connection refused\nmore")
+
+    monkeypatch.setattr(health, "connection", Down())
+    assert health.database_problem() == (
+        "connection refused; start PostgreSQL or correct DATABASE_URL."
+    )
+
+
+def test_the_schema_is_clean(tmp_path):
+    call_command(
+        "spectacular",
+        validate=True,
+        fail_on_warn=True,
+        file=str(tmp_path / "schema.yml"),
+    )
+    text = (tmp_path / "schema.yml").read_text()
+    assert "  /reports/leaderboard:" in text
+    assert "  /api/" not in text
+
+
+def test_the_docs_need_no_other_host(client):
+    page = client.get("/docs").content.decode()
+    assert "swagger-ui" in page
+    assert "http://" not in page
+    assert "https://" not in page
+
+
+def test_statements_do_not_grow_with_the_rows(client, frozen_clock):
+    """Twice the models, the same statements."""
+    counts = []
+    for slug, models in (("small", 2), ("large", 5)):
+        factories.running_competition(
+            at=frozen_clock, models=models, hours=2, slug=slug
+        )
+        counts.append(
+            {path: _statements(client, f"{path}?competition={slug}") for path in LISTS}
+        )
+    assert counts[0] == counts[1]
+    assert max(counts[1].values()) <= 4
+
+
+def _statements(client, path: str) -> int:
+    with CaptureQueriesContext(connection) as queries:
+        assert client.get(path).status_code == 200
+    return len(queries)

@@ -1,0 +1,231 @@
+"""The public pages, as a reader without JavaScript sees them."""
+
+import csv
+import io
+from datetime import timedelta
+
+import pytest
+from django.db import connections
+from django.test.utils import CaptureQueriesContext
+
+from competitions.models import Competition, Input
+from crunchsite.site import predictions
+from crunchsite.templatetags.figures import duration, figure, percent
+from scoring.models import Leaderboard
+from tests import factories
+
+pytestmark = pytest.mark.django_db(databases=["default", "tape"])
+
+
+def text(response) -> str:
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def test_without_a_competition_the_page_says_what_to_do(client, frozen_clock):
+    page = text(client.get("/"))
+    assert "No competition yet" in page
+    assert "activated" in page
+
+
+def test_before_the_first_scores_the_page_says_when(client, world, frozen_clock):
+    Leaderboard.objects.all().delete()
+    page = text(client.get("/"))
+    assert "The first scores are expected at" in page
+    # The round of 12:00:00 is resolvable at 12:01:00 and scoring looks each 10 s.
+    assert 'datetime="2026-03-02T12:01:10.000Z"' in page
+
+
+def test_the_board_is_a_table_with_rank_name_score_and_coverage(client, world):
+    page = text(client.get("/"))
+    for name, owner in factories.NAMES[:6]:
+        assert name in page
+        assert owner in page
+    assert page.index("Meridian") < page.index("Quiet Carry")
+    assert page.count('class="spark"') == 6
+    assert "100 %" in page
+    assert "BTCUSDT, 1 min ahead, asked every 15 min" in page
+
+
+def test_an_unknown_score_is_a_dash_and_never_zero(client, world):
+    last = text(client.get("/")).split("<tbody>")[1].split("</tbody>")[0].split("<tr>")
+    assert '<td class="n key unknown">—</td>' in last[-1]
+
+
+def test_drafts_are_not_shown(client, world):
+    factories.competition("secret", status=Competition.Status.DRAFT)
+    assert client.get("/?competition=secret").status_code == 404
+    assert client.get("/?competition=nope").status_code == 404
+    assert "secret" not in text(client.get("/"))
+
+
+def test_feeds_are_in_the_navigation_only_when_there_are_any(client, world, fresh_feed):
+    assert '<a href="/feeds"' in text(client.get("/"))
+    # A candle is complete when it closes.
+    assert 'datetime="2026-03-02T12:01:00.000Z"' in text(client.get("/"))
+    assert "Feeds" in text(client.get("/feeds"))
+
+
+def test_no_feeds_no_navigation(client, world, tape):
+    assert '<a href="/feeds"' not in text(client.get("/"))
+
+
+def test_a_refresh_is_the_content_without_the_frame(client, world):
+    whole = client.get("/")
+    part = client.get("/", headers={"HX-Request": "true"})
+    assert b"<html" in whole.content
+    assert b"<html" not in part.content
+    assert b"Meridian" in part.content
+    assert "HX-Request" in whole.headers["Vary"]
+
+
+def test_an_unchanged_page_is_not_sent_again(client, world):
+    first = client.get("/")
+    assert "no-cache" in first.headers["Cache-Control"]
+    again = client.get("/", headers={"If-None-Match": first.headers["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+def test_pages_cannot_be_posted_to(client, world):
+    for path in ("/", "/models/m1", "/feeds", "/leaderboard.csv"):
+        assert client.post(path).status_code == 405
+
+
+def test_a_model_page_tells_each_predictions_story(client, world):
+    page = text(client.get("/models/m5"))
+    assert "Half-Life" in page
+    assert "Last error" in page
+    assert "window has 3 candles, 20 needed" in page
+    assert "scored</span>" in page
+    assert "truth at" in page
+
+
+def test_older_predictions_are_one_page_further(client, world, monkeypatch):
+    monkeypatch.setattr(predictions, "PAGE_ROWS", 20)
+    page = client.get("/models/m1")
+    assert "Older predictions" in text(page)
+    older = client.get("/models/m1", {"cursor": page.context["following"]})
+    assert "Older predictions" not in text(older)
+    assert len(page.context["told"]) + len(older.context["told"]) == 25
+    assert client.get("/models/m1?cursor=nonsense").status_code == 404
+
+
+def test_every_way_a_prediction_can_end(client, world):
+    resolved = Input.objects.filter(status="RESOLVED").order_by("slot_at")
+    resolved.filter(pk=resolved.last().pk).update(
+        status="UNRESOLVABLE", resolved_at=None, reason="the tape has a gap"
+    )
+    page = text(client.get("/models/m1"))
+    assert "the tape has a gap" in page
+
+
+def test_unknown_models_are_404(client, world):
+    assert client.get("/models/nobody").status_code == 404
+    assert client.get("/models/m1?competition=nope").status_code == 404
+
+
+def test_a_model_that_is_not_ranked_yet_says_so(client, world):
+    Leaderboard.objects.all().delete()
+    assert "Not ranked yet" in text(client.get("/models/m1"))
+
+
+def rows_of(response) -> list[list[str]]:
+    assert response.headers["Content-Type"].startswith("text/csv")
+    return list(csv.reader(io.StringIO(text(response))))
+
+
+def test_the_board_as_csv(client, world):
+    rows = rows_of(client.get("/leaderboard.csv"))
+    assert rows[0][:4] == ["rank", "model_id", "model_name", "cruncher_name"]
+    assert rows[1][:4] == ["1", "m1", "Meridian", "alice"]
+    assert len(rows) == 7
+    assert rows[6][rows[0].index("score_recent")] == ""  # unknown is empty
+
+
+def test_charts_as_csv(client, world):
+    rows = rows_of(client.get("/scores.csv"))
+    assert rows[0] == ["at", *(f"m{i}" for i in range(1, 7))]
+    assert rows[1][0].endswith("Z")
+    rows = rows_of(client.get("/models/m1/scores.csv"))
+    assert rows[0] == ["at", "Rolling mean", "Each period"]
+
+
+def test_a_name_cannot_run_as_a_formula(client, world):
+    world.models[0].name = "=HYPERLINK(1)"
+    world.models[0].save(update_fields=["name"])
+    assert rows_of(client.get("/leaderboard.csv"))[1][2] == "'=HYPERLINK(1)"
+
+
+def test_a_name_cannot_run_as_markup(client, world):
+    world.models[0].name = "<script>alert(1)</script>"
+    world.models[0].save(update_fields=["name"])
+    for path in ("/", "/models/m1"):
+        assert "<script>alert" not in text(client.get(path))
+
+
+def test_a_broken_contract_does_not_take_the_page_down(client, world):
+    Competition.objects.update(config_path="no.such.module:Thing")
+    page = text(client.get("/"))
+    assert "Score Recent" in page
+    assert "Meridian" in page
+
+
+def test_pages_ask_nothing_of_another_host(client, world):
+    for path in ("/", "/models/m1", "/feeds"):
+        page = text(client.get(path)).replace("http://www.w3.org", "")
+        assert "http://" not in page
+        assert "https://" not in page
+
+
+def test_statements_do_not_grow(client, frozen_clock):
+    counts = []
+    for slug, models in (("small", 2), ("large", 12)):
+        factories.running_competition(
+            at=frozen_clock, models=models, hours=8, slug=slug
+        )
+        counts.append(
+            [
+                statements(client, f"{path}?competition={slug}")
+                for path in ("/", "/models/m1", "/feeds", "/leaderboard.csv")
+            ]
+        )
+    assert counts[0] == counts[1]
+    assert max(counts[0]) <= 12
+
+
+def statements(client, path: str) -> int:
+    with (
+        CaptureQueriesContext(connections["default"]) as domain,
+        CaptureQueriesContext(connections["tape"]) as tape,
+    ):
+        text(client.get(path))
+    return len(domain) + len(tape)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(None, "—"), (0, "0.00"), (-0.5, "\N{MINUS SIGN}0.50"), (1234.5, "1,234.50")],
+)
+def test_figures(value, shown):
+    assert figure(value, 2) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(None, "—"), (0.0, "0 %"), (0.9999, "99.9 %"), (1, "100 %")]
+)
+def test_a_percentage_is_whole_only_when_nothing_is_missing(value, shown):
+    assert percent(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (15, "15 s"),
+        (90, "90 s"),
+        (120, "2 min"),
+        (timedelta(hours=24), "24 h"),
+        (604_800, "7 d"),
+    ],
+)
+def test_durations(value, shown):
+    assert duration(value) == shown

@@ -1,0 +1,56 @@
+"""What the docs promise exists: links, commands, make targets, variables."""
+
+import re
+from pathlib import Path
+
+import pytest
+from django.core.management import get_commands
+
+from benchmarks.__main__ import _modules
+from crunchsite.settings.env import Env
+from feeds.errors import OperatorError
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CHANGELOG.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
+NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_links_to_files_resolve(name):
+    page = ROOT / name
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
+        if "://" not in target and not target.startswith("mailto:"):
+            assert (page.parent / target).exists(), f"{name}: {target}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_commands_exist(name):
+    text = (ROOT / name).read_text()
+    for command in re.findall(r"manage\.py ([a-z_]+)", text):
+        assert command in get_commands(), f"{name}: manage.py {command}"
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    for target in re.findall(r"^(?:[A-Z_]+=\S+ )*make ([a-z-]+)", text, re.MULTILINE):
+        assert target in targets, f"{name}: make {target}"
+    for benchmark in re.findall(r"python -m benchmarks ([a-z_]+)", text):
+        assert benchmark in _modules(), f"{name}: benchmark {benchmark}"
+
+
+def test_variables_that_the_readme_sets_are_read():
+    text = (ROOT / "README.md").read_text()
+    for variable in re.findall(r"\b([A-Z][A-Z_]+[A-Z])=", text):
+        assert variable.lower() in Env.model_fields, variable
+
+
+def test_every_code_of_a_refusal_is_in_the_catalogue():
+    catalogue = (ROOT / "docs" / "integrator" / "errors.md").read_text()
+    waiting, codes = [OperatorError], set()
+    while waiting:
+        error = waiting.pop()
+        waiting += error.__subclasses__()
+        codes.add(error.code)
+    missing = {c for c in codes - {"error"} if f"`{c}`" not in catalogue}
+    assert not missing

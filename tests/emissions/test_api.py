@@ -1,0 +1,258 @@
+from datetime import UTC, datetime
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emissions.formats import apportion, percentages
+from emissions.frac64 import WHOLE, split
+from emissions.models import Checkpoint
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+JSON = "application/json"
+
+
+@pytest.fixture
+def world(db, frozen_clock):
+    return factories.running_competition(at=frozen_clock, models=6, hours=1)
+
+
+@pytest.fixture
+def operator(client):
+    user = User.objects.create_user("olga", is_staff=True)
+    client.force_login(user)
+    return user
+
+
+def url(checkpoint, part: str) -> str:
+    return f"/reports/checkpoints/{checkpoint}/{part}"
+
+
+def test_checkpoints_newest_first_with_the_protocols_keys(client, world):
+    rows = client.get("/reports/checkpoints").json()
+    assert [row["id"] for row in rows] == [str(c) for c in world.checkpoints]
+    assert rows[0]["period_start"] == "2026-02-16T12:00:00Z"
+    assert rows[0]["entries"] == world.checkpoints[0].entries
+    assert set(rows[0]) == {
+        "id",
+        "period_start",
+        "period_end",
+        "status",
+        "entries",
+        "meta",
+        "created_at",
+        "tx_hash",
+        "submitted_at",
+    }
+    paid = client.get("/reports/checkpoints?status=PAID").json()
+    assert [row["id"] for row in paid] == [str(world.checkpoints[1])]
+    assert client.get("/reports/checkpoints?status=LOST").status_code == 422
+
+
+def test_literal_routes_are_not_taken_for_ids(client, world):
+    newest = str(world.checkpoints[0])
+    assert client.get("/reports/checkpoints/latest").json()["id"] == newest
+    prizes = client.get("/reports/checkpoints/latest/prizes?total_prize=1000").json()
+    assert set(prizes) == {
+        "checkpoint_id",
+        "status",
+        "period_start",
+        "period_end",
+        "total_prize",
+        "prizes",
+    }
+    assert prizes["checkpoint_id"] == newest
+    assert sum(prize["prize"] for prize in prizes["prizes"]) == 1000
+
+
+def test_a_crunchers_share_stands_at_their_best_model(client, world):
+    rows = client.get("/reports/checkpoints/rewards?limit=1").json()
+    assert [row["rank"] for row in rows] == [1, 2, 3, 4, 5, 6]
+    # Six models of five crunchers: alice owns the first and the fourth.
+    assert rows[0]["reward_pct"] == 56.25  # 35 and 10 of 80
+    assert rows[3]["reward_pct"] is None
+    assert sum(row["reward_pct"] or 0 for row in rows) == pytest.approx(100, abs=1e-3)
+    assert rows[0] | {"reward_pct": None} == {
+        "checkpoint_id": str(world.checkpoints[0]),
+        "period_start": "2026-02-16T12:00:00Z",
+        "period_end": "2026-02-23T12:00:00Z",
+        "model_id": "m1",
+        "model_name": "Meridian",
+        "rank": 1,
+        "reward_pct": None,
+        "prediction_count": 600,
+        "value": 0.6,
+    }
+    only = client.get("/reports/checkpoints/rewards?model_id=m2").json()
+    assert {row["model_id"] for row in only} == {"m2"}
+
+
+def test_payload_and_emission_are_what_was_closed(client, world):
+    checkpoint = world.checkpoints[0]
+    payload = client.get(url(checkpoint, "payload")).json()
+    assert payload == {
+        "checkpoint_id": str(checkpoint),
+        "period_start": "2026-02-16T12:00:00Z",
+        "period_end": "2026-02-23T12:00:00Z",
+        "entries": checkpoint.entries,
+    }
+    emission = client.get(url(checkpoint, "emission")).json()
+    assert emission == checkpoint.entries[0]
+    latest = client.get("/reports/emissions/latest").json()
+    assert latest == {
+        "checkpoint_id": str(checkpoint),
+        "status": "PENDING",
+        "period_start": "2026-02-16T12:00:00Z",
+        "period_end": "2026-02-23T12:00:00Z",
+        "emission": emission,
+    }
+
+
+def test_the_cli_format_sums_to_a_hundred(client, world):
+    told = client.get(url(world.checkpoints[0], "emission/cli-format")).json()
+    assert list(told) == ["crunch", "crunchEmission", "computeProvider", "dataProvider"]
+    assert told["crunch"] == "CRUNCHxMINT"
+    assert list(told["crunchEmission"]) == [f"m{i}" for i in range(1, 7)]
+    assert sum(told["crunchEmission"].values()) == pytest.approx(100, abs=1e-9)
+    assert told["computeProvider"] == {"COMPUTExWALLET": 100.0}
+    assert told["dataProvider"] == {}
+
+
+def test_prizes_of_two_models():
+    assert apportion([600_000_000, 400_000_000], 1_000_000) == [600_000, 400_000]
+
+
+def test_prizes_name_period_and_model(client, world):
+    checkpoint = world.checkpoints[0]
+    first = client.get(url(checkpoint, "prizes?total_prize=1000000")).json()[0]
+    assert first["prizeId"] == f"{checkpoint}-m1"
+    assert first["timestamp"] == int(datetime(2026, 2, 23, 12, tzinfo=UTC).timestamp())
+    assert first["model"] == "m1"
+
+
+@given(
+    weights=st.lists(st.integers(1, 1000), min_size=1, max_size=60),
+    total=st.integers(0, 10**12),
+)
+def test_nothing_is_lost_when_a_prize_is_split(weights, total):
+    shares = split(weights)
+    parts = apportion(shares, total)
+    assert sum(parts) == total
+    assert all(
+        abs(part - total * share / WHOLE) < 1.001
+        for part, share in zip(parts, shares, strict=True)
+    )
+    assert round(sum(percentages(shares)), 6) == 100
+
+
+@pytest.mark.parametrize(
+    "part", ["payload", "emission", "emission/cli-format", "prizes"]
+)
+def test_unknown_checkpoints_are_404(client, world, part):
+    response = client.get(url("CKP_999999", part))
+    assert response.status_code == 404
+    assert response.json() == {
+        "detail": "Checkpoint CKP_999999 not found",
+        "code": "checkpoint_not_found",
+    }
+
+
+def test_a_checkpoint_without_emission_is_404(client, world):
+    Checkpoint.objects.update(entries=[])
+    response = client.get(url(world.checkpoints[0], "emission"))
+    assert (response.status_code, response.json()["code"]) == (
+        404,
+        "emission_not_found",
+    )
+
+
+def test_no_checkpoints(client, db):
+    factories.competition()
+    response = client.get("/reports/checkpoints/latest")
+    assert response.status_code == 404
+    assert response.json()["detail"] == "No checkpoints found"
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_only_operators_write(client, world, is_known):
+    if is_known:
+        client.force_login(User.objects.create_user("pat"))
+    for method, part, body in (
+        (client.post, "confirm", {"tx_hash": "0x1"}),
+        (client.patch, "status", {"status": "PAID"}),
+    ):
+        response = method(url(world.checkpoints[0], part), body, content_type=JSON)
+        assert response.status_code == 403
+    assert Checkpoint.objects.get(pk=world.checkpoints[0].pk).status == "PENDING"
+    assert not LogEntry.objects.exists()
+
+
+def test_confirm_stores_the_transaction_once(client, world, operator, frozen_clock):
+    checkpoint = world.checkpoints[0]
+    response = client.post(
+        url(checkpoint, "confirm"), {"tx_hash": "0xabc"}, content_type=JSON
+    )
+    assert response.status_code == 200
+    assert response.json()["status"] == "SUBMITTED"
+    assert response.json()["tx_hash"] == "0xabc"
+    assert response.json()["submitted_at"] == "2026-03-02T12:00:00Z"
+    again = client.post(
+        url(checkpoint, "confirm"), {"tx_hash": "0xdef"}, content_type=JSON
+    )
+    assert again.status_code == 409
+    assert again.json() == {
+        "detail": f"{checkpoint} was SUBMITTED; only a PENDING one is confirmed.",
+        "code": "transition_illegal",
+    }
+    assert Checkpoint.objects.get(pk=checkpoint.pk).tx_hash == "0xabc"
+    assert [e.change_message for e in LogEntry.objects.all()] == [
+        "PENDING to SUBMITTED with transaction 0xabc."
+    ]
+
+
+@pytest.mark.parametrize("body", [{}, {"tx_hash": ""}, {"tx_hash": "x" * 129}, []])
+def test_confirm_needs_a_hash(client, world, operator, body):
+    response = client.post(
+        url(world.checkpoints[0], "confirm"), body, content_type=JSON
+    )
+    assert response.status_code == 422
+    assert Checkpoint.objects.get(pk=world.checkpoints[0].pk).status == "PENDING"
+
+
+def test_states_go_one_step_at_a_time(client, world, operator):
+    checkpoint = world.checkpoints[0]
+
+    def move(to: str) -> int:
+        return client.patch(
+            url(checkpoint, "status"), {"status": to}, content_type=JSON
+        ).status_code
+
+    assert [move(to) for to in ("PAID", "CLAIMABLE", "SUBMITTED", "PENDING")] == [
+        409
+    ] * 4
+    client.post(url(checkpoint, "confirm"), {"tx_hash": "0x1"}, content_type=JSON)
+    assert [move(to) for to in ("SUBMITTED", "PAID", "PENDING")] == [409] * 3
+    assert [move(to) for to in ("CLAIMABLE", "PAID")] == [200, 200]
+    assert [move(to) for to in ("PAID", "CLAIMABLE")] == [409] * 2
+
+
+def test_an_unknown_status_is_told_the_known_ones(client, world, operator):
+    response = client.patch(
+        url(world.checkpoints[0], "status"), {"status": "LOST"}, content_type=JSON
+    )
+    assert response.status_code == 422
+    assert "LOST" in response.json()["detail"]
+    for status in Checkpoint.Status.values:
+        assert status in response.json()["detail"]
+
+
+def test_unknown_checkpoints_are_not_written(client, world, operator):
+    for method, part, body in (
+        (client.post, "confirm", {"tx_hash": "0x1"}),
+        (client.patch, "status", {"status": "PAID"}),
+    ):
+        response = method(url("CKP_999999", part), body, content_type=JSON)
+        assert response.status_code == 404

@@ -1,0 +1,196 @@
+"""Hand-computed cases, and scipy as the second opinion."""
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from scoring.metrics import Ensemble, MetricsContext, default_registry
+from scoring.metrics.ranks import rank_last, spearman_last
+
+NAN = np.nan
+AT = datetime(2026, 3, 2, tzinfo=UTC)
+ALL = default_registry().available()
+
+
+def context(signals, actuals=None, scores=None, scopes=None, ensembles=()):
+    """`signals` and `scores`: one list per model."""
+    signals = np.array(signals, dtype=float).T
+    rounds, models = signals.shape
+    return MetricsContext(
+        model_ids=tuple(f"m{i}" for i in range(models)),
+        signals=signals,
+        scores=signals if scores is None else np.array(scores, dtype=float).T,
+        actuals=np.array(np.zeros(rounds) if actuals is None else actuals, dtype=float),
+        scopes=np.array([0] * rounds if scopes is None else scopes),
+        window_start=AT,
+        window_end=AT,
+        ensembles=tuple(ensembles),
+    )
+
+
+def metric(name, *args, **kwargs):
+    column = default_registry().compute([name], context(*args, **kwargs))[name]
+    return [None if np.isnan(x) else float(x) for x in column]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "expected"),
+    [
+        ("ic", {"signals": [[1, 2, 3]], "actuals": [1, 2, 3]}, [1.0]),
+        ("ic", {"signals": [[3, 2, 1]], "actuals": [1, 2, 3]}, [-1.0]),
+        # A constant model has no skill, not a perfect one.
+        ("ic", {"signals": [[5, 5, 5]], "actuals": [1, 2, 3]}, [None]),
+        ("ic", {"signals": [[1, 2, 3]], "actuals": [0, 0, 0]}, [None]),
+        ("ic", {"signals": [[1]], "actuals": [1]}, [None]),
+        # Ranks 1.5 1.5 3 against 1 2 3: 1.5 / sqrt(1.5 * 2).
+        ("ic", {"signals": [[1, 1, 2]], "actuals": [1, 2, 3]},
+         [pytest.approx(0.75**0.5)]),
+        # The unanswered round is left out, it does not shift the others.
+        ("ic", {"signals": [[1, NAN, 2, 3]], "actuals": [1, 9, 2, 3]}, [1.0]),
+        ("ic", {"signals": [[1, 7, 2, 3]], "actuals": [1, NAN, 2, 3]}, [1.0]),
+        ("hit_rate", {"signals": [[1, -1, 0, 2]], "actuals": [1, 1, 0, 3]}, [0.75]),
+        ("hit_rate", {"signals": [[NAN, NAN]], "actuals": [1, 2]}, [None]),
+        ("mean_return", {"signals": [[2, -3, 0]], "actuals": [0.1, 0.2, 0.5]},
+         [pytest.approx(-0.1 / 3)]),
+        ("max_drawdown", {"signals": [[1, 1, -3, 0.5]]}, [-3.0]),
+        ("max_drawdown", {"signals": [[-1, -1, 4]]}, [-2.0]),
+        ("max_drawdown", {"signals": [[1, 2, 3]]}, [0.0]),
+        ("max_drawdown", {"signals": [[1, NAN, NAN]]}, [None]),
+        ("turnover", {"signals": [[1, 2, 0]]}, [1.5]),
+        ("turnover", {"signals": [[1, NAN, 4]]}, [3.0]),
+        ("turnover", {"signals": [[1]]}, [None]),
+        # Two scopes asked in turn: changes are within a scope.
+        ("turnover", {"signals": [[1, 100, 2, 101]], "scopes": [0, 1, 0, 1]}, [1.0]),
+        # Returns 3, -4: mean -0.5, downside 4.
+        ("sortino_ratio", {"signals": [[1, 1]], "actuals": [3, -4]}, [-0.125]),
+        ("sortino_ratio", {"signals": [[1, 1]], "actuals": [3, 4]}, [None]),
+        ("model_correlation", {"signals": [[1, 2, 3], [3, 2, 1], [1, 2, 3]]},
+         [0.0, -1.0, 0.0]),
+        ("model_correlation", {"signals": [[1, 2, 3]]}, [None]),
+        # The mean of both is 2 in every round, so what is left is the signal itself.
+        ("fnc", {"signals": [[1, 2, 3], [3, 2, 1]], "actuals": [1, 2, 3]}, [1.0, -1.0]),
+        ("fnc", {"signals": [[1, 2, 3]], "actuals": [1, 2, 3]}, [1.0]),
+        ("contribution", {"signals": [[1, 2, 3]], "actuals": [1, 2, 3]}, [None]),
+    ],
+)  # fmt: skip
+def test_hand_computed(name, arguments, expected):
+    assert metric(name, **arguments) == expected
+
+
+def test_ic_sharpe_has_the_sign_of_the_skill():
+    # n = 6: three chunks of two, whose ICs are +1, +1, -1: mean 1/3, std sqrt(8/9).
+    actuals = [1, 2, 1, 2, 1, 2]
+    good, bad = [1, 2, 1, 2, 2, 1], [2, 1, 2, 1, 1, 2]
+    sharpe = (1 / 3) / (8 / 9) ** 0.5
+    assert metric("ic_sharpe", [good, bad], actuals) == [
+        pytest.approx(sharpe),
+        pytest.approx(-sharpe),
+    ]
+
+
+def test_ic_sharpe_without_variation_is_unknown_not_infinite():
+    assert metric("ic_sharpe", [[1, 2, 1, 2, 1, 2]], [1, 2, 1, 2, 1, 2]) == [None]
+
+
+def test_contribution_leaves_one_out_with_the_ensembles_weights():
+    rng = np.random.default_rng(3)
+    signals = rng.normal(size=(3, 40))
+    actuals = signals[0] + rng.normal(size=40)
+    weights = np.array([0.5, 0.3, 0.2])
+    blend = weights @ signals
+    found = metric(
+        "contribution", signals, actuals, ensembles=[Ensemble("e", blend, weights)]
+    )
+    whole = stats.spearmanr(blend, actuals).statistic
+    for i in range(3):
+        others = [j for j in range(3) if j != i]
+        rest = weights[others] @ signals[others] / weights[others].sum()
+        expected = whole - stats.spearmanr(rest, actuals).statistic
+        assert found[i] == pytest.approx(expected)
+
+
+def test_ensemble_correlation():
+    blend = Ensemble("e", np.array([1.0, 2, 3]), np.array([1.0, 0.0]))
+    assert metric(
+        "ensemble_correlation", [[1, 2, 3], [3, 2, 1]], ensembles=[blend]
+    ) == [
+        1.0,
+        -1.0,
+    ]
+
+
+@pytest.fixture
+def market():
+    """Twenty models with ties and gaps over 200 rounds."""
+    rng = np.random.default_rng(11)
+    actuals = rng.normal(size=200).round(1)
+    signals = (rng.normal(size=(20, 200)) + 0.3 * actuals).round(1)
+    signals[rng.random(signals.shape) < 0.1] = NAN
+    signals[0] = 1.0
+    signals[1] = NAN
+    return signals, actuals
+
+
+def test_ic_agrees_with_scipy(market):
+    signals, actuals = market
+    found = metric("ic", signals, actuals)
+    assert found[:2] == [None, None]
+    for column, got in zip(signals[2:], found[2:], strict=True):
+        known = ~np.isnan(column)
+        expected = stats.spearmanr(column[known], actuals[known]).statistic
+        assert got == pytest.approx(expected, abs=1e-12)
+
+
+def test_model_correlation_agrees_with_scipy_where_nothing_is_missing():
+    rng = np.random.default_rng(5)
+    signals = rng.normal(size=(6, 80)).round(1)
+    rho = stats.spearmanr(signals.T).statistic
+    expected = (rho.sum(axis=1) - 1) / 5
+    assert metric("model_correlation", signals) == pytest.approx(list(expected))
+
+
+def test_model_correlation_of_gapped_models_is_pearson_of_their_own_ranks(market):
+    signals, _ = market
+    ranks = rank_last(np.array(signals))
+    found = metric("model_correlation", signals)
+    for i in range(2, 6):
+        pairs = []
+        for j in range(2, 20):
+            both = ~(np.isnan(ranks[i]) | np.isnan(ranks[j]))
+            if i != j:
+                pairs.append(np.corrcoef(ranks[i][both], ranks[j][both])[0, 1])
+        assert found[i] == pytest.approx(np.mean(pairs), abs=1e-9)
+
+
+def test_ranks_agree_with_scipy():
+    rng = np.random.default_rng(2)
+    values = rng.integers(0, 9, size=(5, 50)).astype(float)
+    assert (rank_last(values) == stats.rankdata(values, axis=1)).all()
+
+
+def test_spearman_is_symmetric_and_bounded(market):
+    signals, actuals = market
+    forth = spearman_last(np.array(signals), actuals)
+    back = spearman_last(np.broadcast_to(actuals, signals.shape), np.array(signals))
+    np.testing.assert_allclose(forth, back, atol=1e-12)
+    assert np.nanmax(np.abs(forth)) <= 1.0
+
+
+@pytest.mark.parametrize("shape", [(0, 0), (1, 0), (0, 3), (1, 1), (3, 1), (2, 2)])
+@pytest.mark.parametrize("fill", [0.0, NAN, 1e300])
+def test_every_metric_is_finite_or_unknown_for_any_shape(shape, fill):
+    signals = np.full(shape, fill)
+    given = context(signals.reshape(shape), actuals=np.full(shape[1], fill))
+    given = context(
+        signals.reshape(shape),
+        actuals=np.full(shape[1], fill),
+        ensembles=[Ensemble("e", np.full(shape[1], fill), np.ones(shape[0]))],
+    )
+    with np.errstate(all="ignore"):
+        columns = default_registry().compute(ALL, given)
+    assert sorted(columns) == ALL
+    for column in columns.values():
+        assert column.shape == (shape[0],)
+        assert not np.isinf(column).any()

@@ -1,0 +1,150 @@
+from datetime import timedelta
+
+import pytest
+from django.core.management import call_command
+
+from competitions.models import Input
+from scoring import corrections
+from scoring.corrections import CorrectionError, Move, rescore, void
+from scoring.cycle import run_cycle
+from scoring.models import Leaderboard, Rescoring, Score, Snapshot, VoidWindow
+from tests.conftest import NOW
+from tests.scoring.factories import make_models, make_round, put_candles
+
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+WHY = {"reason": "the exchange was down", "author": "olga"}
+
+
+@pytest.fixture
+def scored(competition, at, rewire, monkeypatch):
+    """Two models, three rounds in the hour before NOW, which is closed."""
+    wiring = rewire()
+    monkeypatch.setattr(corrections, "wiring_of", lambda competition: wiring)
+    put_candles(NOW - 62 * MINUTE, [100.0 + i for i in range(120)])
+    up, down = make_models(competition, "up", "down")
+    for i in range(3):
+        make_round(competition, NOW - (30 - i) * MINUTE, {up: 1.0, down: -1.0})
+    with at(NOW - 20 * MINUTE):
+        run_cycle(competition_id=competition.pk)
+    run_cycle(competition_id=competition.pk)
+    assert Snapshot.objects.filter(is_closed=True).count() == 2
+    return competition
+
+
+@pytest.fixture
+def reversed_scorer(scored, rewire, monkeypatch):
+    wiring = rewire(
+        scoring_function=lambda prediction, ground_truth: {"value": -prediction.value}
+    )
+    monkeypatch.setattr(corrections, "wiring_of", lambda competition: wiring)
+
+
+def ranks():
+    board = Leaderboard.objects.get(is_newest=True)
+    return dict(board.entries.values_list("model__model_id", "rank"))
+
+
+def hour(competition, **changes):
+    facts = {"competition_id": competition.pk, "start": NOW - HOUR, "end": NOW}
+    return {**facts, **WHY, **changes}
+
+
+def test_a_preview_shows_who_moves_and_changes_nothing(scored, reversed_scorer):
+    before = (ranks(), Score.objects.count(), list(Snapshot.objects.values()))
+    found = rescore(**hour(scored), preview=True)
+    assert (found.rounds, found.scores, found.snapshots) == (3, 6, 2)
+    [first, second] = found.moves
+    assert (first.model_id, first.rank_before, first.rank_after) == ("down", 2, 1)
+    assert first.value_after == 1.0
+    assert second.model_id == "up"
+    after = (ranks(), Score.objects.count(), list(Snapshot.objects.values()))
+    assert after == before
+    assert not Rescoring.objects.exists()
+
+
+def test_applying_does_what_the_preview_said_and_keeps_the_old(scored, reversed_scorer):
+    old = list(Score.objects.order_by("pk").values())
+    kept = dict(Snapshot.objects.values_list("pk", "content_hash"))
+    shown = rescore(**hour(scored), preview=True)
+    done = rescore(**hour(scored))
+    assert done == shown
+    assert ranks() == {"down": 1, "up": 2}
+    assert list(Score.objects.filter(scoring_version=1).order_by("pk").values()) == old
+    assert Score.objects.filter(scoring_version=2).count() == 6
+    superseded = Snapshot.objects.filter(superseded_at=NOW)
+    assert dict(superseded.values_list("pk", "content_hash")) == kept
+    assert set(Snapshot.objects.current().values_list("revision")) == {(1,)}
+    row = Rescoring.objects.get()
+    assert (row.scoring_version, row.reason, row.author) == (
+        2,
+        *WHY.values(),
+    )
+    assert row.summary["moves"][0]["model_id"] == "down"
+
+
+def test_later_rounds_are_scored_in_the_new_version(scored, reversed_scorer, at):
+    rescore(**hour(scored))
+    [up] = scored.models.filter(model_id="up")
+    make_round(scored, NOW + MINUTE, {up: 1.0})
+    with at(NOW + 3 * MINUTE):
+        run_cycle(competition_id=scored.pk)
+    newest = Score.objects.order_by("-pk").first()
+    assert (newest.scoring_version, newest.value) == (2, -1.0)
+
+
+def test_rescoring_needs_a_closed_period(scored):
+    with pytest.raises(CorrectionError, match="no closed snapshot period"):
+        rescore(**hour(scored, start=NOW, end=NOW + HOUR))
+
+
+@pytest.mark.parametrize("missing", ["reason", "author"])
+def test_a_correction_needs_a_reason_and_an_author(scored, missing):
+    with pytest.raises(CorrectionError, match="needs a reason and an author"):
+        void(**hour(scored, **{missing: " "}))
+
+
+def test_void_rounds_leave_closed_snapshots_and_the_board(scored):
+    done = void(**hour(scored, start=NOW - 30 * MINUTE, end=NOW - 28 * MINUTE))
+    assert (done.rounds, done.snapshots) == (2, 2)
+    voided = Input.objects.filter(status="VOID")
+    assert set(voided.values_list("reason")) == {("void: the exchange was down",)}
+    counts = Snapshot.objects.current().values_list(
+        "prediction_count", "expected_count", "revision"
+    )
+    assert list(counts) == [(1, 1, 1)] * 2
+    entry = Leaderboard.objects.get(is_newest=True).entries.first()
+    assert entry.prediction_count == 1
+
+
+def test_a_round_that_falls_due_in_a_void_window_becomes_void(scored, at):
+    [up] = scored.models.filter(model_id="up")
+    round_ = make_round(scored, NOW + MINUTE, {up: 1.0})
+    void(**hour(scored, start=NOW + 5 * MINUTE, end=NOW + HOUR))
+    later = make_round(scored, NOW + 6 * MINUTE, {up: 1.0})
+    with at(NOW + 10 * MINUTE):
+        report = run_cycle(competition_id=scored.pk)
+    assert (report.resolved, report.void) == (1, 1)
+    round_.refresh_from_db()
+    later.refresh_from_db()
+    assert (round_.status, later.status) == ("RESOLVED", "VOID")
+
+
+def test_a_void_window_of_another_scope_is_none(scored):
+    done = void(**hour(scored, scope_key="eth-60"))
+    assert (done.rounds, done.moves) == (0, [])
+    assert VoidWindow.objects.count() == 1
+
+
+def test_a_model_without_scores_left_is_shown_to_fall(scored):
+    done = void(**hour(scored), preview=True)
+    assert Move("up", 2, 2, 1.0, None) not in done.moves
+    assert {move.value_after for move in done.moves} == {None}
+
+
+def test_the_command_previews_and_applies(scored, capsys):
+    span = ((NOW - 30 * MINUTE).isoformat(), (NOW - 28 * MINUTE).isoformat())
+    call_command("correct", "void", "btc", *span, "--reason", "the exchange was down")
+    assert "2 rounds, 0 scores, 2 snapshots superseded" in capsys.readouterr().out
+    assert not VoidWindow.objects.exists()
+    call_command("correct", "void", "btc", *span, "--reason", "outage", "--apply")
+    assert VoidWindow.objects.get().reason == "outage"

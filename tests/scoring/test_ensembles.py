@@ -1,0 +1,131 @@
+from datetime import timedelta
+
+import numpy as np
+import pytest
+
+from competitions.contract import EnsembleConfig
+from competitions.models import ParticipantModel, Prediction
+from scoring import ensembles
+from scoring.cycle import run_cycle
+from scoring.ensembles import equal_weight, inverse_variance, kept
+from scoring.models import LeaderboardEntry, Score, Snapshot
+from tests.conftest import NOW
+from tests.scoring.factories import make_models, make_round, put_candles
+
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+ALL = ["ic", "contribution", "ensemble_correlation", "model_correlation"]
+
+
+def column(*values):
+    return np.array(values, dtype=float)
+
+
+def test_inverse_variance_weighs_the_steady_more():
+    signals = {"a": column(1, -1), "b": column(2, -2), "c": column(3, 3)}
+    metrics = {model_id: {} for model_id in signals}
+    # Raw weights 1, 1/4 and (no variance) 1.
+    assert inverse_variance(metrics, signals) == pytest.approx(
+        {"a": 1 / 2.25, "b": 0.25 / 2.25, "c": 1 / 2.25}
+    )
+    assert inverse_variance({}, {}) == {}
+
+
+def test_equal_weights_sum_to_one():
+    assert equal_weight({"a": {}, "b": {}}, {}) == {"a": 0.5, "b": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("model_filter", "expected"),
+    [
+        (None, ["a", "b", "c"]),
+        (ensembles.top_n(2), ["b", "a"]),
+        ({"top_n": 1}, ["b"]),
+        (ensembles.min_metric("ic", 0.1), ["a"]),
+        ({"min_metric": {"name": "ic", "threshold": 0.1}}, ["a"]),
+        (lambda model_id, metrics: model_id != "b", ["a", "c"]),
+    ],
+)
+def test_filters(model_filter, expected):
+    metrics = {"a": {"value": 1.0, "ic": 0.1}, "b": {"value": 2.0}, "c": {}}
+    assert kept(model_filter, metrics) == expected
+
+
+def test_an_unknown_filter_is_refused():
+    with pytest.raises(ValueError, match="give top_n or min_metric"):
+        kept({"best": 3}, {})
+
+
+def test_a_silent_member_leaves_its_weight_to_the_others():
+    signals = np.array([[10.0, 6.0], [np.nan, 6.0], [np.nan, np.nan]])
+    found = ensembles.signal(column(0.75, 0.25), signals)
+    np.testing.assert_array_equal(found, [9.0, 6.0, np.nan])
+
+
+@pytest.fixture
+def market(competition):
+    put_candles(NOW - 62 * MINUTE, [100.0 + i * i % 11 for i in range(150)])
+    return competition
+
+
+def score_rounds(competition, at, first, answers):
+    for i, each in enumerate(answers):
+        make_round(competition, first + i * MINUTE, each)
+    with at(first + (len(answers) + 1) * MINUTE):
+        run_cycle(competition_id=competition.pk)
+
+
+def test_an_ensemble_is_predicted_scored_and_summed_up_like_a_model(market, at, rewire):
+    rewire(ensembles=(EnsembleConfig(name="all"),), metrics=tuple(ALL))
+    a, b = make_models(market, "a", "b")
+    answers = [{a: 1.0 * i, b: 3.0 - i % 3} for i in range(5)]
+    score_rounds(market, at, NOW, answers)
+    virtual = ParticipantModel.objects.get(model_id="__ensemble_all__")
+    assert virtual.is_virtual
+    stored = Prediction.objects.filter(model=virtual).order_by("performed_at")
+    assert [p.output["value"] for p in stored] == [
+        (each[a] + each[b]) / 2 for each in answers
+    ]
+    assert stored[0].meta == {"ensemble_name": "all", "weights": {"a": 0.5, "b": 0.5}}
+    assert Score.objects.filter(prediction__model=virtual, success=True).count() == 5
+    assert Snapshot.objects.get(model=virtual).prediction_count == 5
+    summary = Snapshot.objects.get(model=a).result_summary
+    assert summary["contribution"] is not None
+    assert summary["ensemble_correlation"] is not None
+    assert LeaderboardEntry.objects.get(model=virtual).rank is None
+
+
+def test_running_again_adds_no_second_ensemble_prediction(market, at, rewire):
+    rewire(ensembles=(EnsembleConfig(name="all", strategy="equal_weight"),))
+    a, b = make_models(market, "a", "b")
+    score_rounds(market, at, NOW, [{a: 1.0, b: 2.0}] * 3)
+    score_rounds(market, at, NOW + 10 * MINUTE, [{a: 1.0, b: 2.0}] * 2)
+    virtual = ParticipantModel.objects.get(is_virtual=True)
+    assert Prediction.objects.filter(model=virtual).count() == 5
+
+
+def test_weights_come_from_the_period_before(market, at, rewire):
+    rewire(ensembles=(EnsembleConfig(name="steady"),))
+    calm, wild = make_models(market, "calm", "wild")
+    before = [{calm: (-1.0) ** i, wild: 2 * (-1.0) ** i} for i in range(4)]
+    score_rounds(market, at, NOW - 30 * MINUTE, before)
+    score_rounds(market, at, NOW + MINUTE, [{calm: 1.0, wild: 0.0}])
+    newest = Prediction.objects.filter(model__is_virtual=True).latest("performed_at")
+    assert newest.meta["weights"] == {"calm": 0.8, "wild": 0.2}
+    assert newest.output["value"] == pytest.approx(0.8)
+
+
+def test_a_strategy_that_raises_leaves_the_cycle_alone(market, at, rewire):
+    def broken(model_metrics, signals):
+        raise RuntimeError("no weights")
+
+    rewire(ensembles=(EnsembleConfig(name="bad", strategy=broken),))
+    [a] = make_models(market, "a")
+    score_rounds(market, at, NOW, [{a: 1.0}] * 2)
+    assert Snapshot.objects.get().prediction_count == 2
+
+
+def test_a_disabled_ensemble_does_nothing(market, at, rewire):
+    rewire(ensembles=(EnsembleConfig(name="off", enabled=False),))
+    [a] = make_models(market, "a")
+    score_rounds(market, at, NOW, [{a: 1.0}] * 2)
+    assert not ParticipantModel.objects.filter(is_virtual=True).exists()
