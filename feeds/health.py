@@ -6,10 +6,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
+import structlog
 
 from feeds.models import FeedSubscription
 from feeds.records import CANDLE, FeedKey, seconds, span
 from feeds.tape.engine import transaction
+
+log = structlog.get_logger(__name__)
 
 # Gaps are looked for in this many of the newest hours.
 GAP_HOURS = 3
@@ -121,6 +124,19 @@ def health(*, now: datetime) -> list[FeedHealth]:
         _one(subscription, found.get(subscription.key), missing, now=now)
         for subscription in FeedSubscription.objects.filter(active=True)
     ]
+
+
+def raise_alarms(*, now: datetime) -> int:
+    """Log an error for each stale feed; returns how many there are."""
+    stale = [row for row in health(now=now) if row.is_stale]
+    for row in stale:
+        log.error(
+            "feed.stale",
+            feed=str(row.subscription),
+            age_s=row.age_s,
+            last_error=row.subscription.last_error,
+        )
+    return len(stale)
 
 
 def _one(

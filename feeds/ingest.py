@@ -90,6 +90,8 @@ def pull(subscription: FeedSubscription) -> Pulled:
         else:
             subscription.serving_source = source
             subscription.last_error = "; ".join(map(str, failures))
+            if failures:
+                log.error("feed.failed_over", feed=str(subscription), to=source)
             return turn
     if len(failures) == 1:
         raise failures[0]

@@ -4,7 +4,7 @@ import uuid
 
 from celery import shared_task
 
-from feeds import backfill, clock, ingest, retention
+from feeds import backfill, clock, health, ingest, retention
 from feeds.models import BackfillJob
 
 # Below the soft time limit of prefork workers; a longer job takes turns.
@@ -29,6 +29,12 @@ def resume_backfills() -> None:
     """Take up the jobs that nobody works on: new ones, and those of dead workers."""
     for job in BackfillJob.objects.orphaned(clock.now()).only("pk"):
         run_backfill_job.apply_async([str(job.pk)], expires=15)
+
+
+@shared_task(name="feeds.watch")
+def watch() -> None:
+    """Raise an alarm for each stale feed."""
+    health.raise_alarms(now=clock.now())
 
 
 @shared_task(name="feeds.maintain")

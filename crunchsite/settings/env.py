@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import AliasChoices, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from feeds.errors import OperatorError
@@ -72,9 +72,15 @@ class Env(BaseSettings):
 
     # Market data
     feed_source: str = setting(
-        "simulated", "Provider of market data: simulated, replay, binance or pyth."
+        "simulated",
+        "Provider of market data: simulated, replay, binance or pyth.",
+        validation_alias=AliasChoices("feed_source", "feed_provider"),
     )
-    feed_subjects: str = setting("BTCUSDT", "Subjects of the feed, comma separated.")
+    feed_subjects: str = setting(
+        "BTCUSDT",
+        "Subjects of the feed, comma separated.",
+        validation_alias=AliasChoices("feed_subjects", "feed_assets"),
+    )
     feed_kind: str = setting("candle", "Kind of feed record.")
     feed_granularity: str = setting(
         "", "Granularity of the feed, for example 1s or 1m. Empty: the pack's."

@@ -29,6 +29,13 @@ def test_subjects_are_a_list_without_blanks(monkeypatch):
     assert env.read_env().subjects == ("BTCUSDT", "ETHUSDT")
 
 
+def test_both_vocabularies_of_a_feed_are_understood(monkeypatch):
+    monkeypatch.setenv("FEED_PROVIDER", "Binance")
+    monkeypatch.setenv("FEED_ASSETS", "ETHUSDT")
+    read = env.read_env()
+    assert (read.feed_source, read.subjects) == ("binance", ("ETHUSDT",))
+
+
 def test_a_database_address_becomes_djangos_entry():
     entry = database("postgresql://u%40x:p%2Fw@db.example:5433/crunch?sslmode=require")
     assert (entry["USER"], entry["PASSWORD"]) == ("u@x", "p/w")

@@ -35,6 +35,7 @@ class FakeExchange:
     def __init__(self, *, now=time.time):
         self._now = now
         self.skew_s = 0.0
+        self.delay_s = 0.0
         self.first = 0  # no candles before
         self.missing = set()  # opening seconds without a candle
         self.requests = []  # (path, parameters)
@@ -155,6 +156,7 @@ class FakeExchange:
         return web.json_response(body, headers=headers)
 
     async def _klines(self, request):
+        await asyncio.sleep(self.delay_s)
         query = request.query
         length = LENGTHS[query["interval"]]
         start = max(-(-int(query["startTime"]) // 1000), self.first)

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from django.core.exceptions import ValidationError
 from django.db import connection
 
-from feeds import ingest, tasks
+from feeds import health, ingest, tasks
 from feeds.errors import (
     FeedError,
     ProviderError,
@@ -232,3 +232,11 @@ def test_the_task_has_the_name_that_beat_knows(subscription):
     assert tasks.ingest_due.name == "feeds.ingest"
     assert tasks.maintain.name == "feeds.maintain"
     assert count() == 181
+
+
+def test_a_stale_feed_raises_an_alarm(subscription, caplog):
+    ingest.ingest_due()
+    with caplog.at_level("ERROR"):
+        assert health.raise_alarms(now=NOW + timedelta(minutes=2)) == 0
+        assert health.raise_alarms(now=NOW + timedelta(minutes=9)) == 1
+    assert "feed.stale" in caplog.text

@@ -1,0 +1,89 @@
+"""The real command, killed for real, between two pages of a slow exchange."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+
+import pytest
+import sqlalchemy as sa
+from django.db import connections
+
+from feeds.models import BackfillJob
+from feeds.tape.engine import transaction
+from tests.fakes.exchange import FakeExchange
+
+pytestmark = [pytest.mark.usefixtures("tape"), pytest.mark.django_db(transaction=True)]
+
+HOURS = 12
+
+
+def count():
+    with transaction() as connection:
+        return connection.scalar(
+            sa.text("SELECT count(*) FROM tape.feed_records WHERE source = 'binance'")
+        )
+
+
+def command(exchange):
+    entry = connections["default"].settings_dict
+    url = sa.engine.make_url("postgresql://").set(
+        username=entry["USER"], database=entry["NAME"], query={"host": entry["HOST"]}
+    )
+    start = int(time.time()) // 3600 * 3600 - HOURS * 3600
+    text = [
+        datetime.fromtimestamp(at, UTC).isoformat() for at in (start, start + 36_000)
+    ]
+    code = (
+        "import feeds.backfill as b; b.SAVE_EVERY_S = -1.0;"
+        "from django.core.management import execute_from_command_line as run;"
+        "import sys; run(sys.argv)"
+    )
+    return subprocess.Popen(
+        [
+            *(sys.executable, "-c", f"import django; django.setup(); {code}"),
+            *("backfill", "--source", "binance", "--subject", "BTCUSDT"),
+            *("--from", text[0], "--to", text[1], "--page-size", "10"),
+        ],
+        env={
+            **os.environ,
+            **{key.upper(): value for key, value in exchange.env.items()},
+            "DJANGO_SETTINGS_MODULE": "crunchsite.settings.dev",
+            "DATABASE_URL": url.render_as_string(),
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_the_same_command_goes_on_where_it_was_killed(number):
+    with FakeExchange() as exchange:
+        exchange.delay_s = 0.05
+        first = command(exchange)
+        try:
+            until = time.monotonic() + 60
+            while not BackfillJob.objects.filter(records_written__gte=50).exists():
+                assert time.monotonic() < until, "it wrote nothing"
+                time.sleep(0.02)
+            first.send_signal(number)
+            output, _ = first.communicate(timeout=60)
+        finally:
+            first.kill()
+        assert first.returncode == (-9 if number == signal.SIGKILL else 130), output
+        job = BackfillJob.objects.get()
+        kept = count()
+        assert 50 <= kept < 600
+        assert job.cursor_at < job.end_at
+        exchange.delay_s, exchange.requests = 0.0, []
+        second = command(exchange)
+        output, _ = second.communicate(timeout=60)
+    assert second.returncode == 0, output
+    assert "going on from" in output
+    assert count() == 600
+    asked = int(exchange.requests[0][1]["startTime"]) / 1000
+    assert asked == job.cursor_at.timestamp()
+    assert BackfillJob.objects.get().status == "completed"
