@@ -70,6 +70,7 @@ class AnsweringGateway:
         self.results = results
         self.identities = identities or [identity(key) for key in results]
         self.asked = []
+        self.is_connected = True
 
     def roster(self):
         return self.identities
