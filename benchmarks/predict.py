@@ -43,6 +43,8 @@ class StubGateway:
             for i in range(size)
         ]
 
+    is_roster_complete = False
+
     def roster(self) -> list[ModelIdentity]:
         return self._identities
 

@@ -1,13 +1,16 @@
 """The roster: who the orchestrator says takes part, kept as rows."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 
+import structlog
 from django.db import transaction
 from django.db.models import Max
 
 from competitions.gateway.types import ModelIdentity
 from competitions.models import Competition, Cruncher, ParticipantModel
 from feeds import clock
+
+log = structlog.get_logger(__name__)
 
 _IDENTITY = (
     *("name", "deployment_id", "state"),
@@ -17,15 +20,19 @@ _STATE = 2 + _IDENTITY.index("state")
 
 
 def sync_roster(
-    *, competition: Competition, identities: Iterable[ModelIdentity]
+    *,
+    competition: Competition,
+    identities: Collection[ModelIdentity],
+    is_complete: bool = False,
 ) -> dict[str, int]:
     """Bring the rows in line with the orchestrator; returns the expected models.
 
     The result maps `model_id` to primary key. One statement when nothing changed; what
     a model's last connection or setup said is kept where its owner sees it. A model
-    that the orchestrator does not mention stays expected (it is ABSENT) until it is
-    said to be STOPPED.
+    that is not among `identities` stays expected (it is ABSENT) until it is said to be
+    STOPPED, or until they are complete: it left while nobody listened.
     """
+    stopped = ParticipantModel.State.STOPPED
     known = {
         row[0]: row
         for row in ParticipantModel.objects.real()
@@ -46,11 +53,25 @@ def sync_roster(
             competition=competition, model_id__in=failing
         )
         record_errors(models=dict(rows.values_list("model_id", "pk")), errors=failing)
+    present = {identity.model_id for identity in identities}
+    left = {
+        row[0]: row[1]
+        for row in known.values()
+        if is_complete and row[0] not in present and row[_STATE] != stopped
+    }
+    if left:
+        log.info("models.left", competition=competition.slug, models=sorted(left))
+        ParticipantModel.objects.filter(pk__in=left.values()).update(
+            state=stopped, updated_at=clock.now()
+        )
     if changed:
         expected = ParticipantModel.objects.expected(competition)
         return dict(expected.values_list("model_id", "pk"))
-    stopped = ParticipantModel.State.STOPPED
-    return {row[0]: row[1] for row in known.values() if row[_STATE] != stopped}
+    return {
+        row[0]: row[1]
+        for row in known.values()
+        if row[_STATE] != stopped and row[0] not in left
+    }
 
 
 def _facts(identity: ModelIdentity) -> tuple[str, ...]:

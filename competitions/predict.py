@@ -42,6 +42,9 @@ LONGEST_REASON = 2_000
 class Gateway(Protocol):
     """The models' side of the wire; see competitions/gateway."""
 
+    @property
+    def is_roster_complete(self) -> bool: ...
+
     def roster(self) -> list[ModelIdentity]: ...
 
     def ask(
@@ -102,7 +105,12 @@ def perform_round(*, round_: Input, gateway: Gateway) -> bool:
     except NoInputError as error:
         _miss(round_, str(error))
         return False
-    models = sync_roster(competition=round_.competition, identities=gateway.roster())
+    is_complete = gateway.is_roster_complete  # of the past, so read before the roster
+    models = sync_roster(
+        competition=round_.competition,
+        identities=gateway.roster(),
+        is_complete=is_complete,
+    )
     built = time.perf_counter()
     performed_at = clock.now()
     answers = gateway.ask(

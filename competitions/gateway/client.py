@@ -8,6 +8,7 @@ gateway (standing.py); everything can be closed.
 
 import asyncio
 import json
+import math
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
@@ -152,6 +153,7 @@ class Cluster(ModelCluster):
         self.troubles: dict[str, str] = {}
         self.initialised = asyncio.Event()
         self._missing_since: dict[str, float] = {}
+        self._listed_at = math.inf
         self._on_joined = on_joined
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -175,7 +177,17 @@ class Cluster(ModelCluster):
                     self._missing_since[model_id] = time.monotonic()
         await super().handle_event(event_type, data)
         if event_type == "init":
+            self._listed_at = time.monotonic()
             self.initialised.set()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether a model that was never announced here has left the crunch.
+
+        The orchestrator first lists the models that run; one that is being restarted
+        is announced within `GRACE_S`.
+        """
+        return self.ws_client.is_open and time.monotonic() - self._listed_at > GRACE_S
 
     def _announce(self, model: dict[str, Any]) -> None:
         infos = model.get("infos") or {}

@@ -8,6 +8,7 @@ import asyncio
 import threading
 
 import structlog
+from celery import current_app
 from django.db import close_old_connections
 
 from competitions import dispatch
@@ -26,8 +27,10 @@ log = structlog.get_logger(__name__)
 # Longest pause between two looks at the grid, and pause after a failure, on the wall.
 LOOK_S = 0.1
 PAUSE_S = 1.0
-# How long after its slot a round waits for its candle, on the wall.
+# How long after its slot a round waits for its candle and the roster, on the wall.
 PATIENCE_S = 2.0
+# Between two clearings of the queue that nobody consumes here.
+CLEAR_S = 60.0
 
 
 class ModelDaemon:
@@ -44,6 +47,7 @@ class ModelDaemon:
 
     def run(self) -> None:
         """Turn until `stop`; a turn that fails is logged, and the next one goes on."""
+        threading.Thread(target=self._clear_queue, name="clear", daemon=True).start()
         try:
             while not self._stop.is_set():
                 close_old_connections()
@@ -73,9 +77,20 @@ class ModelDaemon:
                 .filter(competition=competition)
                 .select_related("scheduled_prediction", "competition")
             )
-            if waiting and all(is_ready(round_) for round_ in waiting):
+            is_connected = gateway.is_connected
+            if waiting and all(is_ready(r, is_connected=is_connected) for r in waiting):
                 asked += perform_waiting(competition_id=competition.pk, gateway=gateway)
         return asked
+
+    def _clear_queue(self) -> None:
+        """Beat's messages to a worker that is not there would pile up for ever."""
+        while True:
+            try:
+                clear_queue()
+            except Exception:
+                log.exception("run_models.queue_not_cleared")
+            if self._stop.wait(CLEAR_S):
+                return
 
     def _listen(self, competition: Competition) -> None:
         """Have the competition's feeds written to the tape as they come."""
@@ -141,13 +156,21 @@ class _Listener:
             await asyncio.sleep(PAUSE_S)
 
 
-def is_ready(round_: Input) -> bool:
-    """Whether the tape holds the newest candle that closed by the slot, or never will.
+def clear_queue() -> None:
+    """Drop what waits on the queue `models`: wake-ups, which Beat sends again."""
+    with current_app.connection_for_write() as broker:
+        broker.channel().queue_purge("models")
+
+
+def is_ready(round_: Input, *, is_connected: bool) -> bool:
+    """Whether the roster is known and the tape holds the slot's newest closed candle.
 
     After `PATIENCE_S` the round is asked with what there is.
     """
     if clock.now() - round_.slot_at > clock.wall_seconds(PATIENCE_S):
         return True
+    if not is_connected:
+        return False
     competition = round_.competition
     newest = watermark(
         source=competition.feed_source,

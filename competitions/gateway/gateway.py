@@ -110,6 +110,14 @@ class ModelGateway:
         """Whether the orchestrator's roster is known and its link is open."""
         return self._rounds is not None and self._rounds.is_connected
 
+    @property
+    def is_roster_complete(self) -> bool:
+        """Whether models that the roster does not have are known to have left.
+
+        True once the orchestrator has been listened to for two minutes on end.
+        """
+        return self._rounds is not None and self._rounds.is_roster_complete
+
     def wait_connected(self, timeout_s: float) -> bool:
         """Wait for the roster; the models themselves may still be connecting."""
         deadline = time.monotonic() + timeout_s

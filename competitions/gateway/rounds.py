@@ -89,6 +89,10 @@ class Rounds:
     def is_connected(self) -> bool:
         return self._cluster.initialised.is_set() and self._cluster.ws_client.is_open
 
+    @property
+    def is_roster_complete(self) -> bool:
+        return bool(self._cluster.is_complete)
+
     def live(self) -> set[str]:
         return set(self._cluster.models_run.copy())
 

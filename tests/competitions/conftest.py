@@ -70,6 +70,8 @@ class AnsweringGateway:
         self.results = results
         self.identities = identities or [identity(key) for key in results]
         self.asked = []
+        self.is_connected = True
+        self.is_roster_complete = False
 
     def roster(self):
         return self.identities

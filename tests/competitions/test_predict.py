@@ -188,3 +188,44 @@ def test_a_stopped_model_is_no_longer_expected(competition, round_):
         competition=competition, identities=[identity("b", state="STOPPED")]
     )
     assert set(left) == {"a"}
+
+
+def test_a_model_that_left_while_nobody_listened_is_no_longer_expected(
+    competition, django_assert_num_queries
+):
+    from competitions.participants import sync_roster
+    from tests.competitions.conftest import identity
+
+    here, gone = identity("a"), identity("b")
+    sync_roster(competition=competition, identities=[here, gone])
+    with django_assert_num_queries(1):
+        left = sync_roster(competition=competition, identities=[here])
+    assert set(left) == {"a", "b"}, "it may be coming back"
+
+    with django_assert_num_queries(2):
+        left = sync_roster(competition=competition, identities=[here], is_complete=True)
+    assert set(left) == {"a"}
+    assert ParticipantModel.objects.get(model_id="b").state == "STOPPED"
+    with django_assert_num_queries(1):
+        sync_roster(competition=competition, identities=[here], is_complete=True)
+
+    left = sync_roster(
+        competition=competition, identities=[here, gone], is_complete=True
+    )
+    assert set(left) == {"a", "b"}, "and it may come back later"
+
+
+def test_a_complete_roster_ends_the_wait_for_models_that_left(round_):
+    gateway = AnsweringGateway({"a": 1.0, "b": 1.0})
+    perform_round(round_=round_, gateway=gateway)
+    gateway.identities = gateway.identities[:1]
+    gateway.is_roster_complete = True
+    again = Input.objects.create(
+        competition=round_.competition,
+        scheduled_prediction=round_.scheduled_prediction,
+        slot_at=NOW - timedelta(seconds=1),
+        scope_key="default",
+        received_at=NOW,
+    )
+    perform_round(round_=again, gateway=gateway)
+    assert [expected for _, _, expected in gateway.asked] == [{"a", "b"}, {"a"}]

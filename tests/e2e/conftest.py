@@ -8,8 +8,13 @@ import tempfile
 import time
 from pathlib import Path
 
+import psycopg2
 import pytest
 import requests
+
+from crunchsite.stack.postgres import VOLATILE, Postgres
+from crunchsite.stack.supervisor import free_port as find_free_port
+from crunchsite.stack.valkey import Valkey
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -85,9 +90,7 @@ def tmp_path():
 
 @pytest.fixture
 def free_port():
-    from crunchsite.stack.supervisor import free_port
-
-    return free_port()
+    return find_free_port()
 
 
 @pytest.fixture
@@ -126,3 +129,119 @@ def stack(tmp_path, free_port):
     for each in made:
         if each.process is not None and each.process.poll() is None:
             each.stop()
+
+
+# A competition that asks every two seconds.
+SETUP = """
+from competitions import lifecycle
+from competitions.models import ScheduledPrediction
+
+competition = lifecycle.create_competition(slug="live", pack_name="realtime")
+ScheduledPrediction.objects.update(prediction_interval_s=2, resolve_horizon_s=2)
+lifecycle.activate(competition_id=competition.pk)
+"""
+
+
+class Machine:
+    """Real servers, real models, and workers that the test starts and kills."""
+
+    SLUG = "live"
+
+    def __init__(self, folder: Path, source: str) -> None:
+        self.var = folder / "var"
+        self.postgres = Postgres(self.var, options=VOLATILE)
+        self.valkey = Valkey(self.var, durable=False)
+        self.port = find_free_port()
+        self.models = folder / "models"
+        for name in ("one", "two", "three"):
+            (self.models / name).mkdir(parents=True)
+            (self.models / name / "main.py").write_text(source)
+        self.env = {
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "crunchsite.settings.dev",
+            "VAR_DIR": str(self.var),
+            "MODEL_RUNNER_NODE_HOST": "127.0.0.1",
+            "MODEL_RUNNER_NODE_PORT": str(self.port),
+        }
+        self.processes: list[subprocess.Popen] = []
+
+    def start(self) -> None:
+        self.postgres.start()
+        self.valkey.start()
+        self.manage("migrate", "--verbosity", "0")
+        self.manage("shell", "--verbosity", "0", "--command", SETUP)
+        self.run(
+            *("-m", "competitions.local_models", "--models", str(self.models)),
+            *("--host", "127.0.0.1", "--port", str(self.port)),
+            *("--crunch-id", self.SLUG, "--logs", str(self.var / "log")),
+        )
+
+    def manage(self, *args: str) -> None:
+        subprocess.run(
+            [sys.executable, "manage.py", *args], cwd=ROOT, env=self.env, check=True
+        )
+
+    def run(self, *args: str) -> subprocess.Popen:
+        log = self.var / "log" / f"process-{len(self.processes)}.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as out:
+            process = subprocess.Popen(
+                [sys.executable, *args],
+                cwd=ROOT,
+                env=self.env,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.processes.append(process)
+        return process
+
+    def worker(self, name: str, *options: str) -> subprocess.Popen:
+        return self.run(
+            *("-m", "celery", "-A", "crunchsite", "worker", "-B", "-n", name), *options
+        )
+
+    def rows(self, sql: str) -> list[tuple]:
+        connection = psycopg2.connect(self.postgres.url)
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(sql)
+                return cursor.fetchall()
+        finally:
+            connection.close()
+
+    def wait_for(self, sql: str, *, timeout_s: float, every_s: float = 0.2):
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            if rows := self.rows(sql):
+                return rows
+            time.sleep(every_s)
+        logs = "\n".join(
+            f"== {path.name}\n{path.read_text(errors='replace')[-3000:]}"
+            for path in sorted((self.var / "log").rglob("*.log"))
+        )
+        pytest.fail(f"no row came of: {sql}\n{logs}")
+
+    def stop(self) -> None:
+        for process in self.processes:
+            if process.poll() is None:
+                process.terminate()
+        for process in self.processes:
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        self.valkey.stop()
+        self.postgres.stop()
+
+
+@pytest.fixture
+def machine(tmp_path, request):
+    """A machine whose three models have the source that the test module calls MODEL."""
+    machine = Machine(tmp_path, request.module.MODEL)
+    try:
+        machine.start()
+        yield machine
+    finally:
+        machine.stop()

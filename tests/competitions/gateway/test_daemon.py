@@ -4,10 +4,13 @@ import threading
 from datetime import timedelta
 
 import pytest
+import redis
+from django.conf import settings
 
 from competitions.gateway import daemon as module
-from competitions.gateway.daemon import ModelDaemon
+from competitions.gateway.daemon import ModelDaemon, clear_queue
 from competitions.models import Input, Prediction
+from competitions.tasks import predict
 from feeds import clock
 from feeds.records import FeedKey
 from feeds.tape.reads import watermark
@@ -25,7 +28,9 @@ def daemon(monkeypatch, competition):
     monkeypatch.setattr(module.pool, "gateway_of", lambda key: gateway)
     monkeypatch.setattr(ModelDaemon, "_listen", lambda self, competition: None)
     Input.objects.all().delete()
-    return ModelDaemon()
+    daemon = ModelDaemon()
+    daemon.gateway = gateway
+    return daemon
 
 
 def test_a_round_waits_for_the_candle_that_closes_its_slot(daemon, at):
@@ -46,6 +51,25 @@ def test_a_round_is_asked_with_what_there_is_after_a_while(daemon, at):
         assert daemon.turn() == 0
     with at(SLOT + timedelta(seconds=3)):
         assert daemon.turn() == 1
+
+
+def test_a_round_waits_for_the_roster(daemon, at):
+    append(candles(NOW, [220.0]))
+    daemon.gateway.is_connected = False
+    with at(SLOT):
+        assert daemon.turn() == 0
+        daemon.gateway.is_connected = True
+        assert daemon.turn() == 1
+
+
+def test_messages_for_a_worker_that_is_not_there_are_dropped():
+    predict.apply_async([1])
+    with redis.Redis.from_url(settings.REDIS_URL) as valkey:
+        assert valkey.llen("crunchsite:models") >= 1
+
+        clear_queue()
+
+        assert valkey.llen("crunchsite:models") == 0
 
 
 def test_another_owners_competition_is_left_alone(daemon, at, monkeypatch):

@@ -411,6 +411,18 @@ def test_a_model_that_stays_unlisted_has_left(stage, monkeypatch):
     assert states == {"steady": "RUNNING", "bad": "STOPPED"}
 
 
+def test_the_roster_is_complete_after_a_while_without_a_break(stage, monkeypatch):
+    gateway = stage.gateway()
+    assert not gateway.is_roster_complete
+
+    monkeypatch.setattr("competitions.gateway.client.GRACE_S", 0.2)
+
+    wait_for(lambda: gateway.is_roster_complete)
+    stage.orchestrator.pause()
+    wait_for(lambda: not gateway.is_connected)
+    assert not gateway.is_roster_complete
+
+
 # --- Our own mistakes are held against no model
 
 
