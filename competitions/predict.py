@@ -9,6 +9,7 @@
 import math
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -27,7 +28,7 @@ from competitions.gateway.types import (
     RoundAnswers,
 )
 from competitions.lifecycle import subject_of
-from competitions.models import Input, Prediction
+from competitions.models import Input, Prediction, ScheduledPrediction
 from competitions.participants import record_errors, sync_roster
 from competitions.slots import Wiring
 from competitions.wiring import wiring_of
@@ -132,24 +133,9 @@ def perform_round(*, round_: Input, gateway: Gateway) -> bool:
 
 def build_question(*, round_: Input, wiring: Wiring) -> Question:
     """Run the input, scope and call slots of a round."""
-    competition, scheduled = round_.competition, round_.scheduled_prediction
-    context = RoundContext(
-        config=wiring.config,
-        source=competition.feed_source,
-        subject=subject_of(scheduled.scope_template, competition),
-        kind=competition.feed_kind,
-        granularity=competition.feed_granularity,
-        window=settings.ENV.feed_candles_window,
-    )
-    raw = wiring.call("RAW_INPUT_PROVIDER", clock.now(), context=context)
-    if raw is None:
-        raise NoInputError(
-            f"the tape has no closed {context.kind} of "
-            f"{context.source}:{context.subject}"
-        )
-    wiring.config.raw_input_type.model_validate(raw)
-    shown = wiring.call("INFERENCE_INPUT_BUILDER", raw, context=context)
-    wiring.config.input_type.model_validate(shown)
+    scheduled = round_.scheduled_prediction
+    context = _context(scheduled, wiring)
+    raw, shown = _build_input(context, wiring)
     row = {
         "scope_key": scheduled.scope_key,
         "scope_template": scheduled.scope_template,
@@ -170,14 +156,61 @@ def build_question(*, round_: Input, wiring: Wiring) -> Question:
         scope=scope,
         raw_data=raw,
         model_input=shown,
-        feed=Call(
-            method=wiring.config.feed_update_method, args=(Argument("JSON", shown),)
-        ),
+        feed=_feed(shown, wiring),
         call=Call(
             method=wiring.config.call_method.method,
             args=tuple(_argument(value) for value in call["args"]),
             kwargs={key: _argument(value) for key, value in call["kwargs"].items()},
         ),
+    )
+
+
+def newest_feeds(*, slug: str) -> list[Call]:
+    """What the rounds of a competition would show now: one feed update a subject."""
+    feeds: dict[str, Call] = {}
+    for scheduled in ScheduledPrediction.objects.filter(
+        competition__slug=slug, active=True
+    ).select_related("competition"):
+        wiring = wiring_of(scheduled.competition)
+        context = _context(scheduled, wiring)
+        if context.subject not in feeds:
+            with suppress(NoInputError):
+                _, shown = _build_input(context, wiring)
+                feeds[context.subject] = _feed(shown, wiring)
+    return list(feeds.values())
+
+
+def _context(scheduled: ScheduledPrediction, wiring: Wiring) -> RoundContext:
+    competition = scheduled.competition
+    return RoundContext(
+        config=wiring.config,
+        source=competition.feed_source,
+        subject=subject_of(scheduled.scope_template, competition),
+        kind=competition.feed_kind,
+        granularity=competition.feed_granularity,
+        window=settings.ENV.feed_candles_window,
+    )
+
+
+def _build_input(
+    context: RoundContext, wiring: Wiring
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Raw input from the tape, and the models' input from it."""
+    raw = wiring.call("RAW_INPUT_PROVIDER", clock.now(), context=context)
+    if raw is None:
+        raise NoInputError(
+            f"the tape has no closed {context.kind} of "
+            f"{context.source}:{context.subject}"
+        )
+    wiring.config.raw_input_type.model_validate(raw)
+    shown = wiring.call("INFERENCE_INPUT_BUILDER", raw, context=context)
+    wiring.config.input_type.model_validate(shown)
+    return raw, shown
+
+
+def _feed(shown: dict[str, Any], wiring: Wiring) -> Call:
+    return Call(
+        method=wiring.config.feed_update_method, args=(Argument("JSON", shown),)
     )
 
 

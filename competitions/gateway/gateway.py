@@ -30,9 +30,9 @@ class ModelGateway:
 
     `start` returns at once: the orchestrator and the models are connected in the
     background, each by itself, for as long as the gateway lives. `timeout_s` limits
-    each call to a model, so a round lasts at most twice that. `on_joined` gives the
-    calls that a model is sent before it takes part (by default the newest feed updates
-    of this gateway); it runs in a thread of its own.
+    each call to a model, so a round lasts at most twice that. A model that joins is
+    shown the newest feed updates of this gateway; before there are any, the calls that
+    `on_joined` gives, which runs in a thread of its own.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class ModelGateway:
             "setup_timeout_s": setup_timeout_s,
         }
         self._credentials = credentials
-        self._on_joined = on_joined or self._newest_feeds
+        self._on_joined = on_joined
         self._feeds: deque[Call] = deque(maxlen=REPLAYED_FEEDS)
         self._timeout_s = timeout_s
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -86,7 +86,7 @@ class ModelGateway:
             rounds = Rounds(
                 **self._client_options,
                 **self._credential_options(),
-                history=self._on_joined,
+                history=self._history,
             )
             rounds.begin()
             return rounds
@@ -102,8 +102,10 @@ class ModelGateway:
         name = "secure_credentials" if is_secure else "gateway_credentials"
         return {name: self._credentials}
 
-    def _newest_feeds(self, _: ModelIdentity) -> Sequence[Call]:
-        return list(self._feeds)
+    def _history(self, identity: ModelIdentity) -> Sequence[Call]:
+        if self._feeds or self._on_joined is None:
+            return list(self._feeds)
+        return self._on_joined(identity)
 
     @property
     def is_connected(self) -> bool:

@@ -1,17 +1,23 @@
 """The gateways of a worker process: one per competition, where this process owns it."""
 
 import threading
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import psycopg2
 import structlog
 from billiard.process import current_process
 from django.conf import settings
+from django.db import connection
 
 from competitions.gateway import credentials
 from competitions.gateway.errors import GatewayError
 from competitions.gateway.gateway import ModelGateway
 from competitions.gateway.ownership import Ownership, claim
+from competitions.gateway.types import Call
+from competitions.predict import newest_feeds
 
 log = structlog.get_logger(__name__)
 
@@ -73,7 +79,17 @@ def new_gateway(competition_key: str) -> ModelGateway:
         credentials=credentials.load(
             secure_dir=env.secure_cert_dir, gateway_dir=env.gateway_cert_dir
         ),
+        on_joined=lambda _: _feeds_of_second(competition_key, int(time.monotonic())),
     )
+
+
+@lru_cache(maxsize=8)
+def _feeds_of_second(competition_key: str, _: int) -> Sequence[Call]:
+    """Read once for the many models that join at once, in a thread of the gateway's."""
+    try:
+        return newest_feeds(slug=competition_key)
+    finally:
+        connection.close()
 
 
 def _claim(key: str) -> Ownership | None:

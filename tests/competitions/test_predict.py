@@ -7,7 +7,7 @@ from django.test.utils import CaptureQueriesContext
 from competitions import dispatch
 from competitions.gateway.types import Answer
 from competitions.models import Competition, Input, ParticipantModel, Prediction
-from competitions.predict import perform_round, perform_waiting
+from competitions.predict import newest_feeds, perform_round, perform_waiting
 from tests.competitions.conftest import AnsweringGateway
 from tests.conftest import NOW
 
@@ -229,3 +229,21 @@ def test_a_complete_roster_ends_the_wait_for_models_that_left(round_):
     )
     perform_round(round_=again, gateway=gateway)
     assert [expected for _, _, expected in gateway.asked] == [{"a", "b"}, {"a"}]
+
+
+def test_the_newest_feed_update_is_what_a_round_would_show(round_):
+    (feed,) = newest_feeds(slug="btc")
+    gateway = ask(round_, {"a": 1.0})
+    assert feed == gateway.asked[0][0]
+
+
+def test_an_empty_tape_has_no_feed_update(competition, tape):
+    tape()
+    assert newest_feeds(slug="btc") == []
+
+
+def test_schedules_of_one_subject_share_a_feed_update(competition):
+    scheduled = competition.scheduled_predictions.get()
+    scheduled.pk, scheduled.scope_key, scheduled.order = None, "other", 1
+    scheduled.save()
+    assert len(newest_feeds(slug="btc")) == 1

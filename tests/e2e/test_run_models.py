@@ -8,9 +8,14 @@ MODEL = """
 from tracker import TrackerBase
 
 
-class Quick(TrackerBase):
+class Attentive(TrackerBase):
+    heard = 0
+
+    def feed_update(self, data):
+        self.heard += 1
+
     def predict(self, *args):
-        return {"value": 1.0}
+        return {"value": 1.0, "heard": self.heard}
 """
 ALL_BUT_MODELS = "feeds,scoring,emissions,livepool,default"
 END_ALL_SESSIONS = """
@@ -36,6 +41,19 @@ def test_rounds_are_asked_without_a_worker_for_models(machine):
         GROUP BY i.id
     """
     assert machine.rows(per_round) == [(3, 3)]
+    most_heard_between_rounds = """
+        SELECT max(step) FROM (
+            SELECT model_id, heard - lag(heard) OVER (
+                PARTITION BY model_id ORDER BY input_id
+            ) AS step
+            FROM predictions, LATERAL (
+                SELECT (inference_output_jsonb->>'heard')::int AS heard
+            ) AS answer
+        ) AS steps
+        GROUP BY model_id
+    """
+    steps = [step for (step,) in machine.rows(most_heard_between_rounds)]
+    assert min(steps) >= 2, "the new gateway shows the tape's newest, then the round's"
     machine.wait_for("SELECT 1 FROM scores HAVING count(*) >= 3", timeout_s=60)
 
 

@@ -505,6 +505,11 @@ def test_history_of_the_callers_own_is_shown_before_the_first_question(stage):
     assert ask(gateway, ["steady"], feed=None)["steady"].result == {"value": 42}
     assert seen == ["steady"]
 
+    ask(gateway, ["steady"])
+    stage.add("late")
+    wait_live(gateway, "late")
+    assert seen == ["steady"], "the gateway has newer feed updates of its own"
+
 
 def test_history_that_fails_keeps_no_model_out(stage):
     stage.add("steady")
