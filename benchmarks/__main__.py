@@ -1,8 +1,8 @@
 """`python -m benchmarks NAME [options] --json`: our service against the least work.
 
 Each benchmark is a module of this package with `add_arguments(parser)` and
-`run(args) -> dict`. It runs on an embedded PostgreSQL of its own under var/bench,
-durable as in production, and leaves nothing behind.
+`run(args) -> dict`. It runs on a new embedded PostgreSQL of its own under
+var/bench, durable as in production.
 """
 
 import argparse
@@ -10,6 +10,7 @@ import importlib
 import json
 import os
 import pkgutil
+import shutil
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -36,6 +37,7 @@ def main() -> int:
 
     modules = _modules()
     args = _parse(modules)
+    shutil.rmtree(VAR, ignore_errors=True)
     server = Postgres(VAR)
     server.start()
     try:

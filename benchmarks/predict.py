@@ -70,7 +70,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     rounds = _Rounds(competition)
     perform_round(round_=rounds.new(), gateway=gateway)  # the roster is known after it
     rows = list(
-        Prediction.objects.order_by("pk").values_list(
+        Prediction.objects.filter(input__competition=competition)
+        .order_by("pk")
+        .values_list(
             *("model_id", "outcome", "reason", "output", "exec_time_us"),
             *("performed_at", "meta"),
         )[: args.models]
