@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -13,17 +13,38 @@ from feeds.records import FeedKey, FeedRecord, span
 from feeds.tape.engine import transaction
 from feeds.tape.tables import feed_ingestion_state
 
-_NEWEST = sa.text("""
-    SELECT wanted.subject, newest.*
-    FROM unnest(cast(:subjects AS text[])) AS wanted (subject)
+# How many times its own length a window may span before older months are needed.
+_SLACK = 4
+_OF_SUBJECT = """
+    SELECT ts_event, values_jsonb, meta_jsonb FROM tape.feed_records AS record
+    WHERE record.source = :source AND record.subject = wanted.subject
+      AND record.kind = :kind AND record.granularity = :granularity
+      AND record.is_closed
+"""
+# Only the months near `until` are looked into; the others when a subject has gaps so
+# long that its window is not full, which PostgreSQL finds out for itself.
+_NEWEST = sa.text(f"""
+    WITH recent AS MATERIALIZED (
+        SELECT wanted.subject, newest.*
+        FROM unnest(cast(:subjects AS text[])) AS wanted (subject)
+        CROSS JOIN LATERAL (
+            {_OF_SUBJECT} AND ts_event > :since AND ts_event <= :until
+            ORDER BY ts_event DESC LIMIT :limit
+        ) AS newest
+    ), wanting AS MATERIALIZED (
+        SELECT wanted.subject, :limit - count(recent.subject) AS missing
+        FROM unnest(cast(:subjects AS text[])) AS wanted (subject)
+        LEFT JOIN recent USING (subject)
+        GROUP BY wanted.subject HAVING count(recent.subject) < :limit
+    )
+    SELECT * FROM recent
+    UNION ALL
+    SELECT wanted.subject, older.* FROM wanting AS wanted
     CROSS JOIN LATERAL (
-        SELECT ts_event, values_jsonb, meta_jsonb FROM tape.feed_records AS record
-        WHERE record.source = :source AND record.subject = wanted.subject
-          AND record.kind = :kind AND record.granularity = :granularity
-          AND record.is_closed AND record.ts_event <= :until
-        ORDER BY record.ts_event DESC LIMIT :limit
-    ) AS newest
-    ORDER BY wanted.subject, newest.ts_event
+        {_OF_SUBJECT} AND ts_event <= :since
+        ORDER BY ts_event DESC LIMIT wanted.missing
+    ) AS older
+    ORDER BY subject, ts_event
 """)
 _PRICES = sa.text("""
     SELECT extract(epoch FROM ts_event)::float8,
@@ -78,12 +99,15 @@ def newest_closed_many(
     limit: int,
 ) -> dict[str, list[FeedRecord]]:
     """`newest_closed` of many subjects in one statement."""
+    length = span(kind, granularity)
+    until = at - length
     parameters: dict[str, Any] = {
         "source": source,
         "subjects": list(subjects),
         "kind": kind,
         "granularity": granularity,
-        "until": at - span(kind, granularity),
+        "since": until - _SLACK * limit * max(length, timedelta(seconds=1)),
+        "until": until,
         "limit": limit,
     }
     found: dict[str, list[FeedRecord]] = {subject: [] for subject in subjects}
