@@ -55,9 +55,11 @@ def recent(series: Mapping[int, Series], until: datetime) -> dict[int, Series]:
 def _from_snapshots(
     models: Sequence[int], since: datetime, until: datetime
 ) -> list[Point]:
-    rows = Snapshot.objects.filter(
-        model__in=models, period_end__gt=since, period_start__lt=until
-    ).order_by("period_end")
+    rows = (
+        Snapshot.objects.current()
+        .filter(model__in=models, period_end__gt=since, period_start__lt=until)
+        .order_by("period_end")
+    )
     return [
         (model, min(end, until), value, count)
         for model, end, value, count in rows.values_list(
