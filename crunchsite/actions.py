@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from celery import current_app
+from django.contrib.admin.models import CHANGE
 from django.db.models import Count, Q
 
-from competitions.audit import record
 from competitions.dispatch import predict_now
 from competitions.lifecycle import activate, missing_points, pause
 from competitions.models import Competition, Input, ParticipantModel
 from crunchsite.templatetags.figures import counted
-from feeds import clock
+from feeds import audit, clock
 from scoring.cycle import run_cycle
 
 
@@ -109,9 +109,10 @@ def press(*, action: Action, competition: Competition, user: Any, reason: str) -
     before = competition.status
     message = action.run(competition)
     competition.refresh_from_db(fields=["status"])
-    record(
-        user=user,
-        target=competition,
+    audit.note(
+        user,
+        [competition],
+        flag=CHANGE,
         what=f"{action.title}: {message} {before} to {competition.status}. "
         f"Reason: {reason}",
     )

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from django.contrib.admin.models import CHANGE
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.decorators import api_view
@@ -11,7 +12,6 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from competitions.audit import record
 from competitions.models import Competition, ParticipantModel
 from competitions.reporting import (
     REFUSALS,
@@ -27,6 +27,7 @@ from competitions.reporting import (
 )
 from emissions import formats, transitions
 from emissions.models import Checkpoint
+from feeds import audit
 
 NEWEST_FIRST = Keyset("period_end", datetime.fromisoformat, descending=True)
 WRITE_REFUSALS = {403: Refusal, 409: Refusal, **REFUSALS}
@@ -315,7 +316,7 @@ def _step(request: Request, step: Callable[[], Checkpoint], *, what: str) -> Res
         checkpoint = step()
     except transitions.TransitionError as error:
         raise Conflict(str(error), code=error.code) from error
-    record(user=request.user, target=checkpoint, what=what)
+    audit.note(request.user, [checkpoint], flag=CHANGE, what=what)
     return Response(CheckpointRow(checkpoint).data)
 
 
