@@ -25,7 +25,7 @@ from django.conf import settings
 from feeds import clock
 from feeds.errors import FeedError
 from feeds.records import OHLCV, FeedKey, FeedRecord
-from feeds.tape.checks import AHEAD, NAME, refusal
+from feeds.tape.checks import NAME, SKEW, refusal
 
 _INSTANT = pa.timestamp("us", tz="UTC")
 SCHEMA = pa.schema(
@@ -82,7 +82,7 @@ def write(records: Iterable[FeedRecord]) -> int:
 
 def sound(records: Sequence[FeedRecord]) -> list[FeedRecord]:
     """Those that the tape would not refuse."""
-    newest = clock.now() + AHEAD
+    newest = clock.now() + SKEW
     return [record for record in records if refusal(record, newest=newest) is None]
 
 

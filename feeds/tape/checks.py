@@ -21,7 +21,8 @@ from feeds.records import (
 
 # Part of a path in the Parquet store and of ids joined by colons.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-AHEAD = timedelta(days=1)
+# How far the site's clock may be behind a provider's.
+SKEW = timedelta(minutes=5)
 
 
 @lru_cache(maxsize=4096)
@@ -88,15 +89,20 @@ def refusal(record: FeedRecord, *, newest: datetime) -> str | None:
 def problem(record: FeedRecord, *, newest: datetime, length_s: int) -> str | None:
     """Why this record of a sound feed is refused, or None.
 
-    `newest` bounds `ts_event`; candles must lie on the grid of `length_s`.
+    `newest` bounds `ts_event`, and a closed candle's end: one that a provider calls
+    closed too early is no truth, and would carry the watermark past candles to come.
+    Candles must lie on the grid of `length_s`.
     """
     at = record.ts_event
     if at.tzinfo is None:
         return "no_time_zone"
     if at > newest:
         return "in_the_future"
-    if record.kind == CANDLE and (at.microsecond or at.timestamp() % length_s):
-        return "off_the_grid"
+    if record.kind == CANDLE:
+        if at.microsecond or at.timestamp() % length_s:
+            return "off_the_grid"
+        if record.is_closed and (newest - at).total_seconds() < length_s:
+            return "closed_too_early"
     try:
         return VALUE_CHECKS[record.kind](record.values)
     except KeyError:

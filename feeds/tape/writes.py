@@ -20,7 +20,7 @@ from sqlalchemy.dialects.postgresql import insert
 from feeds import clock
 from feeds.records import FeedKey, FeedRecord, seconds
 from feeds.tape import partitions
-from feeds.tape.checks import AHEAD, feed_problem, problem
+from feeds.tape.checks import SKEW, feed_problem, problem
 from feeds.tape.engine import transaction
 from feeds.tape.tables import feed_ingestion_state, feed_refusals
 
@@ -98,7 +98,7 @@ def append(
     `move_watermark=False` is for history, which says nothing about the newest record.
     """
     now = clock.now()
-    accepted, refusals, given = _sort_out(records, newest=now + AHEAD)
+    accepted, refusals, given = _sort_out(records, newest=now + SKEW)
     new: Counter[FeedKey] = Counter()
     updated = 0
     if accepted or refusals:
