@@ -9,7 +9,7 @@ from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from competitions.errors import CompetitionError
+from feeds.errors import OperatorError
 
 
 class OpenReadOperatorWrite(BasePermission):
@@ -23,7 +23,7 @@ class OpenReadOperatorWrite(BasePermission):
 
 def refuse(error: Exception, context: dict[str, Any]) -> Response | None:
     """One envelope for every refusal: `{"detail": ..., "code": ...}`."""
-    if isinstance(error, CompetitionError):
+    if isinstance(error, OperatorError):
         return Response({"detail": str(error), "code": error.code}, status=503)
     if isinstance(error, ValidationError):
         detail, code = _first(error.detail)

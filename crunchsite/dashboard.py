@@ -13,11 +13,10 @@ from django.utils.safestring import SafeString
 
 from competitions.models import Competition, Input, ParticipantModel
 from crunchsite.admin import buttons_for
-from crunchsite.site.status import closing_after
 from crunchsite.templatetags.figures import counted
 from emissions.models import Checkpoint
-from feeds import clock, granularity
-from feeds.models import FeedIngestionState, FeedSubscription
+from feeds import clock
+from feeds.health import health
 from livepool import schedule
 from scoring.models import Leaderboard
 
@@ -180,27 +179,21 @@ def _failing_models(lines: dict[int, Line], now: datetime) -> Iterator[Trouble]:
 
 def _stale_feeds(now: datetime) -> Iterator[Trouble]:
     """Feeds that fail or whose newest record is older than it should be."""
-    newest = {
-        (s.source, s.subject, s.kind, s.granularity): s.last_event_ts
-        for s in FeedIngestionState.objects.all()
-    }
-    for feed in FeedSubscription.objects.filter(active=True):
-        last = newest.get((feed.source, feed.subject, feed.kind, feed.granularity))
-        closed_at = last and last + closing_after(feed.kind, feed.granularity)
-        patience = timedelta(seconds=2 * granularity.seconds(feed.granularity))
-        patience += clock.wall_seconds(2 * feed.poll_s + PATIENCE_S)
-        is_stale = closed_at is None or now - closed_at > patience
-        if not (is_stale or feed.consecutive_errors):
+    for row in health(now=now):
+        feed = row.subscription
+        if not (row.is_stale or feed.consecutive_errors):
             continue
-        what = "The newest record is too old." if last else "No record has come yet."
+        what = "The newest record is too old."
+        if row.closed_at is None:
+            what = "No record has come yet."
         if feed.consecutive_errors:
             what = f"{feed.consecutive_errors} pulls in a row failed: {feed.last_error}"
         yield Trouble(
             what=what,
             where=str(feed),
-            since=closed_at or feed.created_at,
+            since=row.closed_at or feed.created_at,
             url=reverse("feeds"),
-            is_severe=is_stale,
+            is_severe=row.is_stale,
         )
 
 

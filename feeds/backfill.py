@@ -19,7 +19,7 @@ from feeds import clock, retention
 from feeds.errors import BadRangeError, FeedError, ProviderError
 from feeds.ingest import provider_of
 from feeds.models import BackfillJob
-from feeds.providers.base import FetchRequest, check_served, pages, step
+from feeds.providers.base import FetchRequest, pages, step
 from feeds.records import FeedKey, FeedRecord
 from feeds.subscriptions import check_feed
 from feeds.tape.writes import append
@@ -54,57 +54,35 @@ def start(
     end_at: datetime,
     sink: str = Sink.PARQUET,
     page_size: int = 500,
+    take_over: bool = False,
 ) -> BackfillJob:
-    """Create a pending job for [start_at, end_at).
+    """A pending job for [start_at, end_at).
 
-    Raises FeedError for an unknown feed, a range that makes no sense, and
-    BackfillActiveError when the feed has an unfinished job.
+    One of exactly this work that failed or was cancelled goes on from its cursor; with
+    `take_over` also one that somebody works on, who then stops. Raises FeedError for
+    an unknown feed, a range that makes no sense, and BackfillActiveError when the feed
+    has an unfinished job.
     """
     now = clock.now()
     _check(key, start_at=start_at, end_at=end_at, sink=sink, now=now)
+    if page_size < 1:
+        raise FeedError(f"page size was {page_size}; give at least 1")
+    work = {**key._asdict(), "start_at": start_at, "end_at": end_at, "sink": sink}
+    before = BackfillJob.objects.filter(**work).exclude(status=Status.COMPLETED)
+    if not take_over:
+        before = before.exclude(status__in=BackfillJob.ACTIVE)
     try:
         with transaction.atomic():
-            return BackfillJob.objects.create(
-                **key._asdict(),
-                sink=sink,
-                start_at=start_at,
-                end_at=end_at,
-                cursor_at=start_at,
-                page_size=page_size,
-                created_at=now,
-                updated_at=now,
+            job = before.select_for_update().first() or BackfillJob(
+                **work, cursor_at=start_at, created_at=now
             )
+            job.status, job.lease, job.leased_until = Status.PENDING, None, None
+            job.page_size, job.updated_at = page_size, now
+            job.save()
     except IntegrityError:
         raise BackfillActiveError(
             f"a backfill of {key.id} is under way; wait for it or cancel it"
         ) from None
-
-
-def start_or_resume(
-    *,
-    key: FeedKey,
-    start_at: datetime,
-    end_at: datetime,
-    sink: str,
-    page_size: int = 500,
-) -> BackfillJob:
-    """The newest unfinished job of exactly this work, pending again; or a new one."""
-    _check(key, start_at=start_at, end_at=end_at, sink=sink, now=clock.now())
-    job = (
-        BackfillJob.objects.filter(
-            **key._asdict(), start_at=start_at, end_at=end_at, sink=sink
-        )
-        .exclude(status=Status.COMPLETED)
-        .first()
-    )
-    if job is None:
-        return start(
-            key=key, start_at=start_at, end_at=end_at, sink=sink, page_size=page_size
-        )
-    BackfillJob.objects.filter(pk=job.pk).update(
-        status=Status.PENDING, lease=None, leased_until=None, page_size=page_size
-    )
-    job.refresh_from_db()
     return job
 
 
@@ -112,7 +90,6 @@ def _check(
     key: FeedKey, *, start_at: datetime, end_at: datetime, sink: str, now: datetime
 ) -> None:
     check_feed(key)
-    check_served(key, source=key.source, kinds=provider_of(key.source).kinds)
     if sink not in Sink.values:
         raise FeedError(f"sink was {sink!r}; give {', '.join(Sink.values)}")
     if start_at >= end_at:

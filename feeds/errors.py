@@ -13,6 +13,16 @@ class FeedError(OperatorError):
     code = "feed_error"
 
 
+class TapeError(OperatorError):
+    """The tape's database cannot be reached, is full, or gave up; later may help.
+
+    No FeedError: whoever asks another source in place of one that failed must not do
+    so because the tape did.
+    """
+
+    code = "tape_failed"
+
+
 class UnknownSourceError(FeedError):
     code = "unknown_source"
 

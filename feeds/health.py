@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 import structlog
 
+from feeds import clock
 from feeds.models import FeedSubscription
 from feeds.records import CANDLE, FeedKey, seconds, span
 from feeds.tape.engine import transaction
@@ -16,6 +17,8 @@ log = structlog.get_logger(__name__)
 
 # Gaps are looked for in this many of the newest hours.
 GAP_HOURS = 3
+# Wall seconds that a busy site may need for a record, whatever its clock's speed.
+PATIENCE_S = 15.0
 _SUMMARY = sa.text("""
     SELECT state.source, state.subject, state.kind, state.granularity,
            state.record_count, state.last_event_ts, state.updated_at,
@@ -148,6 +151,7 @@ def _one(
 ) -> FeedHealth:
     key = subscription.key
     interval_s = seconds(key.granularity)
+    patience_s = clock.wall_seconds(PATIENCE_S).total_seconds()
     if summary is None or summary.watermark_ts is None:
         waited = (now - subscription.created_at).total_seconds()
         return FeedHealth(
@@ -157,7 +161,7 @@ def _one(
             None,
             None,
             0,
-            waited > 3 * subscription.poll_s + 30,
+            waited > 3 * subscription.poll_s + 2 * patience_s,
         )
     closed_at = summary.watermark_ts + span(key.kind, key.granularity)
     age_s = (now - closed_at).total_seconds()
@@ -170,7 +174,7 @@ def _one(
         age_s,
         lag_s,
         missing.get(key, 0),
-        lag_s > max(3 * rhythm_s, 15.0),
+        lag_s > max(3 * rhythm_s, patience_s),
     )
 
 

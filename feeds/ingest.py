@@ -1,6 +1,7 @@
 """Pulling what is new: each due subscription, from its watermark until now."""
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -46,25 +47,39 @@ def provider_of(source: str) -> Provider:
     return registry.create(source)
 
 
-def ingest_due() -> int:
-    """Pull every due subscription that nobody else is pulling; returns how many."""
-    now = clock.now()
+def ingest_due(*, only: Collection[int] | None = None) -> int:
+    """Pull every due subscription that nobody else is pulling; returns how many.
+
+    `only` limits it to subscriptions with these primary keys.
+    """
+    due = FeedSubscription.objects.due(clock.now())
+    if only is not None:
+        due = due.filter(pk__in=only)
     pulled = 0
-    for subscription in FeedSubscription.objects.due(now):
-        if not _claim(subscription, now=clock.now()):
-            continue
-        pulled += 1
-        try:
-            turn = pull(subscription)
-        except Exception as error:  # noqa: BLE001  one broken feed must not stop the others
-            _note_failure(subscription, error)
-        else:
-            _note_success(subscription, turn)
+    for subscription in due:
+        if claim(subscription):
+            take_turn(subscription)
+            pulled += 1
     return pulled
 
 
-def _claim(subscription: FeedSubscription, *, now: datetime) -> bool:
+def take_turn(subscription: FeedSubscription) -> bool:
+    """Pull a claimed subscription and note on it how that went.
+
+    Returns whether there is more to pull.
+    """
+    try:
+        turn = pull(subscription)
+    except Exception as error:  # noqa: BLE001  one broken feed must not stop the others
+        _note_failure(subscription, error)
+        return False
+    _note_success(subscription, turn)
+    return not turn.is_complete
+
+
+def claim(subscription: FeedSubscription) -> bool:
     """Compare and set: of two workers one gets the subscription."""
+    now = clock.now()
     claimed_until = now + clock.wall_seconds(LEASE_S)
     claimed = FeedSubscription.objects.filter(
         pk=subscription.pk, active=True, next_poll_at=subscription.next_poll_at
@@ -100,19 +115,13 @@ def pull(subscription: FeedSubscription) -> Pulled:
 
 def _pull_from(subscription: FeedSubscription, source: str) -> Pulled:
     provider = provider_of(source)
-    key = subscription.key
     now = clock.now()
     # From the watermark and not after it: its record may have been corrected.
-    since = reads.watermark(**key._asdict()) or now - timedelta(
+    since = reads.watermark(**subscription.key._asdict()) or now - timedelta(
         minutes=subscription.backfill_minutes
     )
-    request = FetchRequest(
-        subject=key.subject,
-        kind=key.kind,
-        granularity=key.granularity,
-        start=since,
-        end=now + timedelta(seconds=1),
-        limit=provider.page_limit,
+    request = _request(
+        subscription, provider, start=since, end=now + timedelta(seconds=1)
     )
     turn = Pulled()
     until = time.monotonic() + TURN_S
@@ -139,25 +148,38 @@ def repair_gaps() -> int:
     """
     repaired = 0
     for subscription in FeedSubscription.objects.filter(active=True):
-        provider = provider_of(subscription.source)
-        for start, end in recent_gaps(subscription)[:MOST_REPAIRS]:
-            request = FetchRequest(
-                subject=subscription.subject,
-                kind=subscription.kind,
-                granularity=subscription.granularity,
-                start=start,
-                end=end,
-                limit=provider.page_limit,
-            )
-            try:
-                for page in pages(provider, request):
-                    repaired += append(as_served(page, subscription)).new
-            except FeedError as error:
-                log.warning(
-                    "feed.repair_failed", feed=str(subscription), error=str(error)
-                )
-                break
+        try:
+            repaired += _repair(subscription)
+        except FeedError as error:
+            log.warning("feed.repair_failed", feed=str(subscription), error=str(error))
     return repaired
+
+
+def _repair(subscription: FeedSubscription) -> int:
+    provider = provider_of(subscription.source)
+    repaired = 0
+    for start, end in recent_gaps(subscription)[:MOST_REPAIRS]:
+        request = _request(subscription, provider, start=start, end=end)
+        for page in pages(provider, request):
+            repaired += append(as_served(page, subscription)).new
+    return repaired
+
+
+def _request(
+    subscription: FeedSubscription,
+    provider: Provider,
+    *,
+    start: datetime,
+    end: datetime,
+) -> FetchRequest:
+    return FetchRequest(
+        subject=subscription.subject,
+        kind=subscription.kind,
+        granularity=subscription.granularity,
+        start=start,
+        end=end,
+        limit=provider.page_limit,
+    )
 
 
 def as_served(
@@ -216,3 +238,5 @@ def _update(subscription: FeedSubscription, **changes: object) -> None:
     FeedSubscription.objects.filter(
         pk=subscription.pk, next_poll_at=subscription.next_poll_at
     ).update(**changes)
+    for name, value in changes.items():
+        setattr(subscription, name, value)

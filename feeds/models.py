@@ -32,7 +32,7 @@ class FeedSubscription(models.Model):
     fallbacks = models.JSONField(
         default=list,
         blank=True,
-        help_text='Sources asked in turn when the first fails, like ["simulated"]. '
+        help_text='Sources asked in turn when the first fails, like ["pyth"]. '
         "Their records keep this feed's name and say in their meta who served them.",
     )
     poll_s = models.FloatField(default=5.0, help_text="Seconds between two pulls.")

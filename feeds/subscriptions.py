@@ -8,12 +8,13 @@ from feeds import clock
 from feeds.errors import FeedError, UnknownSourceError, UnknownSubjectError
 from feeds.models import FeedSubscription
 from feeds.providers import registry
-from feeds.records import FeedKey, check_kind, seconds
+from feeds.providers.base import check_served
+from feeds.records import FeedKey
 from feeds.tape.checks import NAME
 
 
 def check_feed(key: FeedKey, *, fallbacks: Sequence[str] = ()) -> None:
-    """Raise FeedError for a name that nothing serves."""
+    """Raise FeedError for what `key.source`, or one that stands in for it, lacks."""
     if not isinstance(fallbacks, (list, tuple)):
         raise FeedError(f"fallbacks were {fallbacks!r}; give a list of sources")
     for source in (key.source, *fallbacks):
@@ -26,8 +27,8 @@ def check_feed(key: FeedKey, *, fallbacks: Sequence[str] = ()) -> None:
         raise UnknownSubjectError(
             f"subject was {key.subject!r}; give letters, digits, '.', '_' or '-'"
         )
-    check_kind(key.kind)
-    seconds(key.granularity)
+    for source in (key.source, *fallbacks):
+        check_served(registry.create(source), key)
 
 
 def subscribe(

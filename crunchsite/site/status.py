@@ -12,8 +12,8 @@ from competitions.models import (
     Prediction,
     ScheduledPrediction,
 )
-from feeds import granularity
 from feeds.models import FeedIngestionState
+from feeds.records import span
 
 
 @dataclass(frozen=True)
@@ -97,12 +97,7 @@ def feed_at(
     )
     if newest is None:
         return None
-    return newest + closing_after(competition.feed_kind, competition.feed_granularity)
-
-
-def closing_after(kind: str, grain: str) -> timedelta:
-    """A candle is stamped with its opening; it is known when it closes."""
-    return timedelta(seconds=granularity.seconds(grain) if kind == "candle" else 0)
+    return newest + span(competition.feed_kind, competition.feed_granularity)
 
 
 def _first_scores_at(

@@ -6,10 +6,13 @@ asynchronous iterator, because streams are. Both yield the same records, and bot
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
+
+import requests
 
 from feeds import clock
 from feeds.errors import UnknownGranularityError, UnknownKindError
@@ -49,8 +52,8 @@ class Provider(Protocol):
     """A source of market data.
 
     A page holds at most `page_limit` records, ascending; one that is shorter than its
-    request's limit is the last. Failures raise ProviderError (later may help) or
-    another FeedError (it will not).
+    request's limit is the last. `granularities` is None where any length will do.
+    Failures raise ProviderError (later may help) or another FeedError (it will not).
     """
 
     @property
@@ -60,37 +63,45 @@ class Provider(Protocol):
     def kinds(self) -> tuple[str, ...]: ...
 
     @property
+    def granularities(self) -> tuple[str, ...] | None: ...
+
+    @property
     def page_limit(self) -> int: ...
 
     def list_subjects(self) -> list[Subject]: ...
 
     def fetch(self, request: FetchRequest) -> list[FeedRecord]: ...
 
-    def listen(self, feeds: Sequence[FeedKey]) -> AsyncIterator[FeedRecord]: ...
+    def listen(self, feeds: Sequence[FeedKey]) -> AsyncGenerator[FeedRecord]: ...
 
 
-def check_served(
-    request: FetchRequest | FeedKey,
-    *,
-    source: str,
-    kinds: Sequence[str],
-    granularities: Sequence[str] | None = None,
-) -> None:
-    """Refuse a kind or granularity that the source does not have, naming those it has.
-
-    Without `granularities` any length is served.
-    """
+def check_served(provider: Provider, request: FetchRequest | FeedKey) -> None:
+    """Refuse a kind or granularity that `provider` lacks, naming those it has."""
     check_kind(request.kind)
     seconds(request.granularity)
-    if request.kind not in kinds:
+    if request.kind not in provider.kinds:
         raise UnknownKindError(
-            f"kind was {request.kind!r}; {source} serves {', '.join(kinds)}"
+            f"kind was {request.kind!r}; "
+            f"{provider.name} serves {', '.join(provider.kinds)}"
         )
-    if granularities is not None and request.granularity not in granularities:
+    served = provider.granularities
+    if served is not None and request.granularity not in served:
         raise UnknownGranularityError(
             f"granularity was {request.granularity!r}; "
-            f"{source} serves {', '.join(granularities)}"
+            f"{provider.name} serves {', '.join(served)}"
         )
+
+
+def retry_after_s(response: requests.Response, *, default_s: float) -> float:
+    """Seconds of a Retry-After header, which holds a number or a date (RFC 9110)."""
+    text = response.headers.get("Retry-After", "")
+    if text.strip().isdecimal():
+        return float(text)
+    try:
+        until = parsedate_to_datetime(text)
+    except ValueError:
+        return default_s
+    return max(0.0, (until - clock.wall_now()).total_seconds())
 
 
 def step(kind: str, granularity: str) -> timedelta:
@@ -115,7 +126,7 @@ def pages(provider: Provider, request: FetchRequest) -> Iterator[list[FeedRecord
 
 async def poll(
     provider: Provider, feeds: Sequence[FeedKey], *, every_s: float = 1.0
-) -> AsyncIterator[FeedRecord]:
+) -> AsyncGenerator[FeedRecord]:
     """`listen` of a provider without streams: fetch what is new, again and again.
 
     It begins with the newest closed record.
@@ -139,6 +150,28 @@ async def poll(
                 if record.is_closed:
                     since[feed] = record.ts_event + step(feed.kind, feed.granularity)
         await asyncio.sleep(max(POLL_FLOOR_S, every_s / clock.speed()))
+
+
+async def merged(
+    *sources: AsyncGenerator[FeedRecord],
+) -> AsyncGenerator[FeedRecord]:
+    """What any of `sources` yields, as it comes; the first that fails ends all."""
+    waiting = {asyncio.ensure_future(anext(source)): source for source in sources}
+    try:
+        while waiting:
+            arrived, _ = await asyncio.wait(
+                waiting, return_when=asyncio.FIRST_COMPLETED
+            )
+            for task in arrived:
+                source = waiting.pop(task)
+                yield task.result()
+                waiting[asyncio.ensure_future(anext(source))] = source
+    finally:
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        for source in sources:
+            await source.aclose()
 
 
 def records(

@@ -5,9 +5,10 @@ exchange says so (push), so a site whose clock runs ahead never takes a candle i
 making for a closed one.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
 from typing import Any
 
 from django.conf import settings
@@ -15,7 +16,8 @@ from django.conf import settings
 from feeds import clock
 from feeds.errors import ProviderError
 from feeds.providers import binance_rest as rest
-from feeds.providers.base import FetchRequest, Subject, check_served, poll
+from feeds.providers import binance_streams
+from feeds.providers.base import FetchRequest, Subject, check_served, merged, poll
 from feeds.records import CANDLE, DEPTH, FUNDING, OHLCV, TICK, FeedKey, FeedRecord
 from feeds.records import seconds as length_of
 
@@ -24,13 +26,12 @@ GRANULARITIES = (
     *("1h", "2h", "4h", "6h", "8h", "12h", "1d"),
 )
 BOOK_LEVELS = 10
-SILENCE_S = 60.0
-QUEUE = 10_000
 
 
 class Binance:
     name = "binance"
     kinds = (CANDLE, TICK, DEPTH, FUNDING)
+    granularities = GRANULARITIES
     page_limit = 1000
 
     def __init__(self) -> None:
@@ -55,21 +56,15 @@ class Binance:
         ]
 
     def fetch(self, request: FetchRequest) -> list[FeedRecord]:
-        check_served(
-            request, source=self.name, kinds=self.kinds, granularities=GRANULARITIES
-        )
+        check_served(self, request)
         fetch = {
             CANDLE: self._candles,
             TICK: self._trades,
             DEPTH: self._depth,
             FUNDING: self._funding,
         }[request.kind]
-        try:
+        with expected_shape():
             found = fetch(request)
-        except (KeyError, IndexError, TypeError, ValueError) as error:
-            raise ProviderError(
-                f"binance answered what nobody expects: {error!r}"
-            ) from None
         return [r for r in found if request.start <= r.ts_event < request.end]
 
     def _candles(self, request: FetchRequest) -> list[FeedRecord]:
@@ -128,59 +123,37 @@ class Binance:
             FeedRecord(*request.key(self.name), _instant(row["time"]), values),
         ]
 
-    def listen(self, feeds: Sequence[FeedKey]) -> AsyncIterator[FeedRecord]:
+    def listen(self, feeds: Sequence[FeedKey]) -> AsyncGenerator[FeedRecord]:
         """Push from the streams; what has no stream, or no package, is polled."""
         for feed in feeds:
-            check_served(
-                feed, source=self.name, kinds=self.kinds, granularities=GRANULARITIES
-            )
-        try:
-            import binance  # noqa: F401
-        except ImportError:
-            return poll(self, feeds)
+            check_served(self, feed)
         streams = {stream: feed for feed in feeds if (stream := stream_of(feed))}
-        return self._listen(streams) if streams else poll(self, feeds)
+        if not (streams and find_spec("binance")):
+            return poll(self, feeds)
+        polled = [feed for feed in feeds if stream_of(feed) is None]
+        pushed = self._listen(streams)
+        return merged(pushed, poll(self, polled)) if polled else pushed
 
-    async def _listen(self, streams: dict[str, FeedKey]) -> AsyncIterator[FeedRecord]:
-        """Records of one connection; ProviderError when it breaks or falls silent.
+    async def _listen(self, streams: dict[str, FeedKey]) -> AsyncGenerator[FeedRecord]:
+        messages = binance_streams.messages(self._stream_url, list(streams))
+        async with aclosing(messages):
+            async for stream, data in messages:
+                if stream not in streams:
+                    continue
+                with expected_shape():
+                    record = streamed(streams[stream], data)
+                yield record
 
-        The caller connects anew: what was missed meanwhile must be fetched, which the
-        package's own reconnecting does not do.
-        """
-        from binance import AsyncClient, BinanceSocketManager
 
-        client = AsyncClient()
-        manager = BinanceSocketManager(client, max_queue_size=QUEUE)
-        manager.STREAM_URL = self._stream_url
-        socket = manager.multiplex_socket(list(streams))
-        socket.MAX_RECONNECTS = 0  # the caller connects anew, and fetches the gap
-        try:
-            try:
-                await asyncio.wait_for(socket.connect(), timeout=rest.TIMEOUT_S)
-            except Exception as error:  # noqa: BLE001  of many kinds, all mean: try again
-                raise ProviderError(
-                    f"binance at {self._stream_url}: {error!r}"
-                ) from None
-            while True:
-                try:
-                    message = await asyncio.wait_for(socket.recv(), timeout=SILENCE_S)
-                except TimeoutError:
-                    raise ProviderError(
-                        f"binance's stream was silent for {SILENCE_S:.0f} s"
-                    ) from None
-                if message.get("e") == "error" or "stream" not in message:
-                    raise ProviderError(
-                        f"binance's stream broke: {message.get('m') or message}"
-                    )
-                feed = streams.get(message["stream"])
-                if feed is not None:
-                    yield streamed(feed, message["data"])
-        finally:
-            # Closing the connection under it is what ends the package's read loop.
-            await asyncio.gather(
-                socket.close(), *([socket.ws.close()] if socket.ws else [])
-            )
-            await client.close_connection()
+@contextmanager
+def expected_shape() -> Iterator[None]:
+    """Turns stumbling over an answer of another shape into a ProviderError."""
+    try:
+        yield
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise ProviderError(
+            f"binance answered what nobody expects: {error!r}"
+        ) from None
 
 
 def stream_of(feed: FeedKey) -> str | None:

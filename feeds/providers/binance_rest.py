@@ -21,6 +21,7 @@ from feeds.errors import (
     ProviderSettingError,
     UnknownSubjectError,
 )
+from feeds.providers.base import retry_after_s
 
 log = structlog.get_logger(__name__)
 
@@ -31,6 +32,8 @@ WEIGHT_LIMIT = 6000
 WEIGHT_HEADER = "X-MBX-USED-WEIGHT-1M"
 SPARE_WEIGHT = 600
 DEFAULT_WAIT_S = 60.0
+# These will not change by asking again: a key, a ban, a place it does not serve.
+REFUSES_SITE = (401, 403, 451)
 
 
 @dataclass(frozen=True)
@@ -149,18 +152,18 @@ class Rest:
             )
         match response.status_code:
             case 418 | 429:
-                wait_s = float(response.headers.get("Retry-After", DEFAULT_WAIT_S))
+                wait_s = retry_after_s(response, default_s=DEFAULT_WAIT_S)
                 self._close_for(wait_s)
                 return ProviderError(
                     f"binance asks to wait {wait_s:.0f} s: {said}", retry_after_s=wait_s
                 )
-            case 401 | 403 | 451:
+            case status if status in REFUSES_SITE:
                 return ProviderSettingError(
-                    f"binance refuses this site ({response.status_code}: {said}); set "
+                    f"binance refuses this site ({status}: {said}); set "
                     "BINANCE_API_URL to an address that serves you"
                 )
-            case _:
-                return ProviderError(f"binance: {said} (HTTP {response.status_code})")
+            case status:
+                return ProviderError(f"binance: {said} (HTTP {status})")
 
 
 def _server_time(response: Any) -> float:

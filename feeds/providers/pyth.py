@@ -5,7 +5,7 @@ Pyth has no candles. A closed candle is made of the prices at its two ends, with
 """
 
 import math
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
@@ -15,7 +15,13 @@ from django.conf import settings
 
 from feeds import clock
 from feeds.errors import ProviderError, ProviderSettingError, UnknownSubjectError
-from feeds.providers.base import FetchRequest, Subject, check_served, poll
+from feeds.providers.base import (
+    FetchRequest,
+    Subject,
+    check_served,
+    poll,
+    retry_after_s,
+)
 from feeds.records import CANDLE, TICK, FeedKey, FeedRecord, seconds
 
 GRANULARITIES = ("1s", "1m", "5m", "15m", "1h")
@@ -26,6 +32,7 @@ TIMEOUT_S = 8.0
 class Pyth:
     name = "pyth"
     kinds = (CANDLE, TICK)
+    granularities = GRANULARITIES
     page_limit = 60  # a request for each candle
 
     def __init__(self) -> None:
@@ -39,9 +46,7 @@ class Pyth:
         ]
 
     def fetch(self, request: FetchRequest) -> list[FeedRecord]:
-        check_served(
-            request, source=self.name, kinds=self.kinds, granularities=GRANULARITIES
-        )
+        check_served(self, request)
         feed_id = self._id_of(request.subject)
         if request.kind == TICK:
             price, at = self._price(feed_id, "latest")
@@ -53,7 +58,7 @@ class Pyth:
             return [tick] if request.start <= tick.ts_event < request.end else []
         return self._candles(request, feed_id)
 
-    def listen(self, feeds: Sequence[FeedKey]) -> AsyncIterator[FeedRecord]:
+    def listen(self, feeds: Sequence[FeedKey]) -> AsyncGenerator[FeedRecord]:
         return poll(self, feeds)
 
     def _candles(self, request: FetchRequest, feed_id: str) -> list[FeedRecord]:
@@ -139,7 +144,7 @@ class Pyth:
                 case 429:
                     raise ProviderError(
                         "pyth asks to wait",
-                        retry_after_s=float(response.headers.get("Retry-After", 60)),
+                        retry_after_s=retry_after_s(response, default_s=60.0),
                     )
                 case code:
                     raise ProviderError(f"pyth at {self._url}: HTTP {code}")

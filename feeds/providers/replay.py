@@ -5,7 +5,7 @@ optionally symbol; a file without symbol is the first of FEED_SUBJECTS.
 """
 
 import math
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -129,6 +129,7 @@ class Replay:
 
     name = "replay"
     kinds = (CANDLE,)
+    granularities = None
     page_limit = 10_000
 
     def list_subjects(self) -> list[Subject]:
@@ -147,7 +148,7 @@ class Replay:
         ]
 
     def fetch(self, request: FetchRequest) -> list[FeedRecord]:
-        check_served(request, source=self.name, kinds=self.kinds)
+        check_served(self, request)
         path = Path(settings.ENV.feed_replay_path)
         market = load(path)
         if request.subject not in market:
@@ -174,7 +175,7 @@ class Replay:
         at = rows.pop("at")
         return records(request.key(self.name), at, rows, closed_before=now)
 
-    def listen(self, feeds: Sequence[FeedKey]) -> AsyncIterator[FeedRecord]:
+    def listen(self, feeds: Sequence[FeedKey]) -> AsyncGenerator[FeedRecord]:
         return poll(self, feeds)
 
 

@@ -10,7 +10,7 @@ one-second candles.
 
 import hashlib
 import math
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -169,6 +169,7 @@ class Simulated:
 
     name = "simulated"
     kinds = (CANDLE, TICK)
+    granularities = None
     page_limit = 10_000
 
     def list_subjects(self) -> list[Subject]:
@@ -179,7 +180,7 @@ class Simulated:
         ]
 
     def fetch(self, request: FetchRequest) -> list[FeedRecord]:
-        check_served(request, source=self.name, kinds=self.kinds)
+        check_served(self, request)
         if not request.subject:
             raise UnknownSubjectError("subject was empty; give one like BTCUSDT")
         now = clock.now()
@@ -198,7 +199,7 @@ class Simulated:
             columns = self._candles(market, first, count, length, now)
         return records(request.key(self.name), at, columns, closed_before=now)
 
-    def listen(self, feeds: Sequence[FeedKey]) -> AsyncIterator[FeedRecord]:
+    def listen(self, feeds: Sequence[FeedKey]) -> AsyncGenerator[FeedRecord]:
         return poll(self, feeds)
 
     @staticmethod

@@ -93,19 +93,25 @@ def problem(record: FeedRecord, *, newest: datetime, length_s: int) -> str | Non
     closed too early is no truth, and would carry the watermark past candles to come.
     Candles must lie on the grid of `length_s`.
     """
-    at = record.ts_event
-    if at.tzinfo is None:
-        return "no_time_zone"
-    if at > newest:
-        return "in_the_future"
-    if record.kind == CANDLE:
-        if at.microsecond or at.timestamp() % length_s:
-            return "off_the_grid"
-        if record.is_closed and (newest - at).total_seconds() < length_s:
-            return "closed_too_early"
+    if misplaced := _instant(record, newest, length_s):
+        return misplaced
     try:
         return VALUE_CHECKS[record.kind](record.values)
     except KeyError:
         return "value_missing"
     except TypeError:
         return "not_a_number"
+
+
+def _instant(record: FeedRecord, newest: datetime, length_s: int) -> str | None:
+    at = record.ts_event
+    if at.tzinfo is None:
+        return "no_time_zone"
+    if at > newest:
+        return "in_the_future"
+    if record.kind != CANDLE:
+        return None
+    if at.microsecond or at.timestamp() % length_s:
+        return "off_the_grid"
+    is_early = record.is_closed and (newest - at).total_seconds() < length_s
+    return "closed_too_early" if is_early else None

@@ -6,9 +6,12 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
+import psycopg2
 import sqlalchemy as sa
 from django.conf import settings
 from django.db import connections
+
+from feeds.errors import TapeError
 
 
 def database() -> dict[str, Any]:
@@ -48,10 +51,24 @@ def _engine(
     )
 
 
+# Raised by SQLAlchemy, or by psycopg2 when its cursor is used for COPY.
+_FAILURES = (
+    sa.exc.OperationalError,
+    sa.exc.InterfaceError,
+    psycopg2.OperationalError,
+    psycopg2.InterfaceError,
+)
+
+
 @contextmanager
 def transaction() -> Iterator[sa.Connection]:
-    with engine().begin() as connection:
-        yield connection
+    """All or nothing; raises TapeError when the database fails, not for bad SQL."""
+    try:
+        with engine().begin() as connection:
+            yield connection
+    except _FAILURES as error:
+        said = str(getattr(error, "orig", error)).strip().partition("\n")[0]
+        raise TapeError(f"the tape's database failed: {said}") from error
 
 
 def dispose() -> None:

@@ -41,6 +41,7 @@ class FakeExchange:
         self.requests = []  # (path, parameters)
         self.weight = 0
         self._refusals = []
+        self._stream_refusal = None
         self._sockets = []
         self.streams = []
         self._ready = threading.Event()
@@ -54,9 +55,15 @@ class FakeExchange:
         """Answer the next requests with an error."""
         self._refusals += [(status, headers or {}, body)] * times
 
+    def refuse_streams(self, status):
+        """Answer who wants to listen with an error, until it is None."""
+        self._stream_refusal = status
+
     def push(self, stream, data):
         """Send a message to whoever listens to the stream."""
-        text = json.dumps({"stream": stream, "data": data})
+        self.push_text(stream, json.dumps({"stream": stream, "data": data}))
+
+    def push_text(self, stream, text):
         self._run(self._send(stream, text))
 
     def push_candle(self, symbol, opened, *, interval="1s", is_closed=True, **changes):
@@ -214,6 +221,8 @@ class FakeExchange:
         )
 
     async def _stream(self, request):
+        if self._stream_refusal:
+            return web.Response(status=self._stream_refusal)
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         names = request.query["streams"].split("/")

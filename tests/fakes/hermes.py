@@ -21,16 +21,22 @@ class FakeHermes:
     def __init__(self, *, key="", now=time.time):
         self.key, self.now = key, now
         self.requests = []
-        self.status = 200
+        self._refusals = []
+
+    def refuse(self, status, *, headers=None):
+        """Answer the next request with an error."""
+        self._refusals.append((status, headers or {}))
 
     def __enter__(self):
         fake = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
-                status, body = fake.answer(self.path, self.headers)
+                status, body, headers = fake.answer(self.path, self.headers)
                 data = json.dumps(body).encode()
                 self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
                 self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
                 self.wfile.write(data)
@@ -53,14 +59,15 @@ class FakeHermes:
         parts = urlsplit(address)
         self.requests.append(parts.path)
         if self.key and headers.get("Authorization") != f"Bearer {self.key}":
-            return 401, {"error": "unauthorized"}
-        if self.status != 200:
-            return self.status, {}
+            return 401, {"error": "unauthorized"}, {}
+        if self._refusals:
+            status, more = self._refusals.pop(0)
+            return status, {}, more
         if parts.path == "/v2/price_feeds":
             attributes = {"base": "BTC", "quote_currency": "USD"}
-            return 200, [{"id": f"0x{BTC.upper()}", "attributes": attributes}]
+            return 200, [{"id": f"0x{BTC.upper()}", "attributes": attributes}], {}
         at = parts.path.rsplit("/", 1)[1]
         second = int(self.now()) if at == "latest" else int(at)
         (wanted,) = parse_qs(parts.query)["ids[]"]
         price = {"price": str(price_at(second)), "expo": -2, "publish_time": second}
-        return 200, {"parsed": [{"id": wanted, "price": price}]}
+        return 200, {"parsed": [{"id": wanted, "price": price}]}, {}

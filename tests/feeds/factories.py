@@ -1,8 +1,12 @@
-"""Records for the tests of this app."""
+"""Records for the tests of this app, and a tape that is in trouble."""
 
+from contextlib import contextmanager
 from datetime import timedelta
 
+import sqlalchemy as sa
+
 from feeds.records import FeedRecord
+from feeds.tape.engine import transaction
 from tests.conftest import NOW
 
 FEED = {
@@ -29,3 +33,38 @@ def candle(minute=0, price=100.0, *, is_closed=True, at=None, **changes):
         values=values,
         is_closed=is_closed,
     )
+
+
+@contextmanager
+def full_disk(*, after_rows=0):
+    """PostgreSQL's own error for a full disk at the insert of the tape's next rows.
+
+    `after_rows` records fit before.
+    """
+    with transaction() as connection:
+        connection.execute(
+            sa.text(f"""
+                CREATE SEQUENCE tape.disk_space START {after_rows} INCREMENT -1
+                    MINVALUE -2000000000 MAXVALUE 2000000000;
+                CREATE FUNCTION tape.full_disk() RETURNS trigger LANGUAGE plpgsql AS $$
+                BEGIN
+                    IF nextval('tape.disk_space') <= 0 THEN
+                        RAISE EXCEPTION 'could not extend file: No space left on device'
+                        USING ERRCODE = 'disk_full';
+                    END IF;
+                    RETURN NEW;
+                END $$;
+                CREATE TRIGGER full_disk BEFORE INSERT ON tape.feed_records
+                    FOR EACH ROW EXECUTE FUNCTION tape.full_disk();
+            """)
+        )
+    try:
+        yield
+    finally:
+        with transaction() as connection:
+            connection.execute(
+                sa.text(
+                    "DROP FUNCTION tape.full_disk CASCADE; "
+                    "DROP SEQUENCE tape.disk_space"
+                )
+            )

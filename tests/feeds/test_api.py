@@ -6,6 +6,7 @@ from django.contrib.auth.models import User
 
 from feeds import parquet
 from feeds.models import BackfillJob
+from feeds.tape import engine
 from feeds.tape.writes import append
 from tests.conftest import NOW
 from tests.feeds.factories import FEED, candle
@@ -126,6 +127,31 @@ def test_a_backfill_is_started_once(operator, monkeypatch):
     assert cancelled.json()["status"] == "cancelled"
     again = operator.post(f"/reports/backfill/jobs/{job['id']}/cancel")
     assert (again.status_code, again.json()["code"]) == (409, "backfill_over")
+
+
+def test_the_same_request_takes_up_what_failed(operator, monkeypatch):
+    monkeypatch.setattr(
+        "feeds.tasks.run_backfill_job.delay_on_commit", lambda job: None
+    )
+    job = post(operator).json()["id"]
+    cursor = NOW - timedelta(minutes=90)
+    BackfillJob.objects.update(status="failed", error="no disk", cursor_at=cursor)
+    again = post(operator)
+    assert again.status_code == 201
+    assert (again.json()["id"], again.json()["status"]) == (job, "pending")
+    assert again.json()["progress_pct"] == 50.0
+    assert BackfillJob.objects.count() == 1
+
+
+def test_a_tape_that_is_away_is_said_in_one_line(client, monkeypatch):
+    elsewhere = {**engine.database(), "HOST": "127.0.0.1", "PORT": "1"}
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "database", lambda: elsewhere)
+        answer = client.get("/reports/feeds")
+    assert answer.status_code == 503
+    assert answer.json()["code"] == "tape_failed"
+    assert answer.json()["detail"].startswith("the tape's database failed: connection")
+    assert "\n" not in answer.json()["detail"]
 
 
 @pytest.mark.parametrize(

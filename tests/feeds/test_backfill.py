@@ -8,14 +8,14 @@ import sqlalchemy as sa
 from django.core.management import CommandError, call_command
 
 from feeds import backfill, tasks
-from feeds.errors import BadRangeError, FeedError, ProviderError
+from feeds.errors import BadRangeError, FeedError, ProviderError, TapeError
 from feeds.models import BackfillJob
 from feeds.providers.simulated import Simulated
 from feeds.records import FeedKey
 from feeds.tape import reads
 from feeds.tape.engine import transaction
 from tests.conftest import NOW
-from tests.feeds.factories import FEED
+from tests.feeds.factories import FEED, full_disk
 
 pytestmark = pytest.mark.usefixtures("tape", "frozen_clock")
 
@@ -179,10 +179,36 @@ def test_a_failure_is_recorded_and_the_job_can_be_resumed(monkeypatch, each_page
     job.refresh_from_db()
     assert job.status == "failed"
     assert "No space left" in job.error
-    again = backfill.start_or_resume(key=KEY, **SPAN, sink="tape")
-    assert again.pk == job.pk
-    backfill.run(job_id=again.pk)
+    assert start().pk == job.pk
+    backfill.run(job_id=job.pk)
     assert count() == MINUTES
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_full_disk_under_the_tape_leaves_what_was_safe_and_can_be_resumed(each_page):
+    job = start()
+    with full_disk(after_rows=120), pytest.raises(TapeError, match="No space left"):
+        backfill.run(job_id=job.pk)
+    job.refresh_from_db()
+    assert job.status == "failed"
+    assert job.error == (
+        "the tape's database failed: could not extend file: No space left on device"
+    )
+    assert (count(), job.records_written) == (100, 100)  # two pages, nothing of a third
+    assert start().pk == job.pk
+    backfill.run(job_id=job.pk)
+    job.refresh_from_db()
+    assert (count(), job.records_written, job.error) == (MINUTES, MINUTES, "")
+
+
+def test_a_running_job_is_taken_over_by_the_same_command_alone():
+    job = start()
+    held = backfill._claim(job.pk)
+    with pytest.raises(backfill.BackfillActiveError):
+        start()
+    assert start(take_over=True).pk == job.pk
+    with pytest.raises(backfill._LostError):
+        backfill._save(held, pages_fetched=1)
 
 
 def test_a_turn_ends_and_the_next_goes_on(each_page):
@@ -244,10 +270,11 @@ def test_history_beyond_retention_may_go_into_files():
         {"kind": "rumour"},
         {"kind": "depth"},
         {"granularity": "soon"},
+        {"source": "binance", "granularity": "7s"},
     ],
 )
 def test_unknown_feeds_are_refused(changes):
-    with pytest.raises(FeedError, match=f"was '{next(iter(changes.values()))}'"):
+    with pytest.raises(FeedError, match=f"was '{list(changes.values())[-1]}'"):
         backfill.start(key=KEY._replace(**changes), **SPAN)
 
 
@@ -255,6 +282,12 @@ def test_the_command_refuses_in_one_line():
     with pytest.raises(CommandError, match="'nyse'; the known sources are"):
         call_command(
             "backfill", source="nyse", subject="A", start="2026-01-01", end="2026-01-02"
+        )
+    with pytest.raises(CommandError, match="page size was 0; give at least 1"):
+        call_command(
+            "backfill",
+            *("--source=simulated", "--subject=A", "--page-size=0"),
+            *("--from=2026-02-01", "--to=2026-02-02"),
         )
     with pytest.raises(CommandError, match="--from was 'soon'"):
         call_command(

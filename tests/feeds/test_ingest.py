@@ -15,11 +15,12 @@ from feeds.errors import (
 )
 from feeds.models import FeedSubscription
 from feeds.providers.simulated import Simulated
-from feeds.subscriptions import subscribe
+from feeds.records import FeedKey
+from feeds.subscriptions import check_feed, subscribe
 from feeds.tape import reads
 from feeds.tape.engine import transaction
 from tests.conftest import NOW
-from tests.feeds.factories import FEED
+from tests.feeds.factories import FEED, full_disk
 
 pytestmark = pytest.mark.usefixtures("tape")
 
@@ -63,6 +64,15 @@ def test_an_unknown_feed_is_refused(frozen_clock):
         with pytest.raises(FeedError, match=f"was {next(iter(bad.values()))!r}"):
             subscribe(**{**FEED, **bad})
     assert not FeedSubscription.objects.exists()
+
+
+def test_a_feed_that_its_source_does_not_serve_is_refused(frozen_clock):
+    with pytest.raises(FeedError, match="'7s'; binance serves 1s, 1m"):
+        subscribe(**{**FEED, "source": "binance", "granularity": "7s"})
+    with pytest.raises(FeedError, match="'depth'; pyth serves candle, tick"):
+        check_feed(
+            FeedKey("binance", "BTCUSDT", "depth", "1s"), fallbacks=["binance", "pyth"]
+        )
 
 
 def test_the_admin_checks_a_feed_as_the_service_does(subscription):
@@ -190,6 +200,19 @@ def test_when_every_source_fails_each_is_quoted(subscription, broken, monkeypatc
     assert "down" in subscription.last_error
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_full_disk_is_no_reason_to_ask_another_source(subscription):
+    FeedSubscription.objects.update(fallbacks=["simulated"])
+    with full_disk():
+        ingest.ingest_due()
+    subscription.refresh_from_db()
+    assert subscription.last_error == (
+        "the tape's database failed: could not extend file: No space left on device"
+    )
+    assert subscription.serving_source == ""
+    assert (count(), reads.watermark(**FEED)) == (0, None)
+
+
 def test_a_long_catch_up_is_due_again_at_once(subscription, monkeypatch):
     monkeypatch.setattr(Simulated, "page_limit", 50)
     monkeypatch.setattr(ingest, "TURN_S", -1.0)
@@ -200,7 +223,7 @@ def test_a_long_catch_up_is_due_again_at_once(subscription, monkeypatch):
 
 
 def test_a_dead_workers_claim_runs_out(subscription, at):
-    assert ingest._claim(subscription, now=NOW)
+    assert ingest.claim(subscription)
     with at(NOW + timedelta(seconds=59)):
         assert ingest.ingest_due() == 0
     with at(NOW + timedelta(seconds=60)):

@@ -18,6 +18,7 @@ from feeds.subscriptions import subscribe
 from feeds.tape import reads
 from feeds.tape.engine import transaction
 from tests.fakes.exchange import FakeExchange
+from tests.feeds.factories import full_disk
 
 pytestmark = [pytest.mark.usefixtures("tape"), pytest.mark.django_db(transaction=True)]
 
@@ -166,3 +167,69 @@ def test_sigterm_ends_the_command_in_good_order(exchange):
         **FEED, at=datetime.fromtimestamp(opened + 1, UTC), limit=1
     )
     assert newest[0].values["volume"] == 4242.0
+
+
+def test_a_feed_that_cannot_be_filled_stops_no_other(exchange, monkeypatch):
+    monkeypatch.setattr(listen, "FIRST_RECORD_S", 0.2)
+    subscribe(**{**FEED, "subject": "NOSUCH"})
+    subscribe(**FEED)
+    with Listener():
+        wait_for(lambda: len(opened_at()) >= 25)
+        opened = int(time.time()) - 1
+        exchange.push_candle("BTCUSDT", opened)
+        wait_for(lambda: opened in opened_at())
+    broken, good = FeedSubscription.objects.order_by("-subject")
+    assert "'NOSUCH'" in broken.last_error
+    assert good.last_error == ""
+    assert len(exchange.streams) == 1
+
+
+def test_while_the_stream_is_away_a_fallback_is_pulled(exchange, monkeypatch):
+    monkeypatch.setattr(listen, "FIRST_BACKOFF_S", 30.0)
+    subscription = subscribe(**FEED)
+    FeedSubscription.objects.update(fallbacks=["simulated"], poll_s=0.1)
+    exchange.refuse_streams(503)
+    exchange.refuse(503, times=10_000)
+    with Listener():
+        wait_for(lambda: len(opened_at()) >= 50)
+    subscription.refresh_from_db()
+    assert subscription.serving_source == "simulated"
+    assert "503" in subscription.last_error
+    served = reads.newest_closed(**FEED, at=datetime.now(UTC), limit=1)
+    assert served[0].meta == {"served_by": "simulated"}
+
+
+def test_subscriptions_that_come_and_go_are_followed(exchange, monkeypatch):
+    monkeypatch.setattr(listen, "REFRESH_EVERY_S", 0.2)
+    monkeypatch.setattr(listen, "FIRST_RECORD_S", 0.2)
+    subscribe(**FEED)
+    with Listener():
+        exchange.wait_for_listener()
+        subscribe(**{**FEED, "subject": "ETHUSDT"})
+        wait_for(lambda: len(exchange.streams) == 2)
+        assert sorted(exchange.streams[1]) == ["btcusdt@kline_1s", "ethusdt@kline_1s"]
+        FeedSubscription.objects.filter(subject="BTCUSDT").update(active=False)
+        wait_for(lambda: len(exchange.streams) == 3)
+        assert exchange.streams[2] == ["ethusdt@kline_1s"]
+
+
+def test_an_outage_of_the_tape_is_outlived(exchange, monkeypatch):
+    monkeypatch.setattr(listen, "FIRST_BACKOFF_S", 0.5)
+    monkeypatch.setattr(listen, "FIRST_RECORD_S", 0.2)
+    subscribe(**FEED)
+    with Listener():
+        exchange.wait_for_listener()
+        wait_for(lambda: len(opened_at()) >= 25)
+        lost = int(time.time()) - 1
+        with full_disk():
+            exchange.push_candle("BTCUSDT", lost)
+            wait_for(lambda: "No space" in FeedSubscription.objects.get().last_error)
+        wait_for(lambda: lost in opened_at())
+        exchange.wait_for_listener()
+        exchange.push_candle("BTCUSDT", lost, v="777.0")
+        wait_for(lambda: newest_of(lost).values["volume"] == 777.0)
+
+
+def newest_of(opened):
+    at = datetime.fromtimestamp(opened + 1, UTC)
+    return reads.newest_closed(**FEED, at=at, limit=1)[0]

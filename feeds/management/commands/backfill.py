@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from feeds import backfill, clock
-from feeds.errors import FeedError
+from feeds.errors import OperatorError
 from feeds.models import BackfillJob
 from feeds.records import FeedKey
 
@@ -40,15 +40,16 @@ class Command(BaseCommand):
                 key = FeedKey(
                     options["source"], subject, options["kind"], options["granularity"]
                 )
-                job = backfill.start_or_resume(
+                job = backfill.start(
                     key=key,
                     start_at=start_at,
                     end_at=end_at,
                     sink=options["sink"],
                     page_size=options["page_size"],
+                    take_over=True,
                 )
                 self._run(job)
-        except (FeedError, ImproperlyConfigured, OSError) as error:
+        except (OperatorError, ImproperlyConfigured, OSError) as error:
             raise CommandError(str(error)) from None
 
     def _run(self, job: BackfillJob) -> None:

@@ -3,7 +3,9 @@
 import asyncio
 import sys
 import time
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
+from email.utils import formatdate
 
 import polars as pl
 import pytest
@@ -16,7 +18,7 @@ from feeds.errors import (
     UnknownKindError,
     UnknownSubjectError,
 )
-from feeds.providers import registry
+from feeds.providers import binance_streams, registry
 from feeds.providers.base import FetchRequest, pages
 from feeds.records import KINDS, FeedKey
 from feeds.tape import checks
@@ -45,7 +47,12 @@ class Site:
         return self.provider.fetch(FetchRequest(**{**request, **changes}))
 
 
-@pytest.fixture(params=["simulated", "replay", "binance", "binance-http", "pyth"])
+WITH_SERVER = ["binance", "binance-http", "pyth"]
+ALL = ["simulated", "replay", *WITH_SERVER]
+POLLED = [name for name in ALL if name != "binance"]  # whose streams are b12 and on
+
+
+@pytest.fixture(params=ALL)
 def site(request, env, at, tmp_path, monkeypatch):
     name = request.param.removesuffix("-http")
     with at(NOW + HALF):
@@ -138,9 +145,8 @@ def test_a8_the_same_question_has_the_same_answer(site):
     assert site.ask() == site.ask()
 
 
+@pytest.mark.parametrize("site", POLLED, indirect=True)
 def test_a9_listening_yields_what_fetching_does_and_ends(site):
-    if site.provider.name == "binance":
-        pytest.skip("its streams have tests of their own")
     feed = FeedKey(site.provider.name, site.subject, "candle", "1m")
 
     async def first():
@@ -153,9 +159,8 @@ def test_a9_listening_yields_what_fetching_does_and_ends(site):
     assert record in site.ask()
 
 
+@pytest.mark.parametrize("site", WITH_SERVER, indirect=True)
 def test_a10_a_server_that_is_away_is_a_provider_error(site):
-    if site.server is None:
-        pytest.skip("it has no server")
     site.server.__exit__(None, None, None)
     try:
         with pytest.raises(ProviderError, match=r"127\.0\.0\.1"):
@@ -164,16 +169,36 @@ def test_a10_a_server_that_is_away_is_a_provider_error(site):
         site.server.__enter__()
 
 
+@pytest.mark.parametrize("site", WITH_SERVER, indirect=True)
 def test_a11_a_server_in_trouble_is_a_provider_error(site):
-    if site.server is None:
-        pytest.skip("it has no server")
     site.ask()
-    if site.provider.name == "pyth":
-        site.server.status = 503
-    else:
-        site.server.refuse(503)
+    site.server.refuse(503)
     with pytest.raises(ProviderError, match="503"):
         site.ask()
+
+
+@pytest.mark.parametrize("site", WITH_SERVER, indirect=True)
+@pytest.mark.parametrize(
+    ("header", "wait_s"),
+    [({"Retry-After": "7"}, 7), ({"Retry-After": "soon"}, 60), ({}, 60)],
+    ids=["seconds", "nonsense", "nothing"],
+)
+def test_a12_it_says_how_long_to_wait(site, header, wait_s):
+    site.ask()
+    site.server.refuse(429, headers=header)
+    with pytest.raises(ProviderError) as caught:
+        site.ask()
+    assert caught.value.retry_after_s == wait_s
+
+
+@pytest.mark.parametrize("site", WITH_SERVER, indirect=True)
+def test_a13_it_may_say_so_with_a_date(site):
+    site.ask()
+    until = formatdate(time.time() + 900, usegmt=True)
+    site.server.refuse(429, headers={"Retry-After": until})
+    with pytest.raises(ProviderError) as caught:
+        site.ask()
+    assert 880 < caught.value.retry_after_s <= 900
 
 
 # --- Binance
@@ -217,8 +242,9 @@ def test_b1_the_package_and_plain_https_give_identical_records(env, at, monkeypa
     assert all(answers[0])
 
 
+@pytest.mark.parametrize("exchange", ["package"], indirect=True)
 def test_b2_a_package_that_trips_is_passed_over(exchange, monkeypatch):
-    client = pytest.importorskip("binance.client")
+    from binance import client
 
     def trips(*_, **__):
         raise RuntimeError("a bug of the package")
@@ -359,10 +385,7 @@ def test_b13_trades_and_books_are_pushed_too(stream):
         )
         server.push("btcusdt@depth10", {"bids": [["1", "1"]], "asks": [["2", "1"]]})
 
-    feeds = [
-        FeedKey("binance", "BTCUSDT", kind, "1s")
-        for kind in ("tick", "depth", "funding")
-    ]
+    feeds = [FeedKey("binance", "BTCUSDT", kind, "1s") for kind in ("tick", "depth")]
     tick, book = listened(server, provider, feeds, act, count=2)
     assert tick.values == {"price": 5.0, "quantity": 1.0}
     assert tick.ts_event.microsecond == 7
@@ -380,6 +403,75 @@ def test_b14_a_cut_stream_is_an_error_for_the_supervisor(stream):
     feed = FeedKey("binance", "BTCUSDT", "candle", "1s")
     with pytest.raises(ProviderError, match="stream broke"):
         listened(server, provider, [feed], act, count=1)
+
+
+def test_b15_what_has_no_stream_is_polled_beside_those_that_have(stream):
+    server, provider = stream
+
+    def act():
+        server.wait_for_listener()
+        server.push(
+            "btcusdt@aggTrade", {"a": 7, "p": "5.0", "q": "1.0", "T": 1_700_000_000_000}
+        )
+
+    feeds = [FeedKey("binance", "BTCUSDT", kind, "1s") for kind in ("tick", "funding")]
+    found = listened(server, provider, feeds, act, count=2)
+    assert {record.kind for record in found} == {"tick", "funding"}
+    assert server.streams == [["btcusdt@aggTrade"]]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"stream": "btcusdt@kline_1s", "data": {"k": {"t": "noon"}}}',
+        '{"stream": "btcusdt@kline_1s", "data": ["no", "candle"]}',
+        '["neither"]',
+        "no JSON",
+    ],
+)
+def test_b16_a_message_that_makes_no_sense_is_a_provider_error(stream, text):
+    server, provider = stream
+
+    def act():
+        server.wait_for_listener()
+        server.push_text("btcusdt@kline_1s", text)
+
+    feed = FeedKey("binance", "BTCUSDT", "candle", "1s")
+    with pytest.raises(ProviderError, match=r"nobody expects|broke"):
+        listened(server, provider, [feed], act, count=1)
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [(451, ProviderSettingError), (503, ProviderError)]
+)
+def test_b17_a_stream_that_is_refused_says_whether_to_ask_again(stream, status, error):
+    server, provider = stream
+    server.refuse_streams(status)
+    feed = FeedKey("binance", "BTCUSDT", "candle", "1s")
+    with pytest.raises(error) as caught:
+        listened(server, provider, [feed], lambda: None, count=1)
+    assert type(caught.value) is error
+    assert str(status) in str(caught.value)
+
+
+def test_b18_a_reader_that_falls_too_far_behind_is_told(stream, monkeypatch):
+    server, provider = stream
+    monkeypatch.setattr(binance_streams, "QUEUE", 3)
+
+    async def run():
+        feed = FeedKey("binance", "BTCUSDT", "candle", "1s")
+        async with aclosing(provider.listen([feed])) as records:
+            first = asyncio.ensure_future(anext(records))
+            await asyncio.to_thread(server.wait_for_listener)
+            for opened in range(1_700_000_000, 1_700_000_009):
+                await asyncio.to_thread(server.push_candle, "BTCUSDT", opened)
+            await first
+            await asyncio.sleep(0.2)
+            async for _ in records:
+                pass
+
+    with pytest.raises(ProviderError, match="broke"):
+        asyncio.run(asyncio.wait_for(run(), 20))
 
 
 # --- Pyth
