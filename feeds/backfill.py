@@ -103,7 +103,8 @@ def _check(
             f"it is {now:%Y-%m-%dT%H:%M:%SZ}"
         )
     oldest = retention.oldest_kept(now)
-    if sink != Sink.PARQUET and start_at < oldest:
+    goes = sink != Sink.PARQUET and not retention.is_kept(key.kind, key.granularity)
+    if goes and start_at < oldest:
         raise BadRangeError(
             f"from was {start_at:%Y-%m-%dT%H:%M:%SZ}, but the tape keeps records since "
             f"{oldest:%Y-%m-%dT%H:%M:%SZ}; raise FEED_RECORD_TTL_DAYS, or backfill "

@@ -6,17 +6,22 @@ import sqlalchemy as sa
 import structlog
 from django.conf import settings
 
-from feeds.records import FeedRecord
+from feeds.records import CANDLE, FeedRecord, seconds
 from feeds.tape import partitions
 from feeds.tape.engine import engine, transaction
-from feeds.tape.tables import feed_records
+from feeds.tape.tables import feed_ingestion_state, feed_records
 
 log = structlog.get_logger(__name__)
 
 
+# Candles of this length and longer stay for good: they are few, and the live pool
+# looks back for years.
+DAY_S = 86_400
 _DELETE = """
     WITH gone AS (
-        DELETE FROM tape.feed_records WHERE ts_event < :limit
+        DELETE FROM tape.feed_records
+        WHERE ts_event >= :month AND ts_event < :limit
+          AND NOT (kind = 'candle' AND granularity = ANY(cast(:keep AS text[])))
         RETURNING source, subject, kind, granularity
     )
     UPDATE tape.feed_ingestion_state AS state
@@ -30,7 +35,13 @@ _DELETE = """
 """
 
 
+def is_kept(kind: str, granularity: str) -> bool:
+    """Whether retention passes a feed by."""
+    return kind == CANDLE and seconds(granularity) >= DAY_S
+
+
 def oldest_kept(now: datetime) -> datetime:
+    """How far back the tape keeps the feeds that retention does not pass by."""
     return now - timedelta(days=settings.ENV.feed_record_ttl_days)
 
 
@@ -52,26 +63,38 @@ def prune(*, now: datetime) -> list[date]:
     The month it lies in loses its older rows one by one. With FEED_PRUNE_EXPORT all of
     them are in Parquet files before they go.
     """
-    limit = oldest_kept(now)
+    limit, keep = oldest_kept(now), _kept_granularities()
     if settings.ENV.feed_prune_export:
-        _export(before=limit)
-    dropped = []
-    for partition in partitions.existing():
-        if partitions.next_month(partition.month) <= partitions.month_of(limit):
-            partitions.drop(partition.month)
-            dropped.append(partition.month)
+        _export(before=limit, keep=keep)
+    month = partitions.month_of(limit)
+    dropped = [
+        partition.month
+        for partition in partitions.existing()
+        if partition.month < month and partitions.drop(partition.month, keep=keep)
+    ]
     with transaction() as connection:
-        connection.execute(sa.text(_DELETE), {"limit": limit})
+        connection.execute(
+            sa.text(_DELETE), {"month": month, "limit": limit, "keep": keep}
+        )
     return dropped
 
 
-def _export(*, before: datetime) -> None:
+def _kept_granularities() -> list[str]:
+    state = feed_ingestion_state.c
+    with transaction() as connection:
+        found = connection.scalars(sa.select(state.granularity).distinct()).all()
+    return [granularity for granularity in found if is_kept(CANDLE, granularity)]
+
+
+def _export(*, before: datetime, keep: list[str]) -> None:
     from feeds import parquet
 
+    record = feed_records.c
+    is_kept = sa.and_(record.kind == CANDLE, record.granularity.in_(keep))
     with engine().connect().execution_options(yield_per=20_000) as connection:
         rows = connection.execute(
             sa.select(feed_records)
-            .where(feed_records.c.ts_event < before, feed_records.c.is_closed)
+            .where(record.ts_event < before, record.is_closed, sa.not_(is_kept))
             .order_by(*feed_records.primary_key.columns)
         )
         for part in rows.partitions():

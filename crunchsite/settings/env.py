@@ -95,7 +95,10 @@ class Env(BaseSettings):
         120, "Newest closed candles shown to the models.", ge=1
     )
     feed_record_ttl_days: int = setting(
-        90, "Retention of the tape by event time, in days.", ge=1
+        90,
+        "Days that the tape keeps records, by event time. "
+        "Candles of a day or longer stay for good.",
+        ge=1,
     )
     feed_replay_path: str = setting(
         "", "Parquet or CSV file of candles for FEED_SOURCE=replay."

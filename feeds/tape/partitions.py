@@ -1,9 +1,10 @@
 """Monthly partitions of the tape: made ahead, dropped by event time."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -15,6 +16,17 @@ DEFAULT = "feed_records_default"
 _MONTH = re.compile(r"feed_records_y(\d{4})m(\d{2})")
 # Two processes must not create the same month at once.
 _LOCK = 7_405_001
+_KEPT = "kind = 'candle' AND granularity = ANY(cast(:keep AS text[]))"
+_COUNT_OFF = f"""
+    UPDATE {SCHEMA}.feed_ingestion_state AS state
+    SET record_count = record_count - lost.records FROM (
+        SELECT source, subject, kind, granularity, count(*) AS records
+        FROM {SCHEMA}.{{name}} WHERE NOT ({_KEPT})
+        GROUP BY source, subject, kind, granularity
+    ) AS lost
+    WHERE (state.source, state.subject, state.kind, state.granularity)
+        = (lost.source, lost.subject, lost.kind, lost.granularity)
+"""
 
 
 @dataclass(frozen=True)
@@ -106,20 +118,31 @@ def rows_in_default() -> int:
     return int(count or 0)
 
 
-def drop(month: date) -> None:
-    """Drop a month, and take its records off its feeds' counts."""
-    name = f"{SCHEMA}.{name_of(month)}"
+def drop(month: date, *, keep: Sequence[str] = ()) -> bool:
+    """Drop a month but for its candles of the granularities in `keep`.
+
+    What goes is taken off its feeds' counts. Returns whether anything did.
+    """
+    name = name_of(month)
+    old = f"{SCHEMA}.{name}_gone"
+
     with transaction() as connection:
-        connection.execute(sa.text("SET LOCAL lock_timeout = '5s'"))
-        connection.execute(sa.text(f"LOCK TABLE {name} IN ACCESS EXCLUSIVE MODE"))
-        connection.execute(
-            sa.text(
-                f"UPDATE {SCHEMA}.feed_ingestion_state AS state "
-                "SET record_count = record_count - lost.records FROM ("
-                "SELECT source, subject, kind, granularity, count(*) AS records "
-                f"FROM {name} GROUP BY source, subject, kind, granularity) AS lost "
-                "WHERE (state.source, state.subject, state.kind, state.granularity) "
-                "= (lost.source, lost.subject, lost.kind, lost.granularity)"
-            )
-        )
-        connection.execute(sa.text(f"DROP TABLE {name}"))
+
+        def run(statement: str) -> Any:
+            return connection.execute(sa.text(statement), {"keep": list(keep)})
+
+        is_going, is_staying = run(
+            f"SELECT bool_or(NOT ({_KEPT})), bool_or({_KEPT}) FROM {SCHEMA}.{name}"
+        ).one()
+        if is_staying and not is_going:
+            return False
+        run("SET LOCAL lock_timeout = '5s'")
+        run(f"LOCK TABLE {SCHEMA}.{name} IN ACCESS EXCLUSIVE MODE")
+        run(_COUNT_OFF.format(name=name))
+        run(f"ALTER TABLE {SCHEMA}.{PARENT} DETACH PARTITION {SCHEMA}.{name}")
+        run(f"ALTER TABLE {SCHEMA}.{name} RENAME TO {name}_gone")
+        if is_staying:
+            ensure(connection, [month])
+            run(f"INSERT INTO {SCHEMA}.{name} SELECT * FROM {old} WHERE {_KEPT}")
+        run(f"DROP TABLE {old}")
+    return True

@@ -258,6 +258,14 @@ def test_ranges_without_sense_are_refused(changes, message):
     assert not BackfillJob.objects.exists()
 
 
+def test_days_are_kept_for_good_and_may_come_from_any_past():
+    key = KEY._replace(granularity="1d")
+    past = {"start_at": NOW - timedelta(days=999), "end_at": NOW - timedelta(days=2)}
+    job = backfill.start(key=key, **past, sink="tape")
+    backfill.run(job_id=job.pk)
+    assert count() == 997
+
+
 def test_history_beyond_retention_may_go_into_files():
     assert start("parquet", start_at=NOW - timedelta(days=91)).pk
 

@@ -1,5 +1,5 @@
 import io
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pyarrow.parquet as pq
 import pytest
@@ -73,3 +73,36 @@ def test_pruned_records_may_be_kept_in_files(env, tmp_path, export):
     assert len(files) == export
     if export:
         assert pq.read_table(files[0]).num_rows == 5
+
+
+@pytest.mark.parametrize("export", [False, True])
+def test_candles_of_a_day_outlive_retention(env, tmp_path, export):
+    env(backfill_data_dir=tmp_path, feed_prune_export=export)
+    day = datetime(2025, 9, 1, tzinfo=UTC)
+    daily = [candle(granularity="1d", at=day + timedelta(days=i)) for i in range(3)]
+    fine = [candle(at=day + timedelta(minutes=i)) for i in range(5)]
+    append(
+        [*daily, *fine, candle(granularity="1d", at=datetime(2020, 1, 1, tzinfo=UTC))]
+    )
+    assert "dropped 2025-09" in tape("prune")[0]
+    assert [(s.granularity, s.record_count) for s in health.summaries()] == [
+        ("1d", 4),
+        ("1m", 0),
+    ]
+    assert len(list(tmp_path.rglob("1d/*.parquet"))) == 0
+    assert len(list(tmp_path.rglob("1m/*.parquet"))) == export
+    assert "dropped" not in tape("prune")[0]
+    append(fine[:1])  # it comes late, and goes by its own time
+    assert "dropped 2025-09" in tape("prune")[0]
+    assert append(daily).unchanged == 3
+
+
+def test_the_month_that_retention_lies_in_loses_its_older_records_alone():
+    limit = NOW - timedelta(days=90)
+    ages = [limit - timedelta(minutes=1), limit, limit + timedelta(minutes=1)]
+    append([candle(at=at) for at in ages])
+    append([candle(granularity="1d", at=datetime(2025, 12, 1, tzinfo=UTC))])
+    assert "dropped 2025-12" not in tape("prune")[0]
+    day, minute = health.summaries()
+    assert (day.record_count, minute.record_count) == (1, 2)
+    assert minute.oldest_ts == limit

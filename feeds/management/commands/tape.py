@@ -71,4 +71,7 @@ class Command(BaseCommand):
         now = clock.now()
         for month in retention.prune(now=now):
             self.stdout.write(f"dropped {month:%Y-%m}")
-        self.stdout.write(f"kept since {retention.oldest_kept(now):%F %T}")
+        self.stdout.write(
+            f"kept since {retention.oldest_kept(now):%F %T}; "
+            "candles of a day or longer from the beginning"
+        )
