@@ -33,6 +33,7 @@ def main() -> int:
     django.setup()
     from django.core.management import call_command
 
+    from crunchsite.celery import spare_the_collector
     from crunchsite.stack.postgres import Postgres
 
     modules = _modules()
@@ -42,6 +43,7 @@ def main() -> int:
     server.start()
     try:
         call_command("migrate", verbosity=0)
+        spare_the_collector()
         result = modules[args.name].run(args)
     finally:
         server.stop()

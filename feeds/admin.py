@@ -7,6 +7,7 @@ from django.contrib.admin.models import CHANGE
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.text import Truncator
 from unfold.admin import ModelAdmin
 
 from feeds import audit, backfill, clock, health, ingest
@@ -17,10 +18,7 @@ from feeds.models import BackfillJob, FeedSubscription
 @admin.register(FeedSubscription)
 class FeedSubscriptionAdmin(ModelAdmin):
     show_full_result_count = False
-    list_display = (
-        *("__str__", "active", "age", "lag", "missing", "serving_source"),
-        *("consecutive_errors", "last_error", "last_polled_at", "next_poll_at"),
-    )
+    list_display = ("__str__", "active", "state", "age", "lag", "missing", "trouble")
     list_filter = ("active", "source", "kind", "granularity")
     search_fields = ("source", "subject", "last_error")
     readonly_fields = (
@@ -38,7 +36,22 @@ class FeedSubscriptionAdmin(ModelAdmin):
             subscription.health = found.get(subscription.pk)
         return changelist
 
-    @admin.display(description="age of the newest record")
+    @admin.display(description="state")
+    def state(self, subscription: Any) -> str:
+        row = subscription.health
+        if row is None:
+            return "paused"
+        if subscription.consecutive_errors:
+            return f"failed {subscription.consecutive_errors} times"
+        if subscription.serving_source not in ("", subscription.source):
+            return f"served by {subscription.serving_source}"
+        return "stale" if row.is_stale else "fresh"
+
+    @admin.display(description="last error")
+    def trouble(self, subscription: FeedSubscription) -> str:
+        return Truncator(subscription.last_error).chars(90) or "-"
+
+    @admin.display(description="age")
     def age(self, subscription: Any) -> str:
         row = subscription.health
         return "-" if row is None or row.age_s is None else f"{row.age_s:.1f} s"
@@ -46,9 +59,7 @@ class FeedSubscriptionAdmin(ModelAdmin):
     @admin.display(description="lag")
     def lag(self, subscription: Any) -> str:
         row = subscription.health
-        if row is None or row.lag_s is None:
-            return "-"
-        return f"{row.lag_s:.1f} s{', stale' if row.is_stale else ''}"
+        return "-" if row is None or row.lag_s is None else f"{row.lag_s:.1f} s"
 
     @admin.display(description=f"missing, {health.GAP_HOURS} h")
     def missing(self, subscription: Any) -> str:

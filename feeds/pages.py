@@ -1,15 +1,18 @@
 """What the public page of the feeds shows."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from feeds import health
-from feeds.records import CANDLE, FeedRecord
+from feeds.records import CANDLE, FeedKey, FeedRecord, seconds
 from feeds.tape import reads
 
 CANDLES = 60
 WIDTH, HEIGHT = 960, 240
+LABELS = 72  # room for the prices at the left
+PRICE_LINES = 4
 
 
 @dataclass(frozen=True)
@@ -41,32 +44,39 @@ def feed_context(*, now: datetime, wanted: str | None) -> dict[str, Any]:
         "shown": shown,
         "records": records[::-1][:10],
         "bars": bars(records),
-        "highest": max((r.values["high"] for r in records), default=None),
-        "lowest": min((r.values["low"] for r in records), default=None),
+        "prices": price_lines(records),
+        "instants": [
+            (bar.x, record.ts_event)
+            for bar, record in zip(bars(records), records, strict=True)
+        ][:: CANDLES // 6],
+        "instant_format": _instant_format(shown) if shown else "",
         "width": WIDTH,
         "height": HEIGHT,
     }
 
 
-def bars(records: list[FeedRecord]) -> list[Bar]:
-    """Candles from left to right, their prices from bottom to top."""
+def price_lines(records: list[FeedRecord]) -> list[tuple[float, float]]:
+    """Prices from the highest to the lowest in equal steps, each with its height."""
     if not records:
         return []
-    highest = max(record.values["high"] for record in records)
-    lowest = min(record.values["low"] for record in records)
-    scale = (HEIGHT - 10) / ((highest - lowest) or 1)
+    lowest, highest = _range(records)
+    y = _scale(records)
+    step = (highest - lowest) / (PRICE_LINES - 1)
+    prices = [highest - i * step for i in range(PRICE_LINES if step else 1)]
+    return [(y(price), price) for price in prices]
 
-    def y(price: float) -> float:
-        return round(5 + (highest - price) * scale, 1)
 
-    step = WIDTH / CANDLES
+def bars(records: list[FeedRecord]) -> list[Bar]:
+    """Candles from left to right, their prices from bottom to top."""
+    y = _scale(records)
+    step = (WIDTH - LABELS) / CANDLES
     drawn = []
     for i, record in enumerate(records):
         v = record.values
         upper, lower = max(v["open"], v["close"]), min(v["open"], v["close"])
         drawn.append(
             Bar(
-                x=round((i + 0.5) * step, 1),
+                x=round(LABELS + (i + 0.5) * step, 1),
                 top=y(v["high"]),
                 bottom=y(v["low"]),
                 body_top=y(upper),
@@ -77,3 +87,25 @@ def bars(records: list[FeedRecord]) -> list[Bar]:
             )
         )
     return drawn
+
+
+def _instant_format(key: FeedKey) -> str:
+    """Django's date format for instants that lie ten candles apart."""
+    length_s = seconds(key.granularity)
+    if length_s < 60:
+        return "H:i:s"
+    return "H:i" if length_s < 3600 else "d M H:i" if length_s < 86400 else "d M"
+
+
+def _range(records: list[FeedRecord]) -> tuple[float, float]:
+    return (
+        min(record.values["low"] for record in records),
+        max(record.values["high"] for record in records),
+    )
+
+
+def _scale(records: list[FeedRecord]) -> Callable[[float], float]:
+    """The height of a price in the chart, from the top."""
+    lowest, highest = _range(records) if records else (0.0, 0.0)
+    scale = (HEIGHT - 10) / ((highest - lowest) or 1)
+    return lambda price: round(5 + (highest - price) * scale, 1)

@@ -85,7 +85,9 @@ WHITENOISE_USE_FINDERS = True
 DATABASE_URL = ENV.database_url or embedded_database_url(VAR_DIR)
 TAPE_DATABASE_URL = ENV.tape_database_url or DATABASE_URL
 # A statement may not outlive a task: threads have no time limits (design.md 5).
-_SESSION = "-c statement_timeout=120s -c lock_timeout=30s -c TimeZone=UTC"
+# PostgreSQL compiles what it thinks will be long: reads that look into many partitions
+# and touch two would take ten times as long.
+_SESSION = "-c statement_timeout=120s -c lock_timeout=30s -c TimeZone=UTC -c jit=off"
 
 
 def _database(name: str, url: str) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from django.contrib.auth.models import User
 
 from feeds import backfill, health, ingest
 from feeds.models import FeedSubscription
-from feeds.pages import HEIGHT, bars
-from feeds.records import FeedKey
+from feeds.pages import HEIGHT, bars, price_lines
+from feeds.records import FeedKey, span
 from feeds.subscriptions import subscribe
 from feeds.tape.writes import append
 from tests.conftest import NOW
@@ -27,6 +27,20 @@ def test_the_page_shows_each_feed_and_a_chart(client):
     page = client.get("/feeds").content.decode()
     for text in ("BTCUSDT", "fresh", "not_finite", "<svg", "newest 60 closed"):
         assert text in page
+    for label in (">162.00<", ">10:59<"):  # the highest price, the first candle
+        assert label in page
+
+
+@pytest.mark.parametrize(
+    ("granularity", "label"),
+    [("1s", "11:59:59"), ("1h", "02 Mar 11:00"), ("1d", "01 Mar")],
+)
+def test_the_chart_names_instants_as_finely_as_its_candles(client, granularity, label):
+    subscribe(**{**FEED, "granularity": granularity})
+    length = span("candle", granularity)
+    midnight = NOW.replace(hour=0) if granularity == "1d" else NOW
+    append([candle(granularity=granularity, at=midnight - length)])
+    assert f">{label}<" in client.get("/feeds").content.decode()
 
 
 def test_the_page_is_whole_without_data(client):
@@ -93,6 +107,14 @@ def test_candles_are_drawn_to_scale():
     assert (low.bottom, high.top) == (HEIGHT - 5, 5)
     assert low.is_up
     assert bars([]) == []
+
+
+def test_the_charts_lines_span_its_prices():
+    lines = price_lines([candle(-2, 100.0), candle(-1, 110.0)])
+    assert lines == [(5, 111.0), (81.7, 107.0), (158.3, 103.0), (HEIGHT - 5, 99.0)]
+    flat = candle(values=dict.fromkeys(("open", "high", "low", "close"), 7.0))
+    assert price_lines([flat]) == [(5, 7.0)]
+    assert price_lines([]) == []
 
 
 @pytest.fixture
