@@ -1,17 +1,12 @@
 """The report API of market data and its backfill."""
 
-import re
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from django.contrib.admin.models import ADDITION, CHANGE
-from django.http import FileResponse, Http404, HttpResponse
 from django.shortcuts import get_object_or_404
-from django.utils.http import http_date, quote_etag
-from django.views.decorators.http import condition
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers, status
 from rest_framework.exceptions import ValidationError
@@ -117,13 +112,6 @@ class BackfillJobSerializer(serializers.ModelSerializer[BackfillJob]):
 
     def get_error(self, job: BackfillJob) -> str | None:
         return job.error or None
-
-
-class FileSerializer(serializers.Serializer[Any]):
-    path = serializers.CharField()
-    records = serializers.IntegerField()
-    size_bytes = serializers.IntegerField()
-    date = serializers.DateField()
 
 
 class Feeds(APIView):
@@ -255,96 +243,6 @@ class BackfillCancel(APIView):
             return _refused(error)
         audit.note(request.user, [job], flag=CHANGE, what="cancelled")
         return Response(BackfillJobSerializer(job).data)
-
-
-class DataIndex(APIView):
-    """The Parquet files that can be downloaded."""
-
-    queryset = BackfillJob.objects.all()
-
-    @extend_schema(responses=FileSerializer(many=True))
-    def get(self, request: Request) -> Response:
-        from feeds import parquet
-
-        return Response(FileSerializer(parquet.index(), many=True).data)
-
-
-class DataFile(APIView):
-    """One Parquet file; understands If-None-Match and one byte range."""
-
-    queryset = BackfillJob.objects.all()
-
-    @extend_schema(responses={(200, "application/octet-stream"): bytes})
-    def get(self, request: Request, **parts: str) -> HttpResponse | FileResponse:
-        from feeds import parquet
-
-        path = parquet.locate(tuple(parts.values()))
-        if path is None:
-            raise Http404("no such file; /data/backfill/index lists what there is")
-        return send_file(request, path)
-
-
-def send_file(request: Request, path: Path) -> HttpResponse | FileResponse:
-    """The file, or what of it the request still needs (RFC 9110, 13 and 14)."""
-    stat = path.stat()
-    etag = quote_etag(f"{stat.st_mtime_ns:x}-{stat.st_size:x}")
-    modified = http_date(stat.st_mtime)
-
-    @condition(etag_func=lambda _: etag)
-    def answer(request: Request) -> HttpResponse | FileResponse:
-        wanted = request.headers.get("Range")
-        if wanted and request.headers.get("If-Range", etag) not in (etag, modified):
-            wanted = None  # the part they have is of another version
-        span = _byte_range(wanted, stat.st_size) if wanted else None
-        if span == ():
-            return HttpResponse(
-                status=416, headers={"Content-Range": f"bytes */{stat.st_size}"}
-            )
-        file = path.open("rb")
-        if span:
-            first, last = span
-            file.seek(first)
-            response = FileResponse(_Part(file, last - first + 1), status=206)
-            response["Content-Length"] = str(last - first + 1)
-            response["Content-Range"] = f"bytes {first}-{last}/{stat.st_size}"
-        else:
-            response = FileResponse(file)
-        response["Content-Type"] = "application/octet-stream"
-        response["Content-Disposition"] = f'attachment; filename="{path.name}"'
-        response["Accept-Ranges"] = "bytes"
-        response["Last-Modified"] = modified
-        return response
-
-    return answer(request)
-
-
-class _Part:
-    """A file that ends after `left` bytes."""
-
-    def __init__(self, file: Any, left: int) -> None:
-        self._file, self._left = file, left
-
-    def read(self, size: int = -1) -> bytes:
-        size = self._left if size < 0 else min(size, self._left)
-        data: bytes = self._file.read(size)
-        self._left -= len(data)
-        return data
-
-    def close(self) -> None:
-        self._file.close()
-
-
-def _byte_range(text: str, size: int) -> tuple[int, int] | tuple[()] | None:
-    """First and last byte; () for one that cannot be met, None for another form."""
-    match = re.fullmatch(r"bytes=(\d*)-(\d*)", text.strip())
-    if match is None or match.groups() == ("", ""):
-        return None
-    start, end = match.groups()
-    if not start:
-        first, last = max(0, size - int(end)), size - 1
-    else:
-        first, last = int(start), min(int(end or size), size - 1)
-    return (first, last) if first <= last else ()
 
 
 def _filters(request: Request) -> dict[str, str]:

@@ -1,6 +1,7 @@
 from django.urls import re_path
 
 from feeds import api
+from feeds.downloads import DataFile, DataIndex
 
 FILE = "/".join(
     f"(?P<{part}>[^/]+)"
@@ -18,6 +19,6 @@ urlpatterns = [
     ),
     re_path(rf"^{JOB}/?$", api.BackfillJobDetail.as_view(), name="backfill-job"),
     re_path(rf"^{JOB}/cancel/?$", api.BackfillCancel.as_view(), name="backfill-cancel"),
-    re_path(r"^data/backfill/index/?$", api.DataIndex.as_view(), name="data-index"),
-    re_path(rf"^data/backfill/{FILE}$", api.DataFile.as_view(), name="data-file"),
+    re_path(r"^data/backfill/index/?$", DataIndex.as_view(), name="data-index"),
+    re_path(rf"^data/backfill/{FILE}$", DataFile.as_view(), name="data-file"),
 ]

@@ -3,8 +3,9 @@ from contextlib import contextmanager
 import pytest
 import sqlalchemy as sa
 
-from feeds import ingest
+from feeds import ingest, parquet
 from feeds.tape.engine import engine
+from tests.feeds.factories import candle
 
 
 @pytest.fixture
@@ -43,3 +44,11 @@ def env(settings):
         settings.ENV = settings.ENV.model_copy(update=changes)
 
     return change
+
+
+@pytest.fixture
+def store(tmp_path, env, frozen_clock):
+    """The address of a Parquet file with 99 candles, which exists."""
+    env(backfill_data_dir=tmp_path / "backfill")
+    parquet.write([candle(-i) for i in range(1, 100)])
+    return "/data/backfill/simulated/BTCUSDT/candle/1m/2026-03-02.parquet"
