@@ -7,6 +7,8 @@ from typing import Self
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
+from django.urls import reverse
+from django.utils.http import urlencode
 
 from feeds.errors import FeedError
 from feeds.records import FeedKey
@@ -71,6 +73,10 @@ class FeedSubscription(models.Model):
 
     def __str__(self) -> str:
         return self.key.id
+
+    def get_absolute_url(self) -> str:
+        """Its row and chart on the public page; the admin's "View on site"."""
+        return f"{reverse('feeds')}?{urlencode({'feed': self.key.id})}"
 
     @property
     def key(self) -> FeedKey:

@@ -20,7 +20,7 @@ UNFOLD = {
     "SITE_SYMBOL": "monitoring",
     "SITE_URL": "/",
     "SHOW_HISTORY": True,
-    "SHOW_VIEW_ON_SITE": False,
+    "SHOW_VIEW_ON_SITE": True,
     "DASHBOARD_CALLBACK": "crunchsite.dashboard.dashboard",
     "STYLES": [lambda _request: static("site/admin.css")],
     "COLORS": {

@@ -1,3 +1,4 @@
+import re
 from datetime import timedelta
 
 import pytest
@@ -129,9 +130,32 @@ def test_the_admin_lists_subscriptions_with_their_health(operator):
     page = operator.get("/admin/feeds/feedsubscription/").content.decode()
     assert "0.0 s" in page
     pk = FeedSubscription.objects.get().pk
-    assert (
-        operator.get(f"/admin/feeds/feedsubscription/{pk}/change/").status_code == 200
+    page = operator.get(f"/admin/feeds/feedsubscription/{pk}/change/").content.decode()
+    address = re.search(r'href="(/admin/r/\d+/\d+/)"', page)
+    chart = operator.get(address[1], follow=True)
+    assert chart.redirect_chain[-1][0].endswith(
+        "/feeds?feed=simulated%3ABTCUSDT%3Acandle%3A1m"
     )
+    assert "<svg" in chart.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("changes", "state"),
+    [
+        ({}, "fresh"),
+        ({"active": False}, "paused"),
+        ({"consecutive_errors": 3, "last_error": "no answer"}, "failed 3 times"),
+        ({"serving_source": "pyth"}, "served by pyth"),
+        ({"poll_s": 0.001, "granularity": "1s"}, "stale"),
+    ],
+)
+def test_the_admin_says_how_a_subscription_stands(operator, changes, state):
+    subscribe(**FEED)
+    append([candle(-1), candle(-1, granularity="1s")])
+    FeedSubscription.objects.update(**changes)
+    page = operator.get("/admin/feeds/feedsubscription/").content.decode()
+    assert state in page
+    assert changes.get("last_error", "") in page
 
 
 @pytest.mark.parametrize(
