@@ -1,7 +1,8 @@
 """New candles into the tape, page by page as a provider hands them over.
 
 The limit is one COPY of the same rows straight into the same partitioned, indexed
-table, rendered by the csv module.
+table, rendered by the csv module. `grown_mb` is what the process gained while it
+appended all pages for the first time: it must not grow with their number.
 """
 
 import argparse
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from benchmarks.measure import compare, summary
+from benchmarks.measure import compare, peak_mb, summary
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 COLUMNS = (
@@ -89,6 +90,10 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     again: list[float] = []
 
     with clock.use(clock.Frozen(start=now, anchor=now)):
+        reset()
+        before_mb = peak_mb()
+        ours()
+        grown_mb = peak_mb() - before_mb
         result = compare(
             "ingest",
             ours=ours,
@@ -106,6 +111,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             again.append(time.perf_counter() - start)
         reset()
     dispose()
+    result["grown_mb"] = grown_mb
     result["again"] = summary(again)
     result["again_ratio"] = round(
         result["ours"]["median_s"] / result["again"]["median_s"], 3

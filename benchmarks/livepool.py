@@ -6,7 +6,6 @@ lazy expressions on sorted input, nothing checked and no universe.
 """
 
 import argparse
-import resource
 import tempfile
 import time
 from datetime import date, timedelta
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from benchmarks.measure import compare, summary
+from benchmarks.measure import compare, peak_mb, summary
 from livepool import artifacts, config, features, pipeline, universe
 
 FIRST = date(2021, 1, 1)
@@ -143,7 +142,7 @@ def build_figures(candles: pl.DataFrame, last: date) -> dict[str, Any]:
     return {
         "build_s": round(time.perf_counter() - start, 3),
         "build_members": len(ranking.universe),
-        "build_peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "build_peak_mb": peak_mb(),
     }
 
 

@@ -7,6 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 
+def peak_mb() -> int:
+    """The most memory that this process has had so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
 def summary(seconds: list[float]) -> dict[str, float]:
     return {
         "median_s": statistics.median(seconds),
@@ -42,6 +47,6 @@ def compare(
         "ours": ours_s,
         "limit": limit_s,
         "repeats": repeats,
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "peak_mb": peak_mb(),
         **facts,
     }

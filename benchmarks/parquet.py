@@ -94,7 +94,7 @@ def _read_back(root: Path) -> dict[str, Any]:
     """31 days through the view, and from disk."""
     from rest_framework.test import APIRequestFactory
 
-    from feeds.api import DataFile
+    from feeds.downloads import DataFile
 
     files = sorted(root.rglob("*.parquet"))[:31]
     view, factory = DataFile.as_view(), APIRequestFactory()

@@ -6,11 +6,12 @@ large one's.
 """
 
 import argparse
-import resource
 import statistics
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from benchmarks.measure import peak_mb
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LIMIT = 120
@@ -69,7 +70,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "small_one_subject": _summary(small_one),
         "large_one_subject": _summary(large_one),
         "repeats": args.calls,
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "peak_mb": peak_mb(),
     }
 
 

@@ -8,6 +8,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -25,8 +26,9 @@ from django.conf import settings
 from feeds import clock
 from feeds.errors import FeedError
 from feeds.records import OHLCV, FeedKey, FeedRecord
-from feeds.tape.checks import NAME, SKEW, refusal
+from feeds.tape.checks import NAME, SKEW, checker
 
+WRITERS = 4
 _INSTANT = pa.timestamp("us", tz="UTC")
 SCHEMA = pa.schema(
     [
@@ -36,7 +38,6 @@ SCHEMA = pa.schema(
         ("meta", pa.string()),
     ]
 )
-_CANDLE_KEYS = frozenset(OHLCV)
 _DIMENSIONS = attrgetter(*FeedKey._fields)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_US = 86_400_000_000
@@ -74,16 +75,25 @@ def write(records: Iterable[FeedRecord]) -> int:
         written += table.num_rows
         folder = base().joinpath(*key)
         folder.mkdir(parents=True, exist_ok=True)
-        with _locked(folder):
-            for day, part in _days(table):
-                _merge(folder / f"{day}.parquet", part)
+        # Most of the time is spent waiting for the disk.
+        with _locked(folder), ThreadPoolExecutor(WRITERS) as pool:
+            merges = [
+                pool.submit(_merge, folder / f"{day}.parquet", part)
+                for day, part in _days(table)
+            ]
+        for merge in merges:
+            merge.result()
     return written
 
 
 def sound(records: Sequence[FeedRecord]) -> list[FeedRecord]:
     """Those that the tape would not refuse."""
     newest = clock.now() + SKEW
-    return [record for record in records if refusal(record, newest=newest) is None]
+    found: list[FeedRecord] = []
+    for dimensions, group in groupby(records, key=_DIMENSIONS):
+        check = checker(FeedKey(*dimensions), newest=newest)
+        found += [record for record in group if check(record) is None]
+    return found
 
 
 def index() -> list[DayFile]:
@@ -122,11 +132,10 @@ def _table(key: FeedKey, records: list[FeedRecord]) -> pa.Table:
         columns[name] = pa.repeat(text, count)
     try:
         columns |= _numbers(records)
+        is_plain = not any(r.meta or len(r.values) > len(OHLCV) for r in records)
     except (KeyError, TypeError, pa.ArrowException):
         columns |= _numbers_or_null(records)
-    is_plain = all(
-        not record.meta and record.values.keys() == _CANDLE_KEYS for record in records
-    )
+        is_plain = False
     columns["meta"] = (
         pa.repeat("{}", count)
         if is_plain

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from functools import lru_cache
 from math import inf
 from typing import Any
 
@@ -25,7 +24,9 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 SKEW = timedelta(minutes=5)
 
 
-@lru_cache(maxsize=4096)
+Check = Callable[[FeedRecord], str | None]
+
+
 def feed_problem(key: FeedKey) -> str | None:
     """Why no record of this feed can be kept, or None."""
     if not (NAME.fullmatch(key.source) and NAME.fullmatch(key.subject)):
@@ -79,39 +80,38 @@ VALUE_CHECKS: dict[str, Callable[[Mapping[str, Any]], str | None]] = {
 }
 
 
-def refusal(record: FeedRecord, *, newest: datetime) -> str | None:
-    """Why a record is refused, whatever its feed; None for a sound one."""
-    return feed_problem(record.key) or problem(
-        record, newest=newest, length_s=seconds(record.granularity)
-    )
-
-
-def problem(record: FeedRecord, *, newest: datetime, length_s: int) -> str | None:
-    """Why this record of a sound feed is refused, or None.
+def checker(key: FeedKey, *, newest: datetime) -> Check:
+    """What tells why a record of this feed is refused; None of a sound one.
 
     `newest` bounds `ts_event`, and a closed candle's end: one that a provider calls
     closed too early is no truth, and would carry the watermark past candles to come.
-    Candles must lie on the grid of `length_s`.
     """
-    if misplaced := _instant(record, newest, length_s):
-        return misplaced
-    try:
-        return VALUE_CHECKS[record.kind](record.values)
-    except KeyError:
-        return "value_missing"
-    except TypeError:
-        return "not_a_number"
+    unsound = feed_problem(key)
+    if unsound:
+        return lambda _: unsound
+    is_candle, length_s = key.kind == CANDLE, seconds(key.granularity)
+    last_open = newest - timedelta(seconds=length_s)
+    values_problem = VALUE_CHECKS[key.kind]
 
-
-def _instant(record: FeedRecord, newest: datetime, length_s: int) -> str | None:
-    at = record.ts_event
-    if at.tzinfo is None:
-        return "no_time_zone"
-    if at > newest:
-        return "in_the_future"
-    if record.kind != CANDLE:
+    def misplaced(record: FeedRecord) -> str | None:
+        at = record.ts_event
+        if at.tzinfo is None:
+            return "no_time_zone"
+        if at > newest:
+            return "in_the_future"
+        if is_candle:
+            if at.microsecond or at.timestamp() % length_s:
+                return "off_the_grid"
+            if at > last_open and record.is_closed:
+                return "closed_too_early"
         return None
-    if at.microsecond or at.timestamp() % length_s:
-        return "off_the_grid"
-    is_early = record.is_closed and (newest - at).total_seconds() < length_s
-    return "closed_too_early" if is_early else None
+
+    def check(record: FeedRecord) -> str | None:
+        try:
+            return misplaced(record) or values_problem(record.values)
+        except KeyError:
+            return "value_missing"
+        except TypeError:
+            return "not_a_number"
+
+    return check

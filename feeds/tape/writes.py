@@ -18,9 +18,9 @@ import structlog
 from sqlalchemy.dialects.postgresql import insert
 
 from feeds import clock
-from feeds.records import FeedKey, FeedRecord, seconds
+from feeds.records import FeedKey, FeedRecord
 from feeds.tape import partitions
-from feeds.tape.checks import SKEW, feed_problem, problem
+from feeds.tape.checks import SKEW, checker
 from feeds.tape.engine import transaction
 from feeds.tape.tables import feed_ingestion_state, feed_refusals
 
@@ -137,10 +137,9 @@ def _sort_out(
         these = (record.source, record.subject, record.kind, record.granularity)
         if these != dimensions:
             dimensions, key = these, FeedKey(*these)
-            unsound = feed_problem(key)
+            check = checker(key, newest=newest)
             feed = accepted.setdefault(key, {})
-            length_s = 1 if unsound else seconds(key.granularity)
-        reason = unsound or problem(record, newest=newest, length_s=length_s)
+        reason = check(record)
         if reason is None:
             try:
                 line = _line(record)

@@ -21,7 +21,7 @@ from feeds.errors import (
 from feeds.providers import binance_streams, registry
 from feeds.providers.base import FetchRequest, pages
 from feeds.records import KINDS, FeedKey
-from feeds.tape import checks
+from feeds.tape.checks import checker
 from tests.conftest import NOW
 from tests.fakes.exchange import FakeExchange
 from tests.fakes.hermes import FakeHermes
@@ -105,7 +105,7 @@ def test_a3_records_are_sound_ascending_and_in_range(site):
         NOW - timedelta(minutes=m) for m in range(10, 2, -1)
     ]
     for record in records:
-        assert checks.refusal(record, newest=NOW) is None
+        assert checker(record.key, newest=NOW)(record) is None
         assert record.source == site.provider.name
 
 
