@@ -11,6 +11,7 @@ import json
 import math
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -29,7 +30,8 @@ from model_runner_client.model_concurrent_runners import (
 from model_runner_client.model_runners import DynamicSubclassModelRunner
 from model_runner_client.websocket_client import WebsocketClient
 
-from competitions.gateway.types import ModelIdentity
+from competitions.gateway.announcements import identity_of, models_of
+from competitions.gateway.types import ModelIdentity, State
 
 log = structlog.get_logger(__name__)
 
@@ -165,17 +167,18 @@ class Cluster(ModelCluster):
                 del self._missing_since[model_id]
         return list(self.announced.values())
 
-    async def handle_event(self, event_type: str, data: list[dict[str, Any]]) -> None:
-        data = [{**model, "model_id": str(model["model_id"])} for model in data]
-        if event_type in ("init", "update"):
-            for model in data:
-                self._announce(model)
+    async def handle_event(self, event_type: str, data: Any) -> None:
+        models = models_of(data) if event_type in ("init", "update") else None
+        if models is None:
+            return
+        for model in models:
+            self._announce(model)
         if event_type == "init":
-            for model_id in self.announced.keys() - {m["model_id"] for m in data}:
+            for model_id in self.announced.keys() - {m["model_id"] for m in models}:
                 if self.announced[model_id].state == "RUNNING":
                     self._set_state(model_id, "RECOVERING")
                     self._missing_since[model_id] = time.monotonic()
-        await super().handle_event(event_type, data)
+        await super().handle_event(event_type, models)
         if event_type == "init":
             self._listed_at = time.monotonic()
             self.initialised.set()
@@ -190,27 +193,17 @@ class Cluster(ModelCluster):
         return self.ws_client.is_open and time.monotonic() - self._listed_at > GRACE_S
 
     def _announce(self, model: dict[str, Any]) -> None:
-        infos = model.get("infos") or {}
-        before = self.announced.get(model["model_id"])
-        state = model["state"]
+        model_id = model["model_id"]
+        before = self.announced.get(model_id)
         is_other = before is not None and before.deployment_id != model["deployment_id"]
-        if is_other and state != "RUNNING":
+        if is_other and model["state"] != "RUNNING":
             return  # news of a deployment that has been replaced
-        self._missing_since.pop(model["model_id"], None)
-        self.announced[model["model_id"]] = ModelIdentity(
-            model_id=model["model_id"],
-            name=infos.get("model_name") or "unknown-model",
-            deployment_id=model.get("deployment_id") or "unknown-deployment",
-            cruncher_id=infos.get("cruncher_id") or "unknown-player",
-            cruncher_name=infos.get("cruncher_name") or "Unknown",
-            wallet=infos.get("cruncher_wallet_pubkey") or "",
-            state=state if state in ("RUNNING", "STOPPED") else "RECOVERING",
-            error=self.troubles.get(model["model_id"], ""),
-        )
+        self._missing_since.pop(model_id, None)
+        error = self.troubles.get(model_id, "")
+        self.announced[model_id] = identity_of(model, error=error)
 
-    def _set_state(self, model_id: str, state: str) -> None:
-        identity = self.announced[model_id]
-        self.announced[model_id] = ModelIdentity(**{**vars(identity), "state": state})
+    def _set_state(self, model_id: str, state: State) -> None:
+        self.announced[model_id] = replace(self.announced[model_id], state=state)
 
     def note(self, model_id: str, trouble: str) -> None:
         """Keep what went wrong with a model's connection; empty when it is mended."""
@@ -219,8 +212,7 @@ class Cluster(ModelCluster):
         else:
             self.troubles.pop(model_id, None)
         if identity := self.announced.get(model_id):
-            changed = {**vars(identity), "error": trouble}
-            self.announced[model_id] = ModelIdentity(**changed)
+            self.announced[model_id] = replace(identity, error=trouble)
 
     async def add_model_runner(self, model_runner: Runner) -> None:
         """Start connecting and return at once; replaces the model's older runner."""
@@ -288,6 +280,9 @@ class Cluster(ModelCluster):
                 "gateway.misconfigured", model=runner.model_id, error=str(error)
             )
             return False, ""
+        except Exception as error:  # noqa: BLE001  an address that is none
+            runner.error = f"connection failed at {runner.ip}:{runner.port}: {error}"
+            return False, "CONNECTION_FAILED"
         if kind is kinds.BAD_IMPLEMENTATION:
             return False, "BAD_IMPLEMENTATION"
         if kind is kinds.FAILED:

@@ -71,6 +71,14 @@ class ScriptedOrchestrator:
     def withdraw(self, model_id: str, state: str = "STOPPED") -> None:
         self._run(self._announce({**self.models[model_id], "state": state}))
 
+    def say(self, text: str) -> None:
+        """Send every listener a frame of the test's own making."""
+
+        async def send() -> None:
+            broadcast(self._connections, text)
+
+        self._run(send())
+
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
 
