@@ -35,7 +35,7 @@ from competitions.gateway.types import ModelIdentity, State
 
 log = structlog.get_logger(__name__)
 
-LARGEST_ANSWER_BYTES = 16 * 2**20
+LARGEST_ANSWER_BYTES = 8 * 2**20
 LARGEST_ROSTER_BYTES = 16 * 2**20
 LONGEST_PAUSE_S = 15.0
 # A model that the orchestrator no longer lists may be coming back; after this, it left.

@@ -47,6 +47,7 @@ class Kind(StrEnum):
 
 
 ABSENT = {Kind.PAUSED, Kind.UNREACHABLE, Kind.GONE}
+BAD_CODE = {Kind.RAISED, Kind.MISSING}
 # After these the model would not hear a question either.
 DEAF = {Kind.TIMEOUT, Kind.BUSY, Kind.PAUSED, Kind.DIED, Kind.UNTRUSTED} | ABSENT
 
@@ -119,6 +120,8 @@ class Rounds:
             runners = list(self._cluster.models_run.values())
             stages = await asyncio.gather(*(self._ask(r, requests) for r in runners))
             ended_at = time.perf_counter()
+        for stage in stages:  # not before: a huge answer must not hold up the others
+            _decode(stage[-1])
         for method in (request.methodName for request in requests):
             self._judge(runners, stages, method)
         replies = [stage[-1] for stage in stages]
@@ -260,12 +263,13 @@ class Rounds:
                 f"method was {method!r}, which no model has; "
                 f"correct the call of the competition or {self._base_classname}."
             )
-        is_ours = Kind.ANSWERED not in kinds and kinds.count(Kind.RAISED) > 1
+        bad = [kind for kind in kinds if kind in BAD_CODE]
+        is_ours = Kind.ANSWERED not in kinds and len(bad) > 1
         if is_ours:
-            reasons = {r.reason for _, r in replies if r.kind is Kind.RAISED}
+            reasons = {r.reason for _, r in replies if r.kind in BAD_CODE}
             log.error("gateway.all_models_failed", method=method, reasons=reasons)
         for runner, reply in replies:
-            if not (is_ours and reply.kind is Kind.RAISED):
+            if not (is_ours and reply.kind in BAD_CODE):
                 self._count(runner, reply)
 
     def _count(self, runner: Runner, reply: Reply) -> None:
@@ -273,7 +277,7 @@ class Rounds:
         if reply.kind is Kind.ANSWERED:
             standing.succeeded(reply.method)
             return
-        if reply.kind is Kind.RAISED:
+        if reply.kind in BAD_CODE:
             count = standing.failed(reply.method)
             limit, code = client.max_consecutive_failures, "MULTIPLE_FAILED"
         elif reply.kind is Kind.TIMEOUT:
@@ -319,14 +323,20 @@ def _reply_to(response: CallResponse) -> Reply | None:
     """What the runner said; None when it wants its setup first."""
     status = response.status
     if status.code == "SUCCESS":
-        try:
-            return Reply(Kind.ANSWERED, value=result_of(response.methodResponse))
-        except AnswerError as error:
-            return Reply(Kind.RAISED, reason=str(error))
+        return Reply(Kind.ANSWERED, value=response.methodResponse)
     if status.code == "FAILED_PRECONDITION":
         return None
     kind = Kind.MISSING if status.code == "BAD_IMPLEMENTATION" else Kind.RAISED
     return Reply(kind, reason=status.message or status.code)
+
+
+def _decode(reply: Reply) -> None:
+    """Put a model's answer in the place of its message."""
+    if reply.kind is Kind.ANSWERED:
+        try:
+            reply.value = result_of(reply.value)
+        except AnswerError as error:
+            reply.kind, reply.value, reply.reason = Kind.RAISED, None, str(error)
 
 
 def _answer(model_id: str, reply: Reply, first: float) -> Answer:
