@@ -21,7 +21,7 @@ from model_runner_client.grpc.generated.dynamic_subclass_pb2 import (
 from model_runner_client.security.wallet_gelegation import AuthError
 
 from competitions.gateway.client import LARGEST_ANSWER_BYTES, Client, Runner
-from competitions.gateway.errors import MethodMissingError
+from competitions.gateway.errors import GatewayError, MethodMissingError
 from competitions.gateway.standing import Standing
 from competitions.gateway.types import Answer, Call, ModelIdentity, RoundAnswers
 from competitions.gateway.wire import AnswerError, request_of, result_of
@@ -57,7 +57,7 @@ class Reply:
     """One model's reply, with when it was asked (monotonic seconds)."""
 
     kind: Kind
-    value: Any = None
+    value: Any = None  # the runner's message, until it is decoded
     reason: str = ""
     method: str = ""
     asked_at: float | None = None
@@ -82,6 +82,7 @@ class Rounds:
         self._deployments: dict[str, str] = {}
         self._lock = asyncio.Lock()
         self._sync: asyncio.Task[None] | None = None
+        self._is_closed = False
 
     def begin(self) -> None:
         self._sync = asyncio.create_task(self._client.sync())
@@ -101,6 +102,7 @@ class Rounds:
         return self._cluster.roster()
 
     async def aclose(self) -> None:
+        self._is_closed = True
         if self._sync is not None:
             self._sync.cancel()
             await asyncio.gather(self._sync, return_exceptions=True)
@@ -120,6 +122,8 @@ class Rounds:
             runners = list(self._cluster.models_run.values())
             stages = await asyncio.gather(*(self._ask(r, requests) for r in runners))
             ended_at = time.perf_counter()
+        if self._is_closed:  # the models vanished because we did
+            raise GatewayError("the gateway was closed in the middle of a round.")
         for stage in stages:  # not before: a huge answer must not hold up the others
             _decode(stage[-1])
         for method in (request.methodName for request in requests):
