@@ -324,11 +324,13 @@ class Cluster(ModelCluster):
             log.error("gateway.background_failed", error=repr(error))
 
     async def aclose(self) -> None:
+        # Closed first: a task whose cancellation got lost (asyncio.wait_for, when what
+        # it waits for ends at that moment) then ends by itself.
+        runners = [*self.models_run.values(), *self.pending_model_runs.values()]
+        await asyncio.gather(*(self.remove_model_runner(r) for r in runners))
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        runners = [*self.models_run.values(), *self.pending_model_runs.values()]
-        await asyncio.gather(*(self.remove_model_runner(r) for r in runners))
         await self.ws_client.disconnect()
 
 

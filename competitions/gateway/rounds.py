@@ -14,11 +14,11 @@ from typing import Any
 import grpc
 import structlog
 from grpc.aio import AioRpcError, UsageError
+from model_runner_client.errors import InvalidCoordinatorUsageError
 from model_runner_client.grpc.generated.dynamic_subclass_pb2 import (
     CallRequest,
     CallResponse,
 )
-from model_runner_client.security.wallet_gelegation import AuthError
 
 from competitions.gateway.client import LARGEST_ANSWER_BYTES, Client, Runner
 from competitions.gateway.errors import GatewayError, MethodMissingError
@@ -200,6 +200,10 @@ class Rounds:
             return late
         except AioRpcError as error:
             return self._broken(runner, error, was_ready=True)
+        except InvalidCoordinatorUsageError as error:
+            return Reply(Kind.RAISED, reason=f"setup refused: {error}")
+        except Exception as error:  # noqa: BLE001  see _distrust
+            return self._distrust(runner, error)
         left_s = max(0.001, deadline - time.perf_counter())
         return await self._call_once(runner, request, left_s) or late
 
@@ -215,16 +219,21 @@ class Rounds:
             response = await runner.grpc_stub.Call(request, timeout=timeout_s)
         except AioRpcError as error:
             return self._broken(runner, error, was_ready=was_ready)
-        except AuthError as error:
-            self._cluster.spawn(
-                self._cluster.process_failure(runner, "CONNECTION_FAILED", str(error))
-            )
-            return Reply(Kind.UNTRUSTED, reason=f"authentication failed: {error}")
         except (asyncio.CancelledError, UsageError):
             if not runner.closed:
                 raise
             return Reply(Kind.GONE, reason="it was stopped while it was asked")
+        except Exception as error:  # noqa: BLE001  see _distrust
+            return self._distrust(runner, error)
         return _reply_to(response)
+
+    def _distrust(self, runner: Runner, error: Exception) -> Reply:
+        """The client's checks failed, or fell over what a stranger sent as proof."""
+        log.warning("model.distrusted", model=runner.model_id, error=repr(error))
+        self._cluster.spawn(
+            self._cluster.process_failure(runner, "CONNECTION_FAILED", str(error))
+        )
+        return Reply(Kind.UNTRUSTED, reason=f"authentication failed: {error}")
 
     def _broken(self, runner: Runner, error: AioRpcError, *, was_ready: bool) -> Reply:
         """What a transport error means."""
