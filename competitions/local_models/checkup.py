@@ -44,7 +44,7 @@ class Checkup:
     """
 
     limit_ms: float
-    sandbox_level: int = 0
+    sandbox: str = ""
     setup_s: float | None = None
     rounds: int = 0
     answered: int = 0
@@ -180,7 +180,7 @@ def _calls(wiring: Wiring, window: Sequence[Mapping[str, float]]) -> tuple[Call,
 
 def _look_at_processes(logs: Path, found: Checkup) -> None:
     rows = control.status(logs)
-    found.sandbox_level = rows[0].sandbox_level if rows else 0
+    found.sandbox = rows[0].sandbox if rows else ""
     with suppress(ControlError):
         found.log = control.log_tail(logs_dir=logs, model_id="first", lines=20)
     pids = [row.pid for row in rows if row.pid is not None]

@@ -16,7 +16,7 @@ import structlog
 from websockets.asyncio.server import ServerConnection, broadcast, serve
 from websockets.exceptions import ConnectionClosed
 
-from competitions.local_models import control, submission
+from competitions.local_models import cgroups, control, sandbox, submission
 from competitions.local_models.submission import Stamp, Submission
 from competitions.local_models.supervisor import Limits, ModelProcess
 
@@ -26,6 +26,7 @@ SCAN_S = 0.25
 FIRST_UID, USERS = 50_000, 10_000
 STARTS_AT_ONCE = max(2, (os.cpu_count() or 2))
 LARGEST_REPORT_BYTES = 2**20
+LONGEST_REASON = 2_000
 
 
 class Orchestrator:
@@ -38,6 +39,11 @@ class Orchestrator:
         self._logs_dir = logs_dir
         self._crunch_id = crunch_id
         self._limits = limits
+        self._sandbox = sandbox.describe(
+            level=limits.level,
+            is_cpu_bounded=limits.cgroup is not None,
+            cpus=limits.cpus,
+        )
         self._run_dir = Path(tempfile.mkdtemp(prefix="models-"))
         self._processes: dict[str, ModelProcess] = {}
         self._stamps: dict[str, Stamp] = {}
@@ -52,6 +58,7 @@ class Orchestrator:
 
     async def run(self, *, host: str, port: int, until: asyncio.Event) -> None:
         """Serve until `until` is set, then stop every model."""
+        log.info("sandbox.chosen", meaning=self._sandbox)
         server = await serve(self._converse, host, port, max_size=LARGEST_REPORT_BYTES)
         log.info("orchestrator.listening", host=host, port=port)
         try:
@@ -67,6 +74,8 @@ class Orchestrator:
             running = [p for p in processes if p.state != "QUARANTINED"]
             await asyncio.gather(*(p.stop() for p in running))
             shutil.rmtree(self._run_dir, ignore_errors=True)
+            if self._limits.cgroup is not None:
+                cgroups.remove(self._limits.cgroup)
 
     async def _scan(self) -> None:
         """Bring the processes in line with the folder: added, edited, deleted."""
@@ -85,6 +94,7 @@ class Orchestrator:
                 await self._deploy(version, older)
         for process in list(self._processes.values()):
             await self._obey(process)
+        control.beat(self._logs_dir)
 
     async def _obey(self, process: ModelProcess) -> None:
         """Do what the operator asked for in the control files."""
@@ -110,7 +120,7 @@ class Orchestrator:
                 deployment_id=process.deployment_id,
                 code_hash=process.submission.code_hash,
                 changed_at=process.changed_at,
-                sandbox_level=self._limits.level,
+                sandbox=self._sandbox,
                 pid=process.pid,
             )
             for _, process in sorted(self._processes.items())
@@ -151,8 +161,12 @@ class Orchestrator:
         """A user of its own for each process, where root may give one."""
         if os.geteuid() != 0:
             return 0
-        self._serial += 1
-        return FIRST_UID + self._serial % USERS
+        taken = {process.uid for process in self._processes.values()}
+        while True:
+            self._serial += 1
+            uid = FIRST_UID + self._serial % USERS
+            if uid not in taken:
+                return uid
 
     async def _changed(self, process: ModelProcess) -> None:
         control.write_status(self._logs_dir, self._statuses())
@@ -207,7 +221,8 @@ class Orchestrator:
         if code == "CONNECTION_FAILED":
             process.restart()
         else:
-            await process.stop("QUARANTINED", f"{code}: {reason or 'no reason given'}")
+            why = f"{code}: {reason or 'no reason given'}"
+            await process.stop("QUARANTINED", why[:LONGEST_REASON])
 
 
 def _as_announced(process: ModelProcess) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import structlog
 
+from competitions.local_models import cgroups
 from competitions.local_models.submission import Submission
 
 log = structlog.get_logger(__name__)
@@ -21,6 +22,8 @@ log = structlog.get_logger(__name__)
 PROJECT = Path(__file__).resolve().parent.parent.parent
 PACKAGE = Path(__file__).resolve().parent / "participant"
 LARGEST_LOG_BYTES = 5 * 2**20
+# A model that prints faster than this waits at its own print.
+LOG_BYTES_PER_S = 2**20
 MOST_RESTARTS = 4
 STEADY_S = 60.0  # a process that lived this long has recovered
 START_TIMEOUT_S = 60.0
@@ -30,10 +33,15 @@ State = Literal["STARTING", "RUNNING", "RECOVERING", "STOPPED", "QUARANTINED"]
 
 @dataclass(frozen=True)
 class Limits:
-    """What one model may use; see sandbox.py."""
+    """What one model may use; see sandbox.py.
+
+    `cpus` is a share of processors, held where `cgroup` is a group for models' groups.
+    """
 
     level: int = 1
     memory_mb: int = 2048
+    cpus: float = 1.0
+    cgroup: Path | None = None
     hang_s: float = 30.0
     setup_hang_s: float = 120.0
 
@@ -72,10 +80,16 @@ class ModelProcess:
         self._process: asyncio.subprocess.Process | None = None
         self._newest_lines: deque[str] = deque(maxlen=5)
         self._life: asyncio.Task[None] | None = None
+        self._log_reader: asyncio.Task[None] | None = None
+        self._cgroup: Path | None = None
 
     @property
     def model_id(self) -> str:
         return self.submission.model_id
+
+    @property
+    def uid(self) -> int:
+        return self._uid
 
     @property
     def pid(self) -> int | None:
@@ -92,6 +106,9 @@ class ModelProcess:
             self._life = None
         await self._change(state, error)
         await self._end_process()
+        if self._cgroup is not None:
+            cgroups.remove(self._cgroup)
+            self._cgroup = None
         if self._run_dir.is_dir():
             self._run_dir.rmdir()
 
@@ -105,6 +122,7 @@ class ModelProcess:
                 await self._change("RUNNING")
             assert self._process is not None  # _start_process made it
             code = await self._process.wait()
+            self._kill_strays()
             if time.monotonic() - started_at > STEADY_S:
                 self.restarts = 0
             reason = f"its process ended ({_ending(code)}): {self._last_words()}"
@@ -126,6 +144,12 @@ class ModelProcess:
         self._run_dir.mkdir(exist_ok=True)
         if self._uid:
             os.chown(self._run_dir, self._uid, self._uid)
+        joins = []
+        if self._limits.cgroup is not None:
+            self._cgroup = cgroups.make(
+                self._limits.cgroup, self.model_id, cpus=self._limits.cpus
+            )
+            joins = ["--cgroup", str(self._cgroup)]
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             *("-B", "-u", "-m", "competitions.local_models.runner"),
@@ -135,6 +159,7 @@ class ModelProcess:
             *("--memory-mb", str(self._limits.memory_mb)),
             *("--hang-s", str(self._limits.hang_s)),
             *("--setup-hang-s", str(self._limits.setup_hang_s)),
+            *joins,
             cwd=PROJECT,
             env=clean_environment(),
             stdin=asyncio.subprocess.DEVNULL,
@@ -164,6 +189,7 @@ class ModelProcess:
                 size = file.tell()
             if size > LARGEST_LOG_BYTES:
                 self.log_path.replace(self.log_path.with_suffix(".1.log"))
+            await asyncio.sleep(len(chunk) / LOG_BYTES_PER_S)
 
     def _last_words(self) -> str:
         return self._newest_lines[-1][:500] if self._newest_lines else "it said nothing"
@@ -171,6 +197,7 @@ class ModelProcess:
     async def _end_process(self) -> None:
         process, self._process = self._process, None
         if process is None or process.returncode is not None:
+            self._kill_strays()
             return
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(signal.SIGTERM)
@@ -180,14 +207,20 @@ class ModelProcess:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
+        self._kill_strays()
         self.socket.unlink(missing_ok=True)
 
     def restart(self) -> None:
         """End the process; its life goes on with a new one."""
         self._kill()
 
+    def _kill_strays(self) -> None:
+        """Children that left the process group; at level 2 the kernel ends them."""
+        if self._cgroup is not None:
+            cgroups.kill(self._cgroup)
+
     def _kill(self) -> None:
-        if self._process is not None:
+        if self._process is not None and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
 

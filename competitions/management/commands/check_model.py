@@ -13,7 +13,6 @@ from django.core.management.base import BaseCommand, CommandError
 from competitions.config_loader import load_config
 from competitions.local_models.checkup import WINDOW, Checkup, check_model
 from competitions.local_models.control import ControlError
-from competitions.local_models.sandbox import MEANING
 from competitions.slots import wire
 from feeds.providers import registry, replay
 from feeds.providers.base import FetchRequest, pages
@@ -82,9 +81,8 @@ class Command(BaseCommand):
 
     def _tell(self, found: Checkup) -> None:
         say = self.stdout.write
-        if found.sandbox_level:
-            level = found.sandbox_level
-            say(f"sandbox       level {level}: {MEANING[level]}")
+        if found.sandbox:
+            say(f"sandbox       {found.sandbox}")
         if found.setup_s is None:
             say("setup         FAILED")
         else:
