@@ -47,6 +47,7 @@ class Orchestrator:
         self._run_dir = Path(tempfile.mkdtemp(prefix="models-"))
         self._processes: dict[str, ModelProcess] = {}
         self._stamps: dict[str, Stamp] = {}
+        self._unreadable: dict[str, str] = {}
         self._quarantine = {
             (row.model_id, row.code_hash): row.error
             for row in control.status(logs_dir)
@@ -64,7 +65,10 @@ class Orchestrator:
         try:
             async with server:
                 while not until.is_set():
-                    await self._scan()
+                    try:
+                        await self._scan()
+                    except OSError:  # a full disk, a folder that is being moved
+                        log.exception("orchestrator.scan_failed")
                     try:
                         await asyncio.wait_for(until.wait(), SCAN_S)
                     except TimeoutError:
@@ -82,8 +86,9 @@ class Orchestrator:
         found = await asyncio.to_thread(self._look)
         for model_id in self._processes.keys() - found.keys():
             log.info("model.deleted", model=model_id)
-            await self._processes.pop(model_id).stop()
-            del self._stamps[model_id]
+            process = self._processes.pop(model_id)
+            await process.stop()
+            self._stamps.pop(model_id, None)
             control.write_status(self._logs_dir, self._statuses())
         for model_id, (stamp, version) in found.items():
             if version is None:
@@ -130,9 +135,18 @@ class Orchestrator:
         """Each folder's stamp, with its content if the stamp is new."""
         found: dict[str, tuple[Stamp, Submission | None]] = {}
         for model_id, path in submission.folders(self._models_dir).items():
-            stamp = submission.stamp(path)
-            is_new = self._stamps.get(model_id) != stamp
-            found[model_id] = (stamp, submission.read(path) if is_new else None)
+            known = self._stamps.get(model_id)
+            try:
+                stamp = submission.stamp(path)
+                version = None if stamp == known else submission.read(path)
+            except OSError as error:
+                if self._unreadable.get(model_id) != str(error):
+                    log.warning("model.unreadable", model=model_id, error=str(error))
+                    self._unreadable[model_id] = str(error)
+                stamp, version = known or (), None
+            else:
+                self._unreadable.pop(model_id, None)
+            found[model_id] = (stamp, version)
         return found
 
     async def _deploy(self, version: Submission, older: ModelProcess | None) -> None:
@@ -169,7 +183,10 @@ class Orchestrator:
                 return uid
 
     async def _changed(self, process: ModelProcess) -> None:
-        control.write_status(self._logs_dir, self._statuses())
+        try:
+            control.write_status(self._logs_dir, self._statuses())
+        except OSError as error:
+            log.warning("orchestrator.no_status", error=str(error))
         if process.state == "QUARANTINED":
             key = (process.model_id, process.submission.code_hash)
             self._quarantine[key] = process.error

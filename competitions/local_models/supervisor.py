@@ -27,6 +27,7 @@ LOG_BYTES_PER_S = 2**20
 MOST_RESTARTS = 4
 STEADY_S = 60.0  # a process that lived this long has recovered
 START_TIMEOUT_S = 60.0
+START_PAUSE_S = 5.0
 
 State = Literal["STARTING", "RUNNING", "RECOVERING", "STOPPED", "QUARANTINED"]
 
@@ -106,23 +107,25 @@ class ModelProcess:
             self._life = None
         await self._change(state, error)
         await self._end_process()
-        if self._cgroup is not None:
-            cgroups.remove(self._cgroup)
-            self._cgroup = None
         if self._run_dir.is_dir():
             self._run_dir.rmdir()
 
     async def _live(self) -> None:
         """Keep one process up; give up after too many ends in a row."""
         while True:
-            async with self._start_slots:
-                is_up = await self._start_process()
+            try:
+                async with self._start_slots:
+                    is_up = await self._start_process()
+            except OSError as error:  # the machine's trouble, not held against it
+                await self._change("RECOVERING", f"it could not be started: {error}")
+                await asyncio.sleep(START_PAUSE_S)
+                continue
             started_at = time.monotonic()
             if is_up:
                 await self._change("RUNNING")
             assert self._process is not None  # _start_process made it
             code = await self._process.wait()
-            self._kill_strays()
+            self._end_group()
             if time.monotonic() - started_at > STEADY_S:
                 self.restarts = 0
             reason = f"its process ended ({_ending(code)}): {self._last_words()}"
@@ -184,11 +187,12 @@ class ModelProcess:
         while chunk := await process.stdout.read(65536):
             text = chunk.decode(errors="replace")
             self._newest_lines.extend(line for line in text.splitlines() if line)
-            with self.log_path.open("a") as file:
-                file.write(text)
-                size = file.tell()
-            if size > LARGEST_LOG_BYTES:
-                self.log_path.replace(self.log_path.with_suffix(".1.log"))
+            with contextlib.suppress(OSError):  # a full disk loses lines, not models
+                with self.log_path.open("a") as file:
+                    file.write(text)
+                    size = file.tell()
+                if size > LARGEST_LOG_BYTES:
+                    self.log_path.replace(self.log_path.with_suffix(".1.log"))
             await asyncio.sleep(len(chunk) / LOG_BYTES_PER_S)
 
     def _last_words(self) -> str:
@@ -197,7 +201,7 @@ class ModelProcess:
     async def _end_process(self) -> None:
         process, self._process = self._process, None
         if process is None or process.returncode is not None:
-            self._kill_strays()
+            self._end_group()
             return
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(signal.SIGTERM)
@@ -207,17 +211,19 @@ class ModelProcess:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
-        self._kill_strays()
+        self._end_group()
         self.socket.unlink(missing_ok=True)
 
     def restart(self) -> None:
         """End the process; its life goes on with a new one."""
         self._kill()
 
-    def _kill_strays(self) -> None:
-        """Children that left the process group; at level 2 the kernel ends them."""
+    def _end_group(self) -> None:
+        """End also children that left the process group; at level 2 there are none."""
         if self._cgroup is not None:
             cgroups.kill(self._cgroup)
+            cgroups.remove(self._cgroup)
+            self._cgroup = None
 
     def _kill(self) -> None:
         if self._process is not None and self._process.returncode is None:
