@@ -56,23 +56,27 @@ def _folders() -> dict[str, Any]:
 ACTIONS: Mapping[str, LocalAction] = {
     "stop": LocalAction(
         "Stop",
-        lambda model: [
-            "Its process ends within a second and stays down until Start, also when "
-            "the site restarts.",
+        lambda _: [
+            (
+                "Its process ends within a second and stays down until Start, also "
+                "when the site restarts."
+            ),
             "Rounds go on without it: it is neither asked nor expected.",
         ],
         lambda model_id: control.stop(**_logs(), model_id=model_id),
     ),
     "start": LocalAction(
         "Start",
-        lambda model: ["A process is started within a second; the next round asks it."],
+        lambda _: ["A process is started within a second; the next round asks it."],
         lambda model_id: control.start(**_logs(), model_id=model_id),
     ),
     "restart": LocalAction(
         "Restart",
         lambda model: [
-            "Its process, if there is one, ends; a new one is shown recent data "
-            "before its next question. What it kept in memory is lost.",
+            (
+                "Its process, if there is one, ends; a new one is shown recent data "
+                "before its next question. What it kept in memory is lost."
+            ),
             *(
                 [f"Its quarantine is lifted. It was there because: {model.error}"]
                 if model.state == "QUARANTINED"
@@ -83,9 +87,11 @@ ACTIONS: Mapping[str, LocalAction] = {
     ),
     "remove": LocalAction(
         "Remove",
-        lambda model: [
-            f"Its process ends and its folder in {settings.LOCAL_MODELS_DIR} is "
-            "deleted. There is no way back but to add it again.",
+        lambda _: [
+            (
+                f"Its process ends and its folder in {settings.LOCAL_MODELS_DIR} is "
+                "deleted. There is no way back but to add it again."
+            ),
             "Its predictions, scores and payouts remain.",
         ],
         lambda model_id: control.remove(**_folders(), model_id=model_id),
@@ -285,5 +291,8 @@ def _orchestrator() -> dict[str, Any]:
 def _note(request: HttpRequest, model_id: str, *, flag: int, what: str) -> None:
     """Write the trail. A local model has no row before its first round."""
     audit.note(
-        request.user, [ParticipantModel(name=model_id)], flag=flag, what=f"Local: {what}"
+        request.user,
+        [ParticipantModel(name=model_id)],
+        flag=flag,
+        what=f"Local: {what}",
     )

@@ -47,7 +47,7 @@ _DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
 
 MEANING = {
     1: "own process, limits, clean environment; network and readable files are open",
-    2: "as 1, and no network, no other process, only its own files",
+    2: "own process, limits, clean environment; no network, only its own files",
 }
 CPU_MEANING = {
     True: "at most {cpus:g} of a CPU, held by the kernel",

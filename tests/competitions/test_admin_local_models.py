@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from competitions import admin_local_models
 from competitions.local_models import control
-from tests.competitions.gateway.conftest import STEADY, predicting, wait_for
+from tests.competitions.gateway.conftest import STEADY, wait_for
 from tests.competitions.local_models.conftest import LocalModels
 from tests.competitions.local_models.test_control import state_of
 from tests.competitions.local_models.test_upload import zipped
@@ -88,7 +88,9 @@ def test_a_silent_orchestrator_is_told(client, local):
 def test_a_models_page_shows_its_log_as_text(client, local):
     start(local, "print('<b>hello</b>', flush=True)\n" + STEADY)
     local.gateway()
-    wait_for(lambda: "hello" in control.log_tail(logs_dir=local.logs, model_id="steady"))
+    wait_for(
+        lambda: "hello" in control.log_tail(logs_dir=local.logs, model_id="steady")
+    )
 
     seen = page(client, reverse("admin:local-model", args=["steady"]))
 
@@ -147,6 +149,12 @@ def test_a_model_is_added_from_a_zip_and_removed_again(client, local):
     ]
 
 
+@pytest.fixture
+def small_uploads(local, monkeypatch):
+    monkeypatch.setattr(admin_local_models, "LARGEST_UPLOAD_BYTES", 1_000)
+    return local
+
+
 @pytest.mark.parametrize(
     ("file", "name", "message"),
     [
@@ -159,9 +167,9 @@ def test_a_model_is_added_from_a_zip_and_removed_again(client, local):
     ],
 )
 def test_a_bad_upload_is_refused_and_not_recorded(
-    client, local, monkeypatch, file, name, message
+    client, small_uploads, file, name, message
 ):
-    monkeypatch.setattr(admin_local_models, "LARGEST_UPLOAD_BYTES", 1_000)
+    local = small_uploads
     local.write("steady")
     upload = SimpleUploadedFile(*file)
 

@@ -204,7 +204,6 @@ def test_a_child_that_hides_from_its_process_group_ends_with_the_model(local_mod
     gateway = local_models.gateway()
     wait_live(gateway, "hiding")
     assert ask(gateway, ["hiding"])["hiding"].outcome == "ANSWERED"
-    (row,) = control.status(local_models.logs)
     (group,) = (g for p in cgroups._places() for g in p.glob("*/hiding"))
     pids = {int(pid) for pid in (group / "cgroup.procs").read_text().split()}
     assert len(pids) == 2
@@ -267,7 +266,9 @@ def test_a_flood_of_output_is_bounded_and_delays_no_other(local_models):
 
     def is_back():
         found = {i.model_id: i for i in gateway.roster()}["steady"]
-        return found.deployment_id != before.deployment_id and "steady" in gateway.live()
+        return (
+            found.deployment_id != before.deployment_id and "steady" in gateway.live()
+        )
 
     wait_for(is_back)
     logs = [*local_models.logs.glob("noisy*.log")]
