@@ -343,7 +343,11 @@ def _keep(
             )
         record_errors(
             models=models,
-            errors={a.model_id: a.reason for a in answers if a.outcome == "FAILED"},
+            errors={
+                a.model_id: a.reason if a.outcome == "FAILED" else a.warning
+                for a in answers
+                if a.outcome == "FAILED" or a.warning
+            },
         )
     log.info(
         "round.performed",

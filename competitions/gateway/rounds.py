@@ -132,8 +132,8 @@ class Rounds:
         asked = [r.asked_at for r in replies if r.asked_at is not None]
         first, last = min(asked, default=started_at), max(asked, default=started_at)
         answers: dict[str, Answer] = {
-            runner.model_id: _answer(runner.model_id, reply, first)
-            for runner, reply in zip(runners, replies, strict=True)
+            runner.model_id: _answer(runner.model_id, stage, first)
+            for runner, stage in zip(runners, stages, strict=True)
         }
         announced = self._cluster.announced
         return RoundAnswers(
@@ -352,7 +352,8 @@ def _decode(reply: Reply) -> None:
             reply.kind, reply.value, reply.reason = Kind.RAISED, None, str(error)
 
 
-def _answer(model_id: str, reply: Reply, first: float) -> Answer:
+def _answer(model_id: str, stage: list[Reply], first: float) -> Answer:
+    *earlier, reply = stage
     dispatched_us = None if reply.asked_at is None else _us(reply.asked_at - first)
     answer = Answer(
         model_id=model_id,
@@ -361,13 +362,19 @@ def _answer(model_id: str, reply: Reply, first: float) -> Answer:
         dispatched_us=dispatched_us,
     )
     if reply.kind is Kind.ANSWERED:
-        return replace(answer, result=reply.value)
-    where = f"{reply.method}: " if reply.method else ""
+        warning = "; ".join(_told(r) for r in earlier if r.kind is not Kind.ANSWERED)
+        return replace(answer, result=reply.value, warning=warning)
     return replace(
         answer,
         outcome="ABSENT" if reply.kind in ABSENT else "FAILED",
-        reason=_text(where + reply.reason),
+        reason=_told(reply),
     )
+
+
+def _told(reply: Reply) -> str:
+    """A failed reply in words for the model's owner."""
+    where = f"{reply.method}: " if reply.method else ""
+    return _text(where + reply.reason)
 
 
 def _text(reason: str) -> str:

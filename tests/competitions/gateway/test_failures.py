@@ -197,6 +197,20 @@ def test_what_feed_update_returns_is_nobodys_business(stage):
     assert bad_answer(gateway).result == {"value": 1.0}
 
 
+def test_a_failing_feed_update_is_told_beside_the_answer(stage):
+    source = STEADY + "    def feed_update(self, data): raise KeyError('price')\n"
+    gateway = beside_steady(stage, source)
+
+    answer = bad_answer(gateway)
+
+    assert (answer.outcome, answer.result, answer.reason) == (
+        "ANSWERED",
+        {"value": 1.0},
+        "",
+    )
+    assert answer.warning == "feed_update: KeyError: 'price' (main.py:6)"
+
+
 def test_hiding_the_method_counts_like_a_failure(stage):
     gateway = beside_steady(
         stage, STEADY + "    predict = None\n", max_consecutive_failures=2
