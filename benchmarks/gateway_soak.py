@@ -80,9 +80,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _turn(
-    turn: int, orchestrator: Any, folder: Path, sockets: dict[str, Path]
-) -> None:
+def _turn(turn: int, orchestrator: Any, folder: Path, sockets: dict[str, Path]) -> None:
     """Each second turn things go wrong; in between, they are mended."""
     goes_wrong = turn % 2 == 1
     wishes = dict(zip(("hang", "raise", "die"), sockets, strict=False))

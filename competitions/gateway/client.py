@@ -116,6 +116,18 @@ class Link(WebsocketClient):
         socket = self.websocket
         return socket is not None and socket.state is websockets.State.OPEN
 
+    async def send_message(self, message: str) -> None:
+        """Send now or never: what is held against a model ages.
+
+        While the orchestrator is away, models are started anew and others take their
+        names; one that is still at fault will be reported again.
+        """
+        try:
+            if self.websocket is not None:
+                await self.websocket.send(message)
+        except websockets.ConnectionClosed:
+            log.warning("gateway.report_lost", message=message)
+
     async def connect(self) -> None:
         uri = f"ws://{self.host}:{self.port}/{self.crunch_id}"
         pause_s = self.retry_s

@@ -49,7 +49,7 @@ def gateway_of(competition_key: str) -> ModelGateway | None:
         if owned is not None:
             if owned.ownership.is_held():
                 return owned.gateway
-            _lose(competition_key)
+            _lose(_owned.pop(competition_key))
         ownership = _claim(competition_key)
         if ownership is None:
             return None
@@ -73,8 +73,8 @@ def gateway_of(competition_key: str) -> ModelGateway | None:
 def close_all() -> None:
     """Close every gateway and give up its lock; at the worker's end."""
     with _lock:
-        for key in list(_owned):
-            _drop(key)
+        while _owned:
+            _close(_owned.popitem()[1])
 
 
 def new_gateway(competition_key: str) -> ModelGateway:
@@ -116,18 +116,20 @@ def _watch(key: str, owned: _Owned) -> None:
         if owned.ownership.is_held():
             continue
         with _lock:
-            if _owned.get(key) is owned:
-                _lose(key)
+            is_ours = _owned.get(key) is owned
+            if is_ours:
+                del _owned[key]
+        if is_ours:  # closing takes a while, which the other gateways need not wait
+            _lose(owned)
         return
 
 
-def _lose(key: str) -> None:
-    log.warning("gateway.ownership_lost", competition=key)
-    _drop(key)
+def _lose(owned: _Owned) -> None:
+    log.warning("gateway.ownership_lost", competition=owned.ownership.key)
+    _close(owned)
 
 
-def _drop(key: str) -> None:
-    owned = _owned.pop(key)
+def _close(owned: _Owned) -> None:
     owned.dropped.set()
     owned.gateway.close()
     owned.ownership.release()

@@ -153,10 +153,12 @@ class Orchestrator:
         if older is not None:
             log.info("model.replaced", model=version.model_id)
             await older.stop()
+        self._serial += 1
         process = ModelProcess(
             version,
             uid=self._next_uid(),
-            run_dir=self._run_dir / version.model_id,
+            # Not the model's name: the path of a unix socket has 107 bytes at most.
+            run_dir=self._run_dir / str(self._serial),
             log_path=self._logs_dir / f"{version.model_id}.log",
             limits=self._limits,
             start_slots=self._start_slots,
@@ -176,11 +178,8 @@ class Orchestrator:
         if os.geteuid() != 0:
             return 0
         taken = {process.uid for process in self._processes.values()}
-        while True:
-            self._serial += 1
-            uid = FIRST_UID + self._serial % USERS
-            if uid not in taken:
-                return uid
+        free = (FIRST_UID + (self._serial + i) % USERS for i in range(USERS))
+        return next(uid for uid in free if uid not in taken)
 
     async def _changed(self, process: ModelProcess) -> None:
         try:

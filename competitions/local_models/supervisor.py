@@ -25,7 +25,7 @@ LARGEST_LOG_BYTES = 5 * 2**20
 # A model that prints faster than this waits at its own print.
 LOG_BYTES_PER_S = 2**20
 MOST_RESTARTS = 4
-STEADY_S = 60.0  # a process that lived this long has recovered
+STEADY_S = 300.0  # a process that lived this long has recovered
 START_TIMEOUT_S = 60.0
 START_PAUSE_S = 5.0
 
@@ -135,7 +135,7 @@ class ModelProcess:
                 await self._change("QUARANTINED", f"{times} times in a row {reason}")
                 return
             await self._change("RECOVERING", reason)
-            await asyncio.sleep(min(0.1 * 2**self.restarts, 30.0))
+            await asyncio.sleep(0.1 * 2**self.restarts)
             self.restarts += 1
 
     async def _start_process(self) -> bool:

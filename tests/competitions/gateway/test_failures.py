@@ -433,6 +433,28 @@ def test_rounds_go_on_while_the_orchestrator_is_away(stage):
     assert states == {"steady": "RUNNING", "bad": "RECOVERING"}
 
 
+def test_complaints_of_an_absence_are_not_made_afterwards(stage):
+    """By then the orchestrator has started the models anew; they are innocent."""
+    gateway = beside_steady(
+        stage, predicting("raise ValueError('boom')"), max_consecutive_failures=2
+    )
+    stage.orchestrator.pause()
+    wait_for(lambda: not gateway.is_connected)
+    for _ in range(3):
+        assert bad_answer(gateway).outcome == "FAILED"
+    wait_for(lambda: gateway.live() == {"steady"})
+
+    model = stage.models["bad"]
+    model.kill()
+    model.write(STEADY)
+    model.start()
+    stage.orchestrator.start()
+
+    wait_live(gateway, "steady", "bad")
+    assert bad_answer(gateway).outcome == "ANSWERED"
+    assert stage.orchestrator.reports == []
+
+
 def test_a_model_that_stays_unlisted_has_left(stage, monkeypatch):
     gateway = beside_steady(stage, STEADY)
     stage.orchestrator.pause()

@@ -49,6 +49,11 @@ def test_what_cannot_be_started_is_tried_again_and_not_quarantined(
     assert "it could not be started: [Errno 2]" in seen[0][1]
 
 
+def test_a_process_that_hung_in_its_setup_did_not_recover_before():
+    """Or a setup that never ends would be started again for ever."""
+    assert Limits().setup_hang_s < supervisor.STEADY_S
+
+
 def test_a_folder_that_cannot_be_read_hides_no_other(tmp_path, monkeypatch):
     models = tmp_path / "models"
     for name in ("good", "locked"):
