@@ -3,7 +3,6 @@
 import signal
 
 import pytest
-from django.db import connection
 
 from competitions import dispatch, lifecycle
 from competitions.models import Input, ParticipantModel, Prediction
@@ -80,4 +79,3 @@ def test_each_model_gets_its_own_row_and_nobody_anothers_fate(stage, frozen_cloc
     errors = dict(ParticipantModel.objects.values_list("model_id", "last_error"))
     assert errors["deaf"] == "feed_update: KeyError: 'price' (main.py:6)"
     assert errors["steady"] == ""
-    assert connection.connection is not None
