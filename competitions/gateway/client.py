@@ -15,7 +15,6 @@ from dataclasses import replace
 from typing import Any
 
 import structlog
-import websockets
 from grpc import StatusCode
 from grpc.aio import AioRpcError
 from model_runner_client.errors import InvalidCoordinatorUsageError
@@ -28,15 +27,14 @@ from model_runner_client.model_concurrent_runners import (
     DynamicSubclassModelConcurrentRunner,
 )
 from model_runner_client.model_runners import DynamicSubclassModelRunner
-from model_runner_client.websocket_client import WebsocketClient
 
 from competitions.gateway.announcements import identity_of, models_of
+from competitions.gateway.link import Link, disarm
 from competitions.gateway.types import ModelIdentity, State
 
 log = structlog.get_logger(__name__)
 
 LARGEST_ANSWER_BYTES = 8 * 2**20
-LARGEST_ROSTER_BYTES = 16 * 2**20
 LONGEST_PAUSE_S = 15.0
 # A model that the orchestrator no longer lists may be coming back; after this, it left.
 GRACE_S = 120.0
@@ -98,56 +96,6 @@ class Runner(DynamicSubclassModelRunner):
         return False, self.ErrorType.FAILED
 
 
-class Link(WebsocketClient):
-    """The WebSocket to the orchestrator; tries for ever, and says so once."""
-
-    retry_s = 0.25
-
-    def __init__(self, host: str, port: int, crunch_id: str, on_event: Any) -> None:
-        super().__init__(host, port, crunch_id, on_event)
-        self.retry_interval = self.retry_s
-        self.error = ""
-
-    def __del__(self) -> None:
-        """The client's own would register an exit hook that fails without a loop."""
-
-    @property
-    def is_open(self) -> bool:
-        socket = self.websocket
-        return socket is not None and socket.state is websockets.State.OPEN
-
-    async def send_message(self, message: str) -> None:
-        """Send now or never: what is held against a model ages.
-
-        While the orchestrator is away, models are started anew and others take their
-        names; one that is still at fault will be reported again.
-        """
-        try:
-            if self.websocket is not None:
-                await self.websocket.send(message)
-        except websockets.ConnectionClosed:
-            log.warning("gateway.report_lost", message=message)
-
-    async def connect(self) -> None:
-        uri = f"ws://{self.host}:{self.port}/{self.crunch_id}"
-        pause_s = self.retry_s
-        while True:
-            try:
-                self.websocket = await websockets.connect(
-                    uri, max_size=LARGEST_ROSTER_BYTES
-                )
-            except (OSError, TimeoutError, websockets.WebSocketException) as error:
-                if not self.error:
-                    log.warning("gateway.no_orchestrator", uri=uri, error=str(error))
-                self.error = str(error)
-                await asyncio.sleep(pause_s)
-                pause_s = min(pause_s * 2, 5.0)
-            else:
-                self.error = ""
-                log.info("gateway.connected", uri=uri)
-                return
-
-
 class Cluster(ModelCluster):
     """All models of a crunch: announced, being connected, and live."""
 
@@ -161,7 +109,7 @@ class Cluster(ModelCluster):
         on_joined: Callable[[Runner], Awaitable[None]],
     ) -> None:
         super().__init__(crunch_id, host, port, create_runner)
-        _disarm(vars(self)["ws_client"])
+        disarm(vars(self)["ws_client"])
         self.ws_client: Any = Link(host, port, crunch_id, self.handle_event)
         self.announced: dict[str, ModelIdentity] = {}
         self.troubles: dict[str, str] = {}
@@ -357,7 +305,7 @@ class Client(DynamicSubclassModelConcurrentRunner):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        _disarm(vars(self)["model_cluster"].ws_client)
+        disarm(vars(self)["model_cluster"].ws_client)
         self._setup_timeout_s = setup_timeout_s
         self.model_cluster: Any = Cluster(
             crunch_id=kwargs["crunch_id"],
@@ -375,15 +323,6 @@ class Client(DynamicSubclassModelConcurrentRunner):
             setup_timeout_s=self._setup_timeout_s,
             **kwargs,
         )
-
-
-def _disarm(link: WebsocketClient) -> None:
-    """The client's `__del__` registers this as an exit hook, which fails there."""
-    link.disconnect_sync = _nothing
-
-
-def _nothing() -> None:
-    return None
 
 
 async def _close_channels(runner: Runner) -> None:

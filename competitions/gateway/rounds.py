@@ -7,61 +7,32 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import Any
 
 import grpc
 import structlog
 from grpc.aio import AioRpcError, UsageError
 from model_runner_client.errors import InvalidCoordinatorUsageError
-from model_runner_client.grpc.generated.dynamic_subclass_pb2 import (
-    CallRequest,
-    CallResponse,
-)
+from model_runner_client.grpc.generated.dynamic_subclass_pb2 import CallRequest
 
 from competitions.gateway.client import LARGEST_ANSWER_BYTES, Client, Runner
 from competitions.gateway.errors import GatewayError, MethodMissingError
+from competitions.gateway.replies import (
+    BAD_CODE,
+    DEAF,
+    Kind,
+    Reply,
+    answer_of,
+    as_text,
+    decode,
+    microseconds,
+    reply_to,
+)
 from competitions.gateway.standing import Standing
 from competitions.gateway.types import Answer, Call, ModelIdentity, RoundAnswers
-from competitions.gateway.wire import AnswerError, request_of, result_of
+from competitions.gateway.wire import request_of
 
 log = structlog.get_logger(__name__)
-
-LONGEST_REASON = 2_000
-
-
-class Kind(StrEnum):
-    """What became of one call to one model."""
-
-    ANSWERED = "answered"
-    RAISED = "raised"  # the model's own code failed, or its answer cannot be kept
-    MISSING = "missing"  # it has no such method
-    TIMEOUT = "timeout"
-    BUSY = "busy"  # still at work on an earlier call
-    PAUSED = "paused"  # spared for some rounds after a timeout
-    DIED = "died"  # the connection broke while it was asked
-    UNREACHABLE = "unreachable"
-    GONE = "gone"  # the orchestrator withdrew it while it was asked
-    UNTRUSTED = "untrusted"  # it could not prove whose it is
-
-
-ABSENT = {Kind.PAUSED, Kind.UNREACHABLE, Kind.GONE}
-BAD_CODE = {Kind.RAISED, Kind.MISSING}
-# After these the model would not hear a question either.
-DEAF = {Kind.TIMEOUT, Kind.BUSY, Kind.PAUSED, Kind.DIED, Kind.UNTRUSTED} | ABSENT
-
-
-@dataclass
-class Reply:
-    """One model's reply, with when it was asked (monotonic seconds)."""
-
-    kind: Kind
-    value: Any = None  # the runner's message, until it is decoded
-    reason: str = ""
-    method: str = ""
-    asked_at: float | None = None
-    exec_time_us: int | None = None
 
 
 class Rounds:
@@ -125,14 +96,14 @@ class Rounds:
         if self._is_closed:  # the models vanished because we did
             raise GatewayError("the gateway was closed in the middle of a round.")
         for stage in stages:  # not before: a huge answer must not hold up the others
-            _decode(stage[-1])
+            decode(stage[-1])
         for method in (request.methodName for request in requests):
             self._judge(runners, stages, method)
         replies = [stage[-1] for stage in stages]
         asked = [r.asked_at for r in replies if r.asked_at is not None]
         first, last = min(asked, default=started_at), max(asked, default=started_at)
         answers: dict[str, Answer] = {
-            runner.model_id: _answer(runner.model_id, stage, first)
+            runner.model_id: answer_of(runner.model_id, stage, first)
             for runner, stage in zip(runners, stages, strict=True)
         }
         announced = self._cluster.announced
@@ -144,10 +115,10 @@ class Rounds:
             + list(answers.values()),
             joined=[announced[model_id] for model_id in answers],
             timing={
-                "waited_us": _us(started_at - called_at),
-                "dispatched_us": _us(first - called_at),
-                "skew_us": _us(last - first),
-                "completed_us": _us(ended_at - called_at),
+                "waited_us": microseconds(started_at - called_at),
+                "dispatched_us": microseconds(first - called_at),
+                "skew_us": microseconds(last - first),
+                "completed_us": microseconds(ended_at - called_at),
             },
         )
 
@@ -183,7 +154,7 @@ class Rounds:
             left_s = max(0.001, deadline - time.perf_counter())
             reply = await self._heal_and_call(runner, request, deadline, left_s)
         reply.method, reply.asked_at = request.methodName, asked_at
-        reply.exec_time_us = _us(time.perf_counter() - asked_at)
+        reply.exec_time_us = microseconds(time.perf_counter() - asked_at)
         return reply
 
     async def _heal_and_call(
@@ -225,7 +196,7 @@ class Rounds:
             return Reply(Kind.GONE, reason="it was stopped while it was asked")
         except Exception as error:  # noqa: BLE001  see _distrust
             return self._distrust(runner, error)
-        return _reply_to(response)
+        return reply_to(response)
 
     def _distrust(self, runner: Runner, error: Exception) -> Reply:
         """The client's checks failed, or fell over what a stranger sent as proof."""
@@ -313,7 +284,7 @@ class Rounds:
             reason = f"it is stopped. {identity.error}".strip()
         else:
             reason = identity.error or "its process is starting"
-        return Answer(model_id=model_id, outcome="ABSENT", reason=_text(reason))
+        return Answer(model_id=model_id, outcome="ABSENT", reason=as_text(reason))
 
     async def _replay(self, runner: Runner) -> None:
         """Show history to a model that has joined or lost its state."""
@@ -330,57 +301,3 @@ class Rounds:
             reply = await self._call_once(runner, request, self._timeout_s)
             if reply is None or reply.kind in DEAF:
                 return
-
-
-def _reply_to(response: CallResponse) -> Reply | None:
-    """What the runner said; None when it wants its setup first."""
-    status = response.status
-    if status.code == "SUCCESS":
-        return Reply(Kind.ANSWERED, value=response.methodResponse)
-    if status.code == "FAILED_PRECONDITION":
-        return None
-    kind = Kind.MISSING if status.code == "BAD_IMPLEMENTATION" else Kind.RAISED
-    return Reply(kind, reason=status.message or status.code)
-
-
-def _decode(reply: Reply) -> None:
-    """Put a model's answer in the place of its message."""
-    if reply.kind is Kind.ANSWERED:
-        try:
-            reply.value = result_of(reply.value)
-        except AnswerError as error:
-            reply.kind, reply.value, reply.reason = Kind.RAISED, None, str(error)
-
-
-def _answer(model_id: str, stage: list[Reply], first: float) -> Answer:
-    *earlier, reply = stage
-    dispatched_us = None if reply.asked_at is None else _us(reply.asked_at - first)
-    answer = Answer(
-        model_id=model_id,
-        outcome="ANSWERED",
-        exec_time_us=reply.exec_time_us,
-        dispatched_us=dispatched_us,
-    )
-    if reply.kind is Kind.ANSWERED:
-        warning = "; ".join(_told(r) for r in earlier if r.kind is not Kind.ANSWERED)
-        return replace(answer, result=reply.value, warning=warning)
-    return replace(
-        answer,
-        outcome="ABSENT" if reply.kind in ABSENT else "FAILED",
-        reason=_told(reply),
-    )
-
-
-def _told(reply: Reply) -> str:
-    """A failed reply in words for the model's owner."""
-    where = f"{reply.method}: " if reply.method else ""
-    return _text(where + reply.reason)
-
-
-def _text(reason: str) -> str:
-    """A stranger's text as PostgreSQL takes it."""
-    return reason.replace("\0", "\N{REPLACEMENT CHARACTER}")[:LONGEST_REASON]
-
-
-def _us(seconds: float) -> int:
-    return round(seconds * 1e6)

@@ -6,6 +6,7 @@ was asked survives a restart of either side.
 """
 
 import json
+import os
 import shutil
 import tempfile
 from dataclasses import asdict, dataclass
@@ -15,6 +16,7 @@ from competitions.local_models import submission
 
 STATUS_FILE = "status.json"
 HEARTBEAT_FILE = "alive"
+LARGEST_TAIL_BYTES = 64 * 2**10
 EXAMPLES = Path(__file__).resolve().parent / "examples"
 
 
@@ -155,10 +157,13 @@ def take_restart(logs_dir: Path, model_id: str) -> bool:
 def log_tail(*, logs_dir: Path, model_id: str, lines: int = 50) -> str:
     """The newest lines that a model has printed."""
     _known(logs_dir, model_id)
-    path = logs_dir / f"{model_id}.log"
-    if not path.exists():
+    try:
+        with (logs_dir / f"{model_id}.log").open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - LARGEST_TAIL_BYTES))
+            text = file.read().decode(errors="replace")
+    except FileNotFoundError:
         return ""
-    return "\n".join(path.read_text(errors="replace").splitlines()[-lines:])
+    return "\n".join(text.splitlines()[-lines:])
 
 
 def _known(logs_dir: Path, model_id: str) -> None:
