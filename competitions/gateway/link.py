@@ -1,6 +1,9 @@
 """The WebSocket to the orchestrator, hardened by subclassing the real client's."""
 
 import asyncio
+import json
+import math
+import time
 from typing import Any
 
 import structlog
@@ -10,6 +13,8 @@ from model_runner_client.websocket_client import WebsocketClient
 log = structlog.get_logger(__name__)
 
 LARGEST_ROSTER_BYTES = 16 * 2**20
+STEADY_S = 5.0  # a link that was open this long was a good one
+LONGEST_PAUSE_S = 5.0
 
 
 class Link(WebsocketClient):
@@ -21,6 +26,8 @@ class Link(WebsocketClient):
         super().__init__(host, port, crunch_id, on_event)
         self.retry_interval = self.retry_s
         self.error = ""
+        self._pause_s = self.retry_s
+        self._opened_at = -math.inf
 
     def __del__(self) -> None:
         """The client's own would register an exit hook that fails without a loop."""
@@ -42,9 +49,24 @@ class Link(WebsocketClient):
         except websockets.ConnectionClosed:
             log.warning("gateway.report_lost", message=message)
 
+    async def handle_event(self, message: str | bytes) -> None:
+        """Pass an event on; what is none is logged, and the link stays."""
+        try:
+            event = dict(json.loads(message))
+        except (ValueError, TypeError, RecursionError) as error:
+            log.warning("orchestrator.senseless_frame", error=str(error)[:200])
+            return
+        if refusal := event.get("error"):
+            log.warning("gateway.refused", error=str(refusal)[:200])
+            return
+        await self.event_handler(event.get("event"), event.get("data"))
+
     async def connect(self) -> None:
         uri = f"ws://{self.host}:{self.port}/{self.crunch_id}"
-        pause_s = self.retry_s
+        if time.monotonic() - self._opened_at < STEADY_S:
+            await self._pause()  # it hung up on us
+        else:
+            self._pause_s = self.retry_s
         while True:
             try:
                 self.websocket = await websockets.connect(
@@ -54,12 +76,16 @@ class Link(WebsocketClient):
                 if not self.error:
                     log.warning("gateway.no_orchestrator", uri=uri, error=str(error))
                 self.error = str(error)
-                await asyncio.sleep(pause_s)
-                pause_s = min(pause_s * 2, 5.0)
+                await self._pause()
             else:
                 self.error = ""
+                self._opened_at = time.monotonic()
                 log.info("gateway.connected", uri=uri)
                 return
+
+    async def _pause(self) -> None:
+        await asyncio.sleep(self._pause_s)
+        self._pause_s = min(self._pause_s * 2, LONGEST_PAUSE_S)
 
 
 def disarm(link: WebsocketClient) -> None:

@@ -20,6 +20,8 @@ class ScriptedOrchestrator:
         self.port = 0
         self.reports: list[dict[str, Any]] = []
         self.models: dict[str, dict[str, Any]] = {}
+        self.refusal = ""  # said instead of the models, to everybody
+        self.links = 0  # that were ever opened
         self._connections: set[Any] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -95,6 +97,10 @@ class ScriptedOrchestrator:
         broadcast(self._connections, json.dumps({"event": "update", "data": [model]}))
 
     async def _converse(self, connection: Any) -> None:
+        self.links += 1
+        if self.refusal:
+            await connection.send(json.dumps({"error": self.refusal}))
+            return
         self._connections.add(connection)
         running = [m for m in self.models.values() if m["state"] == "RUNNING"]
         await connection.send(json.dumps({"event": "init", "data": running}))

@@ -1,6 +1,7 @@
 """An orchestrator that says what is not so harms no model that it says right."""
 
 import json
+import time
 
 import pytest
 
@@ -137,3 +138,21 @@ def test_an_oversize_frame_costs_the_link_and_not_the_round(stage, gateway):
 
     assert ask(gateway, ["steady"])["steady"].outcome == "ANSWERED"
     assert gateway.wait_connected(5)
+
+
+def test_an_orchestrator_that_hangs_up_is_not_hammered_and_its_words_are_kept(
+    stage, gateway, caplog
+):
+    stage.orchestrator.refusal = "crunch_id is required"
+    before = stage.orchestrator.links
+    stage.orchestrator.pause()
+    stage.orchestrator.start()
+    wait_for(lambda: "crunch_id is required" in caplog.text)
+    time.sleep(1.5)
+
+    assert 1 <= stage.orchestrator.links - before <= 4
+    assert ask(gateway, ["steady"])["steady"].outcome == "ANSWERED"
+
+    stage.orchestrator.refusal = ""
+    stage.add("next")
+    wait_live(gateway, "steady", "next")
