@@ -10,7 +10,9 @@ WORKDIR /app
 COPY requirements/prod.txt requirements/
 RUN pip install --require-hashes -r requirements/prod.txt
 COPY . .
-RUN mkdir -p var /sockets && chown crunchsite var /sockets
+RUN mkdir -p var/log/models /sockets \
+    && cp -r competitions/local_models/examples var/models \
+    && chown -R crunchsite var /sockets
 USER crunchsite
 ENV DJANGO_SETTINGS_MODULE=crunchsite.settings.prod
 EXPOSE 8000

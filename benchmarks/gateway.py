@@ -254,6 +254,7 @@ async def _serve_all(folder: Path, model_ids: list[str]) -> None:
     from competitions.local_models.answers import decode, encode
 
     hanging: set[str] = set()
+    raising: set[str] = set()
 
     class Servicer(DynamicSubclassServiceServicer):
         def __init__(self, model_id: str) -> None:
@@ -265,30 +266,35 @@ async def _serve_all(folder: Path, model_ids: list[str]) -> None:
         async def Call(self, request: Any, context: Any) -> Any:  # noqa: N802
             if self._model_id in hanging:
                 await asyncio.sleep(3600)
+            if self._model_id in raising:
+                return CallResponse(status=Status(code="MODEL_FAILED", message="no"))
             for argument in request.methodArguments:
                 decode(argument.data)
             return CallResponse(
                 status=Status(code="SUCCESS"), methodResponse=encode({"value": 0.001})
             )
 
-    servers = {}
-    for model_id in model_ids:
+    async def started(model_id: str) -> Any:
         server = grpc.aio.server()
         add_DynamicSubclassServiceServicer_to_server(Servicer(model_id), server)
         server.add_insecure_port(f"unix:{folder / model_id}.sock")
         await server.start()
-        servers[model_id] = server
+        return server
+
+    servers = {model_id: await started(model_id) for model_id in model_ids}
     (folder / f"{os.getpid()}.ready").touch()
     while True:
         await asyncio.sleep(0.2)
-        hanging, dying = await asyncio.to_thread(_wishes, folder)
+        hanging, raising, dying = await asyncio.to_thread(_wishes, folder)
         for model_id in dying & servers.keys():
             await servers.pop(model_id).stop(0)
+        for model_id in set(model_ids) - servers.keys() - dying:
+            servers[model_id] = await started(model_id)
 
 
-def _wishes(folder: Path) -> tuple[set[str], set[str]]:
-    """Models that are to hang, and to die."""
-    return (
-        {path.stem for path in folder.glob("*.hang")},
-        {path.stem for path in folder.glob("*.die")},
+def _wishes(folder: Path) -> tuple[set[str], ...]:
+    """Models that are to hang, to raise, and to be dead."""
+    return tuple(
+        {path.stem for path in folder.glob(f"*.{wish}")}
+        for wish in ("hang", "raise", "die")
     )

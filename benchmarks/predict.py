@@ -51,7 +51,7 @@ class StubGateway:
     def ask(self, *, feed: Any, question: Any, expected: Any) -> RoundAnswers:
         return RoundAnswers(
             answers=[
-                Answer(key, "ANSWERED", {"value": float(key)}, "", 900)
+                Answer(key, "ANSWERED", {"value": float(key)}, exec_time_us=900)
                 for key in expected
             ],
             joined=[],

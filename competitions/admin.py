@@ -5,6 +5,7 @@ from django.http import HttpRequest
 from unfold.decorators import display
 
 from competitions.admin_base import LedgerAdmin, SiteAdmin
+from competitions.admin_local_models import LocalModelPages
 from competitions.models import (
     Cruncher,
     Input,
@@ -73,7 +74,7 @@ class CruncherAdmin(SiteAdmin):
 
 
 @admin.register(ParticipantModel)
-class ParticipantModelAdmin(LedgerAdmin):
+class ParticipantModelAdmin(LocalModelPages, LedgerAdmin):
     list_display = [
         "name",
         "model_id",

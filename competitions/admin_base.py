@@ -2,13 +2,25 @@
 
 from typing import Any
 
+from django import forms
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 from unfold.admin import ModelAdmin
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 MOST_COUNTED = 10_000
+
+
+class ReasonForm(forms.Form):
+    """Why an operator does something."""
+
+    reason = forms.CharField(
+        max_length=300,
+        widget=UnfoldAdminTextInputWidget(attrs={"autofocus": True}),
+        help_text="Kept in the trail, for whoever reads it next.",
+    )
 
 
 class BoundedPaginator(Paginator):

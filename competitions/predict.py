@@ -15,11 +15,13 @@ from typing import Any, Protocol
 
 import structlog
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from pydantic import ValidationError
+from sqlalchemy.exc import OperationalError as TapeOperationalError
 
 from competitions.defaults import RoundContext
 from competitions.dispatch import tolerance
+from competitions.gateway.errors import GatewayError
 from competitions.gateway.types import (
     Answer,
     Argument,
@@ -38,6 +40,8 @@ from feeds.bulk import copy_rows
 log = structlog.get_logger(__name__)
 
 LONGEST_REASON = 2_000
+# No fault of the round: it is asked again, here or by the gateway's next owner.
+_INTERRUPTIONS = (GatewayError, InterfaceError, OperationalError, TapeOperationalError)
 
 
 class Gateway(Protocol):
@@ -73,6 +77,8 @@ def perform_waiting(*, competition_id: int, gateway: Gateway) -> int:
     """Ask all waiting rounds of a competition, oldest slot first; returns how many.
 
     A round that raises is recorded as MISSED with the reason, and the next one goes on.
+    Where the gateway or a database goes away, what it raises passes through and the
+    rounds keep waiting.
     """
     rounds = (
         Input.objects.waiting()
@@ -84,6 +90,8 @@ def perform_waiting(*, competition_id: int, gateway: Gateway) -> int:
     for round_ in rounds:
         try:
             performed += perform_round(round_=round_, gateway=gateway)
+        except _INTERRUPTIONS:
+            raise
         except Exception as error:
             log.exception("round.failed", round=round_.pk)
             _miss(round_, f"{type(error).__name__}: {error}")
@@ -335,7 +343,11 @@ def _keep(
             )
         record_errors(
             models=models,
-            errors={a.model_id: a.reason for a in answers if a.outcome == "FAILED"},
+            errors={
+                a.model_id: a.reason if a.outcome == "FAILED" else a.warning
+                for a in answers
+                if a.outcome == "FAILED" or a.warning
+            },
         )
     log.info(
         "round.performed",

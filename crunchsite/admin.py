@@ -18,9 +18,8 @@ from kombu.exceptions import OperationalError
 from unfold.admin import TabularInline
 from unfold.decorators import action, display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
-from unfold.widgets import UnfoldAdminTextInputWidget
 
-from competitions.admin_base import LedgerAdmin, SiteAdmin
+from competitions.admin_base import LedgerAdmin, ReasonForm, SiteAdmin
 from competitions.config_loader import load_config
 from competitions.errors import CompetitionError
 from competitions.models import Competition, ScheduledPrediction
@@ -33,14 +32,6 @@ STATUS_LABELS = {
     "PAUSED": "warning",
     "ENDED": "info",
 }
-
-
-class ReasonForm(forms.Form):
-    reason = forms.CharField(
-        max_length=300,
-        widget=UnfoldAdminTextInputWidget(attrs={"autofocus": True}),
-        help_text="Kept in the trail, for whoever reads it next.",
-    )
 
 
 class CompetitionForm(forms.ModelForm):
@@ -198,7 +189,7 @@ class CompetitionAdmin(SiteAdmin):
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "title": f"{chosen.title}: {competition}",
-            "competition": competition,
+            "back": reverse("admin:competitions_competition_change", args=[object_id]),
             "action": chosen,
             "effect": chosen.effect(competition),
             "form": form,

@@ -11,10 +11,10 @@ import json
 import math
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 import structlog
-import websockets
 from grpc import StatusCode
 from grpc.aio import AioRpcError
 from model_runner_client.errors import InvalidCoordinatorUsageError
@@ -27,14 +27,14 @@ from model_runner_client.model_concurrent_runners import (
     DynamicSubclassModelConcurrentRunner,
 )
 from model_runner_client.model_runners import DynamicSubclassModelRunner
-from model_runner_client.websocket_client import WebsocketClient
 
-from competitions.gateway.types import ModelIdentity
+from competitions.gateway.announcements import identity_of, models_of
+from competitions.gateway.link import Link, disarm
+from competitions.gateway.types import ModelIdentity, State
 
 log = structlog.get_logger(__name__)
 
-LARGEST_ANSWER_BYTES = 16 * 2**20
-LARGEST_ROSTER_BYTES = 16 * 2**20
+LARGEST_ANSWER_BYTES = 8 * 2**20
 LONGEST_PAUSE_S = 15.0
 # A model that the orchestrator no longer lists may be coming back; after this, it left.
 GRACE_S = 120.0
@@ -96,44 +96,6 @@ class Runner(DynamicSubclassModelRunner):
         return False, self.ErrorType.FAILED
 
 
-class Link(WebsocketClient):
-    """The WebSocket to the orchestrator; tries for ever, and says so once."""
-
-    retry_s = 0.25
-
-    def __init__(self, host: str, port: int, crunch_id: str, on_event: Any) -> None:
-        super().__init__(host, port, crunch_id, on_event)
-        self.retry_interval = self.retry_s
-        self.error = ""
-
-    def __del__(self) -> None:
-        """The client's own would register an exit hook that fails without a loop."""
-
-    @property
-    def is_open(self) -> bool:
-        socket = self.websocket
-        return socket is not None and socket.state is websockets.State.OPEN
-
-    async def connect(self) -> None:
-        uri = f"ws://{self.host}:{self.port}/{self.crunch_id}"
-        pause_s = self.retry_s
-        while True:
-            try:
-                self.websocket = await websockets.connect(
-                    uri, max_size=LARGEST_ROSTER_BYTES
-                )
-            except (OSError, TimeoutError, websockets.WebSocketException) as error:
-                if not self.error:
-                    log.warning("gateway.no_orchestrator", uri=uri, error=str(error))
-                self.error = str(error)
-                await asyncio.sleep(pause_s)
-                pause_s = min(pause_s * 2, 5.0)
-            else:
-                self.error = ""
-                log.info("gateway.connected", uri=uri)
-                return
-
-
 class Cluster(ModelCluster):
     """All models of a crunch: announced, being connected, and live."""
 
@@ -147,7 +109,7 @@ class Cluster(ModelCluster):
         on_joined: Callable[[Runner], Awaitable[None]],
     ) -> None:
         super().__init__(crunch_id, host, port, create_runner)
-        _disarm(vars(self)["ws_client"])
+        disarm(vars(self)["ws_client"])
         self.ws_client: Any = Link(host, port, crunch_id, self.handle_event)
         self.announced: dict[str, ModelIdentity] = {}
         self.troubles: dict[str, str] = {}
@@ -165,17 +127,18 @@ class Cluster(ModelCluster):
                 del self._missing_since[model_id]
         return list(self.announced.values())
 
-    async def handle_event(self, event_type: str, data: list[dict[str, Any]]) -> None:
-        data = [{**model, "model_id": str(model["model_id"])} for model in data]
-        if event_type in ("init", "update"):
-            for model in data:
-                self._announce(model)
+    async def handle_event(self, event_type: str, data: Any) -> None:
+        models = models_of(data) if event_type in ("init", "update") else None
+        if models is None:
+            return
+        for model in models:
+            self._announce(model)
         if event_type == "init":
-            for model_id in self.announced.keys() - {m["model_id"] for m in data}:
+            for model_id in self.announced.keys() - {m["model_id"] for m in models}:
                 if self.announced[model_id].state == "RUNNING":
                     self._set_state(model_id, "RECOVERING")
                     self._missing_since[model_id] = time.monotonic()
-        await super().handle_event(event_type, data)
+        await super().handle_event(event_type, models)
         if event_type == "init":
             self._listed_at = time.monotonic()
             self.initialised.set()
@@ -190,27 +153,17 @@ class Cluster(ModelCluster):
         return self.ws_client.is_open and time.monotonic() - self._listed_at > GRACE_S
 
     def _announce(self, model: dict[str, Any]) -> None:
-        infos = model.get("infos") or {}
-        before = self.announced.get(model["model_id"])
-        state = model["state"]
+        model_id = model["model_id"]
+        before = self.announced.get(model_id)
         is_other = before is not None and before.deployment_id != model["deployment_id"]
-        if is_other and state != "RUNNING":
+        if is_other and model["state"] != "RUNNING":
             return  # news of a deployment that has been replaced
-        self._missing_since.pop(model["model_id"], None)
-        self.announced[model["model_id"]] = ModelIdentity(
-            model_id=model["model_id"],
-            name=infos.get("model_name") or "unknown-model",
-            deployment_id=model.get("deployment_id") or "unknown-deployment",
-            cruncher_id=infos.get("cruncher_id") or "unknown-player",
-            cruncher_name=infos.get("cruncher_name") or "Unknown",
-            wallet=infos.get("cruncher_wallet_pubkey") or "",
-            state=state if state in ("RUNNING", "STOPPED") else "RECOVERING",
-            error=self.troubles.get(model["model_id"], ""),
-        )
+        self._missing_since.pop(model_id, None)
+        error = self.troubles.get(model_id, "")
+        self.announced[model_id] = identity_of(model, error=error)
 
-    def _set_state(self, model_id: str, state: str) -> None:
-        identity = self.announced[model_id]
-        self.announced[model_id] = ModelIdentity(**{**vars(identity), "state": state})
+    def _set_state(self, model_id: str, state: State) -> None:
+        self.announced[model_id] = replace(self.announced[model_id], state=state)
 
     def note(self, model_id: str, trouble: str) -> None:
         """Keep what went wrong with a model's connection; empty when it is mended."""
@@ -219,8 +172,7 @@ class Cluster(ModelCluster):
         else:
             self.troubles.pop(model_id, None)
         if identity := self.announced.get(model_id):
-            changed = {**vars(identity), "error": trouble}
-            self.announced[model_id] = ModelIdentity(**changed)
+            self.announced[model_id] = replace(identity, error=trouble)
 
     async def add_model_runner(self, model_runner: Runner) -> None:
         """Start connecting and return at once; replaces the model's older runner."""
@@ -288,6 +240,9 @@ class Cluster(ModelCluster):
                 "gateway.misconfigured", model=runner.model_id, error=str(error)
             )
             return False, ""
+        except Exception as error:  # noqa: BLE001  an address that is none
+            runner.error = f"connection failed at {runner.ip}:{runner.port}: {error}"
+            return False, "CONNECTION_FAILED"
         if kind is kinds.BAD_IMPLEMENTATION:
             return False, "BAD_IMPLEMENTATION"
         if kind is kinds.FAILED:
@@ -329,11 +284,13 @@ class Cluster(ModelCluster):
             log.error("gateway.background_failed", error=repr(error))
 
     async def aclose(self) -> None:
+        # Closed first: a task whose cancellation got lost (asyncio.wait_for, when what
+        # it waits for ends at that moment) then ends by itself.
+        runners = [*self.models_run.values(), *self.pending_model_runs.values()]
+        await asyncio.gather(*(self.remove_model_runner(r) for r in runners))
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        runners = [*self.models_run.values(), *self.pending_model_runs.values()]
-        await asyncio.gather(*(self.remove_model_runner(r) for r in runners))
         await self.ws_client.disconnect()
 
 
@@ -348,7 +305,7 @@ class Client(DynamicSubclassModelConcurrentRunner):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        _disarm(vars(self)["model_cluster"].ws_client)
+        disarm(vars(self)["model_cluster"].ws_client)
         self._setup_timeout_s = setup_timeout_s
         self.model_cluster: Any = Cluster(
             crunch_id=kwargs["crunch_id"],
@@ -366,15 +323,6 @@ class Client(DynamicSubclassModelConcurrentRunner):
             setup_timeout_s=self._setup_timeout_s,
             **kwargs,
         )
-
-
-def _disarm(link: WebsocketClient) -> None:
-    """The client's `__del__` registers this as an exit hook, which fails there."""
-    link.disconnect_sync = _nothing
-
-
-def _nothing() -> None:
-    return None
 
 
 async def _close_channels(runner: Runner) -> None:

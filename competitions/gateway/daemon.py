@@ -67,7 +67,10 @@ class ModelDaemon:
         """Ask every round that can be asked now; returns how many were."""
         dispatch.dispatch()
         asked = 0
-        for competition in Competition.objects.active():
+        active = list(Competition.objects.active())
+        for slug in self._listeners.keys() - {c.slug for c in active}:
+            self._listeners.pop(slug)[1].stop()
+        for competition in active:
             gateway = pool.gateway_of(competition.slug)
             if gateway is None:
                 continue
@@ -120,7 +123,7 @@ class _Listener:
         self._feeds = feeds
         self._news = news
         self._loop = asyncio.new_event_loop()
-        self._task: asyncio.Task[None] | None = None
+        self._task = self._loop.create_task(self._listen_for_ever())
         self._thread = threading.Thread(
             target=self._run, name=f"listen-{feeds[0].source}", daemon=True
         )
@@ -129,12 +132,11 @@ class _Listener:
         self._thread.start()
 
     def stop(self) -> None:
-        if self._thread.is_alive() and self._task is not None:
+        if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._task.cancel)
             self._thread.join(10)
 
     def _run(self) -> None:
-        self._task = self._loop.create_task(self._listen_for_ever())
         try:
             self._loop.run_until_complete(self._task)
         except asyncio.CancelledError:

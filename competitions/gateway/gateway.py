@@ -91,7 +91,11 @@ class ModelGateway:
             rounds.begin()
             return rounds
 
-        self._rounds = self._on_loop(begin(), timeout_s=30)
+        try:
+            self._rounds = self._on_loop(begin(), timeout_s=30)
+        except BaseException:
+            self.close()
+            raise
 
     def _credential_options(self) -> dict[str, Any]:
         if self._credentials is None:

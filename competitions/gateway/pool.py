@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import psycopg2
@@ -22,10 +22,15 @@ from competitions.predict import newest_feeds
 log = structlog.get_logger(__name__)
 
 
+# Between two looks whether a lock is still held, in seconds.
+WATCH_S = 0.5
+
+
 @dataclass
 class _Owned:
     ownership: Ownership
     gateway: ModelGateway
+    dropped: threading.Event = field(default_factory=threading.Event)
 
 
 _owned: dict[str, _Owned] = {}
@@ -35,8 +40,8 @@ _lock = threading.Lock()
 def gateway_of(competition_key: str) -> ModelGateway | None:
     """The gateway of a competition, started on first use; None if another owns it.
 
-    A gateway whose lock was lost is closed at once: its successor may be asking
-    already. Raises GatewayError in a prefork child.
+    A gateway whose lock was lost is closed at once, in the middle of a round too: its
+    successor may be asking already. Raises GatewayError in a prefork child.
     """
     _refuse_prefork()
     with _lock:
@@ -44,8 +49,7 @@ def gateway_of(competition_key: str) -> ModelGateway | None:
         if owned is not None:
             if owned.ownership.is_held():
                 return owned.gateway
-            log.warning("gateway.ownership_lost", competition=competition_key)
-            _drop(competition_key)
+            _lose(_owned.pop(competition_key))
         ownership = _claim(competition_key)
         if ownership is None:
             return None
@@ -55,7 +59,13 @@ def gateway_of(competition_key: str) -> ModelGateway | None:
         except BaseException:
             ownership.release()
             raise
-        _owned[competition_key] = _Owned(ownership, gateway)
+        owned = _owned[competition_key] = _Owned(ownership, gateway)
+        threading.Thread(
+            target=_watch,
+            args=(competition_key, owned),
+            name=f"watch-{competition_key}",
+            daemon=True,
+        ).start()
         log.info("gateway.owned", competition=competition_key)
         return gateway
 
@@ -63,8 +73,8 @@ def gateway_of(competition_key: str) -> ModelGateway | None:
 def close_all() -> None:
     """Close every gateway and give up its lock; at the worker's end."""
     with _lock:
-        for key in list(_owned):
-            _drop(key)
+        while _owned:
+            _close(_owned.popitem()[1])
 
 
 def new_gateway(competition_key: str) -> ModelGateway:
@@ -100,8 +110,27 @@ def _claim(key: str) -> Ownership | None:
         return None
 
 
-def _drop(key: str) -> None:
-    owned = _owned.pop(key)
+def _watch(key: str, owned: _Owned) -> None:
+    """Notice between and within rounds that the lock is gone."""
+    while not owned.dropped.wait(WATCH_S):
+        if owned.ownership.is_held():
+            continue
+        with _lock:
+            is_ours = _owned.get(key) is owned
+            if is_ours:
+                del _owned[key]
+        if is_ours:  # closing takes a while, which the other gateways need not wait
+            _lose(owned)
+        return
+
+
+def _lose(owned: _Owned) -> None:
+    log.warning("gateway.ownership_lost", competition=owned.ownership.key)
+    _close(owned)
+
+
+def _close(owned: _Owned) -> None:
+    owned.dropped.set()
     owned.gateway.close()
     owned.ownership.release()
 

@@ -7,60 +7,32 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import Any
 
 import grpc
 import structlog
 from grpc.aio import AioRpcError, UsageError
-from model_runner_client.grpc.generated.dynamic_subclass_pb2 import (
-    CallRequest,
-    CallResponse,
-)
-from model_runner_client.security.wallet_gelegation import AuthError
+from model_runner_client.errors import InvalidCoordinatorUsageError
+from model_runner_client.grpc.generated.dynamic_subclass_pb2 import CallRequest
 
 from competitions.gateway.client import LARGEST_ANSWER_BYTES, Client, Runner
-from competitions.gateway.errors import MethodMissingError
+from competitions.gateway.errors import GatewayError, MethodMissingError
+from competitions.gateway.replies import (
+    BAD_CODE,
+    DEAF,
+    Kind,
+    Reply,
+    answer_of,
+    as_text,
+    decode,
+    microseconds,
+    reply_to,
+)
 from competitions.gateway.standing import Standing
 from competitions.gateway.types import Answer, Call, ModelIdentity, RoundAnswers
-from competitions.gateway.wire import AnswerError, request_of, result_of
+from competitions.gateway.wire import request_of
 
 log = structlog.get_logger(__name__)
-
-LONGEST_REASON = 2_000
-
-
-class Kind(StrEnum):
-    """What became of one call to one model."""
-
-    ANSWERED = "answered"
-    RAISED = "raised"  # the model's own code failed, or its answer cannot be kept
-    MISSING = "missing"  # it has no such method
-    TIMEOUT = "timeout"
-    BUSY = "busy"  # still at work on an earlier call
-    PAUSED = "paused"  # spared for some rounds after a timeout
-    DIED = "died"  # the connection broke while it was asked
-    UNREACHABLE = "unreachable"
-    GONE = "gone"  # the orchestrator withdrew it while it was asked
-    UNTRUSTED = "untrusted"  # it could not prove whose it is
-
-
-ABSENT = {Kind.PAUSED, Kind.UNREACHABLE, Kind.GONE}
-# After these the model would not hear a question either.
-DEAF = {Kind.TIMEOUT, Kind.BUSY, Kind.PAUSED, Kind.DIED, Kind.UNTRUSTED} | ABSENT
-
-
-@dataclass
-class Reply:
-    """One model's reply, with when it was asked (monotonic seconds)."""
-
-    kind: Kind
-    value: Any = None
-    reason: str = ""
-    method: str = ""
-    asked_at: float | None = None
-    exec_time_us: int | None = None
 
 
 class Rounds:
@@ -81,6 +53,7 @@ class Rounds:
         self._deployments: dict[str, str] = {}
         self._lock = asyncio.Lock()
         self._sync: asyncio.Task[None] | None = None
+        self._is_closed = False
 
     def begin(self) -> None:
         self._sync = asyncio.create_task(self._client.sync())
@@ -100,6 +73,7 @@ class Rounds:
         return self._cluster.roster()
 
     async def aclose(self) -> None:
+        self._is_closed = True
         if self._sync is not None:
             self._sync.cancel()
             await asyncio.gather(self._sync, return_exceptions=True)
@@ -119,14 +93,18 @@ class Rounds:
             runners = list(self._cluster.models_run.values())
             stages = await asyncio.gather(*(self._ask(r, requests) for r in runners))
             ended_at = time.perf_counter()
+        if self._is_closed:  # the models vanished because we did
+            raise GatewayError("the gateway was closed in the middle of a round.")
+        for stage in stages:  # not before: a huge answer must not hold up the others
+            decode(stage[-1])
         for method in (request.methodName for request in requests):
             self._judge(runners, stages, method)
         replies = [stage[-1] for stage in stages]
         asked = [r.asked_at for r in replies if r.asked_at is not None]
         first, last = min(asked, default=started_at), max(asked, default=started_at)
         answers: dict[str, Answer] = {
-            runner.model_id: _answer(runner.model_id, reply, first)
-            for runner, reply in zip(runners, replies, strict=True)
+            runner.model_id: answer_of(runner.model_id, stage, first)
+            for runner, stage in zip(runners, stages, strict=True)
         }
         announced = self._cluster.announced
         return RoundAnswers(
@@ -137,10 +115,10 @@ class Rounds:
             + list(answers.values()),
             joined=[announced[model_id] for model_id in answers],
             timing={
-                "waited_us": _us(started_at - called_at),
-                "dispatched_us": _us(first - called_at),
-                "skew_us": _us(last - first),
-                "completed_us": _us(ended_at - called_at),
+                "waited_us": microseconds(started_at - called_at),
+                "dispatched_us": microseconds(first - called_at),
+                "skew_us": microseconds(last - first),
+                "completed_us": microseconds(ended_at - called_at),
             },
         )
 
@@ -176,7 +154,7 @@ class Rounds:
             left_s = max(0.001, deadline - time.perf_counter())
             reply = await self._heal_and_call(runner, request, deadline, left_s)
         reply.method, reply.asked_at = request.methodName, asked_at
-        reply.exec_time_us = _us(time.perf_counter() - asked_at)
+        reply.exec_time_us = microseconds(time.perf_counter() - asked_at)
         return reply
 
     async def _heal_and_call(
@@ -193,6 +171,10 @@ class Rounds:
             return late
         except AioRpcError as error:
             return self._broken(runner, error, was_ready=True)
+        except InvalidCoordinatorUsageError as error:
+            return Reply(Kind.RAISED, reason=f"setup refused: {error}")
+        except Exception as error:  # noqa: BLE001  see _distrust
+            return self._distrust(runner, error)
         left_s = max(0.001, deadline - time.perf_counter())
         return await self._call_once(runner, request, left_s) or late
 
@@ -208,16 +190,21 @@ class Rounds:
             response = await runner.grpc_stub.Call(request, timeout=timeout_s)
         except AioRpcError as error:
             return self._broken(runner, error, was_ready=was_ready)
-        except AuthError as error:
-            self._cluster.spawn(
-                self._cluster.process_failure(runner, "CONNECTION_FAILED", str(error))
-            )
-            return Reply(Kind.UNTRUSTED, reason=f"authentication failed: {error}")
         except (asyncio.CancelledError, UsageError):
             if not runner.closed:
                 raise
             return Reply(Kind.GONE, reason="it was stopped while it was asked")
-        return _reply_to(response)
+        except Exception as error:  # noqa: BLE001  see _distrust
+            return self._distrust(runner, error)
+        return reply_to(response)
+
+    def _distrust(self, runner: Runner, error: Exception) -> Reply:
+        """The client's checks failed, or fell over what a stranger sent as proof."""
+        log.warning("model.distrusted", model=runner.model_id, error=repr(error))
+        self._cluster.spawn(
+            self._cluster.process_failure(runner, "CONNECTION_FAILED", str(error))
+        )
+        return Reply(Kind.UNTRUSTED, reason=f"authentication failed: {error}")
 
     def _broken(self, runner: Runner, error: AioRpcError, *, was_ready: bool) -> Reply:
         """What a transport error means."""
@@ -260,12 +247,13 @@ class Rounds:
                 f"method was {method!r}, which no model has; "
                 f"correct the call of the competition or {self._base_classname}."
             )
-        is_ours = Kind.ANSWERED not in kinds and kinds.count(Kind.RAISED) > 1
+        bad = [kind for kind in kinds if kind in BAD_CODE]
+        is_ours = Kind.ANSWERED not in kinds and len(bad) > 1
         if is_ours:
-            reasons = {r.reason for _, r in replies if r.kind is Kind.RAISED}
+            reasons = {r.reason for _, r in replies if r.kind in BAD_CODE}
             log.error("gateway.all_models_failed", method=method, reasons=reasons)
         for runner, reply in replies:
-            if not (is_ours and reply.kind is Kind.RAISED):
+            if not (is_ours and reply.kind in BAD_CODE):
                 self._count(runner, reply)
 
     def _count(self, runner: Runner, reply: Reply) -> None:
@@ -273,7 +261,7 @@ class Rounds:
         if reply.kind is Kind.ANSWERED:
             standing.succeeded(reply.method)
             return
-        if reply.kind is Kind.RAISED:
+        if reply.kind in BAD_CODE:
             count = standing.failed(reply.method)
             limit, code = client.max_consecutive_failures, "MULTIPLE_FAILED"
         elif reply.kind is Kind.TIMEOUT:
@@ -296,7 +284,7 @@ class Rounds:
             reason = f"it is stopped. {identity.error}".strip()
         else:
             reason = identity.error or "its process is starting"
-        return Answer(model_id=model_id, outcome="ABSENT", reason=_text(reason))
+        return Answer(model_id=model_id, outcome="ABSENT", reason=as_text(reason))
 
     async def _replay(self, runner: Runner) -> None:
         """Show history to a model that has joined or lost its state."""
@@ -313,44 +301,3 @@ class Rounds:
             reply = await self._call_once(runner, request, self._timeout_s)
             if reply is None or reply.kind in DEAF:
                 return
-
-
-def _reply_to(response: CallResponse) -> Reply | None:
-    """What the runner said; None when it wants its setup first."""
-    status = response.status
-    if status.code == "SUCCESS":
-        try:
-            return Reply(Kind.ANSWERED, value=result_of(response.methodResponse))
-        except AnswerError as error:
-            return Reply(Kind.RAISED, reason=str(error))
-    if status.code == "FAILED_PRECONDITION":
-        return None
-    kind = Kind.MISSING if status.code == "BAD_IMPLEMENTATION" else Kind.RAISED
-    return Reply(kind, reason=status.message or status.code)
-
-
-def _answer(model_id: str, reply: Reply, first: float) -> Answer:
-    dispatched_us = None if reply.asked_at is None else _us(reply.asked_at - first)
-    answer = Answer(
-        model_id=model_id,
-        outcome="ANSWERED",
-        exec_time_us=reply.exec_time_us,
-        dispatched_us=dispatched_us,
-    )
-    if reply.kind is Kind.ANSWERED:
-        return replace(answer, result=reply.value)
-    where = f"{reply.method}: " if reply.method else ""
-    return replace(
-        answer,
-        outcome="ABSENT" if reply.kind in ABSENT else "FAILED",
-        reason=_text(where + reply.reason),
-    )
-
-
-def _text(reason: str) -> str:
-    """A stranger's text as PostgreSQL takes it."""
-    return reason.replace("\0", "\N{REPLACEMENT CHARACTER}")[:LONGEST_REASON]
-
-
-def _us(seconds: float) -> int:
-    return round(seconds * 1e6)

@@ -51,6 +51,7 @@ class Answer:
     """What became of asking one model.
 
     ANSWERED has a `result`; FAILED and ABSENT have a `reason` for the model's owner.
+    `warning` is what the feed update said when it failed and the question did not.
     `exec_time_us` is from dispatch to answer, NULL when the model was not asked;
     `dispatched_us` is how long after the round's first model this one was asked.
     """
@@ -59,6 +60,7 @@ class Answer:
     outcome: Outcome
     result: Any = None
     reason: str = ""
+    warning: str = ""
     exec_time_us: int | None = None
     dispatched_us: int | None = None
 

@@ -39,6 +39,10 @@ _RESULTS = {
 }
 
 
+# Levels of lists and dicts in an answer. Code that handles answers recurses.
+DEEPEST_ANSWER = 32
+
+
 class AnswerError(ValueError):
     """A model's answer cannot be kept; the text is for its owner."""
 
@@ -94,6 +98,23 @@ def result_of(variant: Variant) -> Any:
         raise AnswerError("the answer is nested too deeply") from None
     except Exception as error:  # a stranger's bytes: struct.error and whatever else
         raise AnswerError(f"the answer cannot be kept as JSON: {error}") from error
+    if _is_deeper(value, DEEPEST_ANSWER):
+        raise AnswerError(f"the answer is nested deeper than {DEEPEST_ANSWER} levels")
     if "\\u0000" in text.replace("\\\\", ""):  # an escaped backslash is innocent
         raise AnswerError("the answer holds a NUL character, which cannot be kept")
     return value
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Whether lists and dicts lie in each other on more than so many levels."""
+    level = [value]
+    for _ in range(levels + 1):
+        level = [item for item in level if isinstance(item, dict | list)]
+        if not level:
+            return False
+        level = [
+            child
+            for item in level
+            for child in (item.values() if isinstance(item, dict) else item)
+        ]
+    return True

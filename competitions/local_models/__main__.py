@@ -9,8 +9,9 @@ from pathlib import Path
 
 import structlog
 
+from competitions.local_models import cgroups
 from competitions.local_models.orchestrator import Orchestrator
-from competitions.local_models.sandbox import MEANING, strongest_level
+from competitions.local_models.sandbox import strongest_level
 from competitions.local_models.supervisor import Limits
 
 log = structlog.get_logger(__name__)
@@ -27,6 +28,13 @@ def main() -> int:
     parser.add_argument("--crunch-id", required=True)
     parser.add_argument("--logs", type=Path, required=True, help="folder of logs")
     parser.add_argument("--memory-mb", type=int, default=Limits.memory_mb)
+    parser.add_argument(
+        "--cpus",
+        type=float,
+        default=Limits.cpus,
+        help="processors' time for each model, where the kernel can hold it to that; "
+        "0: a low priority only",
+    )
     parser.add_argument(
         "--hang-s",
         type=float,
@@ -64,12 +72,17 @@ async def _run(args: argparse.Namespace) -> None:
     for end in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(end, until.set)
     level = args.level or await asyncio.to_thread(strongest_level)
-    log.info("sandbox.chosen", sandbox=level, meaning=MEANING[level])
     orchestrator = Orchestrator(
         models_dir=args.models.resolve(),
         logs_dir=args.logs.resolve(),
         crunch_id=args.crunch_id,
-        limits=Limits(level=level, memory_mb=args.memory_mb, hang_s=args.hang_s),
+        limits=Limits(
+            level=level,
+            memory_mb=args.memory_mb,
+            cpus=args.cpus,
+            cgroup=cgroups.find() if args.cpus else None,
+            hang_s=args.hang_s,
+        ),
     )
     await orchestrator.run(host=args.host, port=args.port, until=until)
 

@@ -5,6 +5,7 @@ a live competition; recorded candles are shown and questions asked round by roun
 """
 
 import importlib
+import json
 import shutil
 import signal
 import socket
@@ -14,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,9 +30,13 @@ from competitions.predict import check_answer
 from competitions.slots import Wiring
 
 WINDOW = 120
-START_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 120.0
+# What official coordinators take; ours takes more.
+LARGEST_PORTABLE_BYTES = 4 * 2**20
 CRUNCH = "check-model"
 INSTANCES = ("first", "second")
+# Shows a feed update, asks a question, and gives one answer for each instance.
+Ask = Callable[[Call, Call], Sequence[Answer]]
 
 
 @dataclass
@@ -44,7 +49,7 @@ class Checkup:
     """
 
     limit_ms: float
-    sandbox_level: int = 0
+    sandbox: str = ""
     setup_s: float | None = None
     rounds: int = 0
     answered: int = 0
@@ -75,8 +80,7 @@ def check_model(
     Each round shows one candle more, at most the newest `WINDOW`. Raises ControlError
     when the folder is no model.
     """
-    if not (path / "main.py").is_file():
-        raise ControlError(f"model was {path}, which has no main.py.")
+    require_model(path)
     found = Checkup(limit_ms=timeout_s * 1000)
     importlib.import_module("competitions.gateway.rounds")  # not the model's time
     with tempfile.TemporaryDirectory(prefix="check-model-") as scratch:
@@ -94,13 +98,25 @@ def check_model(
                 timeout_s=timeout_s,
             )
             gateway.start()
+
+            def ask(feed: Call, question: Call) -> list[Answer]:
+                return gateway.ask(
+                    feed=feed, question=question, expected=INSTANCES
+                ).answers
+
             try:
                 if _is_set_up(gateway, folder / "logs", found, started):
-                    _ask_all(gateway, wiring, candles, rounds, found)
+                    ask_all(ask, wiring, candles, rounds, found)
                 _look_at_processes(folder / "logs", found)
             finally:
                 gateway.close()
     return found
+
+
+def require_model(path: Path) -> None:
+    """Raise ControlError when the folder is no model."""
+    if not (path / "main.py").is_file():
+        raise ControlError(f"model was {path}, which has no main.py.")
 
 
 def _is_set_up(
@@ -121,38 +137,45 @@ def _is_set_up(
     return False
 
 
-def _ask_all(
-    gateway: ModelGateway,
+def ask_all(
+    ask: Ask,
     wiring: Wiring,
     candles: Sequence[Mapping[str, float]],
     rounds: int,
     found: Checkup,
 ) -> None:
+    """Go through the rounds and gather what is to be said about the first instance."""
     times_ms, agreements = [], []
     for number in range(rounds):
         end = max(1, len(candles) - rounds + number + 1)
         feed, question = _calls(wiring, candles[max(0, end - WINDOW) : end])
-        raw = gateway.ask(feed=feed, question=question, expected=INSTANCES).answers
-        first, second = (check_answer(answer, wiring) for answer in raw)
+        first, *others = (check_answer(a, wiring) for a in ask(feed, question))
         found.rounds += 1
         if first.exec_time_us is not None:
             times_ms.append(first.exec_time_us / 1000)
-        if first.outcome == "ANSWERED":
-            found.answered += 1
-            found.sample = first.result
-        else:
+        if first.warning:
+            found.problems[first.warning] += 1
+        if first.outcome != "ANSWERED":
             found.problems[first.reason] += 1
-        if {first.outcome, second.outcome} == {"ANSWERED"}:
-            agreements.append(_same(first, second))
+            continue
+        found.answered += 1
+        found.sample = first.result
+        size = len(json.dumps(first.result))
+        if size > LARGEST_PORTABLE_BYTES:
+            found.problems[
+                f"the answer was {size / 2**20:.1f} MiB; official coordinators take "
+                f"{LARGEST_PORTABLE_BYTES // 2**20} MiB"
+            ] += 1
+        agreements += [
+            first.result == other.result
+            for other in others
+            if other.outcome == "ANSWERED"
+        ]
     if times_ms:
         found.p50_ms = statistics.median(times_ms)
         found.p99_ms = sorted(times_ms)[min(len(times_ms) - 1, rounds * 99 // 100)]
     if agreements:
         found.is_deterministic = all(agreements)
-
-
-def _same(first: Answer, second: Answer) -> bool:
-    return bool(first.result == second.result)
 
 
 def _calls(wiring: Wiring, window: Sequence[Mapping[str, float]]) -> tuple[Call, Call]:
@@ -180,7 +203,7 @@ def _calls(wiring: Wiring, window: Sequence[Mapping[str, float]]) -> tuple[Call,
 
 def _look_at_processes(logs: Path, found: Checkup) -> None:
     rows = control.status(logs)
-    found.sandbox_level = rows[0].sandbox_level if rows else 0
+    found.sandbox = rows[0].sandbox if rows else ""
     with suppress(ControlError):
         found.log = control.log_tail(logs_dir=logs, model_id="first", lines=20)
     pids = [row.pid for row in rows if row.pid is not None]

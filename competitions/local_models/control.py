@@ -1,4 +1,4 @@
-"""What an operator does with local models: look, add, stop, start, restart.
+"""What an operator does with local models: look, add, stop, start, restart, remove.
 
 Functions for the admin page and the command line. They speak to the orchestrator
 through files in its logs folder, so they work from any process that sees it, and what
@@ -6,6 +6,7 @@ was asked survives a restart of either side.
 """
 
 import json
+import os
 import shutil
 import tempfile
 from dataclasses import asdict, dataclass
@@ -14,6 +15,9 @@ from pathlib import Path
 from competitions.local_models import submission
 
 STATUS_FILE = "status.json"
+HEARTBEAT_FILE = "alive"
+LARGEST_TAIL_BYTES = 64 * 2**10
+EXAMPLES = Path(__file__).resolve().parent / "examples"
 
 
 class ControlError(ValueError):
@@ -27,8 +31,8 @@ class ModelStatus:
     """One local model as its orchestrator saw it last.
 
     `state` is STARTING, RUNNING, RECOVERING, STOPPED or QUARANTINED; `error` says why
-    it is not running, or ended last. `changed_at` is ISO 8601 in UTC. `sandbox_level`
-    is explained in sandbox.py.
+    it is not running, or ended last. `changed_at` is ISO 8601 in UTC. `sandbox` says
+    in words what holds it.
     """
 
     model_id: str
@@ -40,17 +44,31 @@ class ModelStatus:
     deployment_id: str
     code_hash: str
     changed_at: str
-    sandbox_level: int
+    sandbox: str
     pid: int | None
 
 
 def status(logs_dir: Path) -> list[ModelStatus]:
-    """All models by id; empty where no orchestrator has run."""
+    """All models by id; empty where no orchestrator of this version has run."""
     try:
         rows = json.loads((logs_dir / STATUS_FILE).read_text())
-    except FileNotFoundError:
+        return [ModelStatus(**row) for row in rows]
+    except (FileNotFoundError, ValueError, TypeError):
         return []
-    return [ModelStatus(**row) for row in rows]
+
+
+def beat(logs_dir: Path) -> None:
+    """Say that the orchestrator is at work; for the orchestrator, with each look."""
+    logs_dir.mkdir(parents=True, exist_ok=True)
+    (logs_dir / HEARTBEAT_FILE).touch()
+
+
+def seen_at(logs_dir: Path) -> float | None:
+    """When the orchestrator last was at work, in seconds since 1970; None if never."""
+    try:
+        return (logs_dir / HEARTBEAT_FILE).stat().st_mtime
+    except FileNotFoundError:
+        return None
 
 
 def write_status(logs_dir: Path, statuses: list[ModelStatus]) -> None:
@@ -83,6 +101,26 @@ def add(*, models_dir: Path, source: Path, model_id: str = "") -> str:
         shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__"))
         copy.rename(target)
     return model_id
+
+
+def remove(*, models_dir: Path, logs_dir: Path, model_id: str) -> None:
+    """Delete a model's folder; what it answered and its log remain."""
+    _known(logs_dir, model_id)
+    with tempfile.TemporaryDirectory(prefix=".removing-", dir=models_dir) as bin_:
+        (models_dir / model_id).rename(Path(bin_) / model_id)
+    for name in ("stopped", "restart"):
+        _flag(logs_dir, model_id, name).unlink(missing_ok=True)
+
+
+def begin(models_dir: Path) -> None:
+    """Fill a folder that does not exist yet with the examples, as a whole."""
+    if models_dir.exists():
+        return
+    models_dir.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=models_dir.parent) as draft:
+        copy = Path(draft) / models_dir.name
+        shutil.copytree(EXAMPLES, copy, ignore=shutil.ignore_patterns("__pycache__"))
+        copy.rename(models_dir)
 
 
 def stop(*, logs_dir: Path, model_id: str) -> None:
@@ -119,10 +157,13 @@ def take_restart(logs_dir: Path, model_id: str) -> bool:
 def log_tail(*, logs_dir: Path, model_id: str, lines: int = 50) -> str:
     """The newest lines that a model has printed."""
     _known(logs_dir, model_id)
-    path = logs_dir / f"{model_id}.log"
-    if not path.exists():
+    try:
+        with (logs_dir / f"{model_id}.log").open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - LARGEST_TAIL_BYTES))
+            text = file.read().decode(errors="replace")
+    except FileNotFoundError:
         return ""
-    return "\n".join(path.read_text(errors="replace").splitlines()[-lines:])
+    return "\n".join(text.splitlines()[-lines:])
 
 
 def _known(logs_dir: Path, model_id: str) -> None:

@@ -16,7 +16,7 @@ import structlog
 from websockets.asyncio.server import ServerConnection, broadcast, serve
 from websockets.exceptions import ConnectionClosed
 
-from competitions.local_models import control, submission
+from competitions.local_models import cgroups, control, sandbox, submission
 from competitions.local_models.submission import Stamp, Submission
 from competitions.local_models.supervisor import Limits, ModelProcess
 
@@ -26,6 +26,7 @@ SCAN_S = 0.25
 FIRST_UID, USERS = 50_000, 10_000
 STARTS_AT_ONCE = max(2, (os.cpu_count() or 2))
 LARGEST_REPORT_BYTES = 2**20
+LONGEST_REASON = 2_000
 
 
 class Orchestrator:
@@ -38,9 +39,15 @@ class Orchestrator:
         self._logs_dir = logs_dir
         self._crunch_id = crunch_id
         self._limits = limits
+        self._sandbox = sandbox.describe(
+            level=limits.level,
+            is_cpu_bounded=limits.cgroup is not None,
+            cpus=limits.cpus,
+        )
         self._run_dir = Path(tempfile.mkdtemp(prefix="models-"))
         self._processes: dict[str, ModelProcess] = {}
         self._stamps: dict[str, Stamp] = {}
+        self._unreadable: dict[str, str] = {}
         self._quarantine = {
             (row.model_id, row.code_hash): row.error
             for row in control.status(logs_dir)
@@ -52,12 +59,16 @@ class Orchestrator:
 
     async def run(self, *, host: str, port: int, until: asyncio.Event) -> None:
         """Serve until `until` is set, then stop every model."""
+        log.info("sandbox.chosen", meaning=self._sandbox)
         server = await serve(self._converse, host, port, max_size=LARGEST_REPORT_BYTES)
         log.info("orchestrator.listening", host=host, port=port)
         try:
             async with server:
                 while not until.is_set():
-                    await self._scan()
+                    try:
+                        await self._scan()
+                    except OSError:  # a full disk, a folder that is being moved
+                        log.exception("orchestrator.scan_failed")
                     try:
                         await asyncio.wait_for(until.wait(), SCAN_S)
                     except TimeoutError:
@@ -67,14 +78,17 @@ class Orchestrator:
             running = [p for p in processes if p.state != "QUARANTINED"]
             await asyncio.gather(*(p.stop() for p in running))
             shutil.rmtree(self._run_dir, ignore_errors=True)
+            if self._limits.cgroup is not None:
+                cgroups.remove(self._limits.cgroup)
 
     async def _scan(self) -> None:
         """Bring the processes in line with the folder: added, edited, deleted."""
         found = await asyncio.to_thread(self._look)
         for model_id in self._processes.keys() - found.keys():
             log.info("model.deleted", model=model_id)
-            await self._processes.pop(model_id).stop()
-            del self._stamps[model_id]
+            process = self._processes.pop(model_id)
+            await process.stop()
+            self._stamps.pop(model_id, None)
             control.write_status(self._logs_dir, self._statuses())
         for model_id, (stamp, version) in found.items():
             if version is None:
@@ -85,6 +99,7 @@ class Orchestrator:
                 await self._deploy(version, older)
         for process in list(self._processes.values()):
             await self._obey(process)
+        control.beat(self._logs_dir)
 
     async def _obey(self, process: ModelProcess) -> None:
         """Do what the operator asked for in the control files."""
@@ -110,7 +125,7 @@ class Orchestrator:
                 deployment_id=process.deployment_id,
                 code_hash=process.submission.code_hash,
                 changed_at=process.changed_at,
-                sandbox_level=self._limits.level,
+                sandbox=self._sandbox,
                 pid=process.pid,
             )
             for _, process in sorted(self._processes.items())
@@ -120,19 +135,30 @@ class Orchestrator:
         """Each folder's stamp, with its content if the stamp is new."""
         found: dict[str, tuple[Stamp, Submission | None]] = {}
         for model_id, path in submission.folders(self._models_dir).items():
-            stamp = submission.stamp(path)
-            is_new = self._stamps.get(model_id) != stamp
-            found[model_id] = (stamp, submission.read(path) if is_new else None)
+            known = self._stamps.get(model_id)
+            try:
+                stamp = submission.stamp(path)
+                version = None if stamp == known else submission.read(path)
+            except OSError as error:
+                if self._unreadable.get(model_id) != str(error):
+                    log.warning("model.unreadable", model=model_id, error=str(error))
+                    self._unreadable[model_id] = str(error)
+                stamp, version = known or (), None
+            else:
+                self._unreadable.pop(model_id, None)
+            found[model_id] = (stamp, version)
         return found
 
     async def _deploy(self, version: Submission, older: ModelProcess | None) -> None:
         if older is not None:
             log.info("model.replaced", model=version.model_id)
             await older.stop()
+        self._serial += 1
         process = ModelProcess(
             version,
             uid=self._next_uid(),
-            run_dir=self._run_dir / version.model_id,
+            # Not the model's name: the path of a unix socket has 107 bytes at most.
+            run_dir=self._run_dir / str(self._serial),
             log_path=self._logs_dir / f"{version.model_id}.log",
             limits=self._limits,
             start_slots=self._start_slots,
@@ -151,11 +177,15 @@ class Orchestrator:
         """A user of its own for each process, where root may give one."""
         if os.geteuid() != 0:
             return 0
-        self._serial += 1
-        return FIRST_UID + self._serial % USERS
+        taken = {process.uid for process in self._processes.values()}
+        free = (FIRST_UID + (self._serial + i) % USERS for i in range(USERS))
+        return next(uid for uid in free if uid not in taken)
 
     async def _changed(self, process: ModelProcess) -> None:
-        control.write_status(self._logs_dir, self._statuses())
+        try:
+            control.write_status(self._logs_dir, self._statuses())
+        except OSError as error:
+            log.warning("orchestrator.no_status", error=str(error))
         if process.state == "QUARANTINED":
             key = (process.model_id, process.submission.code_hash)
             self._quarantine[key] = process.error
@@ -207,7 +237,8 @@ class Orchestrator:
         if code == "CONNECTION_FAILED":
             process.restart()
         else:
-            await process.stop("QUARANTINED", f"{code}: {reason or 'no reason given'}")
+            why = f"{code}: {reason or 'no reason given'}"
+            await process.stop("QUARANTINED", why[:LONGEST_REASON])
 
 
 def _as_announced(process: ModelProcess) -> dict[str, Any]:

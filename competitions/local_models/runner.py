@@ -32,6 +32,7 @@ def main() -> None:
         memory_mb=args.memory_mb,
         readable=(Path(__file__).resolve().parent, args.package, args.model),
         writable=args.socket.parent,
+        cgroup=args.cgroup,
     )
     sandbox.close()
     # Its gRPC takes 30 MB, which the process that waits outside does not need.

@@ -1,10 +1,13 @@
 """What keeps a model to itself: closed around a process before its code is imported.
 
-Level 1: a process of its own with limits on memory, files and file size, a low CPU
-priority, a clean environment, no way to gain privileges, and, when root starts it, a
-user id of its own. It sees the network and whatever that user may read.
+Level 1: a process of its own with limits on memory, files and file size, a share of the
+CPU, a clean environment, no way to gain privileges, and, when root starts it, a user id
+of its own. It sees the network and whatever that user may read.
 Level 2: as 1, and no network at all, no other process, and a file system that holds
 nothing but Python, the model's folder (read-only) and an empty /tmp.
+
+The CPU is bounded by a control group where one may be made (cgroups.py). Elsewhere each
+process has a low priority on one processor, which it could leave if it wanted to.
 
 Both are for models that one knows; strangers belong behind the real orchestrator.
 Linux only; the kernel is called through ctypes (os.unshare needs Python 3.12).
@@ -14,6 +17,7 @@ import argparse
 import contextlib
 import ctypes
 import os
+import random
 import resource
 import signal
 import subprocess
@@ -43,10 +47,20 @@ _DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
 
 MEANING = {
     1: "own process, limits, clean environment; network and readable files are open",
-    2: "as 1, and no network, no other process, only its own files",
+    2: "own process, limits, clean environment; no network, only its own files",
+}
+CPU_MEANING = {
+    True: "at most {cpus:g} of a CPU, held by the kernel",
+    False: "low priority, on one CPU each; nothing stops a model that moves itself",
 }
 
 _libc = ctypes.CDLL(None, use_errno=True)
+
+
+def describe(*, level: int, is_cpu_bounded: bool, cpus: float) -> str:
+    """What holds at a level, in words for operators and participants."""
+    cpu = CPU_MEANING[is_cpu_bounded].format(cpus=cpus)
+    return f"level {level}: {MEANING[level]}; CPU: {cpu}"
 
 
 def strongest_level() -> int:
@@ -63,6 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--parent", type=int, required=True)
     parser.add_argument("--uid", type=int, default=0, help="0 keeps the user")
     parser.add_argument("--memory-mb", type=int, required=True)
+    parser.add_argument("--cgroup", type=Path, help="control group to join")
 
 
 class Sandbox:
@@ -77,6 +92,7 @@ class Sandbox:
         memory_mb: int,
         readable: Iterable[Path],
         writable: Path,
+        cgroup: Path | None = None,
     ) -> None:
         self.level = level
         self._parent = parent
@@ -85,11 +101,14 @@ class Sandbox:
         self._readable = [Path(p) for p in sys.path if p and Path(p).exists()]
         self._readable += [*readable]
         self._writable = writable
+        self._cgroup = cgroup
         self._handles: dict[Path, Path] = {}
 
     def close(self) -> None:
         """Close the sandbox. At level 2 a child goes on and this process waits."""
         _die_with(self._parent)
+        if self._cgroup is not None:
+            (self._cgroup / "cgroup.procs").write_text(str(os.getpid()))
         if self.level == 2:
             _unshare()
             _go_on_in_child()
@@ -165,6 +184,8 @@ class Sandbox:
         for kind, value in limits.items():
             resource.setrlimit(kind, (value, value))
         os.nice(10)
+        if self._cgroup is None:
+            os.sched_setaffinity(0, {random.choice([*os.sched_getaffinity(0)])})
 
 
 def _die_with(parent: int) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _MODEL_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+LONGEST_NAME = 120
 Stamp = tuple[tuple[str, int, int], ...]
 
 
@@ -55,11 +56,11 @@ def read(folder: Path) -> Submission:
     digest = hashlib.sha256()
     for path in _files(folder):
         try:
-            content = path.read_bytes()
+            with path.open("rb") as file:
+                content = hashlib.file_digest(file, "sha256").digest()
         except FileNotFoundError:
             continue
-        name = str(path.relative_to(folder))
-        digest.update(f"{name}\0{len(content)}\0".encode())
+        digest.update(f"{path.relative_to(folder)}\0".encode())
         digest.update(content)
     try:
         about = json.loads((folder / "model.json").read_text())
@@ -70,8 +71,8 @@ def read(folder: Path) -> Submission:
     return Submission(
         model_id=folder.name,
         path=folder,
-        name=str(about.get("name", folder.name)),
-        cruncher=str(about.get("cruncher", folder.name)),
+        name=str(about.get("name", folder.name))[:LONGEST_NAME],
+        cruncher=str(about.get("cruncher", folder.name))[:LONGEST_NAME],
         code_hash=digest.hexdigest(),
     )
 

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import structlog
 
+from competitions.local_models import cgroups
 from competitions.local_models.submission import Submission
 
 log = structlog.get_logger(__name__)
@@ -21,19 +22,27 @@ log = structlog.get_logger(__name__)
 PROJECT = Path(__file__).resolve().parent.parent.parent
 PACKAGE = Path(__file__).resolve().parent / "participant"
 LARGEST_LOG_BYTES = 5 * 2**20
+# A model that prints faster than this waits at its own print.
+LOG_BYTES_PER_S = 2**20
 MOST_RESTARTS = 4
-STEADY_S = 60.0  # a process that lived this long has recovered
+STEADY_S = 300.0  # a process that lived this long has recovered
 START_TIMEOUT_S = 60.0
+START_PAUSE_S = 5.0
 
 State = Literal["STARTING", "RUNNING", "RECOVERING", "STOPPED", "QUARANTINED"]
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one model may use; see sandbox.py."""
+    """What one model may use; see sandbox.py.
+
+    `cpus` is a share of processors, held where `cgroup` is a group for models' groups.
+    """
 
     level: int = 1
     memory_mb: int = 2048
+    cpus: float = 1.0
+    cgroup: Path | None = None
     hang_s: float = 30.0
     setup_hang_s: float = 120.0
 
@@ -72,10 +81,16 @@ class ModelProcess:
         self._process: asyncio.subprocess.Process | None = None
         self._newest_lines: deque[str] = deque(maxlen=5)
         self._life: asyncio.Task[None] | None = None
+        self._log_reader: asyncio.Task[None] | None = None
+        self._cgroup: Path | None = None
 
     @property
     def model_id(self) -> str:
         return self.submission.model_id
+
+    @property
+    def uid(self) -> int:
+        return self._uid
 
     @property
     def pid(self) -> int | None:
@@ -98,13 +113,19 @@ class ModelProcess:
     async def _live(self) -> None:
         """Keep one process up; give up after too many ends in a row."""
         while True:
-            async with self._start_slots:
-                is_up = await self._start_process()
+            try:
+                async with self._start_slots:
+                    is_up = await self._start_process()
+            except OSError as error:  # the machine's trouble, not held against it
+                await self._change("RECOVERING", f"it could not be started: {error}")
+                await asyncio.sleep(START_PAUSE_S)
+                continue
             started_at = time.monotonic()
             if is_up:
                 await self._change("RUNNING")
             assert self._process is not None  # _start_process made it
             code = await self._process.wait()
+            self._end_group()
             if time.monotonic() - started_at > STEADY_S:
                 self.restarts = 0
             reason = f"its process ended ({_ending(code)}): {self._last_words()}"
@@ -114,7 +135,7 @@ class ModelProcess:
                 await self._change("QUARANTINED", f"{times} times in a row {reason}")
                 return
             await self._change("RECOVERING", reason)
-            await asyncio.sleep(min(0.1 * 2**self.restarts, 30.0))
+            await asyncio.sleep(0.1 * 2**self.restarts)
             self.restarts += 1
 
     async def _start_process(self) -> bool:
@@ -126,6 +147,12 @@ class ModelProcess:
         self._run_dir.mkdir(exist_ok=True)
         if self._uid:
             os.chown(self._run_dir, self._uid, self._uid)
+        joins = []
+        if self._limits.cgroup is not None:
+            self._cgroup = cgroups.make(
+                self._limits.cgroup, self.model_id, cpus=self._limits.cpus
+            )
+            joins = ["--cgroup", str(self._cgroup)]
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             *("-B", "-u", "-m", "competitions.local_models.runner"),
@@ -135,6 +162,7 @@ class ModelProcess:
             *("--memory-mb", str(self._limits.memory_mb)),
             *("--hang-s", str(self._limits.hang_s)),
             *("--setup-hang-s", str(self._limits.setup_hang_s)),
+            *joins,
             cwd=PROJECT,
             env=clean_environment(),
             stdin=asyncio.subprocess.DEVNULL,
@@ -159,11 +187,13 @@ class ModelProcess:
         while chunk := await process.stdout.read(65536):
             text = chunk.decode(errors="replace")
             self._newest_lines.extend(line for line in text.splitlines() if line)
-            with self.log_path.open("a") as file:
-                file.write(text)
-                size = file.tell()
-            if size > LARGEST_LOG_BYTES:
-                self.log_path.replace(self.log_path.with_suffix(".1.log"))
+            with contextlib.suppress(OSError):  # a full disk loses lines, not models
+                with self.log_path.open("a") as file:
+                    file.write(text)
+                    size = file.tell()
+                if size > LARGEST_LOG_BYTES:
+                    self.log_path.replace(self.log_path.with_suffix(".1.log"))
+            await asyncio.sleep(len(chunk) / LOG_BYTES_PER_S)
 
     def _last_words(self) -> str:
         return self._newest_lines[-1][:500] if self._newest_lines else "it said nothing"
@@ -171,6 +201,7 @@ class ModelProcess:
     async def _end_process(self) -> None:
         process, self._process = self._process, None
         if process is None or process.returncode is not None:
+            self._end_group()
             return
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(signal.SIGTERM)
@@ -180,14 +211,22 @@ class ModelProcess:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
+        self._end_group()
         self.socket.unlink(missing_ok=True)
 
     def restart(self) -> None:
         """End the process; its life goes on with a new one."""
         self._kill()
 
+    def _end_group(self) -> None:
+        """End also children that left the process group; at level 2 there are none."""
+        if self._cgroup is not None:
+            cgroups.kill(self._cgroup)
+            cgroups.remove(self._cgroup)
+            self._cgroup = None
+
     def _kill(self) -> None:
-        if self._process is not None:
+        if self._process is not None and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
 

@@ -11,6 +11,8 @@ from crunchsite.stack.places import embedded_database_url, embedded_redis_url
 
 ENV = read_env()
 VAR_DIR = ENV.var
+LOCAL_MODELS_DIR = ENV.models_dir
+MODELS_LOG_DIR = VAR_DIR / "log" / "models"
 
 SECRET_KEY = secret_key(ENV)
 DEBUG = False

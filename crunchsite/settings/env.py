@@ -61,9 +61,10 @@ class Env(BaseSettings):
     model_base_classname: str = setting(
         "tracker.TrackerBase", "Base class that a participant's model derives from."
     )
-    local_models_dir: Path = setting(
-        Path("competitions/local_models/examples"),
-        "Folder of the embedded models: one sub-folder each.",
+    local_models_dir: str = setting(
+        "",
+        "Folder of the embedded models: one sub-folder each. Empty: models below "
+        "VAR_DIR, which begins with the examples.",
     )
     port: int = setting(8000, "Port of the site.", ge=1, le=65535)
     var_dir: Path = setting(
@@ -207,6 +208,10 @@ class Env(BaseSettings):
     @property
     def var(self) -> Path:
         return (BASE_DIR / self.var_dir).resolve()
+
+    @property
+    def models_dir(self) -> Path:
+        return BASE_DIR / (self.local_models_dir or self.var / "models")
 
     @property
     def subjects(self) -> tuple[str, ...]:

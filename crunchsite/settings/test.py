@@ -7,6 +7,8 @@ from crunchsite.settings.urls import broker
 from crunchsite.stack.places import embedded_database_url, embedded_redis_url
 
 VAR_DIR = BASE_DIR / "var" / "test"
+LOCAL_MODELS_DIR = VAR_DIR / "models"
+MODELS_LOG_DIR = VAR_DIR / "log" / "models"
 DATABASE_URL = TAPE_DATABASE_URL = embedded_database_url(VAR_DIR, "postgres")
 DATABASES = {
     "default": _database("DATABASE_URL", DATABASE_URL),

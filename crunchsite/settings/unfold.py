@@ -62,6 +62,7 @@ UNFOLD = {
                 _page(
                     "Models", "smart_toy", "competitions_participantmodel_changelist"
                 ),
+                _page("Local models", "memory", "local-models"),
                 _page("Crunchers", "group", "competitions_cruncher_changelist"),
                 _page(
                     "Predictions",

@@ -16,6 +16,7 @@ import requests
 from django.conf import settings
 from django.core.management import call_command
 
+from competitions.local_models import control as local_models
 from crunchsite.settings.env import BASE_DIR
 from crunchsite.settings.secret import kept_secret
 from crunchsite.stack import demo
@@ -161,14 +162,16 @@ class Supervisor:
         """Start the local models, unless an orchestrator is given; returns where."""
         if self._env.model_runner_node_host:
             return {}
+        if not self._env.local_models_dir:
+            local_models.begin(settings.LOCAL_MODELS_DIR)
         port = free_port()
         self._add(
             "models",
             [
                 *(sys.executable, "-m", "competitions.local_models"),
-                *("--models", BASE_DIR / self._env.local_models_dir),
+                *("--models", settings.LOCAL_MODELS_DIR),
                 *("--host", "127.0.0.1", "--port", str(port)),
-                *("--crunch-id", demo.SLUG, "--logs", self._log / "models"),
+                *("--crunch-id", demo.SLUG, "--logs", settings.MODELS_LOG_DIR),
             ],
             # Participants' code sees no setting and no secret.
             env={"PATH": os.defpath, "PYTHONPATH": str(BASE_DIR), "LANG": "C.UTF-8"},

@@ -86,5 +86,5 @@ class AnsweringGateway:
         if isinstance(result, Answer):
             return result
         if result is None:
-            return Answer(model_id, "ABSENT", None, "gave no answer", None)
-        return Answer(model_id, "ANSWERED", result, "", 1500)
+            return Answer(model_id, "ABSENT", reason="gave no answer")
+        return Answer(model_id, "ANSWERED", result, exec_time_us=1500)

@@ -91,9 +91,16 @@ def test_an_invalid_output_fails_that_model_only_and_its_owner_is_told(
 
 
 def test_the_models_own_error_text_is_kept(round_):
-    boom = Answer("a", "FAILED", None, "ValueError: boom", 10)
+    boom = Answer("a", "FAILED", reason="ValueError: boom", exec_time_us=10)
     ask(round_, {"a": boom})
     assert Prediction.objects.get().reason == "ValueError: boom"
+
+
+def test_a_failing_feed_update_is_shown_to_the_models_owner(round_):
+    answer = Answer("a", "ANSWERED", {"value": 1.0}, warning="feed_update: KeyError")
+    ask(round_, {"a": answer})
+    assert outcomes() == {"a": "ANSWERED"}
+    assert ParticipantModel.objects.get().last_error == "feed_update: KeyError"
 
 
 def test_what_a_models_setup_said_is_shown_to_its_owner(competition):

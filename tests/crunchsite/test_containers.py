@@ -24,6 +24,16 @@ def test_the_models_queue_is_consumed_by_threads():
     assert "-P threads" in SERVICES["worker-models"]["command"]
 
 
+def test_prefork_is_asked_for_by_the_name_that_celery_heeds():
+    """`-P prefork` is its default, over which `worker_pool` wins."""
+    pools = [
+        command.split(" -P ")[1].split()[0]
+        for service in SERVICES.values()
+        if " -P " in (command := service.get("command", ""))
+    ]
+    assert sorted(pools) == ["processes", "processes", "threads"]
+
+
 def test_the_models_see_neither_the_environment_file_nor_the_databases_network():
     models = SERVICES["models"]
     assert "env_file" not in models

@@ -170,7 +170,10 @@ class Machine:
         self.valkey.start()
         self.manage("migrate", "--verbosity", "0")
         self.manage("shell", "--verbosity", "0", "--command", SETUP)
-        self.run(
+        self.start_orchestrator()
+
+    def start_orchestrator(self) -> subprocess.Popen:
+        return self.run(
             *("-m", "competitions.local_models", "--models", str(self.models)),
             *("--host", "127.0.0.1", "--port", str(self.port)),
             *("--crunch-id", self.SLUG, "--logs", str(self.var / "log")),

@@ -20,6 +20,8 @@ class ScriptedOrchestrator:
         self.port = 0
         self.reports: list[dict[str, Any]] = []
         self.models: dict[str, dict[str, Any]] = {}
+        self.refusal = ""  # said instead of the models, to everybody
+        self.links = 0  # that were ever opened
         self._connections: set[Any] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -71,6 +73,14 @@ class ScriptedOrchestrator:
     def withdraw(self, model_id: str, state: str = "STOPPED") -> None:
         self._run(self._announce({**self.models[model_id], "state": state}))
 
+    def say(self, text: str) -> None:
+        """Send every listener a frame of the test's own making."""
+
+        async def send() -> None:
+            broadcast(self._connections, text)
+
+        self._run(send())
+
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
 
@@ -87,6 +97,10 @@ class ScriptedOrchestrator:
         broadcast(self._connections, json.dumps({"event": "update", "data": [model]}))
 
     async def _converse(self, connection: Any) -> None:
+        self.links += 1
+        if self.refusal:
+            await connection.send(json.dumps({"error": self.refusal}))
+            return
         self._connections.add(connection)
         running = [m for m in self.models.values() if m["state"] == "RUNNING"]
         await connection.send(json.dumps({"event": "init", "data": running}))

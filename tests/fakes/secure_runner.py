@@ -82,12 +82,16 @@ class Authority:
 
 
 class SecureRunner(DynamicSubclassServiceServicer):
-    """Answers {"value": 1.0}. `is_forged` makes it use another wallet's signature."""
+    """Answers {"value": 1.0}. `is_forged` makes it use another wallet's signature.
+
+    `oath` replaces what its own wallet signs.
+    """
 
     def __init__(self, authority: Authority, model_id: str, *, mutual: bool) -> None:
         self.model_id = model_id
         self.wallet = ed25519.Ed25519PrivateKey.generate()
         self.is_forged = False
+        self.oath: object = None
         self.tokens: list[dict[str, str]] = []
         self._mutual = mutual
         host = f"model-node-{model_id}.crunchdao.internal"
@@ -132,13 +136,16 @@ class SecureRunner(DynamicSubclassServiceServicer):
         public = self._key.public_key().public_bytes(
             serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
         )
-        message = json.dumps(
-            {
-                "cert_pub": base64.b64encode(public).decode(),
-                "model_id": self.model_id,
-                "hotkey": None,
-            }
-        ).encode()
+        oath = {
+            "cert_pub": base64.b64encode(public).decode(),
+            "model_id": self.model_id,
+            "hotkey": None,
+        }
+        if isinstance(self.oath, dict):
+            oath |= self.oath
+        elif self.oath is not None:
+            oath = self.oath
+        message = json.dumps(oath).encode()
         signer = ed25519.Ed25519PrivateKey.generate() if self.is_forged else self.wallet
         return (
             ("x-server-auth-message", base64.b64encode(message).decode()),

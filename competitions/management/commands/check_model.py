@@ -1,7 +1,7 @@
 """`./coordinator check-model PATH`: the participants' self-test."""
 
 import logging
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,12 +13,17 @@ from django.core.management.base import BaseCommand, CommandError
 from competitions.config_loader import load_config
 from competitions.local_models.checkup import WINDOW, Checkup, check_model
 from competitions.local_models.control import ControlError
-from competitions.local_models.sandbox import MEANING
 from competitions.slots import wire
 from feeds.providers import registry, replay
 from feeds.providers.base import FetchRequest, pages
 
 MARKET_START = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise ArgumentTypeError(f"rounds was {text!r}; give a whole number from 1 on.")
+    return int(text)
 
 
 class Command(BaseCommand):
@@ -27,7 +32,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("path", type=Path, help="folder with main.py")
-        parser.add_argument("-n", "--rounds", type=int, default=100)
+        parser.add_argument("-n", "--rounds", type=_count, default=100)
         parser.add_argument(
             "--timeout",
             type=float,
@@ -39,12 +44,23 @@ class Command(BaseCommand):
             type=Path,
             help="Parquet or CSV file of candles; default: the simulated exchange",
         )
+        parser.add_argument(
+            "--no-sandbox",
+            action="store_true",
+            help="within this process, where breakpoint() works: one instance, no "
+            "limit of time, network and files open",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         logging.getLogger("competitions.gateway").setLevel(logging.CRITICAL)
         config = load_config()
+        check = check_model
+        if options["no_sandbox"]:
+            from competitions.local_models.debugging import debug_model
+
+            check = debug_model
         try:
-            found = check_model(
+            found = check(
                 path=options["path"],
                 wiring=wire(config, {}),
                 base_classname=settings.ENV.model_base_classname,
@@ -82,9 +98,8 @@ class Command(BaseCommand):
 
     def _tell(self, found: Checkup) -> None:
         say = self.stdout.write
-        if found.sandbox_level:
-            level = found.sandbox_level
-            say(f"sandbox       level {level}: {MEANING[level]}")
+        if found.sandbox:
+            say(f"sandbox       {found.sandbox}")
         if found.setup_s is None:
             say("setup         FAILED")
         else:

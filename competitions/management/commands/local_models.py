@@ -8,17 +8,16 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from competitions.local_models import control
-from competitions.local_models.sandbox import MEANING
 
 
 class Command(BaseCommand):
-    help = "Show, add, stop, start and restart the local models."
+    help = "Show, add, stop, start, restart and remove the local models."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "--logs",
             type=Path,
-            default=settings.VAR_DIR / "log" / "models",
+            default=settings.MODELS_LOG_DIR,
             help="logs folder of the orchestrator",
         )
         actions = parser.add_subparsers(dest="action", required=True)
@@ -28,6 +27,8 @@ class Command(BaseCommand):
         add.add_argument("--name", default="")
         for action in ("stop", "start", "restart"):
             actions.add_parser(action).add_argument("model_id")
+        remove = actions.add_parser("remove", help="delete a model's folder")
+        remove.add_argument("model_id")
         log = actions.add_parser("log", help="the newest lines that a model printed")
         log.add_argument("model_id")
         log.add_argument("--lines", type=int, default=50)
@@ -39,13 +40,19 @@ class Command(BaseCommand):
             if action == "status":
                 self._show(logs_dir)
             elif action == "add":
-                models_dir = settings.BASE_DIR / settings.ENV.local_models_dir
                 added = control.add(
-                    models_dir=models_dir,
+                    models_dir=settings.LOCAL_MODELS_DIR,
                     source=options["source"],
                     model_id=options["name"],
                 )
                 self.stdout.write(f"{added} was added.")
+            elif action == "remove":
+                control.remove(
+                    models_dir=settings.LOCAL_MODELS_DIR,
+                    logs_dir=logs_dir,
+                    model_id=options["model_id"],
+                )
+                self.stdout.write(f"{options['model_id']} was removed.")
             elif action == "log":
                 self.stdout.write(
                     control.log_tail(
@@ -68,8 +75,7 @@ class Command(BaseCommand):
                 f"no orchestrator has written to {logs_dir}; start it with `make up`, "
                 "or give --logs."
             )
-        level = rows[0].sandbox_level
-        self.stdout.write(f"Sandbox level {level}: {MEANING[level]}.")
+        self.stdout.write(f"Sandbox {rows[0].sandbox}.")
         for row in rows:
             self.stdout.write(
                 f"{row.model_id:24} {row.state:12} since {row.changed_at} "

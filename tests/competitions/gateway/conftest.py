@@ -111,7 +111,9 @@ class Stage:
         self.orchestrator.announce(model_id, address=model.socket)
         return model
 
-    def gateway(self, *, connects: bool = True, **options) -> ModelGateway:
+    def gateway(
+        self, *, connects: bool = True, starts: bool = True, **options
+    ) -> ModelGateway:
         options = {"timeout_s": 0.5, "setup_timeout_s": 5.0, **options}
         gateway = ModelGateway(
             host="127.0.0.1",
@@ -121,6 +123,8 @@ class Stage:
             **options,
         )
         self.gateways.append(gateway)
+        if not starts:
+            return gateway
         gateway.start()
         assert not connects or gateway.wait_connected(5)
         return gateway

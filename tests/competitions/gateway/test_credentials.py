@@ -70,6 +70,24 @@ def test_a_forgery_in_mid_life_loses_only_its_own_answer(
     assert report["failure_code"] == "CONNECTION_FAILED"
 
 
+@pytest.mark.parametrize("oath", [["a", "list"], {"expires_at": "soon"}])
+def test_a_proof_that_the_client_falls_over_loses_only_its_own_answer(
+    authority, runner, stage, tmp_path, oath
+):
+    runner("honest", mutual=True)
+    turncoat = runner("turncoat", mutual=True)
+    secure = credentials.load(secure_dir=str(authority.write_client(tmp_path / "tls")))
+    gateway = stage.gateway(credentials=secure, timeout_s=3)
+    wait_live(gateway, "honest", "turncoat")
+
+    turncoat.oath = oath
+    answers = ask(gateway, ["honest", "turncoat"])
+
+    assert answers["honest"].outcome == "ANSWERED"
+    assert answers["turncoat"].outcome == "FAILED"
+    assert "authentication failed" in answers["turncoat"].reason
+
+
 def test_plain_connections_to_secure_nodes_are_the_operators_mistake(runner, stage):
     runner("secure", mutual=True)
     stage.add("steady")

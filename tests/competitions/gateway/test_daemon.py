@@ -9,7 +9,8 @@ from django.conf import settings
 
 from competitions.gateway import daemon as module
 from competitions.gateway.daemon import ModelDaemon, clear_queue
-from competitions.models import Input, Prediction
+from competitions.lifecycle import pause
+from competitions.models import Competition, Input, Prediction
 from competitions.tasks import predict
 from feeds import clock
 from feeds.records import FeedKey
@@ -97,6 +98,45 @@ def test_a_failing_turn_is_not_the_last(daemon, monkeypatch):
     thread.join(5)
 
     assert len(turns) == 2
+
+
+class SilentListener:
+    def __init__(self, feeds, news):
+        self.feeds, self.is_stopped = feeds, False
+
+    def start(self):
+        pass
+
+    def stop(self):
+        self.is_stopped = True
+
+
+def test_a_paused_competition_is_no_longer_listened_to(daemon, monkeypatch, at):
+    monkeypatch.undo()
+    monkeypatch.setattr(module.pool, "gateway_of", lambda key: daemon.gateway)
+    monkeypatch.setattr(module, "_Listener", SilentListener)
+    with at(SLOT):
+        daemon.turn()
+        _, listener = daemon._listeners["btc"]
+        assert [feed.subject for feed in listener.feeds] == ["BTCUSDT"]
+        daemon.turn()
+        assert daemon._listeners["btc"][1] is listener
+
+        pause(competition_id=Competition.objects.get().pk)
+        daemon.turn()
+
+    assert listener.is_stopped
+    assert daemon._listeners == {}
+
+
+def test_a_listener_that_is_stopped_at_once_ends(tape):
+    listener = module._Listener(
+        [FeedKey("simulated", "BTCUSDT", "candle", "1s")], threading.Event()
+    )
+    listener.start()
+    listener.stop()
+
+    assert not listener._thread.is_alive()
 
 
 def test_a_listener_writes_candles_to_the_tape_and_gives_notice(tape):

@@ -153,7 +153,9 @@ def test_a_success_clears_what_was_held_against_a_model(stage):
         ("return {'value': 'nul: \\0'}", "holds a NUL character"),
         ("return '\\ud800'", "UnicodeEncodeError"),
         ("x = []\nfor _ in range(99_999): x = [x]\nreturn x", "nested too deeply"),
-        ("return 'x' * (17 * 2**20)", "the answer exceeds 16 MiB"),
+        ("x = []\nfor _ in range(800): x = [x]\nreturn x", "deeper than 32 levels"),
+        ("x = 1\nfor _ in range(33): x = {'a': x}\nreturn x", "deeper than 32"),
+        ("return 'x' * (9 * 2**20)", "the answer exceeds 8 MiB"),
     ],
 )
 def test_an_answer_that_cannot_be_kept_is_failed_with_advice(stage, body, reason):
@@ -174,6 +176,7 @@ def test_an_answer_that_cannot_be_kept_is_failed_with_advice(stage, body, reason
         ("return True", True),
         ("return None", None),
         ("return 'up'", "up"),
+        ("x = 1\nfor _ in range(3): x = [x]\nreturn x", [[[1]]]),
         ("return [1, {'a': None}]", [1, {"a": None}]),
         ("return '\\\\u0000 is only text'", "\\u0000 is only text"),
         ("return 'x' * (5 * 2**20)", "x" * (5 * 2**20)),
@@ -185,6 +188,38 @@ def test_plain_answers_arrive_as_they_are(stage, body, result):
     answer = bad_answer(gateway)
 
     assert (answer.outcome, answer.result) == ("ANSWERED", result)
+
+
+def test_what_feed_update_returns_is_nobodys_business(stage):
+    source = STEADY + "    def feed_update(self, data): return 'x' * (7 * 2**20)\n"
+    gateway = beside_steady(stage, source, timeout_s=3)
+
+    assert bad_answer(gateway).result == {"value": 1.0}
+
+
+def test_a_failing_feed_update_is_told_beside_the_answer(stage):
+    source = STEADY + "    def feed_update(self, data): raise KeyError('price')\n"
+    gateway = beside_steady(stage, source)
+
+    answer = bad_answer(gateway)
+
+    assert (answer.outcome, answer.result, answer.reason) == (
+        "ANSWERED",
+        {"value": 1.0},
+        "",
+    )
+    assert answer.warning == "feed_update: KeyError: 'price' (main.py:6)"
+
+
+def test_hiding_the_method_counts_like_a_failure(stage):
+    gateway = beside_steady(
+        stage, STEADY + "    predict = None\n", max_consecutive_failures=2
+    )
+
+    for _ in range(3):
+        assert bad_answer(gateway).reason == "predict: Model has no method predict"
+
+    wait_for(lambda: failure_codes(stage) == [("bad", "MULTIPLE_FAILED")])
 
 
 def test_sys_exit_is_a_failure_like_any_other(stage):
@@ -396,6 +431,28 @@ def test_rounds_go_on_while_the_orchestrator_is_away(stage):
     wait_for(lambda: gateway.live() == {"steady"})
     states = {i.model_id: i.state for i in gateway.roster()}
     assert states == {"steady": "RUNNING", "bad": "RECOVERING"}
+
+
+def test_complaints_of_an_absence_are_not_made_afterwards(stage):
+    """By then the orchestrator has started the models anew; they are innocent."""
+    gateway = beside_steady(
+        stage, predicting("raise ValueError('boom')"), max_consecutive_failures=2
+    )
+    stage.orchestrator.pause()
+    wait_for(lambda: not gateway.is_connected)
+    for _ in range(3):
+        assert bad_answer(gateway).outcome == "FAILED"
+    wait_for(lambda: gateway.live() == {"steady"})
+
+    model = stage.models["bad"]
+    model.kill()
+    model.write(STEADY)
+    model.start()
+    stage.orchestrator.start()
+
+    wait_live(gateway, "steady", "bad")
+    assert bad_answer(gateway).outcome == "ANSWERED"
+    assert stage.orchestrator.reports == []
 
 
 def test_a_model_that_stays_unlisted_has_left(stage, monkeypatch):

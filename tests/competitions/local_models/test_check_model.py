@@ -2,14 +2,16 @@
 
 import os
 import subprocess
+import sys
 
 import pytest
 
 from competitions.contract import CrunchConfig
 from competitions.local_models.checkup import check_model
+from competitions.local_models.debugging import debug_model
 from competitions.local_models.supervisor import PROJECT
 from competitions.slots import wire
-from tests.competitions.gateway.conftest import predicting
+from tests.competitions.gateway.conftest import STEADY, predicting
 
 EXAMPLES = PROJECT / "competitions" / "local_models" / "examples"
 CANDLES = [
@@ -89,6 +91,131 @@ def test_a_slow_model_meets_the_limit(model):
     assert found.p99_ms >= 200
 
 
+def test_a_feed_update_that_raises_is_a_problem_though_the_question_is_answered(model):
+    source = STEADY + "    def feed_update(self, data): raise KeyError('price')\n"
+    found = check(model(source))
+
+    assert found.answered == 4
+    assert found.problems == {"feed_update: KeyError: 'price' (main.py:6)": 4}
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        (
+            "return numpy.float32(1)",
+            "the answer was of type numpy.float32; answer float",
+        ),
+        ("return (1.0, 2.0)", "the answer was of type builtins.tuple; answer float"),
+        ("return float('nan')", "the answer was nan; it must be finite"),
+        (
+            "return {'value': float('inf')}",
+            "the answer is not JSON: Out of range float",
+        ),
+        ("return {'value': 1.0, 'x': 'x' * 5 * 2**20}", "official coordinators take 4"),
+        ("return {'value': 1.0, 'x': 'x' * 9 * 2**20}", "the answer exceeds 8 MiB"),
+        (
+            "x = 1.0\nfor _ in range(40): x = {'value': x}\nreturn x",
+            "the answer is nested deeper than 32 levels",
+        ),
+    ],
+)
+def test_an_output_that_cannot_be_kept_is_refused_with_advice(model, body, problem):
+    found = check(model(predicting(body, head="import numpy")), rounds=1, timeout_s=5)
+
+    assert not found.is_fit
+    (text,) = found.problems
+    assert problem in text
+
+
+def test_without_a_sandbox_the_model_runs_in_this_process(model, monkeypatch, capfd):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    source = predicting(
+        "print('process', os.getpid())\n"
+        "return {'value': float(len(self.closes(subject)))}",
+        head="import os",
+    )
+    try:
+        found = debug(model(source))
+    finally:
+        sys.modules.pop("main", None)
+
+    assert found.is_fit
+    assert (found.rounds, found.answered, found.sample) == (4, 4, {"value": 8.0})
+    assert found.is_deterministic is None
+    assert f"process {os.getpid()}" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        ("return 1 / 0", "predict: ZeroDivisionError: division by zero (main.py:5)"),
+        ("return numpy.int64(1)", "predict: the answer was of type numpy.int64"),
+        ("return 'nul \\0'", "predict: the answer holds a NUL character"),
+        ("return {'valu': 1}", "invalid output: keys were ['valu']"),
+    ],
+)
+def test_without_a_sandbox_problems_are_told_alike(model, monkeypatch, body, problem):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    try:
+        found = debug(model(predicting(body, head="import numpy")))
+    finally:
+        sys.modules.pop("main")
+
+    (text,) = found.problems
+    assert text.startswith(problem)
+
+
+def debug(path):
+    return debug_model(
+        path=path,
+        wiring=wire(CrunchConfig(), {}),
+        base_classname="tracker.TrackerBase",
+        candles=CANDLES,
+        rounds=4,
+        timeout_s=1.0,
+    )
+
+
+def test_a_breakpoint_stops_in_the_model(model):
+    found = coordinator(
+        *("check-model", model(predicting("breakpoint(); return 1.0"))),
+        *("--no-sandbox", "-n", "1"),
+        typed="p subject\nc\n",
+    )
+
+    assert found.returncode == 0, found.stderr
+    assert "(Pdb) 'BTC" in found.stdout
+    assert "sandbox       none: within this process" in found.stdout
+
+
+def test_a_recorded_feed_is_replayed(model, tmp_path):
+    feed = tmp_path / "candles.csv"
+    rows = [f"{60 * i},1,1,1,{i}.5,1" for i in range(200)]
+    feed.write_text("\n".join(["open_time,open,high,low,close,volume", *rows]))
+    echo = predicting("return {'value': self.closes(subject)[-1]}")
+
+    found = coordinator("check-model", model(echo), "-n", "2", "--feed", feed)
+
+    assert found.returncode == 0, found.stderr
+    assert "last answer   {'value': 121.5}" in found.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-n", "0"], "rounds was '0'; give a whole number from 1 on."),
+        (["--feed", "none.csv"], "'none.csv', which is no file"),
+    ],
+)
+def test_a_bad_argument_is_told_in_a_sentence(model, arguments, message):
+    found = coordinator("check-model", model(STEADY), *arguments)
+
+    assert found.returncode != 0
+    assert message in found.stderr
+    assert "Traceback" not in found.stderr
+
+
 def test_the_command_ends_with_a_code_and_a_sentence(tmp_path):
     good = coordinator("check-model", EXAMPLES / "contrarian", "-n", "3")
     assert good.returncode == 0, good.stderr
@@ -99,11 +226,12 @@ def test_the_command_ends_with_a_code_and_a_sentence(tmp_path):
     assert bad.stderr == f"CommandError: model was {tmp_path}, which has no main.py.\n"
 
 
-def coordinator(*arguments):
+def coordinator(*arguments, typed=None):
     return subprocess.run(
         [PROJECT / "coordinator", *map(str, arguments)],
         capture_output=True,
         text=True,
         check=False,
+        input=typed,
         env={"PATH": os.defpath},
     )

@@ -1,5 +1,7 @@
 """What an operator can do with a local model."""
 
+import shutil
+
 import pytest
 
 from competitions.local_models import control
@@ -30,7 +32,7 @@ def test_stop_lasts_over_a_restart_of_the_orchestrator_until_start(local_models)
 
     control.stop(logs_dir=local_models.logs, model_id="model")
     wait_for(lambda: state_of(local_models, "model") == "STOPPED")
-    assert gateway.live() == set()
+    wait_for(lambda: gateway.live() == set())
     assert local_models.stop() == 0
     local_models.start("--level", "1")
     wait_for(lambda: local_models.output.read_text().count("listening") == 2)
@@ -109,6 +111,46 @@ def test_a_model_is_added_as_a_whole(local_models, tmp_path):
     wait_for(lambda: state_of(local_models, "newcomer") == "RUNNING")
     with pytest.raises(control.ControlError, match="'newcomer', which is taken"):
         control.add(models_dir=local_models.models, source=source)
+
+
+def test_a_removed_model_ends_and_its_name_is_free_again(local_models, tmp_path):
+    run_one(local_models)
+    folders = {"models_dir": local_models.models, "logs_dir": local_models.logs}
+    control.stop(logs_dir=local_models.logs, model_id="model")
+
+    control.remove(**folders, model_id="model")
+
+    wait_for(lambda: state_of(local_models, "model") is None)
+    assert list(local_models.models.iterdir()) == []
+    local_models.write("model")
+    wait_for(lambda: state_of(local_models, "model") == "RUNNING")
+
+
+def test_a_folder_begins_with_the_examples_and_is_left_alone_after(tmp_path):
+    folder = tmp_path / "new" / "models"
+
+    control.begin(folder)
+
+    names = {path.name for path in control.EXAMPLES.iterdir()}
+    assert {path.name for path in folder.iterdir()} == names
+    (folder / "momentum" / "main.py").write_text("mine")
+    shutil.rmtree(folder / "contrarian")
+    control.begin(folder)
+    assert (folder / "momentum" / "main.py").read_text() == "mine"
+    assert not (folder / "contrarian").exists()
+
+
+def test_the_orchestrators_heartbeat_is_seen(local_models):
+    assert control.seen_at(local_models.logs) is None
+    run_one(local_models)
+    first = control.seen_at(local_models.logs)
+    wait_for(lambda: control.seen_at(local_models.logs) > first)
+
+
+@pytest.mark.parametrize("text", ["", "not JSON", '[{"model_id": "a"}]', "7"])
+def test_a_status_that_cannot_be_read_counts_as_none(tmp_path, text):
+    (tmp_path / "status.json").write_text(text)
+    assert control.status(tmp_path) == []
 
 
 @pytest.mark.parametrize("name", ["../up", ".hidden", "two words", "x" * 101])

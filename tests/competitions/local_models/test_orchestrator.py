@@ -124,6 +124,32 @@ def test_models_die_with_a_killed_orchestrator(local_models):
     wait_for(lambda: not models & descendants(1))
 
 
+def test_a_killed_orchestrator_comes_back_with_all_its_models(local_models):
+    local_models.write("steady")
+    local_models.write("other")
+    local_models.start()
+    gateway = local_models.gateway()
+    wait_live(gateway, "steady", "other")
+    before = {i.deployment_id for i in gateway.roster()}
+
+    local_models.process.kill()
+    local_models.process.wait()
+    local_models.start()
+
+    wait_for(lambda: not before & {i.deployment_id for i in gateway.roster()})
+    wait_live(gateway, "steady", "other")
+    answers = ask(gateway, ["steady", "other"])
+    assert {a.outcome for a in answers.values()} == {"ANSWERED"}
+
+
+def test_the_longest_name_is_served(local_models):
+    name = "m" * 100
+    local_models.write(name)
+    local_models.start()
+
+    wait_live(local_models.gateway(), name)
+
+
 def test_a_model_sees_no_secret_in_its_environment(local_models):
     local_models.write(
         "curious", predicting("return {'value': 0.0, **os.environ}", head="import os")

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from competitions.local_models import cgroups, control
 from competitions.local_models.sandbox import strongest_level
-from tests.competitions.gateway.conftest import ask, wait_live
+from tests.competitions.gateway.conftest import ask, predicting, wait_for, wait_live
+from tests.competitions.local_models.conftest import descendants
 
 CURIOUS = """
 import os, socket
@@ -40,6 +42,8 @@ class Curious(TrackerBase):
                 lambda: (here / "new.txt").write_text("x")
             ),
             "scratch": attempt(lambda: Path(SCRATCH).write_text("x")),
+            "open_files": attempt(lambda: len([open(__file__) for _ in range(300)])),
+            "file_size": attempt(lambda: Path(SCRATCH).write_bytes(bytes(51 * 2**20))),
             "memory": attempt(lambda: len(bytearray(3 * 2**30))),
             "imports": attempt(lambda: __import__("statistics").fmean([1, 2])),
             "numbers": attempt(lambda: __import__("numpy").float64(1)),
@@ -98,6 +102,8 @@ def holds_at_any_level(seen):
     assert seen["capabilities"] == 0
     assert seen["no_new_privileges"] == "1"
     assert seen["memory"] == "MemoryError"
+    assert seen["open_files"] == "OSError"
+    assert seen["file_size"] == "OSError"
     assert seen["own_file"] == "mine"
     assert (seen["imports"], seen["numbers"]) == ("1.5", "1.0")
 
@@ -107,4 +113,163 @@ def test_the_level_is_stated(local_models):
     local_models.start("--level", "1")
     wait_live(local_models.gateway(), "steady")
 
-    assert "sandbox=1" in local_models.output.read_text()
+    (row,) = control.status(local_models.logs)
+    assert row.sandbox.startswith("level 1: own process, limits")
+    assert f"meaning='{row.sandbox}'" in local_models.output.read_text()
+
+
+# --- The CPU's share
+
+GREEDY = predicting(
+    """
+    def spin():
+        while time.monotonic() < end:
+            pass
+
+    started, used = time.monotonic(), os.times()
+    end = started + 1.0
+    children = [multiprocessing.get_context("fork").Process(target=spin) for _ in "ab"]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join()
+    now = os.times()
+    cpu_s = now.children_user + now.children_system - used[2] - used[3]
+    return {"value": cpu_s / (time.monotonic() - started)}
+    """,
+    head="import multiprocessing, os, time",
+)
+
+
+def can_make_groups():
+    group = cgroups.find()
+    if group is not None:
+        cgroups.remove(group)
+    return group is not None
+
+
+needs_groups = pytest.mark.skipif(
+    not can_make_groups(), reason="control groups are not to be had here"
+)
+
+
+@needs_groups
+@pytest.mark.parametrize("level", range(1, strongest_level() + 1))
+def test_a_greedy_models_processes_share_what_one_model_may_use(local_models, level):
+    local_models.write("greedy", GREEDY)
+    local_models.start("--cpus", "0.3", "--level", str(level))
+    gateway = local_models.gateway(timeout_s=20)
+    wait_live(gateway, "greedy")
+
+    answer = ask(gateway, ["greedy"])["greedy"]
+
+    assert answer.outcome == "ANSWERED", answer.reason
+    assert answer.result["value"] < 0.45
+    (row,) = control.status(local_models.logs)
+    assert row.sandbox.endswith("CPU: at most 0.3 of a CPU, held by the kernel")
+
+
+@needs_groups
+def test_no_group_is_left_behind(local_models):
+    local_models.write("steady")
+    local_models.start()
+    wait_live(local_models.gateway(), "steady")
+    name = f"crunchsite-models-{local_models.process.pid}"
+    found = [place / name for place in cgroups._places() if (place / name).exists()]
+    assert found
+
+    assert local_models.stop() == 0
+
+    assert not any(group.exists() for group in found)
+
+
+@needs_groups
+def test_a_child_that_hides_from_its_process_group_ends_with_the_model(local_models):
+    local_models.write(
+        "hiding",
+        predicting(
+            """
+            if os.fork() == 0:
+                os.setsid()
+                if os.fork() == 0:
+                    time.sleep(600)
+                os._exit(0)
+            os.wait()
+            return {"value": 1.0}
+            """,
+            head="import os, time",
+        ),
+    )
+    local_models.start("--level", "1")
+    gateway = local_models.gateway()
+    wait_live(gateway, "hiding")
+    assert ask(gateway, ["hiding"])["hiding"].outcome == "ANSWERED"
+    (group,) = (g for p in cgroups._places() for g in p.glob("*/hiding"))
+    pids = {int(pid) for pid in (group / "cgroup.procs").read_text().split()}
+    assert len(pids) == 2
+
+    control.stop(logs_dir=local_models.logs, model_id="hiding")
+
+    wait_for(lambda: not pids & descendants(1))
+
+
+def test_without_groups_a_model_keeps_to_one_processor(monkeypatch, local_models):
+    monkeypatch.setattr(cgroups, "_places", lambda: iter(()))
+    assert cgroups.find() is None
+    local_models.write(
+        "steady",
+        predicting(
+            "return {'value': len(os.sched_getaffinity(0)), 'nice': os.nice(0)}",
+            head="import os",
+        ),
+    )
+    local_models.start("--cpus", "0")
+    gateway = local_models.gateway()
+    wait_live(gateway, "steady")
+
+    seen = ask(gateway, ["steady"])["steady"].result
+
+    assert seen == {"value": 1, "nice": 10 + os.nice(0)}
+    (row,) = control.status(local_models.logs)
+    assert "CPU: low priority, on one CPU each" in row.sandbox
+
+
+def test_a_quota_is_written_as_version_2_wants_it(tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "cpu.max").write_text("max 100000")
+
+    group = cgroups.make(tmp_path, "model", cpus=0.5)
+
+    assert (group / "cpu.max").read_text() == "50000 100000"
+
+
+# --- Its output
+
+
+def test_a_flood_of_output_is_bounded_and_delays_no_other(local_models):
+    local_models.write(
+        "noisy",
+        predicting(
+            "threading.Thread(target=flood, daemon=True).start(); return 1.0",
+            head="import threading\ndef flood():\n    while True: print('x' * 5_000)",
+        ),
+    )
+    local_models.write("steady")
+    local_models.start()
+    gateway = local_models.gateway()
+    wait_live(gateway, "noisy", "steady")
+    ask(gateway, ["noisy"])
+    wait_for(lambda: control.log_tail(logs_dir=local_models.logs, model_id="noisy"))
+
+    control.restart(logs_dir=local_models.logs, model_id="steady")
+    (before,) = (i for i in gateway.roster() if i.model_id == "steady")
+
+    def is_back():
+        found = {i.model_id: i for i in gateway.roster()}["steady"]
+        return (
+            found.deployment_id != before.deployment_id and "steady" in gateway.live()
+        )
+
+    wait_for(is_back)
+    logs = [*local_models.logs.glob("noisy*.log")]
+    assert sum(path.stat().st_size for path in logs) < 11 * 2**20

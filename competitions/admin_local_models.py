@@ -1,0 +1,298 @@
+"""The operator's pages of the local models: how each is, and what to press."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.admin.models import ADDITION, CHANGE, DELETION
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminTextInputWidget
+
+from competitions.admin_base import ReasonForm
+from competitions.local_models import control, upload
+from competitions.local_models.control import ControlError, ModelStatus
+from competitions.models import ParticipantModel
+from feeds import audit, clock
+
+TONES = {
+    "STARTING": "info",
+    "RUNNING": "success",
+    "RECOVERING": "warning",
+    "STOPPED": "",
+    "QUARANTINED": "danger",
+}
+# The orchestrator shows itself several times a second.
+SILENCE_S = 10
+LARGEST_UPLOAD_BYTES = 50 * 2**20
+LOG_LINES = 200
+
+
+@dataclass(frozen=True)
+class LocalAction:
+    """`effect` says beforehand what will happen; `run` asks the orchestrator for it."""
+
+    title: str
+    effect: Callable[[ModelStatus], list[str]]
+    run: Callable[[str], None]
+    flag: int = CHANGE
+
+
+def _logs() -> dict[str, Any]:
+    return {"logs_dir": settings.MODELS_LOG_DIR}
+
+
+def _folders() -> dict[str, Any]:
+    return {"models_dir": settings.LOCAL_MODELS_DIR, **_logs()}
+
+
+ACTIONS: Mapping[str, LocalAction] = {
+    "stop": LocalAction(
+        "Stop",
+        lambda _: [
+            (
+                "Its process ends within a second and stays down until Start, also "
+                "when the site restarts."
+            ),
+            "Rounds go on without it: it is neither asked nor expected.",
+        ],
+        lambda model_id: control.stop(**_logs(), model_id=model_id),
+    ),
+    "start": LocalAction(
+        "Start",
+        lambda _: ["A process is started within a second; the next round asks it."],
+        lambda model_id: control.start(**_logs(), model_id=model_id),
+    ),
+    "restart": LocalAction(
+        "Restart",
+        lambda model: [
+            (
+                "Its process, if there is one, ends; a new one is shown recent data "
+                "before its next question. What it kept in memory is lost."
+            ),
+            *(
+                [f"Its quarantine is lifted. It was there because: {model.error}"]
+                if model.state == "QUARANTINED"
+                else []
+            ),
+        ],
+        lambda model_id: control.restart(**_logs(), model_id=model_id),
+    ),
+    "remove": LocalAction(
+        "Remove",
+        lambda _: [
+            (
+                f"Its process ends and its folder in {settings.LOCAL_MODELS_DIR} is "
+                "deleted. There is no way back but to add it again."
+            ),
+            "Its predictions, scores and payouts remain.",
+        ],
+        lambda model_id: control.remove(**_folders(), model_id=model_id),
+        flag=DELETION,
+    ),
+}
+OFFERED = {"STOPPED": ["start"], "QUARANTINED": ["restart", "stop"]}
+
+
+class UploadForm(ReasonForm):
+    """A model's code, and why it is taken in."""
+
+    file = forms.FileField(
+        widget=UnfoldAdminFileFieldWidget,
+        help_text="A main.py, or a zip of the model's folder; 50 MiB at most.",
+    )
+    name = forms.CharField(
+        required=False,
+        max_length=100,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="Letters, digits, dots, dashes and underscores. Empty: the file's.",
+    )
+    field_order = ["file", "name", "reason"]
+
+    def clean_file(self) -> Any:
+        file = self.cleaned_data["file"]
+        if file.size > LARGEST_UPLOAD_BYTES:
+            raise forms.ValidationError(
+                f"The file was {file.size / 2**20:.0f} MiB; at most "
+                f"{LARGEST_UPLOAD_BYTES // 2**20} MiB are taken."
+            )
+        return file
+
+
+class LocalModelPages:
+    """Mixed into the participants' models' admin: pages beside its list."""
+
+    admin_site: Any
+    opts: Any
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        return [
+            path("local/", view(self.local_list), name="local-models"),
+            path("local/add/", view(self.local_add), name="local-model-add"),
+            path("local/<str:model_id>/", view(self.local_one), name="local-model"),
+            path(
+                "local/<str:model_id>/act/<str:name>",
+                view(self.local_act),
+                name="local-model-act",
+            ),
+            *super().get_urls(),  # type: ignore[misc]
+        ]
+
+    def local_list(self, request: HttpRequest) -> HttpResponse:
+        """All local models, the ones that need a look first."""
+        _require(request, "view")
+        order = ["QUARANTINED", "RECOVERING", "STARTING", "STOPPED", "RUNNING"]
+        rows = sorted(
+            control.status(settings.MODELS_LOG_DIR),
+            key=lambda row: (order.index(row.state), row.model_id),
+        )
+        return self._page(
+            request,
+            "local_models.html",
+            "Local models",
+            lines=[_line(row) for row in rows],
+            folder=settings.LOCAL_MODELS_DIR,
+            **_orchestrator(),
+        )
+
+    def local_one(self, request: HttpRequest, model_id: str) -> HttpResponse:
+        """One model with the end of its log."""
+        _require(request, "view")
+        row = _status_of(model_id)
+        log = control.log_tail(**_logs(), model_id=model_id, lines=LOG_LINES)
+        return self._page(
+            request,
+            "local_model.html",
+            model_id,
+            line=_line(row),
+            log=log,
+            folder=settings.LOCAL_MODELS_DIR / model_id,
+            **_orchestrator(),
+        )
+
+    def local_act(self, request: HttpRequest, model_id: str, name: str) -> HttpResponse:
+        """Say what the action will do and ask why; done only when it is posted."""
+        _require(request, "change")
+        row = _status_of(model_id)
+        if name not in ACTIONS:
+            raise Http404("There is no such action.")
+        chosen = ACTIONS[name]
+        form = ReasonForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            try:
+                chosen.run(model_id)
+            except (ControlError, OSError) as error:
+                messages.error(request, str(error))
+            else:
+                reason = form.cleaned_data["reason"]
+                what = f"{chosen.title}, was {row.state}. Reason: {reason}"
+                _note(request, model_id, flag=chosen.flag, what=what)
+                messages.success(
+                    request,
+                    f"{model_id}: {chosen.title.lower()} is asked for; the list shows "
+                    "it within a second.",
+                )
+                return redirect("admin:local-models")
+        return self._page(
+            request,
+            "act.html",
+            f"{chosen.title}: {model_id}",
+            action=chosen,
+            effect=chosen.effect(row),
+            form=form,
+            back=reverse("admin:local-model", args=[model_id]),
+        )
+
+    def local_add(self, request: HttpRequest) -> HttpResponse:
+        """Take in a model's code."""
+        _require(request, "add")
+        form = UploadForm(request.POST or None, request.FILES or None)
+        if request.method == "POST" and form.is_valid():
+            file = form.cleaned_data["file"]
+            try:
+                added = upload.add_upload(
+                    models_dir=settings.LOCAL_MODELS_DIR,
+                    file=file,
+                    file_name=file.name,
+                    model_id=form.cleaned_data["name"],
+                )
+            except (ControlError, OSError) as error:
+                messages.error(request, str(error))
+            else:
+                reason = form.cleaned_data["reason"]
+                what = f"Added from {file.name}. Reason: {reason}"
+                _note(request, added, flag=ADDITION, what=what)
+                messages.success(
+                    request, f"{added} was added; the list shows it within a second."
+                )
+                return redirect("admin:local-models")
+        return self._page(
+            request,
+            "local_model_add.html",
+            "Add a local model",
+            form=form,
+            **_orchestrator(),
+        )
+
+    def _page(
+        self, request: HttpRequest, template: str, title: str, **context: Any
+    ) -> TemplateResponse:
+        site = self.admin_site.each_context(request)
+        return TemplateResponse(
+            request,
+            f"operator/{template}",
+            {**site, "opts": self.opts, "title": title, **context},
+        )
+
+
+def _require(request: HttpRequest, verb: str) -> None:
+    if not request.user.has_perm(f"competitions.{verb}_participantmodel"):
+        raise PermissionDenied
+
+
+def _status_of(model_id: str) -> ModelStatus:
+    for row in control.status(settings.MODELS_LOG_DIR):
+        if row.model_id == model_id:
+            return row
+    raise Http404(f"There is no local model {model_id}.")
+
+
+def _line(row: ModelStatus) -> dict[str, Any]:
+    names = OFFERED.get(row.state, ["restart", "stop"])
+    return {
+        "model": row,
+        "tone": TONES[row.state],
+        "since": datetime.fromisoformat(row.changed_at),
+        "buttons": [(name, ACTIONS[name].title) for name in names],
+    }
+
+
+def _orchestrator() -> dict[str, Any]:
+    """When the orchestrator was seen, whether it is silent, and how it holds models."""
+    seen = control.seen_at(settings.MODELS_LOG_DIR)
+    seen_at = None if seen is None else datetime.fromtimestamp(seen, UTC)
+    rows = control.status(settings.MODELS_LOG_DIR)
+    return {
+        "seen_at": seen_at,
+        "is_silent": seen_at is not None
+        and (clock.wall_now() - seen_at).total_seconds() > SILENCE_S,
+        "sandbox": rows[0].sandbox if rows else "",
+    }
+
+
+def _note(request: HttpRequest, model_id: str, *, flag: int, what: str) -> None:
+    """Write the trail. A local model has no row before its first round."""
+    audit.note(
+        request.user,
+        [ParticipantModel(name=model_id)],
+        flag=flag,
+        what=f"Local: {what}",
+    )

@@ -1,0 +1,105 @@
+"""What one model replied to one call, and what that makes of its answer."""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from model_runner_client.grpc.generated.dynamic_subclass_pb2 import CallResponse
+
+from competitions.gateway.types import Answer
+from competitions.gateway.wire import AnswerError, result_of
+
+LONGEST_REASON = 2_000
+
+
+class Kind(StrEnum):
+    """What became of one call to one model."""
+
+    ANSWERED = "answered"
+    RAISED = "raised"  # the model's own code failed, or its answer cannot be kept
+    MISSING = "missing"  # it has no such method
+    TIMEOUT = "timeout"
+    BUSY = "busy"  # still at work on an earlier call
+    PAUSED = "paused"  # spared for some rounds after a timeout
+    DIED = "died"  # the connection broke while it was asked
+    UNREACHABLE = "unreachable"
+    GONE = "gone"  # the orchestrator withdrew it while it was asked
+    UNTRUSTED = "untrusted"  # it could not prove whose it is
+
+
+ABSENT = {Kind.PAUSED, Kind.UNREACHABLE, Kind.GONE}
+BAD_CODE = {Kind.RAISED, Kind.MISSING}
+# After these the model would not hear a question either.
+DEAF = {Kind.TIMEOUT, Kind.BUSY, Kind.PAUSED, Kind.DIED, Kind.UNTRUSTED} | ABSENT
+
+
+@dataclass
+class Reply:
+    """One model's reply, with when it was asked (monotonic seconds)."""
+
+    kind: Kind
+    value: Any = None  # the runner's message, until it is decoded
+    reason: str = ""
+    method: str = ""
+    asked_at: float | None = None
+    exec_time_us: int | None = None
+
+
+def reply_to(response: CallResponse) -> Reply | None:
+    """What the runner said; None when it wants its setup first."""
+    status = response.status
+    if status.code == "SUCCESS":
+        return Reply(Kind.ANSWERED, value=response.methodResponse)
+    if status.code == "FAILED_PRECONDITION":
+        return None
+    kind = Kind.MISSING if status.code == "BAD_IMPLEMENTATION" else Kind.RAISED
+    return Reply(kind, reason=status.message or status.code)
+
+
+def decode(reply: Reply) -> None:
+    """Put a model's answer in the place of its message."""
+    if reply.kind is Kind.ANSWERED:
+        try:
+            reply.value = result_of(reply.value)
+        except AnswerError as error:
+            reply.kind, reply.value, reply.reason = Kind.RAISED, None, str(error)
+
+
+def answer_of(model_id: str, stage: list[Reply], first: float) -> Answer:
+    """What became of asking a model, from its replies to feed update and question.
+
+    `first` is when the round's first model was asked.
+    """
+    *earlier, reply = stage
+    dispatched_us = (
+        None if reply.asked_at is None else microseconds(reply.asked_at - first)
+    )
+    answer = Answer(
+        model_id=model_id,
+        outcome="ANSWERED",
+        exec_time_us=reply.exec_time_us,
+        dispatched_us=dispatched_us,
+    )
+    if reply.kind is Kind.ANSWERED:
+        warning = "; ".join(_told(r) for r in earlier if r.kind is not Kind.ANSWERED)
+        return replace(answer, result=reply.value, warning=warning)
+    return replace(
+        answer,
+        outcome="ABSENT" if reply.kind in ABSENT else "FAILED",
+        reason=_told(reply),
+    )
+
+
+def _told(reply: Reply) -> str:
+    """A failed reply in words for the model's owner."""
+    where = f"{reply.method}: " if reply.method else ""
+    return as_text(where + reply.reason)
+
+
+def as_text(reason: str) -> str:
+    """A stranger's text as PostgreSQL takes it."""
+    return reason.replace("\0", "\N{REPLACEMENT CHARACTER}")[:LONGEST_REASON]
+
+
+def microseconds(seconds: float) -> int:
+    return round(seconds * 1e6)

@@ -1,0 +1,71 @@
+"""A model that comes as a file: a `main.py`, or a zip of its folder."""
+
+import shutil
+import stat
+import tempfile
+import zipfile
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from competitions.local_models.control import ControlError, add
+
+# Of the unpacked folder.
+LARGEST_MODEL_BYTES = 200 * 2**20
+MOST_FILES = 2_000
+
+
+def add_upload(
+    *, models_dir: Path, file: BinaryIO, file_name: str, model_id: str = ""
+) -> str:
+    """Add a model from a `main.py` or a zip of its folder; returns its id.
+
+    The id is the file's name by default. Nothing is run or imported. Raises
+    ControlError when it is neither, is no model, or would write outside of its folder.
+    """
+    name = Path(file_name)
+    model_id = model_id or name.stem
+    with tempfile.TemporaryDirectory(prefix="upload-") as scratch:
+        folder = Path(scratch) / "model"
+        folder.mkdir()
+        if name.suffix.lower() == ".py":
+            with (folder / "main.py").open("wb") as target:
+                shutil.copyfileobj(file, target)
+        else:
+            folder = _unpacked(file, folder)
+        return add(models_dir=models_dir, source=folder, model_id=model_id)
+
+
+def _unpacked(file: BinaryIO, folder: Path) -> Path:
+    """Unpack a zip below `folder`; returns where its main.py lies, one level deep."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            entries = archive.infolist()
+            _check_entries(entries)
+            archive.extractall(folder)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError) as error:
+        raise ControlError(
+            f"file was no zip that can be unpacked ({error}); "
+            "give a main.py, or a zip of the model's folder."
+        ) from None
+    inner = [path for path in folder.iterdir() if path.name != "__MACOSX"]
+    if not (folder / "main.py").exists() and len(inner) == 1 and inner[0].is_dir():
+        return inner[0]
+    return folder
+
+
+def _check_entries(entries: list[zipfile.ZipInfo]) -> None:
+    size = sum(entry.file_size for entry in entries)
+    if size > LARGEST_MODEL_BYTES or len(entries) > MOST_FILES:
+        raise ControlError(
+            f"zip was {len(entries)} files of {size / 2**20:.0f} MiB in all; at most "
+            f"{MOST_FILES} files of {LARGEST_MODEL_BYTES // 2**20} MiB are taken."
+        )
+    for entry in entries:
+        kind = stat.S_IFMT(entry.external_attr >> 16)
+        is_plain = kind in (0, stat.S_IFREG, stat.S_IFDIR)
+        path = PurePosixPath(entry.filename.replace("\\", "/"))
+        if path.is_absolute() or ".." in path.parts or not is_plain:
+            raise ControlError(
+                f"zip held {entry.filename!r}; only files and folders inside of the "
+                "model's own are taken."
+            )

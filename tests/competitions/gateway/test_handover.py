@@ -1,0 +1,142 @@
+"""The lock, the gateway or the database goes away while models are being asked."""
+
+import threading
+import time
+
+import pytest
+from django.conf import settings
+from django.db import OperationalError, connection
+
+from competitions import dispatch, lifecycle
+from competitions.gateway import pool
+from competitions.gateway.errors import GatewayError
+from competitions.models import Input, Prediction
+from competitions.predict import perform_waiting
+from tests.competitions.gateway.conftest import STEADY, predicting, wait_for, wait_live
+from tests.competitions.gateway.test_ownership import end_session_of
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True, databases=["default", "tape"]),
+    pytest.mark.usefixtures("tape"),
+]
+# Says in its log that it is being asked, then takes its time.
+SLOW = predicting(
+    "print('asked', flush=True); time.sleep(1.5); return {'value': 1.0}",
+    head="import time",
+)
+
+
+@pytest.fixture
+def competition(transactional_db, frozen_clock):
+    draft = lifecycle.create_competition(slug="btc", pack_name="baseline")
+    return lifecycle.activate(competition_id=draft.pk)
+
+
+@pytest.fixture
+def owner(stage, competition, monkeypatch):
+    """The pool's gateway to a slow and a steady model, with one waiting round."""
+    stage.add("slow", SLOW)
+    stage.add("steady", STEADY)
+    monkeypatch.setattr(
+        pool, "new_gateway", lambda key: stage.gateway(starts=False, timeout_s=5)
+    )
+    monkeypatch.setattr(pool, "WATCH_S", 0.05)
+    dispatch.predict_now(competition_id=competition.pk)
+    gateway = pool.gateway_of("btc")
+    wait_live(gateway, "slow", "steady")
+    yield gateway
+    pool.close_all()
+
+
+class Asking(threading.Thread):
+    """A worker's thread in the middle of `perform_waiting`."""
+
+    def __init__(self, competition, gateway, stage):
+        super().__init__()
+        self.competition, self.gateway = competition, gateway
+        self.error = None
+        self.start()
+        log = stage.models["slow"].log_path
+        wait_for(lambda: "asked" in log.read_text())
+
+    def run(self):
+        try:
+            perform_waiting(competition_id=self.competition.pk, gateway=self.gateway)
+        except (GatewayError, OperationalError) as error:
+            self.error = error
+        finally:
+            connection.close()
+
+
+def test_an_owner_that_lost_its_lock_stops_and_its_successor_stores_once(
+    owner, competition, stage
+):
+    asking = Asking(competition, owner, stage)
+    started = time.monotonic()
+    end_session_of("btc", pool._owned["btc"].ownership)
+    asking.join(5)
+
+    assert isinstance(asking.error, GatewayError)
+    assert time.monotonic() - started < 1.4, "it did not wait for the slow model"
+    round_ = Input.objects.get()
+    assert (round_.status, round_.performed_at) == ("RECEIVED", None)
+    assert not Prediction.objects.exists()
+
+    successor = pool.gateway_of("btc")
+    assert successor is not owner
+    wait_live(successor, "slow", "steady")
+    assert perform_waiting(competition_id=competition.pk, gateway=successor) == 1
+    assert Prediction.objects.count() == 2
+    assert Input.objects.get().performed_at is not None
+
+
+def test_two_owners_that_both_ask_store_once(owner, competition, stage):
+    """What a lost lock could lead to at worst: the row decides, not the lock."""
+    asking = Asking(competition, owner, stage)
+    other = stage.gateway(timeout_s=5)
+    wait_for(lambda: "steady" in other.live())
+
+    performed = perform_waiting(competition_id=competition.pk, gateway=other)
+    asking.join(10)
+
+    assert performed == 1
+    assert asking.error is None
+    assert Prediction.objects.filter(model__model_id="steady").count() == 1
+    assert Prediction.objects.count() == 2
+
+
+def test_a_database_that_restarts_costs_no_round(owner, competition, stage):
+    asking = Asking(competition, owner, stage)
+    end_all_sessions()
+    asking.join(10)
+
+    assert isinstance(asking.error, GatewayError | OperationalError)
+    assert Input.objects.get().status == "RECEIVED"
+    gateway = wait_for(lambda: pool.gateway_of("btc"))
+    wait_live(gateway, "slow", "steady")
+    assert perform_waiting(competition_id=competition.pk, gateway=gateway) == 1
+    assert Prediction.objects.count() == 2
+
+
+def test_a_closed_gateway_leaves_the_round_to_the_next(owner, competition, stage):
+    asking = Asking(competition, owner, stage)
+    pool.close_all()
+    asking.join(10)
+
+    assert isinstance(asking.error, GatewayError)
+    assert Input.objects.get().status == "RECEIVED"
+
+
+def end_all_sessions():
+    """As a restart of PostgreSQL: every session ends, this one's too."""
+    import psycopg2
+
+    other = psycopg2.connect(settings.DATABASE_URL)
+    other.autocommit = True
+    with other.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+            "WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        )
+    other.close()
+    connection.close()

@@ -1,0 +1,158 @@
+"""An orchestrator that says what is not so harms no model that it says right."""
+
+import json
+import time
+
+import pytest
+
+from tests.competitions.gateway.conftest import ask, wait_for, wait_live
+
+RUNNING = {
+    "model_id": "odd",
+    "deployment_id": "odd_1",
+    "infos": {"model_name": "odd"},
+    "state": "RUNNING",
+    "ip": "127.0.0.1",
+    "port": 9,
+}
+
+
+def update(*models):
+    return json.dumps({"event": "update", "data": list(models)})
+
+
+@pytest.fixture
+def gateway(stage):
+    stage.add("steady")
+    gateway = stage.gateway()
+    wait_live(gateway, "steady")
+    return gateway
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        "not JSON",
+        "[1, 2]",
+        "null",
+        '{"event": "update"}',
+        '{"event": "init", "data": null}',
+        '{"event": "update", "data": {"model_id": "odd"}}',
+        '{"event": "party", "data": []}',
+        update(7),
+        update({}),
+        update({**RUNNING, "model_id": None}),
+        update({**RUNNING, "model_id": ["odd"]}),
+        update({**RUNNING, "infos": "none"}),
+        update({**RUNNING, "infos": None, "deployment_id": None}),
+        update({k: v for k, v in RUNNING.items() if k != "state"}),
+        update({**RUNNING, "state": "DANCING"}),
+        update({**RUNNING, "state": ["RUNNING"]}),
+        update({**RUNNING, "ip": None, "port": None}),
+        update({**RUNNING, "ip": "no such host", "port": "many"}),
+        update({**RUNNING, "ip": "127.0.0.1", "port": -5}),
+        update({**RUNNING, "ip": {"a": 1}, "port": 10**9}),
+        update({**RUNNING, "ip": "nul\0", "port": 1}),
+        "[" * 100_000,
+    ],
+)
+def test_a_senseless_frame_is_passed_over(stage, gateway, frame):
+    stage.orchestrator.say(frame)
+    # What follows on the same link is still heard.
+    stage.add("next")
+
+    wait_live(gateway, "steady", "next")
+    assert gateway.is_connected
+    answers = ask(gateway, ["steady", "next"])
+    assert {a.outcome for a in answers.values()} == {"ANSWERED"}
+    assert gateway.live() == {"steady", "next"}
+    for identity in gateway.roster():
+        assert identity.state in ("RUNNING", "RECOVERING", "STOPPED")
+
+
+@pytest.mark.parametrize(
+    ("ip", "port"),
+    [("127.0.0.1", -5), ("nul\0", 1)],
+)
+def test_an_address_that_is_none_is_told(stage, gateway, ip, port):
+    stage.orchestrator.say(update({**RUNNING, "ip": ip, "port": port}))
+
+    def trouble():
+        return {i.model_id: i.error for i in gateway.roster()}.get("odd")
+
+    assert "connection failed at" in wait_for(trouble, timeout_s=20)
+
+
+def test_one_bad_model_in_a_frame_costs_the_others_nothing(stage, gateway):
+    stage.add("next")
+    stage.orchestrator.withdraw("next")
+    wait_for(lambda: gateway.live() == {"steady"})
+    good = {**stage.orchestrator.models["next"], "state": "RUNNING"}
+
+    stage.orchestrator.say(update(7, {"model_id": None}, good))
+
+    wait_live(gateway, "next")
+
+
+def test_texts_are_cut_to_what_a_row_holds(stage, gateway):
+    infos = {
+        "model_name": "n\0" + "x" * 5_000,
+        "cruncher_id": "\ud800" + "c" * 5_000,
+        "cruncher_name": 7,
+        "cruncher_wallet_pubkey": ["w"],
+    }
+    odd = {**RUNNING, "infos": infos, "deployment_id": 17}
+    stage.orchestrator.say(update(odd))
+
+    identity = wait_for(
+        lambda: next((i for i in gateway.roster() if i.model_id == "odd"), None)
+    )
+    assert identity.name == "n\N{REPLACEMENT CHARACTER}" + "x" * 198
+    assert identity.cruncher_id == "?" + "c" * 119
+    assert (identity.cruncher_name, identity.deployment_id) == ("7", "17")
+
+
+def test_a_model_id_that_no_row_holds_is_refused(stage, gateway):
+    for model_id in ("m" * 121, "nul\0", "\ud800", ""):
+        stage.orchestrator.say(update({**RUNNING, "model_id": model_id}))
+    stage.add("next")
+    wait_live(gateway, "next")
+
+    assert {i.model_id for i in gateway.roster()} == {"steady", "next"}
+
+
+def test_the_same_model_twice_is_one_model(stage, gateway):
+    steady = stage.orchestrator.models["steady"]
+    for _ in range(3):
+        stage.orchestrator.say(update(steady, steady))
+    stage.add("next")
+    wait_live(gateway, "steady", "next")
+
+    assert len(gateway.roster()) == 2
+    assert ask(gateway, ["steady"])["steady"].outcome == "ANSWERED"
+
+
+def test_an_oversize_frame_costs_the_link_and_not_the_round(stage, gateway):
+    stage.orchestrator.say(json.dumps({"event": "update", "data": ["x" * 2**24]}))
+    wait_for(lambda: not gateway.is_connected)
+
+    assert ask(gateway, ["steady"])["steady"].outcome == "ANSWERED"
+    assert gateway.wait_connected(5)
+
+
+def test_an_orchestrator_that_hangs_up_is_not_hammered_and_its_words_are_kept(
+    stage, gateway, caplog
+):
+    stage.orchestrator.refusal = "crunch_id is required"
+    before = stage.orchestrator.links
+    stage.orchestrator.pause()
+    stage.orchestrator.start()
+    wait_for(lambda: "crunch_id is required" in caplog.text)
+    time.sleep(1.5)
+
+    assert 1 <= stage.orchestrator.links - before <= 4
+    assert ask(gateway, ["steady"])["steady"].outcome == "ANSWERED"
+
+    stage.orchestrator.refusal = ""
+    stage.add("next")
+    wait_live(gateway, "steady", "next")

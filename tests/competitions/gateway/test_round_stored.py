@@ -1,0 +1,81 @@
+"""One round with every kind of model at once, from the tape to the rows."""
+
+import signal
+
+import pytest
+
+from competitions import dispatch, lifecycle
+from competitions.models import Input, ParticipantModel, Prediction
+from competitions.participants import sync_roster
+from competitions.predict import perform_waiting
+from tests.competitions.conftest import identity
+from tests.competitions.gateway.conftest import STEADY, predicting, wait_live
+
+pytestmark = [
+    pytest.mark.django_db(databases=["default", "tape"]),
+    pytest.mark.usefixtures("tape"),
+]
+INIT = STEADY + "    def __init__(self): raise OSError('no weights')\n"
+# Model -> source, outcome and the reason's beginning.
+ZOO = {
+    "steady": (STEADY, "ANSWERED", ""),
+    "raising": (predicting("return 1 / 0"), "FAILED", "predict: ZeroDivisionError"),
+    "hanging": (predicting("while True: pass"), "FAILED", "predict: no answer in 1"),
+    "dying": (
+        predicting("__import__('os')._exit(1)"),
+        "FAILED",
+        "predict: its process",
+    ),
+    "tuple": (predicting("return (1.0,)"), "FAILED", "predict: the answer was of type"),
+    "nan": (predicting("return float('nan')"), "FAILED", "predict: the answer was nan"),
+    "nul": (predicting("return 'a\\0b'"), "FAILED", "predict: the answer holds a NUL"),
+    "key": (predicting("return {'price': 1}"), "FAILED", "invalid output: keys were"),
+    "huge": (predicting("return 'x' * 2**24"), "FAILED", "predict: the answer exceeds"),
+    "deep": (
+        predicting("x = 1\nfor _ in range(900): x = [x]\nreturn x"),
+        "FAILED",
+        "predict: the answer is nested deeper",
+    ),
+    "deaf": (
+        STEADY + "    def feed_update(self, data): raise KeyError('price')\n",
+        "ANSWERED",
+        "",
+    ),
+    "foreign": ("class Model: pass", "ABSENT", "no subclass of tracker.TrackerBase"),
+    "unmade": (INIT, "ABSENT", "OSError: no weights"),
+    "slow": ("import time; time.sleep(60)", "ABSENT", "its process is starting"),
+    "stopped": (STEADY, "FAILED", "feed_update: no answer in 1"),
+    "withdrawn": (STEADY, "ABSENT", "its process is starting"),
+}
+
+
+def test_each_model_gets_its_own_row_and_nobody_anothers_fate(stage, frozen_clock):
+    draft = lifecycle.create_competition(slug="btc", pack_name="baseline")
+    competition = lifecycle.activate(competition_id=draft.pk)
+    for name, (source, *_) in ZOO.items():
+        stage.add(name, source)
+    stage.orchestrator.announce("unreachable", address=("127.0.0.1", 9))
+    gateway = stage.gateway(timeout_s=1, setup_timeout_s=30)
+    absent = {name for name, (_, outcome, _) in ZOO.items() if outcome == "ABSENT"}
+    wait_live(gateway, *ZOO.keys() - absent)
+    stage.models["stopped"].signal(signal.SIGSTOP)
+    stage.orchestrator.withdraw("withdrawn", "RECOVERING")
+    sync_roster(competition=competition, identities=[identity("long-gone")])
+    dispatch.predict_now(competition_id=competition.pk)
+
+    assert perform_waiting(competition_id=competition.pk, gateway=gateway) == 1
+
+    assert Input.objects.get().performed_at == frozen_clock
+    rows = Prediction.objects.values_list("model__model_id", "outcome", "reason")
+    found = {name: (outcome, reason) for name, outcome, reason in rows}
+    expected = {name: (outcome, said) for name, (_, outcome, said) in ZOO.items()}
+    expected["long-gone"] = ("ABSENT", "the orchestrator does not know it")
+    expected["unreachable"] = ("ABSENT", "")
+    assert found.keys() == expected.keys()
+    assert len(rows) == len(found)
+    for name, (outcome, said) in expected.items():
+        assert found[name][0] == outcome, (name, found[name])
+        assert found[name][1].startswith(said), (name, found[name])
+    errors = dict(ParticipantModel.objects.values_list("model_id", "last_error"))
+    assert errors["deaf"] == "feed_update: KeyError: 'price' (main.py:6)"
+    assert errors["steady"] == ""

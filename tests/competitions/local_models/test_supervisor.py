@@ -1,0 +1,77 @@
+"""One model's process when the machine, not the model, is in trouble."""
+
+import asyncio
+
+from competitions.local_models import submission, supervisor
+from competitions.local_models.orchestrator import Orchestrator
+from competitions.local_models.supervisor import Limits, ModelProcess
+from tests.competitions.gateway.conftest import STEADY
+
+
+def test_what_cannot_be_started_is_tried_again_and_not_quarantined(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(supervisor, "START_PAUSE_S", 0.01)
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "main.py").write_text(STEADY)
+    seen = []
+
+    async def live():
+        is_up = asyncio.Event()
+
+        async def changed(process):
+            seen.append((process.state, process.error))
+            if len(seen) == supervisor.MOST_RESTARTS + 2:
+                (tmp_path / "run").mkdir()
+            if process.state == "RUNNING":
+                is_up.set()
+
+        process = ModelProcess(
+            submission.read(tmp_path / "model"),
+            uid=0,
+            run_dir=tmp_path / "run" / "model",
+            log_path=tmp_path / "model.log",
+            limits=Limits(),
+            start_slots=asyncio.Semaphore(1),
+            on_change=changed,
+        )
+        process.start()
+        await asyncio.wait_for(is_up.wait(), 20)
+        await process.stop()
+
+    asyncio.run(live())
+
+    states = [state for state, _ in seen]
+    assert states == ["RECOVERING"] * (supervisor.MOST_RESTARTS + 2) + [
+        "RUNNING",
+        "STOPPED",
+    ]
+    assert "it could not be started: [Errno 2]" in seen[0][1]
+
+
+def test_a_process_that_hung_in_its_setup_did_not_recover_before():
+    """Or a setup that never ends would be started again for ever."""
+    assert Limits().setup_hang_s < supervisor.STEADY_S
+
+
+def test_a_folder_that_cannot_be_read_hides_no_other(tmp_path, monkeypatch):
+    models = tmp_path / "models"
+    for name in ("good", "locked"):
+        (models / name).mkdir(parents=True)
+        (models / name / "main.py").write_text(STEADY)
+    read = submission.read
+
+    def refuse(path):
+        if path.name == "locked":
+            raise PermissionError(13, "Permission denied")
+        return read(path)
+
+    monkeypatch.setattr(submission, "read", refuse)
+    orchestrator = Orchestrator(
+        models_dir=models, logs_dir=tmp_path / "logs", crunch_id="t", limits=Limits()
+    )
+
+    found = orchestrator._look()
+
+    assert found["good"][1].model_id == "good"
+    assert found["locked"][1] is None

@@ -1,0 +1,118 @@
+"""An uploaded model becomes a folder of its own, and nothing else."""
+
+import io
+import stat
+import zipfile
+
+import pytest
+
+from competitions.local_models import upload
+from competitions.local_models.control import ControlError
+from competitions.local_models.upload import add_upload
+from tests.competitions.gateway.conftest import STEADY
+
+
+@pytest.fixture
+def models_dir(tmp_path):
+    folder = tmp_path / "models"
+    folder.mkdir()
+    return folder
+
+
+def zipped(entries):
+    """A zip of (name or ZipInfo, content) pairs."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in entries:
+            archive.writestr(name, content)
+    file.seek(0)
+    return file
+
+
+def files_of(folder):
+    return {
+        str(p.relative_to(folder)): p.read_text()
+        for p in folder.rglob("*")
+        if p.is_file()
+    }
+
+
+def test_a_single_file_is_a_model_named_by_it(models_dir):
+    file = io.BytesIO(STEADY.encode())
+
+    assert (
+        add_upload(models_dir=models_dir, file=file, file_name="steady.py") == "steady"
+    )
+    assert files_of(models_dir) == {"steady/main.py": STEADY}
+
+
+@pytest.mark.parametrize("prefix", ["", "my-model/"])
+def test_a_zip_is_taken_with_or_without_its_folder(models_dir, prefix):
+    file = zipped([(f"{prefix}main.py", STEADY), (f"{prefix}data/w.txt", "1 2")])
+
+    added = add_upload(
+        models_dir=models_dir, file=file, file_name="Any.zip", model_id="mine"
+    )
+
+    assert added == "mine"
+    assert files_of(models_dir) == {"mine/main.py": STEADY, "mine/data/w.txt": "1 2"}
+
+
+def link(name, target):
+    entry = zipfile.ZipInfo(name)
+    entry.external_attr = (stat.S_IFLNK | 0o777) << 16
+    return entry, target
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ([("../up.py", "x")], r"zip held '../up.py'"),
+        ([("a/../../up.py", "x")], "only files and folders inside"),
+        ([("..\\up.py", "x")], "only files and folders inside"),
+        ([("/etc/cron.d/x", "x")], "zip held '/etc/cron.d/x'"),
+        ([link("weights", "/etc/shadow")], "zip held 'weights'"),
+        ([("model.txt", "x")], r"has no main\.py"),
+        ([("a/main.py", "x"), ("b/main.py", "y")], r"has no main\.py"),
+        ([(f"f{i}", "") for i in range(2_001)], "at most 2000 files"),
+        ([("main.py", "0" * 2**21)], "of 2 MiB in all; at most"),
+    ],
+)
+def test_a_zip_that_is_no_model_is_refused_and_leaves_nothing(
+    models_dir, tmp_path, monkeypatch, entries, message
+):
+    monkeypatch.setattr(upload, "LARGEST_MODEL_BYTES", 2**20)
+    file = zipped(entries)
+
+    with pytest.raises(ControlError, match=message):
+        add_upload(models_dir=models_dir, file=file, file_name="bad.zip")
+
+    assert list(tmp_path.rglob("*")) == [models_dir]
+
+
+def test_what_is_no_zip_is_refused(models_dir):
+    with pytest.raises(ControlError, match=r"give a main\.py, or a zip"):
+        add_upload(models_dir=models_dir, file=io.BytesIO(b"text"), file_name="x.zip")
+
+
+def test_a_zip_that_lies_about_its_size_is_refused(models_dir):
+    packed = bytearray(zipped([("main.py", "0" * 100_000)]).getvalue())
+    at = packed.index(b"PK\x01\x02")
+    packed[at + 24 : at + 28] = (10).to_bytes(4, "little")
+
+    with pytest.raises(ControlError, match="no zip that can be unpacked"):
+        add_upload(
+            models_dir=models_dir, file=io.BytesIO(bytes(packed)), file_name="x.zip"
+        )
+
+
+@pytest.mark.parametrize("name", ["../up", ".hidden", "two words"])
+def test_a_name_that_is_no_id_is_refused(models_dir, name):
+    with pytest.raises(ControlError, match="model name was"):
+        add_upload(
+            models_dir=models_dir,
+            file=io.BytesIO(STEADY.encode()),
+            file_name="x.py",
+            model_id=name,
+        )
+    assert list(models_dir.iterdir()) == []

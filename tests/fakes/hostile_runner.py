@@ -1,0 +1,46 @@
+"""A runner that answers whatever a test tells it to: protobuf permits a lot."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import grpc
+from model_runner_client.grpc.generated.commons_pb2 import Status, Variant
+from model_runner_client.grpc.generated.dynamic_subclass_pb2 import (
+    CallResponse,
+    SetupResponse,
+)
+from model_runner_client.grpc.generated.dynamic_subclass_pb2_grpc import (
+    DynamicSubclassServiceServicer,
+    add_DynamicSubclassServiceServicer_to_server,
+)
+
+WELL = Status(code="SUCCESS")
+
+
+class HostileRunner(DynamicSubclassServiceServicer):
+    """Well-behaved until `on_setup` or `on_call` is replaced.
+
+    Either is called with the request and the gRPC context.
+    """
+
+    def __init__(self, socket: Path) -> None:
+        self.socket = socket
+        self.on_setup: Callable[[Any, Any], Any] = lambda *_: SetupResponse(status=WELL)
+        self.on_call: Callable[[Any, Any], Any] = lambda *_: CallResponse(
+            status=WELL, methodResponse=Variant(type=6, value=b'{"value": 1.0}')
+        )
+        self._server = grpc.server(ThreadPoolExecutor(max_workers=4))
+        add_DynamicSubclassServiceServicer_to_server(self, self._server)
+        self._server.add_insecure_port(f"unix:{socket}")
+        self._server.start()
+
+    def Setup(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return self.on_setup(request, context)
+
+    def Call(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return self.on_call(request, context)
+
+    def stop(self) -> None:
+        self._server.stop(0).wait()
