@@ -5,7 +5,6 @@ the scores themselves, those of the longest window.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -56,7 +55,7 @@ def aggregated(
         before = result.get(entrant.pk)
         if before is not None:
             metrics = {**before.metrics, **entry["score"]["metrics"]}
-            result[entrant.pk] = replace(before, metrics=metrics)
+            result[entrant.pk] = before._replace(metrics=metrics)
     return result
 
 

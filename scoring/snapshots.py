@@ -7,6 +7,7 @@ time and closed. The same scores always give the same content hash.
 
 import hashlib
 import json
+import math
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -275,8 +276,8 @@ def _means(matrix: np.ndarray) -> np.ndarray:
 
 
 def rounded(value: float) -> float | None:
-    """A stored figure: NULL when unknown, else rounded to the digits that are kept."""
-    return None if np.isnan(value) else float(f"{value:.{_DIGITS}g}")
+    """A stored figure: NULL when not finite, else rounded to the digits that are kept."""
+    return float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else None
 
 
 def _model_names(competition: Competition) -> dict[int, str]:
