@@ -11,17 +11,18 @@ from datetime import datetime, timedelta
 
 import structlog
 from django.db import connection, transaction
+from pydantic import ValidationError
 
 from competitions.errors import CompetitionError
-from competitions.models import Competition, Input, Prediction
+from competitions.models import Competition, Input
 from competitions.slots import Wiring
 from competitions.wiring import wiring_of
 from feeds import clock
 from scoring import leaderboard, locks, snapshots
+from scoring.answers import score_answers, truths_of
 from scoring.matrices import Period
 from scoring.models import Rescoring, Snapshot, VoidWindow
 from scoring.periods import EPOCH, floor
-from scoring.scoring import score_all
 from scoring.store import copy_scores, current_version
 
 log = structlog.get_logger(__name__)
@@ -231,33 +232,29 @@ def _rescore_period(
     competition: Competition, wiring: Wiring, period: Period, version: int
 ) -> tuple[int, int]:
     """Append a new version of every score of the period; rounds and scores."""
-    truths = {
-        pk: wiring.config.ground_truth_type.model_validate(actuals)
-        for pk, actuals in Input.objects.filter(
+    rounds = {
+        round_.pk: round_
+        for round_ in Input.objects.filter(
             competition=competition,
             status=Input.Status.RESOLVED,
             resolved_at__gte=period.start,
             resolved_at__lt=period.end,
-        ).values_list("pk", "actuals")
+        ).only("resolved_at", "actuals")
     }
+    try:
+        truths = truths_of(rounds, wiring)
+    except ValidationError as error:
+        raise CorrectionError(
+            f"a truth of {period.start:%Y-%m-%d %H:%M} does not fit the contract's "
+            f"type any more: {error.errors()[0]['msg']}."
+        ) from error
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT p.id, p.input_id, p.inference_output_jsonb::text, i.resolved_at "
-            "FROM predictions p JOIN inputs i ON i.id = p.input_id "
-            "WHERE p.input_id = ANY(%s) AND p.outcome = %s ORDER BY p.id",
-            [list(truths), Prediction.Outcome.ANSWERED],
-        )
-        answers = cursor.fetchall()
-        scores = score_all(
-            wiring=wiring,
-            outputs=[row[2] for row in answers],
-            truths=[truths[row[1]] for row in answers],
-        )
+        answers = score_answers(cursor=cursor, wiring=wiring, truths=truths)
         copy_scores(
             cursor,
             (
-                (row[0], version, score, row[3])
-                for row, score in zip(answers, scores, strict=True)
+                (each.prediction, version, each.score, rounds[each.round].resolved_at)
+                for each in answers
             ),
         )
-    return len(truths), len(scores)
+    return len(rounds), len(answers)

@@ -1,9 +1,7 @@
 """A competition's scorer tried on made-up answers, before anybody depends on it."""
 
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
 from pydantic import BaseModel
 
 from competitions.slots import Wiring
@@ -71,8 +69,8 @@ def _try(wiring: Wiring) -> list[Scored] | Failure:
         )
     return batch.score_columns(
         scorer=config.batch_scoring_function,
-        predictions=_columns(config.output_type, predictions),
-        truths=_columns(config.ground_truth_type, truths),
+        predictions=batch.columns_of(config.output_type, predictions),
+        truths=batch.columns_of(config.ground_truth_type, truths),
         value_field=config.aggregation.value_field,
     )
 
@@ -86,10 +84,3 @@ def _truth(kind: type[BaseModel], change: float) -> BaseModel:
             "direction_up": change > 0,
         }
     )
-
-
-def _columns(kind: type[BaseModel], rows: list[Any]) -> dict[str, np.ndarray]:
-    return {
-        name: np.array([getattr(row, name) for row in rows], dtype=np.float64)
-        for name in batch.numeric_fields(kind)
-    }

@@ -276,7 +276,7 @@ def _means(matrix: np.ndarray) -> np.ndarray:
 
 
 def rounded(value: float) -> float | None:
-    """A stored figure: NULL when not finite, else rounded to the digits that are kept."""
+    """A figure as it is stored: NULL when not finite, else to the digits kept."""
     return float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else None
 
 

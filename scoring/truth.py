@@ -8,12 +8,13 @@ resolved. If nothing newer is there, the round waits, but not for ever.
 """
 
 import inspect
+import json
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import structlog
@@ -319,16 +320,22 @@ def _from_callable(round_: Input, name: str, resolver: Callable[[], Any]) -> Tru
             actuals = actuals.model_dump(mode="json")
         if actuals is None:
             return WAITING
+        actuals = _stored(actuals)
     except Exception as error:
         log.exception("truth.failed", round=round_.pk, error=str(error))
-        return WAITING
-    if not isinstance(actuals, dict):
-        log.error("truth.failed", round=round_.pk, found=type(actuals).__name__)
         return WAITING
     return Truth(
         actuals=actuals,
         provenance={"from": name},
     )
+
+
+def _stored(actuals: Any) -> dict[str, Any]:
+    """What a JSON column makes of a truth; raises what it cannot hold."""
+    text = json.dumps(actuals, allow_nan=False)
+    if not isinstance(actuals, dict) or "\\u0000" in text:
+        raise TypeError(f"the truth was {actuals!r}; it is a JSON object without NUL")
+    return cast("dict[str, Any]", json.loads(text))
 
 
 def _expired(round_: Input, now: datetime) -> Truth:

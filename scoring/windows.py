@@ -15,7 +15,7 @@ from django.db import connection
 
 from competitions.contract import CrunchConfig
 from competitions.models import Competition
-from scoring.columns import read_columns
+from scoring.columns import json_number, read_columns
 from scoring.periods import floor
 from scoring.snapshots import rounded, summary_fields
 
@@ -118,10 +118,9 @@ def _sums(
     ]
     names = summary_fields(config)
     fields = "".join(
-        f""",
-            CASE WHEN period_end > %s AND jsonb_typeof(result_summary_jsonb -> %s)
-                = 'number' THEN (result_summary_jsonb ->> %s)::float8 END AS field{i}"""
-        for i in range(len(names))
+        f", CASE WHEN period_end > %s THEN {json_number('result_summary_jsonb', name)} "
+        f"END AS field{i}"
+        for i, name in enumerate(names)
     )
     inside = "FILTER (WHERE period_end > %s)"
     sums = [
@@ -152,7 +151,7 @@ def _sums(
             """,
             [
                 *(since for since in windows for _ in range(3)),
-                *(part for name in names for part in (max(windows), name, name)),
+                *([max(windows)] * len(names)),
                 *(competition.pk, min(windows), as_of),
             ],
             model=int,

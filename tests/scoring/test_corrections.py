@@ -82,6 +82,22 @@ def test_applying_does_what_the_preview_said_and_keeps_the_old(scored, reversed_
     assert row.summary["moves"][0]["model_id"] == "down"
 
 
+def test_a_rescoring_takes_the_contracts_batch_scorer_as_the_cycle_does(
+    scored, rewire, monkeypatch
+):
+    wiring = rewire(
+        batch_scoring_function=lambda predictions, ground_truth: (
+            predictions["value"] * 5.0
+        )
+    )
+    monkeypatch.setattr(corrections, "wiring_of", lambda competition: wiring)
+    rescore(**hour(scored))
+    newest = Score.objects.filter(scoring_version=2)
+    assert sorted(newest.values_list("value", flat=True)) == [-5.0] * 3 + [5.0] * 3
+    kept = set(newest.values_list("scored_at", flat=True))
+    assert kept == set(Input.objects.values_list("resolved_at", flat=True))
+
+
 def test_later_rounds_are_scored_in_the_new_version(scored, reversed_scorer, at):
     rescore(**hour(scored))
     [up] = scored.models.filter(model_id="up")

@@ -196,6 +196,21 @@ def test_a_raising_resolver_leaves_its_round_waiting_and_no_other(competition):
     assert second.actuals
 
 
+@pytest.mark.parametrize(
+    "actuals",
+    [
+        {"actual_return": float("nan")},
+        {"note": "a\x00b"},
+        {"at": NOW},
+        [1.0],
+        "up",
+    ],
+)
+def test_a_truth_that_no_column_can_hold_leaves_its_round_waiting(competition, actuals):
+    ORACLE["answer"] = lambda record: actuals
+    assert ask_oracle(competition, make_round(competition, START, {}))[0].is_waiting
+
+
 def closes_of(feed_records):
     return {"closes": [record.values["close"] for record in feed_records]}
 
