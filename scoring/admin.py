@@ -20,6 +20,7 @@ STATUS_LABELS = {
     "FAILED": "danger",
     "ABSENT": "warning",
 }
+SNAPSHOT_LABELS = {"closed": "success", "open": "info", "superseded": "warning"}
 
 
 class ReadOnlyInline(TabularInline):
@@ -112,12 +113,24 @@ class SnapshotAdmin(LedgerAdmin):
         "value",
         "prediction_count",
         "expected_count",
-        "is_closed",
+        "revision",
+        "state",
     ]
-    list_filter = ["model__competition", "is_closed"]
+    list_filter = [
+        "model__competition",
+        "is_closed",
+        ("superseded_at", admin.EmptyFieldListFilter),
+    ]
     list_select_related = ["model"]
     search_fields = ["=model__model_id"]
     ordering = ["-period_end", "-pk"]
+
+    @display(description="State", label=SNAPSHOT_LABELS)
+    def state(self, snapshot: Snapshot) -> str:
+        """A superseded revision is kept as it was; it counts for nothing."""
+        if snapshot.superseded_at is not None:
+            return "superseded"
+        return "closed" if snapshot.is_closed else "open"
 
 
 class EntryInline(ReadOnlyInline):
