@@ -10,7 +10,7 @@ from rest_framework.decorators import api_view
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from competitions.models import ParticipantModel, Prediction
+from competitions.models import Input, ParticipantModel, Prediction
 from competitions.reporting import (
     REFUSALS,
     Keyset,
@@ -262,6 +262,7 @@ def with_parts(
 
 
 def newest_scores(page: list[Prediction]) -> dict[int, Score]:
-    """The score of the highest scoring version, by prediction."""
-    scores = Score.objects.filter(prediction__in=[p.pk for p in page])
+    """The score of the highest scoring version, by prediction; of a void round none."""
+    counting = [p.pk for p in page if p.input.status != Input.Status.VOID]
+    scores = Score.objects.filter(prediction__in=counting)
     return {s.prediction_id: s for s in scores.order_by("scoring_version")}

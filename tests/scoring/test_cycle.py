@@ -222,6 +222,9 @@ def test_statuses_are_derived(competition, rewire):
     assert statuses() == ["PENDING", "PENDING", "ABSENT", "FAILED"]
     run_cycle(competition_id=competition.pk)
     assert statuses() == ["SCORED", "FAILED", "ABSENT", "FAILED"]
+    for end in ("VOID", "UNRESOLVABLE"):
+        Input.objects.update(status=end, reason="why")
+        assert statuses() == ["FAILED", "FAILED", "ABSENT", "FAILED"]
 
 
 def test_a_waiting_round_does_not_block_those_behind_it(competition, monkeypatch):
