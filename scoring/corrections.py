@@ -44,6 +44,19 @@ class Move:
     value_before: float | None
     value_after: float | None
 
+    @property
+    def places(self) -> int | None:
+        """Places won; negative when lost, None without a rank on either side."""
+        if self.rank_before is None or self.rank_after is None:
+            return None
+        return self.rank_before - self.rank_after
+
+    @property
+    def difference(self) -> float | None:
+        if self.value_before is None or self.value_after is None:
+            return None
+        return self.value_after - self.value_before
+
 
 @dataclass(frozen=True)
 class Correction:

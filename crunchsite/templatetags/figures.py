@@ -79,6 +79,17 @@ def basis_points(fraction: float) -> str:
 
 
 @register.filter
+def places(moved: int | None) -> str:
+    """Places on the board: an arrow and a number, `=` for none."""
+    if moved is None:
+        return UNKNOWN
+    if moved == 0:
+        return "="
+    arrow = "\N{UPWARDS ARROW}" if moved > 0 else "\N{DOWNWARDS ARROW}"
+    return f"{arrow}{abs(moved)}"
+
+
+@register.filter
 def status_tone(status: str) -> str:
     """The colour of a competition's status in the admin."""
     return {"ACTIVE": "success", "PAUSED": "warning", "ENDED": "info"}.get(status, "")
