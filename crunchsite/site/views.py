@@ -15,6 +15,7 @@ from django.views.decorators.vary import vary_on_headers
 from rest_framework.exceptions import ValidationError
 
 from competitions.models import Competition, ParticipantModel
+from crunchsite.site.alike import heat_map
 from crunchsite.site.board import (
     board_of,
     columns_of,
@@ -29,6 +30,7 @@ from feeds import clock
 from feeds.models import FeedIngestionState
 from feeds.pages import feed_context
 from livepool.pages import pool_context
+from scoring.diversity import feedback
 from scoring.models import Leaderboard, LeaderboardEntry
 
 REFRESH_S = 5
@@ -87,6 +89,7 @@ def model(request: HttpRequest, model_id: str) -> HttpResponse:
         "entry": entry,
         "told": told,
         "following": following,
+        "diversity": feedback(shown),
         "refresh_s": REFRESH_S,
     }
     if entry is not None:
@@ -105,6 +108,14 @@ def model(request: HttpRequest, model_id: str) -> HttpResponse:
             "chart_rows": series_rows(list(series.values()), most=TABLE_ROWS),
         }
     return page(request, "site/model.html", context)
+
+
+@public
+def diversity(request: HttpRequest) -> HttpResponse:
+    """How alike the leading models are, pair by pair."""
+    competition = required(chosen(request, shown_competitions()))
+    context = {"competition": competition, "map": heat_map(competition)}
+    return page(request, "site/diversity.html", context)
 
 
 @public

@@ -85,7 +85,7 @@ def pairwise_pearson(rows: Floats) -> Floats:
     """
     present = ~np.isnan(rows)
     if present.all():
-        centred = rows - rows.mean(axis=1, keepdims=True)
+        centred = rows - _mean_last(rows)
         products = centred @ centred.T
         squares = np.diag(products)
         scale = np.sqrt(np.outer(squares, squares))
