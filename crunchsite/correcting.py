@@ -95,14 +95,14 @@ class SlopeLine:
 
 
 def slope(moves: list[Move]) -> list[SlopeLine]:
-    """The movers as lines from rank to rank; empty when there are too many to see."""
+    """Lines from rank to rank; empty when none moves, or there are too many to see."""
     ranked = [
         (move.model_id, move.rank_before, move.rank_after)
         for move in moves
         if move.rank_before is not None and move.rank_after is not None
     ]
     highest = max((max(before, after) for _, before, after in ranked), default=0)
-    if highest > MOST_LINES:
+    if highest > MOST_LINES or all(before == after for _, before, after in ranked):
         return []
     return [
         SlopeLine(model_id, (before - 0.5) * ROW_PX, (after - 0.5) * ROW_PX)

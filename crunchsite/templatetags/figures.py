@@ -19,7 +19,8 @@ def figure(value: Any, decimals: int = 4) -> str:
     """A number with fixed decimals and a true minus; a dash when it is unknown."""
     if value is None or isinstance(value, bool) or not isinstance(value, (int, float)):
         return UNKNOWN
-    return f"{value:,.{decimals}f}".replace("-", MINUS)
+    shown = round(value, decimals) + 0.0  # a rounded -0.0 loses its sign
+    return f"{shown:,.{decimals}f}".replace("-", MINUS)
 
 
 @register.filter

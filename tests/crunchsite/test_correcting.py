@@ -151,6 +151,7 @@ def test_the_slope_has_a_line_for_each_ranked_mover_or_none_at_all():
     assert (up.before, up.after, up.tone) == (33.0, 11.0, "up")
     assert (down.before, down.after, down.tone) == (11.0, 33.0, "down")
     assert slope([*moves, Move("z", 700, 1, 0.0, 9.0)]) == []
+    assert slope([Move("a", 1, 1, 1.0, 2.0)]) == []
 
 
 def test_superseded_snapshots_are_marked(client, correct):
