@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -85,7 +86,7 @@ def slow_turnover(signals, scopes):
             for s, c in zip(signals, scopes, strict=True)
             if c == scope and not math.isnan(s)
         ]
-        changes += [abs(b - a) for a, b in zip(own, own[1:], strict=False)]
+        changes += [abs(b - a) for a, b in pairwise(own)]
     return mean(changes)
 
 
