@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from competitions.models import Competition, Input, ParticipantModel
 from competitions.slots import Wiring
 from scoring.models import Score
+from scoring.snapshots import rounded
 from scoring.windows import Figures
 
 
@@ -54,7 +55,10 @@ def aggregated(
             )
         before = result.get(entrant.pk)
         if before is not None:
-            metrics = {**before.metrics, **entry["score"]["metrics"]}
+            metrics = before.metrics | {
+                name: None if value is None else rounded(value)
+                for name, value in entry["score"]["metrics"].items()
+            }
             result[entrant.pk] = before._replace(metrics=metrics)
     return result
 

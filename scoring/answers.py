@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from pydantic import BaseModel
 
-from competitions.contract import CrunchConfig
+from competitions.contract import CrunchConfig, numeric_fields
 from competitions.models import Input, Prediction
 from competitions.slots import Wiring
 from scoring import batch
@@ -81,7 +81,7 @@ def _in_columns(
 ) -> list[Answer]:
     scorer = config.batch_scoring_function
     assert scorer is not None  # the caller looked
-    names = batch.numeric_fields(config.output_type)
+    names = numeric_fields(config.output_type)
     columns = "".join(
         f", coalesce({json_number('inference_output_jsonb', name)}, 'NaN')"
         for name in names

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel
 
+from competitions.contract import numeric_fields
 from scoring.columns import LARGEST
 from scoring.scoring import Failure, Scored, reason_of
 from scoring.threads import Late, in_time
@@ -26,12 +27,6 @@ NO_NUMBER = f"the batch scorer gave no number within {LARGEST:g}"
 
 # How long, on the wall, one call may take.
 PATIENCE_S = 60.0
-
-
-def numeric_fields(kind: type[BaseModel]) -> list[str]:
-    """Fields that are declared as numbers."""
-    numeric = {float, int, float | None, int | None}
-    return [n for n, f in kind.model_fields.items() if f.annotation in numeric]
 
 
 def columns_of(kind: type[BaseModel], rows: Sequence[BaseModel]) -> Columns:

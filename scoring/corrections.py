@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 import structlog
 from django.db import connection, transaction
+from django.db.models import QuerySet
 from pydantic import ValidationError
 
 from competitions.errors import CompetitionError
@@ -22,7 +23,6 @@ from scoring import leaderboard, locks, snapshots
 from scoring.answers import score_answers, truths_of
 from scoring.matrices import Period
 from scoring.models import Rescoring, Snapshot, VoidWindow
-from scoring.periods import EPOCH, floor
 from scoring.store import copy_scores, current_version
 
 log = structlog.get_logger(__name__)
@@ -84,7 +84,9 @@ def rescore(
     _require_reason(reason, author)
 
     def work(competition: Competition, wiring: Wiring, now: datetime) -> list[int]:
-        periods = _closed_periods(competition, start, end)
+        periods = _closed_periods(
+            competition, period_start__gte=start, period_end__lte=end
+        )
         if not periods:
             raise CorrectionError(
                 f"no closed snapshot period lies inside [{start}, {end}); give whole "
@@ -145,19 +147,11 @@ def void(
             competition=competition,
             performed_at__isnull=False,
         ).exclude(status=Input.Status.VOID)
-        closed_end = snapshots.last_closed_end(competition) or EPOCH
-        scored_at = rounds.filter(
-            status=Input.Status.RESOLVED, resolved_at__lt=closed_end
-        ).values_list("resolved_at", flat=True)
-        touched = {floor(at, competition.snapshot_period_s) for at in scored_at if at}
+        touched = _closed_periods_of(competition, rounds)
         count = rounds.update(status=Input.Status.VOID, reason=window.round_reason)
-        length = timedelta(seconds=competition.snapshot_period_s)
-        for at in sorted(touched):
+        for period in touched:
             snapshots.revise(
-                competition=competition,
-                wiring=wiring,
-                period=Period(at, at + length),
-                now=now,
+                competition=competition, wiring=wiring, period=period, now=now
             )
         log.info("window.voided", window=window.pk, rounds=count)
         return [count, 0]
@@ -223,22 +217,34 @@ def _correct(
     return correction
 
 
-def _closed_periods(
-    competition: Competition, start: datetime, end: datetime
-) -> list[Period]:
+def _closed_periods(competition: Competition, **where: datetime) -> list[Period]:
+    """Closed periods as they were when they were closed, whatever their length now."""
     spans = (
         Snapshot.objects.current()
-        .filter(
-            model__competition=competition,
-            is_closed=True,
-            period_start__gte=start,
-            period_end__lte=end,
-        )
+        .filter(model__competition=competition, is_closed=True, **where)
         .order_by("period_start")
         .values_list("period_start", "period_end")
         .distinct()
     )
     return [Period(*span) for span in spans]
+
+
+def _closed_periods_of(
+    competition: Competition, rounds: QuerySet[Input]
+) -> list[Period]:
+    """The closed periods that the rounds were resolved in."""
+    resolved_at = rounds.values_list("resolved_at", flat=True)
+    instants = {at for at in resolved_at if at is not None}
+    if not instants:
+        return []
+    periods = _closed_periods(
+        competition, period_end__gt=min(instants), period_start__lte=max(instants)
+    )
+    return [
+        period
+        for period in periods
+        if any(period.start <= at < period.end for at in instants)
+    ]
 
 
 def _rescore_period(

@@ -6,7 +6,7 @@ from datetime import datetime
 import numpy as np
 from django.db import connection
 
-from competitions.contract import CrunchConfig
+from competitions.contract import CrunchConfig, numeric_fields
 from competitions.models import Competition, Prediction
 from competitions.slots import Wiring
 from scoring.columns import json_number, read_columns
@@ -119,20 +119,12 @@ def read_scores(*, competition: Competition, wiring: Wiring, period: Period) -> 
 
 def score_fields(config: CrunchConfig) -> list[str]:
     """Numbers that the score type declares beside the value field."""
-    numeric = {float, int, float | None, int | None}
-    return [
-        name
-        for name, field in config.score_type.model_fields.items()
-        if field.annotation in numeric and name != config.aggregation.value_field
-    ]
+    names = numeric_fields(config.score_type)
+    return [name for name in names if name != config.aggregation.value_field]
 
 
 def signal_field(config: CrunchConfig) -> str:
     """The output's number that the metrics look at: `value`, else the first number."""
-    fields = config.output_type.model_fields
-    if "value" in fields:
+    if "value" in config.output_type.model_fields:
         return "value"
-    numeric = (
-        name for name, field in fields.items() if field.annotation in (float, int)
-    )
-    return next(numeric, "value")
+    return next(iter(numeric_fields(config.output_type)), "value")

@@ -41,8 +41,10 @@ def without_noise(values: Floats, scale: Floats) -> Floats:
     size of those numbers; along the last axis its median decides, which no few huge
     ones can move.
     """
-    typical = np.nanmedian(np.where(np.isnan(scale).all(-1)[..., None], 0, scale), -1)
-    quantum = np.ldexp(1.0, np.frexp(typical)[1] - _STEADY_BITS)[..., None]
+    is_silent = np.isnan(scale).all(axis=-1, keepdims=True)
+    known = np.where(is_silent, 0.0, scale)
+    typical = np.nanmedian(known, axis=-1, keepdims=True)
+    quantum = np.ldexp(1.0, np.frexp(typical)[1] - _STEADY_BITS)
     return np.rint(values / quantum) * quantum
 
 

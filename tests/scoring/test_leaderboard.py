@@ -263,3 +263,22 @@ def test_an_aggregator_of_the_operator_gives_the_figures(competition):
     wiring = wire(CrunchConfig(), {"MODEL_SCORE_AGGREGATOR": AGGREGATOR})
     found = lines_at(competition, wiring=wiring)
     assert {key: line.value for key, line in found.items()} == {"b": 2.0, "a": 1.0}
+
+
+NO_NUMBERS = "tests.scoring.test_leaderboard:gives_no_numbers"
+
+
+def gives_no_numbers(scored_predictions, models):
+    values = {"a": float("nan"), "b": float("-inf"), "c": None}
+    return [
+        {"model_id": m, "score": {"metrics": {"score_recent": values[m]}}}
+        for m in models
+    ]
+
+
+def test_what_an_aggregator_gives_that_is_no_number_is_unknown(competition):
+    for model in make_models(competition, *"abc"):
+        snap(model, 1, 5.0)
+    wiring = wire(CrunchConfig(), {"MODEL_SCORE_AGGREGATOR": NO_NUMBERS})
+    board = publish(competition=competition, wiring=wiring, now=NOW)
+    assert set(board.entries.values_list("ranking_value")) == {(None,)}
