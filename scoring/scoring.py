@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from django.db import connections
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from competitions.slots import Wiring
@@ -123,8 +124,9 @@ class _Run:
         for prediction, truth in self._pairs:
             answer = self._answer(prediction, truth)
             if self._is_left:
-                return
+                break
             self._answers.append(answer)
+        connections.close_all()  # of this thread alone, should the scorer have used any
 
     def _answer(self, prediction: Any, truth: BaseModel) -> Any:
         if isinstance(prediction, Failure):
