@@ -96,12 +96,14 @@ def model(request: HttpRequest, model_id: str) -> HttpResponse:
         board = entry.leaderboard
         window = window_of(competition, board.ranking_key)
         series = model_series(shown, board.as_of, window)
+        cells = [
+            (column, entry.metrics.get(column.key))
+            for column in columns_of(competition, board.ranking_key)
+        ]
         context |= {
             "window": window,
-            "cells": [
-                (column, entry.metrics.get(column.key))
-                for column in columns_of(competition, board.ranking_key)
-            ],
+            "windows": [cell for cell in cells if cell[0].key in entry.samples],
+            "others": [cell for cell in cells if cell[0].key not in entry.samples],
             "coverage": coverage_of(entry, board.ranking_key),
             "chart": line_chart([(name, "", s) for name, s in series.items()], tones=1),
             "chart_names": list(series),
