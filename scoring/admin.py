@@ -11,7 +11,14 @@ from unfold.decorators import display
 from competitions.admin import shortened
 from competitions.admin_base import LedgerAdmin
 from competitions.models import Prediction
-from scoring.models import Leaderboard, LeaderboardEntry, Score, Snapshot
+from scoring.models import (
+    Leaderboard,
+    LeaderboardEntry,
+    Rescoring,
+    Score,
+    Snapshot,
+    VoidWindow,
+)
 from scoring.statuses import with_status
 
 STATUS_LABELS = {
@@ -131,6 +138,44 @@ class SnapshotAdmin(LedgerAdmin):
         if snapshot.superseded_at is not None:
             return "superseded"
         return "closed" if snapshot.is_closed else "open"
+
+
+@admin.register(Rescoring)
+class RescoringAdmin(LedgerAdmin):
+    list_display = [
+        "created_at",
+        "competition",
+        "scoring_version",
+        "period_start",
+        "period_end",
+        "reason",
+        "author",
+    ]
+    list_filter = ["competition"]
+    list_select_related = ["competition"]
+    search_fields = ["reason", "author"]
+    ordering = ["-created_at", "-pk"]
+
+
+@admin.register(VoidWindow)
+class VoidWindowAdmin(LedgerAdmin):
+    list_display = [
+        "start_at",
+        "end_at",
+        "competition",
+        "scope",
+        "reason",
+        "author",
+        "created_at",
+    ]
+    list_filter = ["competition"]
+    list_select_related = ["competition"]
+    search_fields = ["reason", "author", "=scope_key"]
+    ordering = ["-start_at", "-pk"]
+
+    @display(description="Scope")
+    def scope(self, window: VoidWindow) -> str:
+        return window.scope_key or "every scope"
 
 
 class EntryInline(ReadOnlyInline):

@@ -40,6 +40,11 @@ def correct(client, world, frozen_clock):
     return post
 
 
+def text(response):
+    assert response.status_code == 200
+    return response.content.decode()
+
+
 def applied(correct, kind, **changes):
     token = correct(kind, preview="1", **changes).context["token"]
     return correct(kind, apply="1", previewed=token, **changes)
@@ -124,6 +129,16 @@ def test_who_may_only_look_cannot_correct(client, correct):
 
 def test_an_unknown_correction_is_404(correct):
     assert correct("forget").status_code == 404
+
+
+@pytest.mark.parametrize("kind", ["rescore", "void"])
+def test_what_was_corrected_is_listed(client, correct, kind):
+    applied(correct, kind)
+    model = {"rescore": Rescoring, "void": VoidWindow}[kind]
+    name = f"admin:scoring_{model._meta.model_name}"
+    assert "the exchange was down" in text(client.get(reverse(f"{name}_changelist")))
+    page = client.get(reverse(f"{name}_change", args=[model.objects.get().pk]))
+    assert "olga" in text(page)
 
 
 def test_participants_see_why_a_round_is_void(client, correct):
