@@ -25,7 +25,7 @@ from scoring.answers import score_answers
 from scoring.models import VoidWindow
 from scoring.periods import following
 from scoring.recovery import Hole
-from scoring.scoring import Scored
+from scoring.scoring import Scored, reason_of, storable
 from scoring.store import copy_scores, current_version
 from scoring.truth import Truth
 
@@ -200,9 +200,10 @@ def _typed(found: Truth, wiring: Wiring) -> tuple[Truth, BaseModel | None]:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        return Truth(
-            reason=f"the truth does not fit its type: {where}: {first['msg']}"
-        ), None
+        problem = f"{where}: {first['msg']}"
+    except Exception as error:  # noqa: BLE001  a type's own validator may raise anything
+        problem = reason_of(error)
+    return Truth(reason=f"the truth does not fit its type: {problem}"), None
 
 
 def _score_rounds(
@@ -237,7 +238,7 @@ def _end_rounds(
 ) -> None:
     """Write how the rounds ended; one statement, none when all of them wait."""
     ended = [
-        (round_.pk, found.reason[: truth.LONGEST_REASON], found)
+        (round_.pk, storable(found.reason), found)
         for round_, found in zip(rounds, truths, strict=True)
         if not found.is_waiting
     ]

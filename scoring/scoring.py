@@ -34,10 +34,14 @@ class Failure:
 
     @property
     def scored(self) -> Scored:
-        # PostgreSQL's text has no NUL, and UTF-8 no lone surrogates.
-        clean = self.reason.replace("\x00", "").encode("utf-8", "replace").decode()
-        reason = clean[:LONGEST_REASON]
+        reason = storable(self.reason)
         return Scored(value=None, success=False, failed_reason=reason, result="{}")
+
+
+def storable(reason: str) -> str:
+    """A text that a column can hold: neither NUL nor lone surrogates, not too long."""
+    clean = reason.replace("\x00", "").encode("utf-8", "replace").decode()
+    return clean[:LONGEST_REASON]
 
 
 def reason_of(error: BaseException) -> str:

@@ -35,8 +35,6 @@ log = structlog.get_logger(__name__)
 PATIENCE = timedelta(hours=1)
 PATIENCE_IN_HORIZONS = 10
 
-LONGEST_REASON = 2_000
-
 # How long, on the wall, an operator's resolver may take for a round, and how often it
 # may not in one pass.
 RESOLVER_PATIENCE_S = 10.0

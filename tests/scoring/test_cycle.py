@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from pydantic import field_validator
 
-from competitions.contract import ScoreResult
+from competitions.contract import GroundTruth, ScoreResult
 from competitions.models import Competition, Input, Prediction
 from scoring import batch, cycle, leaderboard, scoring, snapshots
 from scoring.cycle import claim_due, run_cycle
@@ -255,6 +256,26 @@ def test_an_unresolvable_round_keeps_its_reason_and_gets_no_scores(
     assert round_.status == "UNRESOLVABLE"
     assert round_.reason.startswith("the tape has a gap")
     assert not Score.objects.exists()
+
+
+class Choosy(GroundTruth):
+    @field_validator("actual_return")
+    @classmethod
+    def _refuse(cls, value):
+        if value > 0.00975:
+            raise LookupError("no such \x00 return")
+        return value
+
+
+def test_a_truth_that_its_type_refuses_ends_its_round_and_no_other(competition, rewire):
+    rewire(ground_truth_type=Choosy)
+    ask(competition, make_models(competition, "a"))  # returns 1/100, 1/101, 1/102, ...
+    report = run_cycle(competition_id=competition.pk)
+    assert (report.resolved, report.unresolvable) == (2, 3)
+    refused = Input.objects.filter(status="UNRESOLVABLE").values_list("reason")
+    assert set(refused) == {
+        ("the truth does not fit its type: LookupError: 'no such \\x00 return'",)
+    }
 
 
 def test_statements_do_not_depend_on_models_or_rounds(competition):
