@@ -274,7 +274,7 @@ def test_a_truth_that_its_type_refuses_ends_its_round_and_no_other(competition, 
     assert (report.resolved, report.unresolvable) == (2, 3)
     refused = Input.objects.filter(status="UNRESOLVABLE").values_list("reason")
     assert set(refused) == {
-        ("the truth does not fit its type: LookupError: 'no such \\x00 return'",)
+        ("the truth does not fit its type: LookupError: no such  return",)
     }
 
 
