@@ -15,7 +15,7 @@ from django.db import connection
 
 from competitions.contract import CrunchConfig
 from competitions.models import Competition
-from scoring.columns import json_number, read_columns
+from scoring.columns import read_columns
 from scoring.periods import floor
 from scoring.snapshots import rounded, summary_fields
 
@@ -117,10 +117,11 @@ def _sums(
         for window in config.aggregation.windows.values()
     ]
     names = summary_fields(config)
+    # What a snapshot sums up was bounded when it was written (`snapshots.rounded`).
     fields = "".join(
-        f", CASE WHEN period_end > %s THEN {json_number('result_summary_jsonb', name)} "
-        f"END AS field{i}"
-        for i, name in enumerate(names)
+        ", CASE WHEN period_end > %s AND jsonb_typeof(result_summary_jsonb -> %s) = "
+        f"'number' THEN (result_summary_jsonb -> %s)::float8 END AS field{i}"
+        for i in range(len(names))
     )
     inside = "FILTER (WHERE period_end > %s)"
     sums = [
@@ -151,7 +152,7 @@ def _sums(
             """,
             [
                 *(since for since in windows for _ in range(3)),
-                *([max(windows)] * len(names)),
+                *(part for name in names for part in (max(windows), name, name)),
                 *(competition.pk, min(windows), as_of),
             ],
             model=int,
