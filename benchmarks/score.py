@@ -3,6 +3,7 @@
 The limit: one query each for rounds, predictions and candles; truth by searchsorted;
 the same scorer on the same typed objects; COPY of the scores; one UPDATE of the rounds;
 the five default metrics on a matrix; the snapshots; one SQL aggregate for the board.
+A Merkle root is on neither side: the engine makes none yet.
 """
 
 import argparse

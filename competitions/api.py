@@ -18,7 +18,7 @@ from competitions.reporting import (
     page_response,
     read_query,
 )
-from competitions.schema import report_schema
+from competitions.schema import Column, ReportSchema, Widget, report_schema
 
 
 class ModelQuery(PageQuery):
@@ -40,37 +40,6 @@ class ModelRow(serializers.ModelSerializer[ParticipantModel]):
             "cruncher_id",
             "deployment_id",
         ]
-
-
-class Column(serializers.Serializer[Any]):
-    """A column of the leaderboard, for any user interface."""
-
-    id = serializers.IntegerField()
-    type = serializers.ChoiceField(["MODEL", "VALUE", "USERNAME", "CHART"])
-    property = serializers.CharField()
-    format = serializers.CharField(allow_null=True)
-    displayName = serializers.CharField()  # noqa: N815  the protocol's spelling
-    tooltip = serializers.CharField(allow_null=True)
-    nativeConfiguration = serializers.JSONField(allow_null=True)  # noqa: N815
-    order = serializers.IntegerField()
-
-
-class Widget(serializers.Serializer[Any]):
-    """A chart of the metrics page, for any user interface."""
-
-    id = serializers.IntegerField()
-    type = serializers.ChoiceField(["CHART", "IFRAME"])
-    displayName = serializers.CharField()  # noqa: N815
-    tooltip = serializers.CharField(allow_null=True)
-    order = serializers.IntegerField()
-    endpointUrl = serializers.CharField()  # noqa: N815
-    nativeConfiguration = serializers.JSONField(allow_null=True)  # noqa: N815
-
-
-class ReportSchema(serializers.Serializer[Any]):
-    schema_version = serializers.CharField()
-    leaderboard_columns = Column(many=True)
-    metrics_widgets = Widget(many=True)
 
 
 @extend_schema(

@@ -47,6 +47,12 @@ class ScoreResult(BaseModel):
     failed_reason: str | None = None
 
 
+def numeric_fields(kind: type[BaseModel]) -> list[str]:
+    """Fields of a type that are declared as numbers."""
+    numeric = {float, int, float | None, int | None}
+    return [n for n, f in kind.model_fields.items() if f.annotation in numeric]
+
+
 class PredictionScope(BaseModel):
     """Defaults laid under the scope of every scheduled prediction."""
 
@@ -223,7 +229,7 @@ class CrunchConfig(BaseModel):
         known = {
             *self.aggregation.windows,
             *self.metrics,
-            *self.score_type.model_fields,
+            *numeric_fields(self.score_type),
         }
         if key not in known:
             raise ValueError(

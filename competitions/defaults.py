@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from competitions.contract import CrunchConfig
+from competitions.report_schema import standard_schema
 from feeds.tape import reads
 
 
@@ -189,53 +190,5 @@ def leaderboard_ranker(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, A
 
 
 def report_schema_provider(config: CrunchConfig | None = None) -> dict[str, Any]:
-    """Columns and widgets of the standard report, from the contract's windows."""
-    config = config or CrunchConfig()
-    columns: list[dict[str, Any]] = [
-        {
-            "id": 1,
-            "type": "MODEL",
-            "property": "model_id",
-            "format": None,
-            "displayName": "Model",
-            "tooltip": None,
-            "nativeConfiguration": {"type": "model", "statusProperty": "status"},
-            "order": 0,
-        }
-    ]
-    for i, (name, window) in enumerate(config.aggregation.windows.items(), start=1):
-        columns.append(
-            {
-                "id": i + 1,
-                "type": "VALUE",
-                "property": name,
-                "format": "decimal-2",
-                "displayName": name.replace("_", " ").title(),
-                "tooltip": f"Rolling score over {window.hours} h",
-                "nativeConfiguration": None,
-                "order": 10 * i,
-            }
-        )
-    return {
-        "schema_version": "1",
-        "leaderboard_columns": columns,
-        "metrics_widgets": [
-            {
-                "id": 1,
-                "type": "CHART",
-                "displayName": "Score Metrics",
-                "tooltip": None,
-                "order": 10,
-                "endpointUrl": "/reports/models/metrics",
-                "nativeConfiguration": {
-                    "type": "line",
-                    "xAxis": {"name": "performed_at"},
-                    "yAxis": {
-                        "series": [
-                            {"name": name} for name in config.aggregation.windows
-                        ]
-                    },
-                },
-            }
-        ],
-    }
+    """Columns and widgets of the standard report, from the contract."""
+    return standard_schema(config or CrunchConfig())

@@ -6,11 +6,14 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import wraps
 from operator import attrgetter
 from typing import Any
 
 from django.db.models import Q, QuerySet
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
+from rest_framework.decorators import api_view
 from rest_framework.exceptions import APIException, NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -73,6 +76,30 @@ def chosen_competition(query: dict[str, Any]) -> Competition | None:
             code="competition_not_found",
         )
     return competition
+
+
+def list_report(query_class: type[CompetitionQuery], row: Any) -> Callable[..., Any]:
+    """Make a GET view of `view(request, query, competition)`; `row` is for the schema.
+
+    The view gets the checked query and the competition asked for; without any
+    competition the answer is an empty list.
+    """
+
+    def decorate(view: Callable[..., Response]) -> Any:
+        @wraps(view)
+        def wrapped(request: Request) -> Response:
+            query = read_query(query_class, request)
+            competition = chosen_competition(query)
+            if competition is None:
+                return Response([])
+            return view(request, query, competition)
+
+        described = extend_schema(
+            parameters=[query_class], responses={200: row, **REFUSALS}
+        )
+        return described(api_view(["GET"])(wrapped))
+
+    return decorate
 
 
 def id_list(request: Request, name: str) -> list[str]:

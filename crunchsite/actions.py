@@ -9,11 +9,15 @@ from django.contrib.admin.models import CHANGE
 from django.db.models import Count, Q
 
 from competitions.dispatch import predict_now
+from competitions.errors import DefinitionError
 from competitions.lifecycle import activate, missing_points, pause
 from competitions.models import Competition, Input, ParticipantModel
+from competitions.wiring import wiring_of
 from crunchsite.templatetags.figures import counted
 from feeds import audit, clock
+from scoring.corrections import Correction, rescore, void
 from scoring.cycle import run_cycle
+from scoring.dry_run import dry_run
 
 
 @dataclass(frozen=True)
@@ -27,18 +31,31 @@ class Action:
 
 
 def _activate_effect(competition: Competition) -> list[str]:
-    missing = missing_points(competition)
+    missing, warnings = missing_points(competition), []
+    if not missing:
+        tried = dry_run(wiring_of(competition))
+        missing, warnings = tried.errors, tried.warnings
     if missing:
-        return [f"Refused as long as this is missing: {point}." for point in missing]
+        return [f"Refused as long as this stands: {point}." for point in missing]
     return [
+        *(f"Look at this first: {warning}" for warning in warnings),
         f"Asked from the next slot of the grid on: {_models(competition)}.",
         "The feeds of its schedule are subscribed.",
     ]
 
 
 def _activate(competition: Competition) -> str:
+    """Refuses a scorer that cannot score; one that looks like a stub is let through."""
+    warnings = []
+    if not missing_points(competition):  # or activate() says what is missing
+        tried = dry_run(wiring_of(competition))
+        if tried.errors:
+            raise DefinitionError(
+                f"{competition} cannot be scored: {'; '.join(tried.errors)}."
+            )
+        warnings = tried.warnings
     activate(competition_id=competition.pk)
-    return f"{competition} is active."
+    return " ".join([f"{competition} is active.", *(f"But {w}" for w in warnings)])
 
 
 def _pause_effect(competition: Competition) -> list[str]:
@@ -117,3 +134,52 @@ def press(*, action: Action, competition: Competition, user: Any, reason: str) -
         f"Reason: {reason}",
     )
     return message
+
+
+CORRECTIONS: Mapping[str, tuple[str, Callable[..., Correction]]] = {
+    "rescore": ("Score again", rescore),
+    "void": ("Void", void),
+}
+
+
+def correct(
+    *,
+    kind: str,
+    competition: Competition,
+    user: Any,
+    reason: str,
+    span: Mapping[str, Any],
+    preview: bool,
+) -> Correction:
+    """Preview or make a correction of a stretch of time; what is made leaves a trail.
+
+    `span` is what the service takes: start, end, and for a void window a scope_key.
+    """
+    title, service = CORRECTIONS[kind]
+    done = service(
+        competition_id=competition.pk,
+        reason=reason,
+        author=user.get_username(),
+        preview=preview,
+        **span,
+    )
+    if not preview:
+        where = span.get("scope_key") or "every scope"
+        audit.note(
+            user,
+            [competition],
+            flag=CHANGE,
+            what=f"{title}: [{span['start']:%Y-%m-%d %H:%M:%S}, "
+            f"{span['end']:%Y-%m-%d %H:%M:%S}) UTC, {where}. {in_words(done)} "
+            f"Reason: {reason}",
+        )
+    return done
+
+
+def in_words(done: Correction) -> str:
+    """A correction in one sentence."""
+    return (
+        f"{counted(done.rounds, 'round')}, {counted(done.scores, 'new score')}, "
+        f"{counted(done.snapshots, 'snapshot')} superseded, "
+        f"{counted(len(done.moves), 'model')} changed."
+    )

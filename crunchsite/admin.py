@@ -24,7 +24,8 @@ from competitions.config_loader import load_config
 from competitions.errors import CompetitionError
 from competitions.models import Competition, ScheduledPrediction
 from competitions.slots import wire
-from crunchsite.actions import ACTIONS, press
+from crunchsite.actions import ACTIONS, CORRECTIONS, press
+from crunchsite.correcting import correction_page
 
 STATUS_LABELS = {
     "DRAFT": "",
@@ -82,7 +83,10 @@ class CompetitionAdmin(SiteAdmin):
     inlines = [ScheduleInline]
     form = CompetitionForm
     actions = None
-    actions_detail = ["activate", "pause", "predict_now", "score_now"]
+    actions_detail = [
+        *("activate", "pause", "predict_now", "score_now"),
+        *("score_again", "void_stretch"),
+    ]
     fieldsets = [
         (None, {"fields": ["slug", "name", "status", "activated_at", "created_at"]}),
         ("Wiring", {"fields": ["pack", "config_path", "slots"]}),
@@ -153,21 +157,52 @@ class CompetitionAdmin(SiteAdmin):
     def score_now(self, request: HttpRequest, object_id: int) -> HttpResponse:
         return redirect("admin:competition-act", object_id, "score-now")
 
+    @action(description="Score again", permissions=["change"], icon="history")
+    def score_again(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        return redirect("admin:competition-correct", object_id, "rescore")
+
+    @action(description="Void a stretch", permissions=["change"], icon="block")
+    def void_stretch(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        return redirect("admin:competition-correct", object_id, "void")
+
     def get_urls(self) -> list[URLPattern]:
-        act = path(
-            "<int:object_id>/act/<str:name>",
-            self.admin_site.admin_view(self.act_view),
-            name="competition-act",
-        )
-        return [act, *super().get_urls()]
+        return [
+            path(
+                "<int:object_id>/act/<str:name>",
+                self.admin_site.admin_view(self.act_view),
+                name="competition-act",
+            ),
+            path(
+                "<int:object_id>/correct/<str:kind>",
+                self.admin_site.admin_view(self.correct_view),
+                name="competition-correct",
+            ),
+            *super().get_urls(),
+        ]
+
+    def chosen(self, request: HttpRequest, object_id: int) -> Competition:
+        """The competition, if there is one that the user may change."""
+        competition = self.get_object(request, str(object_id))
+        if competition is None:
+            raise Http404("There is no such competition.")
+        if not self.has_change_permission(request, competition):
+            raise PermissionDenied
+        return competition
+
+    def correct_view(
+        self, request: HttpRequest, object_id: int, kind: str
+    ) -> HttpResponse:
+        competition = self.chosen(request, object_id)
+        if kind not in CORRECTIONS:
+            raise Http404("There is no such correction.")
+        frame = {**self.admin_site.each_context(request), "opts": self.opts}
+        return correction_page(request, competition, kind, frame)
 
     def act_view(self, request: HttpRequest, object_id: int, name: str) -> HttpResponse:
         """Say what the action will do and ask why; done only when it is posted."""
-        competition = self.get_object(request, str(object_id))
-        if competition is None or name not in ACTIONS:
-            raise Http404("There is no such competition or action.")
-        if not self.has_change_permission(request, competition):
-            raise PermissionDenied
+        competition = self.chosen(request, object_id)
+        if name not in ACTIONS:
+            raise Http404("There is no such action.")
         chosen = ACTIONS[name]
         form = ReasonForm(request.POST or None)
         if request.method == "POST" and form.is_valid():

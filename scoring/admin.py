@@ -11,7 +11,14 @@ from unfold.decorators import display
 from competitions.admin import shortened
 from competitions.admin_base import LedgerAdmin
 from competitions.models import Prediction
-from scoring.models import Leaderboard, LeaderboardEntry, Score, Snapshot
+from scoring.models import (
+    Leaderboard,
+    LeaderboardEntry,
+    Rescoring,
+    Score,
+    Snapshot,
+    VoidWindow,
+)
 from scoring.statuses import with_status
 
 STATUS_LABELS = {
@@ -20,6 +27,7 @@ STATUS_LABELS = {
     "FAILED": "danger",
     "ABSENT": "warning",
 }
+SNAPSHOT_LABELS = {"closed": "success", "open": "info", "superseded": "warning"}
 
 
 class ReadOnlyInline(TabularInline):
@@ -112,12 +120,62 @@ class SnapshotAdmin(LedgerAdmin):
         "value",
         "prediction_count",
         "expected_count",
-        "is_closed",
+        "revision",
+        "state",
     ]
-    list_filter = ["model__competition", "is_closed"]
+    list_filter = [
+        "model__competition",
+        "is_closed",
+        ("superseded_at", admin.EmptyFieldListFilter),
+    ]
     list_select_related = ["model"]
     search_fields = ["=model__model_id"]
     ordering = ["-period_end", "-pk"]
+
+    @display(description="State", label=SNAPSHOT_LABELS)
+    def state(self, snapshot: Snapshot) -> str:
+        """A superseded revision is kept as it was; it counts for nothing."""
+        if snapshot.superseded_at is not None:
+            return "superseded"
+        return "closed" if snapshot.is_closed else "open"
+
+
+@admin.register(Rescoring)
+class RescoringAdmin(LedgerAdmin):
+    list_display = [
+        "created_at",
+        "competition",
+        "scoring_version",
+        "period_start",
+        "period_end",
+        "reason",
+        "author",
+    ]
+    list_filter = ["competition"]
+    list_select_related = ["competition"]
+    search_fields = ["reason", "author"]
+    ordering = ["-created_at", "-pk"]
+
+
+@admin.register(VoidWindow)
+class VoidWindowAdmin(LedgerAdmin):
+    list_display = [
+        "start_at",
+        "end_at",
+        "competition",
+        "scope",
+        "reason",
+        "author",
+        "created_at",
+    ]
+    list_filter = ["competition"]
+    list_select_related = ["competition"]
+    search_fields = ["reason", "author", "=scope_key"]
+    ordering = ["-start_at", "-pk"]
+
+    @display(description="Scope")
+    def scope(self, window: VoidWindow) -> str:
+        return window.scope_key or "every scope"
 
 
 class EntryInline(ReadOnlyInline):

@@ -5,13 +5,13 @@ the scores themselves, those of the longest window.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from competitions.models import Competition, Input, ParticipantModel
 from competitions.slots import Wiring
 from scoring.models import Score
+from scoring.snapshots import rounded
 from scoring.windows import Figures
 
 
@@ -55,8 +55,11 @@ def aggregated(
             )
         before = result.get(entrant.pk)
         if before is not None:
-            metrics = {**before.metrics, **entry["score"]["metrics"]}
-            result[entrant.pk] = replace(before, metrics=metrics)
+            metrics = before.metrics | {
+                name: None if value is None else rounded(value)
+                for name, value in entry["score"]["metrics"].items()
+            }
+            result[entrant.pk] = before._replace(metrics=metrics)
     return result
 
 

@@ -4,22 +4,19 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema, extend_schema_field
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
-from rest_framework.decorators import api_view
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from competitions.models import ParticipantModel, Prediction
+from competitions.models import Competition, Input, ParticipantModel, Prediction
 from competitions.reporting import (
-    REFUSALS,
     Keyset,
     PageQuery,
-    chosen_competition,
     id_list,
+    list_report,
     numbers,
     page_response,
-    read_query,
 )
 from feeds import clock
 from scoring.models import LeaderboardEntry, Score, Snapshot
@@ -171,16 +168,11 @@ class SnapshotRow(serializers.ModelSerializer[Snapshot]):
         return f"SNAP_{snapshot.pk}"
 
 
-@extend_schema(
-    parameters=[BoardQuery], responses={200: BoardRow(many=True), **REFUSALS}
-)
-@api_view(["GET"])
-def leaderboard(request: Request) -> Response:
+@list_report(BoardQuery, BoardRow(many=True))
+def leaderboard(
+    request: Request, query: dict[str, Any], competition: Competition
+) -> Response:
     """The newest board, best first; empty before the first scores."""
-    query = read_query(BoardQuery, request)
-    competition = chosen_competition(query)
-    if competition is None:
-        return Response([])
     entries = LeaderboardEntry.objects.filter(
         leaderboard__competition=competition, leaderboard__is_newest=True
     )
@@ -195,16 +187,11 @@ def leaderboard(request: Request) -> Response:
     return page_response(request, row(page, many=True).data, following)
 
 
-@extend_schema(
-    parameters=[PredictionQuery], responses={200: PredictionRow(many=True), **REFUSALS}
-)
-@api_view(["GET"])
-def predictions(request: Request) -> Response:
+@list_report(PredictionQuery, PredictionRow(many=True))
+def predictions(
+    request: Request, query: dict[str, Any], competition: Competition
+) -> Response:
     """The newest predictions of a range, ascending by time; pages lead back in time."""
-    query = read_query(PredictionQuery, request)
-    competition = chosen_competition(query)
-    if competition is None:
-        return Response([])
     end = query.get("end", clock.now())
     rows = Prediction.objects.filter(
         input__competition=competition,
@@ -226,16 +213,11 @@ def predictions(request: Request) -> Response:
     return page_response(request, data, following)
 
 
-@extend_schema(
-    parameters=[SnapshotQuery], responses={200: SnapshotRow(many=True), **REFUSALS}
-)
-@api_view(["GET"])
-def snapshots(request: Request) -> Response:
+@list_report(SnapshotQuery, SnapshotRow(many=True))
+def snapshots(
+    request: Request, query: dict[str, Any], competition: Competition
+) -> Response:
     """Per model and period, what was scored; the newest period first."""
-    query = read_query(SnapshotQuery, request)
-    competition = chosen_competition(query)
-    if competition is None:
-        return Response([])
     rows = Snapshot.objects.current().filter(model__competition=competition)
     if "model_id" in query:
         rows = rows.filter(model__model_id=query["model_id"])
@@ -262,6 +244,7 @@ def with_parts(
 
 
 def newest_scores(page: list[Prediction]) -> dict[int, Score]:
-    """The score of the highest scoring version, by prediction."""
-    scores = Score.objects.filter(prediction__in=[p.pk for p in page])
+    """The score of the highest scoring version, by prediction; of a void round none."""
+    counting = [p.pk for p in page if p.input.status != Input.Status.VOID]
+    scores = Score.objects.filter(prediction__in=counting)
     return {s.prediction_id: s for s in scores.order_by("scoring_version")}

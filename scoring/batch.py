@@ -5,27 +5,40 @@ field name to float64 array, one number per prediction, NaN where a field is mis
 the numeric fields of the output type, and those of the ground truth type. It answers
 with an array of values, or a mapping of arrays that has the value field. A value that
 is not finite fails its prediction; when a call raises, it is repeated on halves until
-the predictions that it cannot score are alone.
+the predictions that it cannot score are alone. One that does not come back in time
+fails all that it was given.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from pydantic import BaseModel
 
-from scoring.scoring import Failure, Scored
+from competitions.contract import numeric_fields
+from scoring.columns import LARGEST
+from scoring.scoring import Failure, Scored, reason_of
+from scoring.threads import Late, in_time
 
 Columns = dict[str, np.ndarray]
 
-NO_NUMBER = "the batch scorer gave no finite number"
+NO_NUMBER = f"the batch scorer gave no number within {LARGEST:g}"
+
+# How long, on the wall, one call may take.
+PATIENCE_S = 60.0
 
 
-def numeric_fields(kind: type[BaseModel]) -> list[str]:
-    """Fields that are declared as numbers."""
-    numeric = {float, int, float | None, int | None}
-    return [n for n, f in kind.model_fields.items() if f.annotation in numeric]
+def columns_of(kind: type[BaseModel], rows: Sequence[BaseModel]) -> Columns:
+    """The numeric fields of objects as columns; what is no sane number is NaN."""
+    return {
+        name: np.array([_number(getattr(row, name)) for row in rows], dtype=np.float64)
+        for name in numeric_fields(kind)
+    }
+
+
+def _number(value: float | None) -> float:
+    return np.nan if value is None or not abs(value) <= LARGEST else value
 
 
 def score_columns(
@@ -38,7 +51,7 @@ def score_columns(
     """Score all predictions in one call; one that cannot be scored fails alone."""
     size = len(next(iter(predictions.values())))
     answers, reasons = _call(scorer, predictions, truths, size, value_field)
-    success = np.isfinite(answers[value_field])
+    success = np.abs(answers[value_field]) <= LARGEST  # NaN is not
     if "success" in answers:
         success &= answers["success"].astype(bool)
     names = [name for name in answers if name != "success"]
@@ -67,11 +80,13 @@ def _call(
 ) -> tuple[Columns, dict[int, str]]:
     """The answers as columns, and why a prediction has none, by its place."""
     try:
-        answer = scorer(predictions, truths)
+        answer = in_time(lambda: scorer(predictions, truths), PATIENCE_S)
+    except Late:
+        late = f"the batch scorer took longer than {PATIENCE_S:g} s"
+        return _unknown(value_field, size, late)
     except Exception as error:  # noqa: BLE001  a scorer may raise anything
         if size == 1:
-            reason = f"{type(error).__name__}: {error}"
-            return {value_field: np.array([np.nan])}, {0: reason}
+            return _unknown(value_field, size, reason_of(error))
         half = size // 2
         parts = [
             _call(scorer, _part(predictions, part), _part(truths, part), n, value_field)
@@ -80,9 +95,15 @@ def _call(
         return _joined(parts, half, size)
     try:
         return _columns(answer, value_field, size), {}
-    except (TypeError, ValueError) as error:
-        unknown = {value_field: np.full(size, np.nan)}
-        return unknown, dict.fromkeys(range(size), f"{type(error).__name__}: {error}")
+    except (TypeError, ValueError, OverflowError) as error:
+        return _unknown(value_field, size, reason_of(error))
+
+
+def _unknown(
+    value_field: str, size: int, reason: str
+) -> tuple[Columns, dict[int, str]]:
+    column = np.full(size, np.nan)
+    return {value_field: column}, dict.fromkeys(range(size), reason)
 
 
 def _columns(answer: Any, value_field: str, size: int) -> Columns:

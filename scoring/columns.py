@@ -10,6 +10,22 @@ _HEADER_BYTES = 19
 _TRAILER_BYTES = 2
 _INTEGER, _FLOAT = ">i8", ">f8"
 
+# Beyond this size a number is no measurement; within it no sum overflows.
+LARGEST = 1e100
+
+
+def json_number(column: str, name: str) -> str:
+    """SQL of a JSON field as double precision; NULL unless it is a number of sane size.
+
+    `name` is a field of a contract or of a metric. The result goes through `%` later.
+    """
+    quoted = name.replace("'", "''").replace("%", "%%")
+    field = f"{column} -> '{quoted}'"
+    return (
+        f"CASE WHEN jsonb_typeof({field}) = 'number' "
+        f"AND abs(({field})::numeric) <= {LARGEST:g} THEN ({field})::float8 END"
+    )
+
 
 def read_columns(
     cursor: Any, sql: str, parameters: list[Any], **columns: type

@@ -11,17 +11,18 @@ from datetime import datetime, timedelta
 
 import structlog
 from django.db import connection, transaction
+from django.db.models import QuerySet
+from pydantic import ValidationError
 
 from competitions.errors import CompetitionError
-from competitions.models import Competition, Input, Prediction
+from competitions.models import Competition, Input
 from competitions.slots import Wiring
 from competitions.wiring import wiring_of
 from feeds import clock
 from scoring import leaderboard, locks, snapshots
+from scoring.answers import score_answers, truths_of
 from scoring.matrices import Period
 from scoring.models import Rescoring, Snapshot, VoidWindow
-from scoring.periods import EPOCH, floor
-from scoring.scoring import score_all
 from scoring.store import copy_scores, current_version
 
 log = structlog.get_logger(__name__)
@@ -42,6 +43,19 @@ class Move:
     rank_after: int | None
     value_before: float | None
     value_after: float | None
+
+    @property
+    def places(self) -> int | None:
+        """Places won; negative when lost, None without a rank on either side."""
+        if self.rank_before is None or self.rank_after is None:
+            return None
+        return self.rank_before - self.rank_after
+
+    @property
+    def difference(self) -> float | None:
+        if self.value_before is None or self.value_after is None:
+            return None
+        return self.value_after - self.value_before
 
 
 @dataclass(frozen=True)
@@ -70,7 +84,9 @@ def rescore(
     _require_reason(reason, author)
 
     def work(competition: Competition, wiring: Wiring, now: datetime) -> list[int]:
-        periods = _closed_periods(competition, start, end)
+        periods = _closed_periods(
+            competition, period_start__gte=start, period_end__lte=end
+        )
         if not periods:
             raise CorrectionError(
                 f"no closed snapshot period lies inside [{start}, {end}); give whole "
@@ -131,19 +147,11 @@ def void(
             competition=competition,
             performed_at__isnull=False,
         ).exclude(status=Input.Status.VOID)
-        closed_end = snapshots.last_closed_end(competition) or EPOCH
-        scored_at = rounds.filter(
-            status=Input.Status.RESOLVED, resolved_at__lt=closed_end
-        ).values_list("resolved_at", flat=True)
-        touched = {floor(at, competition.snapshot_period_s) for at in scored_at if at}
+        touched = _closed_periods_of(competition, rounds)
         count = rounds.update(status=Input.Status.VOID, reason=window.round_reason)
-        length = timedelta(seconds=competition.snapshot_period_s)
-        for at in sorted(touched):
+        for period in touched:
             snapshots.revise(
-                competition=competition,
-                wiring=wiring,
-                period=Period(at, at + length),
-                now=now,
+                competition=competition, wiring=wiring, period=period, now=now
             )
         log.info("window.voided", window=window.pk, rounds=count)
         return [count, 0]
@@ -209,17 +217,11 @@ def _correct(
     return correction
 
 
-def _closed_periods(
-    competition: Competition, start: datetime, end: datetime
-) -> list[Period]:
+def _closed_periods(competition: Competition, **where: datetime) -> list[Period]:
+    """Closed periods as they were when they were closed, whatever their length now."""
     spans = (
         Snapshot.objects.current()
-        .filter(
-            model__competition=competition,
-            is_closed=True,
-            period_start__gte=start,
-            period_end__lte=end,
-        )
+        .filter(model__competition=competition, is_closed=True, **where)
         .order_by("period_start")
         .values_list("period_start", "period_end")
         .distinct()
@@ -227,37 +229,51 @@ def _closed_periods(
     return [Period(*span) for span in spans]
 
 
+def _closed_periods_of(
+    competition: Competition, rounds: QuerySet[Input]
+) -> list[Period]:
+    """The closed periods that the rounds were resolved in."""
+    resolved_at = rounds.values_list("resolved_at", flat=True)
+    instants = {at for at in resolved_at if at is not None}
+    if not instants:
+        return []
+    periods = _closed_periods(
+        competition, period_end__gt=min(instants), period_start__lte=max(instants)
+    )
+    return [
+        period
+        for period in periods
+        if any(period.start <= at < period.end for at in instants)
+    ]
+
+
 def _rescore_period(
     competition: Competition, wiring: Wiring, period: Period, version: int
 ) -> tuple[int, int]:
     """Append a new version of every score of the period; rounds and scores."""
-    truths = {
-        pk: wiring.config.ground_truth_type.model_validate(actuals)
-        for pk, actuals in Input.objects.filter(
+    rounds = {
+        round_.pk: round_
+        for round_ in Input.objects.filter(
             competition=competition,
             status=Input.Status.RESOLVED,
             resolved_at__gte=period.start,
             resolved_at__lt=period.end,
-        ).values_list("pk", "actuals")
+        ).only("resolved_at", "actuals")
     }
+    try:
+        truths = truths_of(rounds, wiring)
+    except ValidationError as error:
+        raise CorrectionError(
+            f"a truth of {period.start:%Y-%m-%d %H:%M} does not fit the contract's "
+            f"type any more: {error.errors()[0]['msg']}."
+        ) from error
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT p.id, p.input_id, p.inference_output_jsonb::text, i.resolved_at "
-            "FROM predictions p JOIN inputs i ON i.id = p.input_id "
-            "WHERE p.input_id = ANY(%s) AND p.outcome = %s ORDER BY p.id",
-            [list(truths), Prediction.Outcome.ANSWERED],
-        )
-        answers = cursor.fetchall()
-        scores = score_all(
-            wiring=wiring,
-            outputs=[row[2] for row in answers],
-            truths=[truths[row[1]] for row in answers],
-        )
+        answers = score_answers(cursor=cursor, wiring=wiring, truths=truths)
         copy_scores(
             cursor,
             (
-                (row[0], version, score, row[3])
-                for row, score in zip(answers, scores, strict=True)
+                (each.prediction, version, each.score, rounds[each.round].resolved_at)
+                for each in answers
             ),
         )
-    return len(truths), len(scores)
+    return len(rounds), len(answers)

@@ -11,22 +11,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import numpy as np
 import structlog
 from django.db import connection, transaction
 from django.db.models import Q
 from pydantic import BaseModel, ValidationError
 
-from competitions.models import Competition, Input, ParticipantModel, Prediction
+from competitions.models import Competition, Input, ParticipantModel
 from competitions.slots import Wiring
 from competitions.wiring import wiring_of
 from feeds import clock
-from scoring import batch, leaderboard, locks, recovery, snapshots, truth
-from scoring.columns import read_columns
+from scoring import leaderboard, locks, recovery, snapshots, truth
+from scoring.answers import score_answers
 from scoring.models import VoidWindow
 from scoring.periods import following
 from scoring.recovery import Hole
-from scoring.scoring import Scored, score_all
+from scoring.scoring import Scored, reason_of, storable
 from scoring.store import copy_scores, current_version
 from scoring.truth import Truth
 
@@ -201,9 +200,10 @@ def _typed(found: Truth, wiring: Wiring) -> tuple[Truth, BaseModel | None]:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        return Truth(
-            reason=f"the truth does not fit its type: {where}: {first['msg']}"
-        ), None
+        problem = f"{where}: {first['msg']}"
+    except Exception as error:  # noqa: BLE001  a type's own validator may raise anything
+        problem = reason_of(error)
+    return Truth(reason=f"the truth does not fit its type: {problem}"), None
 
 
 def _score_rounds(
@@ -215,12 +215,14 @@ def _score_rounds(
     """Score and store the answers of rounds, given as round key -> typed truth."""
     if not truths:
         return []
-    score = _by_batch_scorer if wiring.config.batch_scoring_function else _by_scorer
+    version = current_version(competition)
     with connection.cursor() as cursor:
-        predictions, scores = score(cursor, wiring, truths)
-        version = current_version(competition)
-        rows = zip(predictions, scores, strict=True)
-        copy_scores(cursor, ((pk, version, scored, now) for pk, scored in rows))
+        answers = score_answers(cursor=cursor, wiring=wiring, truths=truths)
+        copy_scores(
+            cursor,
+            ((answer.prediction, version, answer.score, now) for answer in answers),
+        )
+    scores = [answer.score for answer in answers]
     if failed := [scored for scored in scores if not scored.success]:
         log.warning(
             "scores.failed",
@@ -231,69 +233,12 @@ def _score_rounds(
     return scores
 
 
-def _by_scorer(
-    cursor: Any, wiring: Wiring, truths: dict[int, BaseModel]
-) -> tuple[list[int], list[Scored]]:
-    """Prediction keys and scores, by the scorer that takes one at a time."""
-    cursor.execute(
-        "SELECT id, input_id, inference_output_jsonb::text FROM predictions "
-        "WHERE input_id = ANY(%s) AND outcome = %s ORDER BY id",
-        [list(truths), Prediction.Outcome.ANSWERED],
-    )
-    answers = cursor.fetchall()
-    scores = score_all(
-        wiring=wiring,
-        outputs=[output for _, _, output in answers],
-        truths=[truths[round_] for _, round_, _ in answers],
-    )
-    return [pk for pk, _, _ in answers], scores
-
-
-def _by_batch_scorer(
-    cursor: Any, wiring: Wiring, truths: dict[int, BaseModel]
-) -> tuple[list[int], list[Scored]]:
-    """Prediction keys and scores, by the scorer that takes arrays."""
-    config = wiring.config
-    scorer = config.batch_scoring_function
-    assert scorer is not None  # the caller looked
-    names = batch.numeric_fields(config.output_type)
-    field = (
-        ", CASE WHEN jsonb_typeof(inference_output_jsonb -> %s) = 'number' "
-        "THEN (inference_output_jsonb ->> %s)::float8 ELSE 'NaN' END"
-    )
-    rows = read_columns(
-        cursor,
-        f"SELECT id, input_id{field * len(names)} FROM predictions "
-        "WHERE input_id = ANY(%s) AND outcome = %s ORDER BY id",
-        [
-            *(name for name in names for _ in range(2)),
-            *(list(truths), Prediction.Outcome.ANSWERED),
-        ],
-        prediction_id=int,
-        round_id=int,
-        **dict.fromkeys(names, float),
-    )
-    rounds = np.array(sorted(truths))
-    place = np.searchsorted(rounds, rows["round_id"])
-    known = [truths[pk].model_dump() for pk in rounds.tolist()]
-    scores = batch.score_columns(
-        scorer=scorer,
-        predictions={name: rows[name] for name in names},
-        truths={
-            name: np.array([row[name] for row in known], dtype=np.float64)[place]
-            for name in batch.numeric_fields(config.ground_truth_type)
-        },
-        value_field=config.aggregation.value_field,
-    )
-    return rows["prediction_id"].tolist(), scores
-
-
 def _end_rounds(
     rounds: Sequence[Input], truths: Sequence[Truth], now: datetime
 ) -> None:
     """Write how the rounds ended; one statement, none when all of them wait."""
     ended = [
-        (round_.pk, found.reason[: truth.LONGEST_REASON], found)
+        (round_.pk, storable(found.reason), found)
         for round_, found in zip(rounds, truths, strict=True)
         if not found.is_waiting
     ]

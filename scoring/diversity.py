@@ -1,6 +1,12 @@
 """Feedback on how different a model is from the others, in words it can act on."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from competitions.models import ParticipantModel
+from competitions.reporting import numbers
+from scoring.models import Snapshot
 
 Figures = Mapping[str, float | None]
 
@@ -37,3 +43,32 @@ def guidance(figures: Figures) -> list[str]:
     if correlation is not None and correlation < 0.3 and ic is not None and ic > 0:
         said.append("Unique alpha: your signal is both different and right.")
     return said or [NOT_ENOUGH]
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """What a model's newest snapshot says of its difference from the others."""
+
+    score: float | None
+    figures: dict[str, float | None]
+    guidance: list[str]
+    period_end: datetime
+
+
+def feedback(model: ParticipantModel) -> Feedback | None:
+    """The feedback for a model's owner; None before its first snapshot."""
+    newest = (
+        Snapshot.objects.current()
+        .filter(model=model)
+        .order_by("-period_end", "-pk")
+        .first()
+    )
+    if newest is None:
+        return None
+    figures = numbers(newest.result_summary)
+    return Feedback(
+        score=diversity_score(figures),
+        figures={name: figures.get(name) for name in METRICS},
+        guidance=guidance(figures),
+        period_end=newest.period_end,
+    )

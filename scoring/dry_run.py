@@ -1,13 +1,12 @@
 """A competition's scorer tried on made-up answers, before anybody depends on it."""
 
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
 from pydantic import BaseModel
 
 from competitions.slots import Wiring
 from scoring import batch
+from scoring.ensembles import kept
 from scoring.matrices import signal_field
 from scoring.metrics.registry import UnknownMetricError
 from scoring.scoring import Failure, Scored, score_all
@@ -28,9 +27,9 @@ class DryRun:
 def dry_run(wiring: Wiring) -> DryRun:
     """Score six made-up predictions and look at what comes.
 
-    Errors: every trial failed, or a metric is unknown. Warnings: some trials failed, or
-    all got the same value, as from a stub. Types that need more than a signal and
-    prices cannot be tried; that is a warning too.
+    Errors: every trial failed, or a metric or filter is unknown. Warnings: some trials
+    failed, or all got the same value, as from a stub. Types that need more than a
+    signal and prices cannot be tried; that is a warning too.
     """
     errors = []
     for name in wiring.config.metrics:
@@ -38,6 +37,12 @@ def dry_run(wiring: Wiring) -> DryRun:
             registry.get(name)
         except UnknownMetricError as error:
             errors.append(str(error))
+    for ensemble in wiring.config.ensembles:
+        if isinstance(ensemble.model_filter, dict):
+            try:
+                kept(ensemble.model_filter, {})
+            except ValueError as error:
+                errors.append(f"ensemble {ensemble.name}: {error}")
     scores = _try(wiring)
     if isinstance(scores, Failure):
         return DryRun(errors, [scores.reason])
@@ -71,8 +76,8 @@ def _try(wiring: Wiring) -> list[Scored] | Failure:
         )
     return batch.score_columns(
         scorer=config.batch_scoring_function,
-        predictions=_columns(config.output_type, predictions),
-        truths=_columns(config.ground_truth_type, truths),
+        predictions=batch.columns_of(config.output_type, predictions),
+        truths=batch.columns_of(config.ground_truth_type, truths),
         value_field=config.aggregation.value_field,
     )
 
@@ -86,10 +91,3 @@ def _truth(kind: type[BaseModel], change: float) -> BaseModel:
             "direction_up": change > 0,
         }
     )
-
-
-def _columns(kind: type[BaseModel], rows: list[Any]) -> dict[str, np.ndarray]:
-    return {
-        name: np.array([getattr(row, name) for row in rows], dtype=np.float64)
-        for name in batch.numeric_fields(kind)
-    }

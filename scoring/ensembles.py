@@ -14,15 +14,14 @@ from typing import Any
 import numpy as np
 import structlog
 from django.db import connection
-from pydantic import BaseModel
 
 from competitions.contract import EnsembleConfig
 from competitions.models import Competition, Input, ParticipantModel, Prediction
 from competitions.slots import Wiring
 from feeds.bulk import copy_rows
+from scoring.answers import score_answers, truths_of
 from scoring.matrices import Period, Scores, read_scores, signal_field
 from scoring.models import Snapshot
-from scoring.scoring import score_all
 from scoring.store import copy_scores
 
 log = structlog.get_logger(__name__)
@@ -294,26 +293,16 @@ def _store(
                 for pk, value in answers.items()
             ),
         )
-        cursor.execute(
-            "SELECT id, input_id, inference_output_jsonb::text FROM predictions "
-            "WHERE model_id = %s AND input_id = ANY(%s) ORDER BY id",
-            [blend.model.pk, list(answers)],
-        )
-        stored = cursor.fetchall()
-        scores = score_all(
+        scored = score_answers(
+            cursor=cursor,
             wiring=wiring,
-            outputs=[text for _, _, text in stored],
-            truths=[_truth(rounds[pk], wiring) for _, pk, _ in stored],
+            truths=truths_of(rounds, wiring),
+            model=blend.model.pk,
         )
         copy_scores(
             cursor,
-            [
-                (prediction, version, score, rounds[pk].resolved_at)
-                for (prediction, pk, _), score in zip(stored, scores, strict=True)
-            ],
+            (
+                (each.prediction, version, each.score, rounds[each.round].resolved_at)
+                for each in scored
+            ),
         )
-
-
-def _truth(round_: Input, wiring: Wiring) -> BaseModel:
-    """The stored truth of a resolved round; it fitted its type when it was stored."""
-    return wiring.config.ground_truth_type.model_validate(round_.actuals)

@@ -8,18 +8,17 @@ the order never depends on the order of the input.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection, transaction
+from pydantic_core import to_json
 
 from competitions.contract import CrunchConfig
 from competitions.models import Competition, Input, ParticipantModel
 from competitions.slots import Wiring
-from feeds.bulk import copy_rows
 from scoring.aggregator import Entrant, aggregated
-from scoring.models import Leaderboard, LeaderboardEntry
+from scoring.models import Leaderboard
 from scoring.periods import floor
 from scoring.snapshots import summary_fields
 from scoring.windows import Figures, figures
@@ -28,8 +27,7 @@ from scoring.windows import Figures, figures
 HISTORY_PERIOD_S = 3600
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """A model's line: figures, what they rest on, and its place.
 
     `samples` says per window how many scores there are of how many expected. `rank` is
@@ -111,8 +109,7 @@ def ranked(lines: Sequence[Standing], wiring: Wiring) -> list[Standing]:
         ordered = _by_slot(ordered, wiring)
     ranks = iter(range(1, len(ordered) + 1))
     return [
-        replace(
-            line,
+        line._replace(
             rank=None if line.model.is_virtual else next(ranks),
             position=position,
         )
@@ -176,39 +173,59 @@ def is_behind(competition: Competition, now: datetime) -> bool:
 
 @transaction.atomic
 def publish(*, competition: Competition, wiring: Wiring, now: datetime) -> Leaderboard:
-    """Write the board of this instant and make it the newest, all at once.
+    """Bring the newest board to this instant, or begin a new one, all at once.
 
-    The newest board of the same hour gives way to it; those of past hours stay. What
-    was scored at `now` itself is on it: `as_of` is the first instant that is not.
+    A board is the newest until its hour is over; those of past hours stay. What was
+    scored at `now` itself is on it: `as_of` is the first instant that is not.
     """
     as_of = now + timedelta.resolution
     lines = standings(competition=competition, wiring=wiring, as_of=as_of)
     newest = Leaderboard.objects.filter(competition=competition, is_newest=True)
-    newest.filter(as_of__gte=floor(now, HISTORY_PERIOD_S)).delete()
-    newest.update(is_newest=False)
-    aggregation = wiring.config.aggregation
-    board = Leaderboard.objects.create(
-        competition=competition,
-        as_of=as_of,
-        ranking_key=aggregation.ranking_key,
-        ranking_direction=aggregation.ranking_direction,
-        created_at=now,
-    )
-    with connection.cursor() as cursor:
-        copy_rows(
-            cursor,
-            LeaderboardEntry._meta.db_table,  # noqa: SLF001  documented API
-            (
-                *("leaderboard_id", "model_id", "rank", "position", "ranking_value"),
-                *("metrics_jsonb", "samples_jsonb", "prediction_count"),
-            ),
-            (
-                (
-                    *(board.pk, line.model.pk, line.rank, line.position, line.value),
-                    *(dict(line.metrics), dict(line.samples)),
-                    max((s["count"] for s in line.samples.values()), default=0),
-                )
-                for line in lines
-            ),
-        )
+    board = newest.filter(as_of__gte=floor(now, HISTORY_PERIOD_S)).first()
+    if board is None:
+        newest.update(is_newest=False)
+        board = Leaderboard(competition=competition)
+    board.as_of, board.created_at = as_of, now
+    board.ranking_key = wiring.config.aggregation.ranking_key
+    board.ranking_direction = wiring.config.aggregation.ranking_direction
+    board.save()
+    _write_lines(board, lines)
     return board
+
+
+def _write_lines(board: Leaderboard, lines: Sequence[Standing]) -> None:
+    """Update each model's row where it stands; a reader never meets an empty board."""
+    rows = [
+        {
+            "model_id": line.model.pk,
+            "rank": line.rank,
+            "position": line.position,
+            "ranking_value": line.value,
+            "metrics": line.metrics,
+            "samples": line.samples,
+            "count": max((s["count"] for s in line.samples.values()), default=0),
+        }
+        for line in lines
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            MERGE INTO leaderboard_entries AS entry
+            USING jsonb_to_recordset(%(rows)s::jsonb) AS line(
+                model_id bigint, rank int, position int, ranking_value float8,
+                metrics jsonb, samples jsonb, count int)
+            ON entry.leaderboard_id = %(board)s AND entry.model_id = line.model_id
+            WHEN MATCHED THEN UPDATE SET
+                rank = line.rank, position = line.position,
+                ranking_value = line.ranking_value, metrics_jsonb = line.metrics,
+                samples_jsonb = line.samples, prediction_count = line.count
+            WHEN NOT MATCHED THEN INSERT
+                (leaderboard_id, model_id, rank, position, ranking_value,
+                metrics_jsonb, samples_jsonb, prediction_count)
+                VALUES (%(board)s, line.model_id, line.rank, line.position,
+                line.ranking_value, line.metrics, line.samples, line.count)
+            """,
+            {"rows": to_json(rows).decode(), "board": board.pk},
+        )
+    if board.entries.count() > len(lines):  # a model has left the board
+        board.entries.exclude(model__in=[line.model.pk for line in lines]).delete()

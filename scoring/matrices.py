@@ -6,33 +6,30 @@ from datetime import datetime
 import numpy as np
 from django.db import connection
 
-from competitions.contract import CrunchConfig
+from competitions.contract import CrunchConfig, numeric_fields
 from competitions.models import Competition, Prediction
 from competitions.slots import Wiring
-from scoring.columns import read_columns
+from scoring.columns import json_number, read_columns
 from scoring.models import Rescoring
 
-_ROUNDS = """
+_ROUNDS = f"""
     SELECT id, extract(epoch FROM performed_at)::float8,
         scheduled_prediction_id,
-        CASE WHEN jsonb_typeof(actuals_jsonb -> 'actual_return') = 'number'
-            THEN (actuals_jsonb ->> 'actual_return')::float8 ELSE 'NaN' END
+        coalesce({json_number("actuals_jsonb", "actual_return")}, 'NaN')
     FROM inputs
     WHERE competition_id = %s AND status = 'RESOLVED'
         AND resolved_at >= %s AND resolved_at < %s
     ORDER BY performed_at, id
 """
-_FIELD = """,
-        CASE WHEN score.success AND jsonb_typeof(score.result_jsonb -> %s) = 'number'
-            THEN (score.result_jsonb ->> %s)::float8 ELSE 'NaN' END
+_SIGNAL = """
+        CASE WHEN prediction.outcome = %s THEN coalesce({}, 'NaN') ELSE 'NaN' END
+"""
+_FIELD = """
+        CASE WHEN score.success THEN coalesce({}, 'NaN') ELSE 'NaN' END
 """
 _CELLS = """
     SELECT prediction.input_id, prediction.model_id,
-        CASE WHEN prediction.outcome = %s
-            AND jsonb_typeof(prediction.inference_output_jsonb -> %s) = 'number'
-            THEN (prediction.inference_output_jsonb ->> %s)::float8 ELSE 'NaN' END,
-        CASE WHEN score.success THEN score.value ELSE 'NaN' END
-        {fields}
+        {signal}, CASE WHEN score.success THEN score.value ELSE 'NaN' END {fields}
     FROM inputs AS round
     JOIN predictions AS prediction ON prediction.input_id = round.id
     LEFT JOIN scores AS score ON score.prediction_id = prediction.id
@@ -76,8 +73,11 @@ def read_scores(*, competition: Competition, wiring: Wiring, period: Period) -> 
     """Read a period's resolved rounds and their predictions in three statements."""
     rescored = Rescoring.objects.filter(competition=competition).exists()
     span = [competition.pk, period.start, period.end]
-    signal = signal_field(wiring.config)
+    signal = json_number(
+        "prediction.inference_output_jsonb", signal_field(wiring.config)
+    )
     fields = score_fields(wiring.config)
+    more = [_FIELD.format(json_number("score.result_jsonb", name)) for name in fields]
     with connection.cursor() as cursor:
         rounds = read_columns(
             cursor, _ROUNDS, span, id=int, performed_at=float, scope=int, actual=float
@@ -85,13 +85,11 @@ def read_scores(*, competition: Competition, wiring: Wiring, period: Period) -> 
         cells = read_columns(
             cursor,
             _CELLS.format(
-                fields=_FIELD * len(fields), newest=_NEWEST if rescored else ""
+                signal=_SIGNAL.format(signal),
+                fields="".join(f", {each}" for each in more),
+                newest=_NEWEST if rescored else "",
             ),
-            [
-                *(Prediction.Outcome.ANSWERED, signal, signal),
-                *(name for name in fields for _ in range(2)),
-                *span,
-            ],
+            [Prediction.Outcome.ANSWERED, *span],
             round=int,
             model=int,
             signal=float,
@@ -121,20 +119,12 @@ def read_scores(*, competition: Competition, wiring: Wiring, period: Period) -> 
 
 def score_fields(config: CrunchConfig) -> list[str]:
     """Numbers that the score type declares beside the value field."""
-    numeric = {float, int, float | None, int | None}
-    return [
-        name
-        for name, field in config.score_type.model_fields.items()
-        if field.annotation in numeric and name != config.aggregation.value_field
-    ]
+    names = numeric_fields(config.score_type)
+    return [name for name in names if name != config.aggregation.value_field]
 
 
 def signal_field(config: CrunchConfig) -> str:
     """The output's number that the metrics look at: `value`, else the first number."""
-    fields = config.output_type.model_fields
-    if "value" in fields:
+    if "value" in config.output_type.model_fields:
         return "value"
-    numeric = (
-        name for name, field in fields.items() if field.annotation in (float, int)
-    )
-    return next(numeric, "value")
+    return next(iter(numeric_fields(config.output_type)), "value")

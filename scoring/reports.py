@@ -1,4 +1,4 @@
-"""Report endpoints on models: figures, history, reasons, diversity."""
+"""Report endpoints on models: figures, history, reasons."""
 
 from datetime import datetime
 from typing import Any
@@ -19,13 +19,14 @@ from competitions.reporting import (
     PageQuery,
     chosen_competition,
     id_list,
+    list_report,
     numbers,
     page_response,
     read_query,
 )
 from competitions.wiring import wiring_of
 from feeds import clock
-from scoring import diversity, history
+from scoring import history
 from scoring.api import DEFAULT_RANGE
 from scoring.ensembles import model_id_of
 from scoring.leaderboard import Standing, standings
@@ -116,15 +117,6 @@ class RankChangeRow(serializers.Serializer[Any]):
     overtook = serializers.ListField(child=serializers.CharField())
 
 
-class DiversityRow(serializers.Serializer[Any]):
-    model_id = serializers.CharField()
-    rank = serializers.IntegerField(allow_null=True)
-    diversity_score = serializers.FloatField(allow_null=True)
-    metrics = serializers.DictField(child=serializers.FloatField(allow_null=True))
-    guidance = serializers.ListField(child=serializers.CharField())
-    snapshot_period_end = serializers.DateTimeField()
-
-
 class EnsembleQuery(CompetitionQuery):
     ensemble_name = serializers.CharField(required=False)
     since = serializers.DateTimeField(required=False)
@@ -132,16 +124,11 @@ class EnsembleQuery(CompetitionQuery):
     limit = serializers.IntegerField(min_value=1, max_value=500, default=100)
 
 
-@extend_schema(
-    parameters=[RangeQuery], responses={200: Envelope(many=True), **REFUSALS}
-)
-@api_view(["GET"])
-def models_global(request: Request) -> Response:
+@list_report(RangeQuery, Envelope(many=True))
+def models_global(
+    request: Request, query: dict[str, Any], competition: Competition
+) -> Response:
     """Windowed figures of each model as of `end`, best first."""
-    query = read_query(RangeQuery, request)
-    competition = chosen_competition(query)
-    if competition is None:
-        return Response([])
     wanted = _wanted(competition, query, request)
     asked = dict(
         wanted.annotate(
@@ -187,16 +174,11 @@ def _envelope(
     }
 
 
-@extend_schema(
-    parameters=[RangeQuery], responses={200: ScopeEnvelope(many=True), **REFUSALS}
-)
-@api_view(["GET"])
-def models_params(request: Request) -> Response:
+@list_report(RangeQuery, ScopeEnvelope(many=True))
+def models_params(
+    request: Request, query: dict[str, Any], competition: Competition
+) -> Response:
     """Windowed means of each model and scope as of `end`, over the range."""
-    query = read_query(RangeQuery, request)
-    competition = chosen_competition(query)
-    if competition is None:
-        return Response([])
     names = dict(_wanted(competition, query, request).values_list("pk", "model_id"))
     config = wiring_of(competition).config
     rows = scope_figures(
@@ -227,16 +209,11 @@ def models_params(request: Request) -> Response:
     )
 
 
-@extend_schema(
-    parameters=[RangePageQuery], responses={200: SummaryRow(many=True), **REFUSALS}
-)
-@api_view(["GET"])
-def models_metrics(request: Request) -> Response:
+@list_report(RangePageQuery, SummaryRow(many=True))
+def models_metrics(
+    request: Request, query: dict[str, Any], competition: Competition
+) -> Response:
     """One row per snapshot of the range, oldest first."""
-    query = read_query(RangePageQuery, request)
-    competition = chosen_competition(query)
-    if competition is None:
-        return Response([])
     page, following = Keyset("period_end", datetime.fromisoformat).page(
         _snapshots(competition, query, request).select_related("model"),
         limit=query["limit"],
@@ -245,16 +222,11 @@ def models_metrics(request: Request) -> Response:
     return page_response(request, [_summary(row) for row in page], following)
 
 
-@extend_schema(
-    parameters=[RangeQuery], responses={200: SummaryRow(many=True), **REFUSALS}
-)
-@api_view(["GET"])
-def models_summary(request: Request) -> Response:
+@list_report(RangeQuery, SummaryRow(many=True))
+def models_summary(
+    request: Request, query: dict[str, Any], competition: Competition
+) -> Response:
     """The newest snapshot of each model in the range."""
-    query = read_query(RangeQuery, request)
-    competition = chosen_competition(query)
-    if competition is None:
-        return Response([])
     rows = (
         _snapshots(competition, query, request)
         .order_by("model_id", "-period_end")
@@ -301,7 +273,7 @@ def _wanted(
 def rank_history(request: Request, model_id: str) -> Response:
     """A model's rank on each board that is kept, the newest first."""
     query = read_query(PageQuery, request)
-    model = _model(query, model_id)
+    model = model_of(query, model_id)
     page, following = Keyset(
         "leaderboard__as_of", datetime.fromisoformat, descending=True
     ).page(
@@ -317,7 +289,7 @@ def rank_history(request: Request, model_id: str) -> Response:
 def rank_change(request: Request, model_id: str) -> Response:
     """Why a model's rank differs between two instants."""
     query = read_query(ChangeQuery, request)
-    model = _model(query, model_id)
+    model = model_of(query, model_id)
     change = history.explain(
         competition=model.competition,
         wiring=wiring_of(model.competition),
@@ -328,77 +300,13 @@ def rank_change(request: Request, model_id: str) -> Response:
     return Response(RankChangeRow(change).data)
 
 
-@extend_schema(parameters=[CompetitionQuery], responses={200: DiversityRow, **REFUSALS})
-@api_view(["GET"])
-def model_diversity(request: Request, model_id: str) -> Response:
-    """How different a model is from the others, by its newest snapshot."""
-    model = _model(read_query(CompetitionQuery, request), model_id)
-    snapshot = (
-        Snapshot.objects.current()
-        .filter(model=model)
-        .order_by("-period_end", "-pk")
-        .first()
-    )
-    if snapshot is None:
-        raise NotFound(f"{model_id} has no snapshot yet.", code="snapshot_not_found")
-    rank = (
-        LeaderboardEntry.objects.filter(model=model, leaderboard__is_newest=True)
-        .values_list("rank", flat=True)
-        .first()
-    )
-    figures = numbers(snapshot.result_summary)
-    return Response(
-        {
-            "model_id": model_id,
-            "rank": rank,
-            "diversity_score": diversity.diversity_score(figures),
-            "metrics": {name: figures.get(name) for name in diversity.METRICS},
-            "guidance": diversity.guidance(figures),
-            "snapshot_period_end": snapshot.period_end,
-        }
-    )
-
-
-@extend_schema(parameters=[PageQuery], responses={200: dict, **REFUSALS})
-@api_view(["GET"])
-def diversity_overview(request: Request) -> Response:
-    """Diversity figures of all real models, the most diverse first."""
-    query = read_query(PageQuery, request)
-    competition = chosen_competition(query)
-    if competition is None:
-        return Response([])
-    newest = (
-        Snapshot.objects.current()
-        .filter(model__competition=competition, model__is_virtual=False)
-        .order_by("model_id", "-period_end")
-        .distinct("model_id")
-        .select_related("model")
-    )
-    rows = [
-        {
-            "model_id": snapshot.model.model_id,
-            "period_end": snapshot.period_end,
-            **{name: snapshot.result_summary.get(name) for name in diversity.METRICS},
-            "diversity_score": diversity.diversity_score(snapshot.result_summary),
-        }
-        for snapshot in sorted(newest, key=_most_diverse_first)
-    ]
-    return Response(rows[: query["limit"]])
-
-
-def _most_diverse_first(snapshot: Snapshot) -> tuple[bool, float, str]:
-    score = diversity.diversity_score(snapshot.result_summary)
-    return score is None, -(score or 0.0), snapshot.model.model_id
-
-
-@extend_schema(parameters=[EnsembleQuery], responses={200: dict, **REFUSALS})
-@api_view(["GET"])
-def ensemble_history(request: Request) -> Response:
+@list_report(EnsembleQuery, dict)
+def ensemble_history(
+    request: Request,  # noqa: ARG001  a report
+    query: dict[str, Any],
+    competition: Competition,
+) -> Response:
     """The newest snapshots of the ensembles, ascending by time."""
-    query = read_query(EnsembleQuery, request)
-    competition = chosen_competition(query)
-    if competition is None:
-        return Response([])
     rows = Snapshot.objects.current().filter(
         model__competition=competition, model__is_virtual=True
     )
@@ -427,7 +335,8 @@ def ensemble_history(request: Request) -> Response:
     )
 
 
-def _model(query: dict[str, Any], model_id: str) -> ParticipantModel:
+def model_of(query: dict[str, Any], model_id: str) -> ParticipantModel:
+    """The model of a path, in the competition asked for; raises NotFound."""
     model = (
         ParticipantModel.objects.filter(
             competition=chosen_competition(query), model_id=model_id

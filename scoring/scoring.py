@@ -1,14 +1,15 @@
 """From stored outputs and truths to score rows; one bad prediction fails alone."""
 
-import math
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from django.db import connections
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from competitions.slots import Wiring
+from scoring.columns import LARGEST
 
 LONGEST_REASON = 2_000
 # How long, on the wall, one call of a scorer may take, and how often it may not.
@@ -33,9 +34,23 @@ class Failure:
 
     @property
     def scored(self) -> Scored:
-        # PostgreSQL's text has no NUL.
-        reason = self.reason.replace("\x00", "")[:LONGEST_REASON]
+        reason = storable(self.reason)
         return Scored(value=None, success=False, failed_reason=reason, result="{}")
+
+
+def storable(reason: str) -> str:
+    """A text that a column can hold: neither NUL nor lone surrogates, not too long."""
+    clean = reason.replace("\x00", "").encode("utf-8", "replace").decode()
+    return clean[:LONGEST_REASON]
+
+
+def reason_of(error: BaseException) -> str:
+    """What an operator's code raised, in words; its message may raise as well."""
+    name = type(error).__name__
+    try:
+        return f"{name}: {error}"
+    except Exception:  # noqa: BLE001  an operator's exception may raise anything
+        return name
 
 
 def score_all(
@@ -113,22 +128,23 @@ class _Run:
         for prediction, truth in self._pairs:
             answer = self._answer(prediction, truth)
             if self._is_left:
-                return
+                break
             self._answers.append(answer)
+        connections.close_all()  # of this thread alone, should the scorer have used any
 
     def _answer(self, prediction: Any, truth: BaseModel) -> Any:
         if isinstance(prediction, Failure):
             return prediction
         try:
             return self._scorer(prediction, truth)
-        except Exception as error:  # noqa: BLE001  a scorer may raise anything
-            return Failure(f"{type(error).__name__}: {error}")
+        except BaseException as error:  # noqa: BLE001  even sys.exit() ends here
+            return Failure(reason_of(error))
 
 
 def _plain(answer: Any, score_type: type[BaseModel]) -> Any:
     """Any pydantic object is as good an answer as a dict."""
     if isinstance(answer, BaseModel) and not isinstance(answer, score_type):
-        return answer.model_dump()
+        return dict(answer)
     return answer
 
 
@@ -143,7 +159,7 @@ def _checked(
     checked = list(items)
     try:
         valid = validate(pack([items[i] for i in places]))
-    except ValidationError:
+    except Exception:  # noqa: BLE001  a type's own validator may raise anything
         for i in places:
             checked[i] = _checked_alone(validate, pack([items[i]]), problem)
         return checked
@@ -162,6 +178,8 @@ def _checked_alone(
         where = ".".join(str(part) for part in first["loc"][1:])
         text = f"{where}: {first['msg']}" if where else first["msg"]
         return Failure(f"{problem}: {text}")
+    except Exception as error:  # noqa: BLE001  as above
+        return Failure(f"{problem}: {reason_of(error)}")
 
 
 def _scored(result: Any, value_field: str, to_json: Callable[[Any], bytes]) -> Scored:
@@ -169,13 +187,25 @@ def _scored(result: Any, value_field: str, to_json: Callable[[Any], bytes]) -> S
         return result.scored
     if not getattr(result, "success", True):
         reason = getattr(result, "failed_reason", None)
-        return Failure(reason or "the scorer gave no reason").scored
-    value = getattr(result, value_field, None)
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return Failure(f"{value_field} was {value!r}; a score is a number").scored
-    if not math.isfinite(value):
-        return Failure(f"{value_field} was {value}; a score is finite").scored
-    text = to_json(result).decode()
+        return Failure(str(reason or "the scorer gave no reason")).scored
+    value: Any = getattr(result, value_field, None)
+    if problem := _problem_of(value):
+        return Failure(f"{value_field} was {problem}").scored
+    try:
+        text = to_json(result).decode()
+    except Exception as error:  # noqa: BLE001  extra keys may hold anything
+        return Failure(f"the score is no JSON: {reason_of(error)}").scored
     if "\\u0000" in text:
         return Failure("the score has a NUL character, which JSON columns lack").scored
     return Scored(value=float(value), success=True, failed_reason="", result=text)
+
+
+def _problem_of(value: Any) -> str:
+    """Why a value is no score; empty when it is one."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return f"{value!r}; a score is a number"
+    if abs(value) <= LARGEST:  # NaN is not
+        return ""
+    # An integer may be too long to be a float, or to be printed.
+    shown = f"{value:g}" if isinstance(value, float) else "an integer"
+    return f"{shown}; a score is finite, within {LARGEST:g}"

@@ -19,6 +19,7 @@ from competitions.contract import CrunchConfig
 from competitions.models import Competition
 from competitions.slots import Wiring
 from scoring import ensembles
+from scoring.columns import LARGEST
 from scoring.matrices import Period, Scores, read_scores, score_fields
 from scoring.metrics import Ensemble, MetricsContext, default_registry
 from scoring.models import Score, Snapshot
@@ -275,8 +276,8 @@ def _means(matrix: np.ndarray) -> np.ndarray:
 
 
 def rounded(value: float) -> float | None:
-    """A stored figure: NULL when unknown, else rounded to the digits that are kept."""
-    return None if np.isnan(value) else float(f"{value:.{_DIGITS}g}")
+    """A figure as it is stored: NULL when out of bounds, else to the digits kept."""
+    return float(f"{value:.{_DIGITS}g}") if abs(value) <= LARGEST else None
 
 
 def _model_names(competition: Competition) -> dict[int, str]:

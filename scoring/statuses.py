@@ -2,17 +2,18 @@
 
 from django.db.models import Case, CharField, OuterRef, QuerySet, Subquery, Value, When
 
-from competitions.models import Prediction
+from competitions.models import Input, Prediction
 from scoring.models import Score
 
 PENDING, SCORED, FAILED, ABSENT = STATUSES = ("PENDING", "SCORED", "FAILED", "ABSENT")
+WITHOUT_SCORES = (Input.Status.UNRESOLVABLE, Input.Status.VOID)
 
 
 def with_status(predictions: QuerySet[Prediction]) -> QuerySet[Prediction]:
     """Annotate `status`: PENDING, SCORED, FAILED or ABSENT.
 
     An answer is PENDING until its round is resolved, then SCORED, or FAILED when its
-    newest score failed.
+    newest score failed; it is FAILED too when its round has no truth, or is void.
     """
     newest = Score.objects.filter(prediction=OuterRef("pk")).order_by(
         "-scoring_version"
@@ -22,6 +23,7 @@ def with_status(predictions: QuerySet[Prediction]) -> QuerySet[Prediction]:
         status=Case(
             When(outcome=Prediction.Outcome.ABSENT, then=Value(ABSENT)),
             When(outcome=Prediction.Outcome.FAILED, then=Value(FAILED)),
+            When(input__status__in=WITHOUT_SCORES, then=Value(FAILED)),
             When(score_success=True, then=Value(SCORED)),
             When(score_success=False, then=Value(FAILED)),
             default=Value(PENDING),

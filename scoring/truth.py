@@ -8,12 +8,13 @@ resolved. If nothing newer is there, the round waits, but not for ever.
 """
 
 import inspect
+import json
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import structlog
@@ -26,6 +27,7 @@ from competitions.slots import Wiring
 from feeds import clock, granularity
 from feeds.tape import reads
 from scoring.recovery import Hole
+from scoring.threads import Late, in_time
 
 log = structlog.get_logger(__name__)
 
@@ -33,7 +35,10 @@ log = structlog.get_logger(__name__)
 PATIENCE = timedelta(hours=1)
 PATIENCE_IN_HORIZONS = 10
 
-LONGEST_REASON = 2_000
+# How long, on the wall, an operator's resolver may take for a round, and how often it
+# may not in one pass.
+RESOLVER_PATIENCE_S = 10.0
+MOST_HANGS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,7 @@ def resolve(
     waiting until the deadline.
     """
     truths: list[Truth] = [WAITING] * len(rounds)
+    asked = _Patient()
     on_tape: dict[str, list[int]] = defaultdict(list)
     immediate = _raw_data_of_immediate(rounds)
     for i, round_ in enumerate(rounds):
@@ -85,11 +91,11 @@ def resolve(
             truths[i] = Truth(immediate[round_.pk], provenance={"from": "input"})
         elif not wiring.is_default("GROUND_TRUTH_RESOLVER"):
             slot = wiring.paths["GROUND_TRUTH_RESOLVER"]
-            truths[i] = _from_callable(
+            truths[i] = asked.truth(
                 round_, slot, partial(wiring.call, "GROUND_TRUTH_RESOLVER", round_)
             )
         elif wiring.config.resolve_ground_truth is not None:
-            truths[i] = _from_callable(
+            truths[i] = asked.truth(
                 round_,
                 "contract:resolve_ground_truth",
                 partial(_from_contract, competition, wiring.config, round_),
@@ -104,8 +110,7 @@ def resolve(
             kind=competition.feed_kind,
             granularity=competition.feed_granularity,
         )
-        asked = [rounds[i] for i in places]
-        found = from_tape(feed, asked, fraction, now, holes)
+        found = from_tape(feed, [rounds[i] for i in places], fraction, now, holes)
         for i, truth in zip(places, found, strict=True):
             truths[i] = truth
     return [
@@ -311,24 +316,36 @@ def _subject(round_: Input, config: CrunchConfig) -> str:
     )
 
 
-def _from_callable(round_: Input, name: str, resolver: Callable[[], Any]) -> Truth:
-    """Ask an operator's callable; one that raises leaves its round waiting."""
-    try:
-        actuals = resolver()
-        if isinstance(actuals, BaseModel):
-            actuals = actuals.model_dump(mode="json")
-        if actuals is None:
+class _Patient:
+    """Asks an operator's callable; one that keeps hanging is left alone for a pass."""
+
+    def __init__(self) -> None:
+        self._hangs = 0
+
+    def truth(self, round_: Input, name: str, resolver: Callable[[], Any]) -> Truth:
+        """What it says; a round of which it says nothing usable goes on waiting."""
+        if self._hangs >= MOST_HANGS:
             return WAITING
-    except Exception as error:
-        log.exception("truth.failed", round=round_.pk, error=str(error))
-        return WAITING
-    if not isinstance(actuals, dict):
-        log.error("truth.failed", round=round_.pk, found=type(actuals).__name__)
-        return WAITING
-    return Truth(
-        actuals=actuals,
-        provenance={"from": name},
-    )
+        try:
+            actuals = in_time(resolver, RESOLVER_PATIENCE_S)
+            if isinstance(actuals, BaseModel):
+                actuals = actuals.model_dump(mode="json")
+            if actuals is None:
+                return WAITING
+            actuals = _stored(actuals)
+        except Exception as error:
+            self._hangs += isinstance(error, Late)
+            log.exception("truth.failed", round=round_.pk, error=str(error))
+            return WAITING
+        return Truth(actuals=actuals, provenance={"from": name})
+
+
+def _stored(actuals: Any) -> dict[str, Any]:
+    """What a JSON column makes of a truth; raises what it cannot hold."""
+    text = json.dumps(actuals, allow_nan=False)
+    if not isinstance(actuals, dict) or "\\u0000" in text:
+        raise TypeError(f"the truth was {actuals!r}; it is a JSON object without NUL")
+    return cast("dict[str, Any]", json.loads(text))
 
 
 def _expired(round_: Input, now: datetime) -> Truth:

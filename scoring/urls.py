@@ -1,6 +1,6 @@
 from django.urls import re_path
 
-from scoring import api, reports
+from scoring import api, diversity_reports, reports
 
 _MODEL = r"^reports/models/(?P<model_id>[^/]+)"
 
@@ -16,11 +16,22 @@ urlpatterns = [
     re_path(
         r"^reports/models/summary/?$", reports.models_summary, name="models-summary"
     ),
-    re_path(_MODEL + r"/diversity/?$", reports.model_diversity, name="model-diversity"),
+    re_path(
+        _MODEL + r"/diversity/?$",
+        diversity_reports.model_diversity,
+        name="model-diversity",
+    ),
     re_path(_MODEL + r"/ranks/?$", reports.rank_history, name="model-ranks"),
     re_path(_MODEL + r"/rank-change/?$", reports.rank_change, name="model-rank-change"),
     re_path(
-        r"^reports/diversity/?$", reports.diversity_overview, name="reports-diversity"
+        r"^reports/diversity/?$",
+        diversity_reports.diversity_overview,
+        name="reports-diversity",
+    ),
+    re_path(
+        r"^reports/correlations/?$",
+        diversity_reports.pairwise_correlations,
+        name="reports-correlations",
     ),
     re_path(
         r"^reports/ensemble/history/?$",

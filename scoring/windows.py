@@ -6,25 +6,29 @@ no more than the open period's rows.
 """
 
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 from django.db import connection
-from django.db.models import Max
 
 from competitions.contract import CrunchConfig
 from competitions.models import Competition
-from scoring.models import Rescoring, Snapshot, VoidWindow
+from scoring.columns import read_columns
 from scoring.periods import floor
 from scoring.snapshots import rounded, summary_fields
 
-Sums = dict[int, tuple[float | None, ...]]
-
 
 @dataclass(frozen=True)
-class Figures:
+class Sums:
+    """Sums over snapshots: `cells` is (models, sums), NaN where there is nothing."""
+
+    models: np.ndarray
+    cells: np.ndarray
+
+
+class Figures(NamedTuple):
     """A model's windowed means and the counts that they rest on."""
 
     metrics: dict[str, float | None]
@@ -35,21 +39,15 @@ def figures(
     *, competition: Competition, config: CrunchConfig, as_of: datetime
 ) -> dict[int, Figures]:
     """Windowed figures by model key, in a constant number of statements."""
-    newest = (
-        Snapshot.objects.current()
-        .filter(model__competition=competition, is_closed=True)
-        .order_by("-period_end", "-model_id")  # as its index
-        .values_list("period_end", "pk", "updated_at")
-        .first()
-    )
-    if newest is None or as_of <= newest[0]:
+    closed = _closed_state(competition)
+    if closed is None or as_of <= closed[0]:
         sums = _sums(competition, config, as_of, "")
     else:
-        closed = _closed_sums(competition, config, as_of, newest)
-        sums = _added(closed, _sums(competition, config, as_of, "AND NOT is_closed"))
-    windows = list(config.aggregation.windows)
-    names = summary_fields(config)
-    return {model: _figures(cells, windows, names) for model, cells in sums.items()}
+        sums = _added(
+            _closed_sums(competition, config, as_of, closed),
+            _sums(competition, config, as_of, "AND NOT is_closed"),
+        )
+    return _figures(sums, config)
 
 
 # Per competition what the sums depend on, and the sums.
@@ -63,15 +61,34 @@ def forget() -> None:
         _kept.clear()
 
 
+def _closed_state(competition: Competition) -> tuple[Any, ...] | None:
+    """What changes with the closed snapshots, the end of the newest of them first."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT period_end, id, updated_at,
+                (SELECT max(id) FROM rescorings WHERE competition_id = %(key)s),
+                (SELECT max(id) FROM void_windows WHERE competition_id = %(key)s)
+            FROM snapshots
+            WHERE model_id IN (SELECT id FROM models WHERE competition_id = %(key)s)
+                AND superseded_at IS NULL AND is_closed
+            ORDER BY period_end DESC, model_id DESC LIMIT 1
+            """,  # in the order of the index on period_end
+            {"key": competition.pk},
+        )
+        return cursor.fetchone()
+
+
 def _closed_sums(
-    competition: Competition, config: CrunchConfig, as_of: datetime, newest: Any
+    competition: Competition,
+    config: CrunchConfig,
+    as_of: datetime,
+    state: tuple[Any, ...],
 ) -> Sums:
     """Sums of the closed snapshots; from memory if nothing has changed them."""
     windows = config.aggregation.windows
     key = (
-        newest,
-        Rescoring.objects.filter(competition=competition).aggregate(Max("pk")),
-        VoidWindow.objects.filter(competition=competition).aggregate(Max("pk")),
+        state,
         tuple(summary_fields(config)),
         tuple(
             (
@@ -95,68 +112,86 @@ def _sums(
     competition: Competition, config: CrunchConfig, as_of: datetime, which: str
 ) -> Sums:
     """Per window: value times count, count, expected; per field: total and count."""
-    windows = {
-        name: as_of - timedelta(hours=window.hours)
-        for name, window in config.aggregation.windows.items()
-    }
-    shortest = max(windows.values())
-    columns: list[str] = []
-    parameters: list[Any] = []
-    for since in windows.values():
-        columns.append(
-            "sum(value * prediction_count) FILTER (WHERE period_end > %s), "
-            "sum(prediction_count) FILTER (WHERE period_end > %s)::float8, "
-            "sum(expected_count) FILTER (WHERE period_end > %s)::float8"
-        )
-        parameters += [since] * 3
-    for name in summary_fields(config):
-        known = (
-            "period_end > %s AND jsonb_typeof(result_summary_jsonb -> %s) = 'number'"
-        )
-        columns.append(
-            "sum((result_summary_jsonb ->> %s)::float8 * prediction_count) "
-            f"FILTER (WHERE {known}), "
-            f"sum(prediction_count) FILTER (WHERE {known})::float8"
-        )
-        parameters += [name, shortest, name, shortest, name]
+    windows = [
+        as_of - timedelta(hours=window.hours)
+        for window in config.aggregation.windows.values()
+    ]
+    names = summary_fields(config)
+    # What a snapshot sums up was bounded when it was written (`snapshots.rounded`).
+    fields = "".join(
+        ", CASE WHEN period_end > %s AND jsonb_typeof(result_summary_jsonb -> %s) = "
+        f"'number' THEN (result_summary_jsonb -> %s)::float8 END AS field{i}"
+        for i in range(len(names))
+    )
+    inside = "FILTER (WHERE period_end > %s)"
+    sums = [
+        f"sum({what}) {inside}"
+        for _ in windows
+        for what in ("value * prediction_count", "prediction_count", "expected_count")
+    ]
+    for i in range(len(names)):
+        sums += [
+            f"sum(field{i} * prediction_count)",
+            f"sum(prediction_count) FILTER (WHERE field{i} IS NOT NULL)",
+        ]
+    known = ", ".join(f"coalesce(({each})::float8, 'NaN')" for each in sums)
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT model_id, {', '.join(columns)} FROM snapshots "
-            "WHERE model_id IN (SELECT id FROM models WHERE competition_id = %s) "
-            "AND superseded_at IS NULL AND period_end > %s AND period_start < %s "
-            f"{which} GROUP BY model_id",
-            [*parameters, competition.pk, min(windows.values()), as_of],
+        # The fence keeps each field from being looked up once for every use of it.
+        found = read_columns(
+            cursor,
+            f"""
+            SELECT model_id, {known} FROM (
+                SELECT model_id, period_end, value, prediction_count, expected_count
+                    {fields}
+                FROM snapshots
+                WHERE model_id IN (SELECT id FROM models WHERE competition_id = %s)
+                    AND superseded_at IS NULL AND period_end > %s AND period_start < %s
+                    {which}
+                OFFSET 0
+            ) AS snapshot GROUP BY model_id ORDER BY model_id
+            """,
+            [
+                *(since for since in windows for _ in range(3)),
+                *(part for name in names for part in (max(windows), name, name)),
+                *(competition.pk, min(windows), as_of),
+            ],
+            model=int,
+            **{str(i): float for i in range(len(sums))},
         )
-        return {row[0]: row[1:] for row in cursor.fetchall()}
+    cells = np.column_stack([found[str(i)] for i in range(len(sums))])
+    return Sums(models=found["model"], cells=cells)
 
 
 def _added(first: Sums, second: Sums) -> Sums:
-    """Both sums by model; NULL and a number make the number."""
-    result = dict(first)
-    for model, cells in second.items():
-        if model in result:
-            cells = tuple(  # noqa: PLW2901  the sum takes their place
-                a if b is None else b if a is None else a + b
-                for a, b in zip(result[model], cells, strict=True)
-            )
-        result[model] = cells
-    return result
+    """Both sums by model; nothing and a number make the number."""
+    models = np.union1d(first.models, second.models)
+    cells = np.full((2, len(models), first.cells.shape[1]), np.nan)
+    for side, part in enumerate((first, second)):
+        cells[side, np.searchsorted(models, part.models)] = part.cells
+    total = np.where(np.isnan(cells).all(axis=0), np.nan, np.nansum(cells, axis=0))
+    return Sums(models=models, cells=total)
 
 
-def _figures(
-    cells: Sequence[float | None], windows: Sequence[str], names: Sequence[str]
-) -> Figures:
-    metrics: dict[str, float | None] = {}
-    samples = {}
-    for i, window in enumerate(windows):
-        total, count, expected = cells[3 * i : 3 * i + 3]
-        metrics[window] = _mean(total, count)
-        samples[window] = {"count": int(count or 0), "expected": int(expected or 0)}
-    rest = cells[3 * len(windows) :]
-    for i, name in enumerate(names):
-        metrics[name] = _mean(*rest[2 * i : 2 * i + 2])
-    return Figures(metrics=metrics, samples=samples)
-
-
-def _mean(total: float | None, count: float | None) -> float | None:
-    return None if total is None or not count else rounded(total / count)
+def _figures(sums: Sums, config: CrunchConfig) -> dict[int, Figures]:
+    """Means and counts by model, under the names of the windows and the fields."""
+    windows, fields = list(config.aggregation.windows), summary_fields(config)
+    split = 3 * len(windows)
+    by_window, by_field = sums.cells[:, :split], sums.cells[:, split:]
+    totals = np.hstack([by_window[:, 0::3], by_field[:, 0::2]])
+    counts = np.hstack([by_window[:, 1::3], by_field[:, 1::2]])
+    means = np.full(totals.shape, np.nan)
+    np.divide(totals, counts, out=means, where=counts > 0)
+    samples = np.nan_to_num(np.stack([by_window[:, 1::3], by_window[:, 2::3]], axis=-1))
+    rows = zip(
+        sums.models.tolist(), means.tolist(), samples.astype(int).tolist(), strict=True
+    )
+    return {
+        model: Figures(
+            metrics=dict(zip([*windows, *fields], map(rounded, row), strict=True)),
+            samples={
+                window: {"count": count, "expected": expected}
+                for window, (count, expected) in zip(windows, pairs, strict=True)
+            },
+        )
+        for model, row, pairs in rows
+    }

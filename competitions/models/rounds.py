@@ -124,7 +124,11 @@ class Prediction(models.Model):
         ABSENT = "ABSENT"
 
     input = models.ForeignKey(
-        Input, on_delete=models.CASCADE, related_name="predictions"
+        # The unique constraint below serves as its index.
+        Input,
+        on_delete=models.CASCADE,
+        related_name="predictions",
+        db_index=False,
     )
     model = models.ForeignKey(
         ParticipantModel, on_delete=models.PROTECT, related_name="predictions"

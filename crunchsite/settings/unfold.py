@@ -75,6 +75,8 @@ UNFOLD = {
                 _page("Leaderboards", "leaderboard", "scoring_leaderboard_changelist"),
                 _page("Scores", "calculate", "scoring_score_changelist"),
                 _page("Snapshots", "photo_camera", "scoring_snapshot_changelist"),
+                _page("Rescorings", "history", "scoring_rescoring_changelist"),
+                _page("Void windows", "block", "scoring_voidwindow_changelist"),
             ),
             _models(
                 "Who is paid?",

@@ -15,6 +15,7 @@ SPAN = timedelta(hours=72)
 YOUNG_PERIODS = 6
 NEWEST_ROUNDS = 500
 YOUNG_BINS = 48
+LEAST_SHARE = 0.1
 
 Point = tuple[int, datetime, float | None, int]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -98,7 +99,9 @@ def _from_scores(
 def rolling(points: Iterable[Point], window: timedelta) -> dict[int, Series]:
     """Count-weighted means of each model's points in `(at - window, at]`.
 
-    Points come ascending by time; those without a value or a count weigh nothing.
+    Points come ascending by time; those without a value or a count weigh nothing. The
+    first ones are left unknown until the window holds a tenth of what it holds at most:
+    means of a few scores would stretch the axis of all that follows.
     """
     grouped: dict[int, list[Point]] = {}
     for point in points:
@@ -118,6 +121,7 @@ def _rolled(points: Sequence[Point], window: timedelta) -> Series:
     total = mass[last] - mass[first]
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.where(total > 0, (sums[last] - sums[first]) / total, np.nan)
+    mean[: np.argmax(total >= total.max(initial=0.0) * LEAST_SHARE)] = np.nan
     return Series(at=at, value=mean)
 
 

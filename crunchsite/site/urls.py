@@ -10,6 +10,7 @@ urlpatterns = [
     path("scores.csv", views.scores_csv, name="scores-csv"),
     re_path(rf"{MODEL}/scores\.csv$", views.model_csv, name="model-csv"),
     re_path(rf"{MODEL}/?$", views.model, name="model"),
+    re_path(r"^diversity/?$", views.diversity, name="diversity"),
     re_path(r"^feeds/?$", views.feeds, name="feeds"),
     re_path(r"^livepool/?$", views.livepool, name="livepool"),
 ]

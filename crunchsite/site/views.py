@@ -15,6 +15,7 @@ from django.views.decorators.vary import vary_on_headers
 from rest_framework.exceptions import ValidationError
 
 from competitions.models import Competition, ParticipantModel
+from crunchsite.site.alike import heat_map
 from crunchsite.site.board import (
     board_of,
     columns_of,
@@ -29,6 +30,7 @@ from feeds import clock
 from feeds.models import FeedIngestionState
 from feeds.pages import feed_context
 from livepool.pages import pool_context
+from scoring.diversity import feedback
 from scoring.models import Leaderboard, LeaderboardEntry
 
 REFRESH_S = 5
@@ -87,24 +89,35 @@ def model(request: HttpRequest, model_id: str) -> HttpResponse:
         "entry": entry,
         "told": told,
         "following": following,
+        "diversity": feedback(shown),
         "refresh_s": REFRESH_S,
     }
     if entry is not None:
         board = entry.leaderboard
         window = window_of(competition, board.ranking_key)
         series = model_series(shown, board.as_of, window)
+        cells = [
+            (column, entry.metrics.get(column.key))
+            for column in columns_of(competition, board.ranking_key)
+        ]
         context |= {
             "window": window,
-            "cells": [
-                (column, entry.metrics.get(column.key))
-                for column in columns_of(competition, board.ranking_key)
-            ],
+            "windows": [cell for cell in cells if cell[0].key in entry.samples],
+            "others": [cell for cell in cells if cell[0].key not in entry.samples],
             "coverage": coverage_of(entry, board.ranking_key),
             "chart": line_chart([(name, "", s) for name, s in series.items()], tones=1),
             "chart_names": list(series),
             "chart_rows": series_rows(list(series.values()), most=TABLE_ROWS),
         }
     return page(request, "site/model.html", context)
+
+
+@public
+def diversity(request: HttpRequest) -> HttpResponse:
+    """How alike the leading models are, pair by pair."""
+    competition = required(chosen(request, shown_competitions()))
+    context = {"competition": competition, "map": heat_map(competition)}
+    return page(request, "site/diversity.html", context)
 
 
 @public

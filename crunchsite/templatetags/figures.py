@@ -19,7 +19,8 @@ def figure(value: Any, decimals: int = 4) -> str:
     """A number with fixed decimals and a true minus; a dash when it is unknown."""
     if value is None or isinstance(value, bool) or not isinstance(value, (int, float)):
         return UNKNOWN
-    return f"{value:,.{decimals}f}".replace("-", MINUS)
+    shown = round(value, decimals) + 0.0  # a rounded -0.0 loses its sign
+    return f"{shown:,.{decimals}f}".replace("-", MINUS)
 
 
 @register.filter
@@ -76,6 +77,17 @@ def answer(output: dict[str, Any]) -> str:
 def basis_points(fraction: float) -> str:
     """A return in hundredths of a percent, signed."""
     return f"{fraction * 10_000:+.2f} bp".replace("-", MINUS)
+
+
+@register.filter
+def places(moved: int | None) -> str:
+    """Places on the board: an arrow and a number, `=` for none."""
+    if moved is None:
+        return UNKNOWN
+    if moved == 0:
+        return "="
+    arrow = "\N{UPWARDS ARROW}" if moved > 0 else "\N{DOWNWARDS ARROW}"
+    return f"{arrow}{abs(moved)}"
 
 
 @register.filter

@@ -10,7 +10,7 @@ that says nothing earns nothing.
 import numpy as np
 
 from scoring.metrics.context import MetricsContext
-from scoring.metrics.ranks import Floats, pairwise_pearson, spearman_last
+from scoring.metrics.ranks import Floats, pairwise_pearson, spearman_last, without_noise
 
 _NO_SPREAD = 1e-12
 
@@ -139,7 +139,10 @@ def fnc(predictions: Floats, scores: Floats, context: MetricsContext) -> Floats:
         return context.ic
     known = ~np.isnan(predictions)
     mean = _ratio(np.where(known, predictions, 0.0).sum(axis=1), known.sum(axis=1))
-    return spearman_last(context.paired - mean, context.actuals)
+    left = without_noise(
+        context.paired - mean, np.maximum(np.abs(context.paired), np.abs(mean))
+    )
+    return spearman_last(left, context.actuals)
 
 
 def contribution(
@@ -158,6 +161,8 @@ def contribution(
     left = shares.sum(axis=0) - shares
     without = np.full(left.shape, np.nan)
     np.divide(weighted.sum(axis=0) - weighted, left, out=without, where=left > 1e-12)
+    size = np.abs(weighted).sum(axis=0) / np.maximum(left, _NO_SPREAD)
+    without = without_noise(without, size)
     whole = spearman_last(context.ensembles[0].signals, context.actuals)
     return whole - spearman_last(without, context.actuals)
 

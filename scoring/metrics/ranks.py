@@ -8,6 +8,8 @@ Floats = NDArray[np.float64]
 # Sums of squares below this share of their scale are rounding noise, not variance.
 _NO_VARIANCE = 1e-12
 
+_STEADY_BITS = 40
+
 
 def rank_last(values: Floats) -> Floats:
     """Ranks from 1 along the last axis; ties share their mean rank, NaN stays NaN."""
@@ -30,6 +32,20 @@ def rank_last(values: Floats) -> Floats:
     np.put_along_axis(ranks, order, shared, axis=-1)
     ranks[np.isnan(values)] = np.nan
     return ranks
+
+
+def without_noise(values: Floats, scale: Floats) -> Floats:
+    """Differences and means rounded to 40 bits of the numbers that they came from.
+
+    What is equal but was summed in another order would else be no tie. `scale` has the
+    size of those numbers; along the last axis its median decides, which no few huge
+    ones can move.
+    """
+    is_silent = np.isnan(scale).all(axis=-1, keepdims=True)
+    known = np.where(is_silent, 0.0, scale)
+    typical = np.nanmedian(known, axis=-1, keepdims=True)
+    quantum = np.ldexp(1.0, np.frexp(typical)[1] - _STEADY_BITS)
+    return np.rint(values / quantum) * quantum
 
 
 def pearson_last(x: Floats, y: Floats) -> Floats:
@@ -85,7 +101,7 @@ def pairwise_pearson(rows: Floats) -> Floats:
     """
     present = ~np.isnan(rows)
     if present.all():
-        centred = rows - rows.mean(axis=1, keepdims=True)
+        centred = rows - _mean_last(rows)
         products = centred @ centred.T
         squares = np.diag(products)
         scale = np.sqrt(np.outer(squares, squares))

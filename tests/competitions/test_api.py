@@ -1,5 +1,8 @@
 import pytest
 
+from competitions.contract import CrunchConfig, EnsembleConfig, ScoreResult
+from competitions.report_schema import standard_schema
+from scoring.models import Snapshot
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -48,6 +51,78 @@ def test_the_schema_has_a_column_per_window(client, db):
         "score_steady",
         "score_anchor",
     ]
+
+
+def test_a_column_for_each_window_metric_and_number_of_the_score_type():
+    class Trade(ScoreResult):
+        pnl: float = 0.0
+        trades: int | None = None
+        note: str = ""
+
+    config = CrunchConfig(score_type=Trade, metrics=("ic", "hit_rate", "my.own:edge"))
+    columns = standard_schema(config)["leaderboard_columns"]
+    assert [
+        (c["property"], c["displayName"], c["format"], c["order"]) for c in columns[1:]
+    ] == [
+        ("score_recent", "Score Recent", "decimal-2", 10),
+        ("score_steady", "Score Steady", "decimal-2", 20),
+        ("score_anchor", "Score Anchor", "decimal-2", 30),
+        ("ic", "IC", "decimal-4", 100),
+        ("hit_rate", "Hit Rate", "decimal-2", 110),
+        ("my.own:edge", "Edge", "decimal-4", 120),
+        ("pnl", "Pnl", "decimal-4", 200),
+        ("trades", "Trades", "decimal-4", 210),
+    ]
+    assert [c["id"] for c in columns] == list(range(1, 10))
+
+
+def test_widgets_follow_from_metrics_and_ensembles():
+    def titles(**config):
+        widgets = standard_schema(CrunchConfig(**config))["metrics_widgets"]
+        assert [w["order"] for w in widgets] == sorted(w["order"] for w in widgets)
+        return {w["displayName"] for w in widgets}
+
+    least = {
+        *("Score Metrics", "Rolling Score by Scope", "Predictions", "Reward History"),
+    }
+    assert titles(metrics=()) == least
+    assert titles(metrics=("ic",)) == least | {"Multi-Metric Overview"}
+    ensembles = (EnsembleConfig(name="all"),)
+    assert titles(metrics=("fnc",), ensembles=ensembles) == least | {
+        *("Multi-Metric Overview", "Model Diversity", "Ensemble Performance"),
+    }
+
+
+def test_every_widget_finds_its_fields_in_its_endpoint(client, frozen_clock):
+    world = factories.running_competition(at=frozen_clock, models=3, hours=2)
+    for snapshot in Snapshot.objects.all():
+        snapshot.result_summary |= dict.fromkeys(CrunchConfig().metrics, 0.5)
+        snapshot.save()
+    for widget in client.get("/reports/schema/metrics-widgets").json():
+        rows = client.get(widget["endpointUrl"]).json()
+        chart = widget["nativeConfiguration"]
+        wanted = {chart["xAxis"]["name"]} | {
+            series["name"] for series in chart["yAxis"]["series"]
+        }
+        wanted |= {chart[key] for key in ("groupBy",) if key in chart}
+        wanted |= set(chart.get("alertConfig", {}).values())
+        assert wanted <= rows[0].keys(), widget["displayName"]
+    assert world.competition
+
+
+SCHEMA_PATH = f"{__name__}:half_a_schema"
+
+
+def half_a_schema():
+    return {"schema_version": "1", "leaderboard_columns": [{"id": 1}]}
+
+
+def test_a_schema_of_the_operator_that_does_not_fit_is_named(client, db):
+    factories.competition(slots={"REPORT_SCHEMA_PROVIDER": SCHEMA_PATH})
+    response = client.get("/reports/schema")
+    assert (response.status_code, response.json()["code"]) == (503, "slot_invalid")
+    assert SCHEMA_PATH in response.json()["detail"]
+    assert "metrics_widgets" in response.json()["detail"]
 
 
 def test_a_contract_that_cannot_be_loaded_is_named(client, db):

@@ -63,9 +63,10 @@ def test_the_windows_are_a_day_three_days_and_a_week():
     }
 
 
-def test_a_ranking_key_that_nothing_produces_is_refused():
-    with pytest.raises(ValidationError, match="ranking_key was 'nothing'"):
-        CrunchConfig(aggregation=Aggregation(ranking_key="nothing"))
+@pytest.mark.parametrize("key", ["nothing", "success", "failed_reason"])
+def test_a_ranking_key_that_no_number_has_is_refused(key):
+    with pytest.raises(ValidationError, match=f"ranking_key was '{key}'"):
+        CrunchConfig(aggregation=Aggregation(ranking_key=key))
 
 
 def test_a_metric_may_be_the_ranking_key():

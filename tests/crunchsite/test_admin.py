@@ -11,7 +11,9 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from competitions.admin_base import MOST_COUNTED, BoundedPaginator, LedgerAdmin
+from competitions.contract import CrunchConfig
 from competitions.models import Competition, Input, Prediction
+from competitions.slots import wire
 from feeds import clock
 from feeds.models import FeedSubscription
 from scoring.models import Score
@@ -160,6 +162,38 @@ def test_a_refusal_is_shown_and_not_recorded(client, world):
     page = act(client, world, "activate", reason="again").content.decode()
     assert "btc-demo was ENDED; it cannot run again." in page
     assert not LogEntry.objects.exists()
+
+
+@pytest.fixture
+def paused_with(client, world, monkeypatch):
+    """The competition paused, and wired with another scorer."""
+    Competition.objects.update(status="PAUSED")
+
+    def rewire(**attributes):
+        wiring = wire(CrunchConfig(**attributes), {})
+        monkeypatch.setattr("crunchsite.actions.wiring_of", lambda of: wiring)
+
+    return rewire
+
+
+def test_a_scorer_that_cannot_score_is_not_activated(client, world, paused_with):
+    paused_with(scoring_function=lambda prediction, ground_truth: prediction["value"])
+    said = "the scorer failed every trial: TypeError"
+    assert said in act(client, world, "activate").content.decode()
+    assert said in act(client, world, "activate", reason="go").content.decode()
+    assert Competition.objects.get().status == "PAUSED"
+    assert not LogEntry.objects.exists()
+
+
+def test_a_stub_is_activated_with_a_warning(client, world, paused_with):
+    paused_with(scoring_function=lambda prediction, ground_truth: {"value": 0.0})
+    said = "the scorer gave 0 for every trial: is it a stub?"
+    assert (
+        f"Look at this first: {said}" in act(client, world, "activate").content.decode()
+    )
+    act(client, world, "activate", reason="go")
+    assert Competition.objects.get().status == "ACTIVE"
+    assert f"But {said}" in LogEntry.objects.get().change_message
 
 
 def test_score_now_reports_what_it_did(client, world, tape):

@@ -39,6 +39,13 @@ def test_unknown_values_weigh_nothing_and_an_empty_window_is_unknown():
     assert np.isnan(rolled.value[2])
 
 
+def test_means_of_the_very_first_scores_are_left_out():
+    points = [(1, START + i * HOUR, v, 1) for i, v in enumerate([90.0, *[1.0] * 39])]
+    rolled = rolling(points, 100 * HOUR)[1]
+    assert np.isnan(rolled.value).tolist() == [True] * 3 + [False] * 37
+    assert np.nanmax(rolled.value) == (90 + 3) / 4
+
+
 def test_a_series_without_a_known_value_is_left_out():
     assert recent(
         {1: series(None, None), 2: series(None, 1.0)}, START + 2 * HOUR

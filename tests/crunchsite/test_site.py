@@ -10,8 +10,9 @@ from django.test.utils import CaptureQueriesContext
 
 from competitions.models import Competition, Input
 from crunchsite.site import predictions
+from crunchsite.site.alike import shade
 from crunchsite.templatetags.figures import duration, figure, percent
-from scoring.models import Leaderboard
+from scoring.models import Leaderboard, Snapshot
 from tests import factories
 
 pytestmark = pytest.mark.django_db(databases=["default", "tape"])
@@ -229,3 +230,35 @@ def test_a_percentage_is_whole_only_when_nothing_is_missing(value, shown):
 )
 def test_durations(value, shown):
     assert duration(value) == shown
+
+
+def test_the_heat_map_has_a_cell_for_each_pair(client, world):
+    page = text(client.get("/diversity"))
+    body = page.split("<tbody>")[1].split("</tbody>")[0]
+    assert body.count("<tr>") == 6
+    assert body.count("<td") == 36
+    assert body.count('class="own"') == 6
+    assert "Meridian and Quiet Carry: " in body
+
+
+def test_the_heat_map_of_a_lone_model_says_what_is_missing(client, frozen_clock):
+    factories.competition()
+    assert "Nothing to compare yet" in text(client.get("/diversity"))
+
+
+@pytest.mark.parametrize(
+    ("rho", "expected"),
+    [(1.0, "p5"), (-1.0, "m5"), (0.09, "p0"), (-0.31, "m2"), (None, "unknown")],
+)
+def test_shades_follow_the_correlation(rho, expected):
+    assert shade(rho) == expected
+
+
+def test_a_models_page_says_how_different_it_is_and_what_to_do(client, world):
+    model = world.board.entries.first().model
+    newest = Snapshot.objects.filter(model=model).latest("period_end")
+    newest.result_summary = {"ic": 0.1, "model_correlation": 0.2}
+    newest.save()
+    page = text(client.get(f"/models/{model.model_id}"))
+    assert "<dd>0.80<small>0 alike, 1 unlike</small></dd>" in page
+    assert "Unique alpha: your signal is both different and right." in page

@@ -9,6 +9,7 @@ from django.db import connection
 from competitions.models import Input
 from feeds import clock
 from scoring import cycle
+from scoring.corrections import rescore, void
 from scoring.cycle import run_cycle
 from scoring.models import Leaderboard, Score, Snapshot
 from tests.conftest import NOW
@@ -22,36 +23,90 @@ from tests.scoring.factories import (
 MINUTE = timedelta(minutes=1)
 
 
-@pytest.mark.django_db(transaction=True)
-def test_two_workers_share_the_due_rounds(tape, frozen_clock, monkeypatch):
-    monkeypatch.setattr(cycle, "PREDICTIONS_A_BATCH", 4)  # two rounds a batch
-    competition = make_competition(NOW - timedelta(hours=2))
-    models = make_models(competition, *"abcd")
-    put_candles(NOW - 41 * MINUTE, [100.0 + i for i in range(42)])
-    for i in range(1, 31):
-        make_round(competition, NOW - (40 - i) * MINUTE, dict.fromkeys(models, 1.0))
-    start = threading.Barrier(2)
-    reports, errors = [], []
+def at_once(*works):
+    """Run each in a thread and on a connection of its own; what they gave, in order."""
+    start = threading.Barrier(len(works))
+    results, errors = [None] * len(works), []
 
-    def work():
+    def run(i, work):
         try:
             start.wait()
             with clock.use(clock.Frozen(start=NOW, anchor=NOW)):
-                reports.append(run_cycle(competition_id=competition.pk))
+                results[i] = work()
         except Exception as error:  # noqa: BLE001  shown by the assertion below
             errors.append(error)
         finally:
             connection.close()
 
-    workers = [threading.Thread(target=work) for _ in range(2)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
+    threads = [threading.Thread(target=run, args=each) for each in enumerate(works)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     assert not errors
+    return results
+
+
+@pytest.fixture
+def market(transactional_db, tape, frozen_clock, monkeypatch):
+    """Thirty due rounds of four models, to be scored two rounds a batch."""
+    monkeypatch.setattr(cycle, "PREDICTIONS_A_BATCH", 4)
+    competition = make_competition(NOW - timedelta(hours=2))
+    models = make_models(competition, *"abcd")
+    put_candles(NOW - 41 * MINUTE, [100.0 + i for i in range(42)])
+    for i in range(1, 31):
+        make_round(competition, NOW - (40 - i) * MINUTE, dict.fromkeys(models, 1.0))
+    return competition
+
+
+def test_two_workers_share_the_due_rounds(market):
+    reports = at_once(*[lambda: run_cycle(competition_id=market.pk)] * 2)
     assert sum(report.scored for report in reports) == 120
     assert Score.objects.count() == 120
     assert set(Input.objects.values_list("status")) == {("RESOLVED",)}
     assert sum(Snapshot.objects.values_list("prediction_count", flat=True)) == 120
     board = Leaderboard.objects.get(is_newest=True)
     assert set(board.entries.values_list("prediction_count")) == {(30,)}
+
+
+def test_rounds_voided_while_they_are_scored_are_in_no_aggregate(market):
+    def spoil():
+        return void(
+            competition_id=market.pk,
+            start=NOW - 30 * MINUTE,
+            end=NOW - 20 * MINUTE,
+            reason="the exchange was down",
+            author="olga",
+        )
+
+    at_once(lambda: run_cycle(competition_id=market.pk), spoil)
+    run_cycle(competition_id=market.pk)
+    statuses = list(Input.objects.values_list("status", flat=True))
+    assert (statuses.count("VOID"), statuses.count("RESOLVED")) == (10, 20)
+    current = Snapshot.objects.current()
+    assert set(current.values_list("prediction_count", "expected_count")) == {(20, 20)}
+    board = Leaderboard.objects.get(is_newest=True)
+    assert set(board.entries.values_list("prediction_count")) == {(20,)}
+
+
+def test_two_rescorings_at_once_are_two_versions(market, at):
+    with at(NOW - MINUTE):
+        run_cycle(competition_id=market.pk)
+    run_cycle(competition_id=market.pk)  # closes the hour
+
+    def again():
+        return rescore(
+            competition_id=market.pk,
+            start=NOW - timedelta(hours=1),
+            end=NOW,
+            reason="the scorer was wrong",
+            author="olga",
+        )
+
+    at_once(again, again)
+    rounds = Input.objects.filter(resolved_at__lt=NOW).count()
+    versions = Score.objects.filter(prediction__input__resolved_at__lt=NOW).values_list(
+        "scoring_version", flat=True
+    )
+    assert sorted(versions) == sorted([1, 2, 3] * rounds * 4)
+    assert set(Snapshot.objects.current().values_list("revision")) == {(2,)}

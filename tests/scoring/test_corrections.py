@@ -3,10 +3,12 @@ from datetime import timedelta
 import pytest
 from django.core.management import call_command
 
-from competitions.models import Input
-from scoring import corrections
+from competitions.models import Competition, Input
+from scoring import corrections, snapshots
 from scoring.corrections import CorrectionError, Move, rescore, void
 from scoring.cycle import run_cycle
+from scoring.leaderboard import standings
+from scoring.matrices import Period
 from scoring.models import Leaderboard, Rescoring, Score, Snapshot, VoidWindow
 from tests.conftest import NOW
 from tests.scoring.factories import make_models, make_round, put_candles
@@ -82,6 +84,22 @@ def test_applying_does_what_the_preview_said_and_keeps_the_old(scored, reversed_
     assert row.summary["moves"][0]["model_id"] == "down"
 
 
+def test_a_rescoring_takes_the_contracts_batch_scorer_as_the_cycle_does(
+    scored, rewire, monkeypatch
+):
+    wiring = rewire(
+        batch_scoring_function=lambda predictions, ground_truth: (
+            predictions["value"] * 5.0
+        )
+    )
+    monkeypatch.setattr(corrections, "wiring_of", lambda competition: wiring)
+    rescore(**hour(scored))
+    newest = Score.objects.filter(scoring_version=2)
+    assert sorted(newest.values_list("value", flat=True)) == [-5.0] * 3 + [5.0] * 3
+    kept = set(newest.values_list("scored_at", flat=True))
+    assert kept == set(Input.objects.values_list("resolved_at", flat=True))
+
+
 def test_later_rounds_are_scored_in_the_new_version(scored, reversed_scorer, at):
     rescore(**hour(scored))
     [up] = scored.models.filter(model_id="up")
@@ -114,6 +132,67 @@ def test_void_rounds_leave_closed_snapshots_and_the_board(scored):
     assert list(counts) == [(1, 1, 1)] * 2
     entry = Leaderboard.objects.get(is_newest=True).entries.first()
     assert entry.prediction_count == 1
+
+
+def test_a_void_window_after_a_change_of_the_period_length_counts_nothing_twice(
+    scored,
+):
+    Competition.objects.update(snapshot_period_s=1200)
+    void(**hour(scored, start=NOW - 30 * MINUTE, end=NOW - 28 * MINUTE))
+    spans = Snapshot.objects.current().values_list(
+        "period_start", "period_end", "prediction_count"
+    )
+    assert list(spans) == [(NOW - HOUR, NOW, 1)] * 2
+    assert Leaderboard.objects.get(is_newest=True).entries.first().prediction_count == 1
+
+
+def test_a_period_whose_rounds_are_all_void_is_empty_and_stays_closed(scored, at):
+    void(**hour(scored))
+    assert not Snapshot.objects.current().exists()
+    with at(NOW + 2 * MINUTE):
+        run_cycle(competition_id=scored.pk)
+    assert not Snapshot.objects.current().exists()
+    board = Leaderboard.objects.get(is_newest=True)
+    assert set(board.entries.values_list("ranking_value")) == {(None,)}
+
+
+def test_corrections_on_top_of_each_other(scored, reversed_scorer):
+    """Void one round, score the period again, void another: one revision each."""
+    void(**hour(scored, start=NOW - 30 * MINUTE, end=NOW - 29 * MINUTE))
+    done = rescore(**hour(scored))
+    assert (done.rounds, done.scores) == (2, 4)
+    void(**hour(scored, start=NOW - 30 * MINUTE, end=NOW - 28 * MINUTE))
+    kept = Snapshot.objects.order_by("revision").values_list("revision", flat=True)
+    assert list(kept.distinct()) == [0, 1, 2, 3]
+    current = Snapshot.objects.current()
+    assert set(current.values_list("revision", "prediction_count")) == {(3, 1)}
+    assert ranks() == {"down": 1, "up": 2}
+    assert Input.objects.filter(status="VOID").count() == 2
+
+
+def test_a_board_of_the_past_knows_what_was_corrected_since(scored, reversed_scorer):
+    wiring = corrections.wiring_of(scored)
+
+    def leader():
+        lines = standings(competition=scored, wiring=wiring, as_of=NOW)
+        return lines[0].model.model_id
+
+    shown = Leaderboard.objects.get(is_newest=True).entries.get(rank=1).model.model_id
+    assert leader() == shown == "up"
+    rescore(**hour(scored))
+    assert leader() == "down"
+
+
+def test_the_content_hash_of_a_revision_is_that_of_a_rebuild(scored, reversed_scorer):
+    rescore(**hour(scored))
+    again = snapshots.build(
+        competition=scored,
+        wiring=corrections.wiring_of(scored),
+        period=Period(NOW - HOUR, NOW),
+    )
+    assert {s.content_hash for s in again} == set(
+        Snapshot.objects.current().values_list("content_hash", flat=True)
+    )
 
 
 def test_a_round_that_falls_due_in_a_void_window_becomes_void(scored, at):

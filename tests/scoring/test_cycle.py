@@ -5,9 +5,11 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from pydantic import field_validator
 
+from competitions.contract import GroundTruth, ScoreResult
 from competitions.models import Competition, Input, Prediction
-from scoring import cycle, leaderboard, scoring, snapshots
+from scoring import batch, cycle, leaderboard, scoring, snapshots
 from scoring.cycle import claim_due, run_cycle
 from scoring.models import Leaderboard, Score, Snapshot
 from scoring.statuses import with_status
@@ -101,6 +103,88 @@ def test_a_poisonous_prediction_fails_alone_with_its_reason(competition, rewire)
     assert values_of(models[0]) == [0.0]
 
 
+class Mute(Exception):  # noqa: N818
+    def __str__(self):
+        raise RuntimeError("no words")
+
+
+def leave(prediction):
+    raise SystemExit(3)
+
+
+def mute(prediction):
+    raise Mute
+
+
+def say_surrogates(prediction):
+    raise ValueError("\ud800")
+
+
+HOSTILE = {
+    "huge": (lambda p: {"value": 1e300}, "within 1e+100"),
+    "infinite": (lambda p: {"value": math.inf}, "finite"),
+    "long integer": (lambda p: {"value": 10**400}, "the score does not fit"),
+    "bool": (lambda p: {"value": True, "success": True}, ""),
+    "object": (lambda p: {"value": 1.0, "debug": object()}, "the score is no JSON"),
+    "surrogates": (lambda p: {"value": 1.0, "note": "\ud800"}, "the score is no JSON"),
+    "surrogates said": (say_surrogates, "ValueError: ?"),
+    "mute": (mute, "Mute"),
+    "exit": (leave, "SystemExit: 3"),
+    "nothing": (lambda p: None, "the score does not fit"),
+    "generator": (lambda p: (x for x in [1]), "the score does not fit"),
+    "odd reason": (lambda p: {"success": False, "failed_reason": "\x00"}, ""),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_no_answer_of_a_scorer_stops_the_cycle(competition, rewire, kind):
+    answer, fragment = HOSTILE[kind]
+    rewire(
+        scoring_function=lambda prediction, ground_truth: (
+            answer(prediction) if prediction.value else {"value": 7.0}
+        )
+    )
+    models = make_models(competition, "fair", "hostile")
+    ask(competition, models, signal=lambda m, i: float(m == models[1]))
+    report = run_cycle(competition_id=competition.pk)
+    assert report.resolved == 5
+    assert values_of(models[0]) == [7.0] * 5
+    if kind != "bool":  # pydantic's reading of True is 1.0
+        assert report.failed == 5
+        assert fragment in Score.objects.filter(success=False)[0].failed_reason
+    assert Leaderboard.objects.get().entries.count() == 2
+
+
+class Tale(ScoreResult):
+    pnl: float | None = None
+    trades: int = 0
+
+
+def test_numbers_too_large_to_sum_are_unknown_and_stop_nothing(competition, rewire):
+    rewire(
+        score_type=Tale,
+        scoring_function=lambda prediction, ground_truth: {
+            "value": prediction.value,
+            "pnl": 1e307,
+            "trades": 10**400 if prediction.value else 3,
+        },
+    )
+    models = make_models(competition, "a", "b")
+    ask(competition, models, signal=lambda m, i: float(m == models[1]))
+    assert run_cycle(competition_id=competition.pk).scored == 10
+    board = Leaderboard.objects.get().entries.order_by("model__model_id")
+    assert [e.metrics["pnl"] for e in board] == [None, None]
+    assert [e.metrics["trades"] for e in board] == [3.0, None]
+
+
+@pytest.mark.parametrize("size", [1e99, -1e99])
+def test_the_largest_scores_still_sum_up(competition, rewire, size):
+    rewire(scoring_function=lambda prediction, ground_truth: {"value": size})
+    ask(competition, make_models(competition, "a", "b"), rounds=20)
+    run_cycle(competition_id=competition.pk)
+    assert Leaderboard.objects.get().entries.first().ranking_value == size
+
+
 def test_an_output_that_does_not_fit_is_failed_not_replaced(competition):
     [model] = make_models(competition, "a")
     put_candles(START - MINUTE, [100.0, 101.0, 102.0])
@@ -139,6 +223,9 @@ def test_statuses_are_derived(competition, rewire):
     assert statuses() == ["PENDING", "PENDING", "ABSENT", "FAILED"]
     run_cycle(competition_id=competition.pk)
     assert statuses() == ["SCORED", "FAILED", "ABSENT", "FAILED"]
+    for end in ("VOID", "UNRESOLVABLE"):
+        Input.objects.update(status=end, reason="why")
+        assert statuses() == ["FAILED", "FAILED", "ABSENT", "FAILED"]
 
 
 def test_a_waiting_round_does_not_block_those_behind_it(competition, monkeypatch):
@@ -169,6 +256,26 @@ def test_an_unresolvable_round_keeps_its_reason_and_gets_no_scores(
     assert round_.status == "UNRESOLVABLE"
     assert round_.reason.startswith("the tape has a gap")
     assert not Score.objects.exists()
+
+
+class Choosy(GroundTruth):
+    @field_validator("actual_return")
+    @classmethod
+    def _refuse(cls, value):
+        if value > 0.00975:
+            raise LookupError("no such \x00 return")
+        return value
+
+
+def test_a_truth_that_its_type_refuses_ends_its_round_and_no_other(competition, rewire):
+    rewire(ground_truth_type=Choosy)
+    ask(competition, make_models(competition, "a"))  # returns 1/100, 1/101, 1/102, ...
+    report = run_cycle(competition_id=competition.pk)
+    assert (report.resolved, report.unresolvable) == (2, 3)
+    refused = Input.objects.filter(status="UNRESOLVABLE").values_list("reason")
+    assert set(refused) == {
+        ("the truth does not fit its type: LookupError: no such  return",)
+    }
 
 
 def test_statements_do_not_depend_on_models_or_rounds(competition):
@@ -315,9 +422,46 @@ def test_a_batch_scorer_that_raises_fails_only_what_it_cannot_score(
     )
     assert reasons == [
         "ArithmeticError: three",
-        "the batch scorer gave no finite number",
+        "the batch scorer gave no number within 1e+100",
     ]
     assert Score.objects.get(prediction__model=models[6]).result == {
         "value": 6.0,
         "twice": 12.0,
     }
+
+
+def test_a_hanging_batch_scorer_fails_its_batch_with_the_reason(
+    competition, rewire, monkeypatch
+):
+    monkeypatch.setattr(batch, "PATIENCE_S", 0.05)
+    woken = threading.Event()
+    rewire(batch_scoring_function=lambda predictions, ground_truth: woken.wait(20))
+    ask(competition, make_models(competition, *"ab"), rounds=2)
+    report = run_cycle(competition_id=competition.pk)
+    woken.set()
+    assert (report.resolved, report.failed) == (2, 4)
+    reasons = set(Score.objects.values_list("failed_reason", flat=True))
+    assert reasons == {"the batch scorer took longer than 0.05 s"}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        "seven",
+        [],
+        {},
+        {"other": [1.0]},
+        [1.0],
+        [[1.0, 2.0]],
+        {"value": ["a", "b"]},
+    ],
+)
+def test_a_batch_scorers_answer_of_the_wrong_kind_fails_its_batch(
+    competition, rewire, answer
+):
+    rewire(batch_scoring_function=lambda predictions, ground_truth: answer)
+    ask(competition, make_models(competition, *"ab"), rounds=1)
+    report = run_cycle(competition_id=competition.pk)
+    assert (report.resolved, report.failed) == (1, 2)
+    assert Score.objects.first().failed_reason

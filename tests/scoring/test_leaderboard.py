@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from competitions.contract import Aggregation, CrunchConfig
 from competitions.models import ParticipantModel, Prediction
 from competitions.slots import wire
+from scoring import windows
 from scoring.leaderboard import Entrant, Standing, publish, ranked, standings
 from scoring.models import Leaderboard, Score, Snapshot
 from tests.conftest import NOW
@@ -153,6 +154,51 @@ def test_the_newest_board_replaces_that_of_its_hour_and_past_hours_stay(competit
     ]
 
 
+def test_the_newest_boards_rows_are_updated_in_place_and_leave_with_their_model(
+    competition,
+):
+    a, b, c = make_models(competition, *"abc")
+    for i, model in enumerate((a, b)):
+        snap(model, 0, float(i))
+    Snapshot.objects.update(is_closed=False)
+    first = publish(competition=competition, wiring=WIRING, now=NOW)
+    keys = dict(first.entries.values_list("model__model_id", "pk"))
+    assert sorted(keys) == ["a", "b", "c"]
+    ParticipantModel.objects.filter(pk=c.pk).update(state="STOPPED")
+    Snapshot.objects.filter(model=a).update(value=9.0)
+    second = publish(
+        competition=competition, wiring=WIRING, now=NOW + timedelta(minutes=1)
+    )
+    assert second.pk == first.pk
+    assert dict(second.entries.values_list("model__model_id", "pk")) == {
+        "a": keys["a"],
+        "b": keys["b"],
+    }
+    ranks = second.entries.values_list("model__model_id", "rank", "ranking_value")
+    assert list(ranks.order_by("rank")) == [("a", 1, 9.0), ("b", 2, 1.0)]
+
+
+def test_sums_in_memory_and_of_the_open_period_make_what_a_full_rebuild_makes(
+    competition,
+):
+    a, b, c = make_models(competition, *"abc")
+    snap(a, 1, 1.0, count=3, ic=0.5)
+    snap(b, 2, None, count=2)
+    for model, value in ((a, 4.0), (c, 2.0)):
+        snap(model, 0, value, ic=0.1)
+    Snapshot.objects.filter(period_end__gt=NOW).update(is_closed=False)
+    later = NOW + timedelta(minutes=10)
+    windows.forget()
+    [cold, warm] = [lines_at(competition, as_of=later) for _ in range(2)]
+    assert cold == warm
+    Snapshot.objects.update(is_closed=False)
+    windows.forget()
+    assert lines_at(competition, as_of=later) == cold
+    assert cold["a"].metrics["score_recent"] == 7 / 4
+    assert cold["a"].metrics["ic"] == pytest.approx(0.4)
+    assert cold["b"].samples["score_recent"] == {"count": 0, "expected": 2}
+
+
 REVERSED = "tests.scoring.test_leaderboard:worst_first"
 LOSSY = "tests.scoring.test_leaderboard:forgets_one"
 
@@ -217,3 +263,22 @@ def test_an_aggregator_of_the_operator_gives_the_figures(competition):
     wiring = wire(CrunchConfig(), {"MODEL_SCORE_AGGREGATOR": AGGREGATOR})
     found = lines_at(competition, wiring=wiring)
     assert {key: line.value for key, line in found.items()} == {"b": 2.0, "a": 1.0}
+
+
+NO_NUMBERS = "tests.scoring.test_leaderboard:gives_no_numbers"
+
+
+def gives_no_numbers(scored_predictions, models):
+    values = {"a": float("nan"), "b": float("-inf"), "c": None}
+    return [
+        {"model_id": m, "score": {"metrics": {"score_recent": values[m]}}}
+        for m in models
+    ]
+
+
+def test_what_an_aggregator_gives_that_is_no_number_is_unknown(competition):
+    for model in make_models(competition, *"abc"):
+        snap(model, 1, 5.0)
+    wiring = wire(CrunchConfig(), {"MODEL_SCORE_AGGREGATOR": NO_NUMBERS})
+    board = publish(competition=competition, wiring=wiring, now=NOW)
+    assert set(board.entries.values_list("ranking_value")) == {(None,)}

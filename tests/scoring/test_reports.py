@@ -53,6 +53,15 @@ def test_params_rows_are_per_scope(client, scored):
         assert row["score_recent"] == pytest.approx(whole[row["model_id"]])
 
 
+@pytest.mark.parametrize("path", ["global", "params"])
+def test_ensembles_are_hidden_unless_asked_for(client, scored, path):
+    scored.models.filter(model_id="b").update(is_virtual=True)
+    ids = [row["model_id"] for row in get(client, f"/reports/models/{path}")]
+    assert ids == ["a"]
+    shown = get(client, f"/reports/models/{path}", include_ensembles="true")
+    assert {row["model_id"] for row in shown} == {"a", "b"}
+
+
 @pytest.mark.parametrize("path", ["metrics", "summary"])
 def test_snapshot_rows_carry_their_numbers(client, scored, path):
     rows = get(client, f"/reports/models/{path}", projectIds="a")

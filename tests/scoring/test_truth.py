@@ -1,3 +1,4 @@
+import threading
 from datetime import timedelta
 
 import pytest
@@ -7,8 +8,9 @@ from competitions.models import Input
 from competitions.slots import wire
 from feeds.tape import reads
 from scoring import truth
+from scoring.cycle import run_cycle
 from tests.conftest import NOW
-from tests.scoring.factories import make_round, put_candles
+from tests.scoring.factories import make_models, make_round, put_candles
 
 MINUTE = timedelta(minutes=1)
 START = NOW - 10 * MINUTE
@@ -194,6 +196,49 @@ def test_a_raising_resolver_leaves_its_round_waiting_and_no_other(competition):
     first, second = ask_oracle(competition, *rounds)
     assert first.is_waiting
     assert second.actuals
+
+
+@pytest.mark.parametrize(
+    "actuals",
+    [
+        {"actual_return": float("nan")},
+        {"note": "a\x00b"},
+        {"at": NOW},
+        [1.0],
+        "up",
+    ],
+)
+def test_a_truth_that_no_column_can_hold_leaves_its_round_waiting(competition, actuals):
+    ORACLE["answer"] = lambda record: actuals
+    assert ask_oracle(competition, make_round(competition, START, {}))[0].is_waiting
+
+
+def test_a_resolver_that_keeps_hanging_is_left_alone_and_its_rounds_wait(
+    competition, monkeypatch
+):
+    monkeypatch.setattr(truth, "RESOLVER_PATIENCE_S", 0.05)
+    woken, asked = threading.Event(), []
+
+    def hang(record):
+        asked.append(record)
+        woken.wait(20)
+
+    ORACLE["answer"] = hang
+    rounds = [make_round(competition, START + i * MINUTE, {}) for i in range(6)]
+    found = ask_oracle(competition, *rounds)
+    woken.set()
+    assert all(t.is_waiting for t in found)
+    assert len(asked) == truth.MOST_HANGS
+
+
+def test_a_round_performed_in_the_future_is_not_due(competition):
+    """As a worker whose clock is ahead has left it."""
+    [model] = make_models(competition, "a")
+    put_candles(START, [100.0 + i for i in range(30)])
+    make_round(competition, NOW + MINUTE, {model: 1.0})
+    assert not Input.objects.due(NOW).exists()
+    assert run_cycle(competition_id=competition.pk).waiting == 0
+    assert Input.objects.get().status == "RECEIVED"
 
 
 def closes_of(feed_records):

@@ -1,0 +1,170 @@
+"""The operator's page of a correction: asked, previewed as a diff, then applied."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.core import signing
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from unfold.widgets import INPUT_CLASSES, SELECT_CLASSES
+
+from competitions.errors import CompetitionError
+from competitions.models import Competition
+from crunchsite.actions import CORRECTIONS, correct, in_words
+from feeds import clock
+from scoring.corrections import Correction, Move
+from scoring.periods import floor
+
+# A preview of yesterday says nothing of today.
+PREVIEW_IS_GOOD_FOR_S = 900
+SALT = "crunchsite.correction"
+MOST_ROWS = 200
+MOST_LINES = 20
+ROW_PX = 22
+
+
+class InstantInput(forms.DateTimeInput):
+    input_type = "datetime-local"
+
+    def __init__(self) -> None:
+        attrs = {"class": " ".join(INPUT_CLASSES), "step": "1"}
+        super().__init__(attrs, format="%Y-%m-%dT%H:%M:%S")
+
+
+class CorrectionForm(forms.Form):
+    start = forms.DateTimeField(widget=InstantInput(), label="From (UTC)")
+    end = forms.DateTimeField(
+        widget=InstantInput(),
+        label="To (UTC)",
+        help_text="The first instant that is not meant.",
+    )
+    scope_key = forms.ChoiceField(
+        required=False,
+        label="Scope",
+        widget=forms.Select(attrs={"class": " ".join(SELECT_CLASSES)}),
+    )
+    reason = forms.CharField(
+        max_length=300,
+        widget=forms.TextInput(attrs={"class": " ".join(INPUT_CLASSES)}),
+        help_text="Participants read it, and it is kept in the trail.",
+    )
+
+    def __init__(self, kind: str, competition: Competition, data: Any) -> None:
+        self.kind, self.competition = kind, competition
+        length_s = competition.snapshot_period_s
+        end = floor(clock.now(), length_s)
+        start = end - timedelta(seconds=length_s)
+        super().__init__(data, initial={"start": start, "end": end})
+        if kind == "void":
+            keys = competition.scheduled_predictions.values_list("scope_key", flat=True)
+            self.fields["scope_key"].choices = [  # type: ignore[attr-defined]
+                ("", "every scope"),
+                *((key, key) for key in keys),
+            ]
+        else:
+            del self.fields["scope_key"]
+
+    @property
+    def asked(self) -> list[str]:
+        """What a preview is good for."""
+        return [str(self.competition.pk), self.kind, *map(str, self.span.values())]
+
+    @property
+    def span(self) -> dict[str, Any]:
+        """What the service takes of a valid form, beside the reason."""
+        return {k: v for k, v in self.cleaned_data.items() if k != "reason"}
+
+
+@dataclass(frozen=True)
+class SlopeLine:
+    """A model's rank before and after, as heights in a picture of `ROW_PX` a rank."""
+
+    model_id: str
+    before: float
+    after: float
+
+    @property
+    def tone(self) -> str:
+        if self.after == self.before:
+            return "same"
+        return "up" if self.after < self.before else "down"
+
+
+def slope(moves: list[Move]) -> list[SlopeLine]:
+    """Lines from rank to rank; empty when none moves, or there are too many to see."""
+    ranked = [
+        (move.model_id, move.rank_before, move.rank_after)
+        for move in moves
+        if move.rank_before is not None and move.rank_after is not None
+    ]
+    highest = max((max(before, after) for _, before, after in ranked), default=0)
+    if highest > MOST_LINES or all(before == after for _, before, after in ranked):
+        return []
+    return [
+        SlopeLine(model_id, (before - 0.5) * ROW_PX, (after - 0.5) * ROW_PX)
+        for model_id, before, after in ranked
+    ]
+
+
+def correction_page(
+    request: HttpRequest, competition: Competition, kind: str, frame: dict[str, Any]
+) -> HttpResponse:
+    """Ask for a stretch of time and a reason; show who would move; then do it.
+
+    Only what was just previewed is applied: a change of the fields is previewed first.
+    """
+    title, _ = CORRECTIONS[kind]
+    form = CorrectionForm(kind, competition, request.POST or None)
+    shown: Correction | None = None
+    if request.method == "POST" and form.is_valid():
+        is_applied = "apply" in request.POST and _was_previewed(request, form)
+        try:
+            shown = correct(
+                kind=kind,
+                competition=competition,
+                user=request.user,
+                reason=form.cleaned_data["reason"],
+                span=form.span,
+                preview=not is_applied,
+            )
+        except CompetitionError as error:
+            messages.error(request, str(error))
+        else:
+            if is_applied:
+                messages.success(request, f"{title}: {in_words(shown)}")
+                return redirect("admin:competitions_competition_changelist")
+    context = {
+        **frame,
+        "title": f"{title}: {competition}",
+        "heading": title,
+        "competition": competition,
+        "form": form,
+        "shown": shown,
+    }
+    if shown is not None:
+        lines = slope(shown.moves)
+        context |= {
+            "summary": in_words(shown),
+            "token": signing.dumps(form.asked, salt=SALT),
+            "moves": shown.moves[:MOST_ROWS],
+            "lines": lines,
+            "height": max((max(x.before, x.after) for x in lines), default=0) + ROW_PX,
+        }
+    return TemplateResponse(request, "operator/correct.html", context)
+
+
+def _was_previewed(request: HttpRequest, form: CorrectionForm) -> bool:
+    """Whether this page has just shown what these fields would do."""
+    try:
+        seen = signing.loads(
+            request.POST.get("previewed", ""),
+            salt=SALT,
+            max_age=PREVIEW_IS_GOOD_FOR_S,
+        )
+    except signing.BadSignature:
+        return False
+    return bool(seen == form.asked)

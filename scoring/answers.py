@@ -1,0 +1,113 @@
+"""The stored answers of resolved rounds to scores, by the scorer of the contract.
+
+Everything that scores goes through here: the cycle, a rescoring, the ensembles.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from pydantic import BaseModel
+
+from competitions.contract import CrunchConfig, numeric_fields
+from competitions.models import Input, Prediction
+from competitions.slots import Wiring
+from scoring import batch
+from scoring.columns import json_number, read_columns
+from scoring.scoring import Scored, score_all
+
+Truths = Mapping[int, BaseModel]
+
+_ANSWERS = """
+    SELECT id, input_id{columns} FROM predictions
+    WHERE input_id = ANY(%s) AND outcome = %s {which} ORDER BY id
+"""
+
+
+class Answer(NamedTuple):
+    """A prediction, its round, and what it was worth."""
+
+    prediction: int
+    round: int
+    score: Scored
+
+
+def score_answers(
+    *, cursor: Any, wiring: Wiring, truths: Truths, model: int | None = None
+) -> list[Answer]:
+    """Score the answers of rounds, given as round key -> typed truth; writes nothing.
+
+    With a model, only that one's answers. One statement.
+    """
+    if not truths:
+        return []
+    which = "" if model is None else "AND model_id = %s"
+    wanted = [list(truths), Prediction.Outcome.ANSWERED, *([model] if model else [])]
+    if wiring.config.batch_scoring_function is None:
+        return _one_by_one(cursor, wiring, truths, which, wanted)
+    return _in_columns(cursor, wiring.config, truths, which, wanted)
+
+
+def truths_of(rounds: Mapping[int, Input], wiring: Wiring) -> Truths:
+    """The stored truths of resolved rounds, as objects of the contract's type."""
+    kind = wiring.config.ground_truth_type
+    return {pk: kind.model_validate(round_.actuals) for pk, round_ in rounds.items()}
+
+
+def _one_by_one(
+    cursor: Any, wiring: Wiring, truths: Truths, which: str, wanted: list[Any]
+) -> list[Answer]:
+    cursor.execute(
+        _ANSWERS.format(columns=", inference_output_jsonb::text", which=which), wanted
+    )
+    rows = cursor.fetchall()
+    scores = score_all(
+        wiring=wiring,
+        outputs=[output for _, _, output in rows],
+        truths=[truths[round_] for _, round_, _ in rows],
+    )
+    return [
+        Answer(pk, round_, score)
+        for (pk, round_, _), score in zip(rows, scores, strict=True)
+    ]
+
+
+def _in_columns(
+    cursor: Any,
+    config: CrunchConfig,
+    truths: Truths,
+    which: str,
+    wanted: list[Any],
+) -> list[Answer]:
+    scorer = config.batch_scoring_function
+    assert scorer is not None  # the caller looked
+    names = numeric_fields(config.output_type)
+    columns = "".join(
+        f", coalesce({json_number('inference_output_jsonb', name)}, 'NaN')"
+        for name in names
+    )
+    rows = read_columns(
+        cursor,
+        _ANSWERS.format(columns=columns, which=which),
+        wanted,
+        prediction=int,
+        round=int,
+        **dict.fromkeys(names, float),
+    )
+    rounds = np.array(sorted(truths))
+    place = np.searchsorted(rounds, rows["round"])
+    known = batch.columns_of(
+        config.ground_truth_type, [truths[pk] for pk in rounds.tolist()]
+    )
+    scores = batch.score_columns(
+        scorer=scorer,
+        predictions={name: rows[name] for name in names},
+        truths={name: column[place] for name, column in known.items()},
+        value_field=config.aggregation.value_field,
+    )
+    return [
+        Answer(*row)
+        for row in zip(
+            rows["prediction"].tolist(), rows["round"].tolist(), scores, strict=True
+        )
+    ]

@@ -1,0 +1,128 @@
+"""Report endpoints on how different models are."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.decorators import api_view
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from competitions.models import Competition
+from competitions.reporting import (
+    REFUSALS,
+    CompetitionQuery,
+    PageQuery,
+    list_report,
+    read_query,
+)
+from competitions.wiring import wiring_of
+from scoring import diversity
+from scoring.correlations import correlations
+from scoring.models import LeaderboardEntry, Snapshot
+from scoring.reports import model_of
+
+
+class DiversityRow(serializers.Serializer[Any]):
+    model_id = serializers.CharField()
+    rank = serializers.IntegerField(allow_null=True)
+    diversity_score = serializers.FloatField(allow_null=True)
+    metrics = serializers.DictField(child=serializers.FloatField(allow_null=True))
+    guidance = serializers.ListField(child=serializers.CharField())
+    snapshot_period_end = serializers.DateTimeField()
+
+
+class CorrelationQuery(CompetitionQuery):
+    limit = serializers.IntegerField(
+        min_value=1, max_value=50, default=20, help_text="The best so many models."
+    )
+
+
+class CorrelationRow(serializers.Serializer[Any]):
+    """A model against each other one: Spearman's rho of their signals."""
+
+    model_id = serializers.CharField()
+    correlations = serializers.DictField(
+        child=serializers.FloatField(allow_null=True), help_text="By model id."
+    )
+    rounds = serializers.IntegerField(help_text="Newest rounds that were compared.")
+
+
+@extend_schema(parameters=[CompetitionQuery], responses={200: DiversityRow, **REFUSALS})
+@api_view(["GET"])
+def model_diversity(request: Request, model_id: str) -> Response:
+    """How different a model is from the others, by its newest snapshot."""
+    model = model_of(read_query(CompetitionQuery, request), model_id)
+    found = diversity.feedback(model)
+    if found is None:
+        raise NotFound(f"{model_id} has no snapshot yet.", code="snapshot_not_found")
+    rank = (
+        LeaderboardEntry.objects.filter(model=model, leaderboard__is_newest=True)
+        .values_list("rank", flat=True)
+        .first()
+    )
+    return Response(
+        {
+            "model_id": model_id,
+            "rank": rank,
+            "diversity_score": found.score,
+            "metrics": found.figures,
+            "guidance": found.guidance,
+            "snapshot_period_end": found.period_end,
+        }
+    )
+
+
+@list_report(PageQuery, dict)
+def diversity_overview(
+    request: Request,  # noqa: ARG001  a report
+    query: dict[str, Any],
+    competition: Competition,
+) -> Response:
+    """Diversity figures of all real models, the most diverse first."""
+    newest = (
+        Snapshot.objects.current()
+        .filter(model__competition=competition, model__is_virtual=False)
+        .order_by("model_id", "-period_end")
+        .distinct("model_id")
+        .select_related("model")
+    )
+    rows = [
+        {
+            "model_id": snapshot.model.model_id,
+            "period_end": snapshot.period_end,
+            **{name: snapshot.result_summary.get(name) for name in diversity.METRICS},
+            "diversity_score": diversity.diversity_score(snapshot.result_summary),
+        }
+        for snapshot in sorted(newest, key=_most_diverse_first)
+    ]
+    return Response(rows[: query["limit"]])
+
+
+def _most_diverse_first(snapshot: Snapshot) -> tuple[bool, float, str]:
+    score = diversity.diversity_score(snapshot.result_summary)
+    return score is None, -(score or 0.0), snapshot.model.model_id
+
+
+@list_report(CorrelationQuery, CorrelationRow(many=True))
+def pairwise_correlations(
+    request: Request,  # noqa: ARG001  a report
+    query: dict[str, Any],
+    competition: Competition,
+) -> Response:
+    """Pairwise correlations of the best models, in the order of the board."""
+    found = correlations(
+        competition=competition, wiring=wiring_of(competition), limit=query["limit"]
+    )
+    ids = [model.model_id for model in found.models]
+    return Response(
+        [
+            {
+                "model_id": ids[i],
+                "correlations": dict(zip(ids, row, strict=True)),
+                "rounds": found.rounds,
+            }
+            for i, row in enumerate(found.matrix)
+        ]
+    )
