@@ -109,10 +109,7 @@ def ranked(lines: Sequence[Standing], wiring: Wiring) -> list[Standing]:
         ordered = _by_slot(ordered, wiring)
     ranks = iter(range(1, len(ordered) + 1))
     return [
-        line._replace(
-            rank=None if line.model.is_virtual else next(ranks),
-            position=position,
-        )
+        Standing(*line[:4], None if line.model.is_virtual else next(ranks), position)
         for position, line in enumerate(ordered, start=1)
     ]
 

@@ -33,7 +33,7 @@ registry = default_registry()
 COMPARING = ("model_correlation", "fnc", "contribution", "ensemble_correlation")
 
 # Enough for any decision, few enough that the order of a sum does not show.
-_DIGITS = 12
+_FORMAT = "%.12g"
 
 
 def refresh(*, competition: Competition, wiring: Wiring, now: datetime) -> None:
@@ -277,7 +277,7 @@ def _means(matrix: np.ndarray) -> np.ndarray:
 
 def rounded(value: float) -> float | None:
     """A figure as it is stored: NULL when out of bounds, else to the digits kept."""
-    return float(f"{value:.{_DIGITS}g}") if abs(value) <= LARGEST else None
+    return float(_FORMAT % value) if abs(value) <= LARGEST else None
 
 
 def _model_names(competition: Competition) -> dict[int, str]:

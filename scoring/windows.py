@@ -182,16 +182,21 @@ def _figures(sums: Sums, config: CrunchConfig) -> dict[int, Figures]:
     means = np.full(totals.shape, np.nan)
     np.divide(totals, counts, out=means, where=counts > 0)
     samples = np.nan_to_num(np.stack([by_window[:, 1::3], by_window[:, 2::3]], axis=-1))
-    rows = zip(
-        sums.models.tolist(), means.tolist(), samples.astype(int).tolist(), strict=True
-    )
+    # Most models answered the same rounds, so few combinations of counts differ.
+    known, which = np.unique(samples.astype(int), axis=0, return_inverse=True)
+    shared = [
+        {
+            window: {"count": count, "expected": expected}
+            for window, (count, expected) in zip(windows, pairs, strict=True)
+        }
+        for pairs in known.tolist()
+    ]
+    names = [*windows, *fields]
+    rows = zip(sums.models.tolist(), means.tolist(), which.tolist(), strict=True)
     return {
         model: Figures(
-            metrics=dict(zip([*windows, *fields], map(rounded, row), strict=True)),
-            samples={
-                window: {"count": count, "expected": expected}
-                for window, (count, expected) in zip(windows, pairs, strict=True)
-            },
+            metrics=dict(zip(names, map(rounded, row), strict=True)),
+            samples=shared[place],
         )
-        for model, row, pairs in rows
+        for model, row, place in rows
     }

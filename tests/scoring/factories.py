@@ -10,6 +10,7 @@ from competitions.models import (
     Prediction,
     ScheduledPrediction,
 )
+from feeds import clock
 from feeds.records import FeedRecord
 from feeds.tape.writes import append
 
@@ -98,8 +99,16 @@ def _said(answer):
 
 
 def put_candles(first, closes, **facts):
-    """Onto the tape: closed candles from `first` on; None leaves a gap."""
-    append(candles(first, closes, **facts))
+    """Onto the tape: closed candles from `first` on; None leaves a gap.
+
+    They come when the last of them has closed, which may lie in the test's future.
+    """
+    records = candles(first, closes, **facts)
+    closed_at = max(record.closes_at for record in records)
+    later = max(clock.now(), closed_at)
+    with clock.use(clock.Frozen(start=later, anchor=later)):
+        result = append(records)
+    assert not result.refused, result.reasons
 
 
 def candles(first, closes, *, step_s=60, granularity="1m", subject=SUBJECT):
