@@ -12,13 +12,11 @@ from competitions.models import ParticipantModel
 from competitions.reporting import (
     REFUSALS,
     CompetitionQuery,
-    Keyset,
     PageQuery,
     chosen_competition,
-    page_response,
-    read_query,
 )
 from competitions.schema import Column, ReportSchema, Widget, report_schema
+from feeds.paging import Keyset, page_response, read_query
 
 
 class ModelQuery(PageQuery):

@@ -22,6 +22,7 @@ from competitions.reporting import (
     chosen_competition,
     read_query,
 )
+from feeds.paging import read_query
 from feeds.tape import schema
 
 PROBE_TIMEOUT_S = 3

@@ -17,17 +17,15 @@ from competitions.reporting import (
     REFUSALS,
     CompetitionQuery,
     Conflict,
-    Keyset,
     PageQuery,
     Refusal,
     chosen_competition,
     numbers,
-    page_response,
-    read_query,
 )
 from emissions import formats, transitions
 from emissions.models import Checkpoint
 from feeds import audit
+from feeds.paging import Keyset, page_response, read_query
 
 NEWEST_FIRST = Keyset("period_end", datetime.fromisoformat, descending=True)
 WRITE_REFUSALS = {403: Refusal, 409: Refusal, **REFUSALS}

@@ -17,6 +17,7 @@ from rest_framework.views import APIView
 from feeds import audit, backfill, health
 from feeds.errors import FeedError
 from feeds.models import BackfillJob, FeedSubscription
+from feeds.paging import Keyset, PageQuery, page_response, read_query
 from feeds.records import FeedKey
 from feeds.tape.engine import transaction
 
@@ -27,8 +28,7 @@ FILTERS = {
     "kind": ("kind",),
     "granularity": ("granularity",),
 }
-TAIL_DEFAULT, TAIL_MOST = 20, 200
-JOBS_MOST = 100
+JOBS = Keyset("created_at", datetime.fromisoformat, descending=True)
 
 _TAIL = """
     SELECT state.id, record.* FROM tape.feed_ingestion_state AS state
@@ -48,6 +48,14 @@ _TAIL = """
       AND (cast(:granularity AS text) IS NULL OR state.granularity = :granularity)
     ORDER BY record.ts_event DESC, state.id LIMIT :limit
 """
+
+
+class TailQuery(PageQuery):
+    limit = serializers.IntegerField(min_value=1, max_value=200, default=20)
+
+
+class JobsQuery(PageQuery):
+    status = serializers.ChoiceField(BackfillJob.Status.choices, required=False)
 
 
 class FeedSummarySerializer(serializers.Serializer[Any]):
@@ -136,16 +144,12 @@ class Tail(APIView):
     queryset = FeedSubscription.objects.none()
 
     @extend_schema(
-        parameters=[
-            *(OpenApiParameter(name) for name in FILTERS),
-            OpenApiParameter("limit", int, description=f"1 to {TAIL_MOST}"),
-            OpenApiParameter("cursor", description="From the Link header."),
-        ],
+        parameters=[*(OpenApiParameter(name) for name in FILTERS), TailQuery],
         responses=RecordSerializer(many=True),
     )
     def get(self, request: Request) -> Response:
-        limit = _limit(request)
-        before, before_id = _cursor(request)
+        query = read_query(TailQuery, request)
+        before, before_id = _cursor(query.get("cursor"))
         wanted = _filters(request)
         with transaction() as connection:
             rows = connection.execute(
@@ -154,16 +158,12 @@ class Tail(APIView):
                     **{name: wanted.get(name) for name in FILTERS},
                     "before": before,
                     "before_id": before_id,
-                    "limit": limit,
+                    "limit": query["limit"],
                 },
             ).all()
-        response = Response(RecordSerializer(rows, many=True).data)
-        if len(rows) == limit:
-            query = request.query_params.copy()
-            query["cursor"] = f"{rows[-1].ts_event.isoformat()}~{rows[-1].id}"
-            address = request.build_absolute_uri(f"{request.path}?{query.urlencode()}")
-            response["Link"] = f'<{address}>; rel="next"'
-        return response
+        is_full = len(rows) == query["limit"]
+        cursor = f"{rows[-1].ts_event.isoformat()}~{rows[-1].id}" if is_full else None
+        return page_response(request, RecordSerializer(rows, many=True).data, cursor)
 
 
 class Backfill(APIView):
@@ -195,27 +195,20 @@ class Backfill(APIView):
 
 
 class BackfillJobs(APIView):
-    """The newest jobs."""
+    """The newest jobs first; the Link header leads to the older ones."""
 
     queryset = BackfillJob.objects.all()
 
-    @extend_schema(
-        parameters=[OpenApiParameter("status", enum=BackfillJob.Status.values)],
-        responses=BackfillJobSerializer(many=True),
-    )
+    @extend_schema(parameters=[JobsQuery], responses=BackfillJobSerializer(many=True))
     def get(self, request: Request) -> Response:
+        query = read_query(JobsQuery, request)
         jobs = BackfillJob.objects.all()
-        wanted = request.query_params.get("status")
-        if wanted is not None:
-            if wanted not in BackfillJob.Status.values:
-                raise ValidationError(
-                    {
-                        "status": f"was {wanted!r}; give "
-                        f"{', '.join(BackfillJob.Status.values)}"
-                    }
-                )
-            jobs = jobs.filter(status=wanted)
-        return Response(BackfillJobSerializer(jobs[:JOBS_MOST], many=True).data)
+        if "status" in query:
+            jobs = jobs.filter(status=query["status"])
+        page, cursor = JOBS.page(jobs, limit=query["limit"], cursor=query.get("cursor"))
+        return page_response(
+            request, BackfillJobSerializer(page, many=True).data, cursor
+        )
 
 
 class BackfillJobDetail(APIView):
@@ -254,15 +247,7 @@ def _filters(request: Request) -> dict[str, str]:
     }
 
 
-def _limit(request: Request) -> int:
-    text = request.query_params.get("limit", str(TAIL_DEFAULT))
-    if not text.isdecimal() or not 1 <= int(text) <= TAIL_MOST:
-        raise ValidationError({"limit": f"was {text!r}; give 1 to {TAIL_MOST}"})
-    return int(text)
-
-
-def _cursor(request: Request) -> tuple[datetime | None, str]:
-    text = request.query_params.get("cursor")
+def _cursor(text: str | None) -> tuple[datetime | None, str]:
     if text is None:
         return None, ""
     try:

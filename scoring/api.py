@@ -10,15 +10,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from competitions.models import Competition, Input, ParticipantModel, Prediction
-from competitions.reporting import (
-    Keyset,
-    PageQuery,
-    id_list,
-    list_report,
-    numbers,
-    page_response,
-)
+from competitions.reporting import PageQuery, id_list, list_report, numbers
 from feeds import clock
+from feeds.paging import Keyset, page_response
 from scoring.models import LeaderboardEntry, Score, Snapshot
 
 NOT_SCORED = "Prediction not scored"

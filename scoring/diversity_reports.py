@@ -10,14 +10,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from competitions.models import Competition
-from competitions.reporting import (
-    REFUSALS,
-    CompetitionQuery,
-    PageQuery,
-    list_report,
-    read_query,
-)
+from competitions.reporting import REFUSALS, CompetitionQuery, PageQuery, list_report
 from competitions.wiring import wiring_of
+from feeds.paging import read_query
 from scoring import diversity
 from scoring.correlations import correlations
 from scoring.models import LeaderboardEntry, Snapshot

@@ -15,17 +15,15 @@ from competitions.models import Competition, ParticipantModel, Prediction
 from competitions.reporting import (
     REFUSALS,
     CompetitionQuery,
-    Keyset,
     PageQuery,
     chosen_competition,
     id_list,
     list_report,
     numbers,
-    page_response,
-    read_query,
 )
 from competitions.wiring import wiring_of
 from feeds import clock
+from feeds.paging import Keyset, page_response, read_query
 from scoring import history
 from scoring.api import DEFAULT_RANGE
 from scoring.ensembles import model_id_of

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from competitions.models import Input, ParticipantModel, Prediction
-from competitions.reporting import Keyset
+from feeds.paging import Keyset
 from scoring.api import newest_scores, with_parts
 from scoring.models import Score
 

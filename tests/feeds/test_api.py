@@ -121,6 +121,32 @@ def test_a_backfill_is_started_once(operator, monkeypatch):
     assert (again.status_code, again.json()["code"]) == (409, "backfill_over")
 
 
+def test_jobs_are_read_page_by_page_without_loss(client, django_assert_num_queries):
+    jobs = [
+        BackfillJob(
+            **{**FEED, "subject": f"S{i}"},
+            start_at=NOW - timedelta(hours=1),
+            end_at=NOW,
+            cursor_at=NOW,
+            created_at=NOW - timedelta(minutes=i // 2),  # two at each instant
+            updated_at=NOW,
+        )
+        for i in range(7)
+    ]
+    BackfillJob.objects.bulk_create(jobs)
+    seen, address = [], "/reports/backfill/jobs?limit=3"
+    while address:
+        with django_assert_num_queries(1):
+            answer = client.get(address)
+        seen += [job["id"] for job in answer.json()]
+        link = answer.get("Link", "")
+        address = link[link.find("/reports") : link.find(">")] if link else None
+    newest_first = sorted(jobs, key=lambda job: (job.created_at, job.pk), reverse=True)
+    assert seen == [str(job.pk) for job in newest_first]
+    refused = client.get("/reports/backfill/jobs?cursor=x")
+    assert (refused.status_code, refused.json()["code"]) == (422, "cursor_invalid")
+
+
 def test_the_same_request_takes_up_what_failed(operator, monkeypatch):
     monkeypatch.setattr(
         "feeds.tasks.run_backfill_job.delay_on_commit", lambda job: None
