@@ -171,6 +171,10 @@ class Rounds:
             return late
         except AioRpcError as error:
             return self._broken(runner, error, was_ready=True)
+        except (asyncio.CancelledError, UsageError):
+            if not runner.closed:
+                raise
+            return Reply(Kind.GONE, reason="it was stopped while it was asked")
         except InvalidCoordinatorUsageError as error:
             return Reply(Kind.RAISED, reason=f"setup refused: {error}")
         except Exception as error:  # noqa: BLE001  see _distrust
