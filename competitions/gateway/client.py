@@ -63,6 +63,10 @@ class Runner(DynamicSubclassModelRunner):
         self._options = [*options, limit]
 
     async def setup(self, grpc_channel: Any) -> tuple[bool, Any]:
+        if self.closed:
+            # While it connected. A stub on a channel that is gone reads freed memory:
+            # gRPC's core was seen to spin there for ever, and the loop with it.
+            return False, self.ErrorType.ABORTED
         self.grpc_stub = DynamicSubclassServiceStub(grpc_channel)
         try:
             async with asyncio.timeout(self._setup_timeout_s):

@@ -23,6 +23,9 @@ log = structlog.get_logger(__name__)
 
 # Feed updates that a model which (re)joins is shown before its first question.
 REPLAYED_FEEDS = 20
+# Beyond the models' own time limits, a round's answers are waited for no longer.
+ROUND_MARGIN_S = 60.0
+CLOSE_S = 10.0
 
 
 class ModelGateway:
@@ -33,6 +36,8 @@ class ModelGateway:
     each call to a model, so a round lasts at most twice that. A model that joins is
     shown the newest feed updates of this gateway; before there are any, the calls that
     `on_joined` gives, which runs in a thread of its own.
+
+    `is_stuck` once the loop did not answer in time: such a gateway is to be replaced.
     """
 
     def __init__(
@@ -67,6 +72,7 @@ class ModelGateway:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._rounds: Rounds | None = None
         self._thread: threading.Thread | None = None
+        self.is_stuck = False
 
     def start(self) -> None:
         """Start the loop's thread and begin to connect."""
@@ -156,7 +162,7 @@ class ModelGateway:
             self._feeds.append(feed)
         return self._on_loop(
             rounds.ask(feed=feed, question=question, expected=expected),
-            timeout_s=10 * self._timeout_s + 60,
+            timeout_s=10 * self._timeout_s + ROUND_MARGIN_S,
         )
 
     def close(self) -> None:
@@ -167,11 +173,11 @@ class ModelGateway:
             return
         try:
             if rounds is not None:
-                asyncio.run_coroutine_threadsafe(rounds.aclose(), loop).result(10)
+                asyncio.run_coroutine_threadsafe(rounds.aclose(), loop).result(CLOSE_S)
         except TimeoutError:
             log.warning("gateway.close_timed_out", crunch=self.crunch_id)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(5)
+        thread.join(CLOSE_S)
         if not thread.is_alive():
             loop.close()
 
@@ -189,6 +195,7 @@ class ModelGateway:
             raise GatewayError(f"the gateway of {self.crunch_id} was closed.") from None
         except TimeoutError:
             future.cancel()
+            self.is_stuck = True
             raise GatewayError(
                 f"the gateway of {self.crunch_id} gave no answer within {timeout_s} s."
             ) from None

@@ -40,14 +40,15 @@ _lock = threading.Lock()
 def gateway_of(competition_key: str) -> ModelGateway | None:
     """The gateway of a competition, started on first use; None if another owns it.
 
-    A gateway whose lock was lost is closed at once, in the middle of a round too: its
-    successor may be asking already. Raises GatewayError in a prefork child.
+    One that got stuck is replaced. One whose lock was lost is closed at once, in the
+    middle of a round too: its successor may be asking already. Raises GatewayError in a
+    prefork child.
     """
     _refuse_prefork()
     with _lock:
         owned = _owned.get(competition_key)
         if owned is not None:
-            if owned.ownership.is_held():
+            if owned.ownership.is_held() and not owned.gateway.is_stuck:
                 return owned.gateway
             _lose(_owned.pop(competition_key))
         ownership = _claim(competition_key)
@@ -119,13 +120,14 @@ def _watch(key: str, owned: _Owned) -> None:
             is_ours = _owned.get(key) is owned
             if is_ours:
                 del _owned[key]
-        if is_ours:  # closing takes a while, which the other gateways need not wait
+        if is_ours:  # closing takes a while; other competitions need not wait for it
             _lose(owned)
         return
 
 
 def _lose(owned: _Owned) -> None:
-    log.warning("gateway.ownership_lost", competition=owned.ownership.key)
+    name = "gateway.stuck" if owned.gateway.is_stuck else "gateway.ownership_lost"
+    log.warning(name, competition=owned.ownership.key)
     _close(owned)
 
 

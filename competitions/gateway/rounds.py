@@ -11,7 +11,7 @@ from typing import Any
 
 import grpc
 import structlog
-from grpc.aio import AioRpcError, UsageError
+from grpc.aio import AioRpcError
 from model_runner_client.errors import InvalidCoordinatorUsageError
 from model_runner_client.grpc.generated.dynamic_subclass_pb2 import CallRequest
 
@@ -33,6 +33,8 @@ from competitions.gateway.types import Answer, Call, ModelIdentity, RoundAnswers
 from competitions.gateway.wire import request_of
 
 log = structlog.get_logger(__name__)
+
+STOPPED = "it was stopped while it was asked"
 
 
 class Rounds:
@@ -169,12 +171,12 @@ class Rounds:
                 await self._replay(runner)
         except TimeoutError:
             return late
-        except AioRpcError as error:
-            return self._broken(runner, error, was_ready=True)
-        except InvalidCoordinatorUsageError as error:
-            return Reply(Kind.RAISED, reason=f"setup refused: {error}")
-        except Exception as error:  # noqa: BLE001  see _distrust
-            return self._distrust(runner, error)
+        except asyncio.CancelledError:
+            if not runner.closed:
+                raise
+            return Reply(Kind.GONE, reason=STOPPED)
+        except Exception as error:  # noqa: BLE001  a stranger's doing, see _trouble
+            return self._trouble(runner, error, was_ready=True)
         left_s = max(0.001, deadline - time.perf_counter())
         return await self._call_once(runner, request, left_s) or late
 
@@ -188,18 +190,23 @@ class Rounds:
         was_ready = state is grpc.ChannelConnectivity.READY
         try:
             response = await runner.grpc_stub.Call(request, timeout=timeout_s)
-        except AioRpcError as error:
-            return self._broken(runner, error, was_ready=was_ready)
-        except (asyncio.CancelledError, UsageError):
+        except asyncio.CancelledError:
             if not runner.closed:
                 raise
-            return Reply(Kind.GONE, reason="it was stopped while it was asked")
-        except Exception as error:  # noqa: BLE001  see _distrust
-            return self._distrust(runner, error)
+            return Reply(Kind.GONE, reason=STOPPED)
+        except Exception as error:  # noqa: BLE001  a stranger's doing, see _trouble
+            return self._trouble(runner, error, was_ready=was_ready)
         return reply_to(response)
 
-    def _distrust(self, runner: Runner, error: Exception) -> Reply:
-        """The client's checks failed, or fell over what a stranger sent as proof."""
+    def _trouble(self, runner: Runner, error: Exception, *, was_ready: bool) -> Reply:
+        """What an error on the way to or from a model means for its answer."""
+        if runner.closed:
+            return Reply(Kind.GONE, reason=STOPPED)
+        if isinstance(error, AioRpcError):
+            return self._broken(runner, error, was_ready=was_ready)
+        if isinstance(error, InvalidCoordinatorUsageError):
+            return Reply(Kind.RAISED, reason=f"setup refused: {error}")
+        # The client's checks failed, or fell over what a stranger sent as proof.
         log.warning("model.distrusted", model=runner.model_id, error=repr(error))
         self._cluster.spawn(
             self._cluster.process_failure(runner, "CONNECTION_FAILED", str(error))
@@ -209,8 +216,6 @@ class Rounds:
     def _broken(self, runner: Runner, error: AioRpcError, *, was_ready: bool) -> Reply:
         """What a transport error means."""
         code, text = error.code(), error.details() or ""
-        if runner.closed:
-            return Reply(Kind.GONE, reason="it was stopped while it was asked")
         if code is grpc.StatusCode.UNAVAILABLE:
             self._cluster.spawn(self._cluster.reconnect_model_runner(runner))
             if was_ready:

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import OperationalError, connection
 
 from competitions import dispatch, lifecycle
+from competitions.gateway import gateway as gateway_module
 from competitions.gateway import pool
 from competitions.gateway.errors import GatewayError
 from competitions.models import Input, Prediction
@@ -125,6 +126,32 @@ def test_a_closed_gateway_leaves_the_round_to_the_next(owner, competition, stage
 
     assert isinstance(asking.error, GatewayError)
     assert Input.objects.get().status == "RECEIVED"
+
+
+def test_a_gateway_that_got_stuck_is_replaced(owner, competition, stage, monkeypatch):
+    monkeypatch.setattr(gateway_module, "ROUND_MARGIN_S", -49.0)  # 1 s in all
+    monkeypatch.setattr(gateway_module, "CLOSE_S", 0.1)
+    freed = threading.Event()
+    owner._loop.call_soon_threadsafe(freed.wait, 30)
+    try:
+        owner_asked = {"competition_id": competition.pk, "gateway": owner}
+        monkeypatch.setattr(owner, "roster", list)
+        with pytest.raises(GatewayError, match="gave no answer within 1"):
+            perform_waiting(**owner_asked)
+        assert Input.objects.get().status == "RECEIVED"
+
+        successor = pool.gateway_of("btc")
+
+        assert successor is not owner
+        wait_live(successor, "slow", "steady")
+        monkeypatch.setattr(gateway_module, "ROUND_MARGIN_S", 60.0)
+        assert perform_waiting(competition_id=competition.pk, gateway=successor) == 1
+    finally:
+        freed.set()  # and let the closing that waited come to its end
+        owner._thread.join(10)
+        owner._loop.call_later(1.0, owner._loop.stop)
+        owner._loop.run_forever()
+        owner._loop.close()
 
 
 def end_all_sessions():

@@ -1,5 +1,6 @@
 """A runner that lies costs its own model an answer, and nobody else theirs."""
 
+import threading
 import time
 
 import grpc
@@ -101,6 +102,22 @@ def test_a_heal_that_goes_wrong_fails_alone(hostile, gateway, on_setup):
     started = time.monotonic()
     assert answer_of(gateway).outcome in ("FAILED", "ABSENT")
     assert time.monotonic() - started < 1.5
+
+
+def test_withdrawn_while_it_heals_is_absent_at_once(stage, hostile):
+    gateway = stage.gateway(timeout_s=5)
+    wait_live(gateway, "steady", "hostile")
+    hostile.on_call = lambda *_: FORGETFUL
+    hostile.on_setup = lambda *_: time.sleep(2) or SetupResponse(status=WELL)
+
+    threading.Timer(0.3, stage.orchestrator.withdraw, ["hostile"]).start()
+    started = time.monotonic()
+    answer = answer_of(gateway)
+
+    assert time.monotonic() - started < 1.5
+    assert answer.outcome == "ABSENT"
+    assert "it was stopped while it was asked" in answer.reason
+    assert stage.orchestrator.reports == []
 
 
 def test_a_model_that_never_remembers_its_setup_is_reported(stage, hostile):
