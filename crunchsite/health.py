@@ -20,7 +20,6 @@ from competitions.reporting import (
     REFUSALS,
     CompetitionQuery,
     chosen_competition,
-    read_query,
 )
 from feeds.paging import read_query
 from feeds.tape import schema

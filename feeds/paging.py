@@ -69,7 +69,7 @@ class Keyset:
         key = row.pk if isinstance(row.pk, int) else str(row.pk)
         return base64.urlsafe_b64encode(json.dumps([plain, key]).encode()).decode()
 
-    def _decode(self, cursor: str, key: Field[Any, Any]) -> tuple[Any, Any]:
+    def _decode(self, cursor: str, key: "Field[Any, Any]") -> tuple[Any, Any]:
         try:
             value, pk = json.loads(base64.urlsafe_b64decode(cursor))
             return self.read(value), key.to_python(pk)

@@ -86,7 +86,7 @@ def test_the_tail_is_one_statement(client, tape_statements):
 def test_a_bad_page_is_refused(client, query):
     answer = client.get(f"/reports/feeds/tail?{query}")
     assert answer.status_code == 422
-    assert "was" in str(answer.json())
+    assert answer.json()["detail"].startswith(query.partition("=")[0])
 
 
 def post(client, **changes):
