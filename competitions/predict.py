@@ -17,7 +17,6 @@ import structlog
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
 from pydantic import ValidationError
-from sqlalchemy.exc import OperationalError as TapeOperationalError
 
 from competitions.defaults import RoundContext
 from competitions.dispatch import tolerance
@@ -36,12 +35,13 @@ from competitions.slots import Wiring
 from competitions.wiring import wiring_of
 from feeds import clock
 from feeds.bulk import copy_rows
+from feeds.errors import TapeError
 
 log = structlog.get_logger(__name__)
 
 LONGEST_REASON = 2_000
 # No fault of the round: it is asked again, here or by the gateway's next owner.
-_INTERRUPTIONS = (GatewayError, InterfaceError, OperationalError, TapeOperationalError)
+_INTERRUPTIONS = (GatewayError, InterfaceError, OperationalError, TapeError)
 
 
 class Gateway(Protocol):

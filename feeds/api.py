@@ -187,7 +187,10 @@ class Backfill(APIView):
             )
         except FeedError as error:
             return _refused(error)
-        audit.note(request.user, [job], flag=ADDITION, what="started")
+        if job.created_at == job.updated_at:
+            audit.note(request.user, [job], flag=ADDITION, what="started")
+        else:
+            audit.note(request.user, [job], flag=CHANGE, what="taken up again")
         from feeds.tasks import run_backfill_job
 
         run_backfill_job.delay_on_commit(str(job.pk))

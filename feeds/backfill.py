@@ -77,7 +77,7 @@ def start(
                 **work, cursor_at=start_at, created_at=now
             )
             job.status, job.lease, job.leased_until = Status.PENDING, None, None
-            job.page_size, job.updated_at = page_size, now
+            job.error, job.page_size, job.updated_at = "", page_size, now
             job.save()
     except IntegrityError:
         raise BackfillActiveError(

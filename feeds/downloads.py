@@ -102,7 +102,7 @@ class _Part:
 
 def _byte_range(text: str, size: int) -> tuple[int, int] | tuple[()] | None:
     """First and last byte; () for one that cannot be met, None for another form."""
-    match = re.fullmatch(r"bytes=(\d*)-(\d*)", text.strip())
+    match = re.fullmatch(r"bytes=(\d{0,18})-(\d{0,18})", text.strip())
     if match is None or match.groups() == ("", ""):
         return None
     start, end = match.groups()

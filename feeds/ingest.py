@@ -58,23 +58,23 @@ def ingest_due(*, only: Collection[int] | None = None) -> int:
     pulled = 0
     for subscription in due:
         if claim(subscription):
-            take_turn(subscription)
+            take_turn(subscription, turn_s=TURN_S)
             pulled += 1
     return pulled
 
 
-def take_turn(subscription: FeedSubscription) -> bool:
+def take_turn(subscription: FeedSubscription, *, turn_s: float) -> bool:
     """Pull a claimed subscription and note on it how that went.
 
-    Returns whether there is more to pull.
+    Returns whether all that there was has come.
     """
     try:
-        turn = pull(subscription)
+        turn = pull(subscription, turn_s=turn_s)
     except Exception as error:  # noqa: BLE001  one broken feed must not stop the others
         _note_failure(subscription, error)
         return False
     _note_success(subscription, turn)
-    return not turn.is_complete
+    return turn.is_complete
 
 
 def claim(subscription: FeedSubscription) -> bool:
@@ -88,15 +88,16 @@ def claim(subscription: FeedSubscription) -> bool:
     return claimed == 1
 
 
-def pull(subscription: FeedSubscription) -> Pulled:
+def pull(subscription: FeedSubscription, *, turn_s: float) -> Pulled:
     """Fetch and append, asking the subscription's sources in turn until one answers.
 
-    Raises FeedError with what each of them said when none does.
+    What is not done after `turn_s` wall seconds is left for another turn. Raises
+    FeedError with what each source said when none answers.
     """
     failures: list[FeedError] = []
     for source in subscription.sources:
         try:
-            turn = _pull_from(subscription, source)
+            turn = _pull_from(subscription, source, turn_s)
         except FeedError as error:
             failures.append(error)
             log.warning(
@@ -113,7 +114,7 @@ def pull(subscription: FeedSubscription) -> Pulled:
     raise ProviderError("; ".join(map(str, failures)))
 
 
-def _pull_from(subscription: FeedSubscription, source: str) -> Pulled:
+def _pull_from(subscription: FeedSubscription, source: str, turn_s: float) -> Pulled:
     provider = provider_of(source)
     now = clock.now()
     # From the watermark and not after it: its record may have been corrected.
@@ -124,7 +125,7 @@ def _pull_from(subscription: FeedSubscription, source: str) -> Pulled:
         subscription, provider, start=since, end=now + timedelta(seconds=1)
     )
     turn = Pulled()
-    until = time.monotonic() + TURN_S
+    until = time.monotonic() + turn_s
     for page in pages(provider, request):
         turn.add(append(as_served(page, subscription)))
         if time.monotonic() > until:

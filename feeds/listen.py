@@ -1,8 +1,9 @@
 """Push: streams of every subscription, supervised, into the same append as the pull.
 
 For each source one connection. After each connect the gap since the watermark is
-fetched, so nothing that happened while it was down is missing. While it is down the
-feeds are pulled, from the sources that stand in when their own is away.
+fetched, so nothing that happened while it was down is missing; until then the watermark
+stays. While it is down the feeds are pulled, from the sources that stand in when their
+own is away.
 """
 
 import asyncio
@@ -38,6 +39,7 @@ LONGEST_BACKOFF_S = 60.0
 FIRST_RECORD_S = 5.0
 COLLECT_S = 0.2
 PULL_EVERY_S = 1.0
+FILL_TURN_S = 2.0
 REPORT_EVERY_S = 5.0
 REFRESH_EVERY_S = 10.0
 MOST_AT_ONCE = 1000
@@ -129,20 +131,20 @@ async def _connection(source: str, feeds: Feeds, stop: asyncio.Event) -> None:
 
     receiver = asyncio.create_task(receive())
     stopped = asyncio.create_task(stop.wait())
+    catching_up = _CatchingUp(feeds)
+    reported = 0.0
     try:
-        # Connected first and fetched then, the two overlap and leave no hole.
-        until = time.monotonic() + FIRST_RECORD_S
-        while goes_on := await tick():
-            if not queue.empty() or time.monotonic() > until:
-                await _in_thread(_fill_gaps, feeds)
-                log.info("feed.listening", source=source, feeds=len(feeds))
-                break
-        reported = 0.0
+        goes_on = True
         while goes_on:
             goes_on = await tick()
+            records = _drain(queue)
             is_due = time.monotonic() - reported > REPORT_EVERY_S
-            if await _in_thread(_keep, feeds, _drain(queue), report=is_due):
+            if await _in_thread(_keep, feeds, records, catching_up, report=is_due):
                 reported = time.monotonic()
+            if records:
+                catching_up.may_begin_at = 0.0
+            if goes_on:
+                await catching_up.go_on(stop)
         if receiver.done():
             receiver.result()
     finally:
@@ -151,7 +153,38 @@ async def _connection(source: str, feeds: Feeds, stop: asyncio.Event) -> None:
         with contextlib.suppress(asyncio.CancelledError, *OUTAGES):
             await receiver
         while records := _drain(queue):
-            await _in_thread(_keep, feeds, records, report=False)
+            await _in_thread(_keep, feeds, records, catching_up, report=False)
+
+
+class _CatchingUp:
+    """The feeds whose past, from the watermark to the connection, is not whole yet.
+
+    Until it is, what is pushed must not move the watermark: the pull goes on from
+    there. Connected first and fetched then, the two overlap and leave no hole.
+    """
+
+    def __init__(self, feeds: Feeds) -> None:
+        self.lacking = dict(feeds)
+        self._tried: set[FeedKey] = set()
+        now = time.monotonic()
+        # A first record shows that the connection stands; a quiet feed has none.
+        self.may_begin_at = now + FIRST_RECORD_S
+        self._next_look = now
+
+    async def go_on(self, stop: asyncio.Event) -> None:
+        """A short turn at each that lacks something, unless it has to wait."""
+        now = time.monotonic()
+        if not self.lacking or now < max(self.may_begin_at, self._next_look):
+            return
+        self._next_look = now + PULL_EVERY_S
+        for key, pk in list(self.lacking.items()):
+            if stop.is_set():
+                return
+            if await _in_thread(_fill, pk, at_once=key not in self._tried):
+                del self.lacking[key]
+            self._tried.add(key)
+        if not self.lacking:
+            log.info("feed.listening", feeds=len(self._tried))
 
 
 async def _in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -183,21 +216,37 @@ def _active() -> dict[str, Feeds]:
     return by_source
 
 
-def _fill_gaps(feeds: Feeds) -> None:
-    """Pull each to the end; one that cannot be says so on itself and stops no other."""
-    for subscription in FeedSubscription.objects.filter(pk__in=feeds.values()):
-        while ingest.claim(subscription) and ingest.take_turn(subscription):
-            pass
+def _fill(pk: int, *, at_once: bool) -> bool:
+    """A short turn at a feed's past, `at_once` or when it is due; whether it is whole.
+
+    One that fails says so on itself, and waits as in the workers.
+    """
+    wanted = FeedSubscription.objects
+    ready = wanted.filter(pk=pk) if at_once else wanted.due(clock.now()).filter(pk=pk)
+    subscription = ready.first()
+    return (
+        subscription is not None
+        and ingest.claim(subscription)
+        and ingest.take_turn(subscription, turn_s=FILL_TURN_S)
+    )
 
 
-def _keep(feeds: Feeds, records: list[FeedRecord], *, report: bool) -> bool:
+def _keep(
+    feeds: Feeds,
+    records: list[FeedRecord],
+    catching_up: _CatchingUp,
+    *,
+    report: bool,
+) -> bool:
     """Append; with `report` also note how long the newest closed records took.
 
     Returns whether there was one to report.
     """
     if not records:
         return False
-    append(records)
+    lacking = catching_up.lacking
+    append(r for r in records if r.key not in lacking)
+    append((r for r in records if r.key in lacking), move_watermark=False)
     newest = {record.key: record for record in records if record.is_closed}
     if not (report and newest):
         return False

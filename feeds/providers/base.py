@@ -13,13 +13,16 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 
 import requests
+import structlog
 
 from feeds import clock
-from feeds.errors import UnknownGranularityError, UnknownKindError
+from feeds.errors import FeedError, UnknownGranularityError, UnknownKindError
 from feeds.records import CANDLE, FeedKey, FeedRecord, check_kind, seconds
 
 STANDARD_GRANULARITIES = ("1s", "1m", "5m", "15m", "1h", "4h", "1d")
 POLL_FLOOR_S = 0.5
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -125,17 +128,23 @@ def pages(provider: Provider, request: FetchRequest) -> Iterator[list[FeedRecord
 
 
 async def poll(
-    provider: Provider, feeds: Sequence[FeedKey], *, every_s: float = 1.0
+    provider: Provider,
+    feeds: Sequence[FeedKey],
+    *,
+    every_s: float = 1.0,
+    gives_up: bool = True,
 ) -> AsyncGenerator[FeedRecord]:
     """`listen` of a provider without streams: fetch what is new, again and again.
 
-    It begins with the newest closed record.
+    It begins with the newest closed record. A feed that fails is asked again and stops
+    no other; when all fail, the last error is raised, unless it never `gives_up`.
     """
+    said: dict[FeedKey, str] = {}
     since = {
         feed: clock.now() - 2 * step(feed.kind, feed.granularity) for feed in feeds
     }
     while True:
-        until = clock.now() + timedelta(seconds=1)
+        until, failures = clock.now() + timedelta(seconds=1), 0
         for feed in feeds:
             request = FetchRequest(
                 subject=feed.subject,
@@ -145,7 +154,17 @@ async def poll(
                 end=until,
                 limit=provider.page_limit,
             )
-            for record in await asyncio.to_thread(provider.fetch, request):
+            try:
+                found = await asyncio.to_thread(provider.fetch, request)
+            except FeedError as error:
+                failures += 1
+                if gives_up and failures == len(feeds):
+                    raise
+                if said.get(feed) != (text := str(error)):
+                    log.warning("feed.not_polled", feed=feed.id, error=text)
+                    said[feed] = text
+                continue
+            for record in found:
                 yield record
                 if record.is_closed:
                     since[feed] = record.ts_event + step(feed.kind, feed.granularity)

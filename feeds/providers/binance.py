@@ -132,7 +132,9 @@ class Binance:
             return poll(self, feeds)
         polled = [feed for feed in feeds if stream_of(feed) is None]
         pushed = self._listen(streams)
-        return merged(pushed, poll(self, polled)) if polled else pushed
+        if not polled:
+            return pushed
+        return merged(pushed, poll(self, polled, gives_up=False))
 
     async def _listen(self, streams: dict[str, FeedKey]) -> AsyncGenerator[FeedRecord]:
         messages = binance_streams.messages(self._stream_url, list(streams))

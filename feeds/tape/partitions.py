@@ -21,7 +21,7 @@ _COUNT_OFF = f"""
     UPDATE {SCHEMA}.feed_ingestion_state AS state
     SET record_count = record_count - lost.records FROM (
         SELECT source, subject, kind, granularity, count(*) AS records
-        FROM {SCHEMA}.{{name}} WHERE NOT ({_KEPT})
+        FROM {{name}} WHERE NOT ({_KEPT})
         GROUP BY source, subject, kind, granularity
     ) AS lost
     WHERE (state.source, state.subject, state.kind, state.granularity)
@@ -121,28 +121,31 @@ def rows_in_default() -> int:
 def drop(month: date, *, keep: Sequence[str] = ()) -> bool:
     """Drop a month but for its candles of the granularities in `keep`.
 
-    What goes is taken off its feeds' counts. Returns whether anything did.
+    What goes is taken off its feeds' counts. Returns whether anything did. Nobody
+    writes to the month meanwhile; the others' reads and writes wait for the short end
+    alone.
     """
-    name = name_of(month)
-    old = f"{SCHEMA}.{name}_gone"
-
+    name = f"{SCHEMA}.{name_of(month)}"
     with transaction() as connection:
 
         def run(statement: str) -> Any:
             return connection.execute(sa.text(statement), {"keep": list(keep)})
 
+        run("SET LOCAL lock_timeout = '5s'")
+        run(f"LOCK TABLE {name} IN SHARE ROW EXCLUSIVE MODE")
         is_going, is_staying = run(
-            f"SELECT bool_or(NOT ({_KEPT})), bool_or({_KEPT}) FROM {SCHEMA}.{name}"
+            f"SELECT bool_or(NOT ({_KEPT})), bool_or({_KEPT}) FROM {name}"
         ).one()
         if is_staying and not is_going:
             return False
-        run("SET LOCAL lock_timeout = '5s'")
-        run(f"LOCK TABLE {SCHEMA}.{name} IN ACCESS EXCLUSIVE MODE")
         run(_COUNT_OFF.format(name=name))
-        run(f"ALTER TABLE {SCHEMA}.{PARENT} DETACH PARTITION {SCHEMA}.{name}")
-        run(f"ALTER TABLE {SCHEMA}.{name} RENAME TO {name}_gone")
+        run(
+            "CREATE TEMP TABLE staying ON COMMIT DROP AS "
+            f"SELECT * FROM {name} WHERE {_KEPT}"
+        )
+        run(f"ALTER TABLE {SCHEMA}.{PARENT} DETACH PARTITION {name}")
+        run(f"DROP TABLE {name}")
         if is_staying:
             ensure(connection, [month])
-            run(f"INSERT INTO {SCHEMA}.{name} SELECT * FROM {old} WHERE {_KEPT}")
-        run(f"DROP TABLE {old}")
+            run(f"INSERT INTO {name} SELECT * FROM staying")
     return True

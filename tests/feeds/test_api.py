@@ -153,12 +153,16 @@ def test_the_same_request_takes_up_what_failed(operator, monkeypatch):
     )
     job = post(operator).json()["id"]
     cursor = NOW - timedelta(minutes=90)
-    BackfillJob.objects.update(status="failed", error="no disk", cursor_at=cursor)
+    BackfillJob.objects.update(
+        status="failed", error="no disk", cursor_at=cursor, created_at=cursor
+    )
     again = post(operator)
     assert again.status_code == 201
     assert (again.json()["id"], again.json()["status"]) == (job, "pending")
-    assert again.json()["progress_pct"] == 50.0
+    assert (again.json()["progress_pct"], again.json()["error"]) == (50.0, None)
     assert BackfillJob.objects.count() == 1
+    trail = LogEntry.objects.order_by("pk").values_list("change_message", flat=True)
+    assert list(trail) == ["started", "taken up again"]
 
 
 def test_a_tape_that_is_away_is_said_in_one_line(client, monkeypatch):

@@ -184,6 +184,28 @@ def test_a_feed_that_cannot_be_filled_stops_no_other(exchange, monkeypatch):
     assert len(exchange.streams) == 1
 
 
+def test_what_is_pushed_leaves_no_hole_while_the_past_cannot_be_had(
+    exchange, monkeypatch
+):
+    monkeypatch.setattr(listen, "FIRST_RECORD_S", 0.2)
+    subscribe(**FEED)
+    exchange.refuse(503)
+    with Listener():
+        exchange.wait_for_listener()
+        wait_for(lambda: "503" in FeedSubscription.objects.get().last_error)
+        opened = int(time.time()) - 1
+        exchange.push_candle("BTCUSDT", opened)
+        wait_for(lambda: opened in opened_at())
+        assert reads.watermark(**FEED) is None
+        wait_for(lambda: len(opened_at()) >= 25)  # asked again after the wait
+        newest = int(time.time()) - 1
+        exchange.push_candle("BTCUSDT", newest)
+        mark = datetime.fromtimestamp(newest, UTC)
+        wait_for(lambda: reads.watermark(**FEED) == mark)
+    seconds = [at for at in opened_at() if at <= opened]
+    assert seconds == list(range(seconds[0], opened + 1))
+
+
 def test_while_the_stream_is_away_a_fallback_is_pulled(exchange, monkeypatch):
     monkeypatch.setattr(listen, "FIRST_BACKOFF_S", 30.0)
     subscription = subscribe(**FEED)

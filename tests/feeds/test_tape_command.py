@@ -1,5 +1,7 @@
 import io
+import time
 from datetime import UTC, datetime, timedelta
+from threading import Thread
 
 import pyarrow.parquet as pq
 import pytest
@@ -106,3 +108,40 @@ def test_the_month_that_retention_lies_in_loses_its_older_records_alone():
     day, minute = health.summaries()
     assert (day.record_count, minute.record_count) == (1, 2)
     assert minute.oldest_ts == limit
+
+
+def test_daily_candles_that_come_while_their_month_is_dropped_are_kept():
+    day = datetime(2025, 9, 1, tzinfo=UTC)
+    append([candle(at=day)])
+    dropped = []
+    pruning = Thread(
+        target=lambda: dropped.append(
+            partitions.drop(partitions.month_of(day), keep=["1d"])
+        )
+    )
+    with transaction() as connection:  # a backfill under way, not committed yet
+        connection.execute(
+            sa.text(
+                "INSERT INTO tape.feed_records SELECT source, subject, kind, '1d', "
+                "ts_event, ts_ingested, true, values_jsonb, '{}' FROM tape.feed_records"
+            )
+        )
+        pruning.start()
+        wait_for_lock()
+    pruning.join(10)
+    assert dropped == [True]
+    with transaction() as connection:
+        left = connection.scalars(sa.text("SELECT granularity FROM tape.feed_records"))
+        assert left.all() == ["1d"]
+
+
+def wait_for_lock():
+    """Until some session waits for a lock."""
+    until = time.monotonic() + 10
+    waiting = sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    while True:
+        with transaction() as connection:
+            if connection.scalar(waiting):
+                return
+        assert time.monotonic() < until
+        time.sleep(0.01)

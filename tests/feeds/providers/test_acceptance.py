@@ -159,6 +159,20 @@ def test_a9_listening_yields_what_fetching_does_and_ends(site):
     assert record in site.ask()
 
 
+@pytest.mark.parametrize("site", ["replay", "binance-http", "pyth"], indirect=True)
+def test_a14_of_feeds_that_are_polled_one_that_fails_stops_no_other(site):
+    names = ("NOSUCH", site.subject)
+    feeds = [FeedKey(site.provider.name, name, "candle", "1m") for name in names]
+
+    async def first(feeds):
+        async with aclosing(site.provider.listen(feeds)) as records:
+            return await asyncio.wait_for(anext(records), 5)
+
+    assert asyncio.run(first(feeds)).subject == site.subject
+    with pytest.raises(UnknownSubjectError, match="'NOSUCH'"):
+        asyncio.run(first(feeds[:1]))
+
+
 @pytest.mark.parametrize("site", WITH_SERVER, indirect=True)
 def test_a10_a_server_that_is_away_is_a_provider_error(site):
     site.server.__exit__(None, None, None)
@@ -456,22 +470,32 @@ def test_b17_a_stream_that_is_refused_says_whether_to_ask_again(stream, status, 
 
 def test_b18_a_reader_that_falls_too_far_behind_is_told(stream, monkeypatch):
     server, provider = stream
-    monkeypatch.setattr(binance_streams, "QUEUE", 3)
+    monkeypatch.setattr(binance_streams, "QUEUE", 0)
 
-    async def run():
-        feed = FeedKey("binance", "BTCUSDT", "candle", "1s")
-        async with aclosing(provider.listen([feed])) as records:
-            first = asyncio.ensure_future(anext(records))
-            await asyncio.to_thread(server.wait_for_listener)
-            for opened in range(1_700_000_000, 1_700_000_009):
-                await asyncio.to_thread(server.push_candle, "BTCUSDT", opened)
-            await first
-            await asyncio.sleep(0.2)
-            async for _ in records:
-                pass
+    def act():
+        server.wait_for_listener()
+        server.push_candle("BTCUSDT", 1_700_000_000)
 
+    feed = FeedKey("binance", "BTCUSDT", "candle", "1s")
     with pytest.raises(ProviderError, match="broke"):
-        asyncio.run(asyncio.wait_for(run(), 20))
+        listened(server, provider, [feed], act, count=1)
+
+
+def test_b19_a_polled_feed_that_fails_ends_no_stream(stream):
+    server, provider = stream
+
+    def act():
+        server.wait_for_listener()
+        while not any("premiumIndex" in path for path, _ in server.requests):
+            time.sleep(0.01)
+        server.push_candle("BTCUSDT", 1_700_000_000)
+
+    feeds = [
+        FeedKey("binance", "BTCUSDT", "candle", "1s"),
+        FeedKey("binance", "NOSUCH", "funding", "1s"),
+    ]
+    (candle,) = listened(server, provider, feeds, act, count=1)
+    assert candle.kind == "candle"
 
 
 # --- Pyth
