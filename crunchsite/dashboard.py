@@ -16,6 +16,7 @@ from crunchsite.admin import buttons_for
 from crunchsite.templatetags.figures import counted
 from emissions.models import Checkpoint
 from feeds import clock
+from feeds.errors import TapeError
 from feeds.health import health
 from livepool import schedule
 from scoring.models import Leaderboard
@@ -179,7 +180,14 @@ def _failing_models(lines: dict[int, Line], now: datetime) -> Iterator[Trouble]:
 
 def _stale_feeds(now: datetime) -> Iterator[Trouble]:
     """Feeds that fail or whose newest record is older than it should be."""
-    for row in health(now=now):
+    try:
+        rows = health(now=now)
+    except TapeError as error:
+        yield Trouble(
+            what=str(error), where="The tape", since=None, url=reverse("readyz")
+        )
+        return
+    for row in rows:
         feed = row.subscription
         if not (row.is_stale or feed.consecutive_errors):
             continue

@@ -16,6 +16,7 @@ from competitions.models import Competition, Input, Prediction
 from competitions.slots import wire
 from feeds import clock
 from feeds.models import FeedSubscription
+from feeds.tape import engine
 from scoring.models import Score
 from tests import factories
 
@@ -257,6 +258,16 @@ def test_the_dashboard_says_what_is_stuck_and_since_when(
         reverse("admin:competition-act", args=[world.competition.pk, "score-now"])
         in page
     )
+
+
+def test_the_dashboard_opens_and_says_so_when_the_tape_is_away(
+    client, tape, frozen_clock, monkeypatch
+):
+    elsewhere = {**engine.database(), "HOST": "127.0.0.1", "PORT": "1"}
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "database", lambda: elsewhere)
+        page = dashboard(client)
+    assert "the tape&#x27;s database failed: connection to server" in page
 
 
 def test_the_dashboard_costs_the_same_for_more_competitions(client, tape, frozen_clock):
