@@ -59,9 +59,14 @@ UNFOLD = {
             ),
             _models(
                 "Who answers, and how?",
-                _page(
-                    "Models", "smart_toy", "competitions_participantmodel_changelist"
-                ),
+                # The pages of local models lie below those of all models.
+                _page("Models", "smart_toy", "competitions_participantmodel_changelist")
+                | {
+                    "active": lambda request: (
+                        "/participantmodel/" in request.path
+                        and "/local/" not in request.path
+                    )
+                },
                 _page("Local models", "memory", "local-models"),
                 _page("Crunchers", "group", "competitions_cruncher_changelist"),
                 _page(
