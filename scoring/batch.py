@@ -50,6 +50,8 @@ def score_columns(
 ) -> list[Scored]:
     """Score all predictions in one call; one that cannot be scored fails alone."""
     size = len(next(iter(predictions.values())))
+    if not size:
+        return []  # nobody answered; max() of nothing raises, and has no halves
     answers, reasons = _call(scorer, predictions, truths, size, value_field)
     success = np.abs(answers[value_field]) <= LARGEST  # NaN is not
     if "success" in answers:
