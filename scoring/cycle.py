@@ -89,9 +89,10 @@ def run_cycle(*, competition_id: int) -> CycleReport:
     report = CycleReport()
     holes: list[Hole] = []
     _score_due(competition, wiring, report, holes)
-    if holes and recovery.fill(holes):
+    if holes:
+        is_filled = recovery.fill(holes)
         report.waiting = 0  # they are looked at again
-        _score_due(competition, wiring, report, None)
+        _score_due(competition, wiring, report, None, is_filled=is_filled)
     if report.resolved or leaderboard.is_behind(competition, clock.now()):
         _sum_up(competition, wiring)
         report.rebuilt = True
@@ -105,13 +106,15 @@ def _score_due(
     wiring: Wiring,
     report: CycleReport,
     holes: list[Hole] | None,
+    *,
+    is_filled: bool = True,
 ) -> None:
     """Score all due rounds, batch by batch; with a list, note the tape's holes."""
     models = ParticipantModel.objects.filter(competition=competition).count()
     limit = 1 + PREDICTIONS_A_BATCH // max(models, 1)
     last: tuple[datetime, int] | None = None
     while True:
-        wanted = _Batch(competition, wiring, limit, last, holes)
+        wanted = _Batch(competition, wiring, limit, last, holes, is_filled)
         rounds = _score_batch(wanted, report)
         if len(rounds) < limit:
             break
@@ -128,6 +131,7 @@ class _Batch:
     limit: int
     after: tuple[datetime, int] | None
     holes: list[Hole] | None
+    is_filled: bool
 
 
 @transaction.atomic
@@ -158,6 +162,7 @@ def _score_batch(wanted: _Batch, report: CycleReport) -> list[Input]:
             rounds=rounds,
             now=now,
             holes=wanted.holes,
+            is_filled=wanted.is_filled,
         ),
     )
     typed = [_typed(found, wiring) for found in truths]
