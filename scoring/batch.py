@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from competitions.contract import numeric_fields
 from scoring.columns import LARGEST
-from scoring.scoring import Failure, Scored, reason_of
+from scoring.scoring import Failure, Scored, reason_of, storable
 from scoring.threads import Late, in_time
 
 Columns = dict[str, np.ndarray]
@@ -110,6 +110,9 @@ def _unknown(
 
 def _columns(answer: Any, value_field: str, size: int) -> Columns:
     columns = answer if isinstance(answer, Mapping) else {value_field: answer}
+    for name in columns:
+        if not isinstance(name, str) or name != storable(name):
+            raise ValueError(f"a key was {name!r}; keys are text without NUL")
     if value_field not in columns:
         raise ValueError(f"keys were {sorted(columns)}; {value_field} is needed")
     result = {n: np.asarray(c, dtype=np.float64) for n, c in columns.items()}

@@ -1,8 +1,10 @@
 from datetime import timedelta
 
 import numpy as np
+import pytest
 
 from scoring.cycle import run_cycle
+from scoring.models import Score
 from tests.conftest import NOW
 from tests.scoring.factories import make_models, make_round, put_candles
 
@@ -29,3 +31,20 @@ def test_a_round_that_nobody_answered_is_not_put_to_the_scorer(competition, rewi
     assert (report.resolved, report.scored, report.failed) == (1, 0, 0)
     round_.refresh_from_db()
     assert round_.status == "RESOLVED"
+
+
+@pytest.mark.parametrize("name", [1, None, "a\x00b", "\ud800"])
+def test_a_key_that_json_cannot_hold_fails_the_batch_with_a_reason(
+    competition, rewire, name
+):
+    rewire(
+        batch_scoring_function=lambda predictions, ground_truth: {
+            "value": predictions["value"],
+            name: predictions["value"],
+        }
+    )
+    ask(competition, {"a": 1.0, "b": 2.0})
+    report = run_cycle(competition_id=competition.pk)
+    assert (report.resolved, report.failed) == (1, 2)
+    reasons = set(Score.objects.values_list("failed_reason", flat=True))
+    assert reasons == {f"ValueError: a key was {name!r}; keys are text without NUL"}
