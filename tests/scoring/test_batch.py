@@ -1,8 +1,10 @@
+import threading
 from datetime import timedelta
 
 import numpy as np
 import pytest
 
+from scoring import batch, threads
 from scoring.cycle import run_cycle
 from scoring.models import Score
 from tests.conftest import NOW
@@ -48,3 +50,46 @@ def test_a_key_that_json_cannot_hold_fails_the_batch_with_a_reason(
     assert (report.resolved, report.failed) == (1, 2)
     reasons = set(Score.objects.values_list("failed_reason", flat=True))
     assert reasons == {f"ValueError: a key was {name!r}; keys are text without NUL"}
+
+
+def scored(scorer, size):
+    """What a batch scorer makes of the signals 0, 1, 2, ..."""
+    return batch.score_columns(
+        scorer=scorer,
+        predictions={"value": np.arange(size, dtype=np.float64)},
+        truths={},
+        value_field="value",
+    )
+
+
+def test_a_batch_scorer_that_always_raises_is_not_called_for_ever(monkeypatch):
+    monkeypatch.setattr(batch, "MOST_CALLS", 20)
+    called = []
+
+    def scorer(predictions, ground_truth):
+        called.append(len(predictions["value"]))
+        raise ArithmeticError("no")
+
+    reasons = [score.failed_reason for score in scored(scorer, 1000)]
+    assert len(called) == 20
+    assert reasons[0] == "ArithmeticError: no"
+    assert reasons[-1] == "not scored: the batch scorer kept raising in 20 calls"
+
+
+def test_a_batch_scorer_has_one_time_for_all_its_calls(monkeypatch):
+    monkeypatch.setattr(threads, "BUDGET_S", 0.5)
+    woken = threading.Event()
+
+    def scorer(predictions, ground_truth):
+        value = predictions["value"]
+        if len(value) > 2:
+            raise ArithmeticError("too many")
+        if 0 not in value:
+            woken.wait(20)
+        return value
+
+    reasons = [score.failed_reason for score in scored(scorer, 8)]
+    woken.set()
+    assert reasons[:2] == ["", ""]
+    assert reasons[2].startswith("the batch scorer took longer than 0.")
+    assert reasons[4:] == ["not scored: the scorer was at work for 0.5 s"] * 4

@@ -9,7 +9,7 @@ from pydantic import field_validator
 
 from competitions.contract import GroundTruth, ScoreResult
 from competitions.models import Competition, Input, Prediction
-from scoring import batch, cycle, leaderboard, scoring, snapshots
+from scoring import batch, cycle, leaderboard, scoring, snapshots, threads
 from scoring.cycle import claim_due, run_cycle
 from scoring.models import Leaderboard, Score, Snapshot
 from scoring.statuses import with_status
@@ -385,6 +385,25 @@ def test_a_scorer_that_keeps_hanging_fails_the_rest(competition, rewire, monkeyp
     assert report.failed == 6
     reasons = Score.objects.order_by("pk").values_list("failed_reason", flat=True)
     assert reasons[5] == "not scored: the scorer kept hanging"
+
+
+def test_a_slow_scorer_fails_what_it_had_no_time_for(competition, rewire, monkeypatch):
+    monkeypatch.setattr(threads, "BUDGET_S", 0.5)
+    woken = threading.Event()
+
+    def slow(prediction, ground_truth):
+        if prediction.value == 2.0:
+            woken.wait(20)
+        return {"value": prediction.value}
+
+    rewire(scoring_function=slow)
+    models = make_models(competition, *"0123")
+    ask(competition, models, rounds=1, signal=lambda m, i: float(m.model_id))
+    run_cycle(competition_id=competition.pk)
+    woken.set()
+    assert [values_of(model) for model in models] == [[0.0], [1.0], [None], [None]]
+    reasons = Score.objects.filter(success=False).values_list("failed_reason")
+    assert set(reasons) == {("not scored: the scorer was at work for 0.5 s",)}
 
 
 def test_a_batch_scorer_gives_the_scores_of_the_plain_one(competition, rewire):
