@@ -153,19 +153,18 @@ def _score_batch(wanted: _Batch, report: CycleReport) -> list[Input]:
     )
     if not rounds:
         return rounds
-    truths = _without_void(
-        competition,
-        rounds,
-        truth.resolve(
-            competition=competition,
-            wiring=wiring,
-            rounds=rounds,
-            now=now,
-            holes=wanted.holes,
-            is_filled=wanted.is_filled,
-        ),
+    truths = _void_among(competition, rounds)
+    others = [round_ for round_ in rounds if round_.pk not in truths]
+    found = truth.resolve(
+        competition=competition,
+        wiring=wiring,
+        rounds=others,
+        now=now,
+        holes=wanted.holes,
+        is_filled=wanted.is_filled,
     )
-    typed = [_typed(found, wiring) for found in truths]
+    truths |= {round_.pk: each for round_, each in zip(others, found, strict=True)}
+    typed = [_typed(truths[round_.pk], wiring) for round_ in rounds]
     ended = [found for found, _ in typed]
     known = {
         round_.pk: true
@@ -178,16 +177,18 @@ def _score_batch(wanted: _Batch, report: CycleReport) -> list[Input]:
     return rounds
 
 
-def _without_void(
-    competition: Competition, rounds: Sequence[Input], truths: Sequence[Truth]
-) -> list[Truth]:
-    """The same truths, but none for rounds that an operator has declared void."""
-    result = list(truths)
-    for window in VoidWindow.objects.filter(competition=competition):
-        for i, round_ in enumerate(rounds):
-            if window.holds(round_):
-                result[i] = Truth(reason=window.round_reason, is_void=True)
-    return result
+def _void_among(competition: Competition, rounds: Sequence[Input]) -> dict[int, Truth]:
+    """How rounds end that an operator has declared void, by their key."""
+    slots = [round_.slot_at for round_ in rounds]
+    windows = VoidWindow.objects.filter(
+        competition=competition, start_at__lte=max(slots), end_at__gt=min(slots)
+    )
+    return {
+        round_.pk: Truth(reason=window.round_reason, is_void=True)
+        for window in windows
+        for round_ in rounds
+        if window.holds(round_)
+    }
 
 
 def _not_closed(competition: Competition, now: datetime) -> datetime:

@@ -5,6 +5,7 @@ import pytest
 from feeds.errors import ProviderError
 from scoring import truth
 from scoring.cycle import run_cycle
+from scoring.models import VoidWindow
 from tests.conftest import NOW
 from tests.scoring.factories import candles, make_models, make_round, put_candles
 
@@ -124,3 +125,18 @@ def test_after_an_outage_rounds_that_nobody_knows_of_end(competition, exchange, 
     assert (report.unresolvable, report.waiting) == (1, 0)
     reason = competition.rounds.get().reason
     assert reason == "no truth came within 1:00:00 after the end of the round"
+
+
+def test_nobody_is_asked_about_a_void_round(holed, exchange):
+    first, second = holed.rounds.order_by("slot_at")
+    VoidWindow.objects.create(
+        competition=holed,
+        start_at=first.slot_at,
+        end_at=second.slot_at,
+        reason="the exchange was down",
+        author="op",
+        created_at=NOW,
+    )
+    run_cycle(competition_id=holed.pk)
+    assert ends(holed) == ["VOID", "RESOLVED"]
+    assert exchange.asked == []
