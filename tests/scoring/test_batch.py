@@ -1,5 +1,5 @@
+import math
 import threading
-from datetime import timedelta
 
 import numpy as np
 import pytest
@@ -7,19 +7,88 @@ import pytest
 from scoring import batch, threads
 from scoring.cycle import run_cycle
 from scoring.models import Score
-from tests.conftest import NOW
-from tests.scoring.factories import make_models, make_round, put_candles
-
-MINUTE = timedelta(minutes=1)
-START = NOW - 30 * MINUTE
+from tests.scoring.factories import make_models
+from tests.scoring.test_cycle import ask, values_of
 
 
-def ask(competition, answers):
-    """One round: model name -> what it said."""
-    put_candles(START - MINUTE, [100.0, 101.0, 102.0])
-    models = make_models(competition, *answers)
-    said = dict(zip(models, answers.values(), strict=True))
-    return make_round(competition, START, said)
+def test_a_batch_scorer_gives_the_scores_of_the_plain_one(competition, rewire):
+    rewire(
+        batch_scoring_function=lambda predictions, ground_truth: (
+            predictions["value"] * ground_truth["actual_return"] * 10_000
+        )
+    )
+    [model] = make_models(competition, "a")
+    ask(competition, [model])
+    run_cycle(competition_id=competition.pk)
+    assert values_of(model) == pytest.approx([10_000 / (100 + i) for i in range(5)])
+    assert Score.objects.first().result == {"value": Score.objects.first().value}
+
+
+def test_a_batch_scorer_that_raises_fails_only_what_it_cannot_score(
+    competition, rewire
+):
+    def scorer(predictions, ground_truth):
+        if (predictions["value"] == 3).any():
+            raise ArithmeticError("three")
+        value = predictions["value"].copy()
+        value[value == 5] = math.nan
+        return {"value": value, "twice": 2 * value}
+
+    rewire(batch_scoring_function=scorer)
+    models = make_models(competition, *"0123456")
+    ask(competition, models, rounds=1, signal=lambda m, i: float(m.model_id))
+    report = run_cycle(competition_id=competition.pk)
+    assert (report.scored, report.failed) == (5, 2)
+    reasons = list(
+        Score.objects.filter(success=False)
+        .order_by("prediction__model_id")
+        .values_list("failed_reason", flat=True)
+    )
+    assert reasons == [
+        "ArithmeticError: three",
+        "the batch scorer gave no number within 1e+100",
+    ]
+    assert Score.objects.get(prediction__model=models[6]).result == {
+        "value": 6.0,
+        "twice": 12.0,
+    }
+
+
+def test_a_hanging_batch_scorer_fails_its_batch_with_the_reason(
+    competition, rewire, monkeypatch
+):
+    monkeypatch.setattr(batch, "PATIENCE_S", 0.05)
+    woken = threading.Event()
+    rewire(batch_scoring_function=lambda predictions, ground_truth: woken.wait(20))
+    ask(competition, make_models(competition, *"ab"), rounds=2)
+    report = run_cycle(competition_id=competition.pk)
+    woken.set()
+    assert (report.resolved, report.failed) == (2, 4)
+    reasons = set(Score.objects.values_list("failed_reason", flat=True))
+    assert reasons == {"the batch scorer took longer than 0.05 s"}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        "seven",
+        [],
+        {},
+        {"other": [1.0]},
+        [1.0],
+        [[1.0, 2.0]],
+        {"value": ["a", "b"]},
+    ],
+)
+def test_a_batch_scorers_answer_of_the_wrong_kind_fails_its_batch(
+    competition, rewire, answer
+):
+    rewire(batch_scoring_function=lambda predictions, ground_truth: answer)
+    ask(competition, make_models(competition, *"ab"), rounds=1)
+    report = run_cycle(competition_id=competition.pk)
+    assert (report.resolved, report.failed) == (1, 2)
+    assert Score.objects.first().failed_reason
 
 
 def relative(predictions, ground_truth):
@@ -28,7 +97,9 @@ def relative(predictions, ground_truth):
 
 def test_a_round_that_nobody_answered_is_not_put_to_the_scorer(competition, rewire):
     rewire(batch_scoring_function=relative)
-    round_ = ask(competition, {"a": None, "b": "it crashed"})
+    a, b = make_models(competition, "a", "b")
+    said = {a: None, b: "it crashed"}
+    [round_] = ask(competition, [a, b], rounds=1, signal=lambda m, i: said[m])
     report = run_cycle(competition_id=competition.pk)
     assert (report.resolved, report.scored, report.failed) == (1, 0, 0)
     round_.refresh_from_db()
@@ -45,7 +116,7 @@ def test_a_key_that_json_cannot_hold_fails_the_batch_with_a_reason(
             name: predictions["value"],
         }
     )
-    ask(competition, {"a": 1.0, "b": 2.0})
+    ask(competition, make_models(competition, "a", "b"), rounds=1)
     report = run_cycle(competition_id=competition.pk)
     assert (report.resolved, report.failed) == (1, 2)
     reasons = set(Score.objects.values_list("failed_reason", flat=True))
