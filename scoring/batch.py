@@ -107,7 +107,7 @@ class _Calls:
             return _joined(parts, half, size)
         try:
             return _columns(answer, self._value_field, size), {}
-        except (TypeError, ValueError, OverflowError) as error:
+        except Exception as error:  # noqa: BLE001  arrays of any library may raise
             return self._unknown(size, reason_of(error))
 
     def _unknown(self, size: int, reason: str) -> tuple[Columns, dict[int, str]]:

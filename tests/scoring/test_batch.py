@@ -68,6 +68,13 @@ def test_a_hanging_batch_scorer_fails_its_batch_with_the_reason(
     assert reasons == {"the batch scorer took longer than 0.05 s"}
 
 
+class Tensor:
+    """As one that still tracks its gradient."""
+
+    def __array__(self, dtype=None, copy=None):
+        raise RuntimeError("detach it first")
+
+
 @pytest.mark.parametrize(
     "answer",
     [
@@ -79,6 +86,8 @@ def test_a_hanging_batch_scorer_fails_its_batch_with_the_reason(
         [1.0],
         [[1.0, 2.0]],
         {"value": ["a", "b"]},
+        Tensor(),
+        {"value": Tensor()},
     ],
 )
 def test_a_batch_scorers_answer_of_the_wrong_kind_fails_its_batch(
