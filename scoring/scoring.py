@@ -121,12 +121,14 @@ class _Run:
         self._thread = threading.Thread(target=self._work, daemon=True)
 
     def answers_in_time(self, budget: Budget) -> list[Any]:
-        """Start, and wait as long as answers keep coming."""
+        """Start, and wait as long as answers keep coming, within the budget."""
         self._thread.start()
         seen = -1
         while self._thread.is_alive() and len(self._answers) > seen:
             seen = len(self._answers)
             self._thread.join(min(SCORER_PATIENCE_S, budget.left_s))
+            if not budget.left_s:
+                break
         self._is_left = True
         return list(self._answers)
 
