@@ -237,5 +237,14 @@ class CrunchConfig(BaseModel):
             )
         return self
 
+    @model_validator(mode="after")
+    def _batch_scorer_has_numbers(self) -> "CrunchConfig":
+        if self.batch_scoring_function and not numeric_fields(self.output_type):
+            raise ValueError(
+                f"{self.output_type.__name__} declares no number, which a "
+                "batch_scoring_function needs; declare one, or use scoring_function"
+            )
+        return self
+
 
 CrunchContract = CrunchConfig

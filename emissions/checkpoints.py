@@ -3,7 +3,8 @@
 Periods lie on the grid of multiples of `emission_interval_s` since the epoch. The
 first is the one in which the competition was activated, so it may have been partly
 idle. A period without a single snapshot gets no checkpoint; the next one with
-snapshots follows.
+snapshots follows. One in which nobody scored, such as a day that was declared void,
+gets one that pays the providers and no cruncher.
 """
 
 from collections.abc import Sequence
@@ -47,7 +48,7 @@ def close_due_of(*, competition: Competition, now: datetime) -> list[Checkpoint]
     made = []
     while (period := next_period(competition=competition)) and period[1] <= now:
         checkpoint = close(competition=competition, start=period[0], end=period[1])
-        if checkpoint is None:  # somebody else made it, or nobody scored
+        if checkpoint is None:  # somebody else made it
             break
         made.append(checkpoint)
     return made
@@ -73,7 +74,7 @@ def next_period(*, competition: Competition) -> tuple[datetime, datetime] | None
 def close(
     *, competition: Competition, start: datetime, end: datetime
 ) -> Checkpoint | None:
-    """Rank and pay one period; None if it was already, or nobody scored in it.
+    """Rank and pay one period; None if it was already.
 
     Snapshots up to now are closed first, under the lock that keeps scoring away, so the
     ranking rests on everything that was scored before `end`.
@@ -169,11 +170,13 @@ def build_emission(
 ) -> EmissionCheckpoint:
     """Rewards of a ranking by the contract's builder, else by tiers; checked.
 
+    An empty ranking pays no cruncher, whatever the builder would make of it.
     What the competition's row says about keys and providers wins over the contract.
     """
     config = wiring.config
+    builder = config.build_emission if ranking else None
     return checked(
-        (config.build_emission or tiers)(
+        (builder or tiers)(
             ranking,
             crunch_pubkey=competition.crunch_pubkey or config.crunch_pubkey,
             compute_provider=competition.compute_provider or config.compute_provider,

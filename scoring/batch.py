@@ -5,8 +5,8 @@ field name to float64 array, one number per prediction, NaN where a field is mis
 the numeric fields of the output type, and those of the ground truth type. It answers
 with an array of values, or a mapping of arrays that has the value field. A value that
 is not finite fails its prediction; when a call raises, it is repeated on halves until
-the predictions that it cannot score are alone. One that does not come back in time
-fails all that it was given.
+the predictions that it cannot score are alone, within a number of calls. One that does
+not come back in time fails all that it was given.
 """
 
 import json
@@ -18,15 +18,16 @@ from pydantic import BaseModel
 
 from competitions.contract import numeric_fields
 from scoring.columns import LARGEST
-from scoring.scoring import Failure, Scored, reason_of
-from scoring.threads import Late, in_time
+from scoring.scoring import Failure, Scored, reason_of, storable
+from scoring.threads import Budget, Late, in_time
 
 Columns = dict[str, np.ndarray]
 
 NO_NUMBER = f"the batch scorer gave no number within {LARGEST:g}"
 
-# How long, on the wall, one call may take.
+# How long, on the wall, one call may take, and how many there may be for one batch.
 PATIENCE_S = 60.0
+MOST_CALLS = 10_000
 
 
 def columns_of(kind: type[BaseModel], rows: Sequence[BaseModel]) -> Columns:
@@ -50,7 +51,10 @@ def score_columns(
 ) -> list[Scored]:
     """Score all predictions in one call; one that cannot be scored fails alone."""
     size = len(next(iter(predictions.values())))
-    answers, reasons = _call(scorer, predictions, truths, size, value_field)
+    if not size:
+        return []  # nobody answered; max() of nothing raises, and has no halves
+    calls = _Calls(scorer, value_field)
+    answers, reasons = calls.answers(predictions, truths, size)
     success = np.abs(answers[value_field]) <= LARGEST  # NaN is not
     if "success" in answers:
         success &= answers["success"].astype(bool)
@@ -71,43 +75,51 @@ def _json(value: float) -> str:
     return repr(value) if np.isfinite(value) else "null"
 
 
-def _call(
-    scorer: Callable[..., Any],
-    predictions: Columns,
-    truths: Columns,
-    size: int,
-    value_field: str,
-) -> tuple[Columns, dict[int, str]]:
-    """The answers as columns, and why a prediction has none, by its place."""
-    try:
-        answer = in_time(lambda: scorer(predictions, truths), PATIENCE_S)
-    except Late:
-        late = f"the batch scorer took longer than {PATIENCE_S:g} s"
-        return _unknown(value_field, size, late)
-    except Exception as error:  # noqa: BLE001  a scorer may raise anything
-        if size == 1:
-            return _unknown(value_field, size, reason_of(error))
-        half = size // 2
-        parts = [
-            _call(scorer, _part(predictions, part), _part(truths, part), n, value_field)
-            for part, n in ((slice(half), half), (slice(half, size), size - half))
-        ]
-        return _joined(parts, half, size)
-    try:
-        return _columns(answer, value_field, size), {}
-    except (TypeError, ValueError, OverflowError) as error:
-        return _unknown(value_field, size, reason_of(error))
+class _Calls:
+    """All calls for one batch; they share its budget."""
 
+    def __init__(self, scorer: Callable[..., Any], value_field: str) -> None:
+        self._scorer, self._value_field = scorer, value_field
+        self._budget, self._count = Budget(), 0
 
-def _unknown(
-    value_field: str, size: int, reason: str
-) -> tuple[Columns, dict[int, str]]:
-    column = np.full(size, np.nan)
-    return {value_field: column}, dict.fromkeys(range(size), reason)
+    def answers(
+        self, predictions: Columns, truths: Columns, size: int
+    ) -> tuple[Columns, dict[int, str]]:
+        """The answers as columns, and why a prediction has none, by its place."""
+        patience_s = min(PATIENCE_S, self._budget.left_s)
+        if not patience_s or self._count >= MOST_CALLS:
+            often = f"not scored: the batch scorer kept raising in {MOST_CALLS} calls"
+            return self._unknown(size, often if patience_s else self._budget.reason)
+        self._count += 1
+        try:
+            answer = in_time(lambda: self._scorer(predictions, truths), patience_s)
+        except Late:
+            late = f"the batch scorer took longer than {patience_s:.3g} s"
+            return self._unknown(size, late)
+        except Exception as error:  # noqa: BLE001  a scorer may raise anything
+            if size == 1:
+                return self._unknown(size, reason_of(error))
+            half = size // 2
+            parts = [
+                self.answers(_part(predictions, part), _part(truths, part), n)
+                for part, n in ((slice(half), half), (slice(half, size), size - half))
+            ]
+            return _joined(parts, half, size)
+        try:
+            return _columns(answer, self._value_field, size), {}
+        except Exception as error:  # noqa: BLE001  arrays of any library may raise
+            return self._unknown(size, reason_of(error))
+
+    def _unknown(self, size: int, reason: str) -> tuple[Columns, dict[int, str]]:
+        column = np.full(size, np.nan)
+        return {self._value_field: column}, dict.fromkeys(range(size), reason)
 
 
 def _columns(answer: Any, value_field: str, size: int) -> Columns:
     columns = answer if isinstance(answer, Mapping) else {value_field: answer}
+    for name in columns:
+        if not isinstance(name, str) or name != storable(name):
+            raise ValueError(f"a key was {name!r}; keys are text without NUL")
     if value_field not in columns:
         raise ValueError(f"keys were {sorted(columns)}; {value_field} is needed")
     result = {n: np.asarray(c, dtype=np.float64) for n, c in columns.items()}

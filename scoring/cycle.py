@@ -89,9 +89,10 @@ def run_cycle(*, competition_id: int) -> CycleReport:
     report = CycleReport()
     holes: list[Hole] = []
     _score_due(competition, wiring, report, holes)
-    if holes and recovery.fill(holes):
+    if holes:
+        is_filled = recovery.fill(holes)
         report.waiting = 0  # they are looked at again
-        _score_due(competition, wiring, report, None)
+        _score_due(competition, wiring, report, None, is_filled=is_filled)
     if report.resolved or leaderboard.is_behind(competition, clock.now()):
         _sum_up(competition, wiring)
         report.rebuilt = True
@@ -105,13 +106,15 @@ def _score_due(
     wiring: Wiring,
     report: CycleReport,
     holes: list[Hole] | None,
+    *,
+    is_filled: bool = True,
 ) -> None:
     """Score all due rounds, batch by batch; with a list, note the tape's holes."""
     models = ParticipantModel.objects.filter(competition=competition).count()
     limit = 1 + PREDICTIONS_A_BATCH // max(models, 1)
     last: tuple[datetime, int] | None = None
     while True:
-        wanted = _Batch(competition, wiring, limit, last, holes)
+        wanted = _Batch(competition, wiring, limit, last, holes, is_filled)
         rounds = _score_batch(wanted, report)
         if len(rounds) < limit:
             break
@@ -128,6 +131,7 @@ class _Batch:
     limit: int
     after: tuple[datetime, int] | None
     holes: list[Hole] | None
+    is_filled: bool
 
 
 @transaction.atomic
@@ -149,18 +153,18 @@ def _score_batch(wanted: _Batch, report: CycleReport) -> list[Input]:
     )
     if not rounds:
         return rounds
-    truths = _without_void(
-        competition,
-        rounds,
-        truth.resolve(
-            competition=competition,
-            wiring=wiring,
-            rounds=rounds,
-            now=now,
-            holes=wanted.holes,
-        ),
+    truths = _void_among(competition, rounds)
+    others = [round_ for round_ in rounds if round_.pk not in truths]
+    found = truth.resolve(
+        competition=competition,
+        wiring=wiring,
+        rounds=others,
+        now=now,
+        holes=wanted.holes,
+        is_filled=wanted.is_filled,
     )
-    typed = [_typed(found, wiring) for found in truths]
+    truths |= {round_.pk: each for round_, each in zip(others, found, strict=True)}
+    typed = [_typed(truths[round_.pk], wiring) for round_ in rounds]
     ended = [found for found, _ in typed]
     known = {
         round_.pk: true
@@ -173,16 +177,18 @@ def _score_batch(wanted: _Batch, report: CycleReport) -> list[Input]:
     return rounds
 
 
-def _without_void(
-    competition: Competition, rounds: Sequence[Input], truths: Sequence[Truth]
-) -> list[Truth]:
-    """The same truths, but none for rounds that an operator has declared void."""
-    result = list(truths)
-    for window in VoidWindow.objects.filter(competition=competition):
-        for i, round_ in enumerate(rounds):
-            if window.holds(round_):
-                result[i] = Truth(reason=window.round_reason, is_void=True)
-    return result
+def _void_among(competition: Competition, rounds: Sequence[Input]) -> dict[int, Truth]:
+    """How rounds end that an operator has declared void, by their key."""
+    slots = [round_.slot_at for round_ in rounds]
+    windows = VoidWindow.objects.filter(
+        competition=competition, start_at__lte=max(slots), end_at__gt=min(slots)
+    )
+    return {
+        round_.pk: Truth(reason=window.round_reason, is_void=True)
+        for window in windows
+        for round_ in rounds
+        if window.holds(round_)
+    }
 
 
 def _not_closed(competition: Competition, now: datetime) -> datetime:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db.models import OuterRef, Subquery
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import api_view
@@ -9,8 +10,8 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from competitions.models import Competition
-from competitions.reporting import REFUSALS, CompetitionQuery, PageQuery, list_report
+from competitions.models import Competition, ParticipantModel
+from competitions.reporting import REFUSALS, CompetitionQuery, list_report
 from competitions.wiring import wiring_of
 from feeds.paging import read_query
 from scoring import diversity
@@ -26,6 +27,12 @@ class DiversityRow(serializers.Serializer[Any]):
     metrics = serializers.DictField(child=serializers.FloatField(allow_null=True))
     guidance = serializers.ListField(child=serializers.CharField())
     snapshot_period_end = serializers.DateTimeField()
+
+
+class OverviewQuery(CompetitionQuery):
+    limit = serializers.IntegerField(
+        min_value=1, max_value=1000, default=100, help_text="The first so many models."
+    )
 
 
 class CorrelationQuery(CompetitionQuery):
@@ -69,20 +76,24 @@ def model_diversity(request: Request, model_id: str) -> Response:
     )
 
 
-@list_report(PageQuery, dict)
+@list_report(OverviewQuery, dict)
 def diversity_overview(
     request: Request,  # noqa: ARG001  a report
     query: dict[str, Any],
     competition: Competition,
 ) -> Response:
     """Diversity figures of all real models, the most diverse first."""
-    newest = (
+    # Each from the end of the unique index, so that history's length costs nothing.
+    newest_of_model = (
         Snapshot.objects.current()
-        .filter(model__competition=competition, model__is_virtual=False)
-        .order_by("model_id", "-period_end")
-        .distinct("model_id")
-        .select_related("model")
+        .filter(model=OuterRef("pk"))
+        .order_by("-period_start", "-period_end", "-revision")
+        .values("pk")[:1]
     )
+    models = ParticipantModel.objects.filter(competition=competition, is_virtual=False)
+    newest = Snapshot.objects.filter(
+        pk__in=models.values_list(Subquery(newest_of_model))
+    ).select_related("model")
     rows = [
         {
             "model_id": snapshot.model.model_id,

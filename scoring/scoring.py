@@ -10,6 +10,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from competitions.slots import Wiring
 from scoring.columns import LARGEST
+from scoring.threads import Budget
 
 LONGEST_REASON = 2_000
 # How long, on the wall, one call of a scorer may take, and how often it may not.
@@ -91,18 +92,23 @@ def call_scorer(
     """The scorer's answers in order; a Failure where it raised or had no prediction.
 
     One that does not come back in time fails that prediction; one that keeps hanging
-    fails the rest.
+    fails the rest, and so does one that is too slow for all of them.
     """
+    budget = Budget()
+    missing_reason = "not scored: the scorer kept hanging"
     pairs = list(zip(predictions, truths, strict=True))
     answers: list[Any] = []
     for _ in range(MOST_HANGS):
         run = _Run(scorer, pairs[len(answers) :])
-        answers += run.answers_in_time()
+        answers += run.answers_in_time(budget)
         if len(answers) == len(pairs):
             return answers
+        if not budget.left_s:
+            missing_reason = budget.reason
+            break
         answers.append(Failure(f"the scorer took longer than {SCORER_PATIENCE_S:g} s"))
     missing = len(pairs) - len(answers)
-    return answers + [Failure("not scored: the scorer kept hanging")] * missing
+    return answers + [Failure(missing_reason)] * missing
 
 
 class _Run:
@@ -114,13 +120,15 @@ class _Run:
         self._is_left = False
         self._thread = threading.Thread(target=self._work, daemon=True)
 
-    def answers_in_time(self) -> list[Any]:
-        """Start, and wait as long as answers keep coming."""
+    def answers_in_time(self, budget: Budget) -> list[Any]:
+        """Start, and wait as long as answers keep coming, within the budget."""
         self._thread.start()
         seen = -1
         while self._thread.is_alive() and len(self._answers) > seen:
             seen = len(self._answers)
-            self._thread.join(SCORER_PATIENCE_S)
+            self._thread.join(min(SCORER_PATIENCE_S, budget.left_s))
+            if not budget.left_s:
+                break
         self._is_left = True
         return list(self._answers)
 

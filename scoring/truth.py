@@ -4,7 +4,8 @@ The price at an instant is the close of the last record that was closed by then.
 grid of granularity g that record closes at floor(instant / g) * g. A round is settled
 once both are on the tape. If one is missing and something newer is there, the gap is
 real: the last record before serves if it is fresh enough, else the round can never be
-resolved. If nothing newer is there, the round waits, but not for ever.
+resolved. If nothing newer is there, the round waits, but not for ever. No round ends
+for want of a candle before its provider was asked.
 """
 
 import inspect
@@ -74,17 +75,20 @@ def resolve(
     rounds: Sequence[Input],
     now: datetime,
     holes: list[Hole] | None = None,
+    is_filled: bool = True,
 ) -> list[Truth]:
     """The truth of each due round; two statements per subject of the tape.
 
     With a list for `holes`, what the tape lacks is noted there and its rounds wait, so
-    that the caller can look for it; without, a gap is final. An operator's
-    GROUND_TRUTH_RESOLVER is called per round instead; one that raises leaves its round
-    waiting until the deadline.
+    that the caller can look for it; without, a gap is final: for all rounds if the
+    provider has answered (`is_filled`), else for those past their deadline. An
+    operator's GROUND_TRUTH_RESOLVER is called per round instead; one that raises leaves
+    its round waiting until the deadline.
     """
     truths: list[Truth] = [WAITING] * len(rounds)
     asked = _Patient()
     on_tape: dict[str, list[int]] = defaultdict(list)
+    sought: set[int] = set()
     immediate = _raw_data_of_immediate(rounds)
     for i, round_ in enumerate(rounds):
         if round_.pk in immediate:
@@ -110,12 +114,19 @@ def resolve(
             kind=competition.feed_kind,
             granularity=competition.feed_granularity,
         )
-        found = from_tape(feed, [rounds[i] for i in places], fraction, now, holes)
+        if not feed.step_s:
+            feed_holes = None  # nobody knows when a tick is due
+        elif (feed_holes := holes) is not None:
+            sought.update(places)
+        chosen = [rounds[i] for i in places]
+        found = from_tape(
+            feed, chosen, fraction, now, holes=feed_holes, is_filled=is_filled
+        )
         for i, truth in zip(places, found, strict=True):
             truths[i] = truth
     return [
-        _expired(round_, now) if truth.is_waiting else truth
-        for round_, truth in zip(rounds, truths, strict=True)
+        _expired(round_, now) if truth.is_waiting and i not in sought else truth
+        for i, (round_, truth) in enumerate(zip(rounds, truths, strict=True))
     ]
 
 
@@ -172,7 +183,9 @@ def from_tape(
     rounds: Sequence[Input],
     fraction: float,
     now: datetime,
+    *,
     holes: list[Hole] | None,
+    is_filled: bool,
 ) -> list[Truth]:
     """The truth of rounds of one subject, in columns."""
     performed = _epochs([r.performed_at for r in rounds])
@@ -190,20 +203,29 @@ def from_tape(
     )
     entry = find_end(prices.closed_at, prices.price, performed, feed.step_s, newest_s)
     exit_ = find_end(prices.closed_at, prices.price, resolvable, feed.step_s, newest_s)
+    is_overdue = np.array([now > _deadline(r) for r in rounds])
+    is_final = np.full(is_overdue.shape, True) if is_filled else is_overdue
     if holes is not None:
-        incomplete = [
-            np.where(end.is_settled & (end.late_s > 0), end.expected, np.nan)
-            for end in (entry, exit_)
-        ]
-        wanted = np.array(incomplete)
-        if feed.step_s and not np.isnan(wanted).all():
+        wanted = np.array(
+            [
+                np.where(
+                    (end.late_s > 0) & (end.is_settled | is_overdue),
+                    end.expected,
+                    np.nan,
+                )
+                for end in (entry, exit_)
+            ]
+        )
+        if not np.isnan(wanted).all():
             first, last = _instant(np.nanmin(wanted)), _instant(np.nanmax(wanted))
             holes.append(
                 Hole(**feed.dimensions, step_s=feed.step_s, first=first, last=last)
             )
-            entry, exit_ = (
-                replace(end, is_settled=end.late_s == 0) for end in (entry, exit_)
-            )
+        is_final = np.full(is_overdue.shape, False)
+    entry, exit_ = (
+        replace(end, is_settled=(end.late_s == 0) | (end.is_settled & is_final))
+        for end in (entry, exit_)
+    )
     allowed = (resolvable - performed) * fraction if fraction else np.inf
     return [
         _decide(feed, entry, exit_, i, float(limit))
@@ -349,13 +371,20 @@ def _stored(actuals: Any) -> dict[str, Any]:
 
 
 def _expired(round_: Input, now: datetime) -> Truth:
+    deadline, resolvable_at = _deadline(round_), round_.resolvable_at
+    if now <= deadline:
+        return WAITING
+    assert resolvable_at is not None
+    patience = deadline - resolvable_at
+    return Truth(reason=f"no truth came within {patience} after the end of the round")
+
+
+def _deadline(round_: Input) -> datetime:
     performed_at, resolvable_at = round_.performed_at, round_.resolvable_at
     assert performed_at is not None  # only asked rounds are due
     assert resolvable_at is not None
-    patience = max(PATIENCE, PATIENCE_IN_HORIZONS * (resolvable_at - performed_at))
-    if now - resolvable_at <= patience:
-        return WAITING
-    return Truth(reason=f"no truth came within {patience} after the end of the round")
+    horizon = resolvable_at - performed_at
+    return resolvable_at + max(PATIENCE, PATIENCE_IN_HORIZONS * horizon)
 
 
 def _epochs(instants: Sequence[datetime | None]) -> NDArray[np.float64]:

@@ -1,5 +1,5 @@
 import pytest
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from competitions.contract import (
     Aggregation,
@@ -71,6 +71,16 @@ def test_a_ranking_key_that_no_number_has_is_refused(key):
 
 def test_a_metric_may_be_the_ranking_key():
     assert CrunchConfig(aggregation=Aggregation(ranking_key="ic_sharpe"))
+
+
+class Words(BaseModel):
+    text: str
+
+
+def test_a_batch_scorer_without_a_number_to_score_is_refused():
+    with pytest.raises(ValidationError, match="Words declares no number"):
+        CrunchConfig(output_type=Words, batch_scoring_function=print)
+    assert CrunchConfig(output_type=Words)
 
 
 def test_an_output_without_a_value_or_with_nan_is_invalid():

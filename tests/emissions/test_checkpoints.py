@@ -178,3 +178,32 @@ def test_payout_order_is_the_order_of_the_board(competition, scores):
         ]
         transaction.set_rollback(True)
     assert paid == board
+
+
+def raise_of_an_empty_ranking(ranked_entries, crunch_pubkey, **providers):
+    return {"crunch": ranked_entries[0]["model_id"]}
+
+
+@pytest.mark.parametrize("builder", [None, raise_of_an_empty_ranking])
+def test_a_period_in_which_nobody_scored_pays_providers_alone(
+    competition, rewire, builder
+):
+    """Such as a day that was declared void."""
+    rewire(build_emission=builder)
+    competition.compute_provider = "compute"
+    competition.save()
+    for model in make_models(competition, *"ab"):
+        snap(model, MIDNIGHT - HOUR, None, count=0)
+    [made] = close_due(now=NOW)
+    assert (made.meta["ranking"], made.meta["model_count"]) == ([], 0)
+    assert made.entries == [
+        {
+            "crunch": "",
+            "cruncher_rewards": [],
+            "compute_provider_rewards": [
+                {"provider": "compute", "reward_pct": 1_000_000_000}
+            ],
+            "data_provider_rewards": [],
+        }
+    ]
+    assert close_due(now=NOW) == []

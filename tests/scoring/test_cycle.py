@@ -9,7 +9,7 @@ from pydantic import field_validator
 
 from competitions.contract import GroundTruth, ScoreResult
 from competitions.models import Competition, Input, Prediction
-from scoring import batch, cycle, leaderboard, scoring, snapshots
+from scoring import cycle, leaderboard, scoring, snapshots, threads
 from scoring.cycle import claim_due, run_cycle
 from scoring.models import Leaderboard, Score, Snapshot
 from scoring.statuses import with_status
@@ -387,81 +387,20 @@ def test_a_scorer_that_keeps_hanging_fails_the_rest(competition, rewire, monkeyp
     assert reasons[5] == "not scored: the scorer kept hanging"
 
 
-def test_a_batch_scorer_gives_the_scores_of_the_plain_one(competition, rewire):
-    rewire(
-        batch_scoring_function=lambda predictions, ground_truth: (
-            predictions["value"] * ground_truth["actual_return"] * 10_000
-        )
-    )
-    [model] = make_models(competition, "a")
-    ask(competition, [model])
-    run_cycle(competition_id=competition.pk)
-    assert values_of(model) == pytest.approx([10_000 / (100 + i) for i in range(5)])
-    assert Score.objects.first().result == {"value": Score.objects.first().value}
-
-
-def test_a_batch_scorer_that_raises_fails_only_what_it_cannot_score(
-    competition, rewire
-):
-    def scorer(predictions, ground_truth):
-        if (predictions["value"] == 3).any():
-            raise ArithmeticError("three")
-        value = predictions["value"].copy()
-        value[value == 5] = math.nan
-        return {"value": value, "twice": 2 * value}
-
-    rewire(batch_scoring_function=scorer)
-    models = make_models(competition, *"0123456")
-    ask(competition, models, rounds=1, signal=lambda m, i: float(m.model_id))
-    report = run_cycle(competition_id=competition.pk)
-    assert (report.scored, report.failed) == (5, 2)
-    reasons = list(
-        Score.objects.filter(success=False)
-        .order_by("prediction__model_id")
-        .values_list("failed_reason", flat=True)
-    )
-    assert reasons == [
-        "ArithmeticError: three",
-        "the batch scorer gave no number within 1e+100",
-    ]
-    assert Score.objects.get(prediction__model=models[6]).result == {
-        "value": 6.0,
-        "twice": 12.0,
-    }
-
-
-def test_a_hanging_batch_scorer_fails_its_batch_with_the_reason(
-    competition, rewire, monkeypatch
-):
-    monkeypatch.setattr(batch, "PATIENCE_S", 0.05)
+def test_a_slow_scorer_fails_what_it_had_no_time_for(competition, rewire, monkeypatch):
+    monkeypatch.setattr(threads, "BUDGET_S", 0.5)
     woken = threading.Event()
-    rewire(batch_scoring_function=lambda predictions, ground_truth: woken.wait(20))
-    ask(competition, make_models(competition, *"ab"), rounds=2)
-    report = run_cycle(competition_id=competition.pk)
+
+    def slow(prediction, ground_truth):
+        if prediction.value == 2.0:
+            woken.wait(20)
+        return {"value": prediction.value}
+
+    rewire(scoring_function=slow)
+    models = make_models(competition, *"0123")
+    ask(competition, models, rounds=1, signal=lambda m, i: float(m.model_id))
+    run_cycle(competition_id=competition.pk)
     woken.set()
-    assert (report.resolved, report.failed) == (2, 4)
-    reasons = set(Score.objects.values_list("failed_reason", flat=True))
-    assert reasons == {"the batch scorer took longer than 0.05 s"}
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        None,
-        "seven",
-        [],
-        {},
-        {"other": [1.0]},
-        [1.0],
-        [[1.0, 2.0]],
-        {"value": ["a", "b"]},
-    ],
-)
-def test_a_batch_scorers_answer_of_the_wrong_kind_fails_its_batch(
-    competition, rewire, answer
-):
-    rewire(batch_scoring_function=lambda predictions, ground_truth: answer)
-    ask(competition, make_models(competition, *"ab"), rounds=1)
-    report = run_cycle(competition_id=competition.pk)
-    assert (report.resolved, report.failed) == (1, 2)
-    assert Score.objects.first().failed_reason
+    assert [values_of(model) for model in models] == [[0.0], [1.0], [None], [None]]
+    reasons = Score.objects.filter(success=False).values_list("failed_reason")
+    assert set(reasons) == {("not scored: the scorer was at work for 0.5 s",)}

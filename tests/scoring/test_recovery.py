@@ -5,6 +5,7 @@ import pytest
 from feeds.errors import ProviderError
 from scoring import truth
 from scoring.cycle import run_cycle
+from scoring.models import VoidWindow
 from tests.conftest import NOW
 from tests.scoring.factories import candles, make_models, make_round, put_candles
 
@@ -66,3 +67,76 @@ def test_a_provider_that_stays_down_ends_the_round_at_the_deadline(holed, exchan
     with at(START + 3 * MINUTE + truth.PATIENCE):
         run_cycle(competition_id=holed.pk)
     assert ends(holed) == ["UNRESOLVABLE", "RESOLVED"]
+
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def looked_at_late(competition, at):
+    """A round of an hour without its entry candle, looked at after its deadline.
+
+    The one before is 60 s too old, and 720 s are allowed.
+    """
+    [model] = make_models(competition, "a")
+    put_candles(START - MINUTE, [90.0, None, *(100.0 + i for i in range(61))])
+    make_round(competition, START + MINUTE, {model: 1.0}, horizon_s=3600)
+    with at(START + 11 * HOUR + 2 * MINUTE):
+        yield competition
+
+
+def test_a_round_past_its_deadline_is_looked_for_first(looked_at_late, exchange):
+    exchange.records = candles(START, [95.0])
+    assert run_cycle(competition_id=looked_at_late.pk).resolved == 1
+    assert looked_at_late.rounds.get().actuals["entry_price"] == 95.0
+
+
+@pytest.mark.parametrize("error", [None, ProviderError("no route to the exchange")])
+def test_the_allowed_staleness_holds_past_the_deadline_too(
+    looked_at_late, exchange, error
+):
+    exchange.error = error
+    report = run_cycle(competition_id=looked_at_late.pk)
+    assert (report.resolved, report.waiting) == (1, 0)
+    round_ = looked_at_late.rounds.get()
+    assert round_.actuals["entry_price"] == 90.0
+    assert round_.provenance["entry_staleness_s"] == 60.0
+
+
+def test_after_an_outage_the_provider_is_asked_before_rounds_end(
+    competition, exchange, at
+):
+    """The first cycle of a node that was down may come before its first ingest."""
+    [model] = make_models(competition, "a")
+    put_candles(START, [100.0])
+    make_round(competition, START + MINUTE, {model: 1.0})
+    exchange.records = candles(START, [100.0, 110.0, 120.0])
+    with at(START + 2 * HOUR):
+        assert run_cycle(competition_id=competition.pk).resolved == 1
+    assert competition.rounds.get().actuals["resolved_price"] == 110.0
+
+
+def test_after_an_outage_rounds_that_nobody_knows_of_end(competition, exchange, at):
+    [model] = make_models(competition, "a")
+    put_candles(START, [100.0])
+    make_round(competition, START + MINUTE, {model: 1.0})
+    with at(START + 2 * HOUR):
+        report = run_cycle(competition_id=competition.pk)
+    assert (report.unresolvable, report.waiting) == (1, 0)
+    reason = competition.rounds.get().reason
+    assert reason == "no truth came within 1:00:00 after the end of the round"
+
+
+def test_nobody_is_asked_about_a_void_round(holed, exchange):
+    first, second = holed.rounds.order_by("slot_at")
+    VoidWindow.objects.create(
+        competition=holed,
+        start_at=first.slot_at,
+        end_at=second.slot_at,
+        reason="the exchange was down",
+        author="op",
+        created_at=NOW,
+    )
+    run_cycle(competition_id=holed.pk)
+    assert ends(holed) == ["VOID", "RESOLVED"]
+    assert exchange.asked == []
