@@ -116,6 +116,7 @@ def _times(subjects: list[str], *, calls: int) -> list[float]:
 def _summary(seconds: list[float]) -> dict[str, float]:
     ordered = sorted(seconds)
     return {
+        "min_ms": round(ordered[0] * 1000, 2),
         "median_ms": round(statistics.median(ordered) * 1000, 2),
         "p99_ms": round(ordered[int(len(ordered) * 0.99)] * 1000, 2),
         "max_ms": round(ordered[-1] * 1000, 2),
