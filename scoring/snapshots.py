@@ -64,8 +64,8 @@ def refresh(*, competition: Competition, wiring: Wiring, now: datetime) -> None:
             ],
         )
     # Left over when a round was voided or the period length changed.
-    Snapshot.objects.filter(
-        model__competition=competition, is_closed=False, updated_at__lt=now
+    Snapshot.objects.filter(model__competition=competition, is_closed=False).exclude(
+        pk__in=[row.pk for row in rows]
     ).delete()
 
 

@@ -134,6 +134,22 @@ def test_void_rounds_leave_closed_snapshots_and_the_board(scored):
     assert entry.prediction_count == 1
 
 
+@pytest.mark.parametrize("preview", [True, False])
+def test_void_rounds_leave_the_open_period_and_the_board(scored, at, preview):
+    up, down = scored.models.order_by("-model_id")
+    make_round(scored, NOW + MINUTE, {up: 1.0, down: -1.0})
+    with at(NOW + 3 * MINUTE):
+        run_cycle(competition_id=scored.pk)
+        done = void(**hour(scored, end=NOW + HOUR), preview=preview)
+    assert (done.rounds, done.snapshots) == (4, 2)
+    assert {move.value_after for move in done.moves} == {None}
+    left = list(Snapshot.objects.current().values_list("is_closed", flat=True))
+    assert left == ([False, False, True, True] if preview else [])
+    board = Leaderboard.objects.get(is_newest=True)
+    counts = set(board.entries.values_list("prediction_count", flat=True))
+    assert counts == ({4} if preview else {0})
+
+
 def test_a_void_window_after_a_change_of_the_period_length_counts_nothing_twice(
     scored,
 ):
