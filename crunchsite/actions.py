@@ -15,7 +15,7 @@ from competitions.models import Competition, Input, ParticipantModel
 from competitions.wiring import wiring_of
 from crunchsite.templatetags.figures import counted
 from feeds import audit, clock
-from scoring.corrections import Correction, rescore, void
+from scoring.corrections import Correction, Newest, rescore, void
 from scoring.cycle import run_cycle
 from scoring.dry_run import dry_run
 
@@ -150,10 +150,12 @@ def correct(
     reason: str,
     span: Mapping[str, Any],
     preview: bool,
+    on: Newest | None,
 ) -> Correction:
     """Preview or make a correction of a stretch of time; what is made leaves a trail.
 
     `span` is what the service takes: start, end, and for a void window a scope_key.
+    Refused when something was corrected since `on`.
     """
     title, service = CORRECTIONS[kind]
     done = service(
@@ -161,6 +163,7 @@ def correct(
         reason=reason,
         author=user.get_username(),
         preview=preview,
+        on=on,
         **span,
     )
     if not preview:

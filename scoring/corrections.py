@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db import OperationalError, connection, transaction
+from django.db.models import Max, QuerySet
+from psycopg2.errors import LockNotAvailable
 from pydantic import ValidationError
 
 from competitions.errors import CompetitionError
@@ -68,6 +69,19 @@ class Correction:
     moves: list[Move]
 
 
+# The newest rescoring and void window of a competition, by id; 0 is none.
+Newest = tuple[int, int]
+
+
+def newest(competition_id: int) -> Newest:
+    """What was corrected last: read it before a preview, and apply `on` it."""
+    rescoring, window = (
+        model.objects.filter(competition=competition_id).aggregate(Max("pk"))["pk__max"]
+        for model in (Rescoring, VoidWindow)
+    )
+    return rescoring or 0, window or 0
+
+
 def rescore(
     *,
     competition_id: int,
@@ -76,10 +90,12 @@ def rescore(
     reason: str,
     author: str,
     preview: bool = False,
+    on: Newest | None = None,
 ) -> Correction:
     """Score the closed periods inside `[start, end)` again with the scorer of today.
 
-    Raises CorrectionError when there is none, or the reason or author is missing.
+    Raises CorrectionError when there is none, the reason or author is missing, or
+    something was corrected since `on`.
     """
     _require_reason(reason, author)
 
@@ -110,7 +126,7 @@ def rescore(
         log.info("rescoring.done", rescoring=rescoring.pk, version=version)
         return [sum(column) for column in zip(*counts, strict=True)]
 
-    return _correct(competition_id, work, preview=preview)
+    return _correct(competition_id, work, preview=preview, on=on)
 
 
 def void(
@@ -122,11 +138,13 @@ def void(
     author: str,
     scope_key: str = "",
     preview: bool = False,
+    on: Newest | None = None,
 ) -> Correction:
     """Let slots in `[start, end)`, of one scope or all, count for nothing.
 
     Rounds inside become VOID with the reason, those still to come when they are due.
-    Raises CorrectionError for an empty window, or without a reason or author.
+    Raises CorrectionError for an empty window, without a reason or author, or when
+    something was corrected since `on`.
     """
     _require_reason(reason, author)
     if start >= end:
@@ -156,12 +174,23 @@ def void(
         log.info("window.voided", window=window.pk, rounds=count)
         return [count, 0]
 
-    return _correct(competition_id, work, preview=preview)
+    return _correct(competition_id, work, preview=preview, on=on)
 
 
 def _require_reason(reason: str, author: str) -> None:
     if not (reason.strip() and author.strip()):
         raise CorrectionError("a correction needs a reason and an author.")
+
+
+def _own(competition: Competition) -> None:
+    try:
+        locks.own(competition.pk)
+    except OperationalError as error:
+        if not isinstance(error.__cause__, LockNotAvailable):
+            raise
+        raise CorrectionError(
+            f"{competition} is being scored and did not come free; try again."
+        ) from error
 
 
 @transaction.atomic
@@ -170,11 +199,16 @@ def _correct(
     work: Callable[[Competition, Wiring, datetime], Sequence[int]],
     *,
     preview: bool,
+    on: Newest | None,
 ) -> Correction:
     """Do the work under the lock and compare the boards before and after it."""
     competition = Competition.objects.get(pk=competition_id)
     wiring = wiring_of(competition)
-    locks.own(competition.pk)
+    _own(competition)
+    if on is not None and on != newest(competition.pk):
+        raise CorrectionError(
+            f"{competition} was corrected after the preview; preview it again."
+        )
     now = clock.now()
     as_of = now + timedelta.resolution
     snapshots.refresh(competition=competition, wiring=wiring, now=now)

@@ -5,7 +5,7 @@ from django.core.management import call_command
 
 from competitions.models import Competition, Input
 from scoring import corrections, snapshots
-from scoring.corrections import CorrectionError, Move, rescore, void
+from scoring.corrections import CorrectionError, Move, newest, rescore, void
 from scoring.cycle import run_cycle
 from scoring.leaderboard import standings
 from scoring.matrices import Period
@@ -234,6 +234,14 @@ def test_a_model_without_scores_left_is_shown_to_fall(scored):
     done = void(**hour(scored), preview=True)
     assert Move("up", 2, 2, 1.0, None) not in done.moves
     assert {move.value_after for move in done.moves} == {None}
+
+
+def test_what_was_corrected_since_the_preview_is_previewed_again(scored):
+    on = newest(scored.pk)
+    void(**hour(scored, scope_key="eth-60"), on=on)
+    with pytest.raises(CorrectionError, match="corrected after the preview"):
+        rescore(**hour(scored), on=on)
+    rescore(**hour(scored), on=newest(scored.pk))
 
 
 def test_the_command_previews_and_applies(scored, capsys):
