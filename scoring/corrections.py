@@ -22,6 +22,7 @@ from competitions.wiring import wiring_of
 from feeds import clock
 from scoring import leaderboard, locks, snapshots
 from scoring.answers import score_answers, truths_of
+from scoring.leaderboard import Standing
 from scoring.matrices import Period
 from scoring.models import Rescoring, Snapshot, VoidWindow
 from scoring.store import copy_scores, current_version
@@ -212,34 +213,17 @@ def _correct(
     now = clock.now()
     as_of = now + timedelta.resolution
     snapshots.refresh(competition=competition, wiring=wiring, now=now)
-    before = {
-        line.model.model_id: line
-        for line in leaderboard.standings(
-            competition=competition, wiring=wiring, as_of=as_of
-        )
-    }
+    before = leaderboard.standings(competition=competition, wiring=wiring, as_of=as_of)
     rounds, scores = work(competition, wiring, now)
     snapshots.refresh(competition=competition, wiring=wiring, now=now)
     after = leaderboard.standings(competition=competition, wiring=wiring, as_of=as_of)
-    moves = []
-    for line in after:
-        old = before.get(line.model.model_id)
-        move = Move(
-            model_id=line.model.model_id,
-            rank_before=old.rank if old else None,
-            rank_after=line.rank,
-            value_before=old.value if old else None,
-            value_after=line.value,
-        )
-        if (move.rank_before, move.value_before) != (line.rank, line.value):
-            moves.append(move)
     correction = Correction(
         rounds=rounds,
         scores=scores,
         snapshots=Snapshot.objects.filter(
             model__competition=competition, superseded_at=now
         ).count(),
-        moves=moves,
+        moves=_moves(before, after),
     )
     if preview:
         transaction.set_rollback(True)
@@ -249,6 +233,25 @@ def _correct(
     )
     leaderboard.publish(competition=competition, wiring=wiring, now=now)
     return correction
+
+
+def _moves(before: Sequence[Standing], after: Sequence[Standing]) -> list[Move]:
+    """Lines that differ, in the order after; those that fall off the board last."""
+    old = {line.model.model_id: line for line in before}
+    new = {line.model.model_id: line for line in after}
+    moves = []
+    for model_id in new | old:
+        was, now = old.get(model_id), new.get(model_id)
+        move = Move(
+            model_id=model_id,
+            rank_before=was.rank if was else None,
+            rank_after=now.rank if now else None,
+            value_before=was.value if was else None,
+            value_after=now.value if now else None,
+        )
+        if (move.rank_before, move.value_before) != (move.rank_after, move.value_after):
+            moves.append(move)
+    return moves
 
 
 def _closed_periods(competition: Competition, **where: datetime) -> list[Period]:

@@ -230,10 +230,24 @@ def test_a_void_window_of_another_scope_is_none(scored):
     assert VoidWindow.objects.count() == 1
 
 
-def test_a_model_without_scores_left_is_shown_to_fall(scored):
+def test_models_without_scores_left_are_shown_to_fall(scored):
     done = void(**hour(scored), preview=True)
-    assert Move("up", 2, 2, 1.0, None) not in done.moves
-    assert {move.value_after for move in done.moves} == {None}
+    [up, down] = Leaderboard.objects.get(is_newest=True).entries.order_by("rank")
+    assert done.moves == [
+        Move("down", 2, 1, down.ranking_value, None),
+        Move("up", 1, 2, up.ranking_value, None),
+    ]
+    assert up.ranking_value > down.ranking_value
+
+
+def test_a_model_that_falls_off_the_board_is_shown_last(scored):
+    """It has left, and was listed for the scores that are void now."""
+    scored.models.filter(model_id="up").update(state="STOPPED")
+    [up, down] = Leaderboard.objects.get(is_newest=True).entries.order_by("rank")
+    assert void(**hour(scored), preview=True).moves == [
+        Move("down", 2, 1, down.ranking_value, None),
+        Move("up", 1, None, up.ranking_value, None),
+    ]
 
 
 def test_what_was_corrected_since_the_preview_is_previewed_again(scored):
