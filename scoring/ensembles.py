@@ -74,7 +74,11 @@ def _normalised(raw: Mapping[str, float]) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class TopN:
-    """Keeps the n models with the highest mean score; unknown ones come last."""
+    """Keeps the n models with the highest mean score; unknown ones come last.
+
+    The highest whatever the ranking's direction: for scores of which less is better
+    choose by `min_metric` or a predicate.
+    """
 
     n: int
 
@@ -163,11 +167,12 @@ def blends(
         model_id: past.signals[:, past.model_ids == pk].ravel()
         for pk, model_id in real.items()
     }
-    summaries = dict(
-        Snapshot.objects.current()
+    summaries = {
+        model_id: {**summary, "value": value}
+        for model_id, value, summary in Snapshot.objects.current()
         .filter(model__in=real, period_end=period.start)
-        .values_list("model__model_id", "result_summary")
-    )
+        .values_list("model__model_id", "value", "result_summary")
+    }
     metrics = {model_id: summaries.get(model_id, {}) for model_id in real.values()}
     result = []
     for config in configs:

@@ -2,8 +2,9 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
+from pydantic import BaseModel
 
-from competitions.contract import EnsembleConfig
+from competitions.contract import Aggregation, EnsembleConfig
 from competitions.models import ParticipantModel, Prediction
 from scoring import ensembles
 from scoring.cycle import run_cycle
@@ -112,6 +113,23 @@ def test_weights_come_from_the_period_before(market, at, rewire):
     newest = Prediction.objects.filter(model__is_virtual=True).latest("performed_at")
     assert newest.meta["weights"] == {"calm": 0.8, "wild": 0.2}
     assert newest.output["value"] == pytest.approx(0.8)
+
+
+def test_top_n_looks_at_the_value_whatever_its_field_is_called(market, at, rewire):
+    class Brier(BaseModel):
+        brier: float
+
+    rewire(
+        score_type=Brier,
+        scoring_function=lambda prediction, ground_truth: Brier(brier=prediction.value),
+        aggregation=Aggregation(value_field="brier"),
+        ensembles=(EnsembleConfig(name="best", model_filter={"top_n": 1}),),
+    )
+    low, high = make_models(market, "a", "b")
+    score_rounds(market, at, NOW - 30 * MINUTE, [{low: 1.0, high: 2.0}] * 2)
+    score_rounds(market, at, NOW + MINUTE, [{low: 1.0, high: 2.0}])
+    newest = Prediction.objects.filter(model__is_virtual=True).latest("performed_at")
+    assert newest.meta["weights"] == {"b": 1.0}
 
 
 def test_a_strategy_that_raises_leaves_the_cycle_alone(market, at, rewire):
