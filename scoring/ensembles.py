@@ -72,61 +72,48 @@ def _normalised(raw: Mapping[str, float]) -> dict[str, float]:
     return {k: w / total for k, w in usable.items()}
 
 
-@dataclass(frozen=True)
-class TopN:
+def top_n(n: int) -> dict[str, Any]:
     """Keeps the n models with the highest mean score; unknown ones come last.
 
     The highest whatever the ranking's direction: for scores of which less is better
     choose by `min_metric` or a predicate.
     """
-
-    n: int
-
-    def keep(self, model_metrics: Metrics) -> list[str]:
-        def place(model_id: str) -> tuple[bool, float, str]:
-            value = model_metrics[model_id].get("value")
-            return value is None, -(value or 0.0), model_id
-
-        return sorted(model_metrics, key=place)[: self.n]
+    return {"top_n": n}
 
 
-@dataclass(frozen=True)
-class MinMetric:
+def min_metric(name: str, threshold: float) -> dict[str, Any]:
     """Keeps models whose metric is known and at least the threshold."""
-
-    name: str
-    threshold: float
-
-    def keep(self, model_metrics: Metrics) -> list[str]:
-        return [
-            model_id
-            for model_id, metrics in model_metrics.items()
-            if (value := metrics.get(self.name)) is not None and value >= self.threshold
-        ]
+    return {"min_metric": {"name": name, "threshold": threshold}}
 
 
-def top_n(n: int) -> TopN:
-    return TopN(n)
+def _best(n: int, model_metrics: Metrics) -> list[str]:
+    def place(model_id: str) -> tuple[bool, float, str]:
+        value = model_metrics[model_id].get("value")
+        return value is None, -(value or 0.0), model_id
+
+    return sorted(model_metrics, key=place)[:n]
 
 
-def min_metric(name: str, threshold: float) -> MinMetric:
-    return MinMetric(name, threshold)
+def _at_least(name: str, threshold: float, model_metrics: Metrics) -> list[str]:
+    return [
+        model_id
+        for model_id, metrics in model_metrics.items()
+        if (value := metrics.get(name)) is not None and value >= threshold
+    ]
 
 
 def kept(model_filter: Any, model_metrics: Metrics) -> list[str]:
-    """Model ids that a filter keeps: a filter object, its JSON form, or a predicate.
+    """Model ids that a filter keeps: one of those above, or a predicate.
 
-    Raises ValueError for a JSON form that is not known.
+    Raises ValueError for a filter that is not known.
     """
     match model_filter:
         case None:
             return list(model_metrics)
-        case TopN() | MinMetric():
-            return model_filter.keep(model_metrics)
         case {"top_n": int(n)}:
-            return TopN(n).keep(model_metrics)
+            return _best(n, model_metrics)
         case {"min_metric": {"name": str(name), "threshold": int() | float() as least}}:
-            return MinMetric(name, least).keep(model_metrics)
+            return _at_least(name, least, model_metrics)
         case dict():
             raise ValueError(
                 f"model_filter was {model_filter!r}; give top_n or min_metric"

@@ -48,7 +48,8 @@ def test_equal_weights_sum_to_one():
 )
 def test_filters(model_filter, expected):
     metrics = {"a": {"value": 1.0, "ic": 0.1}, "b": {"value": 2.0}, "c": {}}
-    assert kept(model_filter, metrics) == expected
+    config = EnsembleConfig(name="some", model_filter=model_filter)
+    assert kept(config.model_filter, metrics) == expected
 
 
 def test_an_unknown_filter_is_refused():
