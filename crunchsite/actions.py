@@ -6,6 +6,7 @@ from typing import Any
 
 from celery import current_app
 from django.contrib.admin.models import CHANGE
+from django.db import transaction
 from django.db.models import Count, Q
 
 from competitions.dispatch import predict_now
@@ -158,24 +159,25 @@ def correct(
     Refused when something was corrected since `on`.
     """
     title, service = CORRECTIONS[kind]
-    done = service(
-        competition_id=competition.pk,
-        reason=reason,
-        author=user.get_username(),
-        preview=preview,
-        on=on,
-        **span,
-    )
-    if not preview:
-        where = span.get("scope_key") or "every scope"
-        audit.note(
-            user,
-            [competition],
-            flag=CHANGE,
-            what=f"{title}: [{span['start']:%Y-%m-%d %H:%M:%S}, "
-            f"{span['end']:%Y-%m-%d %H:%M:%S}) UTC, {where}. {in_words(done)} "
-            f"Reason: {reason}",
+    with transaction.atomic():  # no correction without its trail
+        done = service(
+            competition_id=competition.pk,
+            reason=reason,
+            author=user.get_username(),
+            preview=preview,
+            on=on,
+            **span,
         )
+        if not preview:
+            where = span.get("scope_key") or "every scope"
+            audit.note(
+                user,
+                [competition],
+                flag=CHANGE,
+                what=f"{title}: [{span['start']:%Y-%m-%d %H:%M:%S}, "
+                f"{span['end']:%Y-%m-%d %H:%M:%S}) UTC, {where}. {in_words(done)} "
+                f"Reason: {reason}",
+            )
     return done
 
 

@@ -10,6 +10,7 @@ from django.urls import reverse
 from competitions.models import Input
 from crunchsite import correcting
 from crunchsite.correcting import slope
+from feeds import audit
 from scoring.corrections import Move
 from scoring.models import Rescoring, Score, Snapshot, VoidWindow
 
@@ -87,6 +88,17 @@ def test_what_was_previewed_is_applied_and_leaves_a_trail(correct, operator):
         "4 rounds, "
     )
     assert entry.change_message.endswith("Reason: the exchange was down")
+
+
+def test_a_correction_without_its_trail_is_none(correct, monkeypatch):
+    def lost(*args, **facts):
+        raise OSError("the worker was killed")
+
+    monkeypatch.setattr(audit, "note", lost)
+    with pytest.raises(OSError, match="was killed"):
+        applied(correct, "void")
+    assert not VoidWindow.objects.exists()
+    assert not Input.objects.filter(status="VOID").exists()
 
 
 def test_a_void_window_of_one_scope_is_applied(correct, world):
