@@ -20,7 +20,7 @@ from competitions.models import Competition, Input
 from competitions.slots import Wiring
 from competitions.wiring import wiring_of
 from feeds import clock
-from scoring import leaderboard, locks, snapshots
+from scoring import cycle, leaderboard, locks, snapshots
 from scoring.answers import score_answers, truths_of
 from scoring.leaderboard import Standing
 from scoring.matrices import Period
@@ -287,7 +287,10 @@ def _closed_periods_of(
 def _rescore_period(
     competition: Competition, wiring: Wiring, period: Period, version: int
 ) -> tuple[int, int]:
-    """Append a new version of every score of the period; rounds and scores."""
+    """Append a new version of every score of the period; rounds and scores.
+
+    In batches of as many predictions as a cycle's: a period may hold a day of rounds.
+    """
     rounds = {
         round_.pk: round_
         for round_ in Input.objects.filter(
@@ -304,13 +307,19 @@ def _rescore_period(
             f"a truth of {period.start:%Y-%m-%d %H:%M} does not fit the contract's "
             f"type any more: {error.errors()[0]['msg']}."
         ) from error
-    with connection.cursor() as cursor:
-        answers = score_answers(cursor=cursor, wiring=wiring, truths=truths)
-        copy_scores(
-            cursor,
-            (
-                (each.prediction, version, each.score, rounds[each.round].resolved_at)
-                for each in answers
-            ),
-        )
-    return len(rounds), len(answers)
+    keys, scored = list(rounds), 0
+    models = competition.models.count()
+    size = 1 + cycle.PREDICTIONS_A_BATCH // max(models, 1)
+    for first in range(0, len(keys), size):
+        batch = {pk: truths[pk] for pk in keys[first : first + size]}
+        with connection.cursor() as cursor:
+            answers = score_answers(cursor=cursor, wiring=wiring, truths=batch)
+            copy_scores(
+                cursor,
+                (
+                    (a.prediction, version, a.score, rounds[a.round].resolved_at)
+                    for a in answers
+                ),
+            )
+        scored += len(answers)
+    return len(rounds), scored

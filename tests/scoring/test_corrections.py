@@ -4,7 +4,7 @@ import pytest
 from django.core.management import call_command
 
 from competitions.models import Competition, Input
-from scoring import corrections, snapshots
+from scoring import corrections, cycle, snapshots
 from scoring.corrections import CorrectionError, Move, newest, rescore, void
 from scoring.cycle import run_cycle
 from scoring.leaderboard import standings
@@ -98,6 +98,23 @@ def test_a_rescoring_takes_the_contracts_batch_scorer_as_the_cycle_does(
     assert sorted(newest.values_list("value", flat=True)) == [-5.0] * 3 + [5.0] * 3
     kept = set(newest.values_list("scored_at", flat=True))
     assert kept == set(Input.objects.values_list("resolved_at", flat=True))
+
+
+def test_a_rescoring_takes_no_more_rounds_at_once_than_a_cycle(
+    scored, rewire, monkeypatch
+):
+    sizes = []
+
+    def scorer(predictions, ground_truth):
+        sizes.append(len(predictions["value"]))
+        return predictions["value"]
+
+    wiring = rewire(batch_scoring_function=scorer)
+    monkeypatch.setattr(corrections, "wiring_of", lambda competition: wiring)
+    monkeypatch.setattr(cycle, "PREDICTIONS_A_BATCH", 2)  # two rounds of two models
+    done = rescore(**hour(scored))
+    assert (done.rounds, done.scores, sizes) == (3, 6, [4, 2])
+    assert Score.objects.filter(scoring_version=2).count() == 6
 
 
 def test_later_rounds_are_scored_in_the_new_version(scored, reversed_scorer, at):
