@@ -6,6 +6,7 @@ from typing import Any
 
 from celery import current_app
 from django.contrib.admin.models import CHANGE
+from django.db import transaction
 from django.db.models import Count, Q
 
 from competitions.dispatch import predict_now
@@ -15,7 +16,7 @@ from competitions.models import Competition, Input, ParticipantModel
 from competitions.wiring import wiring_of
 from crunchsite.templatetags.figures import counted
 from feeds import audit, clock
-from scoring.corrections import Correction, rescore, void
+from scoring.corrections import Correction, Newest, rescore, void
 from scoring.cycle import run_cycle
 from scoring.dry_run import dry_run
 
@@ -150,29 +151,33 @@ def correct(
     reason: str,
     span: Mapping[str, Any],
     preview: bool,
+    on: Newest | None,
 ) -> Correction:
     """Preview or make a correction of a stretch of time; what is made leaves a trail.
 
     `span` is what the service takes: start, end, and for a void window a scope_key.
+    Refused when something was corrected since `on`.
     """
     title, service = CORRECTIONS[kind]
-    done = service(
-        competition_id=competition.pk,
-        reason=reason,
-        author=user.get_username(),
-        preview=preview,
-        **span,
-    )
-    if not preview:
-        where = span.get("scope_key") or "every scope"
-        audit.note(
-            user,
-            [competition],
-            flag=CHANGE,
-            what=f"{title}: [{span['start']:%Y-%m-%d %H:%M:%S}, "
-            f"{span['end']:%Y-%m-%d %H:%M:%S}) UTC, {where}. {in_words(done)} "
-            f"Reason: {reason}",
+    with transaction.atomic():  # no correction without its trail
+        done = service(
+            competition_id=competition.pk,
+            reason=reason,
+            author=user.get_username(),
+            preview=preview,
+            on=on,
+            **span,
         )
+        if not preview:
+            where = span.get("scope_key") or "every scope"
+            audit.note(
+                user,
+                [competition],
+                flag=CHANGE,
+                what=f"{title}: [{span['start']:%Y-%m-%d %H:%M:%S}, "
+                f"{span['end']:%Y-%m-%d %H:%M:%S}) UTC, {where}. {in_words(done)} "
+                f"Reason: {reason}",
+            )
     return done
 
 

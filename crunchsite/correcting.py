@@ -16,12 +16,16 @@ from competitions.errors import CompetitionError
 from competitions.models import Competition
 from crunchsite.actions import CORRECTIONS, correct, in_words
 from feeds import clock
-from scoring.corrections import Correction, Move
+from scoring.corrections import Correction, Move, Newest, newest
 from scoring.periods import floor
 
 # A preview of yesterday says nothing of today.
 PREVIEW_IS_GOOD_FOR_S = 900
 SALT = "crunchsite.correction"
+NOT_APPLIED = (
+    "Not applied: the fields were changed, something was corrected since the preview, "
+    "or it was too long ago. Below is what it would do now."
+)
 MOST_ROWS = 200
 MOST_LINES = 20
 ROW_PX = 22
@@ -68,10 +72,10 @@ class CorrectionForm(forms.Form):
         else:
             del self.fields["scope_key"]
 
-    @property
-    def asked(self) -> list[str]:
-        """What a preview is good for."""
-        return [str(self.competition.pk), self.kind, *map(str, self.span.values())]
+    def asked(self, on: Newest) -> list[str]:
+        """What a preview is good for: these fields, as long as nothing is corrected."""
+        what = [self.competition.pk, self.kind, *on, *self.span.values()]
+        return [str(each) for each in what]
 
     @property
     def span(self) -> dict[str, Any]:
@@ -115,13 +119,17 @@ def correction_page(
 ) -> HttpResponse:
     """Ask for a stretch of time and a reason; show who would move; then do it.
 
-    Only what was just previewed is applied: a change of the fields is previewed first.
+    Only what was just previewed is applied: after a change of the fields or another
+    correction it is previewed again.
     """
     title, _ = CORRECTIONS[kind]
     form = CorrectionForm(kind, competition, request.POST or None)
     shown: Correction | None = None
+    on = newest(competition.pk)
     if request.method == "POST" and form.is_valid():
-        is_applied = "apply" in request.POST and _was_previewed(request, form)
+        is_applied = "apply" in request.POST and _was_previewed(request, form, on)
+        if "apply" in request.POST and not is_applied:
+            messages.warning(request, NOT_APPLIED)
         try:
             shown = correct(
                 kind=kind,
@@ -130,6 +138,7 @@ def correction_page(
                 reason=form.cleaned_data["reason"],
                 span=form.span,
                 preview=not is_applied,
+                on=on if is_applied else None,
             )
         except CompetitionError as error:
             messages.error(request, str(error))
@@ -149,7 +158,7 @@ def correction_page(
         lines = slope(shown.moves)
         context |= {
             "summary": in_words(shown),
-            "token": signing.dumps(form.asked, salt=SALT),
+            "token": signing.dumps(form.asked(on), salt=SALT),
             "moves": shown.moves[:MOST_ROWS],
             "lines": lines,
             "height": max((max(x.before, x.after) for x in lines), default=0) + ROW_PX,
@@ -157,8 +166,8 @@ def correction_page(
     return TemplateResponse(request, "operator/correct.html", context)
 
 
-def _was_previewed(request: HttpRequest, form: CorrectionForm) -> bool:
-    """Whether this page has just shown what these fields would do."""
+def _was_previewed(request: HttpRequest, form: CorrectionForm, on: Newest) -> bool:
+    """Whether this page has just shown what these fields would do, on this state."""
     try:
         seen = signing.loads(
             request.POST.get("previewed", ""),
@@ -167,4 +176,4 @@ def _was_previewed(request: HttpRequest, form: CorrectionForm) -> bool:
         )
     except signing.BadSignature:
         return False
-    return bool(seen == form.asked)
+    return bool(seen == form.asked(on))

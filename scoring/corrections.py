@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db import OperationalError, connection, transaction
+from django.db.models import Max, QuerySet
+from psycopg2.errors import LockNotAvailable
 from pydantic import ValidationError
 
 from competitions.errors import CompetitionError
@@ -19,8 +20,9 @@ from competitions.models import Competition, Input
 from competitions.slots import Wiring
 from competitions.wiring import wiring_of
 from feeds import clock
-from scoring import leaderboard, locks, snapshots
+from scoring import cycle, leaderboard, locks, snapshots
 from scoring.answers import score_answers, truths_of
+from scoring.leaderboard import Standing
 from scoring.matrices import Period
 from scoring.models import Rescoring, Snapshot, VoidWindow
 from scoring.store import copy_scores, current_version
@@ -68,6 +70,19 @@ class Correction:
     moves: list[Move]
 
 
+# The newest rescoring and void window of a competition, by id; 0 is none.
+Newest = tuple[int, int]
+
+
+def newest(competition_id: int) -> Newest:
+    """What was corrected last: read it before a preview, and apply `on` it."""
+    rescoring, window = (
+        model.objects.filter(competition=competition_id).aggregate(Max("pk"))["pk__max"]
+        for model in (Rescoring, VoidWindow)
+    )
+    return rescoring or 0, window or 0
+
+
 def rescore(
     *,
     competition_id: int,
@@ -76,10 +91,12 @@ def rescore(
     reason: str,
     author: str,
     preview: bool = False,
+    on: Newest | None = None,
 ) -> Correction:
     """Score the closed periods inside `[start, end)` again with the scorer of today.
 
-    Raises CorrectionError when there is none, or the reason or author is missing.
+    Raises CorrectionError when there is none, the reason or author is missing, or
+    something was corrected since `on`.
     """
     _require_reason(reason, author)
 
@@ -110,7 +127,7 @@ def rescore(
         log.info("rescoring.done", rescoring=rescoring.pk, version=version)
         return [sum(column) for column in zip(*counts, strict=True)]
 
-    return _correct(competition_id, work, preview=preview)
+    return _correct(competition_id, work, preview=preview, on=on)
 
 
 def void(
@@ -122,11 +139,13 @@ def void(
     author: str,
     scope_key: str = "",
     preview: bool = False,
+    on: Newest | None = None,
 ) -> Correction:
     """Let slots in `[start, end)`, of one scope or all, count for nothing.
 
     Rounds inside become VOID with the reason, those still to come when they are due.
-    Raises CorrectionError for an empty window, or without a reason or author.
+    Raises CorrectionError for an empty window, without a reason or author, or when
+    something was corrected since `on`.
     """
     _require_reason(reason, author)
     if start >= end:
@@ -156,12 +175,23 @@ def void(
         log.info("window.voided", window=window.pk, rounds=count)
         return [count, 0]
 
-    return _correct(competition_id, work, preview=preview)
+    return _correct(competition_id, work, preview=preview, on=on)
 
 
 def _require_reason(reason: str, author: str) -> None:
     if not (reason.strip() and author.strip()):
         raise CorrectionError("a correction needs a reason and an author.")
+
+
+def _own(competition: Competition) -> None:
+    try:
+        locks.own(competition.pk)
+    except OperationalError as error:
+        if not isinstance(error.__cause__, LockNotAvailable):
+            raise
+        raise CorrectionError(
+            f"{competition} is being scored and did not come free; try again."
+        ) from error
 
 
 @transaction.atomic
@@ -170,42 +200,30 @@ def _correct(
     work: Callable[[Competition, Wiring, datetime], Sequence[int]],
     *,
     preview: bool,
+    on: Newest | None,
 ) -> Correction:
     """Do the work under the lock and compare the boards before and after it."""
     competition = Competition.objects.get(pk=competition_id)
     wiring = wiring_of(competition)
-    locks.own(competition.pk)
+    _own(competition)
+    if on is not None and on != newest(competition.pk):
+        raise CorrectionError(
+            f"{competition} was corrected after the preview; preview it again."
+        )
     now = clock.now()
     as_of = now + timedelta.resolution
     snapshots.refresh(competition=competition, wiring=wiring, now=now)
-    before = {
-        line.model.model_id: line
-        for line in leaderboard.standings(
-            competition=competition, wiring=wiring, as_of=as_of
-        )
-    }
+    before = leaderboard.standings(competition=competition, wiring=wiring, as_of=as_of)
     rounds, scores = work(competition, wiring, now)
     snapshots.refresh(competition=competition, wiring=wiring, now=now)
     after = leaderboard.standings(competition=competition, wiring=wiring, as_of=as_of)
-    moves = []
-    for line in after:
-        old = before.get(line.model.model_id)
-        move = Move(
-            model_id=line.model.model_id,
-            rank_before=old.rank if old else None,
-            rank_after=line.rank,
-            value_before=old.value if old else None,
-            value_after=line.value,
-        )
-        if (move.rank_before, move.value_before) != (line.rank, line.value):
-            moves.append(move)
     correction = Correction(
         rounds=rounds,
         scores=scores,
         snapshots=Snapshot.objects.filter(
             model__competition=competition, superseded_at=now
         ).count(),
-        moves=moves,
+        moves=_moves(before, after),
     )
     if preview:
         transaction.set_rollback(True)
@@ -215,6 +233,25 @@ def _correct(
     )
     leaderboard.publish(competition=competition, wiring=wiring, now=now)
     return correction
+
+
+def _moves(before: Sequence[Standing], after: Sequence[Standing]) -> list[Move]:
+    """Lines that differ, in the order after; those that fall off the board last."""
+    old = {line.model.model_id: line for line in before}
+    new = {line.model.model_id: line for line in after}
+    moves = []
+    for model_id in new | old:
+        was, now = old.get(model_id), new.get(model_id)
+        move = Move(
+            model_id=model_id,
+            rank_before=was.rank if was else None,
+            rank_after=now.rank if now else None,
+            value_before=was.value if was else None,
+            value_after=now.value if now else None,
+        )
+        if (move.rank_before, move.value_before) != (move.rank_after, move.value_after):
+            moves.append(move)
+    return moves
 
 
 def _closed_periods(competition: Competition, **where: datetime) -> list[Period]:
@@ -250,7 +287,10 @@ def _closed_periods_of(
 def _rescore_period(
     competition: Competition, wiring: Wiring, period: Period, version: int
 ) -> tuple[int, int]:
-    """Append a new version of every score of the period; rounds and scores."""
+    """Append a new version of every score of the period; rounds and scores.
+
+    In batches of as many predictions as a cycle's: a period may hold a day of rounds.
+    """
     rounds = {
         round_.pk: round_
         for round_ in Input.objects.filter(
@@ -267,13 +307,19 @@ def _rescore_period(
             f"a truth of {period.start:%Y-%m-%d %H:%M} does not fit the contract's "
             f"type any more: {error.errors()[0]['msg']}."
         ) from error
-    with connection.cursor() as cursor:
-        answers = score_answers(cursor=cursor, wiring=wiring, truths=truths)
-        copy_scores(
-            cursor,
-            (
-                (each.prediction, version, each.score, rounds[each.round].resolved_at)
-                for each in answers
-            ),
-        )
-    return len(rounds), len(answers)
+    keys, scored = list(rounds), 0
+    models = competition.models.count()
+    size = 1 + cycle.PREDICTIONS_A_BATCH // max(models, 1)
+    for first in range(0, len(keys), size):
+        batch = {pk: truths[pk] for pk in keys[first : first + size]}
+        with connection.cursor() as cursor:
+            answers = score_answers(cursor=cursor, wiring=wiring, truths=batch)
+            copy_scores(
+                cursor,
+                (
+                    (a.prediction, version, a.score, rounds[a.round].resolved_at)
+                    for a in answers
+                ),
+            )
+        scored += len(answers)
+    return len(rounds), scored

@@ -1,12 +1,14 @@
 """Ensembles: virtual models whose signal is a weighted mean of the real models'.
 
-The weights of a snapshot period follow from the period before it, so they never look
-ahead and can be computed again at any time; in a first period everybody weighs the
-same. A round that was resolved gets the ensemble's prediction and score as any model's,
-before the metrics that compare with it. Ensembles have no rank and are never paid.
+Weights follow from the snapshot period before, over the models of this one so far, and
+never look ahead; in a first period everybody weighs the same. A round that was resolved
+gets the ensemble's prediction and score as any model's, before the metrics that compare
+with it. The weights are kept with the prediction, and a rebuild takes them from there:
+they would come out otherwise once the period before was corrected or a model has come.
+Ensembles have no rank and are never paid.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -26,13 +28,15 @@ from scoring.store import copy_scores
 
 log = structlog.get_logger(__name__)
 
-# Weights in a prediction's meta are rounded to these digits.
-_META_DIGITS = 6
+# Weights are rounded to these digits, in use as in a prediction's meta.
+_DIGITS = 6
 # Less spread than this is none: the model's raw weight is 1.
 _NO_VARIANCE = 1e-12
 
 Metrics = Mapping[str, Mapping[str, float | None]]
 Signals = Mapping[str, np.ndarray]
+# By ensemble and model id; only members, all above 0.
+Shares = dict[str, dict[str, float]]
 
 
 def model_id_of(name: str) -> str:
@@ -72,57 +76,48 @@ def _normalised(raw: Mapping[str, float]) -> dict[str, float]:
     return {k: w / total for k, w in usable.items()}
 
 
-@dataclass(frozen=True)
-class TopN:
-    """Keeps the n models with the highest mean score; unknown ones come last."""
+def top_n(n: int) -> dict[str, Any]:
+    """Keeps the n models with the highest mean score; unknown ones come last.
 
-    n: int
-
-    def keep(self, model_metrics: Metrics) -> list[str]:
-        def place(model_id: str) -> tuple[bool, float, str]:
-            value = model_metrics[model_id].get("value")
-            return value is None, -(value or 0.0), model_id
-
-        return sorted(model_metrics, key=place)[: self.n]
+    The highest whatever the ranking's direction: for scores of which less is better
+    choose by `min_metric` or a predicate.
+    """
+    return {"top_n": n}
 
 
-@dataclass(frozen=True)
-class MinMetric:
+def min_metric(name: str, threshold: float) -> dict[str, Any]:
     """Keeps models whose metric is known and at least the threshold."""
-
-    name: str
-    threshold: float
-
-    def keep(self, model_metrics: Metrics) -> list[str]:
-        return [
-            model_id
-            for model_id, metrics in model_metrics.items()
-            if (value := metrics.get(self.name)) is not None and value >= self.threshold
-        ]
+    return {"min_metric": {"name": name, "threshold": threshold}}
 
 
-def top_n(n: int) -> TopN:
-    return TopN(n)
+def _best(n: int, model_metrics: Metrics) -> list[str]:
+    def place(model_id: str) -> tuple[bool, float, str]:
+        value = model_metrics[model_id].get("value")
+        return value is None, -(value or 0.0), model_id
+
+    return sorted(model_metrics, key=place)[:n]
 
 
-def min_metric(name: str, threshold: float) -> MinMetric:
-    return MinMetric(name, threshold)
+def _at_least(name: str, threshold: float, model_metrics: Metrics) -> list[str]:
+    return [
+        model_id
+        for model_id, metrics in model_metrics.items()
+        if (value := metrics.get(name)) is not None and value >= threshold
+    ]
 
 
 def kept(model_filter: Any, model_metrics: Metrics) -> list[str]:
-    """Model ids that a filter keeps: a filter object, its JSON form, or a predicate.
+    """Model ids that a filter keeps: one of those above, or a predicate.
 
-    Raises ValueError for a JSON form that is not known.
+    Raises ValueError for a filter that is not known.
     """
     match model_filter:
         case None:
             return list(model_metrics)
-        case TopN() | MinMetric():
-            return model_filter.keep(model_metrics)
         case {"top_n": int(n)}:
-            return TopN(n).keep(model_metrics)
+            return _best(n, model_metrics)
         case {"min_metric": {"name": str(name), "threshold": int() | float() as least}}:
-            return MinMetric(name, least).keep(model_metrics)
+            return _at_least(name, least, model_metrics)
         case dict():
             raise ValueError(
                 f"model_filter was {model_filter!r}; give top_n or min_metric"
@@ -132,10 +127,11 @@ def kept(model_filter: Any, model_metrics: Metrics) -> list[str]:
 
 @dataclass(frozen=True)
 class Blend:
-    """An ensemble of a period: its model, and a weight per column of the matrix."""
+    """An ensemble of a period: its model, and its weights by member and per column."""
 
     name: str
     model: ParticipantModel
+    shares: Mapping[str, float]
     weights: np.ndarray
 
 
@@ -144,43 +140,102 @@ def blends(
 ) -> list[Blend]:
     """The period's ensembles with their weights; empty without enabled ones.
 
-    One whose filter keeps nobody, or whose strategy raises, is left out.
+    The weights are those of an ensemble's newest prediction of the period, so that a
+    rebuild finds them whatever became of the period before. Without one they are
+    computed; an ensemble whose filter keeps nobody, or whose strategy raises, is left
+    out.
     """
-    configs = [e for e in wiring.config.ensembles if e.enabled]
+    configs = _enabled(wiring)
     if not configs:
         return []
-    models = virtual_models(competition, configs, period.start)
+    shares = _stored(competition, period, configs)
+    new = [config for config in configs if config.name not in shares]
+    if new:
+        shares |= _computed(competition, wiring, period, found, new)
+    # The first one is what metrics compare with.
+    ordered = {c.name: shares[c.name] for c in configs if c.name in shares}
+    return _blends(competition, period, found, ordered)
+
+
+def _enabled(wiring: Wiring) -> list[EnsembleConfig]:
+    return [config for config in wiring.config.ensembles if config.enabled]
+
+
+def _blends(
+    competition: Competition, period: Period, found: Scores, shares: Shares
+) -> list[Blend]:
+    models = virtual_models(competition, list(shares), period.start)
+    names = dict(competition.models.values_list("pk", "model_id"))
+    members = [names[pk] for pk in found.model_ids.tolist()]
+    return [
+        Blend(
+            name=name,
+            model=models[name],
+            shares=mine,
+            weights=np.array([mine.get(member, 0.0) for member in members]),
+        )
+        for name, mine in shares.items()
+    ]
+
+
+def _stored(
+    competition: Competition, period: Period, configs: Sequence[EnsembleConfig]
+) -> Shares:
+    """The weights of each ensemble's newest prediction in a resolved round."""
+    newest = (
+        Prediction.objects.filter(
+            model__competition=competition,
+            model__model_id__in=[model_id_of(config.name) for config in configs],
+            input__status=Input.Status.RESOLVED,
+            input__resolved_at__gte=period.start,
+            input__resolved_at__lt=period.end,
+        )
+        .order_by("model_id", "-pk")
+        .distinct("model_id")
+        .values_list("meta", flat=True)
+    )
+    return {meta["ensemble_name"]: meta["weights"] for meta in newest}
+
+
+def _computed(
+    competition: Competition,
+    wiring: Wiring,
+    period: Period,
+    found: Scores,
+    configs: Sequence[EnsembleConfig],
+) -> Shares:
+    """The weights that follow from the period before."""
     before = Period(start=period.start - (period.end - period.start), end=period.start)
     past = read_scores(competition=competition, wiring=wiring, period=before)
+    known = set(found.model_ids.tolist())
     real = {
         pk: model_id
         for pk, model_id in competition.models.filter(is_virtual=False)
         .order_by("model_id")
         .values_list("pk", "model_id")
-        if pk in set(found.model_ids.tolist())
+        if pk in known
     }
     signals = {
         model_id: past.signals[:, past.model_ids == pk].ravel()
         for pk, model_id in real.items()
     }
-    summaries = dict(
-        Snapshot.objects.current()
+    summaries = {
+        model_id: {**summary, "value": value}
+        for model_id, value, summary in Snapshot.objects.current()
         .filter(model__in=real, period_end=period.start)
-        .values_list("model__model_id", "result_summary")
-    )
+        .values_list("model__model_id", "value", "result_summary")
+    }
     metrics = {model_id: summaries.get(model_id, {}) for model_id in real.values()}
-    result = []
+    result = {}
     for config in configs:
         try:
             shares = _shares(config, metrics, signals)
         except Exception:
             log.exception("ensemble.failed", ensemble=config.name)
             continue
-        if shares:
-            weights = np.array(
-                [shares.get(real.get(pk, ""), 0.0) for pk in found.model_ids.tolist()]
-            )
-            result.append(Blend(config.name, models[config.name], weights))
+        rounded = {m: round(float(w), _DIGITS) for m, w in shares.items()}
+        if any(rounded.values()):
+            result[config.name] = {m: w for m, w in rounded.items() if w > 0}
     return result
 
 
@@ -196,10 +251,10 @@ def _shares(
 
 
 def virtual_models(
-    competition: Competition, configs: list[EnsembleConfig], at: datetime
+    competition: Competition, ensembles: Sequence[str], at: datetime
 ) -> dict[str, ParticipantModel]:
     """The ensembles' rows among the models, made on first use; by ensemble name."""
-    ids = {model_id_of(config.name): config.name for config in configs}
+    ids = {model_id_of(name): name for name in ensembles}
     ParticipantModel.objects.bulk_create(
         [
             ParticipantModel(
@@ -234,24 +289,16 @@ def fill(
 
     Rounds that have them are left alone. The caller holds the competition's lock.
     """
-    if not any(config.enabled for config in wiring.config.ensembles):
+    configs = _enabled(wiring)
+    if not configs:
         return
     found = read_scores(competition=competition, wiring=wiring, period=period)
-    names = dict(competition.models.values_list("pk", "model_id"))
-    for blend in blends(
-        competition=competition, wiring=wiring, period=period, found=found
-    ):
+    shares = _computed(competition, wiring, period, found, configs)
+    for blend in _blends(competition, period, found, shares):
         values = signal(blend.weights, found.signals)
         own = found.asked[:, found.model_ids == blend.model.pk].any(axis=1)
         missing = ~own & ~np.isnan(values)
         if missing.any():
-            shares = {
-                names[pk]: round(float(weight), _META_DIGITS)
-                for pk, weight in zip(
-                    found.model_ids.tolist(), blend.weights, strict=True
-                )
-                if weight > 0
-            }
             answers = dict(
                 zip(
                     found.round_ids[missing].tolist(),
@@ -259,14 +306,13 @@ def fill(
                     strict=True,
                 )
             )
-            _store(wiring, blend, answers, shares, version)
+            _store(wiring, blend, answers, version)
 
 
 def _store(
     wiring: Wiring,
     blend: Blend,
     answers: dict[int, float],
-    shares: dict[str, float],
     version: int,
 ) -> None:
     field = signal_field(wiring.config)
@@ -288,7 +334,7 @@ def _store(
                 (
                     *(pk, blend.model.pk, Prediction.Outcome.ANSWERED, ""),
                     *({field: value}, rounds[pk].performed_at),
-                    {"ensemble_name": blend.name, "weights": shares},
+                    {"ensemble_name": blend.name, "weights": blend.shares},
                 )
                 for pk, value in answers.items()
             ),

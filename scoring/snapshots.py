@@ -24,7 +24,7 @@ from scoring.matrices import Period, Scores, read_scores, score_fields
 from scoring.metrics import Ensemble, MetricsContext, default_registry
 from scoring.models import Score, Snapshot
 from scoring.periods import EPOCH
-from scoring.store import current_version
+from scoring.store import current_version, json_object
 
 log = structlog.get_logger(__name__)
 registry = default_registry()
@@ -64,8 +64,8 @@ def refresh(*, competition: Competition, wiring: Wiring, now: datetime) -> None:
             ],
         )
     # Left over when a round was voided or the period length changed.
-    Snapshot.objects.filter(
-        model__competition=competition, is_closed=False, updated_at__lt=now
+    Snapshot.objects.filter(model__competition=competition, is_closed=False).exclude(
+        pk__in=[row.pk for row in rows]
     ).delete()
 
 
@@ -162,7 +162,8 @@ def _own_summaries(
     """What the contract's `aggregate_snapshot` makes of each model's score results.
 
     It gets the successful results of the period, oldest first. The engine's figures of
-    the same name win. One that raises is left out for that model, and logged.
+    the same name win. One that raises, or gives no JSON object, is left out for that
+    model, and logged.
     """
     aggregate = wiring.config.aggregate_snapshot
     if aggregate is None:
@@ -185,11 +186,9 @@ def _own_summaries(
     summaries = {}
     for model, mine in results.items():
         try:
-            text = json.dumps(aggregate(mine), allow_nan=False)
+            summaries[model] = json_object(aggregate(mine), "the summary")
         except Exception as error:  # noqa: BLE001  an operator's callable may raise anything
             log.warning("aggregate_snapshot.failed", model=model, error=str(error))
-            continue
-        summaries[model] = json.loads(text)
     return summaries
 
 

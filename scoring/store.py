@@ -1,8 +1,9 @@
-"""Writing scores: append-only, by COPY."""
+"""Writing scores, append-only, by COPY; and what a JSON column can hold."""
 
+import json
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from django.db.models import Max
 
@@ -41,3 +42,15 @@ def copy_scores(
             for prediction, version, score, scored_at in rows
         ),
     )
+
+
+def json_object(value: Any, what: str) -> dict[str, Any]:
+    """What a JSON column makes of an object that an operator's callable gave.
+
+    Raises TypeError or ValueError for anything that it cannot hold.
+    """
+    text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+    text.encode()  # half a surrogate pair is no text
+    if not isinstance(value, dict) or "\\u0000" in text:
+        raise TypeError(f"{what} was {value!r}; it is a JSON object without NUL")
+    return cast("dict[str, Any]", json.loads(text))

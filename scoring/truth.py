@@ -9,13 +9,12 @@ for want of a candle before its provider was asked.
 """
 
 import inspect
-import json
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import structlog
@@ -28,6 +27,7 @@ from competitions.slots import Wiring
 from feeds import clock, granularity
 from feeds.tape import reads
 from scoring.recovery import Hole
+from scoring.store import json_object
 from scoring.threads import Late, in_time
 
 log = structlog.get_logger(__name__)
@@ -354,20 +354,12 @@ class _Patient:
                 actuals = actuals.model_dump(mode="json")
             if actuals is None:
                 return WAITING
-            actuals = _stored(actuals)
+            actuals = json_object(actuals, "the truth")
         except Exception as error:
             self._hangs += isinstance(error, Late)
             log.exception("truth.failed", round=round_.pk, error=str(error))
             return WAITING
         return Truth(actuals=actuals, provenance={"from": name})
-
-
-def _stored(actuals: Any) -> dict[str, Any]:
-    """What a JSON column makes of a truth; raises what it cannot hold."""
-    text = json.dumps(actuals, allow_nan=False)
-    if not isinstance(actuals, dict) or "\\u0000" in text:
-        raise TypeError(f"the truth was {actuals!r}; it is a JSON object without NUL")
-    return cast("dict[str, Any]", json.loads(text))
 
 
 def _expired(round_: Input, now: datetime) -> Truth:

@@ -7,7 +7,7 @@ no more than the open period's rows.
 
 import threading
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +16,7 @@ from django.db import connection
 from competitions.contract import CrunchConfig
 from competitions.models import Competition
 from scoring.columns import read_columns
-from scoring.periods import floor
+from scoring.models import Snapshot
 from scoring.snapshots import rounded, summary_fields
 
 
@@ -43,15 +43,24 @@ def figures(
     if closed is None or as_of <= closed[0]:
         sums = _sums(competition, config, as_of, "")
     else:
+        # Split where the closed ones ended, not by what is closed by now: a period
+        # that another worker closes meanwhile is counted once.
         sums = _added(
             _closed_sums(competition, config, as_of, closed),
-            _sums(competition, config, as_of, "AND NOT is_closed"),
+            _sums(competition, config, as_of, "AND period_end > %s", closed[0]),
         )
     return _figures(sums, config)
 
 
-# Per competition what the sums depend on, and the sums.
-_kept: dict[int, tuple[Any, Sums]] = {}
+class _Kept(NamedTuple):
+    """Sums, what they depend on, and between which starts each window covers them."""
+
+    key: tuple[Any, ...]
+    starts: list[tuple[datetime, datetime]]
+    sums: Sums
+
+
+_kept: dict[int, _Kept] = {}
 _lock = threading.Lock()
 
 
@@ -87,35 +96,51 @@ def _closed_sums(
 ) -> Sums:
     """Sums of the closed snapshots; from memory if nothing has changed them."""
     windows = config.aggregation.windows
-    key = (
-        state,
-        tuple(summary_fields(config)),
-        tuple(
-            (
-                name,
-                floor(as_of - timedelta(hours=w.hours), competition.snapshot_period_s),
-            )
-            for name, w in windows.items()
-        ),
-    )
+    hours = tuple((name, window.hours) for name, window in windows.items())
+    key = (state, tuple(summary_fields(config)), hours)
+    begins = _begins(config, as_of)
     with _lock:
         kept = _kept.get(competition.pk)
-    if kept is not None and kept[0] == key:
-        return kept[1]
-    sums = _sums(competition, config, as_of, "AND is_closed")
+    if (
+        kept is not None
+        and kept.key == key
+        and all(
+            first <= begin < last
+            for begin, (first, last) in zip(begins, kept.starts, strict=True)
+        )
+    ):
+        return kept.sums
+    sums = _sums(competition, config, as_of, "AND period_end <= %s", state[0])
+    starts = [(begin, _next_end(competition, begin)) for begin in begins]
     with _lock:
-        _kept[competition.pk] = (key, sums)
+        _kept[competition.pk] = _Kept(key, starts, sums)
     return sums
 
 
+def _next_end(competition: Competition, begin: datetime) -> datetime:
+    """When the first closed snapshot leaves a window that begins at `begin`."""
+    # Asked, not reckoned: an older snapshot may be of another length.
+    ends = Snapshot.objects.current().filter(
+        model__competition=competition, is_closed=True, period_end__gt=begin
+    )
+    first = ends.order_by("period_end").values_list("period_end", flat=True).first()
+    return first or datetime.max.replace(tzinfo=UTC)
+
+
+def _begins(config: CrunchConfig, as_of: datetime) -> list[datetime]:
+    windows = config.aggregation.windows.values()
+    return [as_of - timedelta(hours=window.hours) for window in windows]
+
+
 def _sums(
-    competition: Competition, config: CrunchConfig, as_of: datetime, which: str
+    competition: Competition,
+    config: CrunchConfig,
+    as_of: datetime,
+    which: str,
+    *end: datetime,
 ) -> Sums:
     """Per window: value times count, count, expected; per field: total and count."""
-    windows = [
-        as_of - timedelta(hours=window.hours)
-        for window in config.aggregation.windows.values()
-    ]
+    windows = _begins(config, as_of)
     names = summary_fields(config)
     # What a snapshot sums up was bounded when it was written (`snapshots.rounded`).
     fields = "".join(
@@ -153,7 +178,7 @@ def _sums(
             [
                 *(since for since in windows for _ in range(3)),
                 *(part for name in names for part in (max(windows), name, name)),
-                *(competition.pk, min(windows), as_of),
+                *(competition.pk, min(windows), as_of, *end),
             ],
             model=int,
             **{str(i): float for i in range(len(sums))},

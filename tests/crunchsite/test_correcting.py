@@ -8,7 +8,9 @@ from django.contrib.auth.models import Permission, User
 from django.urls import reverse
 
 from competitions.models import Input
+from crunchsite import correcting
 from crunchsite.correcting import slope
+from feeds import audit
 from scoring.corrections import Move
 from scoring.models import Rescoring, Score, Snapshot, VoidWindow
 
@@ -88,6 +90,17 @@ def test_what_was_previewed_is_applied_and_leaves_a_trail(correct, operator):
     assert entry.change_message.endswith("Reason: the exchange was down")
 
 
+def test_a_correction_without_its_trail_is_none(correct, monkeypatch):
+    def lost(*args, **facts):
+        raise OSError("the worker was killed")
+
+    monkeypatch.setattr(audit, "note", lost)
+    with pytest.raises(OSError, match="was killed"):
+        applied(correct, "void")
+    assert not VoidWindow.objects.exists()
+    assert not Input.objects.filter(status="VOID").exists()
+
+
 def test_a_void_window_of_one_scope_is_applied(correct, world):
     applied(correct, "void", scope_key="BTCUSDT-60")
     assert VoidWindow.objects.get().scope_key == "BTCUSDT-60"
@@ -103,6 +116,40 @@ def test_nothing_is_applied_that_was_not_previewed(correct, previewed):
     response = correct("void", apply="1", previewed=previewed)
     assert response.status_code == 200
     assert "Nothing has been changed yet" in response.content.decode()
+    assert not VoidWindow.objects.exists()
+
+
+@pytest.mark.parametrize("kind", ["rescore", "void"])
+def test_a_preview_is_applied_once(correct, kind):
+    token = correct(kind, preview="1").context["token"]
+    assert correct(kind, apply="1", previewed=token).status_code == 302
+    again = correct(kind, apply="1", previewed=token)
+    assert "something was corrected since the preview" in text(again)
+    assert Rescoring.objects.count() + VoidWindow.objects.count() == 1
+    assert LogEntry.objects.count() == 1
+
+
+def test_a_preview_is_not_applied_after_another_correction(correct):
+    token = correct("void", preview="1").context["token"]
+    applied(correct, "rescore")
+    page = text(correct("void", apply="1", previewed=token))
+    assert "something was corrected since the preview" in page
+    assert not VoidWindow.objects.exists()
+
+
+def test_a_correction_made_while_another_is_applied_refuses_it(correct, monkeypatch):
+    """Both have read the same state; the lock lets one of them through."""
+    applied(correct, "rescore")
+    monkeypatch.setattr(correcting, "newest", lambda competition_id: (0, 0))
+    page = text(applied(correct, "void"))
+    assert "was corrected after the preview; preview it again" in page
+    assert not VoidWindow.objects.exists()
+
+
+def test_a_preview_of_long_ago_is_not_applied(correct, monkeypatch):
+    token = correct("void", preview="1").context["token"]
+    monkeypatch.setattr(correcting, "PREVIEW_IS_GOOD_FOR_S", -1)
+    assert "it was too long ago" in text(correct("void", apply="1", previewed=token))
     assert not VoidWindow.objects.exists()
 
 

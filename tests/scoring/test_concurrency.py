@@ -4,14 +4,14 @@ import threading
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from competitions.models import Input
 from feeds import clock
-from scoring import cycle
-from scoring.corrections import rescore, void
+from scoring import cycle, locks
+from scoring.corrections import CorrectionError, rescore, void
 from scoring.cycle import run_cycle
-from scoring.models import Leaderboard, Score, Snapshot
+from scoring.models import Leaderboard, Score, Snapshot, VoidWindow
 from tests.conftest import NOW
 from tests.scoring.factories import (
     make_competition,
@@ -110,3 +110,28 @@ def test_two_rescorings_at_once_are_two_versions(market, at):
     )
     assert sorted(versions) == sorted([1, 2, 3] * rounds * 4)
     assert set(Snapshot.objects.current().values_list("revision")) == {(2,)}
+
+
+def test_a_correction_does_not_wait_for_ever_for_a_worker_that_scores(market):
+    worker = connection.copy()
+    try:
+        worker.set_autocommit(False)
+        with worker.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_advisory_xact_lock_shared(%s, %s)",
+                [locks._SCORING, market.pk],
+            )
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute("SET LOCAL lock_timeout = '50ms'")
+            with pytest.raises(CorrectionError, match="is being scored and did not"):
+                void(
+                    competition_id=market.pk,
+                    start=NOW - 60 * MINUTE,
+                    end=NOW,
+                    reason="outage",
+                    author="olga",
+                )
+    finally:
+        worker.close()
+    assert not VoidWindow.objects.exists()

@@ -4,8 +4,8 @@ import pytest
 from django.core.management import call_command
 
 from competitions.models import Competition, Input
-from scoring import corrections, snapshots
-from scoring.corrections import CorrectionError, Move, rescore, void
+from scoring import corrections, cycle, snapshots
+from scoring.corrections import CorrectionError, Move, newest, rescore, void
 from scoring.cycle import run_cycle
 from scoring.leaderboard import standings
 from scoring.matrices import Period
@@ -100,6 +100,23 @@ def test_a_rescoring_takes_the_contracts_batch_scorer_as_the_cycle_does(
     assert kept == set(Input.objects.values_list("resolved_at", flat=True))
 
 
+def test_a_rescoring_takes_no_more_rounds_at_once_than_a_cycle(
+    scored, rewire, monkeypatch
+):
+    sizes = []
+
+    def scorer(predictions, ground_truth):
+        sizes.append(len(predictions["value"]))
+        return predictions["value"]
+
+    wiring = rewire(batch_scoring_function=scorer)
+    monkeypatch.setattr(corrections, "wiring_of", lambda competition: wiring)
+    monkeypatch.setattr(cycle, "PREDICTIONS_A_BATCH", 2)  # two rounds of two models
+    done = rescore(**hour(scored))
+    assert (done.rounds, done.scores, sizes) == (3, 6, [4, 2])
+    assert Score.objects.filter(scoring_version=2).count() == 6
+
+
 def test_later_rounds_are_scored_in_the_new_version(scored, reversed_scorer, at):
     rescore(**hour(scored))
     [up] = scored.models.filter(model_id="up")
@@ -132,6 +149,22 @@ def test_void_rounds_leave_closed_snapshots_and_the_board(scored):
     assert list(counts) == [(1, 1, 1)] * 2
     entry = Leaderboard.objects.get(is_newest=True).entries.first()
     assert entry.prediction_count == 1
+
+
+@pytest.mark.parametrize("preview", [True, False])
+def test_void_rounds_leave_the_open_period_and_the_board(scored, at, preview):
+    up, down = scored.models.order_by("-model_id")
+    make_round(scored, NOW + MINUTE, {up: 1.0, down: -1.0})
+    with at(NOW + 3 * MINUTE):
+        run_cycle(competition_id=scored.pk)
+        done = void(**hour(scored, end=NOW + HOUR), preview=preview)
+    assert (done.rounds, done.snapshots) == (4, 2)
+    assert {move.value_after for move in done.moves} == {None}
+    left = list(Snapshot.objects.current().values_list("is_closed", flat=True))
+    assert left == ([False, False, True, True] if preview else [])
+    board = Leaderboard.objects.get(is_newest=True)
+    counts = set(board.entries.values_list("prediction_count", flat=True))
+    assert counts == ({4} if preview else {0})
 
 
 def test_a_void_window_after_a_change_of_the_period_length_counts_nothing_twice(
@@ -214,10 +247,32 @@ def test_a_void_window_of_another_scope_is_none(scored):
     assert VoidWindow.objects.count() == 1
 
 
-def test_a_model_without_scores_left_is_shown_to_fall(scored):
+def test_models_without_scores_left_are_shown_to_fall(scored):
     done = void(**hour(scored), preview=True)
-    assert Move("up", 2, 2, 1.0, None) not in done.moves
-    assert {move.value_after for move in done.moves} == {None}
+    [up, down] = Leaderboard.objects.get(is_newest=True).entries.order_by("rank")
+    assert done.moves == [
+        Move("down", 2, 1, down.ranking_value, None),
+        Move("up", 1, 2, up.ranking_value, None),
+    ]
+    assert up.ranking_value > down.ranking_value
+
+
+def test_a_model_that_falls_off_the_board_is_shown_last(scored):
+    """It has left, and was listed for the scores that are void now."""
+    scored.models.filter(model_id="up").update(state="STOPPED")
+    [up, down] = Leaderboard.objects.get(is_newest=True).entries.order_by("rank")
+    assert void(**hour(scored), preview=True).moves == [
+        Move("down", 2, 1, down.ranking_value, None),
+        Move("up", 1, None, up.ranking_value, None),
+    ]
+
+
+def test_what_was_corrected_since_the_preview_is_previewed_again(scored):
+    on = newest(scored.pk)
+    void(**hour(scored, scope_key="eth-60"), on=on)
+    with pytest.raises(CorrectionError, match="corrected after the preview"):
+        rescore(**hour(scored), on=on)
+    rescore(**hour(scored), on=newest(scored.pk))
 
 
 def test_the_command_previews_and_applies(scored, capsys):

@@ -1,13 +1,16 @@
+import random
 from datetime import timedelta
 
 import numpy as np
 import pytest
+from pydantic import BaseModel
 
-from competitions.contract import EnsembleConfig
+from competitions.contract import Aggregation, EnsembleConfig
 from competitions.models import ParticipantModel, Prediction
-from scoring import ensembles
+from scoring import corrections, ensembles, snapshots
 from scoring.cycle import run_cycle
 from scoring.ensembles import equal_weight, inverse_variance, kept
+from scoring.matrices import Period
 from scoring.models import LeaderboardEntry, Score, Snapshot
 from tests.conftest import NOW
 from tests.scoring.factories import make_models, make_round, put_candles
@@ -47,7 +50,8 @@ def test_equal_weights_sum_to_one():
 )
 def test_filters(model_filter, expected):
     metrics = {"a": {"value": 1.0, "ic": 0.1}, "b": {"value": 2.0}, "c": {}}
-    assert kept(model_filter, metrics) == expected
+    config = EnsembleConfig(name="some", model_filter=model_filter)
+    assert kept(config.model_filter, metrics) == expected
 
 
 def test_an_unknown_filter_is_refused():
@@ -112,6 +116,64 @@ def test_weights_come_from_the_period_before(market, at, rewire):
     newest = Prediction.objects.filter(model__is_virtual=True).latest("performed_at")
     assert newest.meta["weights"] == {"calm": 0.8, "wild": 0.2}
     assert newest.output["value"] == pytest.approx(0.8)
+
+
+def test_a_correction_of_the_period_before_leaves_a_rebuild_as_it_was(
+    market, at, rewire, monkeypatch
+):
+    wiring = rewire(
+        ensembles=(EnsembleConfig(name="steady"), EnsembleConfig(name="any")),
+        metrics=("contribution", "ensemble_correlation"),
+    )
+    monkeypatch.setattr(corrections, "wiring_of", lambda competition: wiring)
+    models = make_models(market, *"abc")
+    noise = random.Random(7)
+    for first in (NOW - 30 * MINUTE, NOW + MINUTE):
+        answers = [{m: noise.gauss(0, m.pk) for m in models} for _ in range(6)]
+        score_rounds(market, at, first, answers)
+    with at(NOW + HOUR):
+        run_cycle(competition_id=market.pk)
+        corrections.void(
+            competition_id=market.pk,
+            start=NOW - 30 * MINUTE,
+            end=NOW - 27 * MINUTE,
+            reason="the exchange was down",
+            author="olga",
+        )
+    again = snapshots.build(
+        competition=market, wiring=wiring, period=Period(NOW, NOW + HOUR)
+    )
+    stored = Snapshot.objects.current().filter(period_start=NOW)
+    assert {s.model_id: s.content_hash for s in again} == dict(
+        stored.values_list("model_id", "content_hash")
+    )
+    assert again[0].result_summary["contribution"] is not None
+
+
+def test_a_model_that_comes_later_in_a_period_joins_the_ensemble(market, at, rewire):
+    rewire(ensembles=(EnsembleConfig(name="all"),))
+    a, b = make_models(market, "a", "b")
+    score_rounds(market, at, NOW, [{a: 1.0}])
+    score_rounds(market, at, NOW + 5 * MINUTE, [{a: 1.0, b: 2.0}])
+    stored = Prediction.objects.filter(model__is_virtual=True).order_by("pk")
+    assert [p.meta["weights"] for p in stored] == [{"a": 1.0}, {"a": 0.5, "b": 0.5}]
+
+
+def test_top_n_looks_at_the_value_whatever_its_field_is_called(market, at, rewire):
+    class Brier(BaseModel):
+        brier: float
+
+    rewire(
+        score_type=Brier,
+        scoring_function=lambda prediction, ground_truth: Brier(brier=prediction.value),
+        aggregation=Aggregation(value_field="brier"),
+        ensembles=(EnsembleConfig(name="best", model_filter={"top_n": 1}),),
+    )
+    low, high = make_models(market, "a", "b")
+    score_rounds(market, at, NOW - 30 * MINUTE, [{low: 1.0, high: 2.0}] * 2)
+    score_rounds(market, at, NOW + MINUTE, [{low: 1.0, high: 2.0}])
+    newest = Prediction.objects.filter(model__is_virtual=True).latest("performed_at")
+    assert newest.meta["weights"] == {"b": 1.0}
 
 
 def test_a_strategy_that_raises_leaves_the_cycle_alone(market, at, rewire):

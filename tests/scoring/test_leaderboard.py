@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from competitions.contract import Aggregation, CrunchConfig
-from competitions.models import ParticipantModel, Prediction
+from competitions.models import Competition, ParticipantModel, Prediction
 from competitions.slots import wire
 from scoring import windows
 from scoring.leaderboard import Entrant, Standing, publish, ranked, standings
@@ -197,6 +197,42 @@ def test_sums_in_memory_and_of_the_open_period_make_what_a_full_rebuild_makes(
     assert cold["a"].metrics["score_recent"] == 7 / 4
     assert cold["a"].metrics["ic"] == pytest.approx(0.4)
     assert cold["b"].samples["score_recent"] == {"count": 0, "expected": 2}
+
+
+def test_sums_in_memory_follow_a_window_after_a_change_of_the_period_length(
+    competition,
+):
+    [model] = make_models(competition, "a")
+    for hours_ago, value in ((24, 100.0), (23, 5.0), (1, 1.0)):
+        snap(model, hours_ago, value)
+    Competition.objects.update(snapshot_period_s=86400)
+    competition.refresh_from_db()
+    windows.forget()
+    minute = timedelta(minutes=1)
+    found = [
+        lines_at(competition, as_of=NOW + late)["a"].metrics["score_recent"]
+        for late in (minute, 59 * minute, 61 * minute)
+    ]
+    assert found == pytest.approx([106 / 3, 106 / 3, 3.0])
+
+
+def test_a_period_that_is_closed_while_a_board_is_read_counts_once(
+    competition, monkeypatch
+):
+    [model] = make_models(competition, "a")
+    snap(model, 2, 1.0)
+    open_one = Snapshot.objects.filter(pk=snap(model, 1, 3.0).pk)
+    open_one.update(is_closed=False)
+    windows.forget()
+    before = lines_at(competition)["a"]
+    state = windows._closed_state(competition)
+    open_one.update(is_closed=True)
+    with monkeypatch.context() as patched:  # a reader that has just looked
+        patched.setattr(windows, "_closed_state", lambda competition: state)
+        meanwhile = lines_at(competition)["a"]
+    assert before == meanwhile == lines_at(competition)["a"]
+    assert before.value == 2.0
+    assert before.samples["score_recent"] == {"count": 2, "expected": 2}
 
 
 REVERSED = "tests.scoring.test_leaderboard:worst_first"

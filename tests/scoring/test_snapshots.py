@@ -115,8 +115,19 @@ def test_the_contracts_aggregate_snapshot_adds_to_the_summary(market, at, rewire
     assert summary["best"] > summary["value"] > 0
 
 
-def test_an_aggregate_snapshot_that_raises_stops_nothing(market, at, rewire):
-    rewire(aggregate_snapshot=lambda results: {"best": float("nan")})
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *(None, 1.5, ["best"], {"best": float("nan")}, {"best": "\0"}),
+        *({"best": "\ud800"}, {"best": object()}),
+    ],
+)
+def test_what_an_aggregate_snapshot_gives_that_is_no_object_stops_nothing(
+    market, at, rewire, answer
+):
+    rewire(aggregate_snapshot=lambda results: answer)
     [model] = make_models(market, "a")
     score_round(market, at, NOW, {model: 1.0})
-    assert "best" not in Snapshot.objects.get().result_summary
+    summary = Snapshot.objects.get().result_summary
+    assert "best" not in summary
+    assert summary["value"] is not None
