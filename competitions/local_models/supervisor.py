@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import sys
 import time
@@ -107,8 +108,7 @@ class ModelProcess:
             self._life = None
         await self._change(state, error)
         await self._end_process()
-        if self._run_dir.is_dir():
-            self._run_dir.rmdir()
+        shutil.rmtree(self._run_dir, ignore_errors=True)
 
     async def _live(self) -> None:
         """Keep one process up; give up after too many ends in a row."""
@@ -125,6 +125,8 @@ class ModelProcess:
                 await self._change("RUNNING")
             assert self._process is not None  # _start_process made it
             code = await self._process.wait()
+            with contextlib.suppress(OSError):  # the folder is the model's own
+                self.socket.unlink()
             self._end_group()
             if time.monotonic() - started_at > STEADY_S:
                 self.restarts = 0
@@ -212,7 +214,6 @@ class ModelProcess:
                 os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
         self._end_group()
-        self.socket.unlink(missing_ok=True)
 
     def restart(self) -> None:
         """End the process; its life goes on with a new one."""

@@ -1,6 +1,8 @@
 """What an operator can do with a local model."""
 
+import os
 import shutil
+import signal
 
 import pytest
 
@@ -14,9 +16,14 @@ from tests.competitions.gateway.conftest import (
 )
 
 
-def state_of(local_models, model_id):
+def row_of(local_models, model_id):
     rows = {row.model_id: row for row in control.status(local_models.logs)}
-    return rows[model_id].state if model_id in rows else None
+    return rows.get(model_id)
+
+
+def state_of(local_models, model_id):
+    row = row_of(local_models, model_id)
+    return row and row.state
 
 
 def run_one(local_models, source=STEADY):
@@ -84,6 +91,52 @@ def test_an_ending_process_is_restarted_a_few_times_then_quarantined(local_model
 
     (row,) = control.status(local_models.logs)
     assert "5 times in a row its process ended (exit code 7)" in row.error
+
+
+def test_a_model_that_was_killed_takes_an_edit_and_ends_in_order(local_models):
+    run_one(local_models)
+    (before,) = control.status(local_models.logs)
+    os.killpg(before.pid, signal.SIGKILL)
+    wait_for(lambda: row_of(local_models, "model").pid not in (before.pid, None))
+    wait_for(lambda: state_of(local_models, "model") == "RUNNING")
+
+    local_models.write("model", predicting("return {'value': 2.0}"))
+
+    wait_for(lambda: row_of(local_models, "model").code_hash != before.code_hash)
+    wait_for(lambda: state_of(local_models, "model") == "RUNNING")
+    os.killpg(row_of(local_models, "model").pid, signal.SIGKILL)
+    wait_for(lambda: row_of(local_models, "model").restarts == 1)
+    assert local_models.stop() == 0
+    assert "Traceback" not in local_models.output.read_text()
+
+
+def test_a_model_quarantined_for_crashing_is_restarted(local_models):
+    local_models.write("model", "import os; os._exit(7)\n" + STEADY)
+    local_models.start("--level", "1")
+    local_models.gateway()
+    wait_for(lambda: state_of(local_models, "model") == "QUARANTINED", timeout_s=20)
+    before = row_of(local_models, "model").deployment_id
+
+    control.restart(logs_dir=local_models.logs, model_id="model")
+
+    wait_for(lambda: row_of(local_models, "model").deployment_id not in (before, ""))
+    wait_for(lambda: state_of(local_models, "model") == "QUARANTINED", timeout_s=20)
+    assert local_models.stop() == 0
+
+
+def test_trouble_with_one_model_keeps_no_other_from_being_obeyed(local_models):
+    local_models.write("second")
+    run_one(local_models)
+    wait_for(lambda: state_of(local_models, "second") == "RUNNING")
+    flags = local_models.logs / "control"
+    (flags / "model.restart").mkdir(parents=True)  # a flag that cannot be taken
+    wait_for(lambda: "orchestrator.model_failed" in local_models.output.read_text())
+    seen_at = control.seen_at(local_models.logs)
+
+    control.stop(logs_dir=local_models.logs, model_id="second")
+
+    wait_for(lambda: state_of(local_models, "second") == "STOPPED")
+    wait_for(lambda: control.seen_at(local_models.logs) > seen_at)
 
 
 def test_a_hung_model_is_ended_with_its_stack_in_the_log(local_models):
