@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -279,8 +279,7 @@ def _line(row: ModelStatus) -> dict[str, Any]:
 
 def _orchestrator() -> dict[str, Any]:
     """When the orchestrator was seen, whether it is silent, and how it holds models."""
-    seen = control.seen_at(settings.MODELS_LOG_DIR)
-    seen_at = None if seen is None else datetime.fromtimestamp(seen, UTC)
+    seen_at = control.seen_at(settings.MODELS_LOG_DIR)
     rows = control.status(settings.MODELS_LOG_DIR)
     return {
         "seen_at": seen_at,

@@ -1,8 +1,12 @@
 """What an operator can do with a local model."""
 
+import json
 import os
 import shutil
 import signal
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -151,6 +155,91 @@ def test_a_hung_model_is_ended_with_its_stack_in_the_log(local_models):
     assert "main.py" in log
     assert "in predict" in log
     assert "Timeout" in log
+
+
+# --- What models of level 1 could leave in the logs folder
+
+ROW = control.ModelStatus(
+    model_id="model",
+    name="Model",
+    cruncher="ann",
+    state="RUNNING",
+    error="",
+    restarts=0,
+    deployment_id="model_1",
+    code_hash="ab",
+    changed_at="2026-01-01T00:00:00+00:00",
+    sandbox="level 1",
+    pid=None,
+)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"state": "DANCING"},
+        {"state": ["RUNNING"]},
+        {"model_id": "../../settings"},
+        {"changed_at": "yesterday"},
+        {"changed_at": "2026-01-01T00:00:00"},
+        {"changed_at": 5},
+        {"code_hash": []},
+        {"restarts": "many"},
+        {"surprise": 1},
+    ],
+)
+def test_a_row_that_makes_no_sense_is_passed_over(tmp_path, change):
+    rows = [asdict(ROW) | change, asdict(ROW) | {"model_id": "other"}]
+    (tmp_path / "status.json").write_text(json.dumps(rows))
+
+    assert [row.model_id for row in control.status(tmp_path)] == ["other"]
+
+
+@pytest.mark.parametrize("text", ["", "5", "[5]", '["a"]', "[" * 100_000, "\udcff"])
+def test_a_status_that_makes_no_sense_is_none(tmp_path, text):
+    (tmp_path / "status.json").write_text(text, errors="surrogateescape")
+
+    assert control.status(tmp_path) == []
+
+
+def link_to_secret(path):
+    secret = path.parent / "secret"
+    secret.write_text(json.dumps([asdict(ROW)]))
+    path.symlink_to(secret)
+
+
+@pytest.mark.parametrize(
+    "make", [link_to_secret, os.mkfifo, Path.mkdir, lambda path: path.symlink_to(path)]
+)
+def test_only_a_plain_file_is_read(tmp_path, make):
+    control.write_status(tmp_path, [ROW])
+    make(tmp_path / "model.log")
+
+    assert control.log_tail(logs_dir=tmp_path, model_id="model") == ""
+
+    (tmp_path / "status.json").unlink()
+    make(tmp_path / "status.json")
+    assert control.status(tmp_path) == []
+
+
+def test_a_heartbeat_that_makes_no_sense_ends_no_page(tmp_path):
+    beat = tmp_path / control.HEARTBEAT_FILE
+    beat.symlink_to(beat)
+    assert control.seen_at(tmp_path) == seen_at(beat.lstat())
+    beat.unlink()
+    beat.touch()
+    os.utime(beat, (2**40, 2**40))  # the year 36812, where the file system keeps it
+    kept = beat.stat()
+    assert control.seen_at(tmp_path) == (
+        None if kept.st_mtime == 2**40 else seen_at(kept)
+    )
+
+
+def seen_at(status):
+    return datetime.fromtimestamp(status.st_mtime, UTC)
+
+
+# --- Adding and removing
 
 
 def test_a_model_is_added_as_a_whole(local_models, tmp_path):
