@@ -128,30 +128,49 @@ def test_a_closed_gateway_leaves_the_round_to_the_next(owner, competition, stage
     assert Input.objects.get().status == "RECEIVED"
 
 
-def test_a_gateway_that_got_stuck_is_replaced(owner, competition, stage, monkeypatch):
-    monkeypatch.setattr(gateway_module, "ROUND_MARGIN_S", -49.0)  # 1 s in all
-    monkeypatch.setattr(gateway_module, "CLOSE_S", 0.1)
+@pytest.fixture
+def stuck(owner, monkeypatch):
+    """The owner, whose loop does nothing until the event is set, and that event."""
     freed = threading.Event()
-    owner._loop.call_soon_threadsafe(freed.wait, 30)
-    try:
-        owner_asked = {"competition_id": competition.pk, "gateway": owner}
-        monkeypatch.setattr(owner, "roster", list)
-        with pytest.raises(GatewayError, match="gave no answer within 1"):
-            perform_waiting(**owner_asked)
-        assert Input.objects.get().status == "RECEIVED"
-
-        successor = pool.gateway_of("btc")
-
-        assert successor is not owner
-        wait_live(successor, "slow", "steady")
-        monkeypatch.setattr(gateway_module, "ROUND_MARGIN_S", 60.0)
-        assert perform_waiting(competition_id=competition.pk, gateway=successor) == 1
-    finally:
-        freed.set()  # and let the closing that waited come to its end
-        owner._thread.join(10)
+    owner._loop.call_soon_threadsafe(freed.wait, 60)
+    owner.is_stuck = True
+    yield freed
+    freed.set()  # and let the closing that waited come to its end
+    owner._thread.join(10)
+    if not owner._loop.is_closed():
         owner._loop.call_later(1.0, owner._loop.stop)
         owner._loop.run_forever()
         owner._loop.close()
+
+
+def test_a_gateway_that_got_stuck_is_replaced(owner, competition, monkeypatch, stuck):
+    monkeypatch.setattr(gateway_module, "ROUND_MARGIN_S", -49.0)  # 1 s in all
+    monkeypatch.setattr(gateway_module, "CLOSE_S", 0.1)
+    owner.is_stuck = False
+    monkeypatch.setattr(owner, "roster", list)
+    with pytest.raises(GatewayError, match="gave no answer within 1"):
+        perform_waiting(competition_id=competition.pk, gateway=owner)
+    assert Input.objects.get().status == "RECEIVED"
+
+    successor = pool.gateway_of("btc")
+
+    assert successor is not owner
+    wait_live(successor, "slow", "steady")
+    monkeypatch.setattr(gateway_module, "ROUND_MARGIN_S", 60.0)
+    assert perform_waiting(competition_id=competition.pk, gateway=successor) == 1
+
+
+def test_a_stuck_gateway_that_is_closed_keeps_no_other_waiting(owner, stuck):
+    closing = threading.Thread(target=pool.gateway_of, args=("btc",))
+    closing.start()
+    wait_for(lambda: "btc" not in pool._owned)
+
+    assert pool.gateway_of("eth") is not None
+    assert pool.gateway_of("btc") is None, "its lock is held until it is closed"
+    assert closing.is_alive()
+    stuck.set()
+    closing.join(30)
+    assert pool._owned["btc"].gateway is not owner
 
 
 def end_all_sessions():
