@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -42,6 +42,7 @@ class LocalAction:
     title: str
     effect: Callable[[ModelStatus], list[str]]
     run: Callable[[str], None]
+    permission: str = "change"
     flag: int = CHANGE
 
 
@@ -95,6 +96,7 @@ ACTIONS: Mapping[str, LocalAction] = {
             "Its predictions, scores and payouts remain.",
         ],
         lambda model_id: control.remove(**_folders(), model_id=model_id),
+        permission="delete",
         flag=DELETION,
     ),
 }
@@ -180,11 +182,11 @@ class LocalModelPages:
 
     def local_act(self, request: HttpRequest, model_id: str, name: str) -> HttpResponse:
         """Say what the action will do and ask why; done only when it is posted."""
-        _require(request, "change")
-        row = _status_of(model_id)
         if name not in ACTIONS:
             raise Http404("There is no such action.")
         chosen = ACTIONS[name]
+        _require(request, chosen.permission)
+        row = _status_of(model_id)
         form = ReasonForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
             try:
@@ -277,8 +279,7 @@ def _line(row: ModelStatus) -> dict[str, Any]:
 
 def _orchestrator() -> dict[str, Any]:
     """When the orchestrator was seen, whether it is silent, and how it holds models."""
-    seen = control.seen_at(settings.MODELS_LOG_DIR)
-    seen_at = None if seen is None else datetime.fromtimestamp(seen, UTC)
+    seen_at = control.seen_at(settings.MODELS_LOG_DIR)
     rows = control.status(settings.MODELS_LOG_DIR)
     return {
         "seen_at": seen_at,

@@ -45,30 +45,34 @@ def gateway_of(competition_key: str) -> ModelGateway | None:
     prefork child.
     """
     _refuse_prefork()
-    with _lock:
-        owned = _owned.get(competition_key)
-        if owned is not None:
+    while True:
+        with _lock:
+            owned = _owned.get(competition_key)
+            if owned is None:
+                return _begin(competition_key)
             if owned.ownership.is_held() and not owned.gateway.is_stuck:
                 return owned.gateway
-            _lose(_owned.pop(competition_key))
-        ownership = _claim(competition_key)
-        if ownership is None:
-            return None
-        try:
-            gateway = new_gateway(competition_key)
-            gateway.start()
-        except BaseException:
-            ownership.release()
-            raise
-        owned = _owned[competition_key] = _Owned(ownership, gateway)
-        threading.Thread(
-            target=_watch,
-            args=(competition_key, owned),
-            name=f"watch-{competition_key}",
-            daemon=True,
-        ).start()
-        log.info("gateway.owned", competition=competition_key)
-        return gateway
+            del _owned[competition_key]
+        _lose(owned)  # takes a while; other competitions need not wait for it
+
+
+def _begin(key: str) -> ModelGateway | None:
+    """Claim and start; for who holds `_lock`."""
+    ownership = _claim(key)
+    if ownership is None:
+        return None
+    try:
+        gateway = new_gateway(key)
+        gateway.start()
+    except BaseException:
+        ownership.release()
+        raise
+    owned = _owned[key] = _Owned(ownership, gateway)
+    threading.Thread(
+        target=_watch, args=(key, owned), name=f"watch-{key}", daemon=True
+    ).start()
+    log.info("gateway.owned", competition=key)
+    return gateway
 
 
 def close_all() -> None:
@@ -120,7 +124,7 @@ def _watch(key: str, owned: _Owned) -> None:
             is_ours = _owned.get(key) is owned
             if is_ours:
                 del _owned[key]
-        if is_ours:  # closing takes a while; other competitions need not wait for it
+        if is_ours:
             _lose(owned)
         return
 

@@ -153,18 +153,17 @@ class Rounds:
         deadline = asked_at + self._timeout_s
         reply = await self._call_once(runner, request, self._timeout_s)
         if reply is None:
-            left_s = max(0.001, deadline - time.perf_counter())
-            reply = await self._heal_and_call(runner, request, deadline, left_s)
+            reply = await self._heal_and_call(runner, request, deadline)
         reply.method, reply.asked_at = request.methodName, asked_at
         reply.exec_time_us = microseconds(time.perf_counter() - asked_at)
         return reply
 
     async def _heal_and_call(
-        self, runner: Runner, request: CallRequest, deadline: float, left_s: float
+        self, runner: Runner, request: CallRequest, deadline: float
     ) -> Reply:
         late = Reply(Kind.TIMEOUT, reason="it restarted and was not ready in time")
         try:
-            async with asyncio.timeout(left_s):
+            async with asyncio.timeout(_left_s(deadline)):
                 is_set_up, _ = await runner.set_up()
                 if not is_set_up:
                     return Reply(Kind.RAISED, reason=runner.error)
@@ -177,8 +176,7 @@ class Rounds:
             return Reply(Kind.GONE, reason=STOPPED)
         except Exception as error:  # noqa: BLE001  a stranger's doing, see _trouble
             return self._trouble(runner, error, was_ready=True)
-        left_s = max(0.001, deadline - time.perf_counter())
-        return await self._call_once(runner, request, left_s) or late
+        return await self._call_once(runner, request, _left_s(deadline)) or late
 
     async def _call_once(
         self, runner: Runner, request: CallRequest, timeout_s: float
@@ -306,3 +304,7 @@ class Rounds:
             reply = await self._call_once(runner, request, self._timeout_s)
             if reply is None or reply.kind in DEAF:
                 return
+
+
+def _left_s(deadline: float) -> float:
+    return max(0.001, deadline - time.perf_counter())

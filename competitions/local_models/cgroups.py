@@ -4,6 +4,7 @@ Version 2 (`cpu.max`) or 1 (`cpu.cfs_quota_us`), wherever this process may make 
 as root on a plain machine, as a user or in a container only where it was delegated.
 """
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -47,15 +48,22 @@ def make(parent: Path, name: str, *, cpus: float) -> Path:
     return group
 
 
-def kill(group: Path) -> None:
-    """Kill what is left of a model, also what hid from its process group."""
+async def kill(group: Path) -> None:
+    """Kill what is left of a model, also what hid from its process group.
+
+    Gives up after a second of looking. Raises OSError.
+    """
     for _ in range(100):  # each look may find children born since the last
         pids = (group / "cgroup.procs").read_text().split()
         if not pids:
             return
-        for pid in pids:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(int(pid), signal.SIGKILL)
+        if (group / "cgroup.kill").exists():
+            (group / "cgroup.kill").write_text("1")
+        else:
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
+        await asyncio.sleep(0.01)
 
 
 def remove(group: Path) -> None:

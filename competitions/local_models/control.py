@@ -8,14 +8,19 @@ was asked survives a restart of either side.
 import json
 import os
 import shutil
+import stat
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, cast, get_args
 
 from competitions.local_models import submission
+from competitions.local_models.supervisor import State
 
 STATUS_FILE = "status.json"
 HEARTBEAT_FILE = "alive"
+LARGEST_STATUS_BYTES = 16 * 2**20
 LARGEST_TAIL_BYTES = 64 * 2**10
 EXAMPLES = Path(__file__).resolve().parent / "examples"
 
@@ -49,12 +54,31 @@ class ModelStatus:
 
 
 def status(logs_dir: Path) -> list[ModelStatus]:
-    """All models by id; empty where no orchestrator of this version has run."""
+    """All models by id; empty where no orchestrator of this version has run.
+
+    Models of level 1 may be able to write here: rows without sense are passed over.
+    """
     try:
-        rows = json.loads((logs_dir / STATUS_FILE).read_text())
-        return [ModelStatus(**row) for row in rows]
-    except (FileNotFoundError, ValueError, TypeError):
+        found = json.loads(_tail(logs_dir / STATUS_FILE, LARGEST_STATUS_BYTES))
+        rows = [_row(row) for row in found]
+    except (ValueError, TypeError, RecursionError):
         return []
+    return [row for row in rows if row is not None]
+
+
+def _row(found: Any) -> ModelStatus | None:
+    try:
+        row = ModelStatus(**found)
+        is_aware = datetime.fromisoformat(row.changed_at).tzinfo is not None
+    except (TypeError, ValueError):
+        return None
+    is_typed = all(
+        isinstance(getattr(row, field.name), cast("Any", field.type))
+        for field in fields(row)
+    )
+    if not (is_aware and is_typed and row.state in get_args(State)):
+        return None
+    return row if submission.is_model_id(row.model_id) else None
 
 
 def beat(logs_dir: Path) -> None:
@@ -63,11 +87,12 @@ def beat(logs_dir: Path) -> None:
     (logs_dir / HEARTBEAT_FILE).touch()
 
 
-def seen_at(logs_dir: Path) -> float | None:
-    """When the orchestrator last was at work, in seconds since 1970; None if never."""
+def seen_at(logs_dir: Path) -> datetime | None:
+    """When the orchestrator last was at work; None if never."""
     try:
-        return (logs_dir / HEARTBEAT_FILE).stat().st_mtime
-    except FileNotFoundError:
+        seconds = (logs_dir / HEARTBEAT_FILE).lstat().st_mtime
+        return datetime.fromtimestamp(seconds, UTC)
+    except (OSError, ValueError, OverflowError):
         return None
 
 
@@ -157,13 +182,27 @@ def take_restart(logs_dir: Path, model_id: str) -> bool:
 def log_tail(*, logs_dir: Path, model_id: str, lines: int = 50) -> str:
     """The newest lines that a model has printed."""
     _known(logs_dir, model_id)
+    text = _tail(logs_dir / f"{model_id}.log", LARGEST_TAIL_BYTES)
+    return "\n".join(text.decode(errors="replace").splitlines()[-lines:])
+
+
+def _tail(path: Path, most_bytes: int) -> bytes:
+    """The end of a plain file; of a link, a pipe, a folder or nothing, nothing.
+
+    A model that can replace its log must not choose what the site's pages show.
+    """
     try:
-        with (logs_dir / f"{model_id}.log").open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - LARGEST_TAIL_BYTES))
-            text = file.read().decode(errors="replace")
-    except FileNotFoundError:
-        return ""
-    return "\n".join(text.splitlines()[-lines:])
+        with open(path, "rb", opener=_open_plainly) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return b""
+            file.seek(max(0, file.seek(0, os.SEEK_END) - most_bytes))
+            return file.read(most_bytes)
+    except OSError:
+        return b""
+
+
+def _open_plainly(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
 def _known(logs_dir: Path, model_id: str) -> None:

@@ -3,13 +3,19 @@
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from model_runner_client.grpc.generated.dynamic_subclass_pb2 import SetupRequest
 
+from competitions.gateway.replies import (
+    Reply,
+    answer_of,
+    decode,
+    microseconds,
+    reply_to,
+)
 from competitions.gateway.types import Answer, Call
-from competitions.gateway.wire import AnswerError, request_of, result_of
+from competitions.gateway.wire import request_of
 from competitions.local_models.checkup import Checkup, ask_all, require_model
 from competitions.local_models.servicer import ModelServicer
 from competitions.local_models.supervisor import PACKAGE
@@ -43,21 +49,18 @@ def debug_model(
         return found
     found.setup_s = time.perf_counter() - started
 
-    def ask(feed: Call, question: Call) -> list[Answer]:
-        fed = model.Call(request_of(feed), None).status
+    def reply(call: Call) -> Reply:
         asked_at = time.perf_counter()
-        response = model.Call(request_of(question), None)
-        took_us = round((time.perf_counter() - asked_at) * 1e6)
-        warning = f"{feed.method}: {fed.message}" if fed.code != "SUCCESS" else ""
-        answer = Answer("first", "FAILED", warning=warning, exec_time_us=took_us)
-        if response.status.code != "SUCCESS":
-            reason = f"{question.method}: {response.status.message}"
-            return [replace(answer, reason=reason)]
-        try:
-            result = result_of(response.methodResponse)
-        except AnswerError as error:
-            return [replace(answer, reason=f"{question.method}: {error}")]
-        return [replace(answer, outcome="ANSWERED", result=result)]
+        found = reply_to(model.Call(request_of(call), None))
+        assert found is not None  # it was set up above
+        found.method = call.method
+        found.exec_time_us = microseconds(time.perf_counter() - asked_at)
+        return found
+
+    def ask(feed: Call, question: Call) -> list[Answer]:
+        replies = [reply(feed), reply(question)]
+        decode(replies[-1])
+        return [answer_of("first", replies, first=0.0)]
 
     ask_all(ask, wiring, candles, rounds, found)
     return found

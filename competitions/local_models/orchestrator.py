@@ -76,7 +76,14 @@ class Orchestrator:
         finally:
             processes = self._processes.values()
             running = [p for p in processes if p.state != "QUARANTINED"]
-            await asyncio.gather(*(p.stop() for p in running))
+            ends = await asyncio.gather(
+                *(process.stop() for process in running), return_exceptions=True
+            )
+            for process, end in zip(running, ends, strict=True):
+                if end is not None:
+                    log.error(
+                        "model.not_stopped", model=process.model_id, error=repr(end)
+                    )
             shutil.rmtree(self._run_dir, ignore_errors=True)
             if self._limits.cgroup is not None:
                 cgroups.remove(self._limits.cgroup)
@@ -84,22 +91,31 @@ class Orchestrator:
     async def _scan(self) -> None:
         """Bring the processes in line with the folder: added, edited, deleted."""
         found = await asyncio.to_thread(self._look)
-        for model_id in self._processes.keys() - found.keys():
+        for model_id in sorted(self._processes.keys() | found.keys()):
+            try:
+                await self._align(model_id, found.get(model_id))
+            except OSError:  # this model's trouble, which is no other's
+                log.exception("orchestrator.model_failed", model=model_id)
+        control.beat(self._logs_dir)
+
+    async def _align(
+        self, model_id: str, found: tuple[Stamp, Submission | None] | None
+    ) -> None:
+        """Bring one model's process in line with its folder and its operator."""
+        if found is None:
             log.info("model.deleted", model=model_id)
-            process = self._processes.pop(model_id)
-            await process.stop()
             self._stamps.pop(model_id, None)
+            await self._processes.pop(model_id).stop()
             control.write_status(self._logs_dir, self._statuses())
-        for model_id, (stamp, version) in found.items():
-            if version is None:
-                continue
-            self._stamps[model_id] = stamp
+            return
+        stamp, version = found
+        if version is not None:
             older = self._processes.get(model_id)
             if older is None or older.submission != version:
                 await self._deploy(version, older)
-        for process in list(self._processes.values()):
-            await self._obey(process)
-        control.beat(self._logs_dir)
+            self._stamps[model_id] = stamp  # not before, or a failure loses the edit
+        if model_id in self._processes:
+            await self._obey(self._processes[model_id])
 
     async def _obey(self, process: ModelProcess) -> None:
         """Do what the operator asked for in the control files."""

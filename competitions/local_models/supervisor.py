@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import sys
 import time
@@ -107,8 +108,7 @@ class ModelProcess:
             self._life = None
         await self._change(state, error)
         await self._end_process()
-        if self._run_dir.is_dir():
-            self._run_dir.rmdir()
+        shutil.rmtree(self._run_dir, ignore_errors=True)
 
     async def _live(self) -> None:
         """Keep one process up; give up after too many ends in a row."""
@@ -125,7 +125,9 @@ class ModelProcess:
                 await self._change("RUNNING")
             assert self._process is not None  # _start_process made it
             code = await self._process.wait()
-            self._end_group()
+            with contextlib.suppress(OSError):  # the folder is the model's own
+                self.socket.unlink()
+            await self._end_group()
             if time.monotonic() - started_at > STEADY_S:
                 self.restarts = 0
             reason = f"its process ended ({_ending(code)}): {self._last_words()}"
@@ -201,7 +203,7 @@ class ModelProcess:
     async def _end_process(self) -> None:
         process, self._process = self._process, None
         if process is None or process.returncode is not None:
-            self._end_group()
+            await self._end_group()
             return
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(signal.SIGTERM)
@@ -211,19 +213,23 @@ class ModelProcess:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
-        self._end_group()
-        self.socket.unlink(missing_ok=True)
+        await self._end_group()
 
     def restart(self) -> None:
         """End the process; its life goes on with a new one."""
         self._kill()
 
-    def _end_group(self) -> None:
+    async def _end_group(self) -> None:
         """End also children that left the process group; at level 2 there are none."""
-        if self._cgroup is not None:
-            cgroups.kill(self._cgroup)
-            cgroups.remove(self._cgroup)
-            self._cgroup = None
+        group = self._cgroup
+        if group is None:
+            return
+        try:
+            await cgroups.kill(group)
+        except OSError as error:
+            log.warning("model.group_left", model=self.model_id, error=str(error))
+        cgroups.remove(group)
+        self._cgroup = None
 
     def _kill(self) -> None:
         if self._process is not None and self._process.returncode is None:

@@ -1,9 +1,11 @@
 """A model that comes as a file: a `main.py`, or a zip of its folder."""
 
+import lzma
 import shutil
 import stat
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -12,6 +14,11 @@ from competitions.local_models.control import ControlError, add
 # Of the unpacked folder.
 LARGEST_MODEL_BYTES = 200 * 2**20
 MOST_FILES = 2_000
+# What zipfile and its decompressors raise over damaged, encrypted or exotic files.
+DAMAGES = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError),
+    *(NotImplementedError, RuntimeError, OSError),
+)
 
 
 def add_upload(
@@ -42,9 +49,11 @@ def _unpacked(file: BinaryIO, folder: Path) -> Path:
             entries = archive.infolist()
             _check_entries(entries)
             archive.extractall(folder)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError) as error:
+    except ControlError:
+        raise
+    except DAMAGES as error:
         raise ControlError(
-            f"file was no zip that can be unpacked ({error}); "
+            f"file was no zip that can be unpacked ({error!r}); "
             "give a main.py, or a zip of the model's folder."
         ) from None
     inner = [path for path in folder.iterdir() if path.name != "__MACOSX"]

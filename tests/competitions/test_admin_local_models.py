@@ -189,6 +189,14 @@ def test_what_is_not_there_is_404(client, local):
         assert client.get(url).status_code == 404
 
 
+def permit(user, *verbs):
+    user.user_permissions.set(
+        Permission.objects.filter(
+            codename__in=[f"{verb}_participantmodel" for verb in verbs]
+        )
+    )
+
+
 def test_each_page_asks_for_its_permission(client, local):
     start(local)
     urls = {
@@ -200,14 +208,39 @@ def test_each_page_asks_for_its_permission(client, local):
     viewer = User.objects.create_user("vera", is_staff=True)
     client.force_login(viewer)
     for url, verb in urls.items():
-        viewer.user_permissions.clear()
+        permit(viewer)
         assert client.get(url).status_code == 403
-        viewer.user_permissions.add(
-            Permission.objects.get(codename=f"{verb}_participantmodel")
-        )
+        permit(viewer, verb)
         assert client.get(url).status_code == 200
-    viewer.user_permissions.set(
-        Permission.objects.filter(codename="view_participantmodel")
-    )
+    permit(viewer, "view")
     assert "/act/stop" not in page(client, LIST)
     assert client.post(ADD, {"file": io.BytesIO(b"x")}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("name", "others", "verb"),
+    [
+        ("stop", ["view", "add", "delete"], "change"),
+        ("start", ["view", "add", "delete"], "change"),
+        ("restart", ["view", "add", "delete"], "change"),
+        ("remove", ["view", "add", "change"], "delete"),
+    ],
+)
+def test_an_action_is_done_only_with_its_permission(client, local, name, others, verb):
+    start(local)
+    staff = User.objects.create_user("vera", is_staff=True)
+    client.force_login(staff)
+    url = reverse("admin:local-model-act", args=["steady", name])
+    one = reverse("admin:local-model", args=["steady"])
+    permit(staff, *others)
+
+    assert client.post(url, {"reason": "because"}).status_code == 403
+
+    assert trail() == []
+    assert (local.models / "steady").exists()
+    assert not list(local.logs.glob("control/*"))
+    assert f"/act/{name}" not in page(client, one)
+    permit(staff, "view", verb)
+    assert name == "start" or f"/act/{name}" in page(client, one)
+    assert client.post(url, {"reason": "because"}).status_code == 302
+    assert len(trail()) == 1

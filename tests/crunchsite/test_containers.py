@@ -39,3 +39,7 @@ def test_the_models_see_neither_the_environment_file_nor_the_databases_network()
     assert "env_file" not in models
     assert models["networks"] == ["models"]
     assert "SECRET_KEY" not in models["environment"]
+
+
+def test_the_models_cannot_write_one_anothers_code():
+    assert "models:/app/var/models:ro" in SERVICES["models"]["volumes"]

@@ -1,5 +1,6 @@
 """A runner that answers whatever a test tells it to: protobuf permits a lot."""
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -31,6 +32,8 @@ class HostileRunner(DynamicSubclassServiceServicer):
         self.on_call: Callable[[Any, Any], Any] = lambda *_: CallResponse(
             status=WELL, methodResponse=Variant(type=6, value=b'{"value": 1.0}')
         )
+        self.hangs = False
+        self._over = threading.Event()
         self._server = grpc.server(ThreadPoolExecutor(max_workers=4))
         add_DynamicSubclassServiceServicer_to_server(self, self._server)
         self._server.add_insecure_port(f"unix:{socket}")
@@ -42,5 +45,13 @@ class HostileRunner(DynamicSubclassServiceServicer):
     def Call(self, request: Any, context: Any) -> Any:  # noqa: N802
         return self.on_call(request, context)
 
+    def hang(self, request: Any, context: Any) -> Any:
+        """For `on_setup` or `on_call`: no answer before the end of the test."""
+        self.hangs = True
+        self._over.wait(60)
+        self.hangs = False
+        context.abort(grpc.StatusCode.INTERNAL, "it hung to the end")
+
     def stop(self) -> None:
+        self._over.set()
         self._server.stop(0).wait()

@@ -38,6 +38,9 @@ def predicting(body: str, head: str = "") -> str:
     )
 
 
+HANGING = predicting("while True: time.sleep(1)", head="import time")
+
+
 def wait_for(condition, *, timeout_s: float = 10.0):
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
@@ -153,3 +156,35 @@ def ask(gateway, expected, *, feed=FEED, question=QUESTION):
 
 def wait_live(gateway, *model_ids):
     wait_for(lambda: gateway.live() >= set(model_ids))
+
+
+def beside_steady(stage, source, **gateway_options):
+    """A steady and a bad model, both live, and their gateway."""
+    stage.add("steady")
+    stage.add("bad", source)
+    gateway = stage.gateway(**gateway_options)
+    wait_live(gateway, "steady", "bad")
+    return gateway
+
+
+def bad_answer(gateway, **call):
+    """One round: the steady model answers; returns the bad one's answer."""
+    answers = ask(gateway, ["steady", "bad"], **call)
+    assert answers["steady"].outcome == "ANSWERED"
+    return answers["bad"]
+
+
+def failure_codes(stage):
+    return [(r["model_id"], r["failure_code"]) for r in stage.orchestrator.reports]
+
+
+def forget_model(socket):
+    """What a restart on the same address leaves: a runner without a model."""
+    import grpc
+    from google.protobuf.empty_pb2 import Empty
+    from model_runner_client.grpc.generated.dynamic_subclass_pb2_grpc import (
+        DynamicSubclassServiceStub,
+    )
+
+    with grpc.insecure_channel(f"unix:{socket}") as channel:
+        DynamicSubclassServiceStub(channel).Rest(Empty())

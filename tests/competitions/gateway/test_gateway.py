@@ -1,7 +1,5 @@
 """What a round brings when all is well."""
 
-import time
-
 from competitions.gateway.types import Argument, Call
 from tests.competitions.gateway.conftest import STEADY, ask, predicting, wait_live
 
@@ -66,9 +64,7 @@ def test_a_round_without_models_is_empty(stage):
 
 def test_start_does_not_wait_for_an_orchestrator(stage):
     stage.orchestrator.pause()
-    started = time.monotonic()
     gateway = stage.gateway(connects=False)
-    assert time.monotonic() - started < 2
     assert not gateway.is_connected
     assert ask(gateway, ["steady"])["steady"].outcome == "ABSENT"
 

@@ -1,6 +1,12 @@
 """What an operator can do with a local model."""
 
+import json
+import os
 import shutil
+import signal
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -14,9 +20,14 @@ from tests.competitions.gateway.conftest import (
 )
 
 
-def state_of(local_models, model_id):
+def row_of(local_models, model_id):
     rows = {row.model_id: row for row in control.status(local_models.logs)}
-    return rows[model_id].state if model_id in rows else None
+    return rows.get(model_id)
+
+
+def state_of(local_models, model_id):
+    row = row_of(local_models, model_id)
+    return row and row.state
 
 
 def run_one(local_models, source=STEADY):
@@ -86,6 +97,52 @@ def test_an_ending_process_is_restarted_a_few_times_then_quarantined(local_model
     assert "5 times in a row its process ended (exit code 7)" in row.error
 
 
+def test_a_model_that_was_killed_takes_an_edit_and_ends_in_order(local_models):
+    run_one(local_models)
+    (before,) = control.status(local_models.logs)
+    os.killpg(before.pid, signal.SIGKILL)
+    wait_for(lambda: row_of(local_models, "model").pid not in (before.pid, None))
+    wait_for(lambda: state_of(local_models, "model") == "RUNNING")
+
+    local_models.write("model", predicting("return {'value': 2.0}"))
+
+    wait_for(lambda: row_of(local_models, "model").code_hash != before.code_hash)
+    wait_for(lambda: state_of(local_models, "model") == "RUNNING")
+    os.killpg(row_of(local_models, "model").pid, signal.SIGKILL)
+    wait_for(lambda: row_of(local_models, "model").restarts == 1)
+    assert local_models.stop() == 0
+    assert "Traceback" not in local_models.output.read_text()
+
+
+def test_a_model_quarantined_for_crashing_is_restarted(local_models):
+    local_models.write("model", "import os; os._exit(7)\n" + STEADY)
+    local_models.start("--level", "1")
+    local_models.gateway()
+    wait_for(lambda: state_of(local_models, "model") == "QUARANTINED", timeout_s=20)
+    before = row_of(local_models, "model").deployment_id
+
+    control.restart(logs_dir=local_models.logs, model_id="model")
+
+    wait_for(lambda: row_of(local_models, "model").deployment_id not in (before, ""))
+    wait_for(lambda: state_of(local_models, "model") == "QUARANTINED", timeout_s=20)
+    assert local_models.stop() == 0
+
+
+def test_trouble_with_one_model_keeps_no_other_from_being_obeyed(local_models):
+    local_models.write("second")
+    run_one(local_models)
+    wait_for(lambda: state_of(local_models, "second") == "RUNNING")
+    flags = local_models.logs / "control"
+    (flags / "model.restart").mkdir(parents=True)  # a flag that cannot be taken
+    wait_for(lambda: "orchestrator.model_failed" in local_models.output.read_text())
+    seen_at = control.seen_at(local_models.logs)
+
+    control.stop(logs_dir=local_models.logs, model_id="second")
+
+    wait_for(lambda: state_of(local_models, "second") == "STOPPED")
+    wait_for(lambda: control.seen_at(local_models.logs) > seen_at)
+
+
 def test_a_hung_model_is_ended_with_its_stack_in_the_log(local_models):
     local_models.write("model", predicting("while True: pass  # here it hangs"))
     local_models.start("--hang-s", "0.5", "--level", "1")
@@ -98,6 +155,91 @@ def test_a_hung_model_is_ended_with_its_stack_in_the_log(local_models):
     assert "main.py" in log
     assert "in predict" in log
     assert "Timeout" in log
+
+
+# --- What models of level 1 could leave in the logs folder
+
+ROW = control.ModelStatus(
+    model_id="model",
+    name="Model",
+    cruncher="ann",
+    state="RUNNING",
+    error="",
+    restarts=0,
+    deployment_id="model_1",
+    code_hash="ab",
+    changed_at="2026-01-01T00:00:00+00:00",
+    sandbox="level 1",
+    pid=None,
+)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"state": "DANCING"},
+        {"state": ["RUNNING"]},
+        {"model_id": "../../settings"},
+        {"changed_at": "yesterday"},
+        {"changed_at": "2026-01-01T00:00:00"},
+        {"changed_at": 5},
+        {"code_hash": []},
+        {"restarts": "many"},
+        {"surprise": 1},
+    ],
+)
+def test_a_row_that_makes_no_sense_is_passed_over(tmp_path, change):
+    rows = [asdict(ROW) | change, asdict(ROW) | {"model_id": "other"}]
+    (tmp_path / "status.json").write_text(json.dumps(rows))
+
+    assert [row.model_id for row in control.status(tmp_path)] == ["other"]
+
+
+@pytest.mark.parametrize("text", ["", "5", "[5]", '["a"]', "[" * 100_000, "\udcff"])
+def test_a_status_that_makes_no_sense_is_none(tmp_path, text):
+    (tmp_path / "status.json").write_text(text, errors="surrogateescape")
+
+    assert control.status(tmp_path) == []
+
+
+def link_to_secret(path):
+    secret = path.parent / "secret"
+    secret.write_text(json.dumps([asdict(ROW)]))
+    path.symlink_to(secret)
+
+
+@pytest.mark.parametrize(
+    "make", [link_to_secret, os.mkfifo, Path.mkdir, lambda path: path.symlink_to(path)]
+)
+def test_only_a_plain_file_is_read(tmp_path, make):
+    control.write_status(tmp_path, [ROW])
+    make(tmp_path / "model.log")
+
+    assert control.log_tail(logs_dir=tmp_path, model_id="model") == ""
+
+    (tmp_path / "status.json").unlink()
+    make(tmp_path / "status.json")
+    assert control.status(tmp_path) == []
+
+
+def test_a_heartbeat_that_makes_no_sense_ends_no_page(tmp_path):
+    beat = tmp_path / control.HEARTBEAT_FILE
+    beat.symlink_to(beat)
+    assert control.seen_at(tmp_path) == seen_at(beat.lstat())
+    beat.unlink()
+    beat.touch()
+    os.utime(beat, (2**40, 2**40))  # the year 36812, where the file system keeps it
+    kept = beat.stat()
+    assert control.seen_at(tmp_path) == (
+        None if kept.st_mtime == 2**40 else seen_at(kept)
+    )
+
+
+def seen_at(status):
+    return datetime.fromtimestamp(status.st_mtime, UTC)
+
+
+# --- Adding and removing
 
 
 def test_a_model_is_added_as_a_whole(local_models, tmp_path):

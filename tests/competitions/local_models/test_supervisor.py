@@ -1,8 +1,9 @@
 """One model's process when the machine, not the model, is in trouble."""
 
 import asyncio
+import shutil
 
-from competitions.local_models import submission, supervisor
+from competitions.local_models import cgroups, submission, supervisor
 from competitions.local_models.orchestrator import Orchestrator
 from competitions.local_models.supervisor import Limits, ModelProcess
 from tests.competitions.gateway.conftest import STEADY
@@ -47,6 +48,58 @@ def test_what_cannot_be_started_is_tried_again_and_not_quarantined(
         "STOPPED",
     ]
     assert "it could not be started: [Errno 2]" in seen[0][1]
+
+
+def test_a_group_that_cannot_be_cleared_ends_no_models_life(tmp_path):
+    """A plain folder for a control group: what is joined and read there are files."""
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "main.py").write_text(STEADY)
+    (tmp_path / "run").mkdir()
+    group = tmp_path / "group" / "model"
+    group.mkdir(parents=True)
+    states = asyncio.Queue()
+
+    async def live():
+        async def changed(process):
+            states.put_nowait(process.state)
+
+        process = ModelProcess(
+            submission.read(tmp_path / "model"),
+            uid=0,
+            run_dir=tmp_path / "run" / "model",
+            log_path=tmp_path / "model.log",
+            limits=Limits(cgroup=tmp_path / "group"),
+            start_slots=asyncio.Semaphore(1),
+            on_change=changed,
+        )
+        process.start()
+        try:
+            seen = [await asyncio.wait_for(states.get(), 20)]
+            shutil.rmtree(group)
+            process.restart()
+            seen += [await asyncio.wait_for(states.get(), 20) for _ in range(2)]
+            shutil.rmtree(group)
+        finally:
+            await process.stop()
+        return [*seen, states.get_nowait()]
+
+    assert asyncio.run(live()) == ["RUNNING", "RECOVERING", "RUNNING", "STOPPED"]
+
+
+def test_a_group_of_version_2_is_killed_as_a_whole(tmp_path):
+    no_process = 2**22 + 1  # beyond the kernel's largest id
+    (tmp_path / "cgroup.procs").write_text(f"{no_process}\n")
+    (tmp_path / "cgroup.kill").touch()
+
+    async def kill():
+        killing = asyncio.create_task(cgroups.kill(tmp_path))
+        await asyncio.sleep(0)  # up to its pause
+        (tmp_path / "cgroup.procs").write_text("")
+        await killing
+
+    asyncio.run(kill())
+
+    assert (tmp_path / "cgroup.kill").read_text() == "1"
 
 
 def test_a_process_that_hung_in_its_setup_did_not_recover_before():

@@ -1,10 +1,15 @@
 """An uploaded model becomes a folder of its own, and nothing else."""
 
+import contextlib
 import io
 import stat
+import tempfile
 import zipfile
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from competitions.local_models import upload
 from competitions.local_models.control import ControlError
@@ -19,10 +24,10 @@ def models_dir(tmp_path):
     return folder
 
 
-def zipped(entries):
+def zipped(entries, compression=zipfile.ZIP_DEFLATED):
     """A zip of (name or ZipInfo, content) pairs."""
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(file, "w", compression) as archive:
         for name, content in entries:
             archive.writestr(name, content)
     file.seek(0)
@@ -104,6 +109,38 @@ def test_a_zip_that_lies_about_its_size_is_refused(models_dir):
         add_upload(
             models_dir=models_dir, file=io.BytesIO(bytes(packed)), file_name="x.zip"
         )
+
+
+DAMAGES = st.lists(st.tuples(st.integers(min_value=0), st.integers(1, 255)), max_size=4)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    compression=st.sampled_from([0, 8, 12, 14]),
+    damages=DAMAGES,
+    missing=st.integers(0, 50),
+)
+def test_a_damaged_zip_is_taken_or_refused(compression, damages, missing):
+    packed = bytearray(zipped([("main.py", STEADY)], compression).getvalue())
+    for at, change in damages:
+        packed[at % len(packed)] ^= change
+    file = io.BytesIO(packed[: len(packed) - missing])
+
+    with tempfile.TemporaryDirectory() as folder:
+        with contextlib.suppress(ControlError):
+            add_upload(models_dir=Path(folder), file=file, file_name="x.zip")
+        assert {path.name for path in Path(folder).iterdir()} <= {"x"}
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA])
+def test_a_byte_flipped_in_the_content_is_refused(models_dir, compression):
+    packed = bytearray(zipped([("main.py", STEADY)], compression).getvalue())
+    packed[60] ^= 0xFF
+
+    with pytest.raises(ControlError, match="no zip that can be unpacked"):
+        add_upload(models_dir=models_dir, file=io.BytesIO(packed), file_name="x.zip")
+
+    assert list(models_dir.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["../up", ".hidden", "two words"])

@@ -1,0 +1,202 @@
+"""A model's process that starts, ends, stops or comes back, beside a steady model.
+
+In each test the steady model's answer of the same round arrives.
+"""
+
+import signal
+import threading
+
+import pytest
+
+from tests.competitions.gateway.conftest import (
+    STEADY,
+    ask,
+    bad_answer,
+    beside_steady,
+    forget_model,
+    predicting,
+    wait_for,
+    wait_live,
+)
+
+# --- Setting up
+
+
+@pytest.mark.parametrize(
+    ("source", "code", "reason"),
+    [
+        ("class Model: pass", "BAD_IMPLEMENTATION", "no subclass of tracker.Tracker"),
+        ("import nonsense", "BAD_IMPLEMENTATION", "No module named 'nonsense'"),
+        (
+            STEADY + "    def __init__(self): raise OSError('no weights')\n",
+            "MULTIPLE_FAILED",
+            "OSError: no weights (main.py:6)",
+        ),
+    ],
+)
+def test_a_model_that_cannot_be_made_is_reported_with_the_reason(
+    stage, source, code, reason
+):
+    stage.add("steady")
+    stage.add("bad", source)
+    gateway = stage.gateway()
+    wait_live(gateway, "steady")
+
+    (report,) = wait_for(lambda: stage.orchestrator.reports)
+
+    assert (report["model_id"], report["failure_code"]) == ("bad", code)
+    assert reason in report["failure_reason"]
+    answer = bad_answer(gateway)
+    assert answer.outcome == "ABSENT"
+    assert reason in answer.reason
+    identity = next(i for i in gateway.roster() if i.model_id == "bad")
+    assert reason in identity.error
+
+
+def test_a_base_class_unknown_to_the_runner_is_reported(stage):
+    stage.add("bad", "from tracker import TrackerBase as Base")
+    gateway = stage.gateway()
+
+    (report,) = wait_for(lambda: stage.orchestrator.reports)
+
+    assert report["failure_reason"] == "no subclass of tracker.TrackerBase in main.py"
+    assert gateway.live() == set()
+
+
+def test_a_slow_setup_delays_nobody(stage):
+    stage.add("steady")
+    stage.add("bad", "import time; time.sleep(2)\n" + STEADY)
+    gateway = stage.gateway()
+    wait_live(gateway, "steady")
+
+    assert bad_answer(gateway).reason == "its process is starting"
+    stage.orchestrator.withdraw("steady")
+    wait_for(lambda: gateway.live() == set())
+
+    wait_live(gateway, "bad")
+    assert ask(gateway, ["bad"])["bad"].outcome == "ANSWERED"
+
+
+def test_a_setup_that_never_ends_is_given_up(stage):
+    stage.add("steady")
+    stage.add("bad", "import time; time.sleep(60)\n" + STEADY)
+    gateway = stage.gateway(setup_timeout_s=0.3)
+    wait_live(gateway, "steady")
+
+    wait_for(lambda: gateway.roster()[1].error)
+
+    assert bad_answer(gateway).reason == "setup did not finish within 0.3 s"
+
+
+def test_a_dead_port_delays_nobody(stage):
+    stage.add("steady")
+    stage.orchestrator.announce("bad", address=("127.0.0.1", 9))
+    gateway = stage.gateway()
+    wait_live(gateway, "steady")
+
+    assert bad_answer(gateway).outcome == "ABSENT"
+
+
+# --- Processes that end, stop and come back
+
+
+def test_killed_while_asked_is_failed_at_once(stage):
+    gateway = beside_steady(
+        stage,
+        predicting("os.kill(os.getpid(), 9)", head="import os"),
+        timeout_s=5,
+    )
+
+    answer = bad_answer(gateway)
+
+    assert answer.outcome == "FAILED"
+    assert answer.reason == "predict: its process ended while it was asked"
+
+
+def test_killed_for_good_is_absent_and_costs_the_others_nothing(stage):
+    gateway = beside_steady(stage, STEADY)
+    stage.models["bad"].kill()
+    bad_answer(gateway)
+
+    answers = [bad_answer(gateway) for _ in range(5)]
+
+    assert {a.outcome for a in answers} == {"ABSENT"}
+
+
+def test_killed_and_back_on_the_same_address_heals_unannounced(stage):
+    gateway = beside_steady(stage, STEADY)
+    model = stage.models["bad"]
+    model.kill()
+    assert bad_answer(gateway).outcome in ("FAILED", "ABSENT")
+
+    model.start()
+
+    wait_live(gateway, "bad")
+    assert bad_answer(gateway).result == {"value": 1.0}
+
+
+def test_a_runner_that_lost_its_model_is_set_up_within_the_same_call(stage):
+    gateway = beside_steady(stage, STEADY)
+    forget_model(stage.models["bad"].socket)
+
+    assert bad_answer(gateway).result == {"value": 1.0}
+
+
+def test_killed_and_back_elsewhere_is_asked_there(stage, tmp_path):
+    gateway = beside_steady(stage, STEADY)
+    model = stage.models["bad"]
+    model.kill()
+    stage.orchestrator.withdraw("bad", "RECOVERING")
+    wait_for(lambda: gateway.live() == {"steady"})
+    assert bad_answer(gateway).outcome == "ABSENT"
+
+    model.start(tmp_path / "elsewhere.sock")
+    stage.orchestrator.announce("bad", address=model.socket, deployment=2)
+
+    wait_live(gateway, "bad")
+    assert bad_answer(gateway).outcome == "ANSWERED"
+
+
+def test_a_stopped_process_costs_few_rounds_and_rejoins(stage):
+    gateway = beside_steady(stage, STEADY, timeout_s=0.3)
+    stage.models["bad"].signal(signal.SIGSTOP)
+
+    outcomes = [bad_answer(gateway).outcome for _ in range(6)]
+    assert outcomes == ["FAILED", "ABSENT", "FAILED", "ABSENT", "ABSENT", "FAILED"]
+
+    stage.models["bad"].signal(signal.SIGCONT)
+    wait_for(lambda: bad_answer(gateway).outcome == "ANSWERED")
+
+
+def test_withdrawn_while_asked_is_absent_at_once(stage):
+    gateway = beside_steady(
+        stage,
+        predicting("print('asked', flush=True); time.sleep(60)", head="import time"),
+        timeout_s=25,
+    )
+
+    def withdraw():
+        wait_for(lambda: "asked" in stage.models["bad"].log_path.read_text())
+        stage.orchestrator.withdraw("bad")
+
+    withdrawing = threading.Thread(target=withdraw)
+    withdrawing.start()
+    answer = bad_answer(gateway)
+
+    withdrawing.join()
+    assert answer.outcome == "ABSENT"
+    assert answer.reason == "predict: it was stopped while it was asked"
+
+
+def test_a_replaced_deployment_is_asked_and_the_older_one_forgotten(stage):
+    gateway = beside_steady(stage, predicting('return {"value": 7.0}'))
+    newer = stage.add("newer", predicting('return {"value": 8.0}'))
+    stage.orchestrator.withdraw("newer")
+
+    stage.orchestrator.announce("bad", address=newer.socket, deployment=2)
+    wait_for(lambda: bad_answer(gateway).result == {"value": 8.0})
+    stage.orchestrator.announce(
+        "bad", address=stage.models["bad"].socket, state="STOPPED", deployment=1
+    )
+
+    assert bad_answer(gateway).result == {"value": 8.0}
