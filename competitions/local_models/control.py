@@ -151,7 +151,7 @@ def begin(models_dir: Path) -> None:
 def stop(*, logs_dir: Path, model_id: str) -> None:
     """Stop a model until `start`, even when the orchestrator restarts."""
     _known(logs_dir, model_id)
-    _flag(logs_dir, model_id, "stopped").touch()
+    _leave(_flag(logs_dir, model_id, "stopped"))
 
 
 def start(*, logs_dir: Path, model_id: str) -> None:
@@ -163,7 +163,7 @@ def start(*, logs_dir: Path, model_id: str) -> None:
 def restart(*, logs_dir: Path, model_id: str) -> None:
     """Start a model anew, also out of quarantine or after `stop`."""
     start(logs_dir=logs_dir, model_id=model_id)
-    _flag(logs_dir, model_id, "restart").touch()
+    _leave(_flag(logs_dir, model_id, "restart"))
 
 
 def is_stopped(logs_dir: Path, model_id: str) -> bool:
@@ -218,3 +218,8 @@ def _flag(logs_dir: Path, model_id: str, name: str) -> Path:
     folder = logs_dir / "control"
     folder.mkdir(parents=True, exist_ok=True)
     return folder / f"{model_id}.{name}"
+
+
+def _leave(flag: Path) -> None:
+    """Make the flag's file; never what a link in its place would point to."""
+    os.close(_open_plainly(str(flag), os.O_WRONLY | os.O_CREAT))

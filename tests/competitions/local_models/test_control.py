@@ -222,6 +222,17 @@ def test_only_a_plain_file_is_read(tmp_path, make):
     assert control.status(tmp_path) == []
 
 
+def test_a_flag_is_never_made_through_a_link(tmp_path):
+    control.write_status(tmp_path, [ROW])
+    (tmp_path / "control").mkdir()
+    elsewhere = tmp_path / "elsewhere"
+    (tmp_path / "control" / "model.stopped").symlink_to(elsewhere)
+
+    with pytest.raises(OSError, match="symbolic link"):
+        control.stop(logs_dir=tmp_path, model_id="model")
+    assert not elsewhere.exists()
+
+
 def test_a_heartbeat_that_makes_no_sense_ends_no_page(tmp_path):
     beat = tmp_path / control.HEARTBEAT_FILE
     beat.symlink_to(beat)
