@@ -198,10 +198,13 @@ def test_what_is_pushed_leaves_no_hole_while_the_past_cannot_be_had(
         wait_for(lambda: opened in opened_at())
         assert reads.watermark(**FEED) is None
         wait_for(lambda: len(opened_at()) >= 25)  # asked again after the wait
-        newest = int(time.time()) - 1
-        exchange.push_candle("BTCUSDT", newest)
-        mark = datetime.fromtimestamp(newest, UTC)
-        wait_for(lambda: reads.watermark(**FEED) == mark)
+        newest = int(time.time()) + 60  # which no request can have brought
+
+        def moves_the_watermark():
+            exchange.push_candle("BTCUSDT", newest)
+            return reads.watermark(**FEED) == datetime.fromtimestamp(newest, UTC)
+
+        wait_for(moves_the_watermark)
     seconds = [at for at in opened_at() if at <= opened]
     assert seconds == list(range(seconds[0], opened + 1))
 
@@ -247,9 +250,12 @@ def test_an_outage_of_the_tape_is_outlived(exchange, monkeypatch):
             exchange.push_candle("BTCUSDT", lost)
             wait_for(lambda: "No space" in FeedSubscription.objects.get().last_error)
         wait_for(lambda: lost in opened_at())
-        exchange.wait_for_listener()
-        exchange.push_candle("BTCUSDT", lost, v="777.0")
-        wait_for(lambda: newest_of(lost).values["volume"] == 777.0)
+
+        def is_heard():
+            exchange.push_candle("BTCUSDT", lost, v="777.0")
+            return newest_of(lost).values["volume"] == 777.0
+
+        wait_for(is_heard)
 
 
 def newest_of(opened):
