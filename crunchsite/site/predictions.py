@@ -48,7 +48,8 @@ def tell(prediction: Prediction, score: Score | None) -> Told:
     if round_.status == Input.Status.RECEIVED:
         return Told(prediction, score, "pending", "", round_.resolvable_at)
     if round_.status != Input.Status.RESOLVED:
-        return Told(prediction, None, round_.status.lower(), round_.reason)
+        stage = round_.status.lower()
+        return Told(prediction, None, stage, round_.reason.removeprefix(f"{stage}: "))
     if score is None:
         return Told(prediction, score, "pending", "the truth is known; scores follow")
     if not score.success:

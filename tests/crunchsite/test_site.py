@@ -120,6 +120,14 @@ def test_every_way_a_prediction_can_end(client, world):
     assert "the tape has a gap" in page
 
 
+def test_a_void_round_says_why_in_the_operators_words(client, world):
+    Input.objects.filter(status="RESOLVED").update(
+        status="VOID", reason="void: the exchange was closed"
+    )
+    page = text(client.get("/models/m1"))
+    assert "void</span> <small>the exchange was closed</small>" in page
+
+
 def test_unknown_models_are_404(client, world):
     assert client.get("/models/nobody").status_code == 404
     assert client.get("/models/m1?competition=nope").status_code == 404
