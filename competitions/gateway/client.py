@@ -76,7 +76,7 @@ class Runner(DynamicSubclassModelRunner):
         except AioRpcError as error:
             if error.code() is not StatusCode.RESOURCE_EXHAUSTED:
                 raise
-            self.error = "still busy with its setup"
+            self.error = "still busy with an earlier call"
         return False, self.ErrorType.GRPC_CONNECTION_FAILED
 
     async def set_up(self) -> tuple[bool, Any]:

@@ -55,7 +55,9 @@ def test_a_worker_outlives_the_database_and_the_orchestrator(machine):
         GROUP BY i.id ORDER BY i.id
     """
     assert set(machine.rows(performed)[2:]) == {(3, 3)}
-    assert machine.rows("SELECT DISTINCT last_error FROM models") == [("",)]
+    # Nothing is held against a model but that it had not ended its last answer.
+    errors = {text for (text,) in machine.rows("SELECT last_error FROM models")}
+    assert errors <= {"", "still busy with an earlier call"}
 
 
 def test_a_prefork_worker_says_what_is_needed_and_asks_nobody(machine):
