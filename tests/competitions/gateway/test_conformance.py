@@ -31,11 +31,11 @@ def official_runner() -> Path:
     program = HOME / "bin" / "model-runner"
     if not program.exists():
         venv.create(HOME, with_pip=True, clear=True)
+        # It depends on an old package called importlib, which hides the standard
+        # library's from a setup.py that older versions of pip run in its folder.
+        pip = [HOME / "bin" / "python", "-m", "pip", "install", "--use-pep517"]
         found = subprocess.run(
-            [HOME / "bin" / "python", "-m", "pip", "install", "--quiet", RUNNER],
-            capture_output=True,
-            text=True,
-            check=False,
+            [*pip, "--quiet", RUNNER], capture_output=True, text=True, check=False
         )
         if found.returncode:
             program.unlink(missing_ok=True)
