@@ -195,7 +195,7 @@ def test_participants_see_why_a_round_is_void(client, correct):
     model_id = scored.first().prediction.model.model_id
     applied(correct, "void")
     page = client.get(f"/models/{model_id}").content.decode()
-    assert "void: the exchange was down" in page
+    assert "void</span> <small>the exchange was down</small>" in page
     rows = client.get(
         "/reports/predictions",
         {"projectIds": model_id, "start": "2026-03-02T11:00:00Z"},
