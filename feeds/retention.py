@@ -17,21 +17,13 @@ log = structlog.get_logger(__name__)
 # Candles of this length and longer stay for good: they are few, and the live pool
 # looks back for years.
 DAY_S = 86_400
-_DELETE = """
+_DELETE = f"""
     WITH gone AS (
         DELETE FROM tape.feed_records
-        WHERE ts_event >= :month AND ts_event < :limit
-          AND NOT (kind = 'candle' AND granularity = ANY(cast(:keep AS text[])))
+        WHERE ts_event >= :month AND ts_event < :limit AND NOT ({partitions.KEPT})
         RETURNING source, subject, kind, granularity
     )
-    UPDATE tape.feed_ingestion_state AS state
-    SET record_count = record_count - lost.records
-    FROM (
-        SELECT source, subject, kind, granularity, count(*) AS records
-        FROM gone GROUP BY source, subject, kind, granularity
-    ) AS lost
-    WHERE (state.source, state.subject, state.kind, state.granularity)
-        = (lost.source, lost.subject, lost.kind, lost.granularity)
+    {partitions.count_off("gone")}
 """
 
 
@@ -90,11 +82,11 @@ def _export(*, before: datetime, keep: list[str]) -> None:
     from feeds import parquet
 
     record = feed_records.c
-    is_kept = sa.and_(record.kind == CANDLE, record.granularity.in_(keep))
+    goes = sa.text(f"NOT ({partitions.KEPT})").bindparams(keep=keep)
     with engine().connect().execution_options(yield_per=20_000) as connection:
         rows = connection.execute(
             sa.select(feed_records)
-            .where(record.ts_event < before, record.is_closed, sa.not_(is_kept))
+            .where(record.ts_event < before, record.is_closed, goes)
             .order_by(*feed_records.primary_key.columns)
         )
         for part in rows.partitions():

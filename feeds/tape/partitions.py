@@ -16,17 +16,8 @@ DEFAULT = "feed_records_default"
 _MONTH = re.compile(r"feed_records_y(\d{4})m(\d{2})")
 # Two processes must not create the same month at once.
 _LOCK = 7_405_001
-_KEPT = "kind = 'candle' AND granularity = ANY(cast(:keep AS text[]))"
-_COUNT_OFF = f"""
-    UPDATE {SCHEMA}.feed_ingestion_state AS state
-    SET record_count = record_count - lost.records FROM (
-        SELECT source, subject, kind, granularity, count(*) AS records
-        FROM {{name}} WHERE NOT ({_KEPT})
-        GROUP BY source, subject, kind, granularity
-    ) AS lost
-    WHERE (state.source, state.subject, state.kind, state.granularity)
-        = (lost.source, lost.subject, lost.kind, lost.granularity)
-"""
+# The candles that stay, of the granularities in the parameter `keep`.
+KEPT = "kind = 'candle' AND granularity = ANY(cast(:keep AS text[]))"
 
 
 @dataclass(frozen=True)
@@ -118,6 +109,19 @@ def rows_in_default() -> int:
     return int(count or 0)
 
 
+def count_off(rows: str) -> str:
+    """SQL that takes records off their feeds' counts; `rows` is where they are."""
+    return f"""
+        UPDATE {SCHEMA}.feed_ingestion_state AS state
+        SET record_count = record_count - lost.records FROM (
+            SELECT source, subject, kind, granularity, count(*) AS records
+            FROM {rows} GROUP BY source, subject, kind, granularity
+        ) AS lost
+        WHERE (state.source, state.subject, state.kind, state.granularity)
+            = (lost.source, lost.subject, lost.kind, lost.granularity)
+    """
+
+
 def drop(month: date, *, keep: Sequence[str] = ()) -> bool:
     """Drop a month but for its candles of the granularities in `keep`.
 
@@ -134,14 +138,14 @@ def drop(month: date, *, keep: Sequence[str] = ()) -> bool:
         run("SET LOCAL lock_timeout = '5s'")
         run(f"LOCK TABLE {name} IN SHARE ROW EXCLUSIVE MODE")
         is_going, is_staying = run(
-            f"SELECT bool_or(NOT ({_KEPT})), bool_or({_KEPT}) FROM {name}"
+            f"SELECT bool_or(NOT ({KEPT})), bool_or({KEPT}) FROM {name}"
         ).one()
         if is_staying and not is_going:
             return False
-        run(_COUNT_OFF.format(name=name))
+        run(count_off(f"{name} WHERE NOT ({KEPT})"))
         run(
             "CREATE TEMP TABLE staying ON COMMIT DROP AS "
-            f"SELECT * FROM {name} WHERE {_KEPT}"
+            f"SELECT * FROM {name} WHERE {KEPT}"
         )
         run(f"ALTER TABLE {SCHEMA}.{PARENT} DETACH PARTITION {name}")
         run(f"DROP TABLE {name}")

@@ -9,9 +9,9 @@ from competitions.gateway.types import Answer
 from competitions.models import Competition, Input, ParticipantModel, Prediction
 from competitions.predict import newest_feeds, perform_round, perform_waiting
 from feeds.errors import TapeError
-from feeds.tape import engine
 from tests.competitions.conftest import AnsweringGateway
 from tests.conftest import NOW
+from tests.feeds.factories import tape_away
 
 pytestmark = pytest.mark.usefixtures("tape")
 
@@ -174,15 +174,10 @@ def test_a_slot_that_raises_costs_its_round_and_not_the_next(competition):
     assert perform_waiting(competition_id=competition.pk, gateway=gateway) == 1
 
 
-def test_an_outage_of_the_tape_leaves_the_round_waiting(
-    competition, round_, monkeypatch
-):
+def test_an_outage_of_the_tape_leaves_the_round_waiting(competition, round_):
     asked = {"competition_id": competition.pk, "gateway": AnsweringGateway({"a": 1.0})}
-    elsewhere = {**engine.database(), "HOST": "127.0.0.1", "PORT": "1"}
-    with monkeypatch.context() as patch:
-        patch.setattr(engine, "database", lambda: elsewhere)
-        with pytest.raises(TapeError, match="the tape's database failed"):
-            perform_waiting(**asked)
+    with tape_away(), pytest.raises(TapeError, match="the tape's database failed"):
+        perform_waiting(**asked)
     assert Input.objects.get().status == "RECEIVED"
     assert perform_waiting(**asked) == 1
 

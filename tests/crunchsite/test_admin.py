@@ -16,9 +16,9 @@ from competitions.models import Competition, Input, Prediction
 from competitions.slots import wire
 from feeds import clock
 from feeds.models import FeedSubscription
-from feeds.tape import engine
 from scoring.models import Score
 from tests import factories
+from tests.feeds.factories import tape_away
 
 pytestmark = pytest.mark.django_db(databases=["default", "tape"])
 
@@ -261,11 +261,9 @@ def test_the_dashboard_says_what_is_stuck_and_since_when(
 
 
 def test_the_dashboard_opens_and_says_so_when_the_tape_is_away(
-    client, tape, frozen_clock, monkeypatch
+    client, tape, frozen_clock
 ):
-    elsewhere = {**engine.database(), "HOST": "127.0.0.1", "PORT": "1"}
-    with monkeypatch.context() as patch:
-        patch.setattr(engine, "database", lambda: elsewhere)
+    with tape_away():
         page = dashboard(client)
     assert "the tape&#x27;s database failed: connection to server" in page
 

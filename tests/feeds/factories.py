@@ -2,10 +2,12 @@
 
 from contextlib import contextmanager
 from datetime import timedelta
+from unittest import mock
 
 import sqlalchemy as sa
 
 from feeds.records import FeedRecord
+from feeds.tape import engine
 from feeds.tape.engine import transaction
 from tests.conftest import NOW
 
@@ -33,6 +35,14 @@ def candle(minute=0, price=100.0, *, is_closed=True, at=None, **changes):
         values=values,
         is_closed=is_closed,
     )
+
+
+@contextmanager
+def tape_away():
+    """The tape's address is one where nobody listens."""
+    elsewhere = {**engine.database(), "HOST": "127.0.0.1", "PORT": "1"}
+    with mock.patch.object(engine, "database", return_value=elsewhere):
+        yield
 
 
 @contextmanager

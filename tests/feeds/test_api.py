@@ -5,10 +5,9 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 
 from feeds.models import BackfillJob
-from feeds.tape import engine
 from feeds.tape.writes import append
 from tests.conftest import NOW
-from tests.feeds.factories import FEED, candle
+from tests.feeds.factories import FEED, candle, tape_away
 
 pytestmark = pytest.mark.usefixtures("tape", "frozen_clock")
 
@@ -165,10 +164,8 @@ def test_the_same_request_takes_up_what_failed(operator, monkeypatch):
     assert list(trail) == ["started", "taken up again"]
 
 
-def test_a_tape_that_is_away_is_said_in_one_line(client, monkeypatch):
-    elsewhere = {**engine.database(), "HOST": "127.0.0.1", "PORT": "1"}
-    with monkeypatch.context() as patch:
-        patch.setattr(engine, "database", lambda: elsewhere)
+def test_a_tape_that_is_away_is_said_in_one_line(client):
+    with tape_away():
         answer = client.get("/reports/feeds")
     assert answer.status_code == 503
     assert answer.json()["code"] == "tape_failed"
