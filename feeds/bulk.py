@@ -6,18 +6,41 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-# A control character that no text of ours holds, so '' and NULL stay apart.
-_NULL = "\x01"
+from core.texts import storable, storable_json
+
+_dumps = json.JSONEncoder(
+    allow_nan=False, ensure_ascii=False, separators=(",", ":")
+).encode
 
 
-_encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+class _Null:
+    """NULL, which the csv writer takes for a number and so does not quote.
+
+    COPY reads the mark as NULL only where it is not quoted, and all texts are, so no
+    text can be mistaken for it.
+    """
+
+    def __float__(self) -> float:
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        return r"\N"
+
+
+_NULL = _Null()
+
+
+def _json(value: Any) -> str:
+    text = _dumps(value)
+    # The one escape that PostgreSQL refuses; raw surrogates are replaced below.
+    return _dumps(storable_json(value)) if r"\u0000" in text else text
 
 
 def _field(value: Any) -> Any:
     if value is None:
         return _NULL
     if isinstance(value, (dict, list)):
-        return _encode(value)
+        return _json(value)
     return value
 
 
@@ -27,15 +50,17 @@ def copy_rows(
     """Append `rows` to `table` with one COPY, in the cursor's transaction.
 
     `table` and `columns` are names from code, never from a user. Dicts and lists become
-    JSON; NaN in them raises ValueError. `cursor` is psycopg2's, or Django's around it.
+    JSON; NaN in them raises ValueError. Any text is kept as it is, but for NUL and lone
+    surrogates, which PostgreSQL cannot hold. `cursor` is psycopg2's, or Django's around
+    it.
     """
-    buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerows(
+    buffer = io.StringIO(newline="")
+    csv.writer(buffer, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC).writerows(
         [_field(value) for value in row] for row in rows
     )
-    buffer.seek(0)
     names = ", ".join(f'"{column}"' for column in columns)
     raw = getattr(cursor, "cursor", cursor)
     raw.copy_expert(
-        f"COPY {table} ({names}) FROM STDIN WITH (FORMAT csv, NULL E'\\x01')", buffer
+        f"COPY {table} ({names}) FROM STDIN WITH (FORMAT csv, NULL '\\N')",
+        io.StringIO(storable(buffer.getvalue()), newline=""),
     )

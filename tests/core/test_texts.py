@@ -1,0 +1,64 @@
+"""A stranger's text, made fit for columns, logs and pages."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.texts import describe, readable, storable, storable_json
+
+ANY_TEXT = st.text(st.characters(exclude_categories=()))
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("", ""),
+        ("a\r\nb\rc\n", "a\nb\nc\n"),
+        ("a\0b", "a\ufffdb"),
+        ("\x01", "\ufffd"),
+        ("\x1b[2Jgone\x9b", "\ufffd[2Jgone\ufffd"),
+        ("\ud800", "\ufffd"),
+        ("\u202egnp.exe", "\ufffdgnp.exe"),
+        ("x" * 2_000, "x" * 2_000),
+        ("x" * 2_001, "x" * 1_999 + "…"),
+        ("x" * 100_000, "x" * 1_999 + "…"),
+        ("\r\n" * 3_000, "\n" * 1_999 + "…"),
+    ],
+)
+def test_a_text_is_cut_and_cleaned(text, kept):
+    assert readable(text) == kept
+
+
+@given(ANY_TEXT, st.integers(1, 50))
+def test_any_text_becomes_short_encodable_and_stays_as_it_is(text, limit):
+    once = readable(text, limit=limit)
+    assert len(once) <= limit
+    assert once.encode().decode() == once
+    assert readable(once, limit=limit) == once
+
+
+@given(ANY_TEXT)
+def test_what_is_stored_differs_only_where_postgresql_refuses(text):
+    kept = storable(text)
+    assert len(kept) == len(text)
+    kept.encode()  # raises where a lone surrogate is left
+    assert all(b in (a, "\ufffd") for a, b in zip(text, kept, strict=True))
+
+
+def test_an_exception_whose_text_raises_is_still_described():
+    class HostileError(Exception):
+        def __str__(self):
+            raise RuntimeError
+
+    assert describe(HostileError()) == "HostileError: (its text cannot be read)"
+    assert describe(ValueError()) == "ValueError"
+    assert describe(ValueError("\r")) == "ValueError: \n"
+
+
+def test_json_is_cleaned_at_any_depth():
+    assert storable_json({"a\0": ["\ud800", {"b": ("x", 1, None)}]}) == {
+        "a\ufffd": ["\ufffd", {"b": ["x", 1, None]}]
+    }
+    assert json.loads(json.dumps(storable_json({"k": True}))) == {"k": True}

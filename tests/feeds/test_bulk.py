@@ -1,0 +1,53 @@
+"""COPY keeps any text, and tells NULL from every one of them."""
+
+import json
+
+import pytest
+from django.db import connection
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from core.texts import storable, storable_json
+from feeds.bulk import copy_rows
+
+pytestmark = pytest.mark.django_db
+
+ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=50)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**60), 2**60) | ANY_TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(ANY_TEXT, inner),
+    max_leaves=8,
+)
+
+
+def copied(rows):
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE TEMPORARY TABLE copied (n int, t text, j jsonb) ON COMMIT DROP"
+        )
+        copy_rows(cursor, "copied", ("n", "t", "j"), rows)
+        cursor.execute("SELECT t, j::text FROM copied ORDER BY n")
+        found = cursor.fetchall()
+        cursor.execute("DROP TABLE copied")
+    return found
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "\r", "\n", "\r\n", "\x01", r"\N", r"\.", '"', ",", "\t", "\\", "x" * 100_000],
+)
+def test_a_text_comes_back_as_it_was(text):
+    assert copied([(1, text, None), (2, None, None)]) == [(text, None), (None, None)]
+
+
+def test_what_postgresql_cannot_hold_is_replaced():
+    rows = [(1, "a\0b\ud800", {"k\0": ["\0", "\udfff"]})]
+    assert copied(rows) == [("a\ufffdb\ufffd", '{"k\ufffd": ["\ufffd", "\ufffd"]}')]
+
+
+@given(ANY_TEXT | st.none(), JSON)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_any_text_and_any_json_can_be_copied(text, data):
+    [(kept, as_stored)] = copied([(1, text, [data])])
+    assert kept == (None if text is None else storable(text))
+    assert json.loads(as_stored) == storable_json([data])
