@@ -1,26 +1,49 @@
 # The whole interface: make setup, make up, make test. Everything else is a convenience.
 PYTHON ?= python3
 BIN := .venv/bin
-STAMP := .venv/.installed
+UV := $(BIN)/uv
+# How often `make stress` repeats, and what.
+TIMES ?= 5
+SUITES ?= tests/competitions tests/crunchsite/stack tests/e2e tests/feeds tests/scoring
 
-.PHONY: setup up test lint types lock env-example clean
+.PHONY: setup up test stress lint types migrations lock env-example clean
 
-setup: $(STAMP)
+setup: .venv/.dev
 
-$(STAMP): requirements/dev.txt
+# uv is pinned and hashed like the rest; pip brings it and nothing else.
+$(UV): | .venv
+	@sed -n '/^uv==/,/[^\\]$$/p' requirements/dev.txt > .venv/uv.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement .venv/uv.txt
+
+.venv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "crunchsite needs Python 3.11 or newer, this is " + sys.version.split()[0] + ": run make with PYTHON=/path/to/python3.11")'
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@echo "Installing the pinned packages into .venv (a minute on first use) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.txt
+	@echo "Making .venv ..."
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "Python's venv is missing: on Debian, apt install python3-venv."; exit 1; }
+
+# What the site runs on.
+.venv/.run: requirements/base.txt | $(UV)
+	@echo "Installing what the site runs on into .venv ..."
+	@$(UV) pip install --python $(BIN)/python --require-hashes --requirement $<
 	@touch $@
 
-up: setup
+# The same, and what it is developed and tested with.
+.venv/.dev: requirements/dev.txt | $(UV)
+	@echo "Installing what the site runs on and is tested with into .venv ..."
+	@$(UV) pip sync --python $(BIN)/python --require-hashes $<
+	@touch .venv/.run $@
+
+up: .venv/.run
 	@exec $(BIN)/python manage.py up
 
-test: setup lint types
-	@# No server runs here, and none is needed to compare models with migrations.
+test: lint types migrations
+	$(BIN)/pytest -m "not browser" --numprocesses auto $(if $(CI),-p randomly)
+
+# No server runs here, and none is needed to compare models with migrations.
+migrations: setup
 	$(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
-	$(BIN)/pytest -m "not browser"
+
+stress: setup
+	$(BIN)/python -m tests.stress --times $(TIMES) -- --numprocesses auto $(SUITES)
 
 lint: setup
 	$(BIN)/ruff check .
@@ -32,8 +55,8 @@ types: setup
 
 # Compiles the pins, with hashes, for Python 3.11 to 3.13; no registry address ends up in them.
 lock: setup
-	@for set in base:"" prod:"--extra prod" dev:"--extra prod --extra dev"; do \
-		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	@for set in base:"--extra embedded" prod:"--extra prod" dev:"--all-extras"; do \
+		$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 			$${set#*:} --output-file requirements/$${set%%:*}.txt pyproject.toml || exit 1; \
 	done
 

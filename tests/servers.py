@@ -1,20 +1,37 @@
-"""Starts PostgreSQL and Valkey for the tests (a pytest plugin, see pyproject.toml)."""
+"""Starts PostgreSQL and Valkey for the tests; tests/conftest.py names the hook."""
 
-from pathlib import Path
+from contextlib import closing, suppress
 
+import psycopg2
 import pytest
+from django.conf import settings
 
+from crunchsite.settings.test import SERVERS_DIR
+from crunchsite.stack.places import embedded_database_url
 from crunchsite.stack.postgres import VOLATILE, Postgres
 from crunchsite.stack.valkey import Valkey
-
-VAR = Path(__file__).resolve().parent.parent / "var" / "test"
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    if config.option.collectonly or hasattr(config, "workerinput"):
+    """Start the servers once; pytest-xdist's workers use those of their controller."""
+    if config.option.collectonly:
         return
-    servers = [Postgres(VAR, options=VOLATILE), Valkey(VAR, durable=False)]
-    for server in servers:
-        server.start()
-        config.add_cleanup(server.stop)
+    if not hasattr(config, "workerinput"):
+        servers = (
+            Postgres(SERVERS_DIR, options=VOLATILE),
+            Valkey(SERVERS_DIR, durable=False),
+        )
+        for server in servers:
+            server.start()
+            config.add_cleanup(server.stop)
+    _create_own_database()
+
+
+def _create_own_database() -> None:
+    """Make the database that tests outside of Django's own connect to."""
+    url = embedded_database_url(SERVERS_DIR, "postgres")
+    with closing(psycopg2.connect(url)) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor, suppress(psycopg2.errors.DuplicateDatabase):
+            cursor.execute(f'CREATE DATABASE "{settings.DATABASES["default"]["NAME"]}"')

@@ -1,4 +1,10 @@
-"""Tests: the servers that tests/servers.py starts, and nothing of the operator's."""
+"""Tests: the servers that tests/servers.py starts, and nothing of the operator's.
+
+pytest-xdist's workers share the servers; each has a database, a Valkey database and a
+folder of its own.
+"""
+
+import os
 
 from crunchsite.settings.base import *
 from crunchsite.settings.base import CACHES, DATABASES, ENV, _database
@@ -6,15 +12,17 @@ from crunchsite.settings.env import BASE_DIR
 from crunchsite.settings.urls import broker
 from crunchsite.stack.places import embedded_database_url, embedded_redis_url
 
-VAR_DIR = BASE_DIR / "var" / "test"
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0")  # noqa: TID251  pytest's own
+SERVERS_DIR = BASE_DIR / "var" / "test"
+VAR_DIR = SERVERS_DIR / WORKER
 LOCAL_MODELS_DIR = VAR_DIR / "models"
 MODELS_LOG_DIR = VAR_DIR / "log" / "models"
-DATABASE_URL = TAPE_DATABASE_URL = embedded_database_url(VAR_DIR, "postgres")
+DATABASE_URL = TAPE_DATABASE_URL = embedded_database_url(SERVERS_DIR, WORKER)
 DATABASES = {
     "default": _database("DATABASE_URL", DATABASE_URL),
     "tape": {**DATABASES["tape"], **_database("DATABASE_URL", DATABASE_URL)},
 }
-REDIS_URL = embedded_redis_url(VAR_DIR)
+REDIS_URL = embedded_redis_url(SERVERS_DIR, int(WORKER.removeprefix("gw")))
 CACHES = {"default": {**CACHES["default"], "LOCATION": REDIS_URL}}
 CELERY_BROKER_URL = broker(REDIS_URL)
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

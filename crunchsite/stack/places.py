@@ -45,5 +45,5 @@ def embedded_database_url(var: Path, database: str = "crunchsite") -> str:
     return f"postgresql://crunchsite@/{database}?host={host}"
 
 
-def embedded_redis_url(var: Path) -> str:
-    return f"unix://{socket_dir(var, 'valkey') / 'valkey.sock'}?db=0"
+def embedded_redis_url(var: Path, database: int = 0) -> str:
+    return f"unix://{socket_dir(var, 'valkey') / 'valkey.sock'}?db={database}"

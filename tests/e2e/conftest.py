@@ -231,7 +231,7 @@ class Machine:
                 process.terminate()
         for process in self.processes:
             try:
-                process.wait(30)
+                process.wait(60)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()

@@ -32,7 +32,7 @@ def test_rounds_are_asked_without_a_worker_for_models(machine):
     machine.rows(END_ALL_SESSIONS)  # as when the database server is restarted
     machine.wait_for(answered_rounds(since=newest, count=4), timeout_s=60)
     daemon.terminate()
-    assert daemon.wait(30) == 0
+    assert daemon.wait(60) == 0
 
     per_round = """
         SELECT DISTINCT count(p.id), count(DISTINCT p.model_id)

@@ -85,7 +85,7 @@ class FakeExchange:
         """Drop every stream's connection."""
         self._run(self._cut())
 
-    def wait_for_listener(self, count=1, timeout_s=10.0):
+    def wait_for_listener(self, count=1, timeout_s=60.0):
         until = time.monotonic() + timeout_s
         while len(self._sockets) < count:
             assert time.monotonic() < until, "nobody listens"
@@ -105,12 +105,12 @@ class FakeExchange:
         self._ready.clear()
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
-        assert self._ready.wait(10)
+        assert self._ready.wait(60)
         return self
 
     def __exit__(self, *_):
         self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(10)
+        self._thread.join(60)
 
     def _serve(self):
         asyncio.run(self._main())

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import threading
+import time
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ class ScriptedOrchestrator:
         self.reports: list[dict[str, Any]] = []
         self.models: dict[str, dict[str, Any]] = {}
         self.refusal = ""  # said instead of the models, to everybody
-        self.links = 0  # that were ever opened
+        self.opened_at: list[float] = []  # monotonic seconds, of every link
         self._connections: set[Any] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -82,7 +83,7 @@ class ScriptedOrchestrator:
         self._run(send())
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
 
     async def _listen(self) -> None:
         self._server = await serve(self._converse, "127.0.0.1", self.port)
@@ -97,7 +98,7 @@ class ScriptedOrchestrator:
         broadcast(self._connections, json.dumps({"event": "update", "data": [model]}))
 
     async def _converse(self, connection: Any) -> None:
-        self.links += 1
+        self.opened_at.append(time.monotonic())
         if self.refusal:
             await connection.send(json.dumps({"error": self.refusal}))
             return

@@ -128,7 +128,7 @@ def test_daily_candles_that_come_while_their_month_is_dropped_are_kept():
         )
         pruning.start()
         wait_for_lock()
-    pruning.join(10)
+    pruning.join(60)
     assert dropped == [True]
     with transaction() as connection:
         left = connection.scalars(sa.text("SELECT granularity FROM tape.feed_records"))
@@ -137,8 +137,11 @@ def test_daily_candles_that_come_while_their_month_is_dropped_are_kept():
 
 def wait_for_lock():
     """Until some session waits for a lock."""
-    until = time.monotonic() + 10
-    waiting = sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    until = time.monotonic() + 60
+    waiting = sa.text(
+        "SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database "
+        "WHERE NOT granted AND datname = current_database()"
+    )
     while True:
         with transaction() as connection:
             if connection.scalar(waiting):

@@ -41,7 +41,13 @@ def predicting(body: str, head: str = "") -> str:
 HANGING = predicting("while True: time.sleep(1)", head="import time")
 
 
-def wait_for(condition, *, timeout_s: float = 10.0):
+# Never reached, however busy the machine is.
+AMPLE_S = 60.0
+# The limit of a test about a limit: ample for a model that answers at once.
+LIMIT_S = 5.0
+
+
+def wait_for(condition, *, timeout_s: float = AMPLE_S):
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         if result := condition():
@@ -117,7 +123,7 @@ class Stage:
     def gateway(
         self, *, connects: bool = True, starts: bool = True, **options
     ) -> ModelGateway:
-        options = {"timeout_s": 0.5, "setup_timeout_s": 5.0, **options}
+        options = {"timeout_s": AMPLE_S, "setup_timeout_s": AMPLE_S, **options}
         gateway = ModelGateway(
             host="127.0.0.1",
             port=self.orchestrator.port,
@@ -129,7 +135,7 @@ class Stage:
         if not starts:
             return gateway
         gateway.start()
-        assert not connects or gateway.wait_connected(5)
+        assert not connects or gateway.wait_connected(AMPLE_S)
         return gateway
 
     def close(self) -> None:

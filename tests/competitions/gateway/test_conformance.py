@@ -79,9 +79,9 @@ def test_our_examples_answer_on_the_official_runner_as_on_ours(serve, stage):
     for name in names:
         serve(f"official-{name}", EXAMPLES / name)
         stage.add(f"own-{name}", (EXAMPLES / name / "main.py").read_text())
-    gateway = stage.gateway(timeout_s=5, setup_timeout_s=30)
+    gateway = stage.gateway()
     everyone = [f"{kind}-{name}" for kind in ("official", "own") for name in names]
-    wait_for(lambda: gateway.live() == set(everyone), timeout_s=60)
+    wait_for(lambda: gateway.live() == set(everyone))
 
     for closes in ([100.0, 101.0], [100, 101, 100.5, 102, 101.7]):
         answers = ask(gateway, everyone, feed=market(closes=closes))
@@ -97,8 +97,8 @@ def test_the_official_runners_refusals_are_told_like_ours(serve, stage, tmp_path
     (bad / "main.py").write_text(predicting('raise ValueError("official boom")'))
     stage.add("steady")
     serve("bad", bad)
-    gateway = stage.gateway(timeout_s=5, setup_timeout_s=30)
-    wait_for(lambda: gateway.live() == {"steady", "bad"}, timeout_s=30)
+    gateway = stage.gateway()
+    wait_for(lambda: gateway.live() == {"steady", "bad"})
     wait_live(gateway, "steady")
 
     answers = ask(gateway, ["steady", "bad"])

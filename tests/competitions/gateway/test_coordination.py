@@ -7,6 +7,7 @@ import pytest
 from competitions.gateway.errors import ArgumentError, MethodMissingError
 from competitions.gateway.types import Argument, Call
 from tests.competitions.gateway.conftest import (
+    AMPLE_S,
     FEED,
     STEADY,
     ask,
@@ -30,7 +31,7 @@ def test_rounds_go_on_while_the_orchestrator_is_away(stage):
 
     stage.orchestrator.models["bad"]["state"] = "STOPPED"
     stage.orchestrator.start()
-    assert gateway.wait_connected(5)
+    assert gateway.wait_connected(AMPLE_S)
     wait_for(lambda: gateway.live() == {"steady"})
     states = {i.model_id: i.state for i in gateway.roster()}
     assert states == {"steady": "RUNNING", "bad": "RECOVERING"}
@@ -187,7 +188,7 @@ def test_two_coordinators_at_once_get_no_model_reported(stage):
     names = [f"slow{number}" for number in range(3)]
     for name in names:
         stage.add(name, slow)
-    gateways = [stage.gateway(timeout_s=2, max_consecutive_timeouts=0) for _ in "ab"]
+    gateways = [stage.gateway(max_consecutive_timeouts=0) for _ in "ab"]
     for gateway in gateways:
         wait_live(gateway, *names)
 
@@ -218,7 +219,7 @@ def test_rounds_asked_at_once_wait_for_each_other(stage):
         "slow",
         predicting("time.sleep(0.1); return {'value': 1.0}", head="import time"),
     )
-    gateway = stage.gateway(timeout_s=2)
+    gateway = stage.gateway()
     wait_live(gateway, "slow")
 
     answers = []

@@ -36,7 +36,7 @@ def test_mutual_tls_asks_models_that_prove_their_wallet(
     runner("honest", mutual=True)
     runner("thief", mutual=True, cruncher_wallet_pubkey="another wallet")
     secure = credentials.load(secure_dir=str(authority.write_client(tmp_path / "tls")))
-    gateway = stage.gateway(credentials=secure, timeout_s=3)
+    gateway = stage.gateway(credentials=secure)
     wait_live(gateway, "honest")
     errors = wait_for(
         lambda: {i.model_id: i.error for i in gateway.roster() if i.error}
@@ -55,7 +55,7 @@ def test_a_forgery_in_mid_life_loses_only_its_own_answer(
     runner("honest", mutual=True)
     turncoat = runner("turncoat", mutual=True)
     secure = credentials.load(secure_dir=str(authority.write_client(tmp_path / "tls")))
-    gateway = stage.gateway(credentials=secure, timeout_s=3)
+    gateway = stage.gateway(credentials=secure)
     wait_live(gateway, "honest", "turncoat")
     assert ask(gateway, ["turncoat"])["turncoat"].outcome == "ANSWERED"
 
@@ -77,7 +77,7 @@ def test_a_proof_that_the_client_falls_over_loses_only_its_own_answer(
     runner("honest", mutual=True)
     turncoat = runner("turncoat", mutual=True)
     secure = credentials.load(secure_dir=str(authority.write_client(tmp_path / "tls")))
-    gateway = stage.gateway(credentials=secure, timeout_s=3)
+    gateway = stage.gateway(credentials=secure)
     wait_live(gateway, "honest", "turncoat")
 
     turncoat.oath = oath
@@ -94,7 +94,7 @@ def test_plain_connections_to_secure_nodes_are_the_operators_mistake(runner, sta
     gateway = stage.gateway()
     wait_live(gateway, "steady")
 
-    wait_for(lambda: "secure" in gateway.roster()[0].error, timeout_s=30)
+    wait_for(lambda: "secure" in gateway.roster()[0].error)
 
     assert "credentials were not provided" in gateway.roster()[0].error
     assert stage.orchestrator.reports == []
@@ -108,7 +108,7 @@ def test_a_token_gateway_gets_a_signed_token_with_each_call(
     monkeypatch.setenv("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", str(tmp_path / "roots.pem"))
     node = runner("behind", mutual=False)
     token = credentials.load(gateway_dir=str(authority.write_client(tmp_path / "tls")))
-    gateway = stage.gateway(credentials=token, timeout_s=3)
+    gateway = stage.gateway(credentials=token)
     wait_live(gateway, "behind")
 
     assert ask(gateway, ["behind"], feed=None)["behind"].result == {"value": 1.0}

@@ -95,7 +95,7 @@ def test_a_failing_turn_is_not_the_last(daemon, monkeypatch):
 
     thread = threading.Thread(target=daemon.run)
     thread.start()
-    thread.join(5)
+    thread.join(60)
 
     assert len(turns) == 2
 
@@ -147,7 +147,7 @@ def test_a_listener_writes_candles_to_the_tape_and_gives_notice(tape):
     with clock.use(clock.WALL):
         listener.start()
         try:
-            assert news.wait(10)
+            assert news.wait(60)
         finally:
             listener.stop()
 

@@ -1,7 +1,13 @@
 """What a round brings when all is well."""
 
 from competitions.gateway.types import Argument, Call
-from tests.competitions.gateway.conftest import STEADY, ask, predicting, wait_live
+from tests.competitions.gateway.conftest import (
+    AMPLE_S,
+    STEADY,
+    ask,
+    predicting,
+    wait_live,
+)
 
 
 def test_every_live_model_is_fed_and_asked(stage):
@@ -71,7 +77,7 @@ def test_start_does_not_wait_for_an_orchestrator(stage):
     stage.add("steady", STEADY)
     stage.orchestrator.start()
 
-    assert gateway.wait_connected(5)
+    assert gateway.wait_connected(AMPLE_S)
     wait_live(gateway, "steady")
     assert ask(gateway, ["steady"])["steady"].outcome == "ANSWERED"
 

@@ -10,7 +10,7 @@ from model_runner_client.grpc.generated.dynamic_subclass_pb2 import (
     SetupResponse,
 )
 
-from tests.competitions.gateway.conftest import ask, wait_for, wait_live
+from tests.competitions.gateway.conftest import LIMIT_S, ask, wait_for, wait_live
 from tests.fakes.hostile_runner import WELL, HostileRunner
 
 FORGETFUL = CallResponse(status=Status(code="FAILED_PRECONDITION"))
@@ -27,7 +27,7 @@ def hostile(stage, tmp_path):
 
 @pytest.fixture
 def gateway(stage, hostile):
-    gateway = stage.gateway()
+    gateway = stage.gateway(timeout_s=LIMIT_S)
     wait_live(gateway, "steady", "hostile")
     return gateway
 
@@ -96,7 +96,7 @@ def test_an_empty_answer_is_what_its_type_says(hostile, gateway, response, resul
 
 
 SPECIAL = {
-    grpc.StatusCode.DEADLINE_EXCEEDED: "feed_update: no answer in 0.5 s",
+    grpc.StatusCode.DEADLINE_EXCEEDED: "feed_update: no answer in 5 s",
     grpc.StatusCode.RESOURCE_EXHAUSTED: "feed_update: still busy with an earlier call",
     grpc.StatusCode.UNAVAILABLE: "feed_update: its process ended while it was asked",
 }
@@ -155,7 +155,7 @@ def test_a_heal_that_never_ends_fails_alone(hostile, gateway):
 
 
 def test_withdrawn_while_it_heals_is_absent_at_once(stage, hostile):
-    gateway = stage.gateway(timeout_s=30)
+    gateway = stage.gateway()
     wait_live(gateway, "steady", "hostile")
     hostile.on_call = lambda *_: FORGETFUL
     hostile.on_setup = hostile.hang

@@ -9,7 +9,7 @@ from competitions.models import Input, ParticipantModel, Prediction
 from competitions.participants import sync_roster
 from competitions.predict import perform_waiting
 from tests.competitions.conftest import identity
-from tests.competitions.gateway.conftest import STEADY, predicting, wait_live
+from tests.competitions.gateway.conftest import LIMIT_S, STEADY, predicting, wait_live
 
 pytestmark = [
     pytest.mark.django_db(databases=["default", "tape"]),
@@ -20,7 +20,7 @@ INIT = STEADY + "    def __init__(self): raise OSError('no weights')\n"
 ZOO = {
     "steady": (STEADY, "ANSWERED", ""),
     "raising": (predicting("return 1 / 0"), "FAILED", "predict: ZeroDivisionError"),
-    "hanging": (predicting("while True: pass"), "FAILED", "predict: no answer in 1"),
+    "hanging": (predicting("while True: pass"), "FAILED", "predict: no answer in 5 s"),
     "dying": (
         predicting("__import__('os')._exit(1)"),
         "FAILED",
@@ -44,7 +44,7 @@ ZOO = {
     "foreign": ("class Model: pass", "ABSENT", "no subclass of tracker.TrackerBase"),
     "unmade": (INIT, "ABSENT", "OSError: no weights"),
     "slow": ("import time; time.sleep(60)", "ABSENT", "its process is starting"),
-    "stopped": (STEADY, "FAILED", "feed_update: no answer in 1"),
+    "stopped": (STEADY, "FAILED", "feed_update: no answer in 5 s"),
     "withdrawn": (STEADY, "ABSENT", "its process is starting"),
 }
 
@@ -55,7 +55,7 @@ def test_each_model_gets_its_own_row_and_nobody_anothers_fate(stage, frozen_cloc
     for name, (source, *_) in ZOO.items():
         stage.add(name, source)
     stage.orchestrator.announce("unreachable", address=("127.0.0.1", 9))
-    gateway = stage.gateway(timeout_s=1, setup_timeout_s=30)
+    gateway = stage.gateway(timeout_s=LIMIT_S)
     absent = {name for name, (_, outcome, _) in ZOO.items() if outcome == "ABSENT"}
     wait_live(gateway, *ZOO.keys() - absent)
     stage.models["stopped"].signal(signal.SIGSTOP)

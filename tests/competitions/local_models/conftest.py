@@ -11,7 +11,7 @@ import pytest
 
 from competitions.gateway.gateway import ModelGateway
 from competitions.local_models.supervisor import PROJECT
-from tests.competitions.gateway.conftest import STEADY
+from tests.competitions.gateway.conftest import AMPLE_S, STEADY
 
 
 def free_port() -> int:
@@ -58,11 +58,11 @@ class LocalModels:
             port=self.port,
             crunch_id="test",
             base_classname="tracker.TrackerBase",
-            **{"timeout_s": 1.0, **options},
+            **{"timeout_s": AMPLE_S, **options},
         )
         self.gateways.append(gateway)
         gateway.start()
-        assert gateway.wait_connected(10), self.output.read_text()
+        assert gateway.wait_connected(AMPLE_S), self.output.read_text()
         return gateway
 
     def stop(self) -> int | None:
@@ -72,7 +72,7 @@ class LocalModels:
             return None
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(20)
+        return self.process.wait(AMPLE_S)
 
     def states(self, gateway: ModelGateway) -> dict[str, str]:
         return {identity.model_id: identity.state for identity in gateway.roster()}

@@ -12,6 +12,7 @@ import pytest
 
 from competitions.local_models import control
 from tests.competitions.gateway.conftest import (
+    LIMIT_S,
     STEADY,
     ask,
     predicting,
@@ -91,7 +92,7 @@ def test_an_ending_process_is_restarted_a_few_times_then_quarantined(local_model
     local_models.start("--level", "1")
     local_models.gateway()
 
-    wait_for(lambda: state_of(local_models, "model") == "QUARANTINED", timeout_s=20)
+    wait_for(lambda: state_of(local_models, "model") == "QUARANTINED")
 
     (row,) = control.status(local_models.logs)
     assert "5 times in a row its process ended (exit code 7)" in row.error
@@ -118,13 +119,13 @@ def test_a_model_quarantined_for_crashing_is_restarted(local_models):
     local_models.write("model", "import os; os._exit(7)\n" + STEADY)
     local_models.start("--level", "1")
     local_models.gateway()
-    wait_for(lambda: state_of(local_models, "model") == "QUARANTINED", timeout_s=20)
+    wait_for(lambda: state_of(local_models, "model") == "QUARANTINED")
     before = row_of(local_models, "model").deployment_id
 
     control.restart(logs_dir=local_models.logs, model_id="model")
 
     wait_for(lambda: row_of(local_models, "model").deployment_id not in (before, ""))
-    wait_for(lambda: state_of(local_models, "model") == "QUARANTINED", timeout_s=20)
+    wait_for(lambda: state_of(local_models, "model") == "QUARANTINED")
     assert local_models.stop() == 0
 
 
@@ -146,7 +147,7 @@ def test_trouble_with_one_model_keeps_no_other_from_being_obeyed(local_models):
 def test_a_hung_model_is_ended_with_its_stack_in_the_log(local_models):
     local_models.write("model", predicting("while True: pass  # here it hangs"))
     local_models.start("--hang-s", "0.5", "--level", "1")
-    gateway = local_models.gateway(timeout_s=0.2)
+    gateway = local_models.gateway(timeout_s=LIMIT_S)
     wait_live(gateway, "model")
     assert ask(gateway, ["model"])["model"].outcome == "FAILED"
 

@@ -158,7 +158,7 @@ needs_groups = pytest.mark.skipif(
 def test_a_greedy_models_processes_share_what_one_model_may_use(local_models, level):
     local_models.write("greedy", GREEDY)
     local_models.start("--cpus", "0.3", "--level", str(level))
-    gateway = local_models.gateway(timeout_s=20)
+    gateway = local_models.gateway()
     wait_live(gateway, "greedy")
 
     answer = ask(gateway, ["greedy"])["greedy"]

@@ -37,7 +37,7 @@ def test_what_cannot_be_started_is_tried_again_and_not_quarantined(
             on_change=changed,
         )
         process.start()
-        await asyncio.wait_for(is_up.wait(), 20)
+        await asyncio.wait_for(is_up.wait(), 60)
         await process.stop()
 
     asyncio.run(live())

@@ -1,4 +1,3 @@
-import time
 from datetime import timedelta
 
 import numpy as np
@@ -76,12 +75,6 @@ def test_the_candle_in_the_making_is_open(exchange, at):
 
 def test_nothing_of_the_future_is_shown(exchange):
     assert ask(exchange, NOW + timedelta(seconds=1), NOW + timedelta(hours=1)) == []
-
-
-def test_three_hours_of_seconds_take_a_moment(exchange):
-    start = time.perf_counter()
-    ask(exchange, NOW - timedelta(hours=3), NOW)
-    assert time.perf_counter() - start < 1
 
 
 def test_prices_move_as_prices_do(exchange):
