@@ -16,4 +16,4 @@ RUN mkdir -p var/log/models /sockets \
 USER crunchsite
 ENV DJANGO_SETTINGS_MODULE=crunchsite.settings.prod
 EXPOSE 8000
-CMD ["gunicorn", "crunchsite.wsgi", "--bind", "0.0.0.0:8000", "--threads", "8"]
+CMD ["waitress-serve", "--listen=*:8000", "--threads=8", "crunchsite.wsgi:application"]

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from crunchsite import health
 
@@ -17,7 +17,7 @@ api: list[URLPattern | URLResolver] = [
     path("", include("emissions.urls")),
     path("", include("livepool.urls")),
     re_path(r"^schema/?$", SpectacularAPIView.as_view(), name="schema"),
-    re_path(r"^docs/?$", SpectacularSwaggerView.as_view(), name="docs"),
+    re_path(r"^docs/?$", SpectacularSwaggerSplitView.as_view(), name="docs"),
 ]
 
 urlpatterns = [

@@ -19,6 +19,13 @@ UNFOLD = {
     "SITE_HEADER": "crunchsite",
     "SITE_SYMBOL": "monitoring",
     "SITE_URL": "/",
+    "SITE_FAVICONS": [
+        {
+            "rel": "icon",
+            "type": "image/svg+xml",
+            "href": lambda _request: static("site/icon.svg"),
+        }
+    ],
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": True,
     "DASHBOARD_CALLBACK": "crunchsite.dashboard.dashboard",

@@ -192,9 +192,10 @@ class Supervisor:
         self._add(
             "web",
             [
-                *(scripts / "gunicorn", "crunchsite.wsgi", "--threads", "8"),
-                *("--bind", f"127.0.0.1:{self._env.port}", "--timeout", "60"),
-                *("--log-level", "warning"),
+                *(scripts / "waitress-serve", "--threads=8"),
+                *("--connection-limit=1000", "--max-request-body-size=67108864"),
+                f"--listen=127.0.0.1:{self._env.port}",
+                "crunchsite.wsgi:application",
             ],
             env=env,
         )
