@@ -6,7 +6,7 @@ UV := $(BIN)/uv
 TIMES ?= 5
 SUITES ?= tests/competitions tests/crunchsite/stack tests/e2e tests/feeds tests/scoring
 
-.PHONY: setup up test stress lint types migrations lock env-example clean
+.PHONY: setup up test stress lint types migrations lock audit sbom env-example clean
 
 setup: .venv/.dev
 
@@ -59,6 +59,15 @@ lock: setup
 		$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 			$${set#*:} --output-file requirements/$${set%%:*}.txt pyproject.toml || exit 1; \
 	done
+
+# Known vulnerabilities of the pins, and what the site is made of (CycloneDX).
+audit: setup
+	@$(BIN)/python scripts/audit.py
+
+sbom: setup
+	@mkdir -p var
+	@$(BIN)/cyclonedx-py requirements requirements/prod.txt --output-reproducible --output-file var/sbom.json
+	@echo "var/sbom.json"
 
 env-example: setup
 	$(BIN)/python -m crunchsite.settings.env > .env.example

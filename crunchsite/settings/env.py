@@ -195,6 +195,11 @@ class Env(BaseSettings):
         "", "Django's secret key. Empty: made once and kept under VAR_DIR."
     )
     allowed_hosts: str = setting("localhost,127.0.0.1", "Host names of the site.")
+    security_contact: str = setting(
+        "",
+        "Where to report a vulnerability, mailto:... or https://..., for "
+        "/.well-known/security.txt. Empty: there is none.",
+    )
     api_read_auth: bool = setting(False, "Whether reading the API needs a key too.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = setting(
         "INFO", "Lowest level that is logged."

@@ -1,5 +1,6 @@
 """Events as key=value lines: `round.performed competition=btc-demo models=4`."""
 
+import logging
 from typing import Any
 
 import structlog
@@ -11,6 +12,14 @@ _SHARED: list[Any] = [
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.StackInfoRenderer(),
 ]
+
+
+class WithoutTraceback(logging.Filter):
+    """Drops the traceback of a record whose message says all."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.exc_info = None
+        return True
 
 
 def logging_config(level: str) -> dict[str, Any]:
@@ -41,7 +50,17 @@ def logging_config(level: str) -> dict[str, Any]:
                 "foreign_pre_chain": _SHARED,
             }
         },
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "handlers": {
+            "stderr": {"class": "logging.StreamHandler", "formatter": "line"},
+            "refused": {
+                "class": "logging.StreamHandler",
+                "formatter": "line",
+                "filters": ["without_traceback"],
+            },
+        },
+        "filters": {
+            "without_traceback": {"()": "crunchsite.settings.logging.WithoutTraceback"}
+        },
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
             "alembic": {"level": "WARNING"},
@@ -50,6 +69,11 @@ def logging_config(level: str) -> dict[str, Any]:
             "celery.app.trace": {"level": "WARNING"},
             "celery.beat": {"level": "WARNING"},
             "django.server": {"level": "WARNING"},
+            # One line for a request with a foreign Host, without a traceback.
+            "django.security.DisallowedHost": {
+                "handlers": ["refused"],
+                "propagate": False,
+            },
             # The gateway says what happens on its connections, in its own events.
             "model_runner_client": {"level": "CRITICAL"},
         },

@@ -1,4 +1,8 @@
-"""Production: TLS in front, secrets from the environment, nothing embedded."""
+"""Production: TLS in front, secrets from the environment, nothing embedded.
+
+Whether a request came over TLS is the scheme that the server was told by the proxy it
+trusts (docker-compose.yml); a header from anybody else means nothing.
+"""
 
 from crunchsite.settings.base import *
 from crunchsite.settings.base import ALLOWED_HOSTS, ENV, VAR_DIR
@@ -12,7 +16,6 @@ _missing = [
 if _missing:
     raise EnvError(f"{', '.join(_missing)} must be set in production.")
 
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_SSL_REDIRECT = True
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 SECURE_HSTS_SECONDS = 31_536_000

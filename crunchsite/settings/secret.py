@@ -4,11 +4,21 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 
-from crunchsite.settings.env import Env
+from crunchsite.settings.env import Env, EnvError
+
+# Django's own check asks for as many.
+SHORTEST = 50
 
 
 def secret_key(env: Env) -> str:
+    """Return SECRET_KEY, else the kept one; raises EnvError for one easily guessed."""
     if env.secret_key:
+        if len(env.secret_key) < SHORTEST or len(set(env.secret_key)) < 5:
+            raise EnvError(
+                f"SECRET_KEY was {len(env.secret_key)} characters; give at least "
+                f"{SHORTEST} random ones: "
+                "python -c 'import secrets; print(secrets.token_urlsafe(48))'."
+            )
         return env.secret_key
     return kept_secret(env.var / "secret_key")
 

@@ -1,11 +1,13 @@
 from django.urls import path, re_path
 
 from crunchsite.site import views
+from crunchsite.site.security import security_txt
 
 MODEL = r"^models/(?P<model_id>[^/]{1,120})"
 
 urlpatterns = [
     path("", views.home, name="home"),
+    path(".well-known/security.txt", security_txt, name="security-txt"),
     path("leaderboard.csv", views.leaderboard_csv, name="leaderboard-csv"),
     path("scores.csv", views.scores_csv, name="scores-csv"),
     re_path(rf"{MODEL}/scores\.csv$", views.model_csv, name="model-csv"),

@@ -280,14 +280,14 @@ def csv_response(
         as_attachment=True, filename=f"{name}.csv"
     )
     writer = csv.writer(response)
-    writer.writerow(header)
+    writer.writerow([guarded(cell) for cell in header])
     writer.writerows([guarded(cell) for cell in row] for row in rows)
     return response
 
 
 def guarded(cell: Any) -> Any:
     """Text that a spreadsheet would run as a formula is kept as text."""
-    is_formula = isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t"))
+    is_formula = isinstance(cell, str) and cell.startswith(tuple("=+-@\t\r"))
     return f"'{cell}" if is_formula else cell
 
 

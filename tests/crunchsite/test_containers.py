@@ -43,3 +43,32 @@ def test_the_models_see_neither_the_environment_file_nor_the_databases_network()
 
 def test_the_models_cannot_write_one_anothers_code():
     assert "models:/app/var/models:ro" in SERVICES["models"]["volumes"]
+
+
+def test_every_service_is_bounded_and_has_no_more_than_it_needs():
+    for name, service in SERVICES.items():
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["pids_limit"], name
+        assert service["mem_limit"], name
+        assert service["logging"]["options"]["max-size"], name
+
+
+def test_the_proxy_alone_is_published_and_on_the_loopback_address():
+    ports = {name: s["ports"] for name, s in SERVICES.items() if "ports" in s}
+    assert ports == {"proxy": ["127.0.0.1:${PORT:-8000}:8080"]}
+
+
+def test_the_models_image_holds_no_site():
+    assert SERVICES["models"]["build"]["target"] == "models"
+    stage = (ROOT / "Dockerfile").read_text().split("AS models")[1].split("FROM")[0]
+    copied = [line.split()[1] for line in stage.splitlines() if line.startswith("COPY")]
+    assert copied == ["core", "competitions/__init__.py", "competitions/local_models"]
+
+
+def test_only_what_is_named_enters_an_image():
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    rules = [line for line in lines if line and not line.startswith("#")]
+    assert rules[0] == "*"
+    assert "!.env" not in rules
+    assert all((ROOT / rule[1:]).exists() for rule in rules if rule.startswith("!"))

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from crunchsite.settings import env
-from crunchsite.settings.secret import kept_secret
+from crunchsite.settings.env import EnvError, read_env
+from crunchsite.settings.secret import kept_secret, secret_key
 from crunchsite.settings.urls import broker, database
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,3 +65,10 @@ def test_a_kept_secret_is_made_once_and_only_its_owner_reads_it(tmp_path):
     assert kept_secret(path) == kept_secret(path)
     assert path.stat().st_mode & 0o777 == 0o600
     assert len(kept_secret(path)) > 40
+
+
+@pytest.mark.parametrize("key", ["abc", "a" * 60, "ab" * 30, "x1" * 24])
+def test_a_secret_key_that_can_be_guessed_is_refused(key):
+    env = read_env().model_copy(update={"secret_key": key})
+    with pytest.raises(EnvError, match=r"SECRET_KEY was \d+ characters"):
+        secret_key(env)
