@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+# Of a model's answer, on the wire and stored, unless the contract says otherwise.
+LARGEST_OUTPUT_BYTES = 16 * 2**10
 ARGUMENT_TYPES = ("STRING", "INT", "FLOAT", "DOUBLE", "JSON")
 
 
@@ -200,6 +202,7 @@ class CrunchConfig(BaseModel):
         "max_drawdown",
         "model_correlation",
     )
+    max_output_bytes: int = Field(default=LARGEST_OUTPUT_BYTES, ge=64, le=2**20)
     max_ground_truth_staleness_fraction: float = Field(default=0.2, ge=0, le=1)
 
     ensembles: tuple[EnsembleConfig, ...] = ()

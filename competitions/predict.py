@@ -6,10 +6,12 @@
 4. one transaction: the round is performed by compare-and-set, answers by COPY
 """
 
+import json
 import math
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -33,13 +35,15 @@ from competitions.models import Input, Prediction, ScheduledPrediction
 from competitions.participants import record_errors, sync_roster
 from competitions.slots import Wiring
 from competitions.wiring import wiring_of
+from core.texts import LONGEST_TEXT, brief, describe, message_of, readable
 from feeds import clock
 from feeds.bulk import copy_rows
 from feeds.errors import TapeError
 
 log = structlog.get_logger(__name__)
 
-LONGEST_REASON = 2_000
+# Longest reason of an invalid output in the log, and lines of one round.
+LOGGED_REASON, MOST_LOGGED = 200, 20
 # No fault of the round: it is asked again, here or by the gateway's next owner.
 _INTERRUPTIONS = (GatewayError, InterfaceError, OperationalError, TapeError)
 
@@ -94,7 +98,7 @@ def perform_waiting(*, competition_id: int, gateway: Gateway) -> int:
             raise
         except Exception as error:
             log.exception("round.failed", round=round_.pk)
-            _miss(round_, f"{type(error).__name__}: {error}")
+            _miss(round_, describe(error))
     return performed
 
 
@@ -112,7 +116,7 @@ def perform_round(*, round_: Input, gateway: Gateway) -> bool:
     try:
         question = build_question(round_=round_, wiring=wiring)
     except NoInputError as error:
-        _miss(round_, str(error))
+        _miss(round_, message_of(error))
         return False
     is_complete = gateway.is_roster_complete  # of the past, so read before the roster
     models = sync_roster(
@@ -169,6 +173,7 @@ def build_question(*, round_: Input, wiring: Wiring) -> Question:
             method=wiring.config.call_method.method,
             args=tuple(_argument(value) for value in call["args"]),
             kwargs={key: _argument(value) for key, value in call["kwargs"].items()},
+            largest_answer_bytes=wiring.config.max_output_bytes,
         ),
     )
 
@@ -242,32 +247,49 @@ def check_answer(answer: Answer, wiring: Wiring) -> Answer:
     """Validate what a model answered; an invalid output is FAILED with the reason.
 
     A scalar becomes the output type's first field. The result of a valid answer is
-    the coerced output with its extra keys.
+    the coerced output with its extra keys; of an invalid one, what was wrong with it
+    and what the model said, as text. A validator that returns None has changed the
+    answer in its place.
     """
     if answer.outcome != "ANSWERED":
-        return answer
+        if not answer.raw:
+            return answer
+        return replace(answer, result=_told(answer.reason, answer.raw))
     fields = wiring.config.output_type.model_fields
+    is_own = not wiring.is_default("INFERENCE_OUTPUT_VALIDATOR")
+    given = deepcopy(answer.result) if is_own else answer.result
     try:
-        output = wiring.call("INFERENCE_OUTPUT_VALIDATOR", answer.result)
+        output = wiring.call("INFERENCE_OUTPUT_VALIDATOR", given)
+        output = given if output is None else output
         if not isinstance(output, dict):
             output = {next(iter(fields), "result"): output}
         _require_known_key(output, fields)
         parsed = wiring.config.output_type.model_validate(output)
         kept = {**output, **parsed.model_dump(mode="json")}
-        _require_finite(kept)
+        _require_storable(kept, wiring.config.max_output_bytes)
     except ValidationError as error:
-        first = error.errors()[0]
+        first = error.errors(include_url=False, include_context=False)[0]
         place = ".".join(str(part) for part in first["loc"])
-        return _invalid(answer, f"{place} was {first['input']!r}: {first['msg']}")
+        problem = f"{place} was {brief(first['input'])}: {first['msg']}"
+        return _invalid(answer, problem)
     except Exception as error:  # noqa: BLE001  the operator's validator may raise anything
-        return _invalid(answer, str(error))
+        return _invalid(answer, message_of(error))
     return replace(answer, result=kept)
 
 
 def _require_known_key(output: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
     if fields and not fields.keys() & output.keys():
+        found = brief(sorted(map(str, output)))
+        raise ValueError(f"keys were {found}; one of {sorted(fields)} is needed")
+
+
+def _require_storable(output: dict[str, Any], largest_bytes: int) -> None:
+    """Also an operator's validator may enlarge what it is given."""
+    _require_finite(output)
+    size = len(_compact(output).encode())
+    if size > largest_bytes:
         raise ValueError(
-            f"keys were {sorted(map(str, output))}; one of {sorted(fields)} is needed"
+            f"the output has {size} bytes; at most {largest_bytes} are kept"
         )
 
 
@@ -283,13 +305,40 @@ def _require_finite(value: Any) -> None:
             _require_finite(item)
 
 
+_as_json = json.JSONEncoder(ensure_ascii=False).encode
+_compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
 def _invalid(answer: Answer, problem: str) -> Answer:
+    try:
+        said = _as_json(answer.result)
+    except Exception:  # noqa: BLE001  an answer that came by another way than the wire
+        said = brief(answer.result, limit=LONGEST_TEXT)
     return replace(
         answer,
         outcome="FAILED",
-        result={"_validation_error": problem, "raw_output": repr(answer.result)[:500]},
-        reason=f"invalid output: {problem}"[:LONGEST_REASON],
+        result=_told(problem, said),
+        reason=f"invalid output: {problem}",
     )
+
+
+def _told(problem: str, said: str) -> dict[str, Any]:
+    """What is stored of an answer that cannot be kept."""
+    return {"_validation_error": readable(problem), "raw_output": readable(said)}
+
+
+def _log_invalid(round_: Input, answers: list[Answer]) -> None:
+    """A line for each invalid output; of very many, the first ones and their number."""
+    invalid = [a for a in answers if a.outcome == "FAILED" and a.result is not None]
+    for answer in invalid[:MOST_LOGGED]:
+        log.warning(
+            "prediction.output_invalid",
+            round=round_.pk,
+            model=answer.model_id,
+            reason=readable(answer.reason, limit=LOGGED_REASON),
+        )
+    if len(invalid) > MOST_LOGGED:
+        log.warning("prediction.outputs_invalid", round=round_.pk, models=len(invalid))
 
 
 def _keep(
@@ -332,7 +381,7 @@ def _keep(
                         round_.pk,
                         models[a.model_id],
                         a.outcome,
-                        a.reason[:LONGEST_REASON],
+                        a.reason,
                         a.result if isinstance(a.result, dict) else {},
                         a.exec_time_us,
                         performed_at.isoformat(),
@@ -349,6 +398,7 @@ def _keep(
                 if a.outcome == "FAILED" or a.warning
             },
         )
+    _log_invalid(round_, answers)
     log.info(
         "round.performed",
         competition=round_.competition.slug,
@@ -363,6 +413,6 @@ def _keep(
 
 def _miss(round_: Input, reason: str) -> None:
     Input.objects.waiting().filter(pk=round_.pk).update(
-        status=Input.Status.MISSED, reason=reason[:LONGEST_REASON]
+        status=Input.Status.MISSED, reason=reason
     )
     log.warning("round.missed", round=round_.pk, reason=reason)

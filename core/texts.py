@@ -1,10 +1,13 @@
 """What a column, a COPY, a log line, a page and a JSON document can hold of a text."""
 
 import re
+import reprlib
 from typing import Any
 
 LONGEST_TEXT = 2_000
 _CUT = "…"
+_BREAKS = str.maketrans("\t\n", "  ")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 # PostgreSQL refuses NUL and lone surrogates; the other controls move a terminal's
 # cursor or split a log line; the directional marks reorder what a reader sees.
@@ -28,17 +31,57 @@ def readable(text: str, *, limit: int = LONGEST_TEXT) -> str:
     return clean[: limit - len(_CUT)] + _CUT
 
 
+def one_line(text: str, *, limit: int) -> str:
+    """Return a name or an address that a stranger chose, readable and on one line."""
+    return readable(text, limit=limit).translate(_BREAKS)
+
+
 def describe(error: BaseException, *, limit: int = LONGEST_TEXT) -> str:
     """Return `Type: message` of an exception, readable; never raises.
 
     Strangers' exceptions may raise in their own `__str__`.
     """
-    try:
-        message = str(error)
-    except Exception:  # noqa: BLE001  a stranger's `__str__` may raise anything
-        message = "(its text cannot be read)"
-    name = type(error).__name__
+    message, name = _text_of(error), type(error).__name__
     return readable(f"{name}: {message}" if message else name, limit=limit)
+
+
+def message_of(error: BaseException, *, limit: int = LONGEST_TEXT) -> str:
+    """Return what an exception says, or its type's name; readable, never raises."""
+    return readable(_text_of(error) or type(error).__name__, limit=limit)
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001  a stranger's `__str__` may raise anything
+        return "(its text cannot be read)"
+
+
+_BRIEF = reprlib.Repr()
+_BRIEF.maxdict = _BRIEF.maxlist = _BRIEF.maxtuple = _BRIEF.maxset = 12
+_BRIEF.maxlevel = 4
+_BRIEF.maxstring = _BRIEF.maxlong = _BRIEF.maxother = 120
+
+
+def brief(value: Any, *, limit: int = 200) -> str:
+    """Return a short `repr` for a sentence; cheap however deep and large a value is."""
+    try:
+        shown = _BRIEF.repr(value)
+    except Exception:  # noqa: BLE001  a stranger's `__repr__` may raise anything
+        shown = f"a {type(value).__name__}"
+    return readable(shown, limit=limit)
+
+
+def csv_cell(value: Any) -> Any:
+    """Return a value for a CSV cell: text that a spreadsheet would run stays text."""
+    starts_formula = isinstance(value, str) and value.startswith(_FORMULA_STARTS)
+    return f"'{value}" if starts_formula else value
+
+
+def has_nul(json_text: str) -> bool:
+    """Whether a JSON document holds a NUL, which PostgreSQL's JSON does not."""
+    # An escaped backslash before `u0000` is innocent.
+    return r"\u0000" in json_text and r"\u0000" in json_text.replace(r"\\", "")
 
 
 def storable(text: str) -> str:

@@ -8,28 +8,28 @@ from typing import Any
 
 import structlog
 
-from competitions.gateway.types import ModelIdentity
+from competitions.gateway.types import LONGEST_ID, LONGEST_NAME, ModelIdentity
+from core.texts import brief, one_line
 
 log = structlog.get_logger(__name__)
 
 STATES = ("RUNNING", "RECOVERING", "STOPPED")
-# Longest texts that the rows of competitions/models/participants.py hold.
-LONGEST_ID, LONGEST_NAME = 120, 200
+LONGEST_ADDRESS = 255
 
 
 def models_of(data: Any) -> list[dict[str, Any]] | None:
     """The sensible models of an event's data; None when it is no list at all.
 
     Each has a text `model_id`, `deployment_id` and `state` (RUNNING, RECOVERING or
-    STOPPED), and `infos` whose texts fit; the address is as it was said.
+    STOPPED), an address and `infos` whose texts fit.
     """
     if not isinstance(data, list):
-        log.warning("orchestrator.senseless_event", found=repr(data)[:200])
+        log.warning("orchestrator.senseless_event", found=brief(data))
         return None
     found = []
     for said in data:
         if (model := _model(said)) is None:
-            log.warning("orchestrator.senseless_model", found=repr(said)[:200])
+            log.warning("orchestrator.senseless_model", found=brief(said))
         else:
             found.append(model)
     return found
@@ -54,38 +54,40 @@ def _model(said: Any) -> dict[str, Any] | None:
     if not isinstance(said, dict):
         return None
     model_id, state = said.get("model_id"), said.get("state")
+    port = said.get("port")
     if not isinstance(model_id, str | int) or state not in STATES:
         return None
     model_id = str(model_id)
-    if not model_id or _text(model_id, longest=LONGEST_ID) != model_id:
+    if not model_id or one_line(model_id, limit=LONGEST_ID) != model_id:
         return None
     infos = said.get("infos")
     infos = infos if isinstance(infos, dict) else {}
     return {
-        **said,
         "model_id": model_id,
+        "state": state,
+        "ip": _text(said.get("ip"), LONGEST_ADDRESS),
+        "port": port if type(port) is int else _text(port, LONGEST_ADDRESS),
         "deployment_id": _text(
-            said.get("deployment_id") or "unknown-deployment", longest=LONGEST_NAME
+            said.get("deployment_id") or "unknown-deployment", LONGEST_NAME
         ),
         "infos": {
-            **infos,
             "model_name": _text(
-                infos.get("model_name") or "unknown-model", longest=LONGEST_NAME
+                infos.get("model_name") or "unknown-model", LONGEST_NAME
             ),
             "cruncher_id": _text(
-                infos.get("cruncher_id") or "unknown-player", longest=LONGEST_ID
+                infos.get("cruncher_id") or "unknown-player", LONGEST_ID
             ),
             "cruncher_name": _text(
-                infos.get("cruncher_name") or "Unknown", longest=LONGEST_NAME
+                infos.get("cruncher_name") or "Unknown", LONGEST_NAME
             ),
             "cruncher_wallet_pubkey": _text(
-                infos.get("cruncher_wallet_pubkey") or "", longest=LONGEST_ID
+                infos.get("cruncher_wallet_pubkey") or "", LONGEST_ID
             ),
+            "cruncher_hotkey": infos.get("cruncher_hotkey"),
         },
     }
 
 
-def _text(value: Any, *, longest: int) -> str:
-    """Any value as text that PostgreSQL takes."""
-    text = str(value).replace("\0", "\N{REPLACEMENT CHARACTER}")
-    return text.encode(errors="replace").decode()[:longest]
+def _text(value: Any, limit: int) -> str:
+    text = value if isinstance(value, str) else brief(value)
+    return one_line(text, limit=limit)

@@ -31,10 +31,12 @@ from model_runner_client.model_runners import DynamicSubclassModelRunner
 from competitions.gateway.announcements import identity_of, models_of
 from competitions.gateway.link import Link, disarm
 from competitions.gateway.types import ModelIdentity, State
+from core.texts import describe, message_of, readable
 
 log = structlog.get_logger(__name__)
 
-LARGEST_ANSWER_BYTES = 8 * 2**20
+# Of anything that a model sends: the largest answer that a contract may allow fits.
+LARGEST_MESSAGE_BYTES = 2**20 + 64 * 2**10
 LONGEST_PAUSE_S = 15.0
 # A model that the orchestrator no longer lists may be coming back; after this, it left.
 GRACE_S = 120.0
@@ -59,7 +61,7 @@ class Runner(DynamicSubclassModelRunner):
 
     @grpc_options.setter
     def grpc_options(self, options: list[tuple[str, Any]]) -> None:
-        limit = ("grpc.max_receive_message_length", LARGEST_ANSWER_BYTES)
+        limit = ("grpc.max_receive_message_length", LARGEST_MESSAGE_BYTES)
         self._options = [*options, limit]
 
     async def setup(self, grpc_channel: Any) -> tuple[bool, Any]:
@@ -76,6 +78,9 @@ class Runner(DynamicSubclassModelRunner):
         except AioRpcError as error:
             if error.code() is not StatusCode.RESOURCE_EXHAUSTED:
                 raise
+            if "larger than max" in (error.details() or ""):
+                self.error = "what its setup said is too long to be told"
+                return False, self.ErrorType.FAILED
             self.error = "still busy with an earlier call"
         return False, self.ErrorType.GRPC_CONNECTION_FAILED
 
@@ -92,7 +97,7 @@ class Runner(DynamicSubclassModelRunner):
         if status.code == "SUCCESS":
             self.error = ""
             return True, None
-        self.error = status.message or status.code
+        self.error = readable(status.message or status.code)
         if status.code == "INVALID_ARGUMENT":
             raise InvalidCoordinatorUsageError(self.error)
         if status.code == "BAD_IMPLEMENTATION":
@@ -119,17 +124,35 @@ class Cluster(ModelCluster):
         self.troubles: dict[str, str] = {}
         self.initialised = asyncio.Event()
         self._missing_since: dict[str, float] = {}
+        self._told_stopped_at: dict[str, float] = {}
         self._listed_at = math.inf
         self._on_joined = on_joined
         self._tasks: set[asyncio.Task[None]] = set()
 
     def roster(self) -> list[ModelIdentity]:
-        """Every model ever announced, with its state and last error."""
+        """Every announced model, with its state and last error.
+
+        One that has stopped is told of at least twice, then it and what it said are
+        forgotten.
+        """
+        now = time.monotonic()
         for model_id, since in list(self._missing_since.items()):
-            if time.monotonic() - since > GRACE_S:
+            if now - since > GRACE_S:
                 self._set_state(model_id, "STOPPED")
                 del self._missing_since[model_id]
-        return list(self.announced.values())
+        told = list(self.announced.values())
+        for identity in told:
+            if identity.state != "STOPPED":
+                self._told_stopped_at.pop(identity.model_id, None)
+            elif now - self._told_stopped_at.setdefault(identity.model_id, now) > (
+                GRACE_S
+            ):
+                self._forget(identity.model_id)
+        return told
+
+    def _forget(self, model_id: str) -> None:
+        for known in (self.announced, self.troubles, self._told_stopped_at):
+            known.pop(model_id, None)
 
     async def handle_event(self, event_type: str, data: Any) -> None:
         models = models_of(data) if event_type in ("init", "update") else None
@@ -239,13 +262,15 @@ class Cluster(ModelCluster):
                 await self._on_joined(runner)
                 return True, ""
         except InvalidCoordinatorUsageError as error:
-            runner.error = str(error)
+            runner.error = message_of(error)
             log.warning(
-                "gateway.misconfigured", model=runner.model_id, error=str(error)
+                "gateway.misconfigured", model=runner.model_id, error=runner.error
             )
             return False, ""
         except Exception as error:  # noqa: BLE001  an address that is none
-            runner.error = f"connection failed at {runner.ip}:{runner.port}: {error}"
+            runner.error = (
+                f"connection failed at {runner.ip}:{runner.port}: {message_of(error)}"
+            )
             return False, "CONNECTION_FAILED"
         if kind is kinds.BAD_IMPLEMENTATION:
             return False, "BAD_IMPLEMENTATION"
@@ -285,7 +310,7 @@ class Cluster(ModelCluster):
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
-            log.error("gateway.background_failed", error=repr(error))
+            log.error("gateway.background_failed", error=describe(error))
 
     async def aclose(self) -> None:
         # Closed first: a task whose cancellation got lost (asyncio.wait_for, when what

@@ -1,7 +1,6 @@
 """The WebSocket to the orchestrator, hardened by subclassing the real client's."""
 
 import asyncio
-import json
 import math
 import time
 from typing import Any
@@ -10,9 +9,13 @@ import structlog
 import websockets
 from model_runner_client.websocket_client import WebsocketClient
 
+from core.parsing import JsonError, parse_json
+from core.texts import brief, message_of, readable
+
 log = structlog.get_logger(__name__)
 
 LARGEST_ROSTER_BYTES = 16 * 2**20
+MOST_ROSTER_VALUES = 500_000
 STEADY_S = 5.0  # a link that was open this long was a good one
 LONGEST_PAUSE_S = 5.0
 
@@ -47,17 +50,25 @@ class Link(WebsocketClient):
             if self.websocket is not None:
                 await self.websocket.send(message)
         except websockets.ConnectionClosed:
-            log.warning("gateway.report_lost", message=message)
+            log.warning("gateway.report_lost", message=readable(message))
 
     async def handle_event(self, message: str | bytes) -> None:
         """Pass an event on; what is none is logged, and the link stays."""
         try:
-            event = dict(json.loads(message))
-        except (ValueError, TypeError, RecursionError) as error:
-            log.warning("orchestrator.senseless_frame", error=str(error)[:200])
+            event = await asyncio.to_thread(
+                parse_json,
+                message,
+                largest_bytes=LARGEST_ROSTER_BYTES,
+                most_values=MOST_ROSTER_VALUES,
+            )
+        except JsonError as error:
+            log.warning("orchestrator.senseless_frame", error=message_of(error))
+            return
+        if not isinstance(event, dict):
+            log.warning("orchestrator.senseless_frame", error=brief(event))
             return
         if refusal := event.get("error"):
-            log.warning("gateway.refused", error=str(refusal)[:200])
+            log.warning("gateway.refused", error=brief(refusal))
             return
         await self.event_handler(event.get("event"), event.get("data"))
 
@@ -74,8 +85,10 @@ class Link(WebsocketClient):
                 )
             except (OSError, TimeoutError, websockets.WebSocketException) as error:
                 if not self.error:
-                    log.warning("gateway.no_orchestrator", uri=uri, error=str(error))
-                self.error = str(error)
+                    log.warning(
+                        "gateway.no_orchestrator", uri=uri, error=message_of(error)
+                    )
+                self.error = message_of(error)
                 await self._pause()
             else:
                 self.error = ""

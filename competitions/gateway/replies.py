@@ -1,5 +1,6 @@
 """What one model replied to one call, and what that makes of its answer."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -8,8 +9,7 @@ from model_runner_client.grpc.generated.dynamic_subclass_pb2 import CallResponse
 
 from competitions.gateway.types import Answer
 from competitions.gateway.wire import AnswerError, result_of
-
-LONGEST_REASON = 2_000
+from core.texts import LONGEST_TEXT, readable
 
 
 class Kind(StrEnum):
@@ -40,6 +40,7 @@ class Reply:
     kind: Kind
     value: Any = None  # the runner's message, until it is decoded
     reason: str = ""
+    raw: str = ""  # of an answer that cannot be kept
     method: str = ""
     asked_at: float | None = None
     exec_time_us: int | None = None
@@ -53,16 +54,26 @@ def reply_to(response: CallResponse) -> Reply | None:
     if status.code == "FAILED_PRECONDITION":
         return None
     kind = Kind.MISSING if status.code == "BAD_IMPLEMENTATION" else Kind.RAISED
-    return Reply(kind, reason=status.message or status.code)
+    return Reply(kind, reason=readable(status.message or status.code))
 
 
-def decode(reply: Reply) -> None:
-    """Put a model's answer in the place of its message."""
-    if reply.kind is Kind.ANSWERED:
+def decode(replies: Iterable[Reply], *, largest_bytes: int) -> None:
+    """Put each model's answer in the place of its message.
+
+    What one costs is bounded by its size and width, which are looked at before it is
+    decoded; still too much for an event loop that others wait for.
+    """
+    for reply in replies:
+        if reply.kind is not Kind.ANSWERED:
+            continue
+        data = reply.value.value
         try:
-            reply.value = result_of(reply.value)
+            reply.value = result_of(reply.value, largest_bytes=largest_bytes)
         except AnswerError as error:
-            reply.kind, reply.value, reply.reason = Kind.RAISED, None, str(error)
+            reply.kind, reply.value = Kind.RAISED, None
+            reply.reason = readable(str(error))
+            # Not more than the text's first characters can take.
+            reply.raw = readable(data[: 8 * LONGEST_TEXT].decode(errors="replace"))
 
 
 def answer_of(model_id: str, stage: list[Reply], first: float) -> Answer:
@@ -87,18 +98,14 @@ def answer_of(model_id: str, stage: list[Reply], first: float) -> Answer:
         answer,
         outcome="ABSENT" if reply.kind in ABSENT else "FAILED",
         reason=_told(reply),
+        raw=reply.raw,
     )
 
 
 def _told(reply: Reply) -> str:
     """A failed reply in words for the model's owner."""
     where = f"{reply.method}: " if reply.method else ""
-    return as_text(where + reply.reason)
-
-
-def as_text(reason: str) -> str:
-    """A stranger's text as PostgreSQL takes it."""
-    return reason.replace("\0", "\N{REPLACEMENT CHARACTER}")[:LONGEST_REASON]
+    return where + reply.reason
 
 
 def microseconds(seconds: float) -> int:

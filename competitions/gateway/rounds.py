@@ -15,7 +15,7 @@ from grpc.aio import AioRpcError
 from model_runner_client.errors import InvalidCoordinatorUsageError
 from model_runner_client.grpc.generated.dynamic_subclass_pb2 import CallRequest
 
-from competitions.gateway.client import LARGEST_ANSWER_BYTES, Client, Runner
+from competitions.gateway.client import LARGEST_MESSAGE_BYTES, Client, Runner
 from competitions.gateway.errors import GatewayError, MethodMissingError
 from competitions.gateway.replies import (
     BAD_CODE,
@@ -23,7 +23,6 @@ from competitions.gateway.replies import (
     Kind,
     Reply,
     answer_of,
-    as_text,
     decode,
     microseconds,
     reply_to,
@@ -31,6 +30,7 @@ from competitions.gateway.replies import (
 from competitions.gateway.standing import Standing
 from competitions.gateway.types import Answer, Call, ModelIdentity, RoundAnswers
 from competitions.gateway.wire import request_of
+from core.texts import brief, describe, message_of, readable
 
 log = structlog.get_logger(__name__)
 
@@ -72,7 +72,11 @@ class Rounds:
         return set(self._cluster.models_run.copy())
 
     async def roster(self) -> list[ModelIdentity]:
-        return self._cluster.roster()
+        roster = self._cluster.roster()
+        for known in (self._standings, self._deployments):
+            for model_id in known.keys() - self._cluster.announced.keys():
+                del known[model_id]
+        return roster
 
     async def aclose(self) -> None:
         self._is_closed = True
@@ -97,11 +101,13 @@ class Rounds:
             ended_at = time.perf_counter()
         if self._is_closed:  # the models vanished because we did
             raise GatewayError("the gateway was closed in the middle of a round.")
-        for stage in stages:  # not before: a huge answer must not hold up the others
-            decode(stage[-1])
+        replies = [stage[-1] for stage in stages]
+        # Not before all have answered, and not on the loop: it holds up nobody.
+        await asyncio.to_thread(
+            decode, replies, largest_bytes=question.largest_answer_bytes
+        )
         for method in (request.methodName for request in requests):
             self._judge(runners, stages, method)
-        replies = [stage[-1] for stage in stages]
         asked = [r.asked_at for r in replies if r.asked_at is not None]
         first, last = min(asked, default=started_at), max(asked, default=started_at)
         answers: dict[str, Answer] = {
@@ -203,17 +209,18 @@ class Rounds:
         if isinstance(error, AioRpcError):
             return self._broken(runner, error, was_ready=was_ready)
         if isinstance(error, InvalidCoordinatorUsageError):
-            return Reply(Kind.RAISED, reason=f"setup refused: {error}")
+            return Reply(Kind.RAISED, reason=f"setup refused: {message_of(error)}")
         # The client's checks failed, or fell over what a stranger sent as proof.
-        log.warning("model.distrusted", model=runner.model_id, error=repr(error))
+        text = message_of(error)
+        log.warning("model.distrusted", model=runner.model_id, error=describe(error))
         self._cluster.spawn(
-            self._cluster.process_failure(runner, "CONNECTION_FAILED", str(error))
+            self._cluster.process_failure(runner, "CONNECTION_FAILED", text)
         )
-        return Reply(Kind.UNTRUSTED, reason=f"authentication failed: {error}")
+        return Reply(Kind.UNTRUSTED, reason=f"authentication failed: {text}")
 
     def _broken(self, runner: Runner, error: AioRpcError, *, was_ready: bool) -> Reply:
         """What a transport error means."""
-        code, text = error.code(), error.details() or ""
+        code, text = error.code(), readable(error.details() or "")
         if code is grpc.StatusCode.UNAVAILABLE:
             self._cluster.spawn(self._cluster.reconnect_model_runner(runner))
             if was_ready:
@@ -224,7 +231,7 @@ class Rounds:
         elif code is not grpc.StatusCode.RESOURCE_EXHAUSTED:
             reply = Reply(Kind.RAISED, reason=f"{code.name}: {text}")
         elif "larger than max" in text:
-            limit = LARGEST_ANSWER_BYTES // 2**20
+            limit = LARGEST_MESSAGE_BYTES // 2**20
             reply = Reply(Kind.RAISED, reason=f"the answer exceeds {limit} MiB")
         else:
             reply = Reply(Kind.BUSY, reason="still busy with an earlier call")
@@ -254,7 +261,9 @@ class Rounds:
         is_ours = Kind.ANSWERED not in kinds and len(bad) > 1
         if is_ours:
             reasons = {r.reason for _, r in replies if r.kind in BAD_CODE}
-            log.error("gateway.all_models_failed", method=method, reasons=reasons)
+            log.error(
+                "gateway.all_models_failed", method=method, reasons=brief(reasons)
+            )
         for runner, reply in replies:
             if not (is_ours and reply.kind in BAD_CODE):
                 self._count(runner, reply)
@@ -287,7 +296,7 @@ class Rounds:
             reason = f"it is stopped. {identity.error}".strip()
         else:
             reason = identity.error or "its process is starting"
-        return Answer(model_id=model_id, outcome="ABSENT", reason=as_text(reason))
+        return Answer(model_id=model_id, outcome="ABSENT", reason=reason)
 
     async def _replay(self, runner: Runner) -> None:
         """Show history to a model that has joined or lost its state."""

@@ -4,14 +4,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from competitions.contract import LARGEST_OUTPUT_BYTES
+from core.texts import one_line, readable
+
 ArgumentType = Literal["STRING", "INT", "FLOAT", "DOUBLE", "JSON"]
 Outcome = Literal["ANSWERED", "FAILED", "ABSENT"]
 State = Literal["RUNNING", "RECOVERING", "STOPPED"]
+# Longest texts that the rows of competitions/models/participants.py hold.
+LONGEST_ID, LONGEST_NAME = 120, 200
 
 
 @dataclass(frozen=True)
 class ModelIdentity:
-    """A model as the orchestrator announces it.
+    """A model as the orchestrator announces it; its texts are as a row holds them.
 
     `error` is what its last connection or setup said, empty while all is well.
     """
@@ -24,6 +29,13 @@ class ModelIdentity:
     wallet: str
     state: State
     error: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("model_id", "cruncher_id", "wallet"):
+            _clean(self, name, one_line(getattr(self, name), limit=LONGEST_ID))
+        for name in ("name", "deployment_id", "cruncher_name"):
+            _clean(self, name, one_line(getattr(self, name), limit=LONGEST_NAME))
+        _clean(self, "error", readable(self.error))
 
 
 @dataclass(frozen=True)
@@ -38,20 +50,23 @@ class Argument:
 class Call:
     """A method of the models and its arguments.
 
-    Positional order is the contract; a keyword reaches only models that name it.
+    Positional order is the contract; a keyword reaches only models that name it. An
+    answer of more than `largest_answer_bytes` on the wire is refused undecoded.
     """
 
     method: str
     args: tuple[Argument, ...] = ()
     kwargs: Mapping[str, Argument] = field(default_factory=dict)
+    largest_answer_bytes: int = LARGEST_OUTPUT_BYTES
 
 
 @dataclass(frozen=True)
 class Answer:
     """What became of asking one model.
 
-    ANSWERED has a `result`; FAILED and ABSENT have a `reason` for the model's owner.
-    `warning` is what the feed update said when it failed and the question did not.
+    ANSWERED has a `result`; FAILED and ABSENT have a `reason` for the model's owner,
+    and FAILED what the model said, in `raw`, where that is why. `warning` is what the
+    feed update said when it failed and the question did not. The texts are readable.
     `exec_time_us` is from dispatch to answer, NULL when the model was not asked;
     `dispatched_us` is how long after the round's first model this one was asked.
     """
@@ -63,6 +78,12 @@ class Answer:
     warning: str = ""
     exec_time_us: int | None = None
     dispatched_us: int | None = None
+    raw: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("reason", "warning", "raw"):
+            if text := getattr(self, name):
+                _clean(self, name, readable(text))
 
 
 @dataclass(frozen=True)
@@ -77,3 +98,8 @@ class RoundAnswers:
     answers: list[Answer]
     joined: list[ModelIdentity]
     timing: Mapping[str, int]
+
+
+def _clean(target: ModelIdentity | Answer, name: str, text: str) -> None:
+    """Make fit what a stranger said, where it becomes plain data."""
+    object.__setattr__(target, name, text)

@@ -21,6 +21,8 @@ from model_runner_client.utils.datatype_transformer import decode_data, encode_d
 
 from competitions.gateway.errors import ArgumentError
 from competitions.gateway.types import Argument, Call
+from core.parsing import JsonError, parse_json
+from core.texts import brief, has_nul
 
 # Type of an argument -> type on the wire and what the value is made into first.
 _TYPES: dict[str, tuple[int, Callable[[Any], Any]]] = {
@@ -37,10 +39,6 @@ _RESULTS = {
     VariantType.STRING,
     VariantType.JSON,
 }
-
-
-# Levels of lists and dicts in an answer. Code that handles answers recurses.
-DEEPEST_ANSWER = 32
 
 
 class AnswerError(ValueError):
@@ -72,14 +70,14 @@ def _variant(call: Call, place: int | str, argument: Argument) -> Variant:
         else:
             data = encode_data(wire_type, value)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        shown = repr(argument.value)[:80]
+        shown = brief(argument.value, limit=80)
         raise ArgumentError(
             f"argument {place} of {call.method} was {shown} ({argument.type}): {error}."
         ) from error
     return Variant(type=wire_type, value=data)
 
 
-def result_of(variant: Variant) -> Any:
+def result_of(variant: Variant, *, largest_bytes: int) -> Any:
     """Decode a model's answer; raises AnswerError with what is wrong with it.
 
     Finite numbers, text without NUL and valid Unicode only: PostgreSQL's JSON takes no
@@ -90,31 +88,22 @@ def result_of(variant: Variant) -> Any:
         raise AnswerError(
             f"the answer was of type {name}; answer a number, text, dict or list"
         )
+    size = len(variant.value)
+    if size > largest_bytes:
+        raise AnswerError(
+            f"the answer had {size} bytes; at most {largest_bytes} are taken"
+        )
     try:
-        value = decode_data(variant.value, variant.type)
+        if variant.type == VariantType.JSON:
+            value = parse_json(variant.value, largest_bytes=largest_bytes)
+        else:
+            value = decode_data(variant.value, variant.type)
         text = json.dumps(value, allow_nan=False, ensure_ascii=False)
         text.encode()
-    except RecursionError:
-        raise AnswerError("the answer is nested too deeply") from None
+    except JsonError as error:
+        raise AnswerError(f"the answer {error}") from None
     except Exception as error:  # a stranger's bytes: struct.error and whatever else
         raise AnswerError(f"the answer cannot be kept as JSON: {error}") from error
-    if _is_deeper(value, DEEPEST_ANSWER):
-        raise AnswerError(f"the answer is nested deeper than {DEEPEST_ANSWER} levels")
-    if "\\u0000" in text.replace("\\\\", ""):  # an escaped backslash is innocent
+    if has_nul(text):
         raise AnswerError("the answer holds a NUL character, which cannot be kept")
     return value
-
-
-def _is_deeper(value: Any, levels: int) -> bool:
-    """Whether lists and dicts lie in each other on more than so many levels."""
-    level = [value]
-    for _ in range(levels + 1):
-        level = [item for item in level if isinstance(item, dict | list)]
-        if not level:
-            return False
-        level = [
-            child
-            for item in level
-            for child in (item.values() if isinstance(item, dict) else item)
-        ]
-    return True

@@ -5,7 +5,6 @@ a live competition; recorded candles are shown and questions asked round by roun
 """
 
 import importlib
-import json
 import shutil
 import signal
 import socket
@@ -31,8 +30,6 @@ from competitions.slots import Wiring
 
 WINDOW = 120
 START_TIMEOUT_S = 120.0
-# What official coordinators take; ours takes more.
-LARGEST_PORTABLE_BYTES = 4 * 2**20
 CRUNCH = "check-model"
 INSTANCES = ("first", "second")
 # Shows a feed update, asks a question, and gives one answer for each instance.
@@ -160,12 +157,6 @@ def ask_all(
             continue
         found.answered += 1
         found.sample = first.result
-        size = len(json.dumps(first.result))
-        if size > LARGEST_PORTABLE_BYTES:
-            found.problems[
-                f"the answer was {size / 2**20:.1f} MiB; official coordinators take "
-                f"{LARGEST_PORTABLE_BYTES // 2**20} MiB"
-            ] += 1
         agreements += [
             first.result == other.result
             for other in others
@@ -198,6 +189,7 @@ def _calls(wiring: Wiring, window: Sequence[Mapping[str, float]]) -> tuple[Call,
             Argument(argument.type, scope.get(argument.name, ""))
             for argument in config.call_method.args
         ),
+        largest_answer_bytes=config.max_output_bytes,
     )
 
 

@@ -59,7 +59,7 @@ def debug_model(
 
     def ask(feed: Call, question: Call) -> list[Answer]:
         replies = [reply(feed), reply(question)]
-        decode(replies[-1])
+        decode(replies[-1:], largest_bytes=question.largest_answer_bytes)
         return [answer_of("first", replies, first=0.0)]
 
     ask_all(ask, wiring, candles, rounds, found)

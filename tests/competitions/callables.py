@@ -27,11 +27,25 @@ def raising_input(now):
     raise RuntimeError("the data desk is closed")
 
 
+def doubling_in_place(inference_output):
+    inference_output["value"] *= 2
+
+
+def refusing_the_negative(inference_output):
+    value = inference_output.pop("value")
+    if value < 0:
+        raise ValueError("no shorts, please")
+    return {"value": value}
+
+
 not_callable = 3
 
 
 def double_score(prediction, ground_truth):
     return {"value": 2 * prediction.value}
+
+
+roomy = CrunchConfig(max_output_bytes=32 * 2**10)
 
 
 class Contract(CrunchConfig):

@@ -134,7 +134,12 @@ def test_a_success_clears_what_was_held_against_a_model(stage):
         ("x = []\nfor _ in range(99_999): x = [x]\nreturn x", "nested too deeply"),
         ("x = []\nfor _ in range(800): x = [x]\nreturn x", "deeper than 32 levels"),
         ("x = 1\nfor _ in range(33): x = {'a': x}\nreturn x", "deeper than 32"),
-        ("return 'x' * (9 * 2**20)", "the answer exceeds 8 MiB"),
+        (
+            "return 'x' * (16 * 2**10 + 1)",
+            "the answer had 16385 bytes; at most 16384 are taken",
+        ),
+        ("return [[]] * 8_000", "the answer had 32000 bytes"),
+        ("return 'x' * (2 * 2**20)", "the answer exceeds 1 MiB"),
     ],
 )
 def test_an_answer_that_cannot_be_kept_is_failed_with_advice(stage, body, reason):
@@ -158,7 +163,7 @@ def test_an_answer_that_cannot_be_kept_is_failed_with_advice(stage, body, reason
         ("x = 1\nfor _ in range(3): x = [x]\nreturn x", [[[1]]]),
         ("return [1, {'a': None}]", [1, {"a": None}]),
         ("return '\\\\u0000 is only text'", "\\u0000 is only text"),
-        ("return 'x' * (5 * 2**20)", "x" * (5 * 2**20)),
+        ("return 'x' * (16 * 2**10)", "x" * (16 * 2**10)),
     ],
 )
 def test_plain_answers_arrive_as_they_are(stage, body, result):
@@ -170,7 +175,7 @@ def test_plain_answers_arrive_as_they_are(stage, body, result):
 
 
 def test_what_feed_update_returns_is_nobodys_business(stage):
-    source = STEADY + "    def feed_update(self, data): return 'x' * (7 * 2**20)\n"
+    source = STEADY + "    def feed_update(self, data): return 'x' * 2**20\n"
     gateway = beside_steady(stage, source)
 
     assert bad_answer(gateway).result == {"value": 1.0}

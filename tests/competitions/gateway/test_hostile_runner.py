@@ -66,9 +66,23 @@ NO_JSON = "predict: the answer cannot be kept as JSON: "
         (saying(type=1, value=b"\xff" * 8), f"{NO_JSON}Out of range float"),
         (saying(type=2, value=b"\x01" * 5_000), f"{NO_JSON}Exceeds the limit"),
         (saying(type=3, value=b"\xff\xfe"), f"{NO_JSON}'utf-8' codec can't decode"),
-        (saying(value=b"NaN"), f"{NO_JSON}Out of range float"),
-        (saying(value=b"[" * 100_000), "predict: the answer is nested too deeply"),
-        (saying(value=b"1" * 5_000), f"{NO_JSON}Exceeds the limit"),
+        (saying(value=b"NaN"), "predict: the answer is no JSON: NaN is no number"),
+        (
+            saying(value=b"1e999"),
+            "predict: the answer is no JSON: the number 1e999 is too large",
+        ),
+        (
+            saying(value=b"[" * 10_000),
+            "predict: the answer is nested deeper than 32 levels",
+        ),
+        (
+            saying(value=b"[[]" + b",[]" * 5_461 + b"]"),
+            "predict: the answer had 16387 bytes; at most 16384 are taken",
+        ),
+        (
+            saying(value=b"1" * 5_000),
+            "predict: the answer is no JSON: Exceeds the limit",
+        ),
         (saying(value=b'"\\ud800"'), f"{NO_JSON}'utf-8' codec can't encode"),
     ],
 )
@@ -186,3 +200,87 @@ def test_a_model_that_never_remembers_its_setup_is_reported(stage, hostile):
     (report,) = stage.orchestrator.reports
     assert report["failure_code"] == "MULTIPLE_TIMEOUT"
     assert "it restarted and was not ready" in report["failure_reason"]
+
+
+SETUP_TEXTS = {
+    "a\0b": "a\N{REPLACEMENT CHARACTER}b",
+    "\x01": "\N{REPLACEMENT CHARACTER}",
+    r"\N": r"\N",
+    "\r": "\n",
+    "\x1b[2J": "\N{REPLACEMENT CHARACTER}[2J",
+    "x" * 100_000: "x" * 1_999 + "…",
+    "x" * 3 * 2**20: "what its setup said is too long to be told",
+}
+
+
+@pytest.mark.parametrize("text", SETUP_TEXTS, ids=range(len(SETUP_TEXTS)))
+def test_whatever_a_setup_says_is_told_reported_and_logged_in_short(
+    stage, hostile, text, caplog
+):
+    refusal = Status(code="SETUP_FAILED", message=text)
+    hostile.on_setup = lambda *_: SetupResponse(status=refusal)
+    gateway = stage.gateway()
+    wait_live(gateway, "steady")
+
+    (report,) = wait_for(lambda: stage.orchestrator.reports)
+
+    assert report["failure_code"] == "MULTIPLE_FAILED"
+    assert report["failure_reason"] == SETUP_TEXTS[text]
+    assert {i.model_id: i.error for i in gateway.roster()}["hostile"] == (
+        SETUP_TEXTS[text]
+    )
+    assert max(map(len, caplog.messages)) < 5_000
+
+
+def test_what_a_removed_model_said_is_told_and_then_forgotten(
+    stage, hostile, monkeypatch
+):
+    refusal = Status(code="SETUP_FAILED", message="no weights")
+    hostile.on_setup = lambda *_: SetupResponse(status=refusal)
+    gateway = stage.gateway()
+    wait_live(gateway, "steady")
+    wait_for(lambda: stage.orchestrator.reports)
+    stage.orchestrator.withdraw("hostile")
+
+    def told():
+        return {i.model_id: (i.state, i.error) for i in gateway.roster()}
+
+    wait_for(lambda: told()["hostile"] == ("STOPPED", "no weights"))
+    monkeypatch.setattr("competitions.gateway.client.GRACE_S", 0.0)
+
+    assert told()["hostile"] == ("STOPPED", "no weights")
+    assert told().keys() == {"steady"}
+    absent = ask(gateway, ["hostile"])["hostile"]
+    assert (absent.outcome, absent.reason) == (
+        "ABSENT",
+        "the orchestrator does not know it",
+    )
+
+
+def test_an_answer_that_is_refused_is_kept_as_it_was_said(hostile, gateway):
+    hostile.on_call = lambda *_: saying(value=b'{"value": NaN, "\xff\0": "\r"}')
+
+    answer = answer_of(gateway)
+
+    replaced = "\N{REPLACEMENT CHARACTER}" * 2
+    assert answer.raw == '{"value": NaN, "' + replaced + '": "\n"}'
+
+
+def test_two_million_small_lists_are_refused_before_they_are_decoded(
+    hostile, gateway, monkeypatch
+):
+    decoded = []
+    monkeypatch.setattr(
+        "competitions.gateway.wire.parse_json",
+        lambda data, **_: decoded.append(len(data)) or {"value": 1.0},
+    )
+    wide = b"[" + b"[]," * 300_000 + b"[]]"
+    hostile.on_call = lambda *_: saying(value=wide)
+
+    answer = answer_of(gateway)
+
+    assert (
+        answer.reason
+        == "predict: the answer had 900004 bytes; at most 16384 are " + ("taken")
+    )
+    assert decoded == [len(b'{"value": 1.0}')]

@@ -106,8 +106,8 @@ def test_texts_are_cut_to_what_a_row_holds(stage, gateway):
     identity = wait_for(
         lambda: next((i for i in gateway.roster() if i.model_id == "odd"), None)
     )
-    assert identity.name == "n\N{REPLACEMENT CHARACTER}" + "x" * 198
-    assert identity.cruncher_id == "?" + "c" * 119
+    assert identity.name == "n\N{REPLACEMENT CHARACTER}" + "x" * 197 + "…"
+    assert identity.cruncher_id == "\N{REPLACEMENT CHARACTER}" + "c" * 118 + "…"
     assert (identity.cruncher_name, identity.deployment_id) == ("7", "17")
 
 

@@ -117,8 +117,11 @@ def test_a_feed_update_that_raises_is_a_problem_though_the_question_is_answered(
             "return {'value': float('inf')}",
             "the answer is not JSON: Out of range float",
         ),
-        ("return {'value': 1.0, 'x': 'x' * 5 * 2**20}", "official coordinators take 4"),
-        ("return {'value': 1.0, 'x': 'x' * 9 * 2**20}", "the answer exceeds 8 MiB"),
+        (
+            "return {'value': 1.0, 'x': 'x' * 16 * 2**10}",
+            "the answer had 16407 bytes; at most 16384 are taken",
+        ),
+        ("return {'value': 1.0, 'x': 'x' * 2 * 2**20}", "the answer exceeds 1 MiB"),
         (
             "x = 1.0\nfor _ in range(40): x = {'value': x}\nreturn x",
             "the answer is nested deeper than 32 levels",
