@@ -13,6 +13,7 @@ from competitions.local_models import cgroups
 from competitions.local_models.orchestrator import Orchestrator
 from competitions.local_models.sandbox import strongest_level
 from competitions.local_models.supervisor import Limits
+from core.logs import bound_event, bounded_traceback
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +53,10 @@ def main() -> int:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0),
+            bound_event,
+            structlog.dev.ConsoleRenderer(
+                colors=False, pad_event_to=0, exception_formatter=bounded_traceback
+            ),
         ],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )

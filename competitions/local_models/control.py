@@ -9,18 +9,21 @@ import json
 import os
 import shutil
 import stat
-import tempfile
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast, get_args
 
 from competitions.local_models import submission
 from competitions.local_models.supervisor import State
+from competitions.local_models.trees import plain_files, scratch_folder
+from core.parsing import JsonError, parse_json
+from core.texts import brief, message_of, readable
 
 STATUS_FILE = "status.json"
 HEARTBEAT_FILE = "alive"
 LARGEST_STATUS_BYTES = 16 * 2**20
+MOST_STATUS_VALUES = 1_000_000
 LARGEST_TAIL_BYTES = 64 * 2**10
 EXAMPLES = Path(__file__).resolve().parent / "examples"
 
@@ -59,10 +62,14 @@ def status(logs_dir: Path) -> list[ModelStatus]:
     Models of level 1 may be able to write here: rows without sense are passed over.
     """
     try:
-        found = json.loads(_tail(logs_dir / STATUS_FILE, LARGEST_STATUS_BYTES))
-        rows = [_row(row) for row in found]
-    except (ValueError, TypeError, RecursionError):
+        found = parse_json(
+            _tail(logs_dir / STATUS_FILE, LARGEST_STATUS_BYTES),
+            largest_bytes=LARGEST_STATUS_BYTES,
+            most_values=MOST_STATUS_VALUES,
+        )
+    except JsonError:
         return []
+    rows = [_row(row) for row in found] if isinstance(found, list) else []
     return [row for row in rows if row is not None]
 
 
@@ -78,7 +85,14 @@ def _row(found: Any) -> ModelStatus | None:
     )
     if not (is_aware and is_typed and row.state in get_args(State)):
         return None
-    return row if submission.is_model_id(row.model_id) else None
+    if not submission.is_model_id(row.model_id):
+        return None
+    return replace(
+        row,
+        name=readable(row.name),
+        cruncher=readable(row.cruncher),
+        error=readable(row.error),
+    )
 
 
 def beat(logs_dir: Path) -> None:
@@ -115,15 +129,21 @@ def add(*, models_dir: Path, source: Path, model_id: str = "") -> str:
         raise ControlError(f"model was {source}, which has no main.py.")
     if not submission.is_model_id(model_id):
         raise ControlError(
-            f"model name was {model_id!r}; use letters, digits, dots, dashes and "
+            f"model name was {brief(model_id)}; use letters, digits, dots, dashes and "
             "underscores, beginning with a letter or digit."
         )
     target = models_dir / model_id
     if target.exists():
         raise ControlError(f"model name was {model_id!r}, which is taken.")
-    with tempfile.TemporaryDirectory(prefix=".adding-", dir=models_dir) as draft:
-        copy = Path(draft) / model_id
-        shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    with scratch_folder(".adding-", parent=models_dir) as draft:
+        copy = draft / model_id
+        try:
+            plain_files(source)
+            shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__"))
+        except (OSError, RecursionError) as error:
+            raise ControlError(
+                f"model was {source}, which cannot be copied: {message_of(error)}."
+            ) from None
         copy.rename(target)
     return model_id
 
@@ -131,8 +151,8 @@ def add(*, models_dir: Path, source: Path, model_id: str = "") -> str:
 def remove(*, models_dir: Path, logs_dir: Path, model_id: str) -> None:
     """Delete a model's folder; what it answered and its log remain."""
     _known(logs_dir, model_id)
-    with tempfile.TemporaryDirectory(prefix=".removing-", dir=models_dir) as bin_:
-        (models_dir / model_id).rename(Path(bin_) / model_id)
+    with scratch_folder(".removing-", parent=models_dir) as bin_:
+        (models_dir / model_id).rename(bin_ / model_id)
     for name in ("stopped", "restart"):
         _flag(logs_dir, model_id, name).unlink(missing_ok=True)
 
@@ -142,8 +162,8 @@ def begin(models_dir: Path) -> None:
     if models_dir.exists():
         return
     models_dir.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=models_dir.parent) as draft:
-        copy = Path(draft) / models_dir.name
+    with scratch_folder(".beginning-", parent=models_dir.parent) as draft:
+        copy = draft / models_dir.name
         shutil.copytree(EXAMPLES, copy, ignore=shutil.ignore_patterns("__pycache__"))
         copy.rename(models_dir)
 
@@ -180,10 +200,11 @@ def take_restart(logs_dir: Path, model_id: str) -> bool:
 
 
 def log_tail(*, logs_dir: Path, model_id: str, lines: int = 50) -> str:
-    """The newest lines that a model has printed."""
+    """The newest lines that a model has printed, readable."""
     _known(logs_dir, model_id)
-    text = _tail(logs_dir / f"{model_id}.log", LARGEST_TAIL_BYTES)
-    return "\n".join(text.decode(errors="replace").splitlines()[-lines:])
+    data = _tail(logs_dir / f"{model_id}.log", LARGEST_TAIL_BYTES)
+    text = readable(data.decode(errors="replace"), limit=LARGEST_TAIL_BYTES)
+    return "\n".join(text.splitlines()[-lines:])
 
 
 def _tail(path: Path, most_bytes: int) -> bytes:

@@ -7,7 +7,6 @@ The protocol of the official orchestrator: one `init` with the running models, t
 import asyncio
 import json
 import os
-import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,9 @@ from websockets.exceptions import ConnectionClosed
 from competitions.local_models import cgroups, control, sandbox, submission
 from competitions.local_models.submission import Stamp, Submission
 from competitions.local_models.supervisor import Limits, ModelProcess
+from competitions.local_models.trees import remove_tree
+from core.parsing import JsonError, parse_json
+from core.texts import brief, describe, readable
 
 log = structlog.get_logger(__name__)
 
@@ -26,7 +28,7 @@ SCAN_S = 0.25
 FIRST_UID, USERS = 50_000, 10_000
 STARTS_AT_ONCE = max(2, (os.cpu_count() or 2))
 LARGEST_REPORT_BYTES = 2**20
-LONGEST_REASON = 2_000
+LARGEST_ADDRESS = 200
 
 
 class Orchestrator:
@@ -47,7 +49,7 @@ class Orchestrator:
         self._run_dir = Path(tempfile.mkdtemp(prefix="models-"))
         self._processes: dict[str, ModelProcess] = {}
         self._stamps: dict[str, Stamp] = {}
-        self._unreadable: dict[str, str] = {}
+        self._troubles: dict[tuple[str, str], str] = {}  # as they were logged
         self._quarantine = {
             (row.model_id, row.code_hash): row.error
             for row in control.status(logs_dir)
@@ -67,8 +69,10 @@ class Orchestrator:
                 while not until.is_set():
                     try:
                         await self._scan()
-                    except OSError:  # a full disk, a folder that is being moved
-                        log.exception("orchestrator.scan_failed")
+                    except OSError as error:  # a full disk, a folder being moved
+                        self._note("orchestrator.scan_failed", error)
+                    else:
+                        self._mended("orchestrator.scan_failed")
                     try:
                         await asyncio.wait_for(until.wait(), SCAN_S)
                     except TimeoutError:
@@ -82,9 +86,9 @@ class Orchestrator:
             for process, end in zip(running, ends, strict=True):
                 if end is not None:
                     log.error(
-                        "model.not_stopped", model=process.model_id, error=repr(end)
+                        "model.not_stopped", model=process.model_id, error=describe(end)
                     )
-            shutil.rmtree(self._run_dir, ignore_errors=True)
+            await asyncio.to_thread(remove_tree, self._run_dir)
             if self._limits.cgroup is not None:
                 cgroups.remove(self._limits.cgroup)
 
@@ -94,9 +98,21 @@ class Orchestrator:
         for model_id in sorted(self._processes.keys() | found.keys()):
             try:
                 await self._align(model_id, found.get(model_id))
-            except OSError:  # this model's trouble, which is no other's
-                log.exception("orchestrator.model_failed", model=model_id)
+            except Exception as error:  # noqa: BLE001  its files may cause anything
+                self._note("orchestrator.model_failed", error, model_id)
+            else:
+                self._mended("orchestrator.model_failed", model_id)
         control.beat(self._logs_dir)
+
+    def _note(self, event: str, error: Exception, model_id: str = "") -> None:
+        """Log a trouble once: it is met again with each look."""
+        text = describe(error)
+        if self._troubles.get((event, model_id)) != text:
+            self._troubles[event, model_id] = text
+            log.warning(event, model=model_id, error=text)
+
+    def _mended(self, event: str, model_id: str = "") -> None:
+        self._troubles.pop((event, model_id), None)
 
     async def _align(
         self, model_id: str, found: tuple[Stamp, Submission | None] | None
@@ -155,13 +171,11 @@ class Orchestrator:
             try:
                 stamp = submission.stamp(path)
                 version = None if stamp == known else submission.read(path)
-            except OSError as error:
-                if self._unreadable.get(model_id) != str(error):
-                    log.warning("model.unreadable", model=model_id, error=str(error))
-                    self._unreadable[model_id] = str(error)
+            except Exception as error:  # noqa: BLE001  its files may cause anything
+                self._note("model.unreadable", error, model_id)
                 stamp, version = known or (), None
             else:
-                self._unreadable.pop(model_id, None)
+                self._mended("model.unreadable", model_id)
             found[model_id] = (stamp, version)
         return found
 
@@ -229,18 +243,25 @@ class Orchestrator:
 
     async def _hear(self, message: str | bytes) -> None:
         try:
-            event = json.loads(message)
-            reports = event["data"] if event["event"] == "report_failure" else []
-            for report in reports:
-                await self._complain(
-                    report["model_id"],
-                    report["failure_code"],
-                    report.get("failure_reason"),
-                )
-        except (ValueError, KeyError, TypeError) as error:
-            log.warning("orchestrator.bad_message", error=repr(error))
+            event = parse_json(message, largest_bytes=LARGEST_REPORT_BYTES)
+        except JsonError as error:
+            log.warning("orchestrator.bad_message", error=describe(error))
+            return
+        is_event = isinstance(event, dict) and isinstance(event.get("data"), list)
+        if not is_event or event.get("event") != "report_failure":
+            log.warning("orchestrator.bad_message", found=brief(event))
+            return
+        for report in event["data"]:
+            try:
+                model_id, code = str(report["model_id"]), str(report["failure_code"])
+                reason = report.get("failure_reason")
+            except (KeyError, TypeError, AttributeError):
+                log.warning("orchestrator.bad_message", found=brief(report))
+            else:
+                said = readable(str(reason)) if reason else "no reason given"
+                await self._complain(model_id, readable(code, limit=100), said)
 
-    async def _complain(self, model_id: str, code: str, reason: str | None) -> None:
+    async def _complain(self, model_id: str, code: str, reason: str) -> None:
         """A coordinator gives up on a model.
 
         One that could not be reached is started again; any other fault is the code's,
@@ -253,8 +274,7 @@ class Orchestrator:
         if code == "CONNECTION_FAILED":
             process.restart()
         else:
-            why = f"{code}: {reason or 'no reason given'}"
-            await process.stop("QUARANTINED", why[:LONGEST_REASON])
+            await process.stop("QUARANTINED", f"{code}: {reason}")
 
 
 def _as_announced(process: ModelProcess) -> dict[str, Any]:

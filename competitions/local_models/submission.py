@@ -1,10 +1,15 @@
 """A model's folder: `main.py`, anything it needs, and perhaps a `model.json`."""
 
 import hashlib
-import json
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from competitions.local_models.trees import plain_files
+from core.parsing import LARGEST_BYTES, JsonError, parse_json
+from core.texts import brief, one_line
 
 _MODEL_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 LONGEST_NAME = 120
@@ -40,7 +45,7 @@ def folders(models_dir: Path) -> dict[str, Path]:
 def stamp(folder: Path) -> Stamp:
     """What changes when a file does: cheap enough to look at twice a second."""
     found = []
-    for path in _files(folder):
+    for path in plain_files(folder):
         try:
             status = path.stat()
         except FileNotFoundError:
@@ -54,38 +59,34 @@ def stamp(folder: Path) -> Stamp:
 def read(folder: Path) -> Submission:
     """Read a folder; a broken `model.json` counts as none."""
     digest = hashlib.sha256()
-    for path in _files(folder):
+    for path in plain_files(folder):
         try:
             with path.open("rb") as file:
                 content = hashlib.file_digest(file, "sha256").digest()
         except FileNotFoundError:
             continue
-        digest.update(f"{path.relative_to(folder)}\0".encode())
+        digest.update(os.fsencode(path.relative_to(folder)) + b"\0")
         digest.update(content)
-    try:
-        about = json.loads((folder / "model.json").read_text())
-    except (OSError, ValueError):
-        about = {}
-    if not isinstance(about, dict):
-        about = {}
+    about = _about(folder / "model.json")
     return Submission(
         model_id=folder.name,
         path=folder,
-        name=str(about.get("name", folder.name))[:LONGEST_NAME],
-        cruncher=str(about.get("cruncher", folder.name))[:LONGEST_NAME],
+        name=_name(about.get("name", folder.name)),
+        cruncher=_name(about.get("cruncher", folder.name)),
         code_hash=digest.hexdigest(),
     )
 
 
-def _files(folder: Path) -> list[Path]:
-    """Files of a submission, sorted; without caches, hidden files and links."""
-    return [
-        path
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-        and not path.is_symlink()
-        and not any(
-            part.startswith(".") or part == "__pycache__"
-            for part in path.relative_to(folder).parts
-        )
-    ]
+def _about(path: Path) -> dict[str, Any]:
+    """What a `model.json` says; nothing where there is none, or a senseless one."""
+    try:
+        with path.open("rb") as file:
+            about = parse_json(file.read(LARGEST_BYTES + 1))
+    except (OSError, JsonError):
+        return {}
+    return about if isinstance(about, dict) else {}
+
+
+def _name(value: Any) -> str:
+    text = value if isinstance(value, str) else brief(value)
+    return one_line(text, limit=LONGEST_NAME)

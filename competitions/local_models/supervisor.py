@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import shutil
 import signal
 import sys
 import time
@@ -17,11 +16,14 @@ import structlog
 
 from competitions.local_models import cgroups
 from competitions.local_models.submission import Submission
+from competitions.local_models.trees import remove_tree
+from core.texts import message_of, readable
 
 log = structlog.get_logger(__name__)
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 PACKAGE = Path(__file__).resolve().parent / "participant"
+LONGEST_LAST_WORDS = 500
 LARGEST_LOG_BYTES = 5 * 2**20
 # A model that prints faster than this waits at its own print.
 LOG_BYTES_PER_S = 2**20
@@ -108,7 +110,7 @@ class ModelProcess:
             self._life = None
         await self._change(state, error)
         await self._end_process()
-        shutil.rmtree(self._run_dir, ignore_errors=True)
+        await asyncio.to_thread(remove_tree, self._run_dir)
 
     async def _live(self) -> None:
         """Keep one process up; give up after too many ends in a row."""
@@ -117,7 +119,9 @@ class ModelProcess:
                 async with self._start_slots:
                     is_up = await self._start_process()
             except OSError as error:  # the machine's trouble, not held against it
-                await self._change("RECOVERING", f"it could not be started: {error}")
+                await self._change(
+                    "RECOVERING", f"it could not be started: {message_of(error)}"
+                )
                 await asyncio.sleep(START_PAUSE_S)
                 continue
             started_at = time.monotonic()
@@ -198,7 +202,9 @@ class ModelProcess:
             await asyncio.sleep(len(chunk) / LOG_BYTES_PER_S)
 
     def _last_words(self) -> str:
-        return self._newest_lines[-1][:500] if self._newest_lines else "it said nothing"
+        if not self._newest_lines:
+            return "it said nothing"
+        return readable(self._newest_lines[-1], limit=LONGEST_LAST_WORDS)
 
     async def _end_process(self) -> None:
         process, self._process = self._process, None
@@ -240,7 +246,7 @@ class ModelProcess:
         self.state = state
         self.changed_at = _now()
         if error is not None:
-            self.error = error
+            self.error = readable(error)
         log.info("model.state", model=self.model_id, state=state, error=self.error)
         await self._on_change(self)
 

@@ -3,13 +3,14 @@
 import lzma
 import shutil
 import stat
-import tempfile
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from competitions.local_models.control import ControlError, add
+from competitions.local_models.trees import DEEPEST_FOLDER, scratch_folder
+from core.texts import brief, describe
 
 # Of the unpacked folder.
 LARGEST_MODEL_BYTES = 200 * 2**20
@@ -31,8 +32,8 @@ def add_upload(
     """
     name = Path(file_name)
     model_id = model_id or name.stem
-    with tempfile.TemporaryDirectory(prefix="upload-") as scratch:
-        folder = Path(scratch) / "model"
+    with scratch_folder("upload-") as scratch:
+        folder = scratch / "model"
         folder.mkdir()
         if name.suffix.lower() == ".py":
             with (folder / "main.py").open("wb") as target:
@@ -53,7 +54,7 @@ def _unpacked(file: BinaryIO, folder: Path) -> Path:
         raise
     except DAMAGES as error:
         raise ControlError(
-            f"file was no zip that can be unpacked ({error!r}); "
+            f"file was no zip that can be unpacked ({describe(error, limit=200)}); "
             "give a main.py, or a zip of the model's folder."
         ) from None
     inner = [path for path in folder.iterdir() if path.name != "__MACOSX"]
@@ -75,6 +76,11 @@ def _check_entries(entries: list[zipfile.ZipInfo]) -> None:
         path = PurePosixPath(entry.filename.replace("\\", "/"))
         if path.is_absolute() or ".." in path.parts or not is_plain:
             raise ControlError(
-                f"zip held {entry.filename!r}; only files and folders inside of the "
-                "model's own are taken."
+                f"zip held {brief(entry.filename)}; only files and folders inside of "
+                "the model's own are taken."
+            )
+        if len(path.parts) > DEEPEST_FOLDER:
+            raise ControlError(
+                f"zip held {brief(entry.filename)}, which lies {len(path.parts)} "
+                f"levels deep; at most {DEEPEST_FOLDER} are taken."
             )

@@ -5,12 +5,15 @@ from typing import Any
 
 import structlog
 
+from core.logs import bound_event, bounded_traceback
+
 _SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.StackInfoRenderer(),
+    bound_event,
 ]
 
 
@@ -44,7 +47,7 @@ def logging_config(level: str) -> dict[str, Any]:
                         colors=False,
                         pad_event_to=0,
                         # The default shows local variables, which may be secrets.
-                        exception_formatter=structlog.dev.plain_traceback,
+                        exception_formatter=bounded_traceback,
                     ),
                 ],
                 "foreign_pre_chain": _SHARED,

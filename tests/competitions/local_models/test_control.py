@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import signal
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -327,3 +327,17 @@ def test_an_unknown_model_is_refused_with_the_known_ones(local_models):
         control.ControlError, match="'nobody'; the local models are mod"
     ):
         control.stop(logs_dir=local_models.logs, model_id="nobody")
+
+
+def test_a_log_and_a_status_hold_nothing_that_moves_a_terminal(local_models):
+    wild = "\x1b[2J\x9bmodel\r\0\u202e"
+    run_one(local_models)
+    assert local_models.stop() == 0
+    path = local_models.logs / "model.log"
+    path.write_text(f"first\n{wild}\n")
+    shown = control.log_tail(logs_dir=local_models.logs, model_id="model")
+    assert shown == "first\n\ufffd[2J\ufffdmodel\n\ufffd\ufffd"
+    row = control.status(local_models.logs)[0]
+    control.write_status(local_models.logs, [replace(row, error=wild, name=wild)])
+    row = control.status(local_models.logs)[0]
+    assert row.error == row.name == "\ufffd[2J\ufffdmodel\n\ufffd\ufffd"

@@ -153,3 +153,10 @@ def test_a_name_that_is_no_id_is_refused(models_dir, name):
             model_id=name,
         )
     assert list(models_dir.iterdir()) == []
+
+
+def test_a_zip_that_is_too_deep_is_refused_in_short(models_dir):
+    deep = "d/" * 900 + "main.py"
+    with pytest.raises(ControlError, match="901 levels deep; at most 32") as refused:
+        add_upload(models_dir=models_dir, file=zipped([(deep, "x")]), file_name="x.zip")
+    assert len(str(refused.value)) < 500

@@ -1,0 +1,94 @@
+"""Folders that a model has filled are looked through and removed all the same."""
+
+import json
+import os
+
+import pytest
+
+from competitions.local_models import submission
+from competitions.local_models.control import ControlError, add
+from competitions.local_models.orchestrator import Orchestrator
+from competitions.local_models.supervisor import Limits
+from competitions.local_models.trees import plain_files, remove_tree, scratch_folder
+from tests.competitions.gateway.conftest import STEADY
+
+
+def nest(folder, levels):
+    """So many folders in each other; a path may be longer than the system takes."""
+    here = os.open(folder, os.O_RDONLY)
+    for _ in range(levels):
+        os.mkdir("d", dir_fd=here)
+        inner = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = inner
+    os.close(here)
+
+
+def a_model(folder, **about):
+    folder.mkdir(parents=True)
+    (folder / "main.py").write_text(STEADY)
+    if about:
+        (folder / "model.json").write_text(json.dumps(about))
+    return folder
+
+
+@pytest.mark.parametrize("levels", [0, 31, 1_500])
+def test_a_tree_of_any_depth_is_removed(tmp_path, levels):
+    with scratch_folder("x-", parent=tmp_path) as folder:
+        nest(folder, levels)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_not_there_is_removed_already(tmp_path):
+    remove_tree(tmp_path / "none")
+
+
+def test_a_folder_that_is_too_deep_is_refused_in_words(tmp_path):
+    a_model(tmp_path / "model")
+    nest(tmp_path / "model", 40)
+    with pytest.raises(OSError, match="deeper than 32 levels"):
+        plain_files(tmp_path / "model")
+    with pytest.raises(ControlError, match="cannot be copied: folders lie in each"):
+        add(models_dir=tmp_path, source=tmp_path / "model", model_id="copy")
+    assert [p.name for p in tmp_path.iterdir()] == ["model"]
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "1" * 70_000, '{"name": ', "7", "\0"])
+def test_a_senseless_model_json_counts_as_none(tmp_path, text):
+    (a_model(tmp_path / "model") / "model.json").write_text(text)
+    assert submission.read(tmp_path / "model").name == "model"
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("a\0b\x1b[2J", "a\ufffdb\ufffd[2J"),
+        ("two\nlines", "two lines"),
+        ("\ud800", "\ufffd"),
+        ("x" * 10_000, "x" * 119 + "…"),
+        ([1, 2], "[1, 2]"),
+        (None, "None"),
+    ],
+)
+def test_a_name_is_one_readable_line(tmp_path, name, kept):
+    found = submission.read(a_model(tmp_path / "model", name=name, cruncher=name))
+    assert (found.name, found.cruncher) == (kept, kept)
+
+
+def test_a_file_whose_name_is_no_unicode_hides_no_model(tmp_path):
+    folder = a_model(tmp_path / "model")
+    (folder / os.fsdecode(b"\xff.txt")).write_text("x")
+    assert len(submission.read(folder).code_hash) == 64
+
+
+def test_a_folder_that_is_too_deep_hides_no_other(tmp_path):
+    models = tmp_path / "models"
+    a_model(models / "good")
+    nest(a_model(models / "deep"), 1_500)
+    orchestrator = Orchestrator(
+        models_dir=models, logs_dir=tmp_path / "logs", crunch_id="t", limits=Limits()
+    )
+    found = orchestrator._look()
+    assert found["good"][1].model_id == "good"
+    assert found["deep"][1] is None
+    remove_tree(models)
