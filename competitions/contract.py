@@ -94,14 +94,39 @@ class Aggregation(BaseModel):
     """How scores become standings: windows over `value_field`, then a ranking."""
 
     model_config = ConfigDict(extra="forbid")
-    windows: dict[str, AggregationWindow] = {
-        "score_recent": AggregationWindow(hours=24),
-        "score_steady": AggregationWindow(hours=72),
-        "score_anchor": AggregationWindow(hours=168),
-    }
+    windows: dict[str, AggregationWindow] = Field(
+        default={
+            "score_recent": AggregationWindow(hours=24),
+            "score_steady": AggregationWindow(hours=72),
+            "score_anchor": AggregationWindow(hours=168),
+        },
+        min_length=1,
+    )
     value_field: str = "value"
     ranking_key: str = "score_recent"
     ranking_direction: Literal["asc", "desc"] = "desc"
+
+
+class MinMetric(BaseModel):
+    """The least that a member's metric must be."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: str
+    threshold: float = Field(allow_inf_nan=False)
+
+
+class ModelFilter(BaseModel):
+    """Which models an ensemble takes: the best, those above a threshold, or both."""
+
+    model_config = ConfigDict(extra="forbid")
+    top_n: int | None = Field(default=None, ge=1)
+    min_metric: MinMetric | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> "ModelFilter":
+        if self.top_n is None and self.min_metric is None:
+            raise ValueError("model_filter was empty; give top_n, min_metric or both")
+        return self
 
 
 class EnsembleConfig(BaseModel):
@@ -109,8 +134,8 @@ class EnsembleConfig(BaseModel):
 
     `strategy` weighs the members: a name, or a callable `(model_metrics, signals)` that
     returns a weight per model id. `model_filter` chooses them: `{"top_n": 5}`,
-    `{"min_metric": {"name": "ic", "threshold": 0.01}}`, or a callable
-    `(model_id, metrics) -> bool`.
+    `{"min_metric": {"name": "ic", "threshold": 0.01}}`, both (the best 5 of those above
+    the threshold), or a callable `(model_id, metrics) -> bool`.
     """
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
@@ -120,6 +145,13 @@ class EnsembleConfig(BaseModel):
     )
     model_filter: dict[str, Any] | Callable[..., Any] | None = None
     enabled: bool = True
+
+    @field_validator("model_filter")
+    @classmethod
+    def _filter_is_known(cls, value: Any) -> Any:
+        if isinstance(value, dict):
+            return ModelFilter.model_validate(value).model_dump(exclude_none=True)
+        return value
 
 
 class Schedule(BaseModel):

@@ -10,7 +10,7 @@ from competitions.models import Competition, ParticipantModel, Prediction
 from competitions.slots import Wiring
 from scoring.columns import json_number, read_columns
 from scoring.matrices import signal_field
-from scoring.metrics.ranks import pairwise_pearson, rank_last
+from scoring.metrics.ranks import pairwise_spearman
 from scoring.models import LeaderboardEntry
 from scoring.snapshots import rounded
 
@@ -37,8 +37,7 @@ def correlations(
 ) -> Correlations:
     """Compare the best `limit` real models of the newest board; two statements.
 
-    As in the metric `model_correlation`, each model is ranked over its own rounds and
-    a pair is compared over the rounds of both.
+    As in the metric `model_correlation`, a pair is ranked over the rounds of both.
     """
     entries = (
         LeaderboardEntry.objects.filter(
@@ -51,7 +50,7 @@ def correlations(
     )
     models = [entry.model for entry in entries]
     signals = _signals(competition, wiring, [model.pk for model in models])
-    rho = pairwise_pearson(rank_last(signals))
+    rho = pairwise_spearman(signals)
     known = (~np.isnan(signals)).astype(np.float64)
     rho[known @ known.T < LEAST_IN_COMMON] = np.nan
     np.fill_diagonal(rho, 1.0)

@@ -23,6 +23,7 @@ from competitions.slots import Wiring
 from feeds.bulk import copy_rows
 from scoring.answers import score_answers, truths_of
 from scoring.matrices import Period, Scores, read_scores, signal_field
+from scoring.metrics.ranks import without_noise
 from scoring.models import Snapshot
 from scoring.store import copy_scores
 
@@ -90,38 +91,35 @@ def min_metric(name: str, threshold: float) -> dict[str, Any]:
     return {"min_metric": {"name": name, "threshold": threshold}}
 
 
-def _best(n: int, model_metrics: Metrics) -> list[str]:
+def _best(n: int, model_metrics: Metrics) -> Metrics:
     def place(model_id: str) -> tuple[bool, float, str]:
         value = model_metrics[model_id].get("value")
         return value is None, -(value or 0.0), model_id
 
-    return sorted(model_metrics, key=place)[:n]
+    return {m: model_metrics[m] for m in sorted(model_metrics, key=place)[:n]}
 
 
-def _at_least(name: str, threshold: float, model_metrics: Metrics) -> list[str]:
-    return [
-        model_id
+def _at_least(name: str, threshold: float, model_metrics: Metrics) -> Metrics:
+    return {
+        model_id: metrics
         for model_id, metrics in model_metrics.items()
         if (value := metrics.get(name)) is not None and value >= threshold
-    ]
+    }
 
 
 def kept(model_filter: Any, model_metrics: Metrics) -> list[str]:
-    """Model ids that a filter keeps: one of those above, or a predicate.
-
-    Raises ValueError for a filter that is not known.
-    """
+    """Model ids that a filter keeps: those above, the minimum first, or a predicate."""
     match model_filter:
         case None:
             return list(model_metrics)
-        case {"top_n": int(n)}:
-            return _best(n, model_metrics)
-        case {"min_metric": {"name": str(name), "threshold": int() | float() as least}}:
-            return _at_least(name, least, model_metrics)
         case dict():
-            raise ValueError(
-                f"model_filter was {model_filter!r}; give top_n or min_metric"
-            )
+            chosen = model_metrics
+            if "min_metric" in model_filter:
+                least = model_filter["min_metric"]
+                chosen = _at_least(least["name"], least["threshold"], chosen)
+            if "top_n" in model_filter:
+                chosen = _best(model_filter["top_n"], chosen)
+            return list(chosen)
     return [m for m, metrics in model_metrics.items() if model_filter(m, metrics)]
 
 
@@ -274,12 +272,19 @@ def virtual_models(
 
 
 def signal(weights: np.ndarray, signals: np.ndarray) -> np.ndarray:
-    """Weighted mean per round over the members that answered; NaN where none did."""
+    """Weighted mean per round over the members that answered; NaN where none did.
+
+    Means that are equal but for the order of their sums are made equal, so that a blend
+    that says the same in each round is seen to be constant.
+    """
     present = ~np.isnan(signals) & (weights > 0)
     total = np.where(present, weights, 0.0).sum(axis=1)
-    summed = np.where(present, signals * weights, 0.0).sum(axis=1)
-    result = np.full(len(signals), np.nan)
-    return np.divide(summed, total, out=result, where=total > _NO_VARIANCE)
+    parts = np.where(present, signals * weights, 0.0)
+    mean, size = np.full((2, len(signals)), np.nan)
+    some = total > _NO_VARIANCE
+    np.divide(parts.sum(axis=1), total, out=mean, where=some)
+    np.divide(np.abs(parts).sum(axis=1), total, out=size, where=some)
+    return without_noise(mean, size) if some.any() else mean
 
 
 def fill(

@@ -2,15 +2,21 @@
 
 Common rules: a round counts for a model where the model has what the formula needs;
 ties get average ranks; no variance, too few rounds or nothing to compare with is NaN
-(unknown, never 0); an infinite ratio is unknown. `signal` is the model's number of a
-round, `actual` the true return, `score` what the scorer gave. sign(0) = 0, so a model
-that says nothing earns nothing.
+(unknown, never 0); a ratio without deviation is capped. `signal` is the model's number
+of a round, `actual` the true return, `score` what the scorer gave. sign(0) = 0, so a
+model that says nothing earns nothing.
 """
 
 import numpy as np
 
 from scoring.metrics.context import MetricsContext
-from scoring.metrics.ranks import Floats, pairwise_pearson, spearman_last, without_noise
+from scoring.metrics.parts import IN_PARTS
+from scoring.metrics.ranks import (
+    Floats,
+    pairwise_spearman,
+    spearman_last,
+    without_noise,
+)
 
 _NO_SPREAD = 1e-12
 
@@ -27,27 +33,11 @@ def ic_sharpe(predictions: Floats, scores: Floats, context: MetricsContext) -> F
     """Mean over population standard deviation of the ICs of consecutive chunks.
 
     Chunks are the same rounds for all models: max(2, n // max(3, n // 10)) rounds each,
-    an incomplete last one is dropped. At least 4 rounds and 2 known ICs.
+    an incomplete last one is dropped. At least 4 rounds and 2 known ICs. Within +-10:
+    ICs that are all the same have no deviation and count as 10 with their sign. Over a
+    window the chunks are those of its periods.
     """
-    rounds = len(context.actuals)
-    unknown = np.full(len(context.model_ids), np.nan)
-    if rounds < 4:
-        return unknown
-    size = max(2, rounds // max(3, rounds // 10))
-    used = rounds // size * size
-    chunks = (rounds // size, size)
-    ics = spearman_last(
-        context.paired[:, :used].reshape(-1, *chunks),
-        context.actuals[:used].reshape(chunks),
-    )
-    known = ~np.isnan(ics)
-    count = known.sum(axis=1)
-    safe = np.maximum(count, 1)
-    mean = np.where(known, ics, 0.0).sum(axis=1) / safe
-    deviation = np.where(known, ics - mean[:, None], 0.0)
-    std = np.sqrt((deviation**2).sum(axis=1) / safe)
-    enough = (count >= 2) & (std > _NO_SPREAD)
-    return np.divide(mean, std, out=unknown, where=enough)
+    return _from_parts("ic_sharpe", context)
 
 
 def hit_rate(predictions: Floats, scores: Floats, context: MetricsContext) -> Floats:
@@ -69,11 +59,7 @@ def max_drawdown(
 
     The peak starts at 0, before the first score. At least 2 scores.
     """
-    known = ~np.isnan(scores)
-    running = np.cumsum(np.where(known, scores, 0.0), axis=0)
-    peak = np.maximum(np.maximum.accumulate(running, axis=0), 0.0)
-    deepest = np.min(running - peak, axis=0, initial=0.0)
-    return np.where(known.sum(axis=0) >= 2, deepest, np.nan)
+    return _from_parts("max_drawdown", context)
 
 
 def sortino_ratio(
@@ -81,38 +67,20 @@ def sortino_ratio(
 ) -> Floats:
     """Mean of sign(signal) * actual over the root mean square of its negative values.
 
-    The mean square runs over the negative returns alone; without one it is unknown.
-    Source: Sortino and Price, "Performance Measurement in a Downside Risk Framework",
-    1994, with a target of 0. At least 2 rounds.
+    The mean square runs over the negative returns alone. Within +-10: gains without a
+    loss count as 10. Source: Sortino and Price, "Performance Measurement in a Downside
+    Risk Framework", 1994, with a target of 0. At least 2 rounds.
     """
-    returns = np.sign(context.paired) * context.actuals
-    losses = np.where(returns < 0, returns, 0.0)
-    lost = (losses < 0).sum(axis=1)
-    downside = np.sqrt((losses**2).sum(axis=1) / np.maximum(lost, 1))
-    mean = _ratio(np.nan_to_num(returns).sum(axis=1), context.pair_counts)
-    enough = (context.pair_counts >= 2) & (downside > _NO_SPREAD)
-    unknown = np.full(mean.shape, np.nan)
-    return np.divide(mean, downside, out=unknown, where=enough)
+    return _from_parts("sortino_ratio", context)
 
 
 def turnover(predictions: Floats, scores: Floats, context: MetricsContext) -> Floats:
     """Mean absolute change of the signal from one round to the next of its scope.
 
     A round that the model did not answer is skipped: the change is from the answer
-    before it. At least one change.
+    before it. At least one change. Over a window: the changes within its periods.
     """
-    total = np.zeros(len(context.model_ids))
-    changes = np.zeros(len(context.model_ids))
-    for scope in np.unique(context.scopes):
-        signals = predictions[context.scopes == scope]
-        known = ~np.isnan(signals)
-        row = np.where(known, np.arange(len(signals))[:, None], -1)
-        latest = np.maximum.accumulate(row, axis=0)[:-1]
-        before = np.take_along_axis(signals, np.maximum(latest, 0), axis=0)
-        change = np.where(latest >= 0, np.abs(signals[1:] - before), np.nan)
-        total += np.nansum(change, axis=0)
-        changes += (~np.isnan(change)).sum(axis=0)
-    return _ratio(total, changes)
+    return _from_parts("turnover", context)
 
 
 def model_correlation(
@@ -120,10 +88,9 @@ def model_correlation(
 ) -> Floats:
     """Mean Spearman's rho of the model's signals with each other model's.
 
-    Each model is ranked over its own rounds; a pair is compared over the rounds of
-    both, which is exact where no answer is missing.
+    A pair is ranked and compared over the rounds that both answered.
     """
-    pairs = pairwise_pearson(context.ranks)
+    pairs = pairwise_spearman(context.by_model, context.ranks)
     np.fill_diagonal(pairs, np.nan)
     known = ~np.isnan(pairs)
     return _ratio(np.where(known, pairs, 0.0).sum(axis=1), known.sum(axis=1))
@@ -174,6 +141,11 @@ def ensemble_correlation(
     if not context.ensembles:
         return np.full(len(context.model_ids), np.nan)
     return context.spearman(context.ensembles[0].signals)
+
+
+def _from_parts(name: str, context: MetricsContext) -> Floats:
+    metric = IN_PARTS[name]
+    return metric.figure(metric.parts(context))
 
 
 def _ratio(total: np.ndarray, count: np.ndarray) -> Floats:

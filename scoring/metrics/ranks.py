@@ -1,5 +1,7 @@
 """Ranks with averaged ties and correlations of columns that may have gaps (NaN)."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -94,32 +96,93 @@ def spearman_last(x: Floats, y: Floats) -> Floats:
     return pearson_last(rank_last(x), rank_last(y))
 
 
-def pairwise_pearson(rows: Floats) -> Floats:
-    """Pearson's r of every two rows over the places where both have a number.
+def pairwise_spearman(rows: Floats, ranks: Floats | None = None) -> Floats:
+    """Spearman's rho of every two rows, over the places where both have a number.
 
-    Matrix products only, so all pairs of 500 rows cost a few of them. NaN as above.
+    Ranks are taken over those places. `ranks` are the rows' own (`rank_last`), if they
+    are known already. Rows without gaps share one matrix product; each row with a gap
+    costs a pass over the matrix. NaN as above.
     """
     present = ~np.isnan(rows)
-    if present.all():
-        centred = rows - _mean_last(rows)
-        products = centred @ centred.T
-        squares = np.diag(products)
-        scale = np.sqrt(np.outer(squares, squares))
-        known = np.outer(squares > _NO_VARIANCE, squares > _NO_VARIANCE)
-    else:
-        mask = present.astype(np.float64)
-        # Centring first keeps the differences of large sums below exact enough.
-        means = np.nansum(rows, axis=1) / np.maximum(mask.sum(axis=1), 1)
-        filled = np.where(present, rows - means[:, None], 0.0)
-        count = mask @ mask.T
-        safe = np.maximum(count, 1)
-        sums = filled @ mask.T  # of row i over the places of row j
-        squared = (filled * filled) @ mask.T
-        products = filled @ filled.T - sums * sums.T / safe
-        spread = squared - sums * sums / safe
-        floor = _NO_VARIANCE * np.maximum(squared, 1.0)
-        known = (count >= 2) & (spread > floor) & (spread.T > floor.T)
-        scale = np.sqrt(np.where(known, spread * spread.T, 1.0))
+    is_whole = present.all(axis=1)
+    r = np.full((len(rows), len(rows)), np.nan)
+    whole = np.flatnonzero(is_whole)
+    of_whole = rank_last(rows[whole]) if ranks is None else ranks[whole]
+    r[np.ix_(whole, whole)] = _pearson_of_whole(of_whole)
+    gapped = np.flatnonzero(~is_whole)
+    if len(gapped):
+        ties = _Ties.of(rows)
+        for i in gapped:
+            r[i] = r[:, i] = _spearman_with(i, present, ties)
+    return r
+
+
+def _pearson_of_whole(rows: Floats) -> Floats:
+    centred = rows - _mean_last(rows)
+    products = centred @ centred.T
+    squares = np.diag(products)
+    known = np.outer(squares > _NO_VARIANCE, squares > _NO_VARIANCE)
     r = np.full(products.shape, np.nan)
-    np.divide(products, scale, out=r, where=known)
+    np.divide(products, np.sqrt(np.outer(squares, squares)), out=r, where=known)
     return np.clip(r, -1.0, 1.0)
+
+
+class _Ties(NamedTuple):
+    """Each row sorted: its places in order, where the ties of each begin and end."""
+
+    order: np.ndarray
+    first: np.ndarray
+    last: np.ndarray
+
+    @classmethod
+    def of(cls, rows: Floats) -> "_Ties":
+        order = np.argsort(rows, axis=-1)
+        ordered = np.take_along_axis(rows, order, axis=-1)
+        size = rows.shape[-1]
+        place = np.arange(size)
+        is_new = np.ones(rows.shape, dtype=bool)
+        is_new[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+        first = np.maximum.accumulate(np.where(is_new, place, 0), axis=-1)
+        is_end = np.ones(rows.shape, dtype=bool)
+        is_end[:, :-1] = is_new[:, 1:]
+        ends = np.where(is_end, place, size - 1)[:, ::-1]
+        return cls(order, first, np.minimum.accumulate(ends, axis=-1)[:, ::-1])
+
+
+def _spearman_with(i: int, present: np.ndarray, ties: _Ties) -> Floats:
+    """Spearman's rho of row i with every row, over the places of both.
+
+    A rank among some places is a count of them up to there, so no row is sorted again.
+    """
+    both = present & present[i]
+    count = both.sum(axis=1)
+    size = both.shape[1]
+    own = _ranks_among(
+        both[:, ties.order[i]],
+        np.broadcast_to(ties.first[i], both.shape),
+        np.broadcast_to(ties.last[i], both.shape),
+    )
+    own_at = np.empty((len(both), size))
+    own_at[:, ties.order[i]] = own
+    theirs = _ranks_among(
+        np.take_along_axis(both, ties.order, axis=1), ties.first, ties.last
+    )
+    theirs_at = np.empty((len(both), size))
+    np.put_along_axis(theirs_at, ties.order, theirs, axis=1)
+    middle = (count[:, None] + 1) / 2
+    x, y = (np.where(both, side - middle, 0.0) for side in (own_at, theirs_at))
+    xx, yy, xy = ((a * b).sum(axis=1) for a, b in ((x, x), (y, y), (x, y)))
+    known = (count >= 2) & (xx > _NO_VARIANCE) & (yy > _NO_VARIANCE)
+    r = np.full(known.shape, np.nan)
+    np.divide(xy, np.sqrt(xx * yy), out=r, where=known)
+    return np.clip(r, -1.0, 1.0)
+
+
+def _ranks_among(kept: np.ndarray, first: np.ndarray, last: np.ndarray) -> Floats:
+    """Average ranks of sorted places among the kept ones."""
+    upto = np.zeros((len(kept), kept.shape[1] + 1), dtype=np.int64)
+    np.cumsum(kept, axis=1, out=upto[:, 1:])
+    below = np.take_along_axis(upto, first, axis=1)
+    within = np.take_along_axis(upto, last + 1, axis=1)
+    ranks: Floats = (below + within + 1) / 2
+    return ranks

@@ -3,7 +3,7 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from competitions.contract import Aggregation, EnsembleConfig
 from competitions.models import ParticipantModel, Prediction
@@ -54,9 +54,38 @@ def test_filters(model_filter, expected):
     assert kept(config.model_filter, metrics) == expected
 
 
-def test_an_unknown_filter_is_refused():
-    with pytest.raises(ValueError, match="give top_n or min_metric"):
-        kept({"best": 3}, {})
+@pytest.mark.parametrize(
+    ("model_filter", "problem"),
+    [
+        ({}, "give top_n, min_metric or both"),
+        ({"best": 3}, "best"),
+        ({"top_n": 0}, "top_n"),
+        ({"top_n": "many"}, "top_n"),
+        ({"min_metric": {"name": "ic"}}, "threshold"),
+        ({"top_n": 2, "min_metrics": {"name": "ic", "threshold": 0}}, "min_metrics"),
+    ],
+)
+def test_a_filter_that_says_nothing_known_is_refused(model_filter, problem):
+    with pytest.raises(ValidationError, match=problem):
+        EnsembleConfig(name="some", model_filter=model_filter)
+
+
+def test_a_filter_may_ask_for_the_best_of_those_above_a_threshold():
+    both = {"top_n": 1, "min_metric": {"name": "ic", "threshold": 0.1}}
+    config = EnsembleConfig(name="some", model_filter=both)
+    metrics = {
+        "best": {"value": 9.0, "ic": 0.05},
+        "good": {"value": 2.0, "ic": 0.2},
+        "fair": {"value": 1.0, "ic": 0.3},
+    }
+    assert kept(config.model_filter, metrics) == ["good"]
+
+
+def test_a_blend_that_says_the_same_in_each_round_is_constant():
+    up, down = np.array([0.1, 0.2, 0.3, 0.4]), np.array([0.5, 0.4, 0.3, 0.2])
+    blend = ensembles.signal(column(0.5, 0.5), np.column_stack([up, down]))
+    assert len(set(blend.tolist())) == 1
+    assert blend[0] == pytest.approx(0.3, abs=1e-11)
 
 
 def test_a_silent_member_leaves_its_weight_to_the_others():

@@ -65,7 +65,9 @@ def metric(name, *args, **kwargs):
         ("turnover", {"signals": [[1, 100, 2, 101]], "scopes": [0, 1, 0, 1]}, [1.0]),
         # Returns 3, -4: mean -0.5, downside 4.
         ("sortino_ratio", {"signals": [[1, 1]], "actuals": [3, -4]}, [-0.125]),
-        ("sortino_ratio", {"signals": [[1, 1]], "actuals": [3, 4]}, [None]),
+        # Gains without a loss are the best there is.
+        ("sortino_ratio", {"signals": [[1, 1]], "actuals": [3, 4]}, [10.0]),
+        ("sortino_ratio", {"signals": [[0, 0]], "actuals": [3, 4]}, [None]),
         ("model_correlation", {"signals": [[1, 2, 3], [3, 2, 1], [1, 2, 3]]},
          [0.0, -1.0, 0.0]),
         ("model_correlation", {"signals": [[1, 2, 3]]}, [None]),
@@ -90,8 +92,17 @@ def test_ic_sharpe_has_the_sign_of_the_skill():
     ]
 
 
-def test_ic_sharpe_without_variation_is_unknown_not_infinite():
-    assert metric("ic_sharpe", [[1, 2, 1, 2, 1, 2]], [1, 2, 1, 2, 1, 2]) == [None]
+def test_ic_sharpe_without_variation_is_the_best_or_the_worst():
+    signals = [[1, 2, 1, 2, 1, 2], [2, 1, 2, 1, 2, 1], [1, 1, 1, 1, 1, 1]]
+    assert metric("ic_sharpe", signals, [1, 2, 1, 2, 1, 2]) == [10.0, -10.0, None]
+
+
+def test_a_perfect_model_of_twenty_rounds_is_not_beaten():
+    steps = list(range(1, 21))
+    nearly = [*steps[:-2], 20, 19]
+    perfect, close = metric("ic_sharpe", [steps, nearly], steps)
+    assert perfect == 10.0
+    assert 1 < close <= perfect
 
 
 def test_contribution_leaves_one_out_with_the_ensembles_weights():
@@ -151,16 +162,16 @@ def test_model_correlation_agrees_with_scipy_where_nothing_is_missing():
     assert metric("model_correlation", signals) == pytest.approx(list(expected))
 
 
-def test_model_correlation_of_gapped_models_is_pearson_of_their_own_ranks(market):
+def test_model_correlation_of_gapped_models_ranks_the_rounds_of_both(market):
     signals, _ = market
-    ranks = rank_last(np.array(signals))
+    rows = np.array(signals)
     found = metric("model_correlation", signals)
     for i in range(2, 6):
         pairs = []
         for j in range(2, 20):
-            both = ~(np.isnan(ranks[i]) | np.isnan(ranks[j]))
+            both = ~(np.isnan(rows[i]) | np.isnan(rows[j]))
             if i != j:
-                pairs.append(np.corrcoef(ranks[i][both], ranks[j][both])[0, 1])
+                pairs.append(stats.spearmanr(rows[i][both], rows[j][both])[0])
         assert found[i] == pytest.approx(np.mean(pairs), abs=1e-9)
 
 

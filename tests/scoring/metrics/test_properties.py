@@ -55,9 +55,15 @@ def slow_ic_sharpe(signals, actuals):
         for i in range(0, n // size * size, size)
     ]
     known = [x for x in ics if x is not None]
-    if n < 4 or len(known) < 2 or np.std(known) < 1e-12:
+    if n < 4 or len(known) < 2:
         return None
-    return np.mean(known) / np.std(known)
+    return capped(np.mean(known), np.std(known))
+
+
+def capped(mean, deviation):
+    if deviation > 1e-12:
+        return max(-10.0, min(10.0, mean / deviation))
+    return math.copysign(10.0, mean) if abs(mean) > 1e-12 else None
 
 
 def slow_drawdown(scores):
@@ -73,9 +79,9 @@ def slow_drawdown(scores):
 def slow_sortino(signals, actuals):
     returns = bets(signals, actuals)
     losses = [r * r for r in returns if r < 0]
-    if len(returns) < 2 or not losses:
+    if len(returns) < 2:
         return None
-    return mean(returns) / math.sqrt(mean(losses))
+    return capped(mean(returns), math.sqrt(mean(losses) or 0.0))
 
 
 def slow_turnover(signals, scopes):
@@ -91,22 +97,7 @@ def slow_turnover(signals, scopes):
 
 
 def slow_model_correlation(i, signals):
-    def ranks(x):
-        known = [v for v in x if not math.isnan(v)]
-        return [
-            NAN if math.isnan(v) else stats.rankdata(known)[known.index(v)] for v in x
-        ]
-
-    def pearson(x, y):
-        both = [(a, b) for a, b in zip(x, y, strict=True) if not math.isnan(a + b)]
-        if len(both) < 2:
-            return None
-        a, b = zip(*both, strict=True)
-        return float(np.corrcoef(a, b)[0, 1]) if np.ptp(a) and np.ptp(b) else None
-
-    others = [
-        pearson(ranks(signals[i]), ranks(o)) for j, o in enumerate(signals) if j != i
-    ]
+    others = [rho(signals[i], other) for j, other in enumerate(signals) if j != i]
     return mean([r for r in others if r is not None])
 
 

@@ -1,0 +1,185 @@
+"""Metrics that do not average: kept in parts that merge into the figure of any window.
+
+The mean of two hours' drawdowns is no drawdown. For each such metric a period keeps a
+few sums per model; the parts of adjoining periods merge into those of both together,
+and a figure follows from the parts. Merging is associative, so a window's figure rests
+on all its rounds whatever the periods are, and needs no score again.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from scoring.metrics.context import MetricsContext
+from scoring.metrics.ranks import Floats, spearman_last
+
+_NO_SPREAD = 1e-12
+# A ratio without any deviation has no size: it counts as the best, or worst, known one.
+CAP = 10.0
+
+
+class PartMetric(NamedTuple):
+    """A metric in parts: `parts` is (models, width), zeros for a model without any."""
+
+    width: int
+    parts: Callable[[MetricsContext], Floats]
+    merge: Callable[[Floats, Floats], Floats]
+    figure: Callable[[Floats], Floats]
+
+
+def _add(first: Floats, second: Floats) -> Floats:
+    return first + second
+
+
+def capped(mean: Floats, deviation: Floats, *, enough: np.ndarray) -> Floats:
+    """Return mean / deviation within +-CAP; NaN where not enough, or both are 0.
+
+    Without deviation the ratio is CAP with the mean's sign.
+    """
+    ratio = np.full(np.shape(mean), np.nan)
+    has_spread = deviation > _NO_SPREAD
+    np.divide(mean, deviation, out=ratio, where=has_spread)
+    flat = ~has_spread & (np.abs(mean) > _NO_SPREAD)
+    ratio = np.where(flat, np.sign(mean) * CAP, ratio)
+    return np.where(enough, np.clip(ratio, -CAP, CAP), np.nan)
+
+
+# --- Drawdown: count, total, highest and lowest running sum, deepest fall
+
+
+def _drawdown_parts(context: MetricsContext) -> Floats:
+    known = ~np.isnan(context.scores)
+    running = np.cumsum(np.where(known, context.scores, 0.0), axis=0)
+    if not len(running):
+        return np.zeros((len(context.model_ids), 5))
+    peaks = np.maximum(np.maximum.accumulate(running, axis=0), 0.0)
+    return np.column_stack(
+        [
+            known.sum(axis=0),
+            running[-1],
+            peaks[-1],
+            running.min(axis=0, initial=0.0),
+            (running - peaks).min(axis=0, initial=0.0),
+        ]
+    )
+
+
+def _drawdown_merged(first: Floats, second: Floats) -> Floats:
+    count, total, peak, trough, deepest = first.T
+    count2, total2, peak2, trough2, deepest2 = second.T
+    return np.column_stack(
+        [
+            count + count2,
+            total + total2,
+            np.maximum(peak, total + peak2),
+            np.minimum(trough, total + trough2),
+            np.minimum(np.minimum(deepest, deepest2), total + trough2 - peak),
+        ]
+    )
+
+
+def _drawdown(parts: Floats) -> Floats:
+    return np.where(parts[:, 0] >= 2, parts[:, 4], np.nan)
+
+
+# --- Sortino: rounds, sum of returns, losing rounds, sum of squared losses
+
+
+def _sortino_parts(context: MetricsContext) -> Floats:
+    returns = np.nan_to_num(np.sign(context.paired) * context.actuals)
+    losses = np.where(returns < 0, returns, 0.0)
+    return np.column_stack(
+        [
+            context.pair_counts,
+            returns.sum(axis=1),
+            (losses < 0).sum(axis=1),
+            (losses**2).sum(axis=1),
+        ]
+    )
+
+
+def _sortino(parts: Floats) -> Floats:
+    rounds, total, lost, squared = parts.T
+    downside = np.sqrt(squared / np.maximum(lost, 1))
+    mean = total / np.maximum(rounds, 1)
+    return capped(mean, downside, enough=rounds >= 2)
+
+
+# --- IC Sharpe: known ICs of chunks, their mean, their sum of squared deviations
+
+
+def _ic_sharpe_parts(context: MetricsContext) -> Floats:
+    rounds = len(context.actuals)
+    if rounds < 4:
+        return np.zeros((len(context.model_ids), 3))
+    size = max(2, rounds // max(3, rounds // 10))
+    used = rounds // size * size
+    chunks = (rounds // size, size)
+    ics = spearman_last(
+        context.paired[:, :used].reshape(-1, *chunks),
+        context.actuals[:used].reshape(chunks),
+    )
+    known = ~np.isnan(ics)
+    count = known.sum(axis=1)
+    mean = np.where(known, ics, 0.0).sum(axis=1) / np.maximum(count, 1)
+    deviation = np.where(known, ics - mean[:, None], 0.0)
+    return np.column_stack([count, mean, (deviation**2).sum(axis=1)])
+
+
+def _ic_sharpe_merged(first: Floats, second: Floats) -> Floats:
+    """Source: Chan, Golub and LeVeque, "Updating Formulae", 1979."""
+    count, mean, squared = first.T
+    count2, mean2, squared2 = second.T
+    both = count + count2
+    share = count2 / np.maximum(both, 1)
+    gap = mean2 - mean
+    return np.column_stack(
+        [both, mean + gap * share, squared + squared2 + gap**2 * count * share]
+    )
+
+
+def _ic_sharpe(parts: Floats) -> Floats:
+    count, mean, squared = parts.T
+    deviation = np.sqrt(squared / np.maximum(count, 1))
+    return capped(mean, deviation, enough=count >= 2)
+
+
+# --- Turnover: changes, their sum
+
+
+def _turnover_parts(context: MetricsContext) -> Floats:
+    total = np.zeros(len(context.model_ids))
+    changes = np.zeros(len(context.model_ids))
+    for scope in np.unique(context.scopes):
+        signals = context.signals[context.scopes == scope]
+        known = ~np.isnan(signals)
+        row = np.where(known, np.arange(len(signals))[:, None], -1)
+        latest = np.maximum.accumulate(row, axis=0)[:-1]
+        before = np.take_along_axis(signals, np.maximum(latest, 0), axis=0)
+        change = np.where(latest >= 0, np.abs(signals[1:] - before), np.nan)
+        total += np.nansum(change, axis=0)
+        changes += (~np.isnan(change)).sum(axis=0)
+    return np.column_stack([changes, total])
+
+
+def _turnover(parts: Floats) -> Floats:
+    changes, total = parts.T
+    result = np.full(changes.shape, np.nan)
+    return np.divide(total, changes, out=result, where=changes > 0)
+
+
+IN_PARTS = {
+    "max_drawdown": PartMetric(5, _drawdown_parts, _drawdown_merged, _drawdown),
+    "sortino_ratio": PartMetric(4, _sortino_parts, _add, _sortino),
+    "ic_sharpe": PartMetric(3, _ic_sharpe_parts, _ic_sharpe_merged, _ic_sharpe),
+    "turnover": PartMetric(2, _turnover_parts, _add, _turnover),
+}
+
+
+def merged(metric: PartMetric, pieces: list[Floats]) -> Floats:
+    """Merge the parts of adjoining periods, oldest first, of the same models."""
+    result = pieces[0]
+    for piece in pieces[1:]:
+        result = metric.merge(result, piece)
+    return result

@@ -1,0 +1,103 @@
+"""The parts of adjoining periods give the figure of both together."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from scoring.metrics import MetricsContext
+from scoring.metrics.parts import IN_PARTS, merged
+
+NAN = np.nan
+START = datetime(2026, 3, 2, tzinfo=UTC)
+# Dyadic, so that sums are exact in any order.
+SCORE = st.sampled_from([NAN, -2.0, -1.0, -0.5, 0.0, 0.25, 1.0, 3.0])
+
+
+def period(signals, scores, actuals):
+    rounds, models = np.shape(signals)
+    return MetricsContext(
+        model_ids=tuple(str(i) for i in range(models)),
+        signals=np.asarray(signals, float),
+        scores=np.asarray(scores, float),
+        actuals=np.asarray(actuals, float),
+        scopes=np.zeros(rounds, dtype=int),
+        window_start=START,
+        window_end=START + timedelta(hours=1),
+    )
+
+
+def cut(signals, scores, actuals, ends):
+    edges = [0, *ends, len(actuals)]
+    return [period(signals[a:b], scores[a:b], actuals[a:b]) for a, b in pairwise(edges)]
+
+
+@st.composite
+def histories(draw):
+    rounds, models = draw(st.integers(0, 14)), draw(st.integers(1, 3))
+    shape = (rounds, models)
+    matrix = arrays.arrays(float, shape, elements=SCORE)
+    actuals = draw(arrays.arrays(float, rounds, elements=SCORE))
+    ends = sorted(draw(st.lists(st.integers(0, rounds), max_size=3)))
+    return draw(matrix), draw(matrix), actuals, ends
+
+
+@pytest.mark.parametrize("name", ["max_drawdown", "sortino_ratio"])
+@given(history=histories())
+def test_a_window_is_what_its_rounds_are_however_it_is_cut(name, history):
+    metric = IN_PARTS[name]
+    *matrices, ends = history
+    whole = metric.figure(metric.parts(period(*matrices)))
+    pieces = [metric.parts(each) for each in cut(*matrices, ends)]
+    np.testing.assert_allclose(metric.figure(merged(metric, pieces)), whole)
+
+
+@pytest.mark.parametrize("name", sorted(IN_PARTS))
+@given(history=histories())
+def test_merging_is_associative_and_nothing_changes_nothing(name, history):
+    metric = IN_PARTS[name]
+    *matrices, ends = history
+    edges = sorted([*ends, 0, 0][:2])
+    a, b, c = [metric.parts(each) for each in cut(*matrices, edges)]
+    left = metric.merge(metric.merge(a, b), c)
+    right = metric.merge(a, metric.merge(b, c))
+    np.testing.assert_allclose(left, right, atol=1e-12)
+    nothing = np.zeros((len(a), metric.width))
+    np.testing.assert_allclose(metric.merge(nothing, a), a)
+    np.testing.assert_allclose(metric.merge(a, nothing), a)
+
+
+def test_three_losing_hours_fall_as_deep_as_all_of_them():
+    metric = IN_PARTS["max_drawdown"]
+    hours = [[-100.0, -50.0], [20.0, -101.0], [-150.0, -50.0]]
+    pieces = [
+        metric.parts(period([[1.0], [1.0]], np.array([[a], [b]]), [1.0, 1.0]))
+        for a, b in hours
+    ]
+    assert [metric.figure(p)[0] for p in pieces] == [-150.0, -101.0, -200.0]
+    assert metric.figure(merged(metric, pieces))[0] == -431.0
+
+
+def test_the_chunks_of_all_periods_make_one_sharpe():
+    metric = IN_PARTS["ic_sharpe"]
+    actuals = np.array([1.0, 2.0, 1.0, 2.0, 1.0, 2.0])
+    good, bad = [1, 2, 1, 2, 2, 1], [2, 1, 2, 1, 1, 2]
+    pieces = [
+        metric.parts(period(np.array([signal]).T, np.zeros((6, 1)), actuals))
+        for signal in (good, bad, good)
+    ]
+    ics = [1, 1, -1, -1, -1, 1, 1, 1, -1]
+    assert metric.figure(merged(metric, pieces))[0] == pytest.approx(
+        np.mean(ics) / np.std(ics)
+    )
+
+
+def test_a_model_with_one_round_is_unknown_until_there_is_a_second():
+    metric = IN_PARTS["sortino_ratio"]
+    one = metric.parts(period([[1.0]], [[1.0]], [-1.0]))
+    assert np.isnan(metric.figure(one)[0])
+    assert metric.figure(metric.merge(one, one))[0] == -1.0
