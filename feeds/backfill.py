@@ -15,6 +15,7 @@ from typing import Any
 import structlog
 from django.db import IntegrityError, transaction
 
+from core.texts import message_of
 from feeds import clock, retention
 from feeds.errors import BadRangeError, FeedError, ProviderError
 from feeds.ingest import provider_of
@@ -219,7 +220,9 @@ def _work(
             if failures > RETRIES:
                 raise
             wait_s = error.retry_after_s or 2.0**failures
-            log.warning("backfill.waits", job=str(job.pk), s=wait_s, error=str(error))
+            log.warning(
+                "backfill.waits", job=str(job.pk), s=wait_s, error=message_of(error)
+            )
             _save(job, leased_until=_lease_end(wait_s))
             time.sleep(wait_s)
         else:
@@ -280,7 +283,7 @@ def _save(job: BackfillJob, **changes: Any) -> None:
 def _give_up(job: BackfillJob, error: BaseException) -> None:
     ours = BackfillJob.objects.filter(pk=job.pk, lease=job.lease, status=Status.RUNNING)
     if isinstance(error, Exception):
-        text = str(error) or repr(error)
+        text = message_of(error)
         log.error("backfill.failed", job=str(job.pk), error=text)
         ours.update(status=Status.FAILED, error=text, updated_at=clock.now())
     else:

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 import structlog
 
+from core.texts import message_of, readable
 from feeds import clock, health
 from feeds.errors import FeedError, ProviderError, ProviderSettingError
 from feeds.models import FeedSubscription
@@ -105,13 +106,13 @@ def pull(subscription: FeedSubscription, *, turn_s: float) -> Pulled:
             )
         else:
             subscription.serving_source = source
-            subscription.last_error = "; ".join(map(str, failures))
+            subscription.last_error = readable("; ".join(map(message_of, failures)))
             if failures:
                 log.error("feed.failed_over", feed=str(subscription), to=source)
             return turn
     if len(failures) == 1:
         raise failures[0]
-    raise ProviderError("; ".join(map(str, failures)))
+    raise ProviderError("; ".join(map(message_of, failures)))
 
 
 def _pull_from(subscription: FeedSubscription, source: str, turn_s: float) -> Pulled:
@@ -152,7 +153,9 @@ def repair_gaps() -> int:
         try:
             repaired += _repair(subscription)
         except FeedError as error:
-            log.warning("feed.repair_failed", feed=str(subscription), error=str(error))
+            log.warning(
+                "feed.repair_failed", feed=str(subscription), error=message_of(error)
+            )
     return repaired
 
 
@@ -223,7 +226,7 @@ def _note_failure(subscription: FeedSubscription, error: Exception) -> None:
     if isinstance(error, ProviderError) and error.retry_after_s:
         wait_s = max(wait_s, error.retry_after_s)
     now = clock.now()
-    text = str(error) or repr(error)
+    text = message_of(error)
     log.warning("feed.failed", feed=str(subscription), error=text, errors=errors)
     _update(
         subscription,

@@ -16,6 +16,7 @@ from typing import ParamSpec, TypeVar
 import structlog
 from django.db import InterfaceError, OperationalError, connections
 
+from core.texts import readable
 from feeds import clock, ingest
 from feeds.errors import FeedError, OperatorError, ProviderSettingError
 from feeds.ingest import provider_of
@@ -262,5 +263,5 @@ def _keep(
 
 def _note_error(feeds: Feeds, error: str) -> None:
     FeedSubscription.objects.filter(pk__in=feeds.values()).update(
-        last_error=error, last_error_at=clock.now()
+        last_error=readable(error), last_error_at=clock.now()
     )

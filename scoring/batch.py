@@ -17,8 +17,9 @@ import numpy as np
 from pydantic import BaseModel
 
 from competitions.contract import numeric_fields
+from core.texts import brief, describe, storable
 from scoring.columns import LARGEST
-from scoring.scoring import Failure, Scored, reason_of, storable
+from scoring.scoring import Failure, Scored
 from scoring.threads import Budget, Late, in_time
 
 Columns = dict[str, np.ndarray]
@@ -98,7 +99,7 @@ class _Calls:
             return self._unknown(size, late)
         except Exception as error:  # noqa: BLE001  a scorer may raise anything
             if size == 1:
-                return self._unknown(size, reason_of(error))
+                return self._unknown(size, describe(error))
             half = size // 2
             parts = [
                 self.answers(_part(predictions, part), _part(truths, part), n)
@@ -108,7 +109,7 @@ class _Calls:
         try:
             return _columns(answer, self._value_field, size), {}
         except Exception as error:  # noqa: BLE001  arrays of any library may raise
-            return self._unknown(size, reason_of(error))
+            return self._unknown(size, describe(error))
 
     def _unknown(self, size: int, reason: str) -> tuple[Columns, dict[int, str]]:
         column = np.full(size, np.nan)
@@ -119,7 +120,7 @@ def _columns(answer: Any, value_field: str, size: int) -> Columns:
     columns = answer if isinstance(answer, Mapping) else {value_field: answer}
     for name in columns:
         if not isinstance(name, str) or name != storable(name):
-            raise ValueError(f"a key was {name!r}; keys are text without NUL")
+            raise ValueError(f"a key was {brief(name)}; keys are text without NUL")
     if value_field not in columns:
         raise ValueError(f"keys were {sorted(columns)}; {value_field} is needed")
     result = {n: np.asarray(c, dtype=np.float64) for n, c in columns.items()}

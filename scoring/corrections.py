@@ -19,6 +19,7 @@ from competitions.errors import CompetitionError
 from competitions.models import Competition, Input
 from competitions.slots import Wiring
 from competitions.wiring import wiring_of
+from core.texts import one_line, readable
 from feeds import clock
 from scoring import cycle, leaderboard, locks, snapshots
 from scoring.answers import score_answers, truths_of
@@ -98,7 +99,7 @@ def rescore(
     Raises CorrectionError when there is none, the reason or author is missing, or
     something was corrected since `on`.
     """
-    _require_reason(reason, author)
+    reason, author = _stated(reason, author)
 
     def work(competition: Competition, wiring: Wiring, now: datetime) -> list[int]:
         periods = _closed_periods(
@@ -147,7 +148,7 @@ def void(
     Raises CorrectionError for an empty window, without a reason or author, or when
     something was corrected since `on`.
     """
-    _require_reason(reason, author)
+    reason, author = _stated(reason, author)
     if start >= end:
         raise CorrectionError(f"the window was [{start}, {end}); it must not be empty.")
 
@@ -178,9 +179,12 @@ def void(
     return _correct(competition_id, work, preview=preview, on=on)
 
 
-def _require_reason(reason: str, author: str) -> None:
-    if not (reason.strip() and author.strip()):
+def _stated(reason: str, author: str) -> tuple[str, str]:
+    """Reason and author as they are kept; raises CorrectionError without them."""
+    reason, author = readable(reason.strip()), one_line(author.strip(), limit=150)
+    if not (reason and author):
         raise CorrectionError("a correction needs a reason and an author.")
+    return reason, author
 
 
 def _own(competition: Competition) -> None:

@@ -19,13 +19,14 @@ from pydantic import BaseModel, ValidationError
 from competitions.models import Competition, Input, ParticipantModel
 from competitions.slots import Wiring
 from competitions.wiring import wiring_of
+from core.texts import describe, readable
 from feeds import clock
 from scoring import leaderboard, locks, recovery, snapshots, truth
 from scoring.answers import score_answers
 from scoring.models import VoidWindow
 from scoring.periods import following
 from scoring.recovery import Hole
-from scoring.scoring import Scored, reason_of, storable
+from scoring.scoring import Scored
 from scoring.store import copy_scores, current_version
 from scoring.truth import Truth
 
@@ -208,7 +209,7 @@ def _typed(found: Truth, wiring: Wiring) -> tuple[Truth, BaseModel | None]:
         where = ".".join(str(part) for part in first["loc"])
         problem = f"{where}: {first['msg']}"
     except Exception as error:  # noqa: BLE001  a type's own validator may raise anything
-        problem = reason_of(error)
+        problem = describe(error)
     return Truth(reason=f"the truth does not fit its type: {problem}"), None
 
 
@@ -244,7 +245,7 @@ def _end_rounds(
 ) -> None:
     """Write how the rounds ended; one statement, none when all of them wait."""
     ended = [
-        (round_.pk, storable(found.reason), found)
+        (round_.pk, readable(found.reason), found)
         for round_, found in zip(rounds, truths, strict=True)
         if not found.is_waiting
     ]

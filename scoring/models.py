@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from competitions.models import Competition, Input, ParticipantModel, Prediction
+from core.texts import readable
 
 
 class Score(models.Model):
@@ -194,7 +195,7 @@ class VoidWindow(models.Model):
     @property
     def round_reason(self) -> str:
         """What participants read at a round inside."""
-        return f"void: {self.reason}"
+        return readable(f"void: {self.reason}")
 
 
 class Leaderboard(models.Model):

@@ -9,10 +9,12 @@ from django.db import connections
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from competitions.slots import Wiring
+from core.texts import brief, describe, has_nul, readable
 from scoring.columns import LARGEST
 from scoring.threads import Budget
 
-LONGEST_REASON = 2_000
+# Characters of a scorer's answer, as JSON.
+LARGEST_RESULT = 64 * 2**10
 # How long, on the wall, one call of a scorer may take, and how often it may not.
 SCORER_PATIENCE_S = 10.0
 MOST_HANGS = 3
@@ -35,23 +37,8 @@ class Failure:
 
     @property
     def scored(self) -> Scored:
-        reason = storable(self.reason)
+        reason = readable(self.reason)
         return Scored(value=None, success=False, failed_reason=reason, result="{}")
-
-
-def storable(reason: str) -> str:
-    """A text that a column can hold: neither NUL nor lone surrogates, not too long."""
-    clean = reason.replace("\x00", "").encode("utf-8", "replace").decode()
-    return clean[:LONGEST_REASON]
-
-
-def reason_of(error: BaseException) -> str:
-    """What an operator's code raised, in words; its message may raise as well."""
-    name = type(error).__name__
-    try:
-        return f"{name}: {error}"
-    except Exception:  # noqa: BLE001  an operator's exception may raise anything
-        return name
 
 
 def score_all(
@@ -146,7 +133,7 @@ class _Run:
         try:
             return self._scorer(prediction, truth)
         except BaseException as error:  # noqa: BLE001  even sys.exit() ends here
-            return Failure(reason_of(error))
+            return Failure(describe(error))
 
 
 def _plain(answer: Any, score_type: type[BaseModel]) -> Any:
@@ -187,7 +174,7 @@ def _checked_alone(
         text = f"{where}: {first['msg']}" if where else first["msg"]
         return Failure(f"{problem}: {text}")
     except Exception as error:  # noqa: BLE001  as above
-        return Failure(f"{problem}: {reason_of(error)}")
+        return Failure(f"{problem}: {describe(error)}")
 
 
 def _scored(result: Any, value_field: str, to_json: Callable[[Any], bytes]) -> Scored:
@@ -202,16 +189,25 @@ def _scored(result: Any, value_field: str, to_json: Callable[[Any], bytes]) -> S
     try:
         text = to_json(result).decode()
     except Exception as error:  # noqa: BLE001  extra keys may hold anything
-        return Failure(f"the score is no JSON: {reason_of(error)}").scored
-    if "\\u0000" in text:
-        return Failure("the score has a NUL character, which JSON columns lack").scored
+        return Failure(f"the score is no JSON: {describe(error)}").scored
+    if problem := _problem_of_result(text):
+        return Failure(f"the score {problem}").scored
     return Scored(value=float(value), success=True, failed_reason="", result=text)
+
+
+def _problem_of_result(text: str) -> str:
+    """Why a score's JSON cannot be kept; empty when it can."""
+    if len(text) > LARGEST_RESULT:
+        return f"has {len(text)} characters; at most {LARGEST_RESULT} are kept"
+    if has_nul(text):
+        return "has a NUL character, which JSON columns lack"
+    return ""
 
 
 def _problem_of(value: Any) -> str:
     """Why a value is no score; empty when it is one."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return f"{value!r}; a score is a number"
+        return f"{brief(value)}; a score is a number"
     if abs(value) <= LARGEST:  # NaN is not
         return ""
     # An integer may be too long to be a float, or to be printed.

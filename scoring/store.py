@@ -8,6 +8,7 @@ from typing import Any, cast
 from django.db.models import Max
 
 from competitions.models import Competition
+from core.texts import brief, has_nul
 from feeds.bulk import copy_rows
 from scoring.models import Rescoring, Score
 from scoring.scoring import Scored
@@ -51,6 +52,6 @@ def json_object(value: Any, what: str) -> dict[str, Any]:
     """
     text = json.dumps(value, allow_nan=False, ensure_ascii=False)
     text.encode()  # half a surrogate pair is no text
-    if not isinstance(value, dict) or "\\u0000" in text:
-        raise TypeError(f"{what} was {value!r}; it is a JSON object without NUL")
+    if not isinstance(value, dict) or has_nul(text):
+        raise TypeError(f"{what} was {brief(value)}; it is a JSON object without NUL")
     return cast("dict[str, Any]", json.loads(text))

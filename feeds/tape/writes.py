@@ -17,6 +17,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.dialects.postgresql import insert
 
+from core.texts import brief, one_line, storable_json
 from feeds import clock
 from feeds.records import FeedKey, FeedRecord
 from feeds.tape import partitions
@@ -27,6 +28,9 @@ from feeds.tape.tables import feed_ingestion_state, feed_refusals
 log = structlog.get_logger(__name__)
 
 _encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+# Bytes of a record's values and meta, as JSON; a book of many levels fits.
+LARGEST_RECORD = 64 * 2**10
+LONGEST_NAME = 64
 
 
 class Line(NamedTuple):
@@ -143,10 +147,12 @@ def _sort_out(
         if reason is None:
             try:
                 line = _line(record)
-            except (TypeError, ValueError):
+            except (TypeError, ValueError, RecursionError):
                 reason = "not_json"
+            else:
+                reason = "too_large" if len(line.text) > LARGEST_RECORD else None
         if reason is not None:
-            refusals[key, reason].append(record)
+            refusals[_named(key), reason].append(record)
             continue
         before = feed.setdefault(record.ts_event, line)
         if before is not line and (record.is_closed or not before.is_closed):
@@ -154,9 +160,21 @@ def _sort_out(
     return {key: feed for key, feed in accepted.items() if feed}, refusals, given
 
 
+def _named(key: FeedKey) -> FeedKey:
+    """A refused feed's name as a column and a log line hold it."""
+    return FeedKey(*(one_line(str(name), limit=LONGEST_NAME) for name in key))
+
+
+def _json(value: dict[str, Any]) -> str:
+    text = _encode(value)
+    # Escapes of what PostgreSQL's JSON does not hold: NUL, and half a surrogate pair.
+    is_suspect = "\\u0000" in text or "\\ud" in text
+    return _encode(storable_json(value)) if is_suspect else text
+
+
 def _line(record: FeedRecord) -> Line:
-    text = _encode(record.values)
-    meta = _encode(record.meta) if record.meta else "{}"
+    text = _json(record.values)
+    meta = _json(record.meta) if record.meta else "{}"
     closed = "t" if record.is_closed else "f"
     line = f"{record.ts_event.isoformat()}\t{closed}\t{text}\t{meta}"
     # JSON escapes tabs and newlines itself; COPY wants its backslashes doubled.
@@ -263,6 +281,5 @@ def _note_refusals(
 
 
 def _shown(record: FeedRecord) -> str:
-    """A refused record for a person to read; NaN and all, but no NUL, which PostgreSQL
-    cannot keep."""
-    return f"{record.ts_event} {record.values!r}"[:1000].replace("\0", "")
+    """A refused record for a person to read, NaN and all."""
+    return f"{record.ts_event} {brief(record.values, limit=900)}"

@@ -143,6 +143,24 @@ def test_a_broken_feed_is_noted_and_does_not_block_the_next(subscription, broken
     assert reads.watermark(**{**FEED, "subject": "ETHUSDT"}) is not None
 
 
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("a\0b\r\ud800", "a\ufffdb\n\ufffd"),
+        ("x" * 3 * 2**20, "x" * 1_999 + "…"),
+        ("", "ProviderError"),
+    ],
+)
+def test_whatever_a_source_says_is_kept_in_short(
+    subscription, broken, text, kept, caplog
+):
+    broken(ProviderError(text))
+    assert ingest.ingest_due() == 1
+    subscription.refresh_from_db()
+    assert subscription.last_error == kept
+    assert max(map(len, caplog.messages)) < 5_000
+
+
 def test_the_wait_grows_with_the_errors_and_ends_with_success(
     subscription, broken, at, monkeypatch
 ):

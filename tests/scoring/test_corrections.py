@@ -132,6 +132,17 @@ def test_rescoring_needs_a_closed_period(scored):
         rescore(**hour(scored, start=NOW, end=NOW + HOUR))
 
 
+def test_a_reason_is_kept_as_a_column_holds_it(scored):
+    why = {"reason": "it\0was\r\n" + "x" * 5_000, "author": "ol\0ga"}
+    end = NOW + timedelta(hours=1)
+    void(competition_id=scored.pk, start=NOW - timedelta(days=1), end=end, **why)
+    window = VoidWindow.objects.get()
+    assert (window.reason[:8], len(window.reason)) == ("it\ufffdwas\nx", 2_000)
+    assert window.author == "ol\ufffdga"
+    reasons = Input.objects.filter(status="VOID").values_list("reason", flat=True)
+    assert {len(reason) for reason in reasons} == {2_000}
+
+
 @pytest.mark.parametrize("missing", ["reason", "author"])
 def test_a_correction_needs_a_reason_and_an_author(scored, missing):
     with pytest.raises(CorrectionError, match="needs a reason and an author"):

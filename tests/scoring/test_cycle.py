@@ -127,11 +127,19 @@ HOSTILE = {
     "bool": (lambda p: {"value": True, "success": True}, ""),
     "object": (lambda p: {"value": 1.0, "debug": object()}, "the score is no JSON"),
     "surrogates": (lambda p: {"value": 1.0, "note": "\ud800"}, "the score is no JSON"),
-    "surrogates said": (say_surrogates, "ValueError: ?"),
+    "surrogates said": (say_surrogates, "ValueError: \ufffd"),
     "mute": (mute, "Mute"),
     "exit": (leave, "SystemExit: 3"),
     "nothing": (lambda p: None, "the score does not fit"),
     "generator": (lambda p: (x for x in [1]), "the score does not fit"),
+    "a carriage return": (lambda p: {"success": False, "failed_reason": "\r"}, "\n"),
+    "the COPY mark": (lambda p: {"success": False, "failed_reason": "\x01"}, "\ufffd"),
+    "a long reason": (
+        lambda p: {"success": False, "failed_reason": "x" * 10**6},
+        "x" * 1_999 + "…",
+    ),
+    "a large score": (lambda p: {"value": 1.0, "note": "x" * 10**6}, "at most 65536"),
+    "a large value": (lambda p: {"value": 1.0, "x" * 10**6: object()}, "is no JSON"),
     "odd reason": (lambda p: {"success": False, "failed_reason": "\x00"}, ""),
 }
 
@@ -274,7 +282,7 @@ def test_a_truth_that_its_type_refuses_ends_its_round_and_no_other(competition, 
     assert (report.resolved, report.unresolvable) == (2, 3)
     refused = Input.objects.filter(status="UNRESOLVABLE").values_list("reason")
     assert set(refused) == {
-        ("the truth does not fit its type: LookupError: no such  return",)
+        ("the truth does not fit its type: LookupError: no such \ufffd return",)
     }
 
 

@@ -84,6 +84,11 @@ def test_history_leaves_the_watermark_alone():
     assert reads.watermark(**FEED) is None
 
 
+NESTED: dict = {}
+for _ in range(5_000):
+    NESTED = {"a": NESTED}
+
+
 @pytest.mark.parametrize(
     ("record", "reason"),
     [
@@ -102,7 +107,11 @@ def test_history_leaves_the_watermark_alone():
         (candle(values={"extra": object()}), "not_json"),
         (candle(kind="rumour"), "unknown_kind"),
         (candle(granularity="1x"), "unknown_granularity"),
+        (candle(values={"extra": "x" * 70_000}), "too_large"),
+        (replace(candle(), meta={"extra": ["x"] * 20_000}), "too_large"),
+        (replace(candle(), meta=NESTED), "not_json"),
         (candle(subject="../BTC"), "bad_name"),
+        (candle(subject="nul\0\ud800" + "x" * 10**5), "bad_name"),
         (candle(at=NOW + timedelta(seconds=7)), "off_the_grid"),
         (candle(6), "in_the_future"),
         (candle(5), "closed_too_early"),
@@ -141,6 +150,21 @@ def test_strings_with_tabs_and_backslashes_survive_copy():
     values = {**candle().values, "note": "a\tb\\n\n\"c'é\u2028"}
     append([replace(candle(-1), values=values)])
     assert rows("subject, values_jsonb ->> 'note'")[0][1] == "a\tb\\n\n\"c'é\u2028"
+
+
+@pytest.mark.parametrize("text", ["\0", "\ud800", "\r\x01", r"\N", "🙂", r"\u0000"])
+def test_any_text_beside_the_numbers_costs_no_record(text):
+    kept = text.replace("\0", "\ufffd").replace("\ud800", "\ufffd")
+    values = {**candle().values, "note": text}
+    append([candle(-2), replace(candle(-1), values=values, meta={text: text})])
+    found = rows("values_jsonb ->> 'note', meta_jsonb")
+    assert dict(map(tuple, found)) == {None: {}, kept: {kept: kept}}
+
+
+def test_refused_feeds_whose_names_are_kept_alike_are_counted_together():
+    assert append([candle(subject=f"a{c}") for c in "\0\x01\x02"]).refused == 3
+    ((reason, count, _),) = refusals()
+    assert (reason, count) == ("bad_name", 3)
 
 
 def test_records_of_many_feeds_and_months_go_in_at_once():
