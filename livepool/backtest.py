@@ -15,6 +15,7 @@ import polars as pl
 
 from livepool import pipeline, simulator
 from livepool.config import BENCHMARK, BacktestConfig
+from livepool.features import GRID
 from livepool.pipeline import BuildError, Panel
 from livepool.simulator import Array, Path
 
@@ -58,7 +59,7 @@ def select(rows: pl.DataFrame, score: str, config: BacktestConfig) -> Weights:
     """Weights of the best names of one date; nobody qualified is all cash."""
     best = (
         rows.filter(pl.col(score).is_not_null() & pl.col("vol20").is_not_null())
-        .sort([score, "symbol"], descending=[True, False])
+        .sort(pl.col(score).round(GRID), "symbol", descending=[True, False])
         .head(config.top_n)
     )
     risk = 1 / np.maximum(best["vol20"].to_numpy(), config.min_volatility)

@@ -47,6 +47,11 @@ CONTEXT = (
     "single_leader_burst",
 )
 
+# Decimals. Whatever compares values (bins, ranks, signs, thresholds) gets them on this
+# grid: quoting all prices in another unit changes the last digits of a feature, and
+# must not change an order.
+GRID = 10
+
 _YEAR = math.sqrt(365.0)
 _SMA = (20, 60, 120, 200)
 _ROC = (20, 60, 120)
@@ -83,6 +88,11 @@ def _finite(value: pl.Expr) -> pl.Expr:
     return pl.when(value.is_finite()).then(value)
 
 
+def is_above_zero(value: pl.Expr) -> pl.Expr:
+    """Whether a value is above zero by more than rounding; null stays null."""
+    return value.round(GRID) > 0
+
+
 def _mean(column: str, window: int, minimum: int | None = None) -> pl.Expr:
     return pl.col(column).rolling_mean(window, min_samples=minimum).over("symbol")
 
@@ -97,6 +107,12 @@ def _blend(prefix: str) -> pl.Expr:
         + 0.3 * pl.col(f"{prefix}60")
         + 0.2 * pl.col(f"{prefix}120")
     )
+
+
+def _per_risk(column: str) -> pl.Expr:
+    """A momentum over the volatility; unknown for a price that stands still."""
+    risk = pl.col("vol20")
+    return pl.when(is_above_zero(risk)).then(pl.col(column) / risk)
 
 
 def _per_symbol(config: FeatureConfig) -> list[list[pl.Expr]]:
@@ -143,7 +159,7 @@ def _per_symbol(config: FeatureConfig) -> list[list[pl.Expr]]:
         ],
         [
             *((close / pl.col(f"sma{n}") - 1).alias(f"price_vs_sma{n}") for n in _SMA),
-            (close > pl.col("sma200"))
+            is_above_zero(close / pl.col("sma200") - 1)
             .fill_null(value=False)
             .cast(pl.Float64)
             .alias("_above_sma200"),
@@ -168,9 +184,7 @@ def _per_symbol(config: FeatureConfig) -> list[list[pl.Expr]]:
         ],
         [
             _mean("_above_sma200", 90).alias("trend_persist_90"),
-            (pl.col("momentum_combo") / pl.col("vol20")).alias(
-                "risk_adjusted_momentum"
-            ),
+            _per_risk("momentum_combo").alias("risk_adjusted_momentum"),
             (_std("_downside", config.downside_window) * _YEAR).alias(
                 "downside_volatility"
             ),
@@ -196,12 +210,14 @@ def _benchmark(panel: pl.DataFrame) -> pl.DataFrame:
         "date",
         pl.col("daily_return").alias("_btc_return"),
         *(pl.col(f"roc{n}").alias(f"_btc_roc{n}") for n in _ROC),
-        (pl.col("close") > pl.col("sma200"))
+        is_above_zero(pl.col("price_vs_sma200"))
         .fill_null(value=False)
         .cast(pl.Float64)
         .alias("btc_above_ma200"),
         pl.col("ma200_slope").alias("btc_ma200_slope"),
-        ((pl.col("close") - pl.col("sma120")) / deviation).alias("btc_zscore_120"),
+        pl.when(is_above_zero(deviation / pl.col("sma120")))
+        .then((pl.col("close") - pl.col("sma120")) / deviation)
+        .alias("btc_zscore_120"),
     )
 
 
@@ -211,7 +227,8 @@ def _relative(config: FeatureConfig) -> list[list[pl.Expr]]:
     asset, btc = pl.col("daily_return"), pl.col("_btc_return")
     covariance = pl.rolling_cov(asset, btc, window_size=window).over("symbol")
     correlation = pl.rolling_corr(asset, btc, window_size=window).over("symbol")
-    variance = btc.rolling_var(window).over("symbol")
+    btc_moves = is_above_zero(btc.rolling_std(window).over("symbol"))
+    moves = is_above_zero(asset.rolling_std(window).over("symbol"))
     return [
         [
             *(
@@ -220,13 +237,17 @@ def _relative(config: FeatureConfig) -> list[list[pl.Expr]]:
             ),
             pl.when(own)
             .then(1.0)
-            .when(variance > 0)
-            .then(covariance / variance)
+            .when(btc_moves)
+            .then(covariance / btc.rolling_var(window).over("symbol"))
             .alias("rolling_beta_to_btc"),
-            pl.when(own).then(1.0).otherwise(correlation).alias("rolling_corr_to_btc"),
+            pl.when(own)
+            .then(1.0)
+            .when(btc_moves & moves)
+            .then(correlation)
+            .alias("rolling_corr_to_btc"),
         ],
         [_blend("rs").alias("rs_combo")],
-        [(pl.col("rs_combo") / pl.col("vol20")).alias("rs_risk_adj")],
+        [_per_risk("rs_combo").alias("rs_risk_adj")],
     ]
 
 
@@ -269,7 +290,7 @@ def with_context(panel: pl.DataFrame, config: FeatureConfig) -> pl.DataFrame:
     )
 
     def share_above(column: str) -> pl.Expr:
-        return (pl.col(column) > 0).fill_null(value=False).mean()
+        return is_above_zero(pl.col(column)).fill_null(value=False).mean()
 
     momentum = pl.col("momentum_combo")
     context: dict[str, Any] = {

@@ -4,14 +4,27 @@ Every label of a date uses closes after it; a training set must therefore be pur
 (see `training`).
 """
 
+import operator
+from collections.abc import Iterable
+from functools import reduce
+
 import polars as pl
 
 from livepool.config import LabelConfig
+from livepool.features import GRID
 
 
 def rank_pct(value: pl.Expr) -> pl.Expr:
     """Ascending average rank / count within a date, from 1/n to 1; null stays null."""
-    return (value.rank("average") / value.count()).over("date")
+    # Row by row: within `over` the count is one number, and polars would multiply by
+    # its rounded reciprocal.
+    place, count = value.rank("average").over("date"), value.count().over("date")
+    return place / count
+
+
+def in_order(parts: Iterable[pl.Expr]) -> pl.Expr:
+    """Their sum from left to right: `pl.sum_horizontal` adds in an order of its own."""
+    return reduce(operator.add, parts)
 
 
 def with_labels(panel: pl.DataFrame, config: LabelConfig) -> pl.DataFrame:
@@ -38,14 +51,14 @@ def with_labels(panel: pl.DataFrame, config: LabelConfig) -> pl.DataFrame:
     ]
     ranks = []
     for h in config.horizons:
-        value = pl.when("in_universe").then(pl.col(f"future_return_{h}"))
+        value = pl.when("in_universe").then(pl.col(f"future_return_{h}").round(GRID))
         place = value.rank("ordinal", descending=True).over("date")
         ranks += [
             rank_pct(value).alias(f"future_rank_pct_{h}"),
             (place <= config.top_k).cast(pl.Float64).alias(f"future_topk_label_{h}"),
         ]
     total = sum(config.blend.values())
-    blended = pl.sum_horizontal(
+    blended = in_order(
         pl.col(f"future_rank_pct_{h}").fill_null(0.0) * weight
         for h, weight in config.blend.items()
     )

@@ -3,10 +3,11 @@
 import polars as pl
 
 from livepool.config import RankingConfig
-from livepool.labels import rank_pct
+from livepool.features import GRID
+from livepool.labels import in_order, rank_pct
 
 COMPONENTS = ("rule_score", "linear_score", "ml_score")
-_GRID = 12  # decimals: scores live on a grid of k/n, and sums must not split ties
+_GRID = 12  # decimals of scores: they are sums of k/n, and sums must not split ties
 
 
 def with_rule_score(members: pl.DataFrame, config: RankingConfig) -> pl.DataFrame:
@@ -19,8 +20,8 @@ def with_rule_score(members: pl.DataFrame, config: RankingConfig) -> pl.DataFram
     if missing:
         raise ValueError(f"scheme {config.scheme} needs the features {missing}")
     return members.with_columns(
-        pl.sum_horizontal(
-            weight * rank_pct(pl.col(name)).fill_null(0.0)
+        in_order(
+            weight * rank_pct(pl.col(name).round(GRID)).fill_null(0.0)
             for name, weight in scheme.items()
         ).alias("rule_score")
     )
@@ -46,13 +47,11 @@ def rank(members: pl.DataFrame, config: RankingConfig) -> pl.DataFrame:
         )
         for name in COMPONENTS
     }
-    total = pl.sum_horizontal(
+    total = in_order(
         pl.when(pl.col(name).is_not_null()).then(weight[name]).otherwise(0.0)
         for name in COMPONENTS
     )
-    blend = pl.sum_horizontal(
-        weight[name] * pl.col(name).fill_null(0.0) for name in COMPONENTS
-    )
+    blend = in_order(weight[name] * pl.col(name).fill_null(0.0) for name in COMPONENTS)
     scored = scored.with_columns(
         pl.when(total > 0).then(blend / total).alias("final_score"),
         pl.concat_list(COMPONENTS)
@@ -73,8 +72,8 @@ def rank(members: pl.DataFrame, config: RankingConfig) -> pl.DataFrame:
         pl.col("date"),
         pl.col("final_score").round(_GRID),
         pl.col("confidence").round(_GRID),
-        pl.col("liquidity_stability"),
-        pl.col("avg_quote_vol_180"),
+        pl.col("liquidity_stability").round(GRID),
+        pl.col("avg_quote_vol_180").round(2),
         pl.col("symbol").str.to_uppercase(),
         descending=[False, True, True, True, True, False],
         nulls_last=True,

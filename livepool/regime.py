@@ -2,6 +2,8 @@
 
 import polars as pl
 
+from livepool.features import GRID, is_above_zero
+
 REGIMES = ("risk_off", "btc_dominant", "broad_alt_strength", "late_momentum")
 
 
@@ -20,12 +22,16 @@ def with_regime(panel: pl.DataFrame) -> pl.DataFrame:
     def above_zero(value: pl.Expr) -> pl.Expr:
         return pl.max_horizontal(value.fill_null(0.0), 0.0)
 
-    one_leader = (burst >= above_zero(momentum)).fill_null(value=False)
-    risk_off = (~up & (b200 < 0.35)).fill_null(value=False) | (b60 < 0.25).fill_null(
+    wide60, wide200 = b60.round(GRID), b200.round(GRID)
+    lead = burst.round(GRID) >= above_zero(momentum).round(GRID)
+    one_leader = lead.fill_null(value=False)
+    risk_off = (~up & (wide200 < 0.35)).fill_null(value=False) | (
+        wide60 < 0.25
+    ).fill_null(value=False)
+    btc_dominant = (up & (wide60 < 0.35) & is_above_zero(z)).fill_null(value=False)
+    broad = (up & (wide60 > 0.55) & (wide200 > 0.40)).fill_null(
         value=False
-    )
-    btc_dominant = (up & (b60 < 0.35) & (z > 0)).fill_null(value=False)
-    broad = (up & (b60 > 0.55) & (b200 > 0.40)).fill_null(value=False) & ~one_leader
+    ) & ~one_leader
     regime = (
         pl.when(risk_off)
         .then(pl.lit("risk_off"))

@@ -14,7 +14,7 @@ import polars as pl
 
 from livepool import regressors
 from livepool.config import LabelConfig, ModelConfig
-from livepool.features import MODEL_FEATURES
+from livepool.features import GRID, MODEL_FEATURES
 
 PREDICTIONS = {
     "date": pl.Date,
@@ -136,8 +136,9 @@ def walk_forward(
 
 
 def _matrix(rows: pl.DataFrame) -> regressors.Array:
+    """The models' inputs on a grid: what is equal in mathematics falls in one bin."""
     return (
-        rows.select(pl.col(MODEL_FEATURES).cast(pl.Float64))
+        rows.select(pl.col(MODEL_FEATURES).cast(pl.Float64).round(GRID))
         .fill_null(np.nan)
         .to_numpy(order="fortran")
         .copy(order="C")

@@ -12,6 +12,7 @@ from datetime import date, timedelta
 import polars as pl
 
 from livepool.config import BENCHMARK, QUOTE, Gates, UniverseConfig
+from livepool.features import GRID
 
 _MULTIPLIER = re.compile(r"^10{3,}(?=[A-Z])|(?<=[A-Z])10{3,}$")
 
@@ -95,13 +96,16 @@ def passing(panel: pl.DataFrame, gates: Gates) -> pl.DataFrame:
         enough = (pl.col("quote_volume") >= gates.min_daily_quote_vol).cast(pl.Int32)
         return enough.rolling_sum(window).over("symbol").fill_null(0)
 
+    def volume(days: int) -> pl.Expr:
+        return pl.col(f"avg_quote_vol_{days}").round(2)  # cents, not last digits
+
     tests = [
         pl.col("age_days") >= gates.min_history_days,
-        pl.col("avg_quote_vol_30") >= gates.min_avg_quote_vol_30,
-        pl.col("avg_quote_vol_90") >= gates.min_avg_quote_vol_90,
-        pl.col("avg_quote_vol_180") >= gates.min_avg_quote_vol_180,
-        pl.col("liquidity_stability") >= gates.min_liquidity_stability,
-        pl.col("tradable_ratio_180") >= gates.min_tradable_ratio_180,
+        volume(30) >= gates.min_avg_quote_vol_30,
+        volume(90) >= gates.min_avg_quote_vol_90,
+        volume(180) >= gates.min_avg_quote_vol_180,
+        pl.col("liquidity_stability").round(GRID) >= gates.min_liquidity_stability,
+        pl.col("tradable_ratio_180").round(GRID) >= gates.min_tradable_ratio_180,
         liquid_days(90) >= gates.min_liquidity_days_90,
         liquid_days(180) >= gates.min_liquidity_days_180,
     ]

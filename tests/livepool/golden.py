@@ -8,6 +8,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3] / "shared" / "data" / "live_pool"
 GOLDEN = ROOT / "golden"
+REAL = ROOT.parent / "daily_candles.parquet"
 
 needs_golden = pytest.mark.skipif(
     not GOLDEN.exists(), reason="the reference's golden values are not on this machine"

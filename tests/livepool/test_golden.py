@@ -139,19 +139,62 @@ def test_the_training_rows_are_the_reference_s(live):
     assert rows.height == 3743
 
 
-def test_the_pool_has_the_reference_s_members(live):
-    """Their order hangs on the last digits of the trees' inputs; their set does not."""
+def test_the_pool_is_the_reference_s_in_order_and_bytes(live):
     ranking = pipeline.rank_live(live)
-    assert set(ranking.symbols) == {
-        *("TRXUSDT", "LTCUSDT", "DOGEUSDT", "LATEUSDT", "LINKUSDT")
-    }
+    assert ranking.symbols == (
+        *("TRXUSDT", "LTCUSDT", "DOGEUSDT", "LATEUSDT", "LINKUSDT"),
+    )
     assert ranking.regime == "late_momentum"
     assert ranking.regime_confidence == pytest.approx(0.3703, abs=5e-5)
-    first = ranking.rows.row(0, named=True)
-    assert (first["symbol"], first["final_score"]) == (
-        "TRXUSDT",
-        pytest.approx(0.9227272727272727),
-    )
-    expected = golden.GOLDEN / "expected" / "latest_universe.json"
     files = artifacts.render(ranking)
-    assert files["latest_universe.json"] == expected.read_bytes()
+    universe_file = golden.GOLDEN / "expected" / "latest_universe.json"
+    assert files["latest_universe.json"] == universe_file.read_bytes()
+    assert artifacts.sha256(files["live_pool.json"]).startswith("3d52bc33")
+    assert RANKING.encode() == files["latest_ranking.csv"]
+
+
+# Percentiles are place / count to the last digit, and sums go rule, linear, ml.
+RANKING = """\
+as_of_date,symbol,rule_score,linear_score,ml_score,final_score,regime,confidence,selected_flag,current_rank
+2025-04-14,TRXUSDT,0.8181818181818182,0.9090909090909091,1.0,0.9227272727272727,late_momentum,0.8290909090909091,True,1
+2025-04-14,LTCUSDT,0.5454545454545454,0.8181818181818182,0.8181818181818182,0.7227272727272727,late_momentum,0.589230820992486,True,2
+2025-04-14,DOGEUSDT,1.0,0.6363636363636364,0.5454545454545454,0.7181818181818181,late_momentum,0.4859180387929537,True,3
+2025-04-14,LATEUSDT,0.9090909090909091,1.0,0.45454545454545453,0.6954545454545454,late_momentum,0.4056854268729835,True,4
+2025-04-14,LINKUSDT,0.2727272727272727,0.45454545454545453,0.9090909090909091,0.6181818181818182,late_momentum,0.3012125881312011,True,5
+2025-04-14,FLIKUSDT,0.45454545454545453,0.5454545454545454,0.6363636363636364,0.5590909090909091,late_momentum,0.5381818181818181,False,6
+2025-04-14,ADAUSDT,0.7272727272727273,0.7272727272727273,0.2727272727272727,0.49999999999999994,late_momentum,0.2850816713511133,False,7
+2025-04-14,XRPUSDT,0.6363636363636364,0.2727272727272727,0.36363636363636365,0.44545454545454544,late_momentum,0.41654552733096734,False,8
+2025-04-14,AVAXUSDT,0.09090909090909091,0.09090909090909091,0.7272727272727273,0.4090909090909091,late_momentum,0.23184161261883118,False,9
+2025-04-14,ETHUSDT,0.18181818181818182,0.36363636363636365,0.18181818181818182,0.20909090909090908,late_momentum,0.7067599412677179,False,10
+2025-04-14,SOLUSDT,0.36363636363636365,0.18181818181818182,0.09090909090909091,0.2,late_momentum,0.6733608838197875,False,11
+"""
+
+
+@pytest.mark.parametrize("unit", [3, 7, 1e-8, 12345.678])
+def test_the_pool_does_not_depend_on_the_unit_of_the_prices(live, unit):
+    prices = pl.col("open", "high", "low", "close") * unit
+    other = pipeline.build_panel(
+        golden.candles().with_columns(prices),
+        mode="core_major",
+        as_of=date(2025, 4, 14),
+        config=CONFIG,
+        metadata=golden.metadata(),
+    )
+    assert artifacts.render(pipeline.rank_live(other)) == artifacts.render(
+        pipeline.rank_live(live)
+    )
+
+
+@pytest.mark.skipif(not golden.REAL.exists(), reason="no real candles here")
+@pytest.mark.parametrize("day", [date(2024, 9, 30), date(2024, 12, 31)])
+def test_the_pool_of_real_coins_does_not_depend_on_the_unit_of_the_prices(day):
+    candles = pl.read_parquet(golden.REAL).with_columns(pl.col("date").cast(pl.Date))
+
+    def files(unit: float) -> dict[str, bytes]:
+        prices = pl.col("open", "high", "low", "close") * unit
+        panel = pipeline.build_panel(
+            candles.with_columns(prices), mode="core_major", as_of=day
+        )
+        return artifacts.render(pipeline.rank_live(panel))
+
+    assert files(7) == files(10) == files(1)

@@ -83,6 +83,66 @@ def test_ties_fall_in_the_stated_order(columns):
     assert rows["symbol"][0] == columns.get("symbol", ["", "C1USDT"])[1]
 
 
+def test_stability_decides_a_tie_before_volume_does():
+    rows = scored(liquidity_stability=[0.8, 0.9], avg_quote_vol_180=[1e9, 1e8])
+    assert rows["symbol"].to_list() == ["C1USDT", "C0USDT"]
+
+
+def test_an_unknown_tie_breaker_comes_after_a_known_one():
+    rows = scored(liquidity_stability=[None, 0.1])
+    assert rows["symbol"].to_list() == ["C1USDT", "C0USDT"]
+
+
+def test_percentiles_and_sums_have_the_reference_s_last_digits():
+    """k/11 is divided, not multiplied by a rounded 1/11; sums go from the left."""
+    order = [float(n) for n in range(1, 12)]
+    rows = scored(rule_score=order, linear_score_raw=order, ml_score_raw=order)
+    assert rows["rule_score"].to_list() == [n / 11 for n in range(11, 0, -1)]
+    expected = [
+        (0.5 * (n / 11) + 0.25 * (n / 11) + 0.25 * (n / 11)) / (0.5 + 0.25 + 0.25)
+        for n in range(11, 0, -1)
+    ]
+    assert rows["final_score"].to_list() == expected
+
+
+@pytest.mark.parametrize("unit", [1.0, 3.0, 7.0, 0.1])
+def test_a_price_that_stands_still_is_not_above_its_average(unit):
+    """Whatever its unit: an average of equal values differs in its last digit."""
+    frame = market(400, ("ADA", "SOL"))
+    flat = pl.when(pl.col("symbol") != "SOLUSDT").then
+    frame = frame.with_columns(
+        flat(pl.col(name)).otherwise(0.1).alias(name) * unit
+        for name in ("open", "high", "low", "close")
+    )
+    panel = features.symbol_features(features.tidy(frame), config.FeatureConfig())
+    last = panel.filter(symbol="SOLUSDT").row(-1, named=True)
+    assert last["trend_persist_90"] == 0.0
+    assert last["risk_adjusted_momentum"] is None
+    assert last["rs_risk_adj"] is None
+    assert last["rolling_corr_to_btc"] is None
+
+
+def test_breadth_is_known_from_five_names_on():
+    def breadth(bases):
+        frame = market(70, bases)
+        panel = features.symbol_features(features.tidy(frame), config.FeatureConfig())
+        everybody = panel.with_columns(in_universe=pl.col("symbol") != "BTCUSDT")
+        rows = features.with_context(everybody, config.FeatureConfig())
+        return rows["breadth_above_sma60"].tail(1).is_not_null().item()
+
+    five = ("ADA", "ETH", "LTC", "SOL", "TRX")
+    assert breadth(five)
+    assert not breadth(five[:4])
+
+
+def test_of_two_candles_of_one_day_the_last_given_counts():
+    frame = market(3, ())
+    again = frame.slice(1, 1).with_columns(close=pl.lit(42.0))
+    rows = features.tidy(pl.concat([frame, again]))
+    assert rows["date"].to_list() == frame["date"].to_list()
+    assert rows["close"].to_list() == [frame["close"][0], 42.0, frame["close"][2]]
+
+
 def test_weights_of_unknown_components_are_spread():
     rows = scored(
         rule_score=[2.0, 1.0],
