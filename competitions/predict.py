@@ -8,6 +8,7 @@
 
 import json
 import math
+import re
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -286,7 +287,10 @@ def _require_known_key(output: Mapping[str, Any], fields: Mapping[str, Any]) -> 
 def _require_storable(output: dict[str, Any], largest_bytes: int) -> None:
     """Also an operator's validator may enlarge what it is given."""
     _require_finite(output)
-    size = len(_compact(output).encode())
+    text = _compact(output)
+    # PostgreSQL writes exponents out: 1e308 is 309 digits.
+    zeros = sum(map(int, _EXPONENT.findall(text)))
+    size = len(text.encode()) + zeros
     if size > largest_bytes:
         raise ValueError(
             f"the output has {size} bytes; at most {largest_bytes} are kept"
@@ -306,6 +310,7 @@ def _require_finite(value: Any) -> None:
 
 
 _as_json = json.JSONEncoder(ensure_ascii=False).encode
+_EXPONENT = re.compile(r"\de[+-](\d{2,3})\b")
 _compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 

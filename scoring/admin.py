@@ -8,9 +8,10 @@ from django.http import HttpRequest
 from unfold.admin import TabularInline
 from unfold.decorators import display
 
-from competitions.admin import shortened
+from competitions.admin import SHORT, shortened
 from competitions.admin_base import LedgerAdmin
 from competitions.models import Prediction
+from core.texts import readable
 from scoring.models import (
     Leaderboard,
     LeaderboardEntry,
@@ -21,6 +22,8 @@ from scoring.models import (
 )
 from scoring.statuses import with_status
 
+# Characters of an answer's JSON on its own page.
+LONGEST_ANSWER = 20_000
 STATUS_LABELS = {
     "SCORED": "success",
     "PENDING": "info",
@@ -54,17 +57,19 @@ class PredictionAdmin(LedgerAdmin):
         "scope",
         "labelled_status",
         "why",
-        "output",
+        "answer",
         "exec_time_us",
     ]
     list_filter = ["outcome", "input__competition"]
+    exclude = ["output"]
+    readonly_fields = ["whole_answer"]
     list_select_related = ["model", "input"]
     search_fields = ["=model__model_id", "model__name"]
     ordering = ["-performed_at", "-pk"]
     inlines = [ScoreInline]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Prediction]:
-        rows = super().get_queryset(request)
+        rows = super().get_queryset(request).with_shown_output(limit=SHORT)
         return with_status(rows).defer(
             "input__raw_data", "input__model_input", "input__timing", "meta"
         )
@@ -76,6 +81,16 @@ class PredictionAdmin(LedgerAdmin):
     @display(description="Status", label=STATUS_LABELS)
     def labelled_status(self, prediction: Any) -> str:
         return prediction.status
+
+    @display(description="Answer")
+    def answer(self, prediction: Any) -> str:
+        return readable(prediction.shown_output, limit=SHORT)
+
+    @display(description="Answer")
+    def whole_answer(self, prediction: Prediction) -> str:
+        rows = Prediction.objects.filter(pk=prediction.pk)
+        shown: Any = rows.with_shown_output(limit=LONGEST_ANSWER).get()
+        return readable(shown.shown_output, limit=LONGEST_ANSWER)
 
     @display(description="Why")
     def why(self, prediction: Any) -> str:

@@ -227,13 +227,11 @@ def snapshots(
     return page_response(request, SnapshotRow(page, many=True).data, following)
 
 
-def with_parts(
-    rows: QuerySet[Prediction], *, output: bool = False
-) -> QuerySet[Prediction]:
+def with_parts(rows: QuerySet[Prediction]) -> QuerySet[Prediction]:
     """Predictions with model and round, without the bulky columns of both."""
-    bulky = ["input__raw_data", "input__model_input", "input__timing", "meta"]
     return rows.select_related("model", "input").defer(
-        *bulky, *([] if output else ["output"])
+        *("input__raw_data", "input__model_input", "input__timing"),
+        *("output", "meta"),
     )
 
 

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from django.db import models
 from django.db.models import F, Q, TextChoices
+from django.db.models.functions import Cast, Left
 
 from competitions.models.competition import Competition, ScheduledPrediction
 from competitions.models.participants import ParticipantModel
@@ -112,6 +113,16 @@ class Input(models.Model):
         return f"{self.scope_key}@{self.slot_at:%Y-%m-%dT%H:%M:%S}Z"
 
 
+class PredictionQuerySet(models.QuerySet["Prediction"]):
+    def with_shown_output(self, *, limit: int = 400) -> "PredictionQuerySet":
+        """Without the output, but with its JSON's first characters for people to read.
+
+        `shown_output` is one character longer than `limit` where there is more.
+        """
+        text = Cast("output", models.TextField())
+        return self.defer("output").annotate(shown_output=Left(text, limit + 1))
+
+
 class Prediction(models.Model):
     """What one model answered in one round. Written once, never updated.
 
@@ -139,6 +150,8 @@ class Prediction(models.Model):
     exec_time_us = models.BigIntegerField(null=True, blank=True)
     performed_at = models.DateTimeField()
     meta = models.JSONField(default=dict, blank=True, db_column="meta_jsonb")
+
+    objects = PredictionQuerySet.as_manager()
 
     class Meta:
         db_table = "predictions"

@@ -32,7 +32,7 @@ def predictions_of(
 ) -> tuple[list[Told], str | None]:
     """The model's newest predictions, told, and the cursor of the older ones."""
     page, following = NEWEST_FIRST.page(
-        with_parts(Prediction.objects.filter(model=model), output=True),
+        with_parts(Prediction.objects.filter(model=model).with_shown_output()),
         limit=PAGE_ROWS,
         cursor=cursor,
     )

@@ -15,6 +15,7 @@ from django.views.decorators.vary import vary_on_headers
 from rest_framework.exceptions import ValidationError
 
 from competitions.models import Competition, ParticipantModel
+from core.texts import csv_cell
 from crunchsite.site.alike import heat_map
 from crunchsite.site.board import (
     board_of,
@@ -280,15 +281,9 @@ def csv_response(
         as_attachment=True, filename=f"{name}.csv"
     )
     writer = csv.writer(response)
-    writer.writerow([guarded(cell) for cell in header])
-    writer.writerows([guarded(cell) for cell in row] for row in rows)
+    writer.writerow([csv_cell(cell) for cell in header])
+    writer.writerows([csv_cell(cell) for cell in row] for row in rows)
     return response
-
-
-def guarded(cell: Any) -> Any:
-    """Text that a spreadsheet would run as a formula is kept as text."""
-    is_formula = isinstance(cell, str) and cell.startswith(tuple("=+-@\t\r"))
-    return f"'{cell}" if is_formula else cell
 
 
 def series_csv(name: str, names: Sequence[str], series: Sequence[Any]) -> HttpResponse:

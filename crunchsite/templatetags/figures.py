@@ -1,6 +1,6 @@
 """Numbers and instants as the public pages print them."""
 
-import json
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -8,9 +8,12 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from core.texts import readable
+
 register = template.Library()
 
 UNKNOWN = "\N{EM DASH}"
+_VALUE_ALONE = re.compile(r'\{"value": (-?[0-9][0-9.eE+-]*)\}')
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -63,14 +66,17 @@ def instant(at: datetime | None, style: str = "") -> SafeString:
     )
 
 
+LONGEST_ANSWER = 400
+
+
 @register.filter
-def answer(output: dict[str, Any]) -> str:
-    """A model's answer in one line: its value, or the JSON of a richer one."""
-    if not output:
+def answer(output: str) -> str:
+    """A model's answer in one line: its value, or the cut JSON of a richer one."""
+    if output == "{}":
         return UNKNOWN
-    if set(output) == {"value"}:
-        return figure(output["value"])
-    return json.dumps(output, separators=(", ", ": "))
+    if match := _VALUE_ALONE.fullmatch(output):
+        return figure(float(match[1]))
+    return readable(output, limit=LONGEST_ANSWER)
 
 
 @register.filter

@@ -285,3 +285,16 @@ def test_the_admin_is_found_without_its_slash(client):
 def test_the_clock_of_the_dashboard_is_the_sites(client, world, frozen_clock):
     assert clock.now() == frozen_clock
     assert "2026-03-02T12:00:00.000Z" in dashboard(client)
+
+
+def test_lists_and_pages_of_predictions_show_a_cut_of_large_answers(
+    admin_client, world
+):
+    Prediction.objects.update(output={"value": 1.0, "x": "y" * 10**6})
+    page = admin_client.get("/admin/competitions/prediction/")
+    assert (page.status_code, len(page.content) < 500_000) == (200, True)
+    assert "yyyyyyyy…" in page.content.decode()
+    pk = Prediction.objects.first().pk
+    page = admin_client.get(f"/admin/competitions/prediction/{pk}/change/")
+    assert "yyyyyyyy…" in page.content.decode()
+    assert len(page.content) < 200_000

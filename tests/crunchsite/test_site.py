@@ -8,10 +8,10 @@ import pytest
 from django.db import connections
 from django.test.utils import CaptureQueriesContext
 
-from competitions.models import Competition, Input
+from competitions.models import Competition, Input, Prediction
 from crunchsite.site import predictions
 from crunchsite.site.alike import shade
-from crunchsite.templatetags.figures import duration, figure, percent
+from crunchsite.templatetags.figures import answer, duration, figure, percent
 from scoring.models import Leaderboard, Snapshot
 from tests import factories
 
@@ -99,6 +99,33 @@ def test_a_model_page_tells_each_predictions_story(client, world):
     assert "window has 3 candles, 20 needed" in page
     assert "scored</span>" in page
     assert "truth at" in page
+
+
+def test_an_answer_of_any_size_takes_a_line_of_the_page(client, world):
+    Prediction.objects.filter(model__model_id="m1").update(
+        output={"value": 1.0, "x": "<" * 16_000 + "\u202e"},
+        reason="x" * 2_000,
+    )
+    page = client.get("/models/m1")
+    assert "&quot;x&quot;: &quot;&lt;&lt;" in text(page)
+    assert len(page.content) < 150_000
+
+
+@pytest.mark.parametrize(
+    ("output", "shown"),
+    [
+        ("{}", "—"),
+        ('{"value": 0.25}', "0.2500"),
+        ('{"value": -12}', "−12.0000"),  # noqa: RUF001  a true minus
+        ('{"value": 10000000000000000000000}', "10,000,000,000,000,000,000,000.0000"),
+        ('{"value": 1, "x": [1, 2]}', '{"value": 1, "x": [1, 2]}'),
+        ('{"value": "12"}', '{"value": "12"}'),
+        ('{"x": "' + "y" * 500, '{"x": "' + "y" * 392 + "…"),
+        ('{"x": "\x9b\u202e"}', '{"x": "\ufffd\ufffd"}'),
+    ],
+)
+def test_an_answer_is_its_number_or_the_beginning_of_its_json(output, shown):
+    assert answer(output) == shown
 
 
 def test_older_predictions_are_one_page_further(client, world, monkeypatch):
