@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from competitions.models import Competition, Input, ParticipantModel
+from competitions.models import Competition, ParticipantModel
 from competitions.slots import Wiring
 from scoring.models import Score
 from scoring.snapshots import rounded
@@ -69,14 +69,8 @@ def scored_predictions(
     """Scores of the longest window that ends at `as_of`, oldest first."""
     hours = max(w.hours for w in wiring.config.aggregation.windows.values())
     rows = (
-        Score.objects.filter(
-            prediction__input__competition=competition,
-            prediction__input__status=Input.Status.RESOLVED,
-            prediction__input__resolved_at__gte=as_of - timedelta(hours=hours),
-            prediction__input__resolved_at__lt=as_of,
-        )
-        .order_by("prediction_id", "-scoring_version")
-        .distinct("prediction_id")
+        Score.objects.resolved_in(competition, as_of - timedelta(hours=hours), as_of)
+        .order_by("prediction_id")
         .values(
             *("value", "success", "failed_reason", "result", "scored_at"),
             "prediction_id",

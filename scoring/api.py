@@ -236,7 +236,7 @@ def with_parts(rows: QuerySet[Prediction]) -> QuerySet[Prediction]:
 
 
 def newest_scores(page: list[Prediction]) -> dict[int, Score]:
-    """The score of the highest scoring version, by prediction; of a void round none."""
+    """The score that counts, by prediction; of a void round none."""
     counting = [p.pk for p in page if p.input.status != Input.Status.VOID]
-    scores = Score.objects.filter(prediction__in=counting)
-    return {s.prediction_id: s for s in scores.order_by("scoring_version")}
+    scores = Score.objects.current().filter(prediction__in=counting)
+    return {s.prediction_id: s for s in scores}

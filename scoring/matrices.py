@@ -10,7 +10,7 @@ from competitions.contract import CrunchConfig, numeric_fields
 from competitions.models import Competition, Prediction
 from competitions.slots import Wiring
 from scoring.columns import json_number, read_columns
-from scoring.models import Rescoring
+from scoring.models import CURRENT_SCORE, Rescoring
 
 _ROUNDS = f"""
     SELECT id, extract(epoch FROM performed_at)::float8,
@@ -33,17 +33,9 @@ _CELLS = """
     FROM inputs AS round
     JOIN predictions AS prediction ON prediction.input_id = round.id
     LEFT JOIN scores AS score ON score.prediction_id = prediction.id
-        {newest}
+        {current}
     WHERE round.competition_id = %s AND round.status = 'RESOLVED'
         AND round.resolved_at >= %s AND round.resolved_at < %s
-"""
-# Only where something was ever scored again does the version matter.
-_NEWEST = """
-        AND NOT EXISTS (
-            SELECT 1 FROM scores AS newer
-            WHERE newer.prediction_id = score.prediction_id
-                AND newer.scoring_version > score.scoring_version
-        )
 """
 
 
@@ -87,7 +79,8 @@ def read_scores(*, competition: Competition, wiring: Wiring, period: Period) -> 
             _CELLS.format(
                 signal=_SIGNAL.format(signal),
                 fields="".join(f", {each}" for each in more),
-                newest=_NEWEST if rescored else "",
+                # Only where something was ever scored again does the version matter.
+                current=f"AND {CURRENT_SCORE}" if rescored else "",
             ),
             [Prediction.Outcome.ANSWERED, *span],
             round=int,

@@ -1,10 +1,43 @@
 """Scores, the snapshots that sum them up, and the boards that rank them."""
 
+from datetime import datetime
+
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 
 from competitions.models import Competition, Input, ParticipantModel, Prediction
 from core.texts import readable
+
+# The score of a prediction that counts, as SQL over a row `score`: that of the highest
+# scoring version. `Score.objects.current()` says the same.
+CURRENT_SCORE = """
+    NOT EXISTS (
+        SELECT 1 FROM scores AS newer
+        WHERE newer.prediction_id = score.prediction_id
+            AND newer.scoring_version > score.scoring_version
+    )
+"""
+
+
+class ScoreQuerySet(models.QuerySet["Score"]):
+    def current(self) -> "ScoreQuerySet":
+        """The one score of each prediction that counts, after any rescoring."""
+        newer = Score.objects.filter(
+            prediction=OuterRef("prediction"),
+            scoring_version__gt=OuterRef("scoring_version"),
+        )
+        return self.filter(~Exists(newer))
+
+    def resolved_in(
+        self, competition: Competition, start: datetime, end: datetime
+    ) -> "ScoreQuerySet":
+        """Those that count of rounds that were resolved in `[start, end)`."""
+        return self.current().filter(
+            prediction__input__competition=competition,
+            prediction__input__status=Input.Status.RESOLVED,
+            prediction__input__resolved_at__gte=start,
+            prediction__input__resolved_at__lt=end,
+        )
 
 
 class Score(models.Model):
@@ -23,6 +56,8 @@ class Score(models.Model):
     failed_reason = models.TextField(blank=True)
     result = models.JSONField(default=dict, db_column="result_jsonb")
     scored_at = models.DateTimeField()
+
+    objects = ScoreQuerySet.as_manager()
 
     class Meta:
         db_table = "scores"

@@ -9,6 +9,7 @@ from django.db import connection
 
 from competitions.contract import CrunchConfig
 from competitions.models import Competition
+from scoring.models import CURRENT_SCORE
 from scoring.snapshots import rounded
 
 
@@ -48,10 +49,7 @@ def scope_figures(
             FROM inputs AS round
             JOIN predictions AS prediction ON prediction.input_id = round.id
             JOIN scores AS score ON score.prediction_id = prediction.id
-                AND score.success AND score.scoring_version = (
-                    SELECT max(scoring_version) FROM scores AS newest
-                    WHERE newest.prediction_id = prediction.id
-                )
+                AND score.success AND {CURRENT_SCORE}
             WHERE round.competition_id = %s AND round.status = 'RESOLVED'
                 AND round.resolved_at >= %s AND round.resolved_at < %s
                 AND prediction.model_id = ANY(%s)

@@ -170,14 +170,8 @@ def _own_summaries(
         return {}
     results: dict[int, list[dict[str, Any]]] = defaultdict(list)
     rows: Any = (
-        Score.objects.filter(
-            prediction__input__competition=competition,
-            prediction__input__status="RESOLVED",
-            prediction__input__resolved_at__gte=period.start,
-            prediction__input__resolved_at__lt=period.end,
-        )
-        .order_by("prediction_id", "-scoring_version")
-        .distinct("prediction_id")
+        Score.objects.resolved_in(competition, period.start, period.end)
+        .order_by("prediction_id")
         .values_list("prediction__model", "success", "result")
     )
     for model, success, result in rows:

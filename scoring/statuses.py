@@ -15,11 +15,9 @@ def with_status(predictions: QuerySet[Prediction]) -> QuerySet[Prediction]:
     An answer is PENDING until its round is resolved, then SCORED, or FAILED when its
     newest score failed; it is FAILED too when its round has no truth, or is void.
     """
-    newest = Score.objects.filter(prediction=OuterRef("pk")).order_by(
-        "-scoring_version"
-    )
+    current = Score.objects.current().filter(prediction=OuterRef("pk"))
     return predictions.annotate(
-        score_success=Subquery(newest.values("success")[:1]),
+        score_success=Subquery(current.values("success")),
         status=Case(
             When(outcome=Prediction.Outcome.ABSENT, then=Value(ABSENT)),
             When(outcome=Prediction.Outcome.FAILED, then=Value(FAILED)),

@@ -85,7 +85,8 @@ def _from_scores(
         output_field=DateTimeField(),
     )
     return list(
-        Score.objects.filter(
+        Score.objects.current()
+        .filter(
             success=True,
             prediction__model__in=models,
             prediction__input__in=rounds.values("pk"),

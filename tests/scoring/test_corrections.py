@@ -3,13 +3,20 @@ from datetime import timedelta
 import pytest
 from django.core.management import call_command
 
-from competitions.models import Competition, Input
+from competitions.contract import CrunchConfig
+from competitions.models import Competition, Input, Prediction
+from competitions.slots import wire
+from crunchsite.site import series
 from scoring import corrections, cycle, snapshots
+from scoring.aggregator import scored_predictions
+from scoring.api import newest_scores
 from scoring.corrections import CorrectionError, Move, newest, rescore, void
 from scoring.cycle import run_cycle
 from scoring.leaderboard import standings
 from scoring.matrices import Period
 from scoring.models import Leaderboard, Rescoring, Score, Snapshot, VoidWindow
+from scoring.scopes import scope_figures
+from scoring.statuses import with_status
 from tests.conftest import NOW
 from tests.scoring.factories import make_models, make_round, put_candles
 
@@ -293,3 +300,35 @@ def test_the_command_previews_and_applies(scored, capsys):
     assert not VoidWindow.objects.exists()
     call_command("correct", "void", "btc", *span, "--reason", "outage", "--apply")
     assert VoidWindow.objects.get().reason == "outage"
+
+
+def test_after_a_rescoring_every_reader_sees_the_scores_that_count(
+    scored, reversed_scorer
+):
+    """Sums, scopes, statuses, the API, an aggregator's input, a young board's chart."""
+    rescore(**hour(scored))
+    wiring = wire(CrunchConfig(), {})
+    up = scored.models.get(model_id="up")
+    everything = Score.objects.current()
+    assert (Score.objects.count(), everything.count()) == (12, 6)
+    assert set(everything.values_list("scoring_version", flat=True)) == {2}
+    [scope] = scope_figures(
+        competition=scored, config=wiring.config, models=[up.pk], start=NOW - HOUR,
+        end=NOW,
+    )  # fmt: skip
+    assert scope.metrics["score_recent"] == -1.0
+    given_to_the_aggregator = scored_predictions(
+        competition=scored, wiring=wiring, as_of=NOW
+    )
+    assert {(s["model_id"], s["value"]) for s in given_to_the_aggregator} == {
+        ("up", -1.0),
+        ("down", 1.0),
+    }
+    points = series.points_of(scored, [up.pk], NOW, HOUR)
+    assert {(mean, sum(p[3] for p in points)) for _, _, mean, _ in points} == {
+        (-1.0, 3)
+    }
+    predictions = with_status(Prediction.objects.filter(model=up))
+    assert set(predictions.values_list("status", flat=True)) == {"SCORED"}
+    page = list(predictions.select_related("input"))
+    assert {s.value for s in newest_scores(page).values()} == {-1.0}
