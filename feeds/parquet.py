@@ -6,7 +6,6 @@ without repeats and sorted, and replaced at once: a reader sees the old or the n
 
 import fcntl
 import json
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from django.conf import settings
 
+from core.files import replacing
 from feeds import clock
 from feeds.errors import FeedError
 from feeds.records import OHLCV, FeedKey, FeedRecord
@@ -205,15 +205,10 @@ def _merge(path: Path, part: pa.Table) -> None:
         if merged.equals(before):
             return
         part = merged
-    draft = path.with_suffix(".tmp")
-    try:
-        with draft.open("wb") as file:
-            pq.write_table(part, file)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    for leftover in path.parent.glob(f".{path.name}.*"):  # of a writer that was killed
+        leftover.unlink(missing_ok=True)
+    with replacing(path) as draft:
+        pq.write_table(part, draft)
 
 
 @contextmanager

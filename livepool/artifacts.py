@@ -8,13 +8,12 @@ import csv
 import hashlib
 import io
 import json
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
+from core.files import write_file
 from livepool.config import SOURCE_PROJECT
 from livepool.pipeline import Ranking
 
@@ -170,25 +169,10 @@ def render(
     return files
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all; readers see the old or the new bytes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
 def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
     """Write each file atomically, the manifest last: it vouches for the others."""
     for name in sorted(files, key=lambda name: name == MANIFEST):
-        write_atomically(folder / name, files[name])
+        write_file(folder / name, files[name])
 
 
 def read_files(folder: Path) -> dict[str, bytes]:

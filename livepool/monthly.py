@@ -5,6 +5,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from core.files import write_file
 from livepool import artifacts, build, contract, pipeline, release, review, shadow
 from livepool.artifacts import RELEASE_MANIFEST, to_json
 from livepool.config import BASELINE
@@ -63,7 +64,7 @@ def run(
     )
     histories = tuple(shadow.build_tracks(shadow_panel, target))
     summary = _summary(target, ranking, histories)
-    artifacts.write_atomically(target / SUMMARY, to_json(summary) + b"\n")
+    write_file(target / SUMMARY, to_json(summary) + b"\n")
     before = Release.objects.published().filter(as_of_date__lt=ranking.as_of_date)
     previous = before.newest_first().first()
     text = review.markdown(
@@ -73,7 +74,7 @@ def run(
         previous_version=previous.version if previous else "",
         histories=histories,
     )
-    artifacts.write_atomically(target / REVIEW, text.encode())
+    write_file(target / REVIEW, text.encode())
     return MonthlyBuild(target, ranking, histories)
 
 

@@ -20,6 +20,7 @@ import structlog
 from django.conf import settings
 from django.db import connection, transaction
 
+from core.files import write_file
 from feeds import clock
 from livepool import artifacts, contract, document, signing
 from livepool import config as pool_config
@@ -118,7 +119,7 @@ def publish(
     if settings.ENV.livepool_signing_key_file:
         key_file = Path(settings.ENV.livepool_signing_key_file)
         files[SIGNATURE] = signing.sign(files[MANIFEST], key_file=key_file)
-        artifacts.write_atomically(folder / SIGNATURE, files[SIGNATURE])
+        write_file(folder / SIGNATURE, files[SIGNATURE])
     payload = document.summary(files, stores.releases, generated_at=clock.now())
     manifest = document.release_manifest(
         payload,
@@ -127,7 +128,7 @@ def publish(
         publish_enabled=settings.ENV.publish_enabled,
         address=stores.documents.address(),
     )
-    artifacts.write_atomically(folder / RELEASE_MANIFEST, artifacts.to_json(manifest))
+    write_file(folder / RELEASE_MANIFEST, artifacts.to_json(manifest))
     contract.validate_folder(
         folder,
         expectations(mode=mode, allow_stale=allow_stale, require_manifest=True),
@@ -182,7 +183,7 @@ def _publish(
         raise
     if not done:
         _mark_published(row, archived)
-        artifacts.write_atomically(
+        write_file(
             folder / "monthly" / f"{version}.json",
             artifacts.to_json(document.heartbeat(payload)),
         )

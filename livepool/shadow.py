@@ -5,7 +5,6 @@ no store is touched, and the contract refuses these files for publication.
 """
 
 import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -16,6 +15,7 @@ import structlog
 from django.conf import settings
 from django.db import transaction
 
+from core.files import new_folder, write_file
 from feeds import clock
 from livepool import artifacts, pipeline
 from livepool.artifacts import META_FIELDS, RELEASE_MANIFEST, to_csv, to_json
@@ -100,9 +100,7 @@ def rankings(panel: Panel, track: Track) -> Iterator[Ranking]:
 
 def write_history(panel: Panel, track: Track, folder: Path) -> History:
     """Write the track's releases and their index to `folder`, replacing it whole."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    fresh.chmod(0o755)
+    fresh = new_folder(folder)
     try:
         history = _write(panel, track, fresh)
         if folder.exists():
@@ -129,7 +127,7 @@ def _write(panel: Panel, track: Track, folder: Path) -> History:
         previous = ranking.symbols
         by_rule_alone += ranking.rows["ml_score"].null_count() == ranking.rows.height
     index = [{**row, "symbols": "|".join(row["symbols"])} for row in rows]
-    artifacts.write_atomically(folder / INDEX, to_csv(INDEX_COLUMNS, index))
+    write_file(folder / INDEX, to_csv(INDEX_COLUMNS, index))
     return History(track, panel.mode, tuple(rows), by_rule_alone)
 
 
@@ -153,7 +151,7 @@ def _write_release(
         payload = artifacts.pool_payload(
             ranking, legacy=name == "live_pool_legacy", selection_meta=True
         )
-        artifacts.write_atomically(folder / path, to_json({**payload, **marks}))
+        write_file(folder / path, to_json({**payload, **marks}))
     facts = {
         "version": version,
         "as_of_date": ranking.as_of_date.isoformat(),
@@ -171,7 +169,7 @@ def _write_release(
     }
     manifest = {**facts, "selection_meta_fields": list(META_FIELDS), "artifacts": paths}
     manifest_path = f"{version}/{RELEASE_MANIFEST}"
-    artifacts.write_atomically(folder / manifest_path, to_json(manifest))
+    write_file(folder / manifest_path, to_json(manifest))
     return {
         **facts,
         "has_selection_meta": True,
@@ -186,9 +184,7 @@ def build_tracks(panel: Panel, folder: Path) -> list[History]:
     root = folder / TRACKS_DIR
     histories = [write_history(panel, t, root / t.track_id) for t in TRACKS]
     rows = [summary(history, folder) for history in histories]
-    artifacts.write_atomically(
-        root / "track_summary.csv", to_csv(SUMMARY_COLUMNS, rows)
-    )
+    write_file(root / "track_summary.csv", to_csv(SUMMARY_COLUMNS, rows))
     _copy(root / BASELINE.track_id, folder / RELEASES_DIR)
     _record(histories)
     for history in histories:

@@ -17,6 +17,7 @@ from typing import Any, cast, get_args
 from competitions.local_models import submission
 from competitions.local_models.supervisor import State
 from competitions.local_models.trees import plain_files, scratch_folder
+from core.files import write_file
 from core.parsing import JsonError, parse_json
 from core.texts import brief, message_of, readable
 
@@ -112,10 +113,8 @@ def seen_at(logs_dir: Path) -> datetime | None:
 
 def write_status(logs_dir: Path, statuses: list[ModelStatus]) -> None:
     """Replace the status file as a whole; for the orchestrator."""
-    logs_dir.mkdir(parents=True, exist_ok=True)
-    draft = logs_dir / f".{STATUS_FILE}"
-    draft.write_text(json.dumps([asdict(row) for row in statuses], indent=1))
-    draft.replace(logs_dir / STATUS_FILE)
+    rows = json.dumps([asdict(row) for row in statuses], indent=1)
+    write_file(logs_dir / STATUS_FILE, rows)
 
 
 def add(*, models_dir: Path, source: Path, model_id: str = "") -> str:

@@ -7,6 +7,7 @@ from django.conf import settings
 
 from competitions import lifecycle, packs
 from competitions.models import Competition
+from core.files import write_file
 from crunchsite.stack.errors import StackError
 from feeds import granularity
 from feeds.providers import registry
@@ -53,7 +54,7 @@ def _words(run: dict[str, str]) -> str:
 
 def ensure() -> Competition:
     """Create the demo competition on first use and let it run; safe to repeat."""
-    (settings.VAR_DIR / "demo.json").write_text(json.dumps(_run()))
+    write_file(settings.VAR_DIR / "demo.json", json.dumps(_run()))
     is_new = not Competition.objects.filter(slug=SLUG).exists()
     competition = lifecycle.create_competition(
         slug=SLUG, pack_name=pack_name(), name="BTC demo"

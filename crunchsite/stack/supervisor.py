@@ -17,6 +17,7 @@ from django.conf import settings
 from django.core.management import call_command
 
 from competitions.local_models import control as local_models
+from core.files import write_file
 from crunchsite.settings.env import BASE_DIR
 from crunchsite.settings.secret import kept_secret
 from crunchsite.stack import demo
@@ -119,7 +120,7 @@ class Supervisor:
         else:
             start = anchor
         ours = clock.Clock(start=start, anchor=anchor, speed=env.clock_speed)
-        file.write_text(ours.to_json())
+        write_file(file, ours.to_json())
         clock.install(ours)
         self._clock_is_ours = True
 
@@ -130,9 +131,7 @@ class Supervisor:
             saved = clock.Clock(
                 start=shown, anchor=clock.wall_now(), speed=clock.speed()
             )
-            draft = clock.clock_file().with_suffix(".draft")
-            draft.write_text(saved.to_json())
-            draft.replace(clock.clock_file())
+            write_file(clock.clock_file(), saved.to_json())
 
     def _start_servers(self) -> None:
         if not self._env.database_url:

@@ -10,12 +10,12 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from core.files import new_folder, write_file
 from livepool import artifacts
 from livepool.stores import ROOT_PREFIX, ConflictError, Document, StoreError
 
@@ -81,11 +81,9 @@ class LocalReleaseStore:
         target = self.root / "objects" / digest(files)
         if target.is_dir():
             return target
-        target.parent.mkdir(parents=True, exist_ok=True)
-        for leftover in target.parent.glob(".new-*"):
+        for leftover in target.parent.glob(".*"):
             shutil.rmtree(leftover, ignore_errors=True)
-        fresh = Path(tempfile.mkdtemp(prefix=".new-", dir=target.parent))
-        fresh.chmod(0o755)
+        fresh = new_folder(target)
         artifacts.write_files(fresh, files)
         fresh.rename(target)
         return target
@@ -124,7 +122,7 @@ class LocalDocumentStore:
             found = self.read()
             if (found and found.token) != (expected and expected.token):
                 raise ConflictError(f"{self.path} has changed since it was read")
-            artifacts.write_atomically(self.path, artifacts.to_json(dict(payload)))
+            write_file(self.path, artifacts.to_json(dict(payload)))
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -63,11 +63,3 @@ def test_selection_meta_is_added_only_when_asked_for(ranking):
     assert set(first) == {"final_score", "confidence", "current_rank"}
     assert first["current_rank"] == 1.0
     assert {k: v for k, v in rich.items() if k != "selection_meta"} == plain
-
-
-def test_a_file_is_replaced_whole(tmp_path):
-    target = tmp_path / "deep" / "file.json"
-    artifacts.write_atomically(target, b"one")
-    artifacts.write_atomically(target, b"two")
-    assert target.read_bytes() == b"two"
-    assert [p.name for p in target.parent.iterdir()] == ["file.json"]

@@ -1,6 +1,8 @@
 """Publishing to the local store: whole, in order, once, and never back."""
 
 import json
+import os
+import stat
 import threading
 from datetime import date, timedelta
 
@@ -42,6 +44,21 @@ def first(tmp_path, stores):
 def read(stores, as_of=SECOND):
     reader = Reader(today=lambda: as_of + timedelta(days=1))
     return reader.load(document_file(stores.documents.path))
+
+
+def test_other_accounts_can_read_what_is_published(tmp_path, stores):
+    before = os.umask(0o022)
+    try:
+        folder = put(tmp_path, FIRST, OLD)
+        publish(folder, stores, FIRST)
+    finally:
+        os.umask(before)
+    for root in (folder, tmp_path / "store"):
+        found = [path for path in root.rglob("*") if not path.is_symlink()]
+        assert found
+        for path in found:
+            wanted = 0o755 if path.is_dir() else 0o644
+            assert stat.S_IMODE(path.stat().st_mode) == wanted, path
 
 
 def test_a_release_is_published_whole(tmp_path, first):

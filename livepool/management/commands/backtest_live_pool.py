@@ -5,7 +5,8 @@ from typing import Any
 import polars as pl
 from django.core.management.base import BaseCommand, CommandParser
 
-from livepool import artifacts, backtest, build, candles, charts, config, pipeline
+from core.files import write_file
+from livepool import backtest, build, candles, charts, config, pipeline
 from livepool.management.commands._pool import add_output, refusals
 from livepool.simulator import METRICS
 
@@ -55,7 +56,7 @@ class Command(BaseCommand):
             ),
         }
         for name, text in files.items():
-            artifacts.write_atomically(folder / name, text.encode())
+            write_file(folder / name, text)
 
 
 def _holdings(done: backtest.Backtest) -> pl.DataFrame:

@@ -1,0 +1,58 @@
+"""Write files whole or not at all, with the access that the umask leaves.
+
+Readers see the old bytes or the new ones, after a crash of the machine too.
+"""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_SHARED, _OWN = 0o666, 0o600
+
+
+@contextmanager
+def replacing(path: Path, *, is_secret: bool = False) -> Iterator[Path]:
+    """Give a draft beside `path`, an empty file, and put it in place at the end.
+
+    A block that raises leaves `path` as it was. A secret is for its owner's eyes
+    (0600); everybody else's files are 0666 less the umask. Missing folders are made.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    os.close(os.open(draft, flags, _OWN if is_secret else _SHARED))
+    try:
+        yield draft
+        _sync(draft)
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    _sync(path.parent)
+
+
+def write_file(path: Path, data: bytes | str, *, is_secret: bool = False) -> None:
+    """Replace the file at `path` by `data` (text as UTF-8); see `replacing`."""
+    content = data.encode() if isinstance(data, str) else data
+    with replacing(path, is_secret=is_secret) as draft:
+        draft.write_bytes(content)
+
+
+def new_folder(beside: Path) -> Path:
+    """Make an empty folder with a hidden name of its own next to `beside`.
+
+    For what is built aside and renamed; unlike mkdtemp's it is open as the umask says.
+    """
+    folder = beside.with_name(f".{beside.name}.{secrets.token_hex(4)}")
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
