@@ -13,12 +13,18 @@ from competitions.gateway import pool
 from competitions.lifecycle import check_running
 from competitions.models import Competition
 from competitions.predict import perform_waiting
+from core.logs import IdleLine
+
+_idle = IdleLine("predict.idle")
 
 
 @shared_task(name="competitions.dispatch")
 def dispatch() -> None:
     """Each second: slots that have come become rounds; their models are to be asked."""
-    for competition_id in grid.dispatch():
+    waiting = grid.dispatch()
+    if not waiting:
+        _idle.say()
+    for competition_id in waiting:
         predict.apply_async([competition_id], expires=30)
 
 

@@ -1,6 +1,7 @@
 """Log lines of a bounded length, whatever strangers' texts stand in them."""
 
 import io
+import time
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -9,6 +10,7 @@ import structlog
 from core.texts import brief, describe, readable
 
 LONGEST_TRACEBACK = 20_000
+IDLE_S = 60.0
 
 
 def bound_event(
@@ -37,3 +39,16 @@ def bounded_traceback(output: Any, exc_info: Any) -> None:
         half = LONGEST_TRACEBACK // 2
         text = f"{text[:half]}\n…\n{text[-half:]}"
     output.write(readable(text, limit=2 * LONGEST_TRACEBACK))
+
+
+class IdleLine:
+    """Say that there was nothing to do: `event` at INFO, at most once a minute."""
+
+    def __init__(self, event: str) -> None:
+        self._event = event
+        self._said_at = float("-inf")
+
+    def say(self) -> None:
+        if time.monotonic() - self._said_at >= IDLE_S:
+            self._said_at = time.monotonic()
+            structlog.get_logger(__name__).info(self._event)

@@ -8,6 +8,7 @@ import gc
 import os
 from typing import Any
 
+import structlog
 from celery import Celery, signals
 from celery.schedules import crontab
 from kombu import Queue  # type: ignore[attr-defined]
@@ -15,6 +16,8 @@ from kombu import Queue  # type: ignore[attr-defined]
 os.environ.setdefault(  # noqa: TID251  `celery -A crunchsite` configures Django here
     "DJANGO_SETTINGS_MODULE", "crunchsite.settings.dev"
 )
+
+log = structlog.get_logger(__name__)
 
 QUEUES = ("feeds", "models", "scoring", "emissions", "livepool", "default")
 
@@ -55,6 +58,15 @@ _pool = {
 # Assigned whole: reading it here would load the settings before they can be refused.
 app.conf.beat_schedule = {**_every, **_pool}
 app.autodiscover_tasks()
+
+
+@signals.worker_ready.connect
+def say_what_started(sender: Any, **_: Any) -> None:
+    """A line at INFO for each of the two loops whose queue this worker consumes."""
+    queues = sender.app.amqp.queues.consume_from
+    for queue, event in (("models", "predict.started"), ("scoring", "score.started")):
+        if queue in queues:
+            log.info(event)
 
 
 @signals.worker_init.connect

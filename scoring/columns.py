@@ -20,10 +20,11 @@ def json_number(column: str, name: str) -> str:
     `name` is a field of a contract or of a metric. The result goes through `%` later.
     """
     quoted = name.replace("'", "''").replace("%", "%%")
-    field = f"{column} -> '{quoted}'"
+    # Picked once: each look into a large document unpacks the whole of it.
     return (
-        f"CASE WHEN jsonb_typeof({field}) = 'number' "
-        f"AND abs(({field})::numeric) <= {LARGEST:g} THEN ({field})::float8 END"
+        "(SELECT CASE WHEN jsonb_typeof(field) = 'number' "
+        f"AND abs(field::numeric) <= {LARGEST:g} THEN field::float8 END "
+        f"FROM (SELECT {column} -> '{quoted}' AS field OFFSET 0) AS picked)"
     )
 
 

@@ -2,13 +2,19 @@
 
 from celery import shared_task
 
+from core.logs import IdleLine
 from scoring import cycle
+
+_idle = IdleLine("score.idle")
 
 
 @shared_task(name="scoring.dispatch")
 def dispatch() -> None:
     """Every two seconds: competitions whose score cycle is due get one."""
-    for competition_id in cycle.claim_due():
+    due = cycle.claim_due()
+    if not due:
+        _idle.say()
+    for competition_id in due:
         run.apply_async([competition_id], expires=60)
 
 

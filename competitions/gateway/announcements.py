@@ -54,7 +54,6 @@ def _model(said: Any) -> dict[str, Any] | None:
     if not isinstance(said, dict):
         return None
     model_id, state = said.get("model_id"), said.get("state")
-    port = said.get("port")
     if not isinstance(model_id, str | int) or state not in STATES:
         return None
     model_id = str(model_id)
@@ -66,7 +65,7 @@ def _model(said: Any) -> dict[str, Any] | None:
         "model_id": model_id,
         "state": state,
         "ip": _text(said.get("ip"), LONGEST_ADDRESS),
-        "port": port if type(port) is int else _text(port, LONGEST_ADDRESS),
+        "port": _port(said.get("port")),
         "deployment_id": _text(
             said.get("deployment_id") or "unknown-deployment", LONGEST_NAME
         ),
@@ -86,6 +85,12 @@ def _model(said: Any) -> dict[str, Any] | None:
             "cruncher_hotkey": infos.get("cruncher_hotkey"),
         },
     }
+
+
+def _port(value: Any) -> int | str:
+    """A number, or the path of a unix socket."""
+    is_number = type(value) is int and 0 <= value < 2**16
+    return value if is_number else _text(value, LONGEST_ADDRESS)
 
 
 def _text(value: Any, limit: int) -> str:

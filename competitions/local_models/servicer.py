@@ -32,6 +32,7 @@ from model_runner_client.grpc.generated.dynamic_subclass_pb2_grpc import (
 
 from competitions.local_models.answers import UnsendableError, decode, encode
 
+LONGEST_TEXT = 4_000
 LARGEST_REQUEST_BYTES = 64 * 2**20
 
 
@@ -144,12 +145,19 @@ class _BadImplementationError(Exception):
 
 
 def _setup_failure(code: str, message: str) -> Any:
-    print(f"setup failed: {message}", flush=True)  # noqa: T201  the model's log
-    return SetupResponse(status=Status(code=code, message=message))
+    status = _status(code, message)
+    print(f"setup failed: {status.message}", flush=True)  # noqa: T201  the model's log
+    return SetupResponse(status=status)
 
 
 def _failure(code: str, message: str) -> Any:
-    return CallResponse(status=Status(code=code, message=message))
+    return CallResponse(status=_status(code, message))
+
+
+def _status(code: str, message: str) -> Any:
+    """Coordinators refuse messages that are too long; protobuf, half a surrogate."""
+    text = message[:LONGEST_TEXT].encode(errors="replace").decode()
+    return Status(code=code, message=text)
 
 
 def _positional(arguments: Any) -> list[Any]:

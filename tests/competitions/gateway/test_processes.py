@@ -29,6 +29,16 @@ from tests.competitions.gateway.conftest import (
         ("class Model: pass", "BAD_IMPLEMENTATION", "no subclass of tracker.Tracker"),
         ("import nonsense", "BAD_IMPLEMENTATION", "No module named 'nonsense'"),
         (
+            predicting("pass", head="raise ValueError('a\\0b\\r\\ud800')"),
+            "BAD_IMPLEMENTATION",
+            "ValueError: a\ufffdb\n? (main.py:1)",
+        ),
+        (
+            predicting("pass", head="raise ValueError('x' * 3 * 2**20)"),
+            "BAD_IMPLEMENTATION",
+            "ValueError: " + "x" * 1_987 + "…",
+        ),
+        (
             STEADY + "    def __init__(self): raise OSError('no weights')\n",
             "MULTIPLE_FAILED",
             "OSError: no weights (main.py:6)",

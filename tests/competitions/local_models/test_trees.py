@@ -2,15 +2,21 @@
 
 import json
 import os
+import tempfile
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from competitions.local_models import submission
 from competitions.local_models.control import ControlError, add
 from competitions.local_models.orchestrator import Orchestrator
 from competitions.local_models.supervisor import Limits
 from competitions.local_models.trees import plain_files, remove_tree, scratch_folder
+from core.texts import readable
 from tests.competitions.gateway.conftest import STEADY
+from tests.fakes.texts import JSON
 
 
 def nest(folder, levels):
@@ -73,6 +79,18 @@ def test_a_senseless_model_json_counts_as_none(tmp_path, text):
 def test_a_name_is_one_readable_line(tmp_path, name, kept):
     found = submission.read(a_model(tmp_path / "model", name=name, cruncher=name))
     assert (found.name, found.cruncher) == (kept, kept)
+
+
+@settings(max_examples=100, deadline=None)
+@given(name=JSON, data=st.binary() | st.none())
+def test_whatever_a_model_json_says_a_model_has_a_short_name(name, data):
+    text = json.dumps({"name": name, "cruncher": name}).encode()
+    with tempfile.TemporaryDirectory() as folder:
+        path = a_model(Path(folder) / "model")
+        (path / "model.json").write_bytes(text if data is None else data)
+        found = submission.read(path)
+    for kept in (found.name, found.cruncher):
+        assert readable(kept, limit=120) == kept
 
 
 def test_a_file_whose_name_is_no_unicode_hides_no_model(tmp_path):

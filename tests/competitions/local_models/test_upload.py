@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 from competitions.local_models import upload
 from competitions.local_models.control import ControlError
+from competitions.local_models.submission import is_model_id
 from competitions.local_models.upload import add_upload
 from tests.competitions.gateway.conftest import STEADY
+from tests.fakes.texts import ANY_TEXT
 
 
 @pytest.fixture
@@ -153,6 +155,36 @@ def test_a_name_that_is_no_id_is_refused(models_dir, name):
             model_id=name,
         )
     assert list(models_dir.iterdir()) == []
+
+
+@settings(max_examples=100, deadline=None)
+@given(name=ANY_TEXT)
+def test_whatever_an_entry_is_called_it_is_taken_or_refused_in_short(name):
+    encodable = name.encode(errors="replace").decode()[:60_000]
+    file = zipped([("main.py", STEADY), (f"x{encodable}", "1")])
+    said = ""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            add_upload(models_dir=Path(folder), file=file, file_name="x.zip")
+        except ControlError as refused:
+            said = str(refused)
+    assert len(said) < 1_000
+
+
+@settings(max_examples=100, deadline=None)
+@given(name=ANY_TEXT)
+def test_whatever_a_file_is_called_its_model_has_an_id_or_is_refused(name):
+    file = io.BytesIO(STEADY.encode())
+    added, said = "a", ""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            added = add_upload(
+                models_dir=Path(folder), file=file, file_name=f"{name}.py"
+            )
+        except ControlError as refused:
+            said = str(refused)
+    assert is_model_id(added)
+    assert len(said) < 1_000
 
 
 def test_a_zip_that_is_too_deep_is_refused_in_short(models_dir):

@@ -11,6 +11,7 @@ from feeds.tape import partitions, reads
 from feeds.tape.engine import transaction
 from feeds.tape.writes import AppendResult, append
 from tests.conftest import NOW
+from tests.fakes.texts import ANY_TEXT, JSON
 from tests.feeds.factories import FEED, candle
 
 pytestmark = pytest.mark.usefixtures("tape", "frozen_clock")
@@ -159,6 +160,21 @@ def test_any_text_beside_the_numbers_costs_no_record(text):
     append([candle(-2), replace(candle(-1), values=values, meta={text: text})])
     found = rows("values_jsonb ->> 'note', meta_jsonb")
     assert dict(map(tuple, found)) == {None: {}, kept: {kept: kept}}
+
+
+@settings(
+    max_examples=50,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(name=ANY_TEXT, text=ANY_TEXT, meta=JSON)
+def test_whatever_an_exchange_says_costs_one_record(name, text, meta):
+    odd = candle(-1, subject=name)
+    told = replace(candle(-2), values={**candle().values, "x": text}, meta={text: meta})
+    result = append([odd, told, candle(-3)])
+    assert result.new + result.updated + result.unchanged + result.refused == 3
+    assert result.refused <= 2
+    assert all(len(shown) <= 1_000 for *_, shown in refusals())
 
 
 def test_refused_feeds_whose_names_are_kept_alike_are_counted_together():
