@@ -5,12 +5,13 @@ grid of granularity g that record closes at floor(instant / g) * g. A round is s
 once both are on the tape. If one is missing and something newer is there, the gap is
 real: the last record before serves if it is fresh enough, else the round can never be
 resolved. If nothing newer is there, the round waits, but not for ever. No round ends
-for want of a candle before its provider was asked.
+for want of a candle before its provider was asked. A contract's `resolve_ground_truth`
+decides what the records say, by these same rules of when and of which.
 """
 
 import inspect
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -24,7 +25,7 @@ from pydantic import BaseModel
 from competitions.contract import CrunchConfig
 from competitions.models import Competition, Input
 from competitions.slots import Wiring
-from feeds import clock, granularity
+from feeds import granularity
 from feeds.tape import reads
 from scoring.recovery import Hole
 from scoring.store import json_object
@@ -82,8 +83,9 @@ def resolve(
     With a list for `holes`, what the tape lacks is noted there and its rounds wait, so
     that the caller can look for it; without, a gap is final: for all rounds if the
     provider has answered (`is_filled`), else for those past their deadline. An
-    operator's GROUND_TRUTH_RESOLVER is called per round instead; one that raises leaves
-    its round waiting until the deadline.
+    operator's GROUND_TRUTH_RESOLVER is called per round instead, and the contract's
+    resolver for each round whose ends are there; one that raises leaves its round
+    waiting until the deadline.
     """
     truths: list[Truth] = [WAITING] * len(rounds)
     asked = _Patient()
@@ -97,12 +99,6 @@ def resolve(
             slot = wiring.paths["GROUND_TRUTH_RESOLVER"]
             truths[i] = asked.truth(
                 round_, slot, partial(wiring.call, "GROUND_TRUTH_RESOLVER", round_)
-            )
-        elif wiring.config.resolve_ground_truth is not None:
-            truths[i] = asked.truth(
-                round_,
-                "contract:resolve_ground_truth",
-                partial(_from_contract, competition, wiring.config, round_),
             )
         else:
             on_tape[_subject(round_, wiring.config)].append(i)
@@ -119,11 +115,22 @@ def resolve(
         elif (feed_holes := holes) is not None:
             sought.update(places)
         chosen = [rounds[i] for i in places]
-        found = from_tape(
+        ends = ends_on_tape(
             feed, chosen, fraction, now, holes=feed_holes, is_filled=is_filled
         )
-        for i, truth in zip(places, found, strict=True):
-            truths[i] = truth
+        resolver = wiring.config.resolve_ground_truth
+        for i, end in zip(places, ends, strict=True):
+            if isinstance(end, Truth):
+                truths[i] = end
+            elif resolver is None:
+                truths[i] = _priced(feed, end)
+            else:
+                truths[i] = asked.truth(
+                    rounds[i],
+                    "contract:resolve_ground_truth",
+                    partial(_from_contract, feed, resolver, rounds[i]),
+                    end.provenance(feed),
+                )
     return [
         _expired(round_, now) if truth.is_waiting and i not in sought else truth
         for i, (round_, truth) in enumerate(zip(rounds, truths, strict=True))
@@ -178,7 +185,29 @@ class End:
     is_settled: NDArray[np.bool_]
 
 
-def from_tape(
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """Which records serve at both ends of one round, in epoch seconds, and prices."""
+
+    entry_at: float
+    exit_at: float
+    entry_late_s: float
+    exit_late_s: float
+    entry_price: float
+    exit_price: float
+
+    def provenance(self, feed: Feed) -> dict[str, Any]:
+        return {
+            "from": "tape",
+            **feed.dimensions,
+            "entry_closed_at": _instant(self.entry_at).isoformat(),
+            "resolved_closed_at": _instant(self.exit_at).isoformat(),
+            "entry_staleness_s": self.entry_late_s,
+            "staleness_s": self.exit_late_s,
+        }
+
+
+def ends_on_tape(
     feed: Feed,
     rounds: Sequence[Input],
     fraction: float,
@@ -186,8 +215,8 @@ def from_tape(
     *,
     holes: list[Hole] | None,
     is_filled: bool,
-) -> list[Truth]:
-    """The truth of rounds of one subject, in columns."""
+) -> list[Truth | Ends]:
+    """Both ends of rounds of one subject, or why there are none (yet), in columns."""
     performed = _epochs([r.performed_at for r in rounds])
     resolvable = _epochs([r.resolvable_at for r in rounds])
     # Before the prices: a candle that arrives in between must not make a gap of the
@@ -228,7 +257,7 @@ def from_tape(
     )
     allowed = (resolvable - performed) * fraction if fraction else np.inf
     return [
-        _decide(feed, entry, exit_, i, float(limit))
+        _decide(entry, exit_, i, float(limit))
         for i, limit in enumerate(np.broadcast_to(allowed, performed.shape))
     ]
 
@@ -258,21 +287,33 @@ def find_end(
     )
 
 
-def _decide(feed: Feed, entry: End, exit_: End, i: int, allowed_s: float) -> Truth:
+def _decide(entry: End, exit_: End, i: int, allowed_s: float) -> Truth | Ends:
     for name, end in (("entry", entry), ("exit", exit_)):
         if not end.is_settled[i]:
             return WAITING
-        if end.late_s[i] > allowed_s or np.isnan(end.price[i]):
+        if end.late_s[i] > allowed_s or np.isinf(end.closed_at[i]):
             missing = (
                 "the tape has no record before it"
-                if np.isnan(end.price[i])
+                if np.isinf(end.closed_at[i])
                 else f"the last one before closed {end.late_s[i]:g} s earlier, "
                 f"{allowed_s:g} s are allowed"
             )
             return Truth(
                 reason=f"the tape has a gap at the {name} of the round: {missing}"
             )
-    paid, got = float(entry.price[i]), float(exit_.price[i])
+    return Ends(
+        *(float(end.closed_at[i]) for end in (entry, exit_)),
+        *(float(end.late_s[i]) for end in (entry, exit_)),
+        *(float(end.price[i]) for end in (entry, exit_)),
+    )
+
+
+def _priced(feed: Feed, ends: Ends) -> Truth:
+    """The return between both ends; a reason where the records give none."""
+    paid, got = ends.entry_price, ends.exit_price
+    for name, price in (("entry", paid), ("exit", got)):
+        if np.isnan(price):
+            return Truth(reason=f"the record at the {name} of the round has no price")
     if paid <= 0:
         return Truth(reason=f"the entry price was {paid:g}; a return needs one above 0")
     return Truth(
@@ -282,53 +323,24 @@ def _decide(feed: Feed, entry: End, exit_: End, i: int, allowed_s: float) -> Tru
             "actual_return": (got - paid) / paid,
             "direction_up": got > paid,
         },
-        provenance={
-            "from": "tape",
-            **feed.dimensions,
-            "entry_closed_at": _instant(entry.closed_at[i]).isoformat(),
-            "resolved_closed_at": _instant(exit_.closed_at[i]).isoformat(),
-            "entry_staleness_s": float(entry.late_s[i]),
-            "staleness_s": float(exit_.late_s[i]),
-        },
+        provenance=ends.provenance(feed),
     )
 
 
-def _from_contract(
-    competition: Competition, config: CrunchConfig, round_: Input
-) -> Any:
+def _from_contract(feed: Feed, resolver: Callable[..., Any], round_: Input) -> Any:
     """What the contract makes of the round's closed records, oldest first.
 
     They reach from the last one that was closed when the models were asked to the last
-    one that was closed at the end; None without both ends.
+    one that was closed at the end.
     """
-    resolver = config.resolve_ground_truth
-    performed_at, resolvable_at = round_.performed_at, round_.resolvable_at
-    assert resolver is not None  # the caller looked
-    assert performed_at is not None  # only asked rounds are due
-    assert resolvable_at is not None
-    feed = Feed(
-        source=competition.feed_source,
-        subject=_subject(round_, config),
-        kind=competition.feed_kind,
-        granularity=competition.feed_granularity,
+    assert round_.performed_at is not None  # only asked rounds are due
+    assert round_.resolvable_at is not None
+    records = reads.closed_records(
+        **feed.dimensions, since=round_.performed_at, until=round_.resolvable_at
     )
-    step = timedelta(seconds=feed.step_s)
-    seconds = (resolvable_at - performed_at).total_seconds()
-    records = reads.newest_closed(
-        **feed.dimensions,
-        at=resolvable_at,
-        limit=int(seconds // (feed.step_s or 1)) + 2,
-    )
-    closes = [record.ts_event + step for record in records]
-    start = max((i for i, at in enumerate(closes) if at <= performed_at), default=None)
-    newest = reads.newest_closed(**feed.dimensions, at=clock.now(), limit=1)
-    due_s = resolvable_at.timestamp() // (feed.step_s or 1) * (feed.step_s or 1)
-    if start is None or newest[-1].closes_at.timestamp() < due_s:
-        return None
-    chosen = records[start:]
     if len(inspect.signature(resolver).parameters) == 1:
-        return resolver(chosen)
-    return resolver(chosen, round_)
+        return resolver(records)
+    return resolver(records, round_)
 
 
 def _subject(round_: Input, config: CrunchConfig) -> str:
@@ -344,7 +356,13 @@ class _Patient:
     def __init__(self) -> None:
         self._hangs = 0
 
-    def truth(self, round_: Input, name: str, resolver: Callable[[], Any]) -> Truth:
+    def truth(
+        self,
+        round_: Input,
+        name: str,
+        resolver: Callable[[], Any],
+        provenance: Mapping[str, Any] | None = None,
+    ) -> Truth:
         """What it says; a round of which it says nothing usable goes on waiting."""
         if self._hangs >= MOST_HANGS:
             return WAITING
@@ -359,7 +377,7 @@ class _Patient:
             self._hangs += isinstance(error, Late)
             log.exception("truth.failed", round=round_.pk, error=str(error))
             return WAITING
-        return Truth(actuals=actuals, provenance={"from": name})
+        return Truth(actuals=actuals, provenance={**(provenance or {}), "from": name})
 
 
 def _expired(round_: Input, now: datetime) -> Truth:

@@ -46,9 +46,7 @@ _NEWEST = sa.text(f"""
     ) AS older
     ORDER BY subject, ts_event
 """)
-_PRICES = sa.text("""
-    SELECT extract(epoch FROM ts_event)::float8,
-           coalesce(values_jsonb ->> 'close', values_jsonb ->> 'price')::float8
+_BETWEEN = """
     FROM tape.feed_records
     WHERE source = :source AND subject = :subject AND kind = :kind
       AND granularity = :granularity AND is_closed AND ts_event <= :until
@@ -58,7 +56,13 @@ _PRICES = sa.text("""
             AND granularity = :granularity AND is_closed AND ts_event <= :since
       ), :since)
     ORDER BY ts_event
+"""
+_PRICES = sa.text(f"""
+    SELECT extract(epoch FROM ts_event)::float8,
+           coalesce(values_jsonb ->> 'close', values_jsonb ->> 'price')::float8
+    {_BETWEEN}
 """)
+_RECORDS = sa.text(f"SELECT ts_event, values_jsonb, meta_jsonb {_BETWEEN}")
 
 
 @dataclass(frozen=True)
@@ -147,6 +151,35 @@ def closed_prices(
         rows = connection.execute(_PRICES, parameters).all()
     table = np.array([tuple(row) for row in rows], dtype=np.float64).reshape(-1, 2)
     return ClosedPrices(table[:, 0] + length.total_seconds(), table[:, 1])
+
+
+def closed_records(
+    *,
+    source: str,
+    subject: str,
+    kind: str,
+    granularity: str,
+    since: datetime,
+    until: datetime,
+) -> list[FeedRecord]:
+    """Whole records from the last that closed at or before `since` to `until`.
+
+    Ascending, however many they are; bounds as in `closed_prices`. One statement.
+    """
+    length = span(kind, granularity)
+    parameters = {
+        "source": source,
+        "subject": subject,
+        "kind": kind,
+        "granularity": granularity,
+        "since": since - length,
+        "until": until - length,
+    }
+    with transaction() as connection:
+        return [
+            FeedRecord(source, subject, kind, granularity, ts_event, values, True, meta)
+            for ts_event, values, meta in connection.execute(_RECORDS, parameters)
+        ]
 
 
 def watermark(

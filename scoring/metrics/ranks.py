@@ -109,8 +109,8 @@ def pairwise_spearman(rows: Floats, ranks: Floats | None = None) -> Floats:
     whole = np.flatnonzero(is_whole)
     of_whole = rank_last(rows[whole]) if ranks is None else ranks[whole]
     r[np.ix_(whole, whole)] = _pearson_of_whole(of_whole)
-    gapped = np.flatnonzero(~is_whole)
-    if len(gapped):
+    gapped = np.flatnonzero(~is_whole).tolist()
+    if gapped:
         ties = _Ties.of(rows)
         for i in gapped:
             r[i] = r[:, i] = _spearman_with(i, present, ties)

@@ -1,18 +1,31 @@
 import threading
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from django.db import transaction
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from competitions.contract import CrunchConfig
 from competitions.models import Input
 from competitions.slots import wire
+from feeds.records import FeedRecord
 from feeds.tape import reads
+from feeds.tape.writes import append
 from scoring import truth
 from scoring.cycle import run_cycle
 from tests.conftest import NOW
-from tests.scoring.factories import make_models, make_round, put_candles
+from tests.scoring.factories import (
+    SOURCE,
+    SUBJECT,
+    candles,
+    make_models,
+    make_round,
+    put_candles,
+)
 
-MINUTE = timedelta(minutes=1)
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 START = NOW - 10 * MINUTE
 
 
@@ -263,3 +276,122 @@ def test_the_contracts_resolver_is_not_asked_too_early(competition):
     round_ = make_round(competition, START + MINUTE, {})
     [found] = resolve(competition, round_, resolve_ground_truth=lambda feed_records: {})
     assert found.is_waiting
+
+
+def first_and_last(feed_records):
+    paid, got = (feed_records[i].values["close"] for i in (0, -1))
+    return {
+        "entry_price": paid,
+        "resolved_price": got,
+        "actual_return": (got - paid) / paid,
+        "direction_up": got > paid,
+    }
+
+
+GAPS = st.lists(st.sampled_from([None, 100.0, 110.0]), min_size=1, max_size=9)
+
+
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    closes=GAPS, after_s=st.integers(0, 60), horizon_s=st.sampled_from([15, 60, 300])
+)
+@example(closes=[100.0, None, 110.0], after_s=0, horizon_s=60)
+@example(closes=[None, 100.0], after_s=0, horizon_s=15)
+def test_the_contracts_resolver_ends_a_round_when_the_engine_would(
+    competition, tape, closes, after_s, horizon_s
+):
+    """Settled, stale, waiting or out of patience: the same, and the same two ends."""
+    tape()
+    if any(closes):
+        put_candles(START, closes)
+    at = START + MINUTE + timedelta(seconds=after_s)
+    with transaction.atomic():
+        round_ = make_round(competition, at, {}, horizon_s=horizon_s)
+        for now in (NOW, NOW + timedelta(days=1)):
+            [engine] = resolve(competition, round_, now=now)
+            [contract] = resolve(
+                competition, round_, now=now, resolve_ground_truth=first_and_last
+            )
+            assert (contract.actuals, contract.reason) == (
+                engine.actuals,
+                engine.reason,
+            )
+            if engine.provenance:
+                where = {"from": "contract:resolve_ground_truth"}
+                assert contract.provenance == engine.provenance | where
+        transaction.set_rollback(True)
+
+
+def put_ticks(first, count, *, per_s=5):
+    records = [
+        FeedRecord(
+            source=SOURCE,
+            subject=SUBJECT,
+            kind="tick",
+            granularity="1s",
+            ts_event=first + timedelta(seconds=i / per_s),
+            values={"price": 100.0 + i},
+        )
+        for i in range(count)
+    ]
+    assert not append(records).refused
+
+
+def test_the_contracts_resolver_sees_every_tick_of_the_round(competition):
+    competition.feed_kind, competition.feed_granularity = "tick", "1s"
+    put_ticks(START, 5 * 120)
+    round_ = make_round(competition, START + 30 * SECOND + SECOND / 10, {})
+    seen = []
+
+    def resolver(feed_records):
+        seen.extend(record.values["price"] for record in feed_records)
+        return {"actual_return": 0.5}
+
+    [found] = resolve(competition, round_, resolve_ground_truth=resolver)
+    assert found.actuals == {"actual_return": 0.5}
+    assert seen == [100.0 + i for i in range(150, 451)]
+
+
+def test_the_contracts_resolver_is_not_shown_stale_ticks(competition):
+    competition.feed_kind, competition.feed_granularity = "tick", "1s"
+    put_ticks(START, 5 * 40)
+    put_ticks(START + 2 * MINUTE, 1)
+    [found] = resolve(
+        competition,
+        make_round(competition, START, {}),
+        resolve_ground_truth=lambda feed_records: {"actual_return": 0.5},
+    )
+    assert found.reason == (
+        "the tape has a gap at the exit of the round: the last one before closed "
+        "20.2 s earlier, 12 s are allowed"
+    )
+
+
+def test_the_provider_is_asked_before_the_contracts_resolver_goes_without(
+    competition, exchange, rewire
+):
+    rewire(resolve_ground_truth=first_and_last)
+    put_candles(START, [100.0, None, 120.0])
+    exchange.records = candles(START, [100.0, 110.0, 120.0])
+    make_round(competition, START + MINUTE, {})
+    assert run_cycle(competition_id=competition.pk).resolved == 1
+    assert len(exchange.asked) == 1
+    assert Input.objects.get().actuals["resolved_price"] == 110.0
+
+
+def test_a_record_without_a_price_ends_the_round_but_not_the_contracts(competition):
+    competition.feed_kind, competition.feed_granularity = "funding", "8h"
+    record = FeedRecord(SOURCE, SUBJECT, "funding", "8h", START, {"funding_rate": -0.01})
+    later = replace(record, ts_event=START + MINUTE)
+    assert not append([record, later]).refused
+    round_ = make_round(competition, START, {})
+    [found] = resolve(competition, round_)
+    assert found.reason == "the record at the entry of the round has no price"
+    [found] = resolve(
+        competition, round_, resolve_ground_truth=lambda records: {"up": len(records)}
+    )
+    assert found.actuals == {"up": 2}
