@@ -70,11 +70,14 @@ def fill(competition_id: int, hours: int) -> None:
         cursor.execute(
             """
             INSERT INTO snapshots (model_id, period_start, period_end, prediction_count,
-                expected_count, value, result_summary_jsonb, content_hash, is_closed,
+                expected_count, value, result_summary_jsonb, parts, content_hash,
+                is_closed,
                 revision, created_at, updated_at)
             SELECT m.id, hour, hour + interval '1 hour', 60, 60, value,
                 jsonb_build_object('value', value, 'ic', value / 9, 'ic_sharpe', value,
                     'hit_rate', 0.5, 'max_drawdown', -value, 'model_correlation', 0.1),
+                ARRAY[60, value, greatest(value, 0), least(value, 0), -abs(value),
+                    0, 0, 0, 0, 6, value / 9, 0.5, 0, 0],
                 md5(m.id::text || hour::text), hour < %s, 0, hour, hour
             FROM generate_series(%s, %s, interval '1 hour') AS hour
             CROSS JOIN LATERAL (

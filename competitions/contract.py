@@ -211,7 +211,8 @@ class CrunchConfig(BaseModel):
 
     Five types shape what flows; `scope`, `call_method` and `scheduled_predictions` say
     what is asked; `aggregation` says how it ranks; the callables say what it means.
-    A callable that is None is the engine's default for that slot.
+    A callable that is None is the engine's default for that slot. A model is paid for a
+    period if it scored in at least `min_paid_coverage` of the rounds that were asked.
     """
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
@@ -235,6 +236,7 @@ class CrunchConfig(BaseModel):
         "model_correlation",
     )
     max_output_bytes: int = Field(default=LARGEST_OUTPUT_BYTES, ge=64, le=2**20)
+    min_paid_coverage: float = Field(default=0.5, ge=0, le=1)
     max_ground_truth_staleness_fraction: float = Field(default=0.2, ge=0, le=1)
 
     ensembles: tuple[EnsembleConfig, ...] = ()

@@ -1,4 +1,9 @@
-"""Checkpoints: a period that is over is ranked as the leaderboard ranks, and paid.
+"""Checkpoints: a period that is over is ranked by what was done in it, and paid.
+
+The ranking figure is the leaderboard's, over exactly the period: the mean of its
+snapshots weighted by their scores (requirement S2-30). Whoever scored in less than the
+contract's `min_paid_coverage` of the rounds asked is not paid, and the checkpoint says
+so. Nothing is paid without the crunch's key.
 
 Periods lie on the grid of multiples of `emission_interval_s` since the epoch. The
 first is the one in which the competition was activated, so it may have been partly
@@ -13,11 +18,13 @@ from typing import Any
 
 import structlog
 from django.db import IntegrityError, transaction
-from django.db.models import Count, Min, Sum
+from django.db.models import Count, Max, Min, Sum
+from django.db.models.functions import Greatest
 
 from competitions.models import Competition
 from competitions.slots import Wiring
 from competitions.wiring import wiring_of
+from emissions.errors import EmissionError
 from emissions.models import Checkpoint
 from emissions.strategies import EmissionCheckpoint, checked, tiers
 from feeds import clock
@@ -38,6 +45,10 @@ def close_due(*, now: datetime) -> list[Checkpoint]:
     for competition in Competition.objects.filter(activated_at__isnull=False):
         try:
             made += close_due_of(competition=competition, now=now)
+        except EmissionError as error:
+            log.warning(
+                "checkpoint.refused", competition=competition.slug, reason=str(error)
+            )
         except Exception:
             log.exception("checkpoint.failed", competition=competition.slug)
     return made
@@ -87,7 +98,9 @@ def close(
         return None
     now = clock.now()
     snapshots.refresh(competition=competition, wiring=wiring, now=now)
-    ranking = ranking_of(competition=competition, wiring=wiring, start=start, end=end)
+    ranking, unpaid = ranking_of(
+        competition=competition, wiring=wiring, start=start, end=end
+    )
     emission = build_emission(competition=competition, wiring=wiring, ranking=ranking)
     try:
         with transaction.atomic():
@@ -100,6 +113,7 @@ def close(
                     "snapshot_count": sum(entry["snapshot_count"] for entry in ranking),
                     "model_count": len(ranking),
                     "ranking": ranking,
+                    "unpaid": unpaid,
                 },
                 created_at=now,
             )
@@ -117,49 +131,70 @@ def close(
 
 def ranking_of(
     *, competition: Competition, wiring: Wiring, start: datetime, end: datetime
-) -> list[dict[str, Any]]:
-    """The leaderboard at the period's end, without those whom it cannot pay.
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Whom a period pays, best first and ranked from 1; and whom it does not, and why.
 
-    Left out are virtual models, models that scored nothing in the period, and models
-    whose ranking figure is unknown; the others keep their order and rank from 1.
+    Virtual models are in neither list; a model that scored nothing is in the second.
     """
-    counts = {
-        model: (snapshot_count, prediction_count)
-        for model, snapshot_count, prediction_count in Snapshot.objects.current()
+    asked, counts = _counts(competition, start, end)
+    ranking: list[dict[str, Any]] = []
+    unpaid: list[dict[str, Any]] = []
+    for line in leaderboard.standings_of_period(
+        competition=competition, wiring=wiring, start=start, end=end
+    ):
+        if line.model.is_virtual:
+            continue
+        snapshots_of_model, scored = counts.get(line.model.pk, (0, 0))
+        entry = {
+            "model_id": line.model.model_id,
+            "model_name": line.model.name,
+            "cruncher_name": line.model.cruncher_name,
+            "cruncher_index": line.model.cruncher_index,
+            "prediction_count": scored,
+            "snapshot_count": snapshots_of_model,
+            "coverage": round(scored / asked, 6) if asked else 0.0,
+            "result_summary": dict(line.metrics),
+        }
+        if reason := _why_unpaid(line, scored, asked, wiring):
+            unpaid.append({**entry, "reason": reason})
+        else:
+            ranking.append({"rank": len(ranking) + 1, **entry})
+    return ranking, unpaid
+
+
+def _counts(
+    competition: Competition, start: datetime, end: datetime
+) -> tuple[int, dict[int, tuple[int, int]]]:
+    """How many rounds were asked; by model, how many snapshots and scores there are."""
+    mine = (
+        Snapshot.objects.current()
         .filter(
-            model__competition=competition, period_end__gt=start, period_start__lt=end
+            model__competition=competition, period_end__gt=start, period_end__lte=end
         )
-        .order_by("model")
-        .values_list("model")
-        .annotate(Count("pk"), Sum("prediction_count"))
-    }
-    lines = leaderboard.standings(competition=competition, wiring=wiring, as_of=end)
-    payable = [
-        line
-        for line in lines
-        if line.rank is not None
-        and line.value is not None
-        and counts.get(line.model.pk, (0, 0))[1] > 0
-    ]
-    return [
-        _entry(line, rank, *counts[line.model.pk])
-        for rank, line in enumerate(payable, start=1)
-    ]
+        .order_by()
+    )
+    asked = sum(
+        mine.values("period_start")
+        .annotate(most=Max(Greatest("expected_count", "prediction_count")))
+        .values_list("most", flat=True)
+    )
+    by_model = mine.values_list("model").annotate(Count("pk"), Sum("prediction_count"))
+    return asked, {model: (count, scored) for model, count, scored in by_model}
 
 
-def _entry(
-    line: Standing, rank: int, snapshot_count: int, prediction_count: int
-) -> dict[str, Any]:
-    return {
-        "rank": rank,
-        "model_id": line.model.model_id,
-        "model_name": line.model.name,
-        "cruncher_name": line.model.cruncher_name,
-        "cruncher_index": line.model.cruncher_index,
-        "prediction_count": prediction_count,
-        "snapshot_count": snapshot_count,
-        "result_summary": dict(line.metrics),
-    }
+def _why_unpaid(line: Standing, scored: int, asked: int, wiring: Wiring) -> str:
+    """The reason for a model's owner; empty if it is paid."""
+    least = wiring.config.min_paid_coverage
+    if not scored:
+        return "it scored in no round of the period"
+    if scored < least * asked:
+        return (
+            f"it scored in {scored} of {asked} rounds; "
+            f"{least:.0%} of them are needed to be paid"
+        )
+    if line.value is None:
+        return "its ranking figure is unknown"
+    return ""
 
 
 def build_emission(
@@ -172,14 +207,23 @@ def build_emission(
 
     An empty ranking pays no cruncher, whatever the builder would make of it.
     What the competition's row says about keys and providers wins over the contract.
+    Raises EmissionError without a key, or for a builder that pays whom it must not.
     """
     config = wiring.config
+    crunch_pubkey = competition.crunch_pubkey or config.crunch_pubkey
+    if not crunch_pubkey:
+        raise EmissionError(
+            f"{competition.slug} has no crunch key, and nobody can be paid without: "
+            "give the competition its crunch pubkey, or set CRUNCH_PUBKEY before "
+            "it is created; its closed periods are paid then."
+        )
     builder = config.build_emission if ranking else None
     return checked(
         (builder or tiers)(
             ranking,
-            crunch_pubkey=competition.crunch_pubkey or config.crunch_pubkey,
+            crunch_pubkey=crunch_pubkey,
             compute_provider=competition.compute_provider or config.compute_provider,
             data_provider=competition.data_provider or config.data_provider,
-        )
+        ),
+        payable=[entry["cruncher_index"] for entry in ranking],
     )

@@ -1,12 +1,13 @@
 """From a ranking to rewards: the default tiers, and the shape of every payout."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from emissions import frac64
+from emissions.errors import EmissionError
 
 # Percent of ranks 1 to 10; later ranks get nothing as long as these sum to 100.
 TIERS = (35, 10, 10, 10, 10, 5, 5, 5, 5, 5)
@@ -77,16 +78,22 @@ def _whole(provider: str | None) -> list[dict[str, Any]]:
     return [{"provider": provider, "reward_pct": frac64.WHOLE}]
 
 
-def checked(built: Any) -> EmissionCheckpoint:
+def checked(built: Any, *, payable: Collection[int]) -> EmissionCheckpoint:
     """Validate what a builder gave, and pay each cruncher once.
 
     Rewards of the same cruncher are added up, in order of their first mention. Raises
-    ValueError (pydantic's among them) when the shape is wrong or a category that pays
-    anybody does not sum to exactly the whole.
+    EmissionError when the shape is wrong, when a cruncher is paid who is not among
+    `payable` (the indexes of the ranking: no format could name the model), or when a
+    category that pays anybody does not sum to exactly the whole.
     """
     if isinstance(built, BaseModel):
         built = built.model_dump()
-    emission = EmissionCheckpoint.model_validate(built)
+    try:
+        emission = EmissionCheckpoint.model_validate(built)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the emission"
+        raise EmissionError(f"{place}: {first['msg']}; the builder gave it.") from None
     by_index: dict[int, int] = {}
     for reward in emission.cruncher_rewards:
         before = by_index.get(reward.cruncher_index, 0)
@@ -102,5 +109,12 @@ def checked(built: Any) -> EmissionCheckpoint:
     ):
         total = sum(reward.reward_pct for reward in category)
         if category and total != frac64.WHOLE:
-            raise ValueError(f"rewards summed to {total}; they must to {frac64.WHOLE}")
+            raise EmissionError(
+                f"rewards summed to {total}; they must to {frac64.WHOLE}."
+            )
+    if strangers := by_index.keys() - set(payable):
+        raise EmissionError(
+            f"the builder paid {sorted(strangers)}; the ranking has "
+            f"{sorted(set(payable))} alone."
+        )
     return emission

@@ -5,7 +5,7 @@ the scores themselves, those of the longest window.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from competitions.models import Competition, ParticipantModel
@@ -31,18 +31,21 @@ def aggregated(
     *,
     competition: Competition,
     wiring: Wiring,
-    as_of: datetime,
+    start: datetime,
+    end: datetime,
     entrants: Sequence[Entrant],
     found: Mapping[int, Figures],
 ) -> dict[int, Figures]:
     """The figures with the aggregator's metrics laid over the engine's.
+
+    The aggregator is given the scores of rounds resolved in `[start, end)`.
 
     Raises ValueError naming the slot's path when it invents a model.
     """
     by_id = {entrant.model_id: entrant for entrant in entrants}
     entries = wiring.call(
         "MODEL_SCORE_AGGREGATOR",
-        scored_predictions(competition=competition, wiring=wiring, as_of=as_of),
+        scored_predictions(competition=competition, start=start, end=end),
         {model_id: entrant._asdict() for model_id, entrant in by_id.items()},
     )
     result = dict(found)
@@ -64,12 +67,11 @@ def aggregated(
 
 
 def scored_predictions(
-    *, competition: Competition, wiring: Wiring, as_of: datetime
+    *, competition: Competition, start: datetime, end: datetime
 ) -> list[dict[str, Any]]:
-    """Scores of the longest window that ends at `as_of`, oldest first."""
-    hours = max(w.hours for w in wiring.config.aggregation.windows.values())
+    """Scores of rounds resolved in `[start, end)`, oldest first."""
     rows = (
-        Score.objects.resolved_in(competition, as_of - timedelta(hours=hours), as_of)
+        Score.objects.resolved_in(competition, start, end)
         .order_by("prediction_id")
         .values(
             *("value", "success", "failed_reason", "result", "scored_at"),

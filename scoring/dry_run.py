@@ -6,7 +6,6 @@ from pydantic import BaseModel
 
 from competitions.slots import Wiring
 from scoring import batch
-from scoring.ensembles import kept
 from scoring.matrices import signal_field
 from scoring.metrics.registry import UnknownMetricError
 from scoring.scoring import Failure, Scored, score_all
@@ -27,7 +26,7 @@ class DryRun:
 def dry_run(wiring: Wiring) -> DryRun:
     """Score six made-up predictions and look at what comes.
 
-    Errors: every trial failed, or a metric or filter is unknown. Warnings: some trials
+    Errors: every trial failed, or a metric is unknown. Warnings: some trials
     failed, or all got the same value, as from a stub. Types that need more than a
     signal and prices cannot be tried; that is a warning too.
     """
@@ -37,12 +36,6 @@ def dry_run(wiring: Wiring) -> DryRun:
             registry.get(name)
         except UnknownMetricError as error:
             errors.append(str(error))
-    for ensemble in wiring.config.ensembles:
-        if isinstance(ensemble.model_filter, dict):
-            try:
-                kept(ensemble.model_filter, {})
-            except ValueError as error:
-                errors.append(f"ensemble {ensemble.name}: {error}")
     scores = _try(wiring)
     if isinstance(scores, Failure):
         return DryRun(errors, [scores.reason])

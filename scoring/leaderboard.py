@@ -21,7 +21,7 @@ from scoring.aggregator import Entrant, aggregated
 from scoring.models import Leaderboard
 from scoring.periods import floor
 from scoring.snapshots import summary_fields
-from scoring.windows import Figures, figures
+from scoring.windows import Figures, figures, figures_of_period
 
 # Of each hour the last board is kept as history.
 HISTORY_PERIOD_S = 3600
@@ -47,23 +47,52 @@ def standings(
 ) -> list[Standing]:
     """Everybody's place at an instant, from the snapshots, in two statements.
 
-    Boards and payouts both come from here. A model that has left is listed as long as
-    it has scores in the longest window.
+    A model that has left is listed as long as it has scores in the longest window.
     """
-    config = wiring.config
-    found = figures(competition=competition, config=config, as_of=as_of)
+    hours = max(w.hours for w in wiring.config.aggregation.windows.values())
+    return _standings(
+        competition,
+        wiring,
+        figures(competition=competition, config=wiring.config, as_of=as_of),
+        start=as_of - timedelta(hours=hours),
+        end=as_of,
+    )
+
+
+def standings_of_period(
+    *, competition: Competition, wiring: Wiring, start: datetime, end: datetime
+) -> list[Standing]:
+    """Everybody's place by what they did in a period, in two statements.
+
+    Every window's figure is that of the period. See `windows.figures_of_period`.
+    """
+    found = figures_of_period(
+        competition=competition, config=wiring.config, start=start, end=end
+    )
+    return _standings(competition, wiring, found, start=start, end=end)
+
+
+def _standings(
+    competition: Competition,
+    wiring: Wiring,
+    found: dict[int, Figures],
+    *,
+    start: datetime,
+    end: datetime,
+) -> list[Standing]:
     everybody = entrants(competition)
     if not wiring.is_default("MODEL_SCORE_AGGREGATOR"):
         found = aggregated(
             competition=competition,
             wiring=wiring,
-            as_of=as_of,
+            start=start,
+            end=end,
             entrants=everybody,
             found=found,
         )
     stopped = ParticipantModel.State.STOPPED
     lines = [
-        _standing(model, found.get(model.pk), config)
+        _standing(model, found.get(model.pk), wiring.config)
         for model in everybody
         if model.pk in found or model.state != stopped
     ]

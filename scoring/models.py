@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Exists, F, OuterRef, Q
 
@@ -109,6 +110,11 @@ class Snapshot(models.Model):
         null=True, blank=True, help_text="Mean of the value field; NULL when unknown."
     )
     result_summary = models.JSONField(default=dict, db_column="result_summary_jsonb")
+    parts = ArrayField(
+        models.FloatField(),
+        default=list,
+        help_text="What windows are made of where means do not do.",
+    )
     content_hash = models.CharField(max_length=64)
     is_closed = models.BooleanField(default=False)
     revision = models.PositiveIntegerField(default=0)

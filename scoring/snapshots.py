@@ -22,6 +22,7 @@ from scoring import ensembles
 from scoring.columns import LARGEST
 from scoring.matrices import Period, Scores, read_scores, score_fields
 from scoring.metrics import Ensemble, MetricsContext, default_registry
+from scoring.metrics.parts import WIDTH, all_parts
 from scoring.models import Score, Snapshot
 from scoring.periods import EPOCH
 from scoring.store import current_version, json_object
@@ -60,7 +61,7 @@ def refresh(*, competition: Competition, wiring: Wiring, now: datetime) -> None:
             unique_fields=["model", "period_start", "period_end", "revision"],
             update_fields=[
                 *("prediction_count", "expected_count", "value", "result_summary"),
-                *("content_hash", "is_closed", "updated_at"),
+                *("parts", "content_hash", "is_closed", "updated_at"),
             ],
         )
     # Left over when a round was voided or the period length changed.
@@ -131,10 +132,11 @@ def build(
     counts = (~np.isnan(found.scores)).sum(axis=0)
     expected = found.asked.sum(axis=0)
     value_field = wiring.config.aggregation.value_field
+    metrics, parts = _metrics(competition, wiring, period, found)
     columns = {
         value_field: _means(found.scores),
         **{name: _means(values) for name, values in found.fields.items()},
-        **_metrics(competition, wiring, period, found),
+        **metrics,
     }
     own = _own_summaries(competition, wiring, period)
     snapshots = []
@@ -150,6 +152,7 @@ def build(
             expected_count=int(expected[i]),
             value=summary[value_field],
             result_summary=summary,
+            parts=parts[i].tolist(),
         )
         snapshot.content_hash = content_hash(snapshot, names[model_pk])
         snapshots.append(snapshot)
@@ -188,8 +191,8 @@ def _own_summaries(
 
 def _metrics(
     competition: Competition, wiring: Wiring, period: Period, found: Scores
-) -> dict[str, np.ndarray]:
-    """The contract's metrics, a column each.
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """The contract's metrics, a column each, and the parts of those that have some.
 
     Real models are compared with each other and with the ensembles; an ensemble gets
     only what can be said of it alone.
@@ -226,13 +229,15 @@ def _metrics(
         name: np.full(len(found.model_ids), np.nan)
         for name in dict.fromkeys(config.metrics)
     }
-    for name, column in registry.compute(config.metrics, context(~is_virtual)).items():
-        columns[name][~is_virtual] = column
-    if is_virtual.any():
-        alone = [name for name in config.metrics if name not in COMPARING]
-        for name, column in registry.compute(alone, context(is_virtual)).items():
-            columns[name][is_virtual] = column
-    return columns
+    parts = np.zeros((len(found.model_ids), WIDTH))
+    alone = [name for name in config.metrics if name not in COMPARING]
+    for side, names in ((~is_virtual, config.metrics), (is_virtual, alone)):
+        if side.any():
+            of_side = context(side)
+            for name, column in registry.compute(names, of_side).items():
+                columns[name][side] = column
+            parts[side] = all_parts(names, of_side)
+    return columns, parts
 
 
 def summary_fields(config: CrunchConfig) -> list[str]:

@@ -1,4 +1,4 @@
-"""Windowed figures of all models, as sums over their snapshots.
+"""Windowed figures of all models, as sums and merged parts of their snapshots.
 
 Closed snapshots only change by a correction, so their sums are kept in this process
 until a period closes, a window moves or a correction is made; a cycle in between adds
@@ -8,6 +8,7 @@ no more than the open period's rows.
 import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,16 +17,22 @@ from django.db import connection
 from competitions.contract import CrunchConfig
 from competitions.models import Competition
 from scoring.columns import read_columns
+from scoring.metrics.parts import IN_PARTS, PLACES, WIDTH, merge_all
 from scoring.models import Snapshot
 from scoring.snapshots import rounded, summary_fields
 
 
 @dataclass(frozen=True)
 class Sums:
-    """Sums over snapshots: `cells` is (models, sums), NaN where there is nothing."""
+    """Sums over snapshots, a row per model.
+
+    `cells` is (models, sums), NaN where there is nothing; `parts` is (models, WIDTH):
+    the merged parts of the metrics that do not average, over the shortest window.
+    """
 
     models: np.ndarray
     cells: np.ndarray
+    parts: np.ndarray
 
 
 class Figures(NamedTuple):
@@ -40,16 +47,29 @@ def figures(
 ) -> dict[int, Figures]:
     """Windowed figures by model key, in a constant number of statements."""
     closed = _closed_state(competition)
+    begins = _begins(config, as_of)
     if closed is None or as_of <= closed[0]:
-        sums = _sums(competition, config, as_of, "")
+        sums = _sums(competition, config, begins, as_of, "")
     else:
         # Split where the closed ones ended, not by what is closed by now: a period
         # that another worker closes meanwhile is counted once.
         sums = _added(
             _closed_sums(competition, config, as_of, closed),
-            _sums(competition, config, as_of, "AND period_end > %s", closed[0]),
+            _sums(competition, config, begins, as_of, "AND period_end > %s", closed[0]),
         )
     return _figures(sums, config)
+
+
+def figures_of_period(
+    *, competition: Competition, config: CrunchConfig, start: datetime, end: datetime
+) -> dict[int, Figures]:
+    """The same over the snapshots that end in `(start, end]`, for every window.
+
+    Each snapshot is of one such period only, whatever its own length is.
+    """
+    begins = [start] * len(config.aggregation.windows)
+    ended = _sums(competition, config, begins, end, "AND period_end <= %s", end)
+    return _figures(ended, config)
 
 
 class _Kept(NamedTuple):
@@ -110,7 +130,7 @@ def _closed_sums(
         )
     ):
         return kept.sums
-    sums = _sums(competition, config, as_of, "AND period_end <= %s", state[0])
+    sums = _sums(competition, config, begins, as_of, "AND period_end <= %s", state[0])
     starts = [(begin, _next_end(competition, begin)) for begin in begins]
     with _lock:
         _kept[competition.pk] = _Kept(key, starts, sums)
@@ -135,13 +155,16 @@ def _begins(config: CrunchConfig, as_of: datetime) -> list[datetime]:
 def _sums(
     competition: Competition,
     config: CrunchConfig,
+    windows: list[datetime],
     as_of: datetime,
     which: str,
     *end: datetime,
 ) -> Sums:
-    """Per window: value times count, count, expected; per field: total and count."""
-    windows = _begins(config, as_of)
-    names = summary_fields(config)
+    """Per window: value times count, count, expected; per field: total and count.
+
+    `windows` says where each begins.
+    """
+    names = averaged_fields(config)
     # What a snapshot sums up was bounded when it was written (`snapshots.rounded`).
     fields = "".join(
         ", CASE WHEN period_end > %s AND jsonb_typeof(result_summary_jsonb -> %s) = "
@@ -184,22 +207,77 @@ def _sums(
             **{str(i): float for i in range(len(sums))},
         )
     cells = np.column_stack([found[str(i)] for i in range(len(sums))])
-    return Sums(models=found["model"], cells=cells)
+    models = found["model"]
+    parts = _merged_parts(
+        competition, config, models, [max(windows), as_of, *end], which
+    )
+    return Sums(models=models, cells=cells, parts=parts)
+
+
+def averaged_fields(config: CrunchConfig) -> list[str]:
+    """Fields of a summary of which a window shows the mean."""
+    return [name for name in summary_fields(config) if name not in IN_PARTS]
+
+
+def _merged_parts(
+    competition: Competition,
+    config: CrunchConfig,
+    models: np.ndarray,
+    span: list[datetime],
+    which: str,
+) -> np.ndarray:
+    """The parts of a window's snapshots, merged in the order of their periods."""
+    merged = np.zeros((len(models), WIDTH))
+    wanted = [
+        place
+        for name, metric_places in PLACES.items()
+        if name in config.metrics
+        for place in range(metric_places.start, metric_places.stop)
+    ]
+    if not wanted:
+        return merged
+    places = ", ".join(f"coalesce(parts[{place + 1}], 0)" for place in wanted)
+    with connection.cursor() as cursor:
+        found = read_columns(
+            cursor,
+            f"""
+            SELECT model_id, extract(epoch FROM period_start)::float8, {places}
+            FROM snapshots
+            WHERE model_id IN (SELECT id FROM models WHERE competition_id = %s)
+                AND superseded_at IS NULL AND period_end > %s AND period_start < %s
+                {which}
+            ORDER BY period_start, model_id
+            """,
+            [competition.pk, *span],
+            model=int,
+            start=float,
+            **{str(place): float for place in wanted},
+        )
+    rows = np.zeros((len(found["model"]), WIDTH))
+    rows[:, wanted] = np.column_stack([found[str(place)] for place in wanted])
+    row = np.searchsorted(models, found["model"])
+    _, begins = np.unique(found["start"], return_index=True)
+    for begin, end in pairwise([*begins.tolist(), len(rows)]):
+        chosen = row[begin:end]
+        merged[chosen] = merge_all(merged[chosen], rows[begin:end])
+    return merged
 
 
 def _added(first: Sums, second: Sums) -> Sums:
-    """Both sums by model; nothing and a number make the number."""
+    """Add up the sums of two adjoining stretches; NaN plus a number is the number."""
     models = np.union1d(first.models, second.models)
     cells = np.full((2, len(models), first.cells.shape[1]), np.nan)
+    parts = np.zeros((2, len(models), WIDTH))
     for side, part in enumerate((first, second)):
-        cells[side, np.searchsorted(models, part.models)] = part.cells
+        row = np.searchsorted(models, part.models)
+        cells[side, row], parts[side, row] = part.cells, part.parts
     total = np.where(np.isnan(cells).all(axis=0), np.nan, np.nansum(cells, axis=0))
-    return Sums(models=models, cells=total)
+    return Sums(models=models, cells=total, parts=merge_all(*parts))
 
 
 def _figures(sums: Sums, config: CrunchConfig) -> dict[int, Figures]:
-    """Means and counts by model, under the names of the windows and the fields."""
-    windows, fields = list(config.aggregation.windows), summary_fields(config)
+    """Figures and counts by model, under the names of the windows and the fields."""
+    windows, fields = list(config.aggregation.windows), averaged_fields(config)
     split = 3 * len(windows)
     by_window, by_field = sums.cells[:, :split], sums.cells[:, split:]
     totals = np.hstack([by_window[:, 0::3], by_field[:, 0::2]])
@@ -216,8 +294,11 @@ def _figures(sums: Sums, config: CrunchConfig) -> dict[int, Figures]:
         }
         for pairs in known.tolist()
     ]
-    names = [*windows, *fields]
-    rows = zip(sums.models.tolist(), means.tolist(), which.tolist(), strict=True)
+    in_parts = [name for name in config.metrics if name in IN_PARTS]
+    whole = [IN_PARTS[name].figure(sums.parts[:, PLACES[name]]) for name in in_parts]
+    names = [*windows, *fields, *in_parts]
+    table = np.column_stack([means, *whole])
+    rows = zip(sums.models.tolist(), table.tolist(), which.tolist(), strict=True)
     return {
         model: Figures(
             metrics=dict(zip(names, map(rounded, row), strict=True)),

@@ -15,6 +15,8 @@ from feeds.providers import registry
 SLUG = "btc-demo"
 # The demo closes an emission period each hour, so that a checkpoint is soon seen.
 EMISSION_INTERVAL_S = 3600
+# Nobody is paid without a key; on chain this one is nobody's.
+PLAY_MONEY = "play-money"
 
 
 def pack_name() -> str:
@@ -61,6 +63,7 @@ def ensure() -> Competition:
     )
     if is_new:
         competition.emission_interval_s = EMISSION_INTERVAL_S
-        competition.save(update_fields=["emission_interval_s"])
+        competition.crunch_pubkey = competition.crunch_pubkey or PLAY_MONEY
+        competition.save(update_fields=["emission_interval_s", "crunch_pubkey"])
         competition = lifecycle.activate(competition_id=competition.pk)
     return competition

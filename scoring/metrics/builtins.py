@@ -10,7 +10,7 @@ model that says nothing earns nothing.
 import numpy as np
 
 from scoring.metrics.context import MetricsContext
-from scoring.metrics.parts import IN_PARTS
+from scoring.metrics.parts import IN_PARTS, parts_of
 from scoring.metrics.ranks import (
     Floats,
     pairwise_spearman,
@@ -144,8 +144,7 @@ def ensemble_correlation(
 
 
 def _from_parts(name: str, context: MetricsContext) -> Floats:
-    metric = IN_PARTS[name]
-    return metric.figure(metric.parts(context))
+    return IN_PARTS[name].figure(parts_of(name, context))
 
 
 def _ratio(total: np.ndarray, count: np.ndarray) -> Floats:

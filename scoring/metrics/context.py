@@ -24,6 +24,7 @@ class MetricsContext:
 
     `signals` and `scores` are (rounds, models), NaN where a model has none; `actuals`
     and `scopes` are (rounds,): the true return, NaN if unknown, and a code per scope.
+    `parts` keeps what `scoring.metrics.parts` has computed of them.
     """
 
     model_ids: tuple[str, ...]
@@ -34,6 +35,7 @@ class MetricsContext:
     window_start: datetime
     window_end: datetime
     ensembles: tuple[Ensemble, ...] = field(default=())
+    parts: dict[str, Floats] = field(default_factory=dict, repr=False)
 
     @cached_property
     def by_model(self) -> Floats:

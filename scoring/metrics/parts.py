@@ -6,7 +6,7 @@ and a figure follows from the parts. Merging is associative, so a window's figur
 on all its rounds whatever the periods are, and needs no score again.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -175,6 +175,39 @@ IN_PARTS = {
     "ic_sharpe": PartMetric(3, _ic_sharpe_parts, _ic_sharpe_merged, _ic_sharpe),
     "turnover": PartMetric(2, _turnover_parts, _add, _turnover),
 }
+
+
+# Where each metric's parts stand among those of all.
+PLACES: dict[str, slice] = {}
+for _name, _metric in IN_PARTS.items():
+    _begin = sum(metric.width for name, metric in IN_PARTS.items() if name in PLACES)
+    PLACES[_name] = slice(_begin, _begin + _metric.width)
+WIDTH = sum(metric.width for metric in IN_PARTS.values())
+
+
+def parts_of(name: str, context: MetricsContext) -> Floats:
+    """A metric's parts of a period, (models, width); computed once."""
+    if name not in context.parts:
+        context.parts[name] = IN_PARTS[name].parts(context)
+    return context.parts[name]
+
+
+def all_parts(names: Iterable[str], context: MetricsContext) -> Floats:
+    """The parts of the named metrics in their places, (models, WIDTH); 0 elsewhere."""
+    found = np.zeros((len(context.model_ids), WIDTH))
+    for name in IN_PARTS.keys() & set(names):
+        found[:, PLACES[name]] = parts_of(name, context)
+    return found
+
+
+def merge_all(first: Floats, second: Floats) -> Floats:
+    """Merge all parts, (models, WIDTH), of adjoining stretches of the same models."""
+    return np.column_stack(
+        [
+            metric.merge(first[:, PLACES[name]], second[:, PLACES[name]])
+            for name, metric in IN_PARTS.items()
+        ]
+    )
 
 
 def merged(metric: PartMetric, pieces: list[Floats]) -> Floats:

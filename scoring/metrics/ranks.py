@@ -112,7 +112,7 @@ def pairwise_spearman(rows: Floats, ranks: Floats | None = None) -> Floats:
     gapped = np.flatnonzero(~is_whole).tolist()
     if gapped:
         ties = _Ties.of(rows)
-        for i in gapped:
+        for i in gapped.tolist():
             r[i] = r[:, i] = _spearman_with(i, present, ties)
     return r
 

@@ -5,12 +5,13 @@ from django.db import IntegrityError, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from competitions.contract import CrunchConfig
+from competitions.contract import Aggregation, CrunchConfig
 from competitions.models import ParticipantModel
 from competitions.slots import wire
 from emissions import checkpoints
 from emissions.checkpoints import close_due, ranking_of
 from emissions.models import Checkpoint
+from emissions.strategies import tiers
 from scoring.leaderboard import standings
 from scoring.models import Snapshot
 from tests.conftest import NOW
@@ -55,7 +56,7 @@ def test_a_period_is_closed_once_and_paid_in_the_order_of_the_board(competition)
     assert made.status == "PENDING"
     assert made.entries == [
         {
-            "crunch": "",
+            "crunch": "CRUNCH",
             "cruncher_rewards": [
                 {"cruncher_index": 101, "reward_pct": 500_000_000},
                 {"cruncher_index": 102, "reward_pct": 250_000_000},
@@ -117,6 +118,8 @@ def test_the_contracts_builder_is_honoured_and_its_answer_checked(competition, r
         }
 
     rewire(build_emission=everything_to_the_last, crunch_pubkey="KEY")
+    competition.crunch_pubkey = ""
+    competition.save()
     for i, model in enumerate(make_models(competition, *"ab")):
         snap(model, MIDNIGHT - HOUR, float(i))
     [made] = close_due(now=NOW)
@@ -169,7 +172,7 @@ def test_payout_order_is_the_order_of_the_board(competition, scores):
         facts = {"competition": competition, "wiring": WIRING}
         paid = [
             entry["model_id"]
-            for entry in ranking_of(start=MIDNIGHT - DAY, end=MIDNIGHT, **facts)
+            for entry in ranking_of(start=MIDNIGHT - DAY, end=MIDNIGHT, **facts)[0]
         ]
         board = [
             line.model.model_id
@@ -177,7 +180,136 @@ def test_payout_order_is_the_order_of_the_board(competition, scores):
             if line.value is not None
         ]
         transaction.set_rollback(True)
-    assert paid == board
+        most = max(count for _, count in scores)
+        enough = {
+            model.model_id
+            for model, (_, count) in zip(models, scores, strict=True)
+            if count and count >= most / 2
+        }
+    assert paid == [model_id for model_id in board if model_id in enough]
+
+
+def paid_of(checkpoint):
+    return [entry["model_id"] for entry in checkpoint.meta["ranking"]]
+
+
+def reasons_of(checkpoint):
+    return {entry["model_id"]: entry["reason"] for entry in checkpoint.meta["unpaid"]}
+
+
+def test_the_whole_period_counts_though_its_last_day_was_silent(competition, at):
+    competition.emission_interval_s = 7 * 86_400
+    competition.save()
+    week = NOW - DAY
+    [model] = make_models(competition, "early")
+    first = checkpoints.floor(week, 7 * 86_400)
+    for hour in range(59):
+        snap(model, first + DAY + hour * HOUR, 2.0, count=60)
+    end = first + 7 * DAY
+    with at(end + HOUR):
+        [made] = close_due(now=end + HOUR)
+    assert (made.period_start, made.period_end) == (first, end)
+    assert made.meta["ranking"][0]["result_summary"]["score_recent"] == 2.0
+    assert made.meta["ranking"][0]["coverage"] == 1.0
+
+
+def test_one_late_score_earns_nothing(competition):
+    steady, late = make_models(competition, "steady", "late")
+    for hour in range(12):
+        snap(steady, MIDNIGHT - (hour + 1) * HOUR, 0.01)
+    snap(late, MIDNIGHT - HOUR, 9.0, count=1)
+    [made] = close_due(now=NOW)
+    assert paid_of(made) == ["steady"]
+    assert reasons_of(made) == {
+        "late": "it scored in 1 of 120 rounds; 50% of them are needed to be paid"
+    }
+    assert made.entries[0]["cruncher_rewards"] == [
+        {"cruncher_index": steady.cruncher.cruncher_index, "reward_pct": 1_000_000_000}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("least", "paid"),
+    [(0.0, ["half", "whole"]), (0.5, ["half", "whole"]), (0.51, ["whole"])],
+)
+def test_how_much_must_be_scored_is_the_contracts(competition, rewire, least, paid):
+    rewire(min_paid_coverage=least)
+    whole, half = make_models(competition, "whole", "half")
+    for hour in (1, 2):
+        snap(whole, MIDNIGHT - hour * HOUR, 1.0)
+    snap(half, MIDNIGHT - HOUR, 3.0)
+    [made] = close_due(now=NOW)
+    assert paid_of(made) == paid
+
+
+def test_scores_before_and_after_the_period_do_not_rank_it(competition):
+    a, b = make_models(competition, "a", "b")
+    snap(a, MIDNIGHT - 25 * HOUR, 99.0)  # the period before
+    snap(a, MIDNIGHT - HOUR, 1.0)
+    snap(b, MIDNIGHT - HOUR, 2.0)
+    snap(a, MIDNIGHT, 99.0)  # the next one
+    [made] = [c for c in close_due(now=NOW) if c.period_end == MIDNIGHT]
+    assert paid_of(made) == ["b", "a"]
+
+
+def test_a_figure_that_does_not_average_is_that_of_the_period(competition, rewire):
+    rewire(aggregation=Aggregation(ranking_key="max_drawdown"))
+    deep, flat = make_models(competition, "deep", "flat")
+    # Twice a fall of 3 with nothing between is one of 6; 5 and a recovery stays 5.
+    falls = {deep: [[2, -3, 0, -3, -3], [2, -3, 0, -3, -3]]}
+    falls[flat] = [[2, -5, 0, -5, -5], [2, 5, 5, 0, 0]]
+    for model, periods in falls.items():
+        for hour, parts in zip((2, 1), periods, strict=True):
+            snap(model, MIDNIGHT - hour * HOUR, -1.5)
+            Snapshot.objects.filter(
+                model=model, period_start=MIDNIGHT - hour * HOUR
+            ).update(parts=[*map(float, parts), *[0.0] * 9])
+    [made] = close_due(now=NOW)
+    figures = [e["result_summary"]["max_drawdown"] for e in made.meta["ranking"]]
+    assert (paid_of(made), figures) == (["flat", "deep"], [-5.0, -6.0])
+
+
+def test_without_a_key_nothing_is_paid_and_with_one_all_of_it(competition, caplog):
+    competition.crunch_pubkey = ""
+    competition.save()
+    [model] = make_models(competition, "a")
+    snap(model, MIDNIGHT - HOUR, 1.0)
+    assert close_due(now=NOW) == []
+    assert "btc has no crunch key" in caplog.text
+
+    competition.crunch_pubkey = "LATE"
+    competition.save()
+    [made] = close_due(now=NOW)
+    assert made.entries[0]["crunch"] == "LATE"
+
+
+def test_the_rows_key_wins_over_the_contracts(competition, rewire):
+    rewire(crunch_pubkey="CONTRACT")
+    [model] = make_models(competition, "a")
+    snap(model, MIDNIGHT - HOUR, 1.0)
+    [made] = close_due(now=NOW)
+    assert made.entries[0]["crunch"] == "CRUNCH"
+
+
+def pay_a_stranger(ranked_entries, crunch_pubkey, **providers):
+    return {
+        **tiers([], crunch_pubkey),
+        "cruncher_rewards": [
+            {
+                "cruncher_index": ranked_entries[0]["cruncher_index"],
+                "reward_pct": 10**8,
+            },
+            {"cruncher_index": 4_000, "reward_pct": 9 * 10**8},
+        ],
+    }
+
+
+def test_a_builder_that_pays_whom_nobody_ranked_is_refused(competition, rewire, caplog):
+    rewire(build_emission=pay_a_stranger)
+    [model] = make_models(competition, "a")
+    snap(model, MIDNIGHT - HOUR, 1.0)
+    assert close_due(now=NOW) == []
+    assert "the builder paid [4000]" in caplog.text
 
 
 def raise_of_an_empty_ranking(ranked_entries, crunch_pubkey, **providers):
@@ -198,7 +330,7 @@ def test_a_period_in_which_nobody_scored_pays_providers_alone(
     assert (made.meta["ranking"], made.meta["model_count"]) == ([], 0)
     assert made.entries == [
         {
-            "crunch": "",
+            "crunch": "CRUNCH",
             "cruncher_rewards": [],
             "compute_provider_rewards": [
                 {"provider": "compute", "reward_pct": 1_000_000_000}

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emissions import frac64
+from emissions.errors import EmissionError
 from emissions.strategies import checked, tier_shares, tiers
 
 
@@ -38,7 +39,7 @@ def entries(*indexes):
 
 
 def test_models_of_one_cruncher_are_paid_together():
-    emission = checked(tiers(entries(7, 3, 7), "PUBKEY"))
+    emission = checked(tiers(entries(7, 3, 7), "PUBKEY"), payable=[7, 3])
     assert [(r.cruncher_index, r.reward_pct) for r in emission.cruncher_rewards] == [
         (7, 750_000_000),
         (3, 250_000_000),
@@ -46,7 +47,9 @@ def test_models_of_one_cruncher_are_paid_together():
 
 
 def test_a_named_provider_gets_its_whole_category():
-    emission = checked(tiers(entries(0), "K", compute_provider="W")).model_dump()
+    emission = checked(
+        tiers(entries(0), "K", compute_provider="W"), payable=[0]
+    ).model_dump()
     assert emission["compute_provider_rewards"] == [
         {"provider": "W", "reward_pct": 1_000_000_000}
     ]
@@ -59,9 +62,10 @@ def test_a_named_provider_gets_its_whole_category():
         ([{"cruncher_index": 0, "reward_pct": 999_999_999}], "summed to 999999999"),
         ([{"cruncher_index": 0, "reward_pct": 1e9}], "valid integer"),
         ([{"cruncher_index": -1, "reward_pct": 1_000_000_000}], "greater than"),
+        ([{"cruncher_index": 1, "reward_pct": 1_000_000_000}], r"paid \[1\]"),
     ],
 )
 def test_a_builder_that_does_not_pay_exactly_the_whole_is_refused(rewards, problem):
     built = {**tiers([], "K"), "cruncher_rewards": rewards}
-    with pytest.raises(ValueError, match=problem):
-        checked(built)
+    with pytest.raises(EmissionError, match=problem):
+        checked(built, payable=[0])

@@ -25,6 +25,7 @@ def make_competition(now, **changes):
         "status": Competition.Status.ACTIVE,
         "pack": "baseline",
         "feed_source": SOURCE,
+        "crunch_pubkey": "CRUNCH",
         "created_at": now,
         "activated_at": now,
         "next_score_at": now,

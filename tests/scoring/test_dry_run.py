@@ -1,6 +1,6 @@
 import pytest
 
-from competitions.contract import CrunchConfig, EnsembleConfig, InferenceOutput
+from competitions.contract import CrunchConfig, InferenceOutput
 from competitions.slots import wire
 from scoring.dry_run import dry_run
 
@@ -51,8 +51,3 @@ def test_types_that_need_more_cannot_be_tried():
 @pytest.mark.parametrize("name", ["sharpness", "no.such:metric"])
 def test_an_unknown_metric_is_an_error(name):
     assert name in tried(metrics=(name,)).errors[0]
-
-
-def test_an_unknown_filter_of_an_ensemble_is_an_error():
-    found = tried(ensembles=(EnsembleConfig(name="all", model_filter={"best": 3}),))
-    assert found.errors[0].startswith("ensemble all: model_filter was {'best': 3}")
