@@ -318,7 +318,7 @@ def test_after_a_rescoring_every_reader_sees_the_scores_that_count(
     )  # fmt: skip
     assert scope.metrics["score_recent"] == -1.0
     given_to_the_aggregator = scored_predictions(
-        competition=scored, wiring=wiring, as_of=NOW
+        competition=scored, start=NOW - timedelta(days=7), end=NOW
     )
     assert {(s["model_id"], s["value"]) for s in given_to_the_aggregator} == {
         ("up", -1.0),

@@ -385,7 +385,9 @@ def test_the_provider_is_asked_before_the_contracts_resolver_goes_without(
 
 def test_a_record_without_a_price_ends_the_round_but_not_the_contracts(competition):
     competition.feed_kind, competition.feed_granularity = "funding", "8h"
-    record = FeedRecord(SOURCE, SUBJECT, "funding", "8h", START, {"funding_rate": -0.01})
+    record = FeedRecord(
+        SOURCE, SUBJECT, "funding", "8h", START, {"funding_rate": -0.01}
+    )
     later = replace(record, ts_event=START + MINUTE)
     assert not append([record, later]).refused
     round_ = make_round(competition, START, {})
