@@ -2,12 +2,21 @@
 """Django's command line, with crunchsite's own commands (`manage.py help`)."""
 
 import os
+import signal
 import sys
 
+
+def leave(*_: object) -> None:
+    """Ctrl-C while everything is imported: there is nothing to stop yet."""
+    os.write(2, b"Stopped before anything was started.\n")
+    os._exit(130)
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, leave)
     os.environ.setdefault(  # noqa: TID251  Django itself is configured through it
         "DJANGO_SETTINGS_MODULE", "crunchsite.settings.dev"
     )
-    from crunchsite.stack.errors import run_command_line
+    from crunchsite.stack.command_line import run_command_line
 
     sys.exit(run_command_line(sys.argv))

@@ -3,6 +3,7 @@
 import io
 import time
 from collections.abc import MutableMapping
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -52,3 +53,16 @@ class IdleLine:
         if time.monotonic() - self._said_at >= IDLE_S:
             self._said_at = time.monotonic()
             structlog.get_logger(__name__).info(self._event)
+
+
+def append_bounded(path: Path, data: bytes, *, largest_bytes: int) -> None:
+    """Append to a log of two files, `NAME.log` and before it `NAME.1.log`.
+
+    Each is about `largest_bytes` long at most. Raises OSError, as on a full disk.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as file:
+        file.write(data)
+        size = file.tell()
+    if size > largest_bytes:
+        path.replace(path.with_suffix(".1.log"))

@@ -17,6 +17,7 @@ import structlog
 from competitions.local_models import cgroups
 from competitions.local_models.submission import Submission
 from competitions.local_models.trees import remove_tree
+from core.logs import append_bounded
 from core.texts import message_of, readable
 
 log = structlog.get_logger(__name__)
@@ -189,16 +190,13 @@ class ModelProcess:
     async def _keep_log(self, process: asyncio.subprocess.Process) -> None:
         """Copy the model's output to its log, in two files of a bounded size."""
         assert process.stdout is not None  # a pipe, see above
-        self.log_path.parent.mkdir(parents=True, exist_ok=True)
         while chunk := await process.stdout.read(65536):
             text = chunk.decode(errors="replace")
             self._newest_lines.extend(line for line in text.splitlines() if line)
             with contextlib.suppress(OSError):  # a full disk loses lines, not models
-                with self.log_path.open("a") as file:
-                    file.write(text)
-                    size = file.tell()
-                if size > LARGEST_LOG_BYTES:
-                    self.log_path.replace(self.log_path.with_suffix(".1.log"))
+                append_bounded(
+                    self.log_path, text.encode(), largest_bytes=LARGEST_LOG_BYTES
+                )
             await asyncio.sleep(len(chunk) / LOG_BYTES_PER_S)
 
     def _last_words(self) -> str:

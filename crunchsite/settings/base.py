@@ -14,10 +14,10 @@ from crunchsite.stack.places import embedded_database_url, embedded_redis_url
 
 ENV = read_env()
 VAR_DIR = ENV.var
+IS_VAR_DIR_NEW = not VAR_DIR.exists()  # before the secret key is kept there
 LOCAL_MODELS_DIR = ENV.models_dir
 MODELS_LOG_DIR = VAR_DIR / "log" / "models"
 
-SECRET_KEY = secret_key(ENV)
 DEBUG = False
 ALLOWED_HOSTS = [h.strip() for h in ENV.allowed_hosts.split(",") if h.strip()]
 ROOT_URLCONF = "crunchsite.urls"
@@ -141,6 +141,8 @@ CACHES = {
         "KEY_PREFIX": "crunchsite-cache",
     }
 }
+
+SECRET_KEY = secret_key(ENV)  # not before what is refused: it makes a folder
 
 # --- Celery (reasons: docs/operator/celery.md; inequalities asserted by checks.py)
 VISIBILITY_TIMEOUT_S = 900

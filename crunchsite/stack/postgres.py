@@ -23,7 +23,7 @@ from crunchsite.stack.places import (
     socket_dir,
     tag,
 )
-from crunchsite.stack.processes import Child, wait_until
+from crunchsite.stack.processes import Child, mark, wait_until
 
 SUPERUSER = "crunchsite"
 UNPRIVILEGED = ("postgres", "nobody")
@@ -53,10 +53,9 @@ class Postgres:
         if self._owner and not is_reachable(var, self._install):
             self._move_to_reachable_place(var)
         self._data = self._home / "data"
-        self._options = {"max_connections": "200", **(options or {})}
+        self._var = var
         self.url = embedded_database_url(var)
-        self.log_path = var / "log" / "postgres.log"
-        self._child: Child | None = None
+        self.child = self._server({"max_connections": "200", **(options or {})})
 
     def start(self) -> None:
         """Create the cluster on first use, start the server, create the database."""
@@ -66,31 +65,34 @@ class Postgres:
             folder.chmod(0o700)
         if not (self._data / "PG_VERSION").exists():
             self._initdb()
-        if not self._answers():
+        if not self.answers():
             self._start_server()
         self._create_database()
 
     def stop(self) -> None:
-        """A fast shutdown: sessions are ended, nothing committed is lost."""
-        if self._child is not None:
-            self._child.stop(stop_signal=signal.SIGINT, timeout_s=30)
-        elif self._answers():
-            os.kill(self._postmaster_pid(), signal.SIGINT)
-            wait_until(lambda: not self._answers(), timeout_s=30)
+        """A fast shutdown: sessions are ended, nothing committed is lost.
 
-    @property
-    def child(self) -> Child | None:
-        return self._child
+        One that another process started is stopped, too.
+        """
+        if self.child.pid is not None:
+            self.child.stop(timeout_s=30)
+        elif self.answers():
+            pid = self._postmaster_pid()
+            os.kill(pid, signal.SIGINT)
+            wait_until(lambda: not Path(f"/proc/{pid}").exists(), timeout_s=30)
 
     def _initdb(self) -> None:
+        draft = self._home / "data.draft"  # one that was killed half-way is no cluster
+        shutil.rmtree(draft, ignore_errors=True)
         result = subprocess.run(
             [
                 self._install / "bin" / "initdb",
-                *("--pgdata", self._data, "--username", SUPERUSER, "--auth", "trust"),
+                *("--pgdata", draft, "--username", SUPERUSER, "--auth", "trust"),
                 *("--encoding", "UTF8", "--locale", "C"),
             ],
             capture_output=True,
             text=True,
+            env={**os.environ, **mark(self._var, "initdb")},  # noqa: TID251  inherited
             cwd=self._home,
             check=False,
             user=self._owner and self._owner[0],
@@ -98,35 +100,40 @@ class Postgres:
             extra_groups=[] if self._owner else None,
         )
         if result.returncode:
-            shutil.rmtree(self._data, ignore_errors=True)
+            shutil.rmtree(draft, ignore_errors=True)
+            said = result.stderr.strip() or "it did not say why"
             raise StackError(
-                f"PostgreSQL could not create {self._data}: "
-                f"{result.stderr.strip().splitlines()[-1]}"
+                f"PostgreSQL could not create {self._data}: {said.splitlines()[-1]}"
             )
+        draft.rename(self._data)
 
-    def _start_server(self) -> None:
+    def _server(self, options: Mapping[str, str]) -> Child:
         settings = {
             "listen_addresses": "",
             "unix_socket_directories": str(self._sockets),
             "timezone": "UTC",
             "log_timezone": "UTC",
-            **self._options,
+            **options,
         }
         flags = [part for k, v in settings.items() for part in ("-c", f"{k}={v}")]
-        self._child = Child(
+        return Child(
             "postgres",
             [self._install / "bin" / "postgres", "-D", self._data, *flags],
-            log_path=self.log_path,
+            var=self._var,
             cwd=self._home,
             owner=self._owner,
+            stop_signal=signal.SIGINT,
+            kill_signal=signal.SIGQUIT,  # at once; the next start recovers
         )
-        self._child.start()
-        child = self._child
-        wait_until(lambda: self._answers() or not child.is_running(), timeout_s=60)
+
+    def _start_server(self) -> None:
+        child = self.child
+        child.start()
+        wait_until(lambda: self.answers() or not child.is_running(), timeout_s=60)
         if not child.is_running():
             raise StackError(
-                f"PostgreSQL did not start; the end of {self.log_path}:\n"
-                f"{child.log_tail()}"
+                f"PostgreSQL did not start; the end of {child.log.path}:\n"
+                f"{child.log.tail()}"
             )
 
     def _create_database(self) -> None:
@@ -142,7 +149,8 @@ class Postgres:
         finally:
             connection.close()
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Whether it takes a session; told within three seconds."""
         try:
             psycopg2.connect(self._dsn("postgres"), connect_timeout=3).close()
         except psycopg2.OperationalError:

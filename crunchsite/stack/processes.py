@@ -1,51 +1,78 @@
-"""Child processes: started in their own session, stopped in order, never orphaned."""
+"""Child processes: started in their own session, ended whole, never left behind."""
 
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+
+from crunchsite.stack import launch
+from crunchsite.stack.logs import PartLog
+
+MARK = "CRUNCHSITE_PART"
+
+
+def never() -> bool:
+    return False
+
+
+def mark(var: Path, name: str) -> dict[str, str]:
+    """The variable by which the next start finds a part and all its children."""
+    return {MARK: f"{os.getpid()}:{name}:{var.resolve()}"}
 
 
 class Child:
-    """One process of the stack, its output in a log file."""
+    """One process of the site in `var`, and its log, `var/log/NAME.log`.
+
+    `stop_signal` asks it to end, `kill_signal` makes it. It gets `stop_signal` also
+    when this process ends in any way, so it is started from the main thread alone:
+    the kernel watches the thread.
+    """
 
     def __init__(
         self,
         name: str,
         command: Sequence[str | Path],
         *,
-        log_path: Path,
+        var: Path,
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         owner: tuple[int, int] | None = None,
+        stop_signal: int = signal.SIGTERM,
+        kill_signal: int = signal.SIGKILL,
     ) -> None:
         self.name = name
         self.command = [str(part) for part in command]
-        self.log_path = log_path
-        self._env = dict(env) if env is not None else None
+        self.log = PartLog(var / "log" / f"{name}.log")
+        inherited = os.environ  # noqa: TID251  children inherit the environment
+        self._env = {**(inherited if env is None else env), **mark(var, name)}
         self._cwd = cwd
-        self._owner = owner
+        self._owner = owner or (launch.KEEP, launch.KEEP)
+        self._stop_signal = stop_signal
+        self._kill_signal = kill_signal
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        self.log_path.parent.mkdir(parents=True, exist_ok=True)
-        uid, gid = self._owner or (None, None)
-        with self.log_path.open("ab") as log:
-            self._process = subprocess.Popen(
-                self.command,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL,
-                env=self._env,
-                cwd=self._cwd,
-                user=uid,
-                group=gid,
-                extra_groups=[] if uid is not None else None,
-                # Ctrl-C reaches the supervisor alone, which stops the rest in order.
-                start_new_session=True,
-            )
+        """Start it, again if it has ended."""
+        self._process = subprocess.Popen(
+            [
+                *(sys.executable, "-I", "-S", launch.__file__),
+                *map(str, (os.getpid(), int(self._stop_signal), *self._owner)),
+                *self.command,
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            env=self._env,
+            cwd=self._cwd,
+            # Ctrl-C reaches the supervisor alone, which stops the rest in order.
+            start_new_session=True,
+        )
+        assert self._process.stdout is not None  # a pipe, see above
+        self.log.follow(self._process.stdout)
 
     @property
     def pid(self) -> int | None:
@@ -53,27 +80,50 @@ class Child:
 
     def exit_code(self) -> int | None:
         """The exit code, or None while it runs."""
-        return self._process.poll() if self._process else None
+        if self._process is None:
+            return None
+        if self._process.returncode is None and self._has_ended():
+            # Its group first: once it is collected, another may get its id.
+            self._signal_group(signal.SIGKILL)
+        return self._process.poll()
 
     def is_running(self) -> bool:
-        return self._process is not None and self._process.poll() is None
+        return self._process is not None and self.exit_code() is None
 
-    def stop(self, *, stop_signal: int = signal.SIGTERM, timeout_s: float = 15) -> None:
-        """Ask it to stop; after `timeout_s` kill its whole session."""
+    def stop(
+        self, *, timeout_s: float = 15, is_forced: Callable[[], bool] = never
+    ) -> None:
+        """Ask it to stop; after `timeout_s`, or once forced, kill its whole group."""
         if self._process is None or not self.is_running():
             return
-        self._process.send_signal(stop_signal)
-        try:
-            self._process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            os.killpg(self._process.pid, signal.SIGKILL)
+
+        def ended() -> bool:
+            return not self.is_running()
+
+        self._signal(self._stop_signal)
+        wait_until(lambda: ended() or is_forced(), timeout_s=timeout_s)
+        if not ended():
+            self._signal_group(self._kill_signal)
+        if not wait_until(ended, timeout_s=5):
+            self._signal_group(signal.SIGKILL)
             self._process.wait()
 
-    def log_tail(self, lines: int = 5) -> str:
-        if not self.log_path.exists():
-            return ""
-        text = self.log_path.read_text(errors="replace")
-        return "\n".join(text.strip().splitlines()[-lines:])
+    def _has_ended(self) -> bool:
+        assert self._process is not None
+        how = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        try:
+            return os.waitid(os.P_PID, self._process.pid, how) is not None
+        except ChildProcessError:  # collected by somebody else
+            return True
+
+    def _signal(self, number: int) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def _signal_group(self, number: int) -> None:
+        assert self._process is not None
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, number)
 
 
 def wait_until(

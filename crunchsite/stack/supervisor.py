@@ -3,7 +3,6 @@
 import fcntl
 import json
 import os
-import signal
 import socket
 import sys
 import time
@@ -14,76 +13,91 @@ from typing import IO, Any
 
 import requests
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 
 from competitions.local_models import control as local_models
-from core.files import write_file
 from crunchsite.settings.env import BASE_DIR
 from crunchsite.settings.secret import kept_secret
-from crunchsite.stack import demo
+from crunchsite.stack import demo, leftovers
 from crunchsite.stack.errors import StackError
+from crunchsite.stack.parts import Part
 from crunchsite.stack.postgres import Postgres
 from crunchsite.stack.processes import Child, wait_until
+from crunchsite.stack.site_clock import SAVE_EVERY_S, SiteClock
+from crunchsite.stack.stopping import StopRequests
 from crunchsite.stack.valkey import Valkey
-from feeds import clock
-from feeds.providers import replay
+from feeds.errors import OperatorError
 
-# A part that dies is started again after 1, 2, 4, ... seconds, at most this many.
-LONGEST_BACKOFF_S = 30
-CLOCK_SAVE_EVERY_S = 5
+LOOK_EVERY_S = 0.25
 
 
 class Supervisor:
     """The embedded stack as one object: `start`, `watch`, `stop`."""
 
-    def __init__(self, say: Callable[[str], object]) -> None:
+    def __init__(self, *, say: Callable[[str], object], requests: StopRequests) -> None:
         self._say = say
+        self._requests = requests
         self._var: Path = settings.VAR_DIR
         self._env = settings.ENV
         self._log = self._var / "log"
-        self._servers: list[Postgres | Valkey] = []
-        self._children: list[Child] = []
+        self._parts: list[Part] = []
         self._lock: IO[str] | None = None
-        self._clock_is_ours = False
-        self._stopping = False
+        self._clock = SiteClock(self._env)
+        self._is_clock_unsaved = False
 
     # --- start
 
     def start(self) -> None:
-        """Bring everything up; on any failure what was started is stopped again."""
-        self._take_lock()
+        """Bring everything up. Whatever it raises, `stop` is for the caller to call."""
         try:
-            self._check_port()
+            self._take_lock()
             demo.check(self._var)
-            self._start_clock()
-            self._start_servers()
-            self._migrate()
-            self._ensure_operator()
-            with_models = self._start_models()
-            self._step("demo competition", demo.ensure)
-            self._start_workers(with_models)
-            self._wait_for_site()
-        except BaseException:
-            self.stop()
+            self._end_leftovers()
+            self._check_port()
+        except (OperatorError, ImproperlyConfigured):
+            self._forget_new_folder()
             raise
+        self._clock.start()
+        self._start_servers()
+        self._step("migrations", lambda: call_command("migrate", verbosity=0))
+        self._ensure_operator()
+        with_models = self._start_models()
+        self._step("demo competition", demo.ensure)
+        self._start_workers(with_models)
+        self._wait_for_site()
         self._announce()
 
     def _take_lock(self) -> None:
         self._var.mkdir(parents=True, exist_ok=True)
-        self._lock = (self._var / "up.lock").open("a+")
+        lock = (self._var / "up.lock").open("a+")
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            self._lock.seek(0)
-            running = json.loads(self._lock.read() or "{}")
-            self._lock = None
-            raise StackError(
-                f"crunchsite is already running here (process {running.get('pid')}, "
-                f"{running.get('url')}); stop it with Ctrl-C where it runs."
-            ) from None
+            lock.seek(0)
+            running = json.loads(lock.read() or "{}")
+            raise _is_running(f"{running.get('pid')}, {running.get('url')}") from None
+        self._lock = lock
         self._lock.truncate(0)
         self._lock.write(json.dumps({"pid": os.getpid(), "url": self.url}))
         self._lock.flush()
+
+    def _end_leftovers(self) -> None:
+        """End what a supervisor that was killed left: one site for each folder."""
+        for part in leftovers.find(self._var):
+            if part.is_supervised:  # and `up.lock` was deleted
+                raise _is_running(str(part.supervisor))
+        if found := leftovers.end(self._var):
+            names = ", ".join(sorted({part.name for part in found}))
+            self._say(f"  An earlier start was killed; ended what it left: {names}")
+
+    def _forget_new_folder(self) -> None:
+        """Leave no folder behind that was made by a start that was refused."""
+        if settings.IS_VAR_DIR_NEW:
+            with suppress(OSError):
+                for name in ("up.lock", "secret_key"):
+                    (self._var / name).unlink(missing_ok=True)
+                self._var.rmdir()
 
     @property
     def url(self) -> str:
@@ -100,39 +114,6 @@ class Supervisor:
                     "free it, or choose another with PORT=8001."
                 ) from None
 
-    def _start_clock(self) -> None:
-        """Continue the site's clock where it stood, or start it anew."""
-        file = clock.clock_file()
-        env = self._env
-        is_replay = env.feed_source == "replay"
-        if env.clock_anchor or (
-            env.clock_speed == 1.0 and not env.clock_start and not is_replay
-        ):
-            file.unlink(missing_ok=True)
-            return
-        anchor = clock.wall_now()
-        if file.exists():
-            start = clock.Clock.from_json(file.read_text()).start
-        elif env.clock_start:
-            start = clock.parse_instant(env.clock_start, "CLOCK_START")
-        elif is_replay:
-            start = replay.first_instant(Path(env.feed_replay_path))
-        else:
-            start = anchor
-        ours = clock.Clock(start=start, anchor=anchor, speed=env.clock_speed)
-        write_file(file, ours.to_json())
-        clock.install(ours)
-        self._clock_is_ours = True
-
-    def _save_clock(self) -> None:
-        """While the stack is down the clock stands still: keep what it shows now."""
-        if self._clock_is_ours:
-            shown = clock.now()
-            saved = clock.Clock(
-                start=shown, anchor=clock.wall_now(), speed=clock.speed()
-            )
-            write_file(clock.clock_file(), saved.to_json())
-
     def _start_servers(self) -> None:
         if not self._env.database_url:
             self._start_server("PostgreSQL", Postgres(self._var))
@@ -140,11 +121,12 @@ class Supervisor:
             self._start_server("Valkey", Valkey(self._var))
 
     def _start_server(self, name: str, server: Postgres | Valkey) -> None:
-        self._servers.append(server)
-        self._step(name, server.start)
+        def start() -> None:
+            server.stop()  # one that was started without us could not be watched
+            self._watch_over(name, server.child, is_up=server.answers)
+            server.start()
 
-    def _migrate(self) -> None:
-        self._step("migrations", lambda: call_command("migrate", verbosity=0))
+        self._step(name, start)
 
     def _ensure_operator(self) -> None:
         from django.contrib.auth import get_user_model
@@ -164,7 +146,7 @@ class Supervisor:
         if not self._env.local_models_dir:
             local_models.begin(settings.LOCAL_MODELS_DIR)
         port = free_port()
-        self._add(
+        self._start_part(
             "models",
             [
                 *(sys.executable, "-m", "competitions.local_models"),
@@ -174,6 +156,7 @@ class Supervisor:
             ],
             # Participants' code sees no setting and no secret.
             env={"PATH": os.defpath, "PYTHONPATH": str(BASE_DIR), "LANG": "C.UTF-8"},
+            is_up=lambda: is_listening(port),
         )
         return {
             "MODEL_RUNNER_NODE_HOST": "127.0.0.1",
@@ -183,12 +166,13 @@ class Supervisor:
     def _start_workers(self, extra: dict[str, str]) -> None:
         env = {**os.environ, **extra}  # noqa: TID251  children inherit the environment
         scripts = Path(sys.executable).parent
-        self._add(
+        self._start_part(
             "worker",
             [scripts / "celery", "-A", "crunchsite", "worker", "-B", "-l", "WARNING"],
             env=env,
+            is_up=lambda: True,
         )
-        self._add(
+        self._start_part(
             "web",
             [
                 *(scripts / "waitress-serve", "--threads=8"),
@@ -197,29 +181,36 @@ class Supervisor:
                 "crunchsite.wsgi:application",
             ],
             env=env,
+            is_up=lambda: is_listening(self._env.port),
         )
 
-    def _add(self, name: str, command: list[Any], *, env: dict[str, str]) -> None:
-        child = Child(
-            name,
-            command,
-            log_path=self._log / f"{name}.log",
-            env=env,
-            cwd=BASE_DIR,
-        )
-        self._children.append(child)
+    def _start_part(
+        self,
+        name: str,
+        command: list[Any],
+        *,
+        env: dict[str, str],
+        is_up: Callable[[], bool],
+    ) -> None:
+        child = Child(name, command, var=self._var, env=env, cwd=BASE_DIR)
+        self._watch_over(name, child, is_up=is_up)
         self._step(name, child.start)
+
+    def _watch_over(
+        self, name: str, child: Child, *, is_up: Callable[[], bool]
+    ) -> None:
+        self._parts.append(Part(name, child, is_up=is_up, say=self._say))
 
     def _wait_for_site(self) -> None:
         def ready() -> bool:
-            dead = [c for c in self._children if not c.is_running()]
-            if dead:
-                raise StackError(
-                    f"{dead[0].name} ended with {dead[0].exit_code()}; the end of "
-                    f"{dead[0].log_path}:\n{dead[0].log_tail()}"
-                )
+            for child in (part.child for part in self._parts):
+                if not child.is_running():
+                    raise StackError(
+                        f"{child.name} ended with {child.exit_code()}; the end of "
+                        f"{child.log.path}:\n{child.log.tail()}"
+                    )
             with suppress(requests.RequestException):
-                return requests.get(f"{self.url}/readyz", timeout=2).ok
+                return requests.get(f"{self.url}/readyz", timeout=5).ok
             return False
 
         def wait() -> None:
@@ -234,6 +225,8 @@ class Supervisor:
     def _step(self, name: str, work: Callable[[], Any]) -> None:
         start = time.monotonic()
         work()
+        if self._requests.is_stopping:  # somebody's code has caught the interrupt
+            raise KeyboardInterrupt
         self._say(f"  {name:<18} ready in {time.monotonic() - start:4.1f} s")
 
     def _announce(self) -> None:
@@ -254,46 +247,58 @@ class Supervisor:
     # --- watch and stop
 
     def watch(self) -> None:
-        """Restart what dies until asked to stop (SIGINT or SIGTERM)."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._ask_to_stop)
-        backoff = {child.name: 1.0 for child in self._children}
-        retry_at: dict[str, float] = {}
+        """Start again what dies, until asked to stop."""
         saved_at = time.monotonic()
-        while not self._stopping:
-            time.sleep(0.25)
+        while not self._requests.is_stopping:
+            time.sleep(LOOK_EVERY_S)
             now = time.monotonic()
-            if now - saved_at > CLOCK_SAVE_EVERY_S:
+            if now - saved_at > SAVE_EVERY_S:
                 self._save_clock()
                 saved_at = now
-            for child in self._children:
-                if child.is_running():
-                    continue
-                if child.name not in retry_at:
-                    self._say(
-                        f"  {child.name} ended with {child.exit_code()}; "
-                        f"starting it again (see {child.log_path})"
-                    )
-                    retry_at[child.name] = now + backoff[child.name]
-                    backoff[child.name] = min(
-                        2 * backoff[child.name], LONGEST_BACKOFF_S
-                    )
-                elif now >= retry_at[child.name]:
-                    del retry_at[child.name]
-                    child.start()
+            for part in self._parts:
+                part.check(now)
 
-    def _ask_to_stop(self, *_: object) -> None:
-        self._stopping = True
+    def _save_clock(self, *, is_stopped: bool = False) -> None:
+        try:
+            self._clock.save(is_stopped=is_stopped)
+        except OSError as error:
+            if not self._is_clock_unsaved:
+                self._say(f"  The clock cannot be saved ({error.strerror}); going on")
+            self._is_clock_unsaved = True
+        else:
+            self._is_clock_unsaved = False
 
     def stop(self) -> None:
         """Stop in the opposite order, the servers last; safe to call at any point."""
-        self._save_clock()
-        for part in [*reversed(self._children), *reversed(self._servers)]:
-            part.stop()
-        if self._lock is not None:
+        if self._lock is None:
+            return  # whatever runs here is another's
+        for part in reversed(self._parts):
+            try:
+                part.child.stop(is_forced=self._requests.is_forced)
+            except OSError as error:
+                self._say(f"  {part.name} was not stopped: {error}")
+        leftovers.end(
+            self._var, patience_s=2, is_meant=lambda p: p.supervisor == os.getpid()
+        )
+        self._save_clock(is_stopped=True)
+        with suppress(OSError):
             self._lock.truncate(0)
+        with suppress(OSError):
             self._lock.close()
-            self._lock = None
+        self._lock = None
+
+
+def _is_running(where: str) -> StackError:
+    return StackError(
+        f"crunchsite is already running here (process {where}); "
+        "stop it with Ctrl-C where it runs."
+    )
+
+
+def is_listening(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
 
 
 def free_port() -> int:

@@ -1,7 +1,6 @@
 """The embedded Valkey: broker and cache on a unix socket, append-only file on."""
 
 import importlib.util
-import os
 from pathlib import Path
 
 import redis
@@ -32,48 +31,43 @@ class Valkey:
     def __init__(self, var: Path, *, durable: bool = True) -> None:
         self._home = var / "valkey"
         self._sockets = socket_dir(var, "valkey")
-        self._durable = durable
         self.url = embedded_redis_url(var)
-        self.log_path = var / "log" / "valkey.log"
-        self._child: Child | None = None
-
-    def start(self) -> None:
-        if self._answers():
-            return
-        for folder in (self._home, self._sockets):
-            folder.mkdir(parents=True, exist_ok=True)
-            folder.chmod(0o700)
-        self._child = Child(
+        self.child = Child(
             "valkey",
             [
                 installed_server(),
                 *("--port", "0", "--unixsocket", self._sockets / "valkey.sock"),
                 *("--unixsocketperm", "700", "--dir", self._home, "--save", ""),
-                *("--appendonly", "yes" if self._durable else "no"),
+                *("--appendonly", "yes" if durable else "no"),
                 *("--appendfsync", "everysec", "--maxmemory-policy", "noeviction"),
             ],
-            log_path=self.log_path,
-            env=dict(os.environ),  # noqa: TID251  the child inherits the environment
+            var=var,
         )
-        self._child.start()
-        child = self._child
-        wait_until(lambda: self._answers() or not child.is_running(), timeout_s=30)
+
+    def start(self) -> None:
+        if self.answers():
+            return
+        for folder in (self._home, self._sockets):
+            folder.mkdir(parents=True, exist_ok=True)
+            folder.chmod(0o700)
+        child = self.child
+        child.start()
+        wait_until(lambda: self.answers() or not child.is_running(), timeout_s=30)
         if not child.is_running():
             raise StackError(
-                f"Valkey did not start; the end of {self.log_path}:\n{child.log_tail()}"
+                f"Valkey did not start; the end of {child.log.path}:\n"
+                f"{child.log.tail()}"
             )
 
     def stop(self) -> None:
-        if self._child is not None:
-            self._child.stop(timeout_s=10)
-        elif self._answers():
+        """Save and end; one that another process started is stopped, too."""
+        if self.child.pid is not None:
+            self.child.stop(timeout_s=10)
+        elif self.answers():
             redis.Redis.from_url(self.url).shutdown()
 
-    @property
-    def child(self) -> Child | None:
-        return self._child
-
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Whether it answers; told within three seconds."""
         try:
             return bool(redis.Redis.from_url(self.url, socket_timeout=3).ping())
         except redis.RedisError:

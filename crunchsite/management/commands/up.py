@@ -1,10 +1,10 @@
 """`manage.py up`: the whole site on one machine."""
 
-import signal
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from crunchsite.stack.stopping import StopRequests, say
 from crunchsite.stack.supervisor import Supervisor
 
 
@@ -13,16 +13,17 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:
-        supervisor = Supervisor(say=self.stdout.write)
-        # Until the stack is watched, being asked to stop is Ctrl-C, whoever asks.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-        self.stdout.write("Starting crunchsite")
+        requests = StopRequests()
+        requests.listen()
+        supervisor = Supervisor(say=say, requests=requests)
+        say("Starting crunchsite")
         try:
-            supervisor.start()
+            with requests.interrupting():
+                supervisor.start()
             supervisor.watch()
-            self.stdout.write("Stopping ...")
+            say("Stopping ...")
         except KeyboardInterrupt:
-            self.stdout.write("Stopping before all was up ...")
+            say("Stopping before all was up ...")
         finally:
             supervisor.stop()
-        self.stdout.write("Stopped; the data stay under var/.")
+        say("Stopped; the data stay under var/.")

@@ -231,7 +231,7 @@ def test_the_command_ends_with_a_code_and_a_sentence(tmp_path):
 
     bad = coordinator("check-model", tmp_path)
     assert bad.returncode == 1
-    assert bad.stderr == f"CommandError: model was {tmp_path}, which has no main.py.\n"
+    assert bad.stderr == f"Error: model was {tmp_path}, which has no main.py.\n"
 
 
 def coordinator(*arguments, typed=None):

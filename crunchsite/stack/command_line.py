@@ -1,0 +1,85 @@
+"""The command line: the project's own commands first, one line for what is refused."""
+
+import signal
+import sys
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import (
+    ManagementUtility,
+    get_commands,
+    load_command_class,
+)
+from django.core.management.base import BaseCommand, CommandError, SystemCheckError
+from django.db import OperationalError
+
+from feeds.errors import OperatorError
+
+DJANGOS = ("django", "unfold", "rest_framework", "drf_spectacular", "axes")
+
+
+class CommandRefusedError(OperatorError):
+    """A command's own refusal, whose text says all."""
+
+
+class CommandLine(ManagementUtility):
+    """Django's, with help on what is ours and the same `Error:` for every refusal."""
+
+    def main_help_text(self, commands_only: bool = False) -> str:
+        if commands_only:
+            return super().main_help_text(commands_only)
+        lines = [
+            f"  {name:<24} {load_command_class(app, name).help.split('. ')[0]}"
+            for name, app in sorted(get_commands().items())
+            if not app.startswith(DJANGOS)
+        ]
+        return "\n".join(
+            [
+                f"{self.prog_name} COMMAND --help explains a command:",
+                "",
+                *lines,
+                "",
+                f"{self.prog_name} help --commands lists Django's, too.",
+            ]
+        )
+
+    def fetch_command(self, subcommand: str) -> BaseCommand:
+        command = super().fetch_command(subcommand)
+        execute = command.execute
+
+        def refuse(*args: Any, **options: Any) -> Any:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            try:
+                return execute(*args, **options)
+            except SystemCheckError:
+                raise
+            except CommandError as error:
+                if options["traceback"]:
+                    raise
+                raise CommandRefusedError(str(error)) from None
+
+        command.execute = refuse  # type: ignore[method-assign]
+        return command
+
+
+def run_command_line(argv: list[str]) -> int:
+    """Run a management command; an expected failure prints one line and gives 1."""
+    try:
+        CommandLine(argv).execute()
+    except (OperatorError, ImproperlyConfigured) as error:
+        return _refuse(f"{error}")
+    except OperationalError as error:
+        reason = str(error).strip().splitlines()[0]
+        return _refuse(
+            f"PostgreSQL did not answer ({reason}). "
+            "Start it with `make up`, or correct DATABASE_URL."
+        )
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)  # noqa: T201  a command's own voice
+        return 130
+    return 0
+
+
+def _refuse(text: str) -> int:
+    print(f"Error: {text}", file=sys.stderr)  # noqa: T201
+    return 1

@@ -1,0 +1,37 @@
+"""The log of one part: read from its output, bounded, and in nobody's way."""
+
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+from core.logs import append_bounded
+
+LARGEST_BYTES = 5 * 2**20
+
+
+class PartLog:
+    """Keeps what a part writes in `path`, and what was before in `NAME.1.log`.
+
+    The part writes into a pipe, so a full disk costs lines, never the part.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def follow(self, output: IO[bytes]) -> None:
+        """Copy `output` until its last writer has ended, in a thread of its own."""
+        threading.Thread(target=self._copy, args=[output], daemon=True).start()
+
+    def _copy(self, output: IO[bytes]) -> None:
+        with output:
+            while chunk := output.read1(65536):  # type: ignore[attr-defined]
+                with suppress(OSError):
+                    append_bounded(self.path, chunk, largest_bytes=LARGEST_BYTES)
+
+    def tail(self, lines: int = 5) -> str:
+        try:
+            text = self.path.read_text(errors="replace")
+        except OSError:
+            return ""
+        return "\n".join(text.strip().splitlines()[-lines:])

@@ -1,0 +1,56 @@
+"""Ctrl-C, `kill` and a closed terminal: one request to stop, whichever comes."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+
+
+def say(text: str) -> None:
+    """Write a line to the terminal, also from a signal's handler.
+
+    The terminal may be closed, the file behind it on a full disk: then nobody listens.
+    """
+    with suppress(OSError):
+        os.write(1, f"{text}\n".encode())
+
+
+class StopRequests:
+    """Counts requests to stop: the first stops, the second is told, the third forces.
+
+    What is stopping is never interrupted.
+    """
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._interrupts = False
+
+    def listen(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._count_one)
+
+    @contextmanager
+    def interrupting(self) -> Iterator[None]:
+        """Let the first request raise KeyboardInterrupt in this block."""
+        self._interrupts = True
+        try:
+            yield
+        finally:
+            self._interrupts = False
+
+    @property
+    def is_stopping(self) -> bool:
+        return self._count > 0
+
+    def is_forced(self) -> bool:
+        return self._count > 2
+
+    def _count_one(self, _number: int, _frame: FrameType | None) -> None:
+        self._count += 1
+        if self._count == 1 and self._interrupts:
+            raise KeyboardInterrupt
+        if self._count == 2:
+            say("Stopping already; a third time ends everything at once.")
+        if self._count == 3:
+            say("Ending everything at once ...")
