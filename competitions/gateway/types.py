@@ -81,9 +81,9 @@ class Answer:
     raw: str = ""
 
     def __post_init__(self) -> None:
-        for name in ("reason", "warning", "raw"):
-            if text := getattr(self, name):
-                _clean(self, name, readable(text))
+        if self.reason or self.warning or self.raw:  # seldom, and there are many
+            for name in ("reason", "warning", "raw"):
+                _clean(self, name, readable(getattr(self, name)))
 
 
 @dataclass(frozen=True)

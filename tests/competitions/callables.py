@@ -1,5 +1,7 @@
 """Callables and contracts that the tests wire by path."""
 
+from datetime import UTC, datetime
+
 from competitions.contract import CrunchConfig
 
 
@@ -36,6 +38,11 @@ def refusing_the_negative(inference_output):
     if value < 0:
         raise ValueError("no shorts, please")
     return {"value": value}
+
+
+def dating_the_negative(inference_output):
+    if inference_output["value"] < 0:
+        inference_output["at"] = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 not_callable = 3
