@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from emissions import frac64
 from emissions.errors import EmissionError
+from emissions.formats import apportion
 from emissions.strategies import checked, tier_shares, tiers
 
 
@@ -69,3 +70,8 @@ def test_a_builder_that_does_not_pay_exactly_the_whole_is_refused(rewards, probl
     built = {**tiers([], "K"), "cruncher_rewards": rewards}
     with pytest.raises(EmissionError, match=problem):
         checked(built, payable=[0])
+
+
+def test_of_equal_remainders_the_earlier_gets_the_odd_one():
+    assert frac64.split([1, 1, 1]) == [333_333_334, 333_333_333, 333_333_333]
+    assert apportion([frac64.WHOLE // 2] * 2, 3) == [2, 1]

@@ -135,3 +135,23 @@ def test_a_correction_does_not_wait_for_ever_for_a_worker_that_scores(market):
     finally:
         worker.close()
     assert not VoidWindow.objects.exists()
+
+
+def test_a_round_that_another_worker_has_in_hand_is_passed_over(market):
+    """Not waited for: a worker that hangs in a scorer would stop all of them."""
+    worker = connection.copy()
+    try:
+        worker.set_autocommit(False)
+        with worker.cursor() as cursor:
+            first = Input.objects.order_by("resolvable_at").values_list("pk", flat=True)
+            cursor.execute(
+                "SELECT FROM inputs WHERE id = %s FOR NO KEY UPDATE", [first[0]]
+            )
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '10s'")
+        report = run_cycle(competition_id=market.pk)
+    finally:
+        worker.close()
+        with connection.cursor() as cursor:
+            cursor.execute("RESET lock_timeout")
+    assert report.resolved == 29

@@ -332,3 +332,47 @@ def test_after_a_rescoring_every_reader_sees_the_scores_that_count(
     assert set(predictions.values_list("status", flat=True)) == {"SCORED"}
     page = list(predictions.select_related("input"))
     assert {s.value for s in newest_scores(page).values()} == {-1.0}
+
+
+def test_a_contracts_summary_rests_on_the_scores_that_count(
+    scored, rewire, monkeypatch
+):
+    wiring = rewire(
+        scoring_function=lambda prediction, ground_truth: {"value": 7.0},
+        aggregate_snapshot=lambda results: {"best": max(r["value"] for r in results)},
+    )
+    monkeypatch.setattr(corrections, "wiring_of", lambda competition: wiring)
+    rescore(**hour(scored))
+    summaries = Snapshot.objects.current().values_list("result_summary", flat=True)
+    assert [summary["best"] for summary in summaries] == [7.0, 7.0]
+
+
+def test_a_second_correction_leaves_the_day_of_the_first_one(scored, at):
+    void(**hour(scored, start=NOW - 30 * MINUTE, end=NOW - 29 * MINUTE))
+    with at(NOW + MINUTE):
+        void(**hour(scored, start=NOW - 29 * MINUTE, end=NOW - 28 * MINUTE))
+    superseded = Snapshot.objects.order_by("revision").values_list(
+        "revision", "superseded_at"
+    )
+    assert list(superseded.distinct()) == [
+        *((0, NOW), (1, NOW + MINUTE), (2, None)),
+    ]
+
+
+def test_a_round_resolved_as_its_period_begins_is_voided_there(scored, at):
+    [up] = scored.models.filter(model_id="up")
+    make_round(scored, NOW - MINUTE, {up: 1.0})
+    run_cycle(competition_id=scored.pk)  # resolved at NOW sharp, in the next period
+    with at(NOW + HOUR):
+        run_cycle(competition_id=scored.pk)
+        void(**hour(scored, start=NOW - MINUTE, end=NOW))
+    assert not Snapshot.objects.current().filter(period_start=NOW).exists()
+    assert Snapshot.objects.current().filter(period_end=NOW).count() == 2
+
+
+def test_a_round_that_was_never_asked_stays_missed_in_a_void_window(scored):
+    missed = make_round(scored, NOW - 25 * MINUTE, {}, status="MISSED", reason="down")
+    Input.objects.filter(pk=missed.pk).update(performed_at=None, resolvable_at=None)
+    assert void(**hour(scored)).rounds == 3
+    missed.refresh_from_db()
+    assert (missed.status, missed.reason) == ("MISSED", "down")

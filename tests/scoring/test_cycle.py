@@ -412,3 +412,19 @@ def test_a_slow_scorer_fails_what_it_had_no_time_for(competition, rewire, monkey
     assert [values_of(model) for model in models] == [[0.0], [1.0], [None], [None]]
     reasons = Score.objects.filter(success=False).values_list("failed_reason")
     assert set(reasons) == {("not scored: the scorer was at work for 0.5 s",)}
+
+
+def test_of_rounds_due_at_one_instant_a_waiting_one_starves_none(
+    competition, monkeypatch
+):
+    """Taken one by one: what comes after a round is later, or has a higher key."""
+    monkeypatch.setattr(cycle, "PREDICTIONS_A_BATCH", 0)
+    [model] = make_models(competition, "a")
+    put_candles(NOW - 10 * MINUTE, [100.0 + i for i in range(10)])
+    at = NOW - 5 * MINUTE
+    waiting = make_round(competition, at, {model: 1.0}, subject="ETHUSDT")
+    Input.objects.filter(pk=waiting.pk).update(slot_at=at - MINUTE)
+    ready = make_round(competition, at, {model: 1.0})
+    assert waiting.resolvable_at == ready.resolvable_at
+    report = run_cycle(competition_id=competition.pk)
+    assert (report.waiting, report.resolved) == (1, 1)

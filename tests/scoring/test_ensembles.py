@@ -7,7 +7,7 @@ from pydantic import BaseModel, ValidationError
 
 from competitions.contract import Aggregation, EnsembleConfig
 from competitions.models import ParticipantModel, Prediction
-from scoring import corrections, ensembles, snapshots
+from scoring import corrections, ensembles, matrices, snapshots
 from scoring.cycle import run_cycle
 from scoring.ensembles import equal_weight, inverse_variance, kept
 from scoring.matrices import Period
@@ -220,3 +220,62 @@ def test_a_disabled_ensemble_does_nothing(market, at, rewire):
     [a] = make_models(market, "a")
     score_rounds(market, at, NOW, [{a: 1.0}] * 2)
     assert not ParticipantModel.objects.filter(is_virtual=True).exists()
+
+
+BEST = EnsembleConfig(name="best", model_filter={"top_n": 1})
+
+
+def the_signal(prediction, ground_truth):
+    return {"value": prediction.value}
+
+
+def newest_weights():
+    newest = Prediction.objects.filter(model__is_virtual=True).latest("performed_at")
+    return newest.meta["weights"]
+
+
+def test_members_are_chosen_by_the_period_before_alone(market, at, rewire):
+    """Not by an older one in which another model was the best."""
+    rewire(ensembles=(BEST,), scoring_function=the_signal)
+    a, b = make_models(market, "a", "b")
+    put_candles(NOW - 100 * MINUTE, [30.0 + i for i in range(70)])
+    score_rounds(market, at, NOW - 90 * MINUTE, [{a: 1.0, b: 9.0}] * 2)
+    score_rounds(market, at, NOW - 30 * MINUTE, [{a: 2.0, b: 1.0}] * 2)
+    score_rounds(market, at, NOW + MINUTE, [{a: 1.0, b: 1.0}])
+    assert newest_weights() == {"a": 1.0}
+
+
+def test_members_are_chosen_by_what_a_correction_left(market, at, rewire, monkeypatch):
+    wiring = rewire(ensembles=(BEST,), scoring_function=the_signal)
+    monkeypatch.setattr(corrections, "wiring_of", lambda competition: wiring)
+    a, b = make_models(market, "a", "b")
+    answers = [{a: 1.0, b: 9.0}, {a: 2.0, b: 1.0}]
+    score_rounds(market, at, NOW - 30 * MINUTE, answers)
+    with at(NOW):
+        run_cycle(competition_id=market.pk)
+    corrections.void(
+        competition_id=market.pk,
+        start=NOW - 30 * MINUTE,
+        end=NOW - 29 * MINUTE,
+        reason="the exchange was down",
+        author="olga",
+    )
+    score_rounds(market, at, NOW + MINUTE, [{a: 1.0, b: 1.0}])
+    assert newest_weights() == {"a": 1.0}
+
+
+def test_a_rebuild_takes_the_newest_weights_of_the_period(market, at, rewire):
+    """Those of all who have come by then, not of the first round."""
+    wiring = rewire(
+        ensembles=(EnsembleConfig(name="all"),), metrics=("ensemble_correlation",)
+    )
+    a, b = make_models(market, "a", "b")
+    score_rounds(market, at, NOW, [{a: 1.0}, {a: 2.0}])
+    score_rounds(market, at, NOW + 5 * MINUTE, [{a: 3.0, b: -9.0}, {a: 4.0, b: 5.0}])
+    found = matrices.read_scores(
+        competition=market, wiring=wiring, period=Period(NOW, NOW + HOUR)
+    )
+    [blend] = ensembles.blends(
+        competition=market, wiring=wiring, period=Period(NOW, NOW + HOUR), found=found
+    )
+    assert blend.shares == {"a": 0.5, "b": 0.5}

@@ -3,12 +3,12 @@ from datetime import timedelta
 import pytest
 
 from competitions.contract import CrunchConfig
-from competitions.models import Input
+from competitions.models import Competition, Input
 from competitions.slots import wire
 from scoring import snapshots
 from scoring.cycle import run_cycle
 from scoring.matrices import Period
-from scoring.models import Snapshot
+from scoring.models import Leaderboard, Score, Snapshot
 from tests.conftest import NOW
 from tests.scoring.factories import make_models, make_round, put_candles
 
@@ -131,3 +131,35 @@ def test_what_an_aggregate_snapshot_gives_that_is_no_object_stops_nothing(
     summary = Snapshot.objects.get().result_summary
     assert "best" not in summary
     assert summary["value"] is not None
+
+
+def test_after_a_change_of_the_length_the_open_period_begins_where_closed_ones_end(
+    market, at
+):
+    [model] = make_models(market, "a")
+    score_round(market, at, NOW - 2 * MINUTE, {model: 1.0})
+    with at(NOW):
+        run_cycle(competition_id=market.pk)
+    Competition.objects.update(snapshot_period_s=86_400)
+    score_round(market, at, NOW + 5 * MINUTE, {model: 1.0})
+    spans = Snapshot.objects.order_by("period_start").values_list(
+        "period_start", "period_end", "prediction_count"
+    )
+    midnight = NOW + 12 * HOUR
+    assert list(spans) == [(NOW - HOUR, NOW, 1), (NOW, midnight, 1)]
+
+
+def test_a_worker_whose_clock_is_behind_closes_and_publishes_nothing_of_the_past(
+    market, at
+):
+    [model] = make_models(market, "a")
+    score_round(market, at, NOW - 2 * MINUTE, {model: 1.0})
+    with at(NOW):
+        run_cycle(competition_id=market.pk)
+    make_round(market, NOW - 3 * MINUTE, {model: 1.0})
+    with at(NOW - MINUTE):
+        run_cycle(competition_id=market.pk)
+    assert Leaderboard.objects.get(is_newest=True).as_of > NOW
+    assert set(Score.objects.values_list("scored_at", flat=True)) == {
+        *(NOW - MINUTE, NOW),
+    }

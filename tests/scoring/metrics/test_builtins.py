@@ -205,3 +205,11 @@ def test_every_metric_is_finite_or_unknown_for_any_shape(shape, fill):
     for column in columns.values():
         assert column.shape == (shape[0],)
         assert not np.isinf(column).any()
+
+
+def test_of_several_ensembles_metrics_compare_with_the_first():
+    steps = [1.0, 2.0, 3.0]
+    first = Ensemble("first", np.array(steps), np.array([1.0]))
+    second = Ensemble("second", np.array(steps[::-1]), np.array([1.0]))
+    blends = {"signals": [steps], "actuals": steps, "ensembles": (first, second)}
+    assert metric("ensemble_correlation", **blends) == [1.0]

@@ -1,0 +1,90 @@
+"""What is kept of closed snapshots in memory never outlives what it rests on."""
+
+from datetime import timedelta
+
+import pytest
+
+from competitions.contract import CrunchConfig
+from competitions.slots import wire
+from scoring import corrections, windows
+from scoring.cycle import run_cycle
+from scoring.leaderboard import standings
+from scoring.models import Snapshot
+from tests.conftest import NOW
+from tests.scoring.factories import make_models, make_round, put_candles
+
+SECOND, MINUTE, HOUR = (timedelta(**{u: 1}) for u in ("seconds", "minutes", "hours"))
+WIRING = wire(CrunchConfig(), {})
+
+
+def snap(model, hours_ago, value, count=1, expected=None, **summary):
+    start = NOW - hours_ago * HOUR
+    return Snapshot.objects.create(
+        model=model,
+        period_start=start,
+        period_end=start + HOUR,
+        prediction_count=count,
+        expected_count=count if expected is None else expected,
+        value=value,
+        result_summary={"value": value, **summary},
+        content_hash="",
+        is_closed=True,
+        created_at=NOW,
+        updated_at=NOW,
+    )
+
+
+def figures_at(competition, as_of):
+    [line] = standings(competition=competition, wiring=WIRING, as_of=as_of)
+    return line.metrics
+
+
+def test_a_snapshot_leaves_a_window_at_the_very_instant_of_its_end(competition):
+    """With the sums of a moment before in memory."""
+    [model] = make_models(competition, "a")
+    snap(model, 24, 100.0)  # [now - 24 h, now - 23 h)
+    snap(model, 1, 1.0)
+    windows.forget()
+    leaves = NOW + HOUR
+    at = (leaves - SECOND, leaves, leaves + SECOND)
+    assert [figures_at(competition, as_of)["score_recent"] for as_of in at] == [
+        *(50.5, 1.0, 1.0)
+    ]
+
+
+def test_a_metric_weighs_by_what_was_scored_not_by_what_was_expected(competition):
+    [model] = make_models(competition, "a")
+    snap(model, 1, 1.0, count=1, expected=9, ic=1.0)
+    snap(model, 2, 1.0, count=3, expected=3, ic=0.0)
+    windows.forget()
+    assert figures_at(competition, NOW)["ic"] == 0.25
+
+
+def test_a_void_window_in_an_older_hour_reaches_sums_in_memory(
+    competition, at, monkeypatch
+):
+    """The newest closed snapshots stay as they were: only the window tells."""
+    put_candles(NOW - 3 * HOUR, [100.0 + i for i in range(181)])
+    [model] = make_models(competition, "a")
+    for performed_at in (NOW - 130 * MINUTE, NOW - 125 * MINUTE, NOW - 30 * MINUTE):
+        make_round(competition, performed_at, {model: performed_at.minute / 10})
+        with at(performed_at + 2 * MINUTE):
+            run_cycle(competition_id=competition.pk)
+    run_cycle(competition_id=competition.pk)
+    monkeypatch.setattr(corrections, "wiring_of", lambda competition: WIRING)
+    later = NOW + SECOND
+    before = figures_at(competition, later)
+    corrections.void(
+        competition_id=competition.pk,
+        start=NOW - 130 * MINUTE,
+        end=NOW - 129 * MINUTE,
+        reason="the exchange was down",
+        author="olga",
+    )
+    after = figures_at(competition, later)
+    windows.forget()
+    assert after == figures_at(competition, later)
+    assert after["score_recent"] == pytest.approx(
+        sum(Snapshot.objects.current().values_list("value", flat=True)) / 2
+    )
+    assert after["score_recent"] != before["score_recent"]
