@@ -14,7 +14,8 @@ import numpy as np
 from scoring.metrics.context import MetricsContext
 from scoring.metrics.ranks import Floats, spearman_last
 
-_NO_SPREAD = 1e-12
+# ICs, which are at most 1, differ by rounding alone below this.
+_SAME_IC = 1e-12
 # A ratio without any deviation has no size: it counts as the best, or worst, known one.
 CAP = 10.0
 
@@ -32,15 +33,19 @@ def _add(first: Floats, second: Floats) -> Floats:
     return first + second
 
 
-def capped(mean: Floats, deviation: Floats, *, enough: np.ndarray) -> Floats:
-    """Return mean / deviation within +-CAP; NaN where not enough, or both are 0.
+def capped(
+    mean: Floats, deviation: Floats, *, enough: np.ndarray, least: float = 0.0
+) -> Floats:
+    """Return mean / deviation within +-CAP; NaN where not enough, or both are none.
 
-    Without deviation the ratio is CAP with the mean's sign.
+    Numbers up to `least` are none. Without deviation the ratio is CAP with the mean's
+    sign.
     """
     ratio = np.full(np.shape(mean), np.nan)
-    has_spread = deviation > _NO_SPREAD
-    np.divide(mean, deviation, out=ratio, where=has_spread)
-    flat = ~has_spread & (np.abs(mean) > _NO_SPREAD)
+    has_spread = deviation > least
+    with np.errstate(over="ignore"):  # of a tiny deviation
+        np.divide(mean, deviation, out=ratio, where=has_spread)
+    flat = ~has_spread & (np.abs(mean) > least)
     ratio = np.where(flat, np.sign(mean) * CAP, ratio)
     return np.where(enough, np.clip(ratio, -CAP, CAP), np.nan)
 
@@ -142,7 +147,7 @@ def _ic_sharpe_merged(first: Floats, second: Floats) -> Floats:
 def _ic_sharpe(parts: Floats) -> Floats:
     count, mean, squared = parts.T
     deviation = np.sqrt(squared / np.maximum(count, 1))
-    return capped(mean, deviation, enough=count >= 2)
+    return capped(mean, deviation, enough=count >= 2, least=_SAME_IC)
 
 
 # --- Turnover: changes, their sum

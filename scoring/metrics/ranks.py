@@ -7,20 +7,26 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-# Sums of squares below this share of their scale are rounding noise, not variance.
+# Squares of ranks that differ at all sum up to more.
 _NO_VARIANCE = 1e-12
+# Numbers that differ by less than this share of their size differ by rounding alone.
+_NOISE = 1e-12
 
 _STEADY_BITS = 40
 
 
 def rank_last(values: Floats) -> Floats:
-    """Ranks from 1 along the last axis; ties share their mean rank, NaN stays NaN."""
+    """Ranks from 1 along the last axis; ties share their mean rank, NaN stays NaN.
+
+    Neighbours that differ by rounding alone are ties, so a series that is constant but
+    for rounding has no spread.
+    """
     order = np.argsort(values, axis=-1)
     ordered = np.take_along_axis(values, order, axis=-1)
     size = values.shape[-1]
     place = np.arange(size)
     starts = np.ones(values.shape, dtype=bool)
-    np.not_equal(ordered[..., 1:], ordered[..., :-1], out=starts[..., 1:])
+    starts[..., 1:] = _is_above(ordered)
     if starts.all():
         shared = np.broadcast_to(place + 1.0, values.shape)
     else:
@@ -34,6 +40,14 @@ def rank_last(values: Floats) -> Floats:
     np.put_along_axis(ranks, order, shared, axis=-1)
     ranks[np.isnan(values)] = np.nan
     return ranks
+
+
+def _is_above(ordered: Floats) -> np.ndarray:
+    """Whether each sorted number but the first is more than the one before; NaN is."""
+    upper, lower = ordered[..., 1:], ordered[..., :-1]
+    size = np.maximum(np.abs(upper), np.abs(lower))
+    is_tie = upper - lower <= _NOISE * size
+    return ~is_tie
 
 
 def without_noise(values: Floats, scale: Floats) -> Floats:
@@ -112,7 +126,7 @@ def pairwise_spearman(rows: Floats, ranks: Floats | None = None) -> Floats:
     gapped = np.flatnonzero(~is_whole).tolist()
     if gapped:
         ties = _Ties.of(rows)
-        for i in gapped.tolist():
+        for i in gapped:
             r[i] = r[:, i] = _spearman_with(i, present, ties)
     return r
 
@@ -141,7 +155,7 @@ class _Ties(NamedTuple):
         size = rows.shape[-1]
         place = np.arange(size)
         is_new = np.ones(rows.shape, dtype=bool)
-        is_new[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+        is_new[:, 1:] = _is_above(ordered)
         first = np.maximum.accumulate(np.where(is_new, place, 0), axis=-1)
         is_end = np.ones(rows.shape, dtype=bool)
         is_end[:, :-1] = is_new[:, 1:]

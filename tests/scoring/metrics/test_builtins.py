@@ -213,3 +213,40 @@ def test_of_several_ensembles_metrics_compare_with_the_first():
     second = Ensemble("second", np.array(steps[::-1]), np.array([1.0]))
     blends = {"signals": [steps], "actuals": steps, "ensembles": (first, second)}
     assert metric("ensemble_correlation", **blends) == [1.0]
+
+
+# 0.3 in two ways that differ in the last digit, and what is smaller than both.
+NOISY = [0.3, 0.1 + 0.2, 0.3, 0.1 + 0.2, 0.3, 0.1 + 0.2]
+STEPS = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
+
+
+@pytest.mark.parametrize("size", [1.0, 1e-9, 1e9])
+def test_a_series_that_is_constant_but_for_rounding_correlates_with_nothing(size):
+    noisy = [size * x for x in NOISY]
+    blend = Ensemble("all", np.array(noisy), np.array([0.5, 0.5]))
+    for name in ("ic", "ic_sharpe", "model_correlation"):
+        assert metric(name, [noisy, STEPS], STEPS)[0] is None
+    assert metric("ic", [STEPS], noisy) == [None]
+    for gap in ([], [0], [5]):
+        gapped = [NAN if i in gap else x for i, x in enumerate(noisy)]
+        assert metric("model_correlation", [gapped, STEPS, STEPS]) == [None, 1.0, 1.0]
+        gapped = [NAN if i in gap else x for i, x in enumerate(STEPS)]
+        assert metric("model_correlation", [gapped, noisy]) == [None, None]
+    compared = {"signals": [STEPS, STEPS], "actuals": STEPS, "ensembles": [blend]}
+    assert metric("ensemble_correlation", **compared) == [None, None]
+    assert metric("contribution", **compared) == [None, None]
+
+
+def test_noise_breaks_no_tie_beside_real_differences():
+    signals = [0.3, 0.1 + 0.2, 0.5, 0.7]
+    assert rank_last(np.array(signals)).tolist() == [1.5, 1.5, 3.0, 4.0]
+    assert rank_last(np.array([NAN, *signals])).tolist()[1:] == [1.5, 1.5, 3.0, 4.0]
+
+
+@pytest.mark.parametrize("size", [1e-14, 1.0, 1e9])
+def test_a_ratio_does_not_depend_on_the_unit_of_returns(size):
+    signals = [[1, 1, 1, 1], [1, -1, 1, 1], [-1, -1, -1, -1]]
+    actuals = [size * x for x in (1, 2, 1, 3)]
+    assert metric("sortino_ratio", signals, actuals) == [
+        *(10.0, pytest.approx(0.375), pytest.approx(-1.75 / (15 / 4) ** 0.5))
+    ]
