@@ -132,6 +132,8 @@ class GcsReleaseStore:
 
     def _write(self, path: str, data: bytes, generation: int) -> None:
         blob = self.bucket.blob(f"{self.prefix}/{path}")
+        # A public bucket would let caches answer with the release before for an hour.
+        blob.cache_control = "no-cache"
         with _translated(f"writing {blob.name}"):
             try:
                 blob.upload_from_string(

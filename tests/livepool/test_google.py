@@ -102,6 +102,14 @@ def test_a_replaced_release_is_archived(bucket):
     assert kept == old
 
 
+def test_no_cache_may_answer_with_what_was_there_before(bucket):
+    bucket.create_release(JANUARY, pool_of(FIRST, OLD))
+    bucket.point_current(JANUARY, pool_of(FIRST, OLD))
+    bucket.point_current(FEBRUARY, pool_of(SECOND, NEW))
+    kept = [blob.cache_control for blob in bucket.bucket.list_blobs()]
+    assert kept == ["no-cache"] * 10
+
+
 def test_a_signature_of_an_earlier_release_does_not_stay_current(bucket):
     signed = {**pool_of(FIRST, OLD), artifacts.SIGNATURE: b"signature"}
     bucket.point_current(JANUARY, signed)
