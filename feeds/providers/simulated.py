@@ -5,9 +5,11 @@ The logarithm of the price is a Brownian path, built from the top down: anchors 
 (Levy's construction), drawn from a hash of (seed, subject, position). So the same
 second has the same price whichever range is asked. On top lie volatility regimes,
 trends and jumps, each local to its slot. A longer candle is the aggregate of its
-one-second candles.
+one-second candles, up to a day: candles of a day or more open and close on the same
+path, but their extremes and volumes are drawn, so that years of them are cheap.
 """
 
+import calendar
 import hashlib
 import math
 from collections.abc import AsyncGenerator, Sequence
@@ -27,9 +29,8 @@ from feeds.providers.base import (
     poll,
     records,
 )
+from feeds.providers.coins import COINS, Coin
 from feeds.records import CANDLE, OHLCV, TICK, FeedKey, FeedRecord, seconds
-
-BASE_PRICES = {"BTCUSDT": 60_000.0, "ETHUSDT": 3_000.0, "SOLUSDT": 150.0}
 
 _ANCHOR_BITS = 25  # 388 days between two anchors
 _ANCHOR_SIGMA = 0.4
@@ -41,12 +42,17 @@ _JUMP_BITS = 12  # 68 minutes
 _JUMP_PROBABILITY = 0.25
 _JUMP_SIGMA = 0.006
 _CHUNK_S = 1 << 20  # seconds computed at once, which bounds the memory
+_DAY_S = 86400
+_EXTREME_BITS = 10  # a day's extremes are looked for every 17 minutes
+# What a second trades on average: exp of a normal, the regimes' mean, the wicks.
+_MEAN_VOLUME = math.exp(0.5) * float(_REGIMES.mean()) * 1.53
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 # Streams of randomness; the bridge uses one per level.
 _ANCHOR, _REGIME, _TREND, _JUMP, _JUMP_AT, _JUMP_SIZE, _WICK, _VOLUME = range(100, 108)
+_IDLE = 108
 
 
 def _hash(key: int, stream: int, index: Ints) -> NDArray[np.uint64]:
@@ -79,15 +85,18 @@ class Market:
     def __init__(self, *, seed: int, subject: str) -> None:
         digest = hashlib.sha256(f"{seed}:{subject}".encode()).digest()
         self._key = int.from_bytes(digest[:8], "little")
-        self._base = BASE_PRICES.get(subject) or round(
+        self._coin = COINS.get(subject, Coin())
+        self._base = self._coin.price or round(
             10 ** (digest[8] / 64 - 1) * (1 + digest[9] / 256), 4
         )
         self.decimals = max(2, 6 - math.ceil(math.log10(self._base) + 0.5))
 
     def prices(self, first: int, last: int) -> Floats:
         """Prices at each second of [first, last], epoch seconds."""
-        at = np.arange(first, last + 1)
-        log_price = self._path(first, last) + self._trend(at) + self._jump(at)
+        return self._prices(np.arange(first, last + 1), self._path(first, last))
+
+    def _prices(self, at: Ints, path: Floats) -> Floats:
+        log_price = path + self._trend(at) + self._jump(at)
         return np.round(self._base * np.exp(log_price), self.decimals)
 
     def candles(self, first: int, count: int, length: int) -> Floats:
@@ -107,7 +116,7 @@ class Market:
         high = np.round(np.maximum(opens, closes) * (1 + wick), self.decimals)
         low = np.round(np.minimum(opens, closes) * (1 - wick), self.decimals)
         daily = 1 + 0.5 * np.sin(2 * np.pi * (at % 86400) / 86400)
-        size = 20_000 / self._base * daily * self._regime(at)
+        size = 20_000 / self._base * daily * self._regime(at) * self._coin.liquidity
         volume = np.round(
             size * np.exp(_normal(self._key, _VOLUME, at)) * (1 + np.abs(wick) * 1e4), 5
         )
@@ -122,22 +131,75 @@ class Market:
             ]
         )
 
-    def _path(self, first: int, last: int) -> Floats:
+    def days(self, first: int, count: int, length: int) -> Floats:
+        """Like `candles`, for whole days: seconds are looked at now and then only."""
+        edges = first + length * np.arange(count + 1)
+        price = self._prices(edges, self._points(edges))
+        opens, closes = price[:-1], price[1:]
+        highest, lowest = np.maximum(opens, closes), np.minimum(opens, closes)
+        step = 1 << _EXTREME_BITS
+        inside = step * np.arange(first // step, -(-int(edges[-1]) // step) + 1)
+        path = self._path(first, int(edges[-1]), finest=_EXTREME_BITS)
+        between = self._prices(inside, path)
+        starts = np.searchsorted(inside, edges)
+        if length > step:  # else there may be nothing between two edges
+            highest = np.maximum(highest, np.maximum.reduceat(between, starts)[:-1])
+            lowest = np.minimum(lowest, np.minimum.reduceat(between, starts)[:-1])
+        wick = 0.01 * _uniform(self._key, _WICK, edges[:-1])
+        return np.stack(
+            [
+                opens,
+                np.round(highest * (1 + wick), self.decimals),
+                np.round(lowest * (1 - wick), self.decimals),
+                closes,
+                self._day_volumes(edges[:-1], length),
+            ]
+        )
+
+    def _day_volumes(self, at: Ints, length: int) -> Floats:
+        coin = self._coin
+        mean = length * _MEAN_VOLUME * 20_000 * coin.liquidity / self._base
+        season = 1 + coin.fading * np.sin(2 * np.pi * at / (365 * _DAY_S))
+        trades = _uniform(self._key, _IDLE, at) >= coin.idle
+        noise = np.exp(0.3 * _normal(self._key, _VOLUME, at))
+        return np.asarray(np.round(mean * season * noise * trades, 5))
+
+    def _points(self, at: Ints) -> Floats:
+        """The path at any instants: for each the way down to it alone."""
+        left = at >> _ANCHOR_BITS
+        before, after = (
+            _ANCHOR_SIGMA * _normal(self._key, _ANCHOR, left + n) for n in (0, 1)
+        )
+        for level in range(_ANCHOR_BITS - 1, -1, -1):
+            index = (at >> (level + 1) << 1) + 1
+            middle = (before + after) / 2 + self._displacement(level, index)
+            is_right = at >= index << level
+            before = np.where(is_right, middle, before)
+            after = np.where(is_right, after, middle)
+        return before
+
+    def _displacement(self, level: int, index: Ints) -> Floats:
+        """How far points of a level lie off the middle of their neighbours."""
+        size = 1 << level
+        spread = _SIGMA * math.sqrt(2 * size) / 2
+        noise = spread * _normal(self._key, level, index)
+        if level < _REGIME_BITS:
+            noise *= self._regime(index * size)
+        return noise
+
+    def _path(self, first: int, last: int, finest: int = 0) -> Floats:
+        """The path every 2**`finest` seconds, from `first` to `last` or just beyond."""
         size = 1 << _ANCHOR_BITS
         origin = first // size
         index = np.arange(origin, -(-last // size) + 1)
         values = _ANCHOR_SIGMA * _normal(self._key, _ANCHOR, index)
-        for level in range(_ANCHOR_BITS - 1, -1, -1):
+        for level in range(_ANCHOR_BITS - 1, finest - 1, -1):
             size = 1 << level
             index = np.arange(first // size, -(-last // size) + 1)
             left = (index >> 1) - origin
             finer = values[left]
             odd = np.flatnonzero(index & 1)
-            at = index[odd]
-            spread = _SIGMA * math.sqrt(2 * size) / 2
-            noise = spread * _normal(self._key, level, at)
-            if level < _REGIME_BITS:
-                noise *= self._regime(at * size)
+            noise = self._displacement(level, index[odd])
             finer[odd] = (values[left[odd]] + values[left[odd] + 1]) / 2 + noise
             values, origin = finer, int(index[0])
         return values
@@ -173,7 +235,7 @@ class Simulated:
     page_limit = 10_000
 
     def list_subjects(self) -> list[Subject]:
-        symbols = sorted({*settings.ENV.subjects, *BASE_PRICES})
+        symbols = sorted({*settings.ENV.subjects, *COINS})
         return [
             Subject(symbol, self.kinds, STANDARD_GRANULARITIES, self.name)
             for symbol in symbols
@@ -185,7 +247,10 @@ class Simulated:
             raise UnknownSubjectError("subject was empty; give one like BTCUSDT")
         now = clock.now()
         length = seconds(request.granularity)
-        first = -(-math.ceil(request.start.timestamp()) // length) * length
+        start = request.start.timestamp()
+        if (listed := COINS.get(request.subject, Coin()).listed_on) is not None:
+            start = max(start, calendar.timegm(listed.timetuple()))
+        first = -(-math.ceil(start) // length) * length
         until = min(request.end, now + timedelta(microseconds=1)).timestamp()
         count = min(-(-(math.ceil(until) - first) // length), request.limit)
         if count <= 0:
@@ -210,10 +275,11 @@ class Simulated:
         last = first + (count - 1) * length
         elapsed = int(now.timestamp()) - last
         is_open = elapsed < length
+        make = market.days if length >= _DAY_S else market.candles
         rows = []
         if count > is_open:
-            rows.append(market.candles(first, count - is_open, length))
+            rows.append(make(first, count - is_open, length))
         if is_open:
-            rows.append(market.candles(last, 1, max(1, elapsed)))
+            rows.append(make(last, 1, max(1, elapsed)))
         table = np.concatenate(rows, axis=1).tolist()
         return dict(zip(OHLCV, table, strict=True))

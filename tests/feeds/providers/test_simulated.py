@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import date, timedelta
 
 import numpy as np
 import pytest
@@ -6,6 +6,7 @@ import pytest
 from feeds.errors import UnknownGranularityError, UnknownKindError, UnknownSourceError
 from feeds.providers import registry
 from feeds.providers.base import FetchRequest, pages
+from feeds.providers.coins import COINS
 from tests.conftest import NOW
 
 pytestmark = pytest.mark.usefixtures("frozen_clock")
@@ -55,6 +56,63 @@ def test_a_longer_candle_is_made_of_its_seconds(exchange, granularity, length):
         "close": values[-1]["close"],
         "volume": pytest.approx(sum(v["volume"] for v in values)),
     }
+
+
+def test_a_day_opens_and_closes_on_the_path_of_its_seconds(exchange):
+    midnight = NOW.replace(hour=0, minute=0, second=0, microsecond=0)
+    days = ask(exchange, midnight - timedelta(days=2), midnight, granularity="1d")
+    for day in days:
+        (first,) = ask(exchange, day.ts_event, day.ts_event + timedelta(seconds=1))
+        end = day.ts_event + timedelta(days=1)
+        (last,) = ask(exchange, end - timedelta(seconds=1), end)
+        assert day.values["open"] == first.values["open"]
+        assert day.values["close"] == last.values["close"]
+        assert day.values["low"] <= min(day.values["open"], day.values["close"])
+        assert day.values["high"] >= max(day.values["open"], day.values["close"])
+        assert day.is_closed
+    hour = ask(exchange, midnight - timedelta(hours=24), midnight, granularity="1h")
+    assert days[-1].values["high"] == pytest.approx(
+        max(h.values["high"] for h in hour), rel=0.02
+    )
+    assert days[-1].values["volume"] == pytest.approx(
+        sum(h.values["volume"] for h in hour), rel=0.9
+    )
+
+
+def test_the_same_day_has_the_same_candle_whichever_range_is_asked(exchange):
+    start = NOW.replace(hour=0) - timedelta(days=800)
+    whole = ask(exchange, start, NOW, granularity="1d", subject="XRPUSDT")
+    assert len(whole) == 801
+    assert [r.is_closed for r in whole] == [True] * 800 + [False]
+    for first, end in ((0, 1), (3, 77), (799, 801)):
+        at = [whole[0].ts_event + timedelta(days=n) for n in (first, end)]
+        part = ask(exchange, *at, granularity="1d", subject="XRPUSDT")
+        assert part == whole[first:end]
+
+
+def test_some_coins_are_young_halted_or_thin(exchange):
+    def volumes(subject, days=200):
+        found = ask(
+            exchange,
+            NOW.replace(hour=0) - timedelta(days=days),
+            NOW,
+            granularity="1d",
+            subject=subject,
+        )
+        return [r.values["volume"] * r.values["close"] for r in found]
+
+    young = ask(
+        exchange,
+        NOW - timedelta(days=3000),
+        NOW,
+        granularity="1d",
+        subject="SEIUSDT",
+    )
+    assert young[0].ts_event.date() == date(2026, 1, 1)
+    idle = sum(v == 0 for v in volumes("STORJUSDT")) / 201
+    assert 0.2 < idle < 0.4
+    assert np.mean(volumes("ZILUSDT")) < 8e6 < np.mean(volumes("ZECUSDT"))
+    assert {s.symbol for s in exchange.list_subjects()} >= set(COINS)
 
 
 def test_a_candle_opens_where_the_one_before_closed(exchange):
