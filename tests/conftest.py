@@ -8,6 +8,8 @@ from django.db import connections
 
 from feeds import clock
 from feeds.tape.engine import dispose, transaction
+from tests.clocks import JumpingClock
+from tests.network import loopback_only as loopback_only  # for every test
 from tests.servers import pytest_configure as pytest_configure  # starts the servers
 
 NOW = datetime(2026, 3, 2, 12, 0, 0, tzinfo=UTC)
@@ -24,6 +26,13 @@ def frozen_clock(at):
     """The site's clock stands at NOW."""
     with at(NOW):
         yield NOW
+
+
+@pytest.fixture
+def jumping():
+    """The site's clock, at NOW, as one that a test lets jump; see tests/clocks.py."""
+    with clock.use(JumpingClock(NOW)):
+        yield clock.current()
 
 
 @pytest.fixture(scope="session")
