@@ -16,6 +16,7 @@ from competitions.gateway import pool
 from competitions.lifecycle import subject_of
 from competitions.models import Competition, Input
 from competitions.predict import perform_waiting
+from core.logs import IdleLine
 from feeds import clock
 from feeds.ingest import provider_of
 from feeds.records import FeedKey, span
@@ -40,6 +41,7 @@ class ModelDaemon:
         self._stop = threading.Event()
         self._news = threading.Event()
         self._listeners: dict[str, tuple[set[FeedKey], _Listener]] = {}
+        self._idle = IdleLine("predict.idle")
 
     def stop(self) -> None:
         self._stop.set()
@@ -47,6 +49,7 @@ class ModelDaemon:
 
     def run(self) -> None:
         """Turn until `stop`; a turn that fails is logged, and the next one goes on."""
+        log.info("predict.started")
         threading.Thread(target=self._clear_queue, name="clear", daemon=True).start()
         try:
             while not self._stop.is_set():
@@ -83,6 +86,8 @@ class ModelDaemon:
             is_connected = gateway.is_connected
             if waiting and all(is_ready(r, is_connected=is_connected) for r in waiting):
                 asked += perform_waiting(competition_id=competition.pk, gateway=gateway)
+        if not asked:
+            self._idle.say()
         return asked
 
     def _clear_queue(self) -> None:

@@ -36,6 +36,32 @@ ZOO = {
         "FAILED",
         "predict: the answer is nested deeper",
     ),
+    "cr": (predicting(r"raise ValueError('\r')"), "FAILED", "predict: ValueError: \n"),
+    "mark": (
+        predicting(r"raise ValueError('\x01')"),
+        "FAILED",
+        "predict: ValueError: \ufffd",
+    ),
+    "loud": (
+        predicting("raise ValueError('x' * 3_000_000)"),
+        "FAILED",
+        "predict: ValueError: xxx",
+    ),
+    "wide": (
+        predicting("return [[]] * 2_000_000"),
+        "FAILED",
+        "predict: the answer exceeds 1 MiB",
+    ),
+    "nul-setup": (
+        STEADY + "    def __init__(self): raise ValueError('a\\0b')\n",
+        "ABSENT",
+        "ValueError: a\ufffdb",
+    ),
+    "loud-setup": (
+        STEADY + "    def __init__(self): raise ValueError('x' * 3_000_000)\n",
+        "ABSENT",
+        "ValueError: xxx",
+    ),
     "deaf": (
         STEADY + "    def feed_update(self, data): raise KeyError('price')\n",
         "ANSWERED",
