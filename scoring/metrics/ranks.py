@@ -45,8 +45,16 @@ def rank_last(values: Floats) -> Floats:
 def _is_above(ordered: Floats) -> np.ndarray:
     """Whether each sorted number but the first is more than the one before; NaN is."""
     upper, lower = ordered[..., 1:], ordered[..., :-1]
-    size = np.maximum(np.abs(upper), np.abs(lower))
-    is_tie = upper - lower <= _NOISE * size
+    steps = upper - lower
+    is_tie = steps <= 0
+    largest = np.fmax(
+        -np.fmin.reduce(ordered, axis=None, initial=0.0),
+        np.fmax.reduce(ordered, axis=None, initial=0.0),
+    )
+    # Looked at one by one only if there is a step that small among the largest.
+    is_small = steps <= _NOISE * largest
+    if np.count_nonzero(is_small) > np.count_nonzero(is_tie):
+        is_tie |= steps <= _NOISE * np.maximum(np.abs(upper), np.abs(lower))
     return ~is_tie
 
 
