@@ -6,12 +6,15 @@ database. Beat may therefore fire twice, or a task be delivered twice, without e
 
 import gc
 import os
+import socket
 from typing import Any
 
 import structlog
 from celery import Celery, signals
 from celery.schedules import crontab
 from kombu import Queue  # type: ignore[attr-defined]
+
+from core import heartbeats
 
 os.environ.setdefault(  # noqa: TID251  `celery -A crunchsite` configures Django here
     "DJANGO_SETTINGS_MODULE", "crunchsite.settings.dev"
@@ -55,9 +58,36 @@ _pool = {
         "livepool.publish.daily": crontab(hour="4", minute="15"),
     }.items()
 }
+_signs_of_life = {
+    f"crunchsite.heartbeat.{queue}": {
+        "task": "crunchsite.heartbeat",
+        "schedule": heartbeats.HEARTBEAT_S,
+        "args": [queue],
+        "options": {"queue": queue, "expires": heartbeats.HEARTBEAT_S},
+    }
+    for queue in QUEUES
+}
 # Assigned whole: reading it here would load the settings before they can be refused.
-app.conf.beat_schedule = {**_every, **_pool}
+app.conf.beat_schedule = {**_every, **_pool, **_signs_of_life}
 app.autodiscover_tasks()
+
+
+@signals.before_task_publish.connect(sender="crunchsite.heartbeat")
+def give_beats_sign_of_life(routing_key: str, **_: Any) -> None:
+    """Beat alone sends this task, and this runs where it does."""
+    if routing_key == QUEUES[0]:  # once for all of them
+        heartbeats.give([heartbeats.BEAT], node=socket.gethostname())
+
+
+@signals.beat_init.connect
+@signals.beat_embedded_init.connect
+def give_beats_first_sign(**_: Any) -> None:
+    give_beats_sign_of_life(routing_key=QUEUES[0])
+
+
+@signals.worker_ready.connect
+def give_workers_first_sign(sender: Any, **_: Any) -> None:
+    heartbeats.give(sender.app.amqp.queues.consume_from, node=sender.hostname)
 
 
 @signals.worker_ready.connect

@@ -12,7 +12,9 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from competitions.models import Competition, Input, ParticipantModel
+from core import heartbeats
 from crunchsite.admin import buttons_for
+from crunchsite.celery import QUEUES
 from crunchsite.templatetags.figures import counted
 from emissions.models import Checkpoint
 from feeds import clock
@@ -57,6 +59,7 @@ def dashboard(_request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     now = clock.now()
     lines = _lines(now)
     troubles = [
+        *_silent_processes(),
         *_stuck_rounds(lines, now),
         *_lost_rounds(lines, now),
         *_failing_models(lines, now),
@@ -101,6 +104,16 @@ def _lines(now: datetime) -> dict[int, Line]:
         )
         line.press = buttons_for(line.competition.pk, names)
     return lines
+
+
+def _silent_processes() -> Iterator[Trouble]:
+    for silence in heartbeats.silences(QUEUES):
+        yield Trouble(
+            what=silence.what,
+            where={"beat": "Beat", "worker": "Workers"}[silence.who],
+            since=silence.since,
+            url=reverse("readyz"),
+        )
 
 
 def _stuck_rounds(lines: dict[int, Line], now: datetime) -> Iterator[Trouble]:

@@ -5,11 +5,16 @@ from typing import Any
 
 import redis
 from django.conf import settings
+from django.contrib.auth import get_user
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.decorators import api_view, permission_classes
+from rest_framework.decorators import (
+    api_view,
+    authentication_classes,
+    permission_classes,
+)
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -21,6 +26,8 @@ from competitions.reporting import (
     CompetitionQuery,
     chosen_competition,
 )
+from core import heartbeats
+from crunchsite.celery import QUEUES
 from feeds.paging import read_query
 from feeds.tape import schema
 
@@ -36,7 +43,8 @@ class Readiness(serializers.Serializer[Any]):
     status = serializers.ChoiceField(["ready", "not ready"])
     problems = serializers.DictField(
         child=serializers.CharField(),
-        help_text="Part to what is wrong, and the remedy.",
+        required=False,
+        help_text="For operators: part to what is wrong, and the remedy.",
     )
 
 
@@ -56,14 +64,28 @@ def healthz(_request: Request) -> Response:
 
 @extend_schema(responses={200: Readiness, 503: Readiness})
 @api_view(["GET"])
+@authentication_classes([])  # it would ask the database, which may be down
 @permission_classes([AllowAny])
-def readyz(_request: Request) -> Response:
-    """Database, Redis and both schemas are there; 503 says what is not."""
-    problems = {part: problem for part, probe in PROBES.items() if (problem := probe())}
-    status = "not ready" if problems else "ready"
-    return Response(
-        {"status": status, "problems": problems}, status=503 if problems else 200
-    )
+def readyz(request: Request) -> Response:
+    """Whether every part of the site works; operators are told which does not."""
+    found = problems()
+    answer: dict[str, Any] = {"status": "not ready" if found else "ready"}
+    if _is_operator(request):
+        answer["problems"] = found
+    return Response(answer, status=503 if found else 200)
+
+
+def _is_operator(request: Request) -> bool:
+    try:
+        user = get_user(request)
+        return user.is_active and getattr(user, "is_staff", False)
+    except DatabaseError:
+        return False
+
+
+def problems() -> dict[str, str]:
+    """Part to what is wrong with it and the remedy; empty when all is well."""
+    return {part: problem for part, probe in PROBES.items() if (problem := probe())}
 
 
 @extend_schema(parameters=[CompetitionQuery], responses={200: Info, **REFUSALS})
@@ -116,10 +138,27 @@ def migrations_problem() -> str | None:
     return None
 
 
+def beat_problem() -> str | None:
+    return _silence_of("beat")
+
+
+def worker_problem() -> str | None:
+    return _silence_of("worker")
+
+
+def _silence_of(who: str) -> str | None:
+    texts = [
+        silence.what for silence in heartbeats.silences(QUEUES) if silence.who == who
+    ]
+    return " ".join(texts) or None
+
+
 PROBES: dict[str, Callable[[], str | None]] = {
     "database": database_problem,
     "redis": redis_problem,
     "migrations": migrations_problem,
+    "beat": beat_problem,
+    "worker": worker_problem,
 }
 
 

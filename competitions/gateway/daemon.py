@@ -6,6 +6,8 @@ gateway, the same services; only the shell differs (`manage.py run_models`).
 
 import asyncio
 import threading
+import time
+from socket import gethostname
 
 import structlog
 from celery import current_app
@@ -16,6 +18,7 @@ from competitions.gateway import pool
 from competitions.lifecycle import subject_of
 from competitions.models import Competition, Input
 from competitions.predict import perform_waiting
+from core import heartbeats
 from core.logs import IdleLine
 from feeds import clock
 from feeds.ingest import provider_of
@@ -51,8 +54,12 @@ class ModelDaemon:
         """Turn until `stop`; a turn that fails is logged, and the next one goes on."""
         log.info("predict.started")
         threading.Thread(target=self._clear_queue, name="clear", daemon=True).start()
+        given_at = float("-inf")
         try:
             while not self._stop.is_set():
+                if time.monotonic() - given_at >= heartbeats.HEARTBEAT_S:
+                    heartbeats.give(["models"], node=f"run_models@{gethostname()}")
+                    given_at = time.monotonic()
                 close_old_connections()
                 try:
                     self.turn()

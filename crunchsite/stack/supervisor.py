@@ -17,6 +17,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 
 from competitions.local_models import control as local_models
+from crunchsite import health
 from crunchsite.settings.env import BASE_DIR
 from crunchsite.settings.secret import kept_secret
 from crunchsite.stack import demo, leftovers
@@ -215,9 +216,9 @@ class Supervisor:
 
         def wait() -> None:
             if not wait_until(ready, timeout_s=60, every_s=0.2):
+                found = " ".join(health.problems().values()) or "it does not answer."
                 raise StackError(
-                    f"the site did not become ready; see {self._log / 'web.log'} and "
-                    f"{self.url}/readyz."
+                    f"the site did not become ready: {found} See {self._log}."
                 )
 
         self._step("site", wait)

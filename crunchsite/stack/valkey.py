@@ -36,6 +36,8 @@ class Valkey:
             "valkey",
             [
                 installed_server(),
+                # With a title it would write over its environment, and so its mark.
+                *("--set-proc-title", "no"),
                 *("--port", "0", "--unixsocket", self._sockets / "valkey.sock"),
                 *("--unixsocketperm", "700", "--dir", self._home, "--save", ""),
                 *("--appendonly", "yes" if durable else "no"),

@@ -4,6 +4,8 @@ import pytest
 import sqlalchemy as sa
 from django.contrib.auth.models import User
 
+from core import heartbeats
+from crunchsite.celery import QUEUES
 from feeds.tape.engine import transaction
 from tests import factories
 
@@ -12,6 +14,12 @@ from tests import factories
 def world(db, frozen_clock):
     """Six models, six hours old at the frozen instant."""
     return factories.running_competition(at=frozen_clock, models=6, hours=6)
+
+
+@pytest.fixture
+def workers_alive():
+    """Beat and a worker of every queue have just shown that they live."""
+    heartbeats.give([heartbeats.BEAT, *QUEUES], node="celery@test")
 
 
 @pytest.fixture

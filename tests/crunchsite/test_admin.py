@@ -6,6 +6,7 @@ import pytest
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
+from django.core.cache import cache
 from django.db import connections
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -230,9 +231,21 @@ def dashboard(client) -> str:
     return response.content.decode()
 
 
-def test_the_dashboard_is_quiet_when_nothing_is_wrong(client, tape, frozen_clock):
+def test_the_dashboard_is_quiet_when_nothing_is_wrong(
+    client, tape, frozen_clock, workers_alive
+):
     factories.competition()
     assert "Nothing is stuck" in dashboard(client)
+
+
+def test_the_dashboard_says_which_process_gives_no_sign_of_life(
+    client, tape, frozen_clock, workers_alive
+):
+    cache.delete("heartbeat:scoring")
+    page = dashboard(client)
+    assert "The worker of scoring was not seen yet" in page
+    cache.delete("heartbeat:beat")
+    assert "Beat was not seen yet" in dashboard(client)
 
 
 def test_the_dashboard_says_what_is_stuck_and_since_when(

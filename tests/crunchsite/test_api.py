@@ -4,6 +4,7 @@ import tomllib
 
 import pytest
 from django.conf import settings
+from django.core.cache import cache
 from django.core.management import call_command
 from django.db import connection
 from django.test import Client
@@ -42,7 +43,9 @@ def reads(world) -> list[str]:
     return [*LISTS, *OBJECTS, *(f"{one}/{part}" for part in OF_CHECKPOINT)]
 
 
-def test_every_read_answers_with_and_without_slash_and_under_api(client, world):
+def test_every_read_answers_with_and_without_slash_and_under_api(
+    client, world, workers_alive
+):
     for path in [*reads(world), *OPEN, "/schema", "/docs"]:
         for spelling in (path, f"{path}/", f"/api{path}"):
             assert client.get(spelling).status_code == 200, spelling
@@ -76,7 +79,9 @@ def test_without_a_slug_the_first_active_competition_answers(client, world):
     )
 
 
-def test_reads_are_open_unless_api_read_auth(client, world, operator, settings):
+def test_reads_are_open_unless_api_read_auth(
+    client, world, operator, settings, workers_alive
+):
     settings.ENV = settings.ENV.model_copy(update={"api_read_auth": True})
     known = Client()
     known.force_login(operator)
@@ -119,22 +124,39 @@ def test_healthz_asks_nothing(client, django_assert_num_queries):
     assert response.json() == {"status": "ok", "version": version["version"]}
 
 
-def test_readyz_says_what_is_wrong_and_what_to_do(client, monkeypatch):
-    assert client.get("/readyz").json() == {"status": "ready", "problems": {}}
+def test_readyz_says_what_is_wrong_and_what_to_do(
+    admin_client, monkeypatch, workers_alive
+):
+    assert admin_client.get("/readyz").json() == {"status": "ready", "problems": {}}
     monkeypatch.setattr(settings, "REDIS_URL", "redis://127.0.0.1:1/0")
-    response = client.get("/readyz")
+    response = admin_client.get("/readyz")
     assert response.status_code == 503
     assert response.json()["status"] == "not ready"
     assert list(response.json()["problems"]) == ["redis"]
     assert "start Valkey or correct REDIS_URL" in response.json()["problems"]["redis"]
 
 
-def test_readyz_names_migrations_that_are_not_applied(client, monkeypatch):
+def test_readyz_names_migrations_that_are_not_applied(admin_client, workers_alive):
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM django_migrations WHERE app = 'emissions'")
-    assert client.get("/readyz").json()["problems"] == {
-        "migrations": "1 migration is not applied; run manage.py migrate."
-    }
+    assert list(admin_client.get("/readyz").json()["problems"]) == ["migrations"]
+
+
+@pytest.mark.parametrize("part", ["beat", "worker"])
+def test_readyz_is_not_ready_without_a_worker_or_beat(
+    admin_client, workers_alive, part
+):
+    cache.delete({"beat": "heartbeat:beat", "worker": "heartbeat:models"}[part])
+    response = admin_client.get("/readyz")
+    assert response.status_code == 503
+    assert list(response.json()["problems"]) == [part]
+
+
+def test_readyz_tells_strangers_only_whether(client, db, workers_alive):
+    assert client.get("/readyz").json() == {"status": "ready"}
+    cache.delete("heartbeat:beat")
+    response = client.get("/readyz")
+    assert (response.status_code, response.json()) == (503, {"status": "not ready"})
 
 
 def test_a_database_that_is_down_is_a_problem_not_an_error(monkeypatch):

@@ -1,0 +1,81 @@
+"""Signs of life: Beat's when it sends, and each queue's when a worker has handled one.
+
+Kept in the cache, in the wall's time: whether a process lives is no matter of the
+site's clock. Whoever starts gives a sign at once, then every HEARTBEAT_S.
+"""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from django.core.cache import cache
+from redis import RedisError
+
+HEARTBEAT_S = 10.0
+# Three may be lost, or wait behind long tasks, before anybody is told.
+LATE_S = 3 * HEARTBEAT_S + 5
+BEAT = "beat"
+
+
+@dataclass(frozen=True)
+class Silence:
+    """Who gives no sign of life, since when (None: never), and what to do."""
+
+    who: str
+    since: datetime | None
+    what: str
+
+
+def give(names: Iterable[str], *, node: str) -> None:
+    """Note that these, Beat or queues, live on `node` now."""
+    sign = {"node": node, "at": time.time()}
+    try:
+        cache.set_many({_key(name): sign for name in names}, timeout=None)
+    except (RedisError, OSError):
+        return  # it lives; that the cache does not is told elsewhere
+
+
+def silences(queues: Iterable[str]) -> list[Silence]:
+    """Who is late with its sign of life; nobody while the cache does not answer."""
+    names = [BEAT, *queues]
+    try:
+        signs = cache.get_many([_key(name) for name in names])
+    except (RedisError, OSError):
+        return []
+    late = {
+        name: sign
+        for name in names
+        if not (sign := signs.get(_key(name))) or time.time() - sign["at"] > LATE_S
+    }
+    if BEAT in late:
+        # Its ticks are the queues' signs of life: without them those are unknown.
+        return [_silence(BEAT, late[BEAT], "Beat", "celery -A crunchsite beat")]
+    by_node: dict[str, list[str]] = {}
+    for name, sign in late.items():
+        by_node.setdefault(sign["node"] if sign else "", []).append(name)
+    return [
+        _silence(
+            "worker",
+            min((late[name] for name in group), key=lambda s: s["at"] if s else 0),
+            f"the worker of {', '.join(group)}",
+            f"celery -A crunchsite worker -Q {','.join(group)}",
+        )
+        for _, group in sorted(by_node.items())
+    ]
+
+
+def _silence(who: str, sign: dict[str, Any] | None, name: str, command: str) -> Silence:
+    since = datetime.fromtimestamp(sign["at"], UTC) if sign else None
+    seen = (
+        f"was seen last {since:%Y-%m-%d %H:%M:%S} UTC on {sign['node']}"
+        if sign
+        else "was not seen yet"
+    )
+    what = f"{name[0].upper()}{name[1:]} {seen}; look at its log, or start {command}."
+    return Silence(who=who, since=since, what=what)
+
+
+def _key(name: str) -> str:
+    return f"heartbeat:{name}"

@@ -1,0 +1,13 @@
+"""Celery's entries to the site itself."""
+
+from typing import Any
+
+from celery import shared_task
+
+from core import heartbeats
+
+
+@shared_task(name="crunchsite.heartbeat", bind=True)
+def give_sign_of_life(self: Any, queue: str) -> None:
+    """Show that somebody works on `queue`."""
+    heartbeats.give([queue], node=self.request.hostname)
