@@ -169,7 +169,11 @@ class Supervisor:
         scripts = Path(sys.executable).parent
         self._start_part(
             "worker",
-            [scripts / "celery", "-A", "crunchsite", "worker", "-B", "-l", "WARNING"],
+            [
+                *(scripts / "celery", "-A", "crunchsite", "worker", "-B"),
+                # There is no other worker to ask or to listen to.
+                *("--without-mingle", "--without-gossip", "-l", "WARNING"),
+            ],
             env=env,
             is_up=lambda: True,
         )
