@@ -9,14 +9,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from competitions.models import ParticipantModel
-from competitions.reporting import (
-    REFUSALS,
-    CompetitionQuery,
-    PageQuery,
-    chosen_competition,
-)
+from competitions.reporting import CompetitionQuery, PageQuery, chosen_competition
 from competitions.schema import Column, ReportSchema, Widget, report_schema
-from feeds.paging import Keyset, page_response, read_query
+from core.requests import read_query
+from feeds.paging import Keyset, page_response, read_text
 
 
 class ModelQuery(PageQuery):
@@ -40,9 +36,7 @@ class ModelRow(serializers.ModelSerializer[ParticipantModel]):
         ]
 
 
-@extend_schema(
-    parameters=[ModelQuery], responses={200: ModelRow(many=True), **REFUSALS}
-)
+@extend_schema(parameters=[ModelQuery], responses=ModelRow(many=True))
 @api_view(["GET"])
 def models(request: Request) -> Response:
     """The models that take part, ordered by model id."""
@@ -53,7 +47,7 @@ def models(request: Request) -> Response:
     rows = ParticipantModel.objects.filter(competition=competition)
     if not query["include_ensembles"]:
         rows = rows.real()
-    page, following = Keyset("model_id", str).page(
+    page, following = Keyset("model_id", read_text).page(
         rows.select_related("cruncher"),
         limit=query["limit"],
         cursor=query.get("cursor"),
@@ -61,25 +55,21 @@ def models(request: Request) -> Response:
     return page_response(request, ModelRow(page, many=True).data, following)
 
 
-@extend_schema(parameters=[CompetitionQuery], responses={200: ReportSchema, **REFUSALS})
+@extend_schema(parameters=[CompetitionQuery], responses=ReportSchema)
 @api_view(["GET"])
 def schema(request: Request) -> Response:
     """Columns and widgets with which a user interface shows the reports."""
     return Response(_schema(request))
 
 
-@extend_schema(
-    parameters=[CompetitionQuery], responses={200: Column(many=True), **REFUSALS}
-)
+@extend_schema(parameters=[CompetitionQuery], responses=Column(many=True))
 @api_view(["GET"])
 def leaderboard_columns(request: Request) -> Response:
     """The leaderboard's columns, in order."""
     return Response(_schema(request)["leaderboard_columns"])
 
 
-@extend_schema(
-    parameters=[CompetitionQuery], responses={200: Widget(many=True), **REFUSALS}
-)
+@extend_schema(parameters=[CompetitionQuery], responses=Widget(many=True))
 @api_view(["GET"])
 def metrics_widgets(request: Request) -> Response:
     """The charts of the metrics page, in order."""

@@ -7,34 +7,20 @@ from typing import Any
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import api_view
-from rest_framework.exceptions import APIException, NotFound
+from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from competitions.models import Competition
+from core.requests import read_query
 from feeds import paging
-from feeds.paging import read_query
-
-
-class Refusal(serializers.Serializer[Any]):
-    """The one envelope of an error."""
-
-    detail = serializers.CharField(help_text="What was found, and what to do.")
-    code = serializers.CharField(help_text="Stable; for programs.")
-
-
-REFUSALS = {404: Refusal, 422: Refusal}
-
-
-class Conflict(APIException):
-    status_code = 409
-    default_code = "conflict"
 
 
 class CompetitionQuery(serializers.Serializer[Any]):
     competition = serializers.SlugField(
         required=False,
-        help_text="Slug. Without it: the first active competition.",
+        help_text="Slug. Without it: the first active competition, or the first that "
+        "is no draft when none is active.",
     )
 
 
@@ -43,13 +29,13 @@ class PageQuery(CompetitionQuery, paging.PageQuery):
 
 
 def chosen_competition(query: dict[str, Any]) -> Competition | None:
-    """The competition asked for, else the first active one, else None.
+    """The competition asked for, else the first that is shown, else None.
 
     Raises NotFound for an unknown slug.
     """
     slug = query.get("competition")
     if slug is None:
-        return Competition.objects.active().order_by("pk").first()
+        return Competition.objects.shown().first()
     competition = Competition.objects.filter(slug=slug).first()
     if competition is None:
         raise NotFound(
@@ -75,18 +61,10 @@ def list_report(query_class: type[CompetitionQuery], row: Any) -> Callable[..., 
                 return Response([])
             return view(request, query, competition)
 
-        described = extend_schema(
-            parameters=[query_class], responses={200: row, **REFUSALS}
-        )
+        described = extend_schema(parameters=[query_class], responses=row)
         return described(api_view(["GET"])(wrapped))
 
     return decorate
-
-
-def id_list(request: Request, name: str) -> list[str]:
-    """A repeatable query parameter whose values may also be comma separated."""
-    values = request.query_params.getlist(name)
-    return [part.strip() for value in values for part in value.split(",") if part]
 
 
 def numbers(summary: dict[str, Any]) -> dict[str, float | None]:

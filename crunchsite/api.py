@@ -1,43 +1,78 @@
-"""The report API's own rules: who may, how errors look, what the schema shows."""
+"""The report API's own rules: how refusals look, and what the schema shows of them."""
 
 from typing import Any
 
-from django.conf import settings
-from django.http import Http404
-from rest_framework.exceptions import APIException, ValidationError
-from rest_framework.permissions import SAFE_METHODS, BasePermission
-from rest_framework.request import Request
+from django.core.exceptions import (
+    BadRequest,
+    RequestDataTooBig,
+    SuspiciousOperation,
+)
+from django.http import Http404, UnreadablePostError
+from django.http.multipartparser import MultiPartParserError
+from drf_spectacular.authentication import SessionScheme
+from rest_framework.exceptions import APIException, ParseError, ValidationError
 from rest_framework.response import Response
 
+from core.refusals import envelope
+from core.requests import BodyTooLargeError
 from feeds.errors import OperatorError
+from livepool.stores import StoreError
+
+# What Django itself finds wrong with a request while a view reads it.
+_UNREADABLE = (
+    BadRequest,
+    MultiPartParserError,
+    SuspiciousOperation,
+    UnreadablePostError,
+)
+UNREADABLE = "The request cannot be read: send UTF-8 JSON with its length."
+REFUSAL = {
+    "type": "object",
+    "description": "What was found and what to do, and a code for programs.",
+    "properties": {"detail": {"type": "string"}, "code": {"type": "string"}},
+    "required": ["detail", "code"],
+    "additionalProperties": False,
+}
+MEANINGS = {
+    400: "The body cannot be read.",
+    401: "A session is needed, and there is none.",
+    403: "The session's user may not.",
+    404: "There is no such thing.",
+    409: "It does not fit the state that things are in.",
+    413: "The body is too large.",
+    415: "The body is not announced as JSON.",
+    422: "A value does not fit; `detail` begins with its name.",
+    503: "It cannot be told now; later may help.",
+}
 
 
-class OpenReadOperatorWrite(BasePermission):
-    """Anybody reads, unless API_READ_AUTH; operators (staff) write."""
-
-    def has_permission(self, request: Request, view: Any) -> bool:
-        if request.method in SAFE_METHODS and not settings.ENV.api_read_auth:
-            return True
-        return bool(request.user.is_active and request.user.is_staff)
+class OperatorSessionScheme(SessionScheme):
+    target_class = "core.permissions.OperatorSession"
 
 
 def refuse(error: Exception, context: dict[str, Any]) -> Response | None:
     """One envelope for every refusal: `{"detail": ..., "code": ...}`."""
-    if isinstance(error, OperatorError):
-        return Response({"detail": str(error), "code": error.code}, status=503)
-    if isinstance(error, ValidationError):
-        detail, code = _first(error.detail)
-        return Response({"detail": detail, "code": code}, status=422)
     # Imported late: REST framework loads this module while it loads its views.
     from rest_framework.views import exception_handler
 
+    match error:
+        case OperatorError():
+            return Response(envelope(str(error), error.code), status=503)
+        case StoreError():
+            return Response(envelope(str(error), "store_failed"), status=503)
+        case ValidationError():
+            return Response(envelope(*_first(error.detail)), status=422)
+        case RequestDataTooBig():
+            error = BodyTooLargeError()
+    if isinstance(error, _UNREADABLE):
+        error = ParseError(UNREADABLE, code="request_invalid")
     response = exception_handler(error, context)
     if response is None:
         return None
     code = "not_found"
     if isinstance(error, APIException) and not isinstance(error, Http404):
         code = getattr(error.detail, "code", error.default_code)
-    response.data = {"detail": str(response.data["detail"]), "code": code}
+    response.data = envelope(str(response.data["detail"]), code)
     return response
 
 
@@ -59,3 +94,27 @@ def without_aliases(endpoints: list[Any]) -> list[Any]:
         for path, regex, method, callback in endpoints
         if not path.startswith("/api/")
     ]
+
+
+def with_refusals(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """For the schema: each operation with the refusals that it can answer with."""
+    result["components"]["schemas"]["Refusal"] = REFUSAL
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/Refusal"}}}
+    for path, operations in result["paths"].items():
+        for method, operation in operations.items():
+            for status in _statuses(path, method, operation):
+                told = {"description": MEANINGS[status], "content": content}
+                operation["responses"].setdefault(str(status), told)
+    return result
+
+
+def _statuses(path: str, method: str, operation: dict[str, Any]) -> set[int]:
+    names = {parameter["name"] for parameter in operation.get("parameters", [])}
+    statuses = {422, 503} if names else {503}
+    if {} not in operation.get("security", []):
+        statuses |= {401, 403}
+    if "competition" in names or "{" in path or path.startswith("/livepool/"):
+        statuses.add(404)
+    if method != "get":
+        statuses |= {400, 403, 409, 413, 415, 422}
+    return statuses

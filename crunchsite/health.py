@@ -21,14 +21,10 @@ from rest_framework.response import Response
 from sqlalchemy.exc import SQLAlchemyError
 
 import crunchsite
-from competitions.reporting import (
-    REFUSALS,
-    CompetitionQuery,
-    chosen_competition,
-)
+from competitions.reporting import CompetitionQuery, chosen_competition
 from core import heartbeats
+from core.requests import read_query
 from crunchsite.celery import QUEUES
-from feeds.paging import read_query
 from feeds.tape import schema
 
 PROBE_TIMEOUT_S = 3
@@ -88,7 +84,7 @@ def problems() -> dict[str, str]:
     return {part: problem for part, probe in PROBES.items() if (problem := probe())}
 
 
-@extend_schema(parameters=[CompetitionQuery], responses={200: Info, **REFUSALS})
+@extend_schema(parameters=[CompetitionQuery], responses=Info)
 @api_view(["GET"])
 @permission_classes([AllowAny])
 def info(request: Request) -> Response:

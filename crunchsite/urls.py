@@ -3,7 +3,11 @@
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from drf_spectacular.views import (
+    SpectacularAPIView,
+    SpectacularJSONAPIView,
+    SpectacularSwaggerSplitView,
+)
 
 from crunchsite import health
 
@@ -17,7 +21,9 @@ api: list[URLPattern | URLResolver] = [
     path("", include("emissions.urls")),
     path("", include("livepool.urls")),
     re_path(r"^schema/?$", SpectacularAPIView.as_view(), name="schema"),
+    re_path(r"^openapi\.json$", SpectacularJSONAPIView.as_view(), name="openapi-json"),
     re_path(r"^docs/?$", SpectacularSwaggerSplitView.as_view(), name="docs"),
+    re_path(r"^redoc/?$", RedirectView.as_view(pattern_name="docs"), name="redoc"),
 ]
 
 urlpatterns = [

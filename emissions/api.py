@@ -1,10 +1,10 @@
 """Report endpoints on checkpoints and what they pay, and an operator's two writes."""
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 from django.contrib.admin.models import CHANGE
+from django.db import transaction
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.decorators import api_view
@@ -14,21 +14,21 @@ from rest_framework.response import Response
 
 from competitions.models import Competition, ParticipantModel
 from competitions.reporting import (
-    REFUSALS,
     CompetitionQuery,
-    Conflict,
     PageQuery,
-    Refusal,
     chosen_competition,
     numbers,
 )
+from core.permissions import writes
+from core.refusals import Conflict
+from core.requests import IdField, read_body, read_instant, read_query
 from emissions import formats, transitions
 from emissions.models import Checkpoint
 from feeds import audit
-from feeds.paging import Keyset, page_response, read_query
+from feeds.paging import LARGEST_INT, Keyset, page_response
 
-NEWEST_FIRST = Keyset("period_end", datetime.fromisoformat, descending=True)
-WRITE_REFUSALS = {403: Refusal, 409: Refusal, **REFUSALS}
+NEWEST_FIRST = Keyset("period_end", read_instant, descending=True)
+MAY_PAY = "emissions.change_checkpoint"
 
 
 class CheckpointQuery(PageQuery):
@@ -37,14 +37,16 @@ class CheckpointQuery(PageQuery):
 
 
 class RewardQuery(PageQuery):
-    model_id = serializers.CharField(required=False)
+    model_id = IdField(required=False)
     limit = serializers.IntegerField(
         min_value=1, max_value=100, default=20, help_text="Checkpoints, not rows."
     )
 
 
 class PrizeQuery(serializers.Serializer[Any]):
-    total_prize = serializers.IntegerField(min_value=0, default=0)
+    total_prize = serializers.IntegerField(
+        min_value=0, max_value=LARGEST_INT, default=0
+    )
 
 
 class LatestPrizeQuery(CompetitionQuery, PrizeQuery):
@@ -164,7 +166,17 @@ class Reward(serializers.Serializer[Any]):
 
 
 class Confirmation(serializers.Serializer[Any]):
-    tx_hash = serializers.CharField(max_length=128)
+    tx_hash = serializers.RegexField(
+        r"^[!-~]+$",
+        max_length=128,
+        error_messages={"invalid": "is printable ASCII without a space."},
+    )
+
+
+class TransactionCorrection(Confirmation):
+    reason = serializers.CharField(
+        max_length=300, help_text="Kept in the trail, for whoever reads it next."
+    )
 
 
 class StatusChange(serializers.Serializer[Any]):
@@ -177,9 +189,7 @@ class StatusChange(serializers.Serializer[Any]):
     )
 
 
-@extend_schema(
-    parameters=[CheckpointQuery], responses={200: CheckpointRow(many=True), **REFUSALS}
-)
+@extend_schema(parameters=[CheckpointQuery], responses=CheckpointRow(many=True))
 @api_view(["GET"])
 def checkpoints(request: Request) -> Response:
     """Closed periods and what they pay, newest first."""
@@ -187,9 +197,7 @@ def checkpoints(request: Request) -> Response:
     return page_response(request, CheckpointRow(page, many=True).data, following)
 
 
-@extend_schema(
-    parameters=[CompetitionQuery], responses={200: CheckpointRow, **REFUSALS}
-)
+@extend_schema(parameters=[CompetitionQuery], responses=CheckpointRow)
 @api_view(["GET"])
 def latest(request: Request) -> Response:
     """The newest checkpoint."""
@@ -197,7 +205,7 @@ def latest(request: Request) -> Response:
     return Response(CheckpointRow(checkpoint).data)
 
 
-@extend_schema(parameters=[RewardQuery], responses={200: Reward(many=True), **REFUSALS})
+@extend_schema(parameters=[RewardQuery], responses=Reward(many=True))
 @api_view(["GET"])
 def rewards(request: Request) -> Response:
     """What each ranked model earned, ascending by period and rank."""
@@ -229,21 +237,21 @@ def rewards(request: Request) -> Response:
     return page_response(request, rows, following)
 
 
-@extend_schema(responses={200: Payload, **REFUSALS})
+@extend_schema(responses=Payload)
 @api_view(["GET"])
 def payload(_request: Request, checkpoint_id: str) -> Response:
     """Period and emission, as they were closed."""
     return Response(Payload(_checkpoint(checkpoint_id)).data)
 
 
-@extend_schema(responses={200: Emission, **REFUSALS})
+@extend_schema(responses=Emission)
 @api_view(["GET"])
 def emission(_request: Request, checkpoint_id: str) -> Response:
     """The protocol's EmissionCheckpoint, shares in billionths."""
     return Response(_emission(_checkpoint(checkpoint_id)))
 
 
-@extend_schema(responses={200: CliFormat, **REFUSALS})
+@extend_schema(responses=CliFormat)
 @api_view(["GET"])
 def cli_format(_request: Request, checkpoint_id: str) -> Response:
     """The same shares as percentages, keyed by model, for the command line tool."""
@@ -251,7 +259,7 @@ def cli_format(_request: Request, checkpoint_id: str) -> Response:
     return Response(formats.cli_format(checkpoint, _emission(checkpoint)))
 
 
-@extend_schema(parameters=[PrizeQuery], responses={200: Prize(many=True), **REFUSALS})
+@extend_schema(parameters=[PrizeQuery], responses=Prize(many=True))
 @api_view(["GET"])
 def prizes(request: Request, checkpoint_id: str) -> Response:
     """`total_prize` split among the models by their shares; it adds up exactly."""
@@ -259,7 +267,7 @@ def prizes(request: Request, checkpoint_id: str) -> Response:
     return Response(formats.prizes(_checkpoint(checkpoint_id), query["total_prize"]))
 
 
-@extend_schema(parameters=[LatestPrizeQuery], responses={200: LatestPrizes, **REFUSALS})
+@extend_schema(parameters=[LatestPrizeQuery], responses=LatestPrizes)
 @api_view(["GET"])
 def latest_prizes(request: Request) -> Response:
     """The newest checkpoint's prizes, with its context."""
@@ -269,9 +277,7 @@ def latest_prizes(request: Request) -> Response:
     return Response(LatestPrizes(checkpoint, context=context).data)
 
 
-@extend_schema(
-    parameters=[CompetitionQuery], responses={200: LatestEmission, **REFUSALS}
-)
+@extend_schema(parameters=[CompetitionQuery], responses=LatestEmission)
 @api_view(["GET"])
 def latest_emission(request: Request) -> Response:
     """The newest emission, with its checkpoint's context."""
@@ -279,14 +285,13 @@ def latest_emission(request: Request) -> Response:
     return Response(LatestEmission(checkpoint).data)
 
 
-@extend_schema(request=Confirmation, responses={200: CheckpointRow, **WRITE_REFUSALS})
+@extend_schema(request=Confirmation, responses=CheckpointRow)
+@writes(MAY_PAY)
 @api_view(["POST"])
 def confirm(request: Request, checkpoint_id: str) -> Response:
     """Store the transaction and move PENDING to SUBMITTED."""
     checkpoint = _checkpoint(checkpoint_id)
-    body = Confirmation(data=request.data)
-    body.is_valid(raise_exception=True)
-    tx_hash = body.validated_data["tx_hash"]
+    tx_hash = read_body(Confirmation, request)["tx_hash"]
     return _step(
         request,
         lambda: transitions.confirm(checkpoint_id=checkpoint.pk, tx_hash=tx_hash),
@@ -294,14 +299,29 @@ def confirm(request: Request, checkpoint_id: str) -> Response:
     )
 
 
-@extend_schema(request=StatusChange, responses={200: CheckpointRow, **WRITE_REFUSALS})
+@extend_schema(request=TransactionCorrection, responses=CheckpointRow)
+@writes(MAY_PAY)
+@api_view(["POST"])
+def correct_transaction(request: Request, checkpoint_id: str) -> Response:
+    """Replace a wrong transaction hash; the status stays, the trail says why."""
+    checkpoint = _checkpoint(checkpoint_id)
+    asked = read_body(TransactionCorrection, request)
+    try:
+        corrected = transitions.correct_transaction(
+            checkpoint_id=checkpoint.pk, user=request.user, **asked
+        )
+    except transitions.TransitionError as error:
+        raise Conflict(str(error), code=error.code) from error
+    return Response(CheckpointRow(corrected).data)
+
+
+@extend_schema(request=StatusChange, responses=CheckpointRow)
+@writes(MAY_PAY)
 @api_view(["PATCH"])
 def status(request: Request, checkpoint_id: str) -> Response:
     """Move one legal step on."""
     checkpoint = _checkpoint(checkpoint_id)
-    body = StatusChange(data=request.data)
-    body.is_valid(raise_exception=True)
-    to = body.validated_data["status"]
+    to = read_body(StatusChange, request)["status"]
     return _step(
         request,
         lambda: transitions.advance(checkpoint_id=checkpoint.pk, to=to),
@@ -311,10 +331,11 @@ def status(request: Request, checkpoint_id: str) -> Response:
 
 def _step(request: Request, step: Callable[[], Checkpoint], *, what: str) -> Response:
     try:
-        checkpoint = step()
+        with transaction.atomic():  # no step without its trail
+            checkpoint = step()
+            audit.note(request.user, [checkpoint], flag=CHANGE, what=what)
     except transitions.TransitionError as error:
         raise Conflict(str(error), code=error.code) from error
-    audit.note(request.user, [checkpoint], flag=CHANGE, what=what)
     return Response(CheckpointRow(checkpoint).data)
 
 
@@ -337,8 +358,11 @@ def _latest(query: dict[str, Any]) -> Checkpoint:
 
 
 def _checkpoint(checkpoint_id: str) -> Checkpoint:
-    found = Checkpoint.objects.filter(pk=int(checkpoint_id.removeprefix("CKP_")))
-    checkpoint = found.first()
+    number = checkpoint_id.removeprefix("CKP_")
+    is_number = number.isascii() and number.isdecimal() and len(number) < 19
+    checkpoint = (
+        Checkpoint.objects.filter(pk=int(number)).first() if is_number else None
+    )
     if checkpoint is None:
         raise NotFound(
             f"Checkpoint {checkpoint_id} not found", code="checkpoint_not_found"

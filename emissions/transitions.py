@@ -1,9 +1,13 @@
 """Checkpoint states, one step at a time: PENDING, SUBMITTED, CLAIMABLE, PAID."""
 
 from collections.abc import Mapping
+from typing import Any
+
+from django.contrib.admin.models import CHANGE
+from django.db import transaction
 
 from emissions.models import Checkpoint
-from feeds import clock
+from feeds import audit, clock
 
 Status = Checkpoint.Status
 NEXT: Mapping[str, str] = {
@@ -55,4 +59,27 @@ def advance(*, checkpoint_id: int, to: str) -> Checkpoint:
         raise TransitionError(
             f"{checkpoint} was {checkpoint.status}; the next is {following}."
         )
+    return checkpoint
+
+
+def correct_transaction(
+    *, checkpoint_id: int, tx_hash: str, reason: str, user: Any
+) -> Checkpoint:
+    """Replace a wrong transaction hash, and keep who did it, why, and the old one.
+
+    Raises Checkpoint.DoesNotExist, and TransitionError when nothing was submitted yet
+    or the hash is the same.
+    """
+    with transaction.atomic():  # no correction without its trail
+        checkpoint = Checkpoint.objects.select_for_update().get(pk=checkpoint_id)
+        if checkpoint.status == Status.PENDING:
+            raise TransitionError(
+                f"{checkpoint} was PENDING; confirm it with its tx_hash."
+            )
+        if checkpoint.tx_hash == tx_hash:
+            raise TransitionError(f"{checkpoint} has the transaction {tx_hash}.")
+        was, checkpoint.tx_hash = checkpoint.tx_hash, tx_hash
+        checkpoint.save(update_fields=["tx_hash"])
+        what = f"Transaction corrected, {was} to {tx_hash}. Reason: {reason}"
+        audit.note(user, [checkpoint], flag=CHANGE, what=what)
     return checkpoint

@@ -2,7 +2,7 @@ from django.urls import re_path
 
 from emissions import api
 
-ONE = r"^reports/checkpoints/(?P<checkpoint_id>(?:CKP_)?\d{1,18})"
+ONE = r"^reports/checkpoints/(?P<checkpoint_id>[^/]+)"
 
 # Literal routes first, so that no id can hide them.
 urlpatterns = [
@@ -23,6 +23,11 @@ urlpatterns = [
     ),
     re_path(rf"{ONE}/prizes/?$", api.prizes, name="reports-prizes"),
     re_path(rf"{ONE}/confirm/?$", api.confirm, name="reports-checkpoint-confirm"),
+    re_path(
+        rf"{ONE}/transaction/?$",
+        api.correct_transaction,
+        name="reports-checkpoint-transaction",
+    ),
     re_path(rf"{ONE}/status/?$", api.status, name="reports-checkpoint-status"),
     re_path(
         r"^reports/emissions/latest/?$",

@@ -1,23 +1,37 @@
 """The report API of market data and its backfill."""
 
-from datetime import UTC, datetime
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from django.contrib.admin.models import ADDITION, CHANGE
-from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import APIException, NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from core.refusals import Conflict
+from core.requests import (
+    IdField,
+    InstantField,
+    read_body,
+    read_instant,
+    read_query,
+)
 from feeds import audit, backfill, health
 from feeds.errors import FeedError
 from feeds.models import BackfillJob, FeedSubscription
-from feeds.paging import Keyset, PageQuery, page_response, read_query
+from feeds.paging import (
+    Keyset,
+    PageQuery,
+    page_response,
+    read_cursor,
+    read_text,
+    write_cursor,
+)
 from feeds.records import FeedKey
 from feeds.tape.engine import transaction
 
@@ -28,7 +42,7 @@ FILTERS = {
     "kind": ("kind",),
     "granularity": ("granularity",),
 }
-JOBS = Keyset("created_at", datetime.fromisoformat, descending=True)
+JOBS = Keyset("created_at", read_instant, descending=True)
 
 _TAIL = """
     SELECT state.id, record.* FROM tape.feed_ingestion_state AS state
@@ -50,7 +64,18 @@ _TAIL = """
 """
 
 
-class TailQuery(PageQuery):
+class FeedQuery(serializers.Serializer[Any]):
+    """Which feeds; `provider` is `source` and `asset` is `subject`."""
+
+    source = IdField(required=False)  # type: ignore[assignment]  # DRF takes it off the class
+    provider = IdField(required=False)
+    subject = IdField(required=False)
+    asset = IdField(required=False)
+    kind = IdField(required=False)
+    granularity = IdField(required=False)
+
+
+class TailQuery(FeedQuery, PageQuery):
     limit = serializers.IntegerField(min_value=1, max_value=200, default=20)
 
 
@@ -83,22 +108,20 @@ class RecordSerializer(serializers.Serializer[Any]):
 
 
 class BackfillRequestSerializer(serializers.Serializer[Any]):
-    source = serializers.CharField()  # type: ignore[assignment]  # DRF takes it off the class
-    subject = serializers.CharField()
-    kind = serializers.CharField(default="candle")
-    granularity = serializers.CharField(default="1m")
-    start = serializers.DateTimeField(help_text="Inclusive; UTC without an offset.")
-    end = serializers.DateTimeField(help_text="Exclusive.")
+    source = IdField()  # type: ignore[assignment]  # DRF takes it off the class
+    subject = IdField()
+    kind = IdField(default="candle")
+    granularity = IdField(default="1m")
+    start = InstantField(help_text="Inclusive; UTC without an offset.")
+    end = InstantField(help_text="Exclusive.")
     sink = serializers.ChoiceField(
         BackfillJob.Sink.choices, default=BackfillJob.Sink.PARQUET
     )
 
     def to_internal_value(self, data: Any) -> Any:
-        named = dict(data)
-        for name, (_, *aliases) in FILTERS.items():
-            for alias in aliases:
-                named.setdefault(name, named.get(alias))
-        return super().to_internal_value(named)
+        if isinstance(data, Mapping):
+            data = {**data, **_named(data)}
+        return super().to_internal_value(data)
 
 
 class BackfillJobSerializer(serializers.ModelSerializer[BackfillJob]):
@@ -127,9 +150,9 @@ class Feeds(APIView):
 
     queryset = FeedSubscription.objects.none()
 
-    @extend_schema(responses=FeedSummarySerializer(many=True))
+    @extend_schema(parameters=[FeedQuery], responses=FeedSummarySerializer(many=True))
     def get(self, request: Request) -> Response:
-        wanted = _filters(request)
+        wanted = _named(read_query(FeedQuery, request))
         found = [
             summary
             for summary in health.summaries()
@@ -143,14 +166,15 @@ class Tail(APIView):
 
     queryset = FeedSubscription.objects.none()
 
-    @extend_schema(
-        parameters=[*(OpenApiParameter(name) for name in FILTERS), TailQuery],
-        responses=RecordSerializer(many=True),
-    )
+    @extend_schema(parameters=[TailQuery], responses=RecordSerializer(many=True))
     def get(self, request: Request) -> Response:
         query = read_query(TailQuery, request)
-        before, before_id = _cursor(query.get("cursor"))
-        wanted = _filters(request)
+        wanted = _named(query)
+        before, before_id = (
+            read_cursor(query["cursor"], read_instant, read_text)
+            if "cursor" in query
+            else (None, "")
+        )
         with transaction() as connection:
             rows = connection.execute(
                 sa.text(_TAIL),
@@ -162,7 +186,7 @@ class Tail(APIView):
                 },
             ).all()
         is_full = len(rows) == query["limit"]
-        cursor = f"{rows[-1].ts_event.isoformat()}~{rows[-1].id}" if is_full else None
+        cursor = write_cursor(rows[-1].ts_event, rows[-1].id) if is_full else None
         return page_response(request, RecordSerializer(rows, many=True).data, cursor)
 
 
@@ -170,14 +194,13 @@ class Backfill(APIView):
     """Start the backfill of a feed."""
 
     queryset = BackfillJob.objects.all()
+    write_permission = "feeds.add_backfilljob"
 
     @extend_schema(
         request=BackfillRequestSerializer, responses={201: BackfillJobSerializer}
     )
     def post(self, request: Request) -> Response:
-        body = BackfillRequestSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
-        wanted = body.validated_data
+        wanted = read_body(BackfillRequestSerializer, request)
         try:
             job = backfill.start(
                 key=FeedKey(*(wanted[name] for name in FeedKey._fields)),
@@ -186,7 +209,7 @@ class Backfill(APIView):
                 sink=wanted["sink"],
             )
         except FeedError as error:
-            return _refused(error)
+            raise _refusal(error) from error
         if job.created_at == job.updated_at:
             audit.note(request.user, [job], flag=ADDITION, what="started")
         else:
@@ -220,50 +243,44 @@ class BackfillJobDetail(APIView):
     queryset = BackfillJob.objects.all()
 
     @extend_schema(responses=BackfillJobSerializer)
-    def get(self, request: Request, job_id: UUID) -> Response:
-        job = get_object_or_404(BackfillJob, pk=job_id)
-        return Response(BackfillJobSerializer(job).data)
+    def get(self, request: Request, job_id: str) -> Response:
+        return Response(BackfillJobSerializer(_job(job_id)).data)
 
 
 class BackfillCancel(APIView):
     """End an unfinished job; what it wrote stays."""
 
     queryset = BackfillJob.objects.all()
+    write_permission = "feeds.change_backfilljob"
 
     @extend_schema(request=None, responses=BackfillJobSerializer)
-    def post(self, request: Request, job_id: UUID) -> Response:
-        get_object_or_404(BackfillJob, pk=job_id)
+    def post(self, request: Request, job_id: str) -> Response:
         try:
-            job = backfill.cancel(job_id=job_id)
+            job = backfill.cancel(job_id=_job(job_id).pk)
         except FeedError as error:
-            return _refused(error)
+            raise _refusal(error) from error
         audit.note(request.user, [job], flag=CHANGE, what="cancelled")
         return Response(BackfillJobSerializer(job).data)
 
 
-def _filters(request: Request) -> dict[str, str]:
+def _named(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The feed's dimensions that are given, under our names for them."""
     return {
-        name: request.query_params[alias]
+        name: values[alias]
         for name, aliases in FILTERS.items()
-        for alias in aliases
-        if alias in request.query_params
+        for alias in reversed(aliases)
+        if alias in values
     }
 
 
-def _cursor(text: str | None) -> tuple[datetime | None, str]:
-    if text is None:
-        return None, ""
+def _job(job_id: str) -> BackfillJob:
     try:
-        instant, feed = text.split("~")
-        before = datetime.fromisoformat(instant)
-    except ValueError:
-        raise ValidationError(
-            {"cursor": f"was {text!r}; take it from the Link header"}
-        ) from None
-    return before if before.tzinfo else before.replace(tzinfo=UTC), feed
+        return BackfillJob.objects.get(pk=UUID(job_id))
+    except (ValueError, BackfillJob.DoesNotExist):
+        raise NotFound(f"Backfill job {job_id} not found") from None
 
 
-def _refused(error: FeedError) -> Response:
+def _refusal(error: FeedError) -> APIException:
     conflicts = (backfill.BackfillActiveError, backfill.BackfillOverError)
-    code = 409 if isinstance(error, conflicts) else 422
-    return Response({"code": error.code, "detail": str(error)}, code)
+    refusal = Conflict if isinstance(error, conflicts) else ValidationError
+    return refusal(str(error), code=error.code)

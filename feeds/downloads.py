@@ -4,11 +4,12 @@ import re
 from pathlib import Path
 from typing import Any
 
-from django.http import FileResponse, Http404, HttpResponse
+from django.http import FileResponse, HttpResponse
 from django.utils.http import http_date, quote_etag
 from django.views.decorators.http import condition
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
+from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -40,13 +41,20 @@ class DataFile(APIView):
 
     queryset = BackfillJob.objects.all()
 
-    @extend_schema(responses={(200, "application/octet-stream"): bytes})
+    @extend_schema(
+        responses={
+            (200, "application/octet-stream"): bytes,
+            (206, "application/octet-stream"): bytes,
+        }
+    )
     def get(self, request: Request, **parts: str) -> HttpResponse | FileResponse:
         from feeds import parquet
 
         path = parquet.locate(tuple(parts.values()))
         if path is None:
-            raise Http404("no such file; /data/backfill/index lists what there is")
+            raise NotFound(
+                "There is no such file; /data/backfill/index lists what there is."
+            )
         return send_file(request, path)
 
 

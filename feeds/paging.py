@@ -4,16 +4,22 @@ import base64
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date
 from operator import attrgetter
 from typing import Any
 
 from django.core.exceptions import ValidationError as InvalidKeyError
-from django.db.models import Field, Q, QuerySet
+from django.db.models import AutoField, Q, QuerySet
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
+
+from core.parsing import parse_json
+from core.texts import storable
+
+LONGEST_CURSOR = 600
+LARGEST_INT = 2**63 - 1  # of a column
 
 
 class PageQuery(serializers.Serializer[Any]):
@@ -21,24 +27,53 @@ class PageQuery(serializers.Serializer[Any]):
 
     limit = serializers.IntegerField(min_value=1, max_value=1000, default=100)
     cursor = serializers.CharField(
-        required=False, help_text="Opaque; taken from the `Link` header."
+        required=False,
+        max_length=LONGEST_CURSOR,
+        help_text="Opaque; taken from the `Link` header.",
     )
 
 
-def read_query(
-    query_class: type[serializers.Serializer[Any]], request: Request
-) -> dict[str, Any]:
-    """The query's checked values; raises ValidationError naming the bad one."""
-    query = query_class(data=request.query_params)
-    query.is_valid(raise_exception=True)
-    return query.validated_data
+def read_text(value: Any) -> str:
+    """A text of a cursor that a column can hold; raises ValueError."""
+    if not isinstance(value, str) or storable(value) != value:
+        raise ValueError("this is no text")
+    return value
+
+
+def read_int(value: Any) -> int:
+    """An integer of a cursor that a column can hold; raises ValueError."""
+    if type(value) is not int or abs(value) > LARGEST_INT:
+        raise ValueError("this is no integer")
+    return value
+
+
+def write_cursor(*values: Any) -> str:
+    """Pack instants, integers and texts into an opaque text."""
+    plain = [v.isoformat() if isinstance(v, date) else v for v in values]
+    return base64.urlsafe_b64encode(json.dumps(plain).encode()).decode()
+
+
+def read_cursor(cursor: str, *readers: Callable[[Any], Any]) -> list[Any]:
+    """Unpack what `write_cursor` packed, a reader a value.
+
+    Raises ValidationError, code `cursor_invalid`, for anything else.
+    """
+    try:
+        values = parse_json(base64.b64decode(cursor, altchars=b"-_", validate=True))
+        return [read(value) for read, value in zip(readers, values, strict=True)]
+    except (ValueError, TypeError, InvalidKeyError):
+        raise ValidationError(
+            f"cursor was {cursor!r}; take it from the Link header of a page.",
+            code="cursor_invalid",
+        ) from None
 
 
 @dataclass(frozen=True)
 class Keyset:
     """A total order, `(field, primary key)`, and the cursors that walk it.
 
-    `field` is a query path; `read` turns a cursor's JSON value back into the field's.
+    `field` is a query path; `read` turns a cursor's JSON value back into the field's
+    (`read_int`, `read_text`, `core.requests.read_instant`).
     """
 
     field: str
@@ -52,7 +87,10 @@ class Keyset:
         sign, side = ("-", "lt") if self.descending else ("", "gt")
         if cursor is not None:
             key = rows.model._meta.pk  # noqa: SLF001  documented API
-            value, pk = self._decode(cursor, key)
+            is_number = isinstance(key, AutoField)
+            value, pk = read_cursor(
+                cursor, self.read, read_int if is_number else key.to_python
+            )
             rows = rows.filter(
                 # The first condition is implied; an index can use it.
                 Q(**{f"{self.field}__{side}e": value}),
@@ -61,23 +99,11 @@ class Keyset:
         found = list(rows.order_by(f"{sign}{self.field}", f"{sign}pk")[: limit + 1])
         if len(found) <= limit:
             return found, None
-        return found[:limit], self._encode(found[limit - 1])
+        return found[:limit], self._cursor(found[limit - 1])
 
-    def _encode(self, row: Any) -> str:
-        value = attrgetter(self.field.replace("__", "."))(row)
-        plain = value.isoformat() if isinstance(value, datetime) else value
+    def _cursor(self, row: Any) -> str:
         key = row.pk if isinstance(row.pk, int) else str(row.pk)
-        return base64.urlsafe_b64encode(json.dumps([plain, key]).encode()).decode()
-
-    def _decode(self, cursor: str, key: "Field[Any, Any]") -> tuple[Any, Any]:
-        try:
-            value, pk = json.loads(base64.urlsafe_b64decode(cursor))
-            return self.read(value), key.to_python(pk)
-        except (ValueError, TypeError, InvalidKeyError):
-            raise ValidationError(
-                f"cursor was {cursor!r}; take it from the Link header of a page.",
-                code="cursor_invalid",
-            ) from None
+        return write_cursor(attrgetter(self.field.replace("__", "."))(row), key)
 
 
 def page_response(request: Request, rows: Any, next_cursor: str | None) -> Response:

@@ -7,7 +7,7 @@ FILE = "/".join(
     f"(?P<{part}>[^/]+)"
     for part in ("source", "subject", "kind", "granularity", "filename")
 )
-JOB = "reports/backfill/jobs/(?P<job_id>[0-9a-f-]{36})"
+JOB = "reports/backfill/jobs/(?P<job_id>[^/]+)"
 
 urlpatterns = [
     re_path(r"^reports/feeds/?$", api.Feeds.as_view(), name="reports-feeds"),

@@ -1,23 +1,32 @@
 """The report API of the live pool: what is current, what was, and is it in time."""
 
+from datetime import date
 from typing import Any
 
-from django.db.models import Q
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.utils.http import quote_etag
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from core.requests import IdField, read_query
+from feeds.paging import LONGEST_CURSOR, Keyset
 from livepool import rollback, schedule
 from livepool.artifacts import FILES
-from livepool.models import Release
+from livepool.models import Release, ReleaseQuerySet
 
 PAGE_DEFAULT, PAGE_MOST = 24, 100
+NEWEST_FIRST = Keyset("as_of_date", date.fromisoformat, descending=True)
+# What nobody has seen yet is for operators alone, in the admin.
+SHOWN = [
+    status
+    for status in Release.Status
+    if status not in (Release.Status.PENDING, Release.Status.FAILED)
+]
 
 
 class ReleaseSerializer(serializers.ModelSerializer[Release]):
@@ -62,14 +71,18 @@ class StatusSerializer(serializers.Serializer[Any]):
 
 
 class Query(serializers.Serializer[Any]):
-    """Filters of the list; anything else is refused by name."""
+    """Which releases, and how many at once."""
 
     limit = serializers.IntegerField(
         min_value=1, max_value=PAGE_MOST, default=PAGE_DEFAULT
     )
-    cursor = serializers.RegexField(r"^\d{4}-\d{2}-\d{2}\.\d+$", required=False)
-    mode = serializers.CharField(max_length=40, required=False)
-    status = serializers.ChoiceField(choices=Release.Status.values, required=False)
+    cursor = serializers.CharField(
+        required=False,
+        max_length=LONGEST_CURSOR,
+        help_text="`next` of the page before.",
+    )
+    mode = IdField(max_length=40, required=False)
+    status = serializers.ChoiceField(choices=SHOWN, required=False)
 
 
 class Current(APIView):
@@ -79,60 +92,36 @@ class Current(APIView):
     def get(self, request: Request) -> Response:
         release = Release.objects.current()
         if release is None:
-            raise Http404("no release was published yet")
+            raise NotFound("No release was published yet.")
         return Response(ReleaseDetailSerializer(release).data)
 
 
 class Releases(APIView):
-    """All releases that this site knows, newest first."""
+    """All releases that were published, newest first."""
 
     @extend_schema(
         operation_id="livepool_releases",
-        parameters=[
-            OpenApiParameter("limit", int, description=f"1 to {PAGE_MOST}."),
-            OpenApiParameter("cursor", str, description="`next` of the page before."),
-            OpenApiParameter("mode", str),
-            OpenApiParameter("status", str, enum=Release.Status.values),
-        ],
+        parameters=[Query],
         responses=ReleasePageSerializer,
     )
     def get(self, request: Request) -> Response:
-        query = Query(data=request.query_params)
-        query.is_valid(raise_exception=True)
-        wanted = query.validated_data
-        filters = {k: wanted[k] for k in ("mode", "status") if k in wanted}
-        rows = Release.objects.filter(**filters).order_by("-as_of_date", "-pk")
-        if "cursor" in wanted:
-            day, _, key = wanted["cursor"].partition(".")
-            rows = rows.filter(_before(day, int(key)))
-        page = list(rows.defer("ranking", "universe")[: wanted["limit"] + 1])
-        more = len(page) > wanted["limit"]
-        page = page[: wanted["limit"]]
-        last = page[-1] if more else None
+        query = read_query(Query, request)
+        filters = {k: query[k] for k in ("mode", "status") if k in query}
+        rows = _seen().filter(**filters).defer("ranking", "universe")
+        page, following = NEWEST_FIRST.page(
+            rows, limit=query["limit"], cursor=query.get("cursor")
+        )
         return Response(
-            {
-                "results": ReleaseSerializer(page, many=True).data,
-                "next": f"{last.as_of_date}.{last.pk}" if last else None,
-            }
+            {"results": ReleaseSerializer(page, many=True).data, "next": following}
         )
 
 
-def _before(day: str, key: int) -> Q:
-    try:
-        parsed = serializers.DateField().to_internal_value(day)
-    except serializers.ValidationError:
-        raise ValidationError({"cursor": [f"{day} is not a date"]}) from None
-    return Q(as_of_date__lt=parsed) | Q(as_of_date=parsed, pk__lt=key)
-
-
 class ReleaseDetail(APIView):
-    """One version: the newest revision of it."""
+    """One published version: the newest revision of it."""
 
     @extend_schema(operation_id="livepool_release", responses=ReleaseDetailSerializer)
     def get(self, request: Request, version: str) -> Response:
-        release = Release.objects.filter(version=version).newest_first().first()
-        if release is None:
-            raise Http404(f"there is no release {version}")
+        release = _release(version)
         return Response(ReleaseDetailSerializer(release).data)
 
 
@@ -144,17 +133,10 @@ class ReleaseFile(APIView):
         responses={(200, "application/octet-stream"): OpenApiTypes.BINARY},
     )
     def get(self, request: Request, version: str, name: str) -> HttpResponse:
-        release = (
-            Release.objects.exclude(published_at=None)
-            .filter(version=version)
-            .newest_first()
-            .first()
-        )
-        if release is None or name not in FILES.values():
-            raise Http404(f"there is no {name} of {version}")
-        data = rollback.files_of(version).get(name)
+        release = _release(version)
+        data = rollback.files_of(version).get(name) if name in FILES.values() else None
         if data is None:
-            raise Http404(f"the store holds no {name} of {version}")
+            raise NotFound(f"{version} has no file {name} in the store.")
         kind = "text/csv" if name.endswith(".csv") else "application/json"
         headers = {"ETag": quote_etag(release.checksums[name])}
         return HttpResponse(data, content_type=kind, headers=headers)
@@ -166,3 +148,15 @@ class Status(APIView):
     @extend_schema(operation_id="livepool_status", responses=StatusSerializer)
     def get(self, request: Request) -> Response:
         return Response(StatusSerializer(schedule.status().to_dict()).data)
+
+
+def _seen() -> ReleaseQuerySet:
+    """Releases that were published, among them those withdrawn or revised since."""
+    return Release.objects.exclude(published_at=None)
+
+
+def _release(version: str) -> Release:
+    release = _seen().filter(version=version).newest_first().first()
+    if release is None:
+        raise NotFound(f"There is no release {version}.")
+    return release

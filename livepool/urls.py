@@ -2,7 +2,7 @@ from django.urls import re_path
 
 from livepool import api
 
-VERSION = r"(?P<version>\d{4}-\d{2}-\d{2}-[a-z_]{1,40})"
+VERSION = r"(?P<version>[^/]+)"
 
 urlpatterns = [
     re_path(r"^livepool/current/?$", api.Current.as_view(), name="livepool-current"),
@@ -13,7 +13,7 @@ urlpatterns = [
         name="livepool-release",
     ),
     re_path(
-        rf"^livepool/releases/{VERSION}/(?P<name>[a-z_]+\.(?:json|csv))$",
+        rf"^livepool/releases/{VERSION}/(?P<name>[^/]+)$",
         api.ReleaseFile.as_view(),
         name="livepool-file",
     ),

@@ -1,6 +1,6 @@
 """Report endpoints on boards, predictions and snapshots."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.db.models import QuerySet
@@ -10,9 +10,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from competitions.models import Competition, Input, ParticipantModel, Prediction
-from competitions.reporting import PageQuery, id_list, list_report, numbers
+from competitions.reporting import PageQuery, list_report, numbers
+from core.requests import IdField, IdListField, InstantField, read_instant
 from feeds import clock
-from feeds.paging import Keyset, page_response
+from feeds.paging import Keyset, page_response, read_int
 from scoring.models import LeaderboardEntry, Score, Snapshot
 
 NOT_SCORED = "Prediction not scored"
@@ -80,13 +81,11 @@ class RankedWithEnsemblesRow(BoardRow):
 
 class PredictionQuery(PageQuery):
     limit = serializers.IntegerField(min_value=1, max_value=10_000, default=1000)
-    projectIds = serializers.CharField(  # noqa: N815  the protocol's spelling
-        required=False, help_text="Model ids; repeatable, or comma separated."
-    )
-    start = serializers.DateTimeField(
+    projectIds = IdListField(required=False)  # noqa: N815  the protocol's spelling
+    start = InstantField(
         required=False, help_text="First slot. Without it: seven days before `end`."
     )
-    end = serializers.DateTimeField(
+    end = InstantField(
         required=False, help_text="Slots before this instant. Without it: now."
     )
 
@@ -132,11 +131,11 @@ class PredictionRow(serializers.Serializer[Any]):
 
 
 class SnapshotQuery(PageQuery):
-    model_id = serializers.CharField(required=False)
-    since = serializers.DateTimeField(
+    model_id = IdField(required=False)
+    since = InstantField(
         required=False, help_text="Periods that end after this instant."
     )
-    until = serializers.DateTimeField(
+    until = InstantField(
         required=False, help_text="Periods that start before this instant."
     )
 
@@ -172,7 +171,7 @@ def leaderboard(
     )
     if not query["include_ensembles"]:
         entries = entries.filter(model__is_virtual=False)
-    page, following = Keyset("position", int).page(
+    page, following = Keyset("position", read_int).page(
         entries.select_related("leaderboard", "model__cruncher"),
         limit=query["limit"],
         cursor=query.get("cursor"),
@@ -192,15 +191,15 @@ def predictions(
         input__slot_at__gte=query.get("start", end - DEFAULT_RANGE),
         input__slot_at__lt=end,
     )
-    if model_ids := id_list(request, "projectIds"):
+    if model_ids := query.get("projectIds"):
         wanted = ParticipantModel.objects.filter(
             competition=competition, model_id__in=model_ids
         )
         rows = rows.filter(model__in=list(wanted))
     # Ordered by the round: the index of a competition's rounds serves any page.
-    page, following = Keyset(
-        "input__slot_at", datetime.fromisoformat, descending=True
-    ).page(with_parts(rows), limit=query["limit"], cursor=query.get("cursor"))
+    page, following = Keyset("input__slot_at", read_instant, descending=True).page(
+        with_parts(rows), limit=query["limit"], cursor=query.get("cursor")
+    )
     data = PredictionRow(
         page[::-1], many=True, context={"scores": newest_scores(page)}
     ).data
@@ -219,9 +218,7 @@ def snapshots(
         rows = rows.filter(period_end__gt=query["since"])
     if "until" in query:
         rows = rows.filter(period_start__lt=query["until"])
-    page, following = Keyset(
-        "period_end", datetime.fromisoformat, descending=True
-    ).page(
+    page, following = Keyset("period_end", read_instant, descending=True).page(
         rows.select_related("model"), limit=query["limit"], cursor=query.get("cursor")
     )
     return page_response(request, SnapshotRow(page, many=True).data, following)

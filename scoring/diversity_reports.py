@@ -11,9 +11,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from competitions.models import Competition, ParticipantModel
-from competitions.reporting import REFUSALS, CompetitionQuery, list_report
+from competitions.reporting import CompetitionQuery, list_report
 from competitions.wiring import wiring_of
-from feeds.paging import read_query
+from core.requests import read_query
 from scoring import diversity
 from scoring.correlations import correlations
 from scoring.models import LeaderboardEntry, Snapshot
@@ -51,7 +51,7 @@ class CorrelationRow(serializers.Serializer[Any]):
     rounds = serializers.IntegerField(help_text="Newest rounds that were compared.")
 
 
-@extend_schema(parameters=[CompetitionQuery], responses={200: DiversityRow, **REFUSALS})
+@extend_schema(parameters=[CompetitionQuery], responses=DiversityRow)
 @api_view(["GET"])
 def model_diversity(request: Request, model_id: str) -> Response:
     """How different a model is from the others, by its newest snapshot."""

@@ -13,17 +13,22 @@ from rest_framework.response import Response
 
 from competitions.models import Competition, ParticipantModel, Prediction
 from competitions.reporting import (
-    REFUSALS,
     CompetitionQuery,
     PageQuery,
     chosen_competition,
-    id_list,
     list_report,
     numbers,
 )
 from competitions.wiring import wiring_of
+from core.requests import (
+    IdField,
+    IdListField,
+    InstantField,
+    read_instant,
+    read_query,
+)
 from feeds import clock
-from feeds.paging import Keyset, page_response, read_query
+from feeds.paging import Keyset, page_response
 from scoring import history
 from scoring.api import DEFAULT_RANGE
 from scoring.ensembles import model_id_of
@@ -33,13 +38,11 @@ from scoring.scopes import scope_figures
 
 
 class RangeQuery(CompetitionQuery):
-    projectIds = serializers.CharField(  # noqa: N815  the protocol's spelling
-        required=False, help_text="Model ids; repeatable, or comma separated."
-    )
-    start = serializers.DateTimeField(
+    projectIds = IdListField(required=False)  # noqa: N815  the protocol's spelling
+    start = InstantField(
         required=False, help_text="Without it: seven days before `end`."
     )
-    end = serializers.DateTimeField(required=False, help_text="Without it: now.")
+    end = InstantField(required=False, help_text="Without it: now.")
     include_ensembles = serializers.BooleanField(default=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -87,8 +90,8 @@ class RankRow(serializers.ModelSerializer[LeaderboardEntry]):
 
 
 class ChangeQuery(CompetitionQuery):
-    since = serializers.DateTimeField(help_text="The earlier instant.")
-    until = serializers.DateTimeField(required=False, help_text="Without it: now.")
+    since = InstantField(help_text="The earlier instant.")
+    until = InstantField(required=False, help_text="Without it: now.")
 
 
 class SnapshotPart(serializers.ModelSerializer[Snapshot]):
@@ -116,18 +119,20 @@ class RankChangeRow(serializers.Serializer[Any]):
 
 
 class EnsembleQuery(CompetitionQuery):
-    ensemble_name = serializers.CharField(required=False)
-    since = serializers.DateTimeField(required=False)
-    until = serializers.DateTimeField(required=False)
+    ensemble_name = IdField(required=False)
+    since = InstantField(required=False)
+    until = InstantField(required=False)
     limit = serializers.IntegerField(min_value=1, max_value=500, default=100)
 
 
 @list_report(RangeQuery, Envelope(many=True))
 def models_global(
-    request: Request, query: dict[str, Any], competition: Competition
+    request: Request,  # noqa: ARG001  a report
+    query: dict[str, Any],
+    competition: Competition,
 ) -> Response:
     """Windowed figures of each model as of `end`, best first."""
-    wanted = _wanted(competition, query, request)
+    wanted = _wanted(competition, query)
     asked = dict(
         wanted.annotate(
             asked_at=Subquery(
@@ -174,10 +179,12 @@ def _envelope(
 
 @list_report(RangeQuery, ScopeEnvelope(many=True))
 def models_params(
-    request: Request, query: dict[str, Any], competition: Competition
+    request: Request,  # noqa: ARG001  a report
+    query: dict[str, Any],
+    competition: Competition,
 ) -> Response:
     """Windowed means of each model and scope as of `end`, over the range."""
-    names = dict(_wanted(competition, query, request).values_list("pk", "model_id"))
+    names = dict(_wanted(competition, query).values_list("pk", "model_id"))
     config = wiring_of(competition).config
     rows = scope_figures(
         competition=competition,
@@ -212,8 +219,8 @@ def models_metrics(
     request: Request, query: dict[str, Any], competition: Competition
 ) -> Response:
     """One row per snapshot of the range, oldest first."""
-    page, following = Keyset("period_end", datetime.fromisoformat).page(
-        _snapshots(competition, query, request).select_related("model"),
+    page, following = Keyset("period_end", read_instant).page(
+        _snapshots(competition, query).select_related("model"),
         limit=query["limit"],
         cursor=query.get("cursor"),
     )
@@ -222,11 +229,13 @@ def models_metrics(
 
 @list_report(RangeQuery, SummaryRow(many=True))
 def models_summary(
-    request: Request, query: dict[str, Any], competition: Competition
+    request: Request,  # noqa: ARG001  a report
+    query: dict[str, Any],
+    competition: Competition,
 ) -> Response:
     """The newest snapshot of each model in the range."""
     rows = (
-        _snapshots(competition, query, request)
+        _snapshots(competition, query)
         .order_by("model_id", "-period_end")
         .distinct("model_id")
         .select_related("model")
@@ -244,37 +253,33 @@ def _summary(snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def _snapshots(
-    competition: Competition, query: dict[str, Any], request: Request
-) -> QuerySet[Snapshot]:
+def _snapshots(competition: Competition, query: dict[str, Any]) -> QuerySet[Snapshot]:
     return Snapshot.objects.current().filter(
-        model__in=_wanted(competition, query, request),
+        model__in=_wanted(competition, query),
         period_end__gt=query["start"],
         period_start__lt=query["end"],
     )
 
 
 def _wanted(
-    competition: Competition, query: dict[str, Any], request: Request
+    competition: Competition, query: dict[str, Any]
 ) -> QuerySet[ParticipantModel]:
     """The models asked for; ensembles only when they are asked for too."""
     models = ParticipantModel.objects.filter(competition=competition)
     if not query["include_ensembles"]:
         models = models.filter(is_virtual=False)
-    if ids := id_list(request, "projectIds"):
+    if ids := query.get("projectIds"):
         models = models.filter(model_id__in=ids)
     return models
 
 
-@extend_schema(parameters=[PageQuery], responses={200: RankRow(many=True), **REFUSALS})
+@extend_schema(parameters=[PageQuery], responses=RankRow(many=True))
 @api_view(["GET"])
 def rank_history(request: Request, model_id: str) -> Response:
     """A model's rank on each board that is kept, the newest first."""
     query = read_query(PageQuery, request)
     model = model_of(query, model_id)
-    page, following = Keyset(
-        "leaderboard__as_of", datetime.fromisoformat, descending=True
-    ).page(
+    page, following = Keyset("leaderboard__as_of", read_instant, descending=True).page(
         LeaderboardEntry.objects.filter(model=model).select_related("leaderboard"),
         limit=query["limit"],
         cursor=query.get("cursor"),
@@ -282,7 +287,7 @@ def rank_history(request: Request, model_id: str) -> Response:
     return page_response(request, RankRow(page, many=True).data, following)
 
 
-@extend_schema(parameters=[ChangeQuery], responses={200: RankChangeRow, **REFUSALS})
+@extend_schema(parameters=[ChangeQuery], responses=RankChangeRow)
 @api_view(["GET"])
 def rank_change(request: Request, model_id: str) -> Response:
     """Why a model's rank differs between two instants."""

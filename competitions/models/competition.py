@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from django.core.validators import RegexValidator
 from django.db import models
-from django.db.models import F, Q, TextChoices
+from django.db.models import Case, F, Q, TextChoices, When
 
 SLUG = RegexValidator(
     r"^[a-z0-9]+(-[a-z0-9]+)*$",
@@ -15,6 +15,12 @@ SLUG = RegexValidator(
 class CompetitionQuerySet(models.QuerySet["Competition"]):
     def active(self) -> "CompetitionQuerySet":
         return self.filter(status=Competition.Status.ACTIVE)
+
+    def shown(self) -> "CompetitionQuerySet":
+        """All but drafts: the active ones first, then as they were made."""
+        status = Competition.Status
+        active_first = Case(When(status=status.ACTIVE, then=0), default=1)
+        return self.exclude(status=status.DRAFT).order_by(active_first, "pk")
 
 
 class Competition(models.Model):

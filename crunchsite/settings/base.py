@@ -56,9 +56,11 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "crunchsite.edge.json_for_programs",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "crunchsite.headers.headers",
+    "crunchsite.edge.refuse_malformed",
     "django.middleware.http.ConditionalGetMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -170,12 +172,11 @@ CELERY_TASK_CREATE_MISSING_QUEUES = False  # a typo fails when it is published
 CELERY_TIMEZONE = "UTC"
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": [
-        "rest_framework.authentication.SessionAuthentication"
-    ],
-    "DEFAULT_PERMISSION_CLASSES": ["crunchsite.api.OpenReadOperatorWrite"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["core.permissions.OperatorSession"],
+    "DEFAULT_PERMISSION_CLASSES": ["core.permissions.OpenReadPermittedWrite"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["core.requests.JsonBody"],
+    "URL_FORMAT_OVERRIDE": None,  # there is one format
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "crunchsite.api.refuse",
     "STRICT_JSON": True,  # NaN and infinities are refused at the edge
@@ -185,6 +186,10 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "PREPROCESSING_HOOKS": ["crunchsite.api.without_aliases"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "crunchsite.api.with_refusals",
+    ],
     "ENUM_NAME_OVERRIDES": {
         "CheckpointStatus": "emissions.transitions.Status",
         "ReleaseStatus": "livepool.models.Release.Status",

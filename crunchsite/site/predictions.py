@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from competitions.models import Input, ParticipantModel, Prediction
+from core.requests import read_instant
 from feeds.paging import Keyset
 from scoring.api import newest_scores, with_parts
 from scoring.models import Score
 
 PAGE_ROWS = 25
-NEWEST_FIRST = Keyset("performed_at", datetime.fromisoformat, descending=True)
+NEWEST_FIRST = Keyset("performed_at", read_instant, descending=True)
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def public(view: View) -> View:
 
 @public
 def home(request: HttpRequest) -> HttpResponse:
-    competitions = shown_competitions()
+    competitions = list(Competition.objects.shown())
     competition = chosen(request, competitions)
     feeds = list(FeedIngestionState.objects.all())
     context: dict[str, Any] = {
@@ -63,11 +63,8 @@ def home(request: HttpRequest) -> HttpResponse:
         "refresh_s": REFRESH_S,
     }
     if competition is not None:
-        after = request.GET.get("after", "0")
         context["status"] = status_of(competition, feeds=feeds)
-        context["board"] = board_of(
-            competition, after=int(after) if after.isdecimal() else 0
-        )
+        context["board"] = board_of(competition, after=after_of(request))
     return page(request, "site/home.html", context, feeds=feeds)
 
 
@@ -116,7 +113,7 @@ def model(request: HttpRequest, model_id: str) -> HttpResponse:
 @public
 def diversity(request: HttpRequest) -> HttpResponse:
     """How alike the leading models are, pair by pair."""
-    competition = required(chosen(request, shown_competitions()))
+    competition = required(chosen(request, list(Competition.objects.shown())))
     context = {"competition": competition, "map": heat_map(competition)}
     return page(request, "site/diversity.html", context)
 
@@ -138,7 +135,7 @@ def livepool(request: HttpRequest) -> HttpResponse:
 @public
 def leaderboard_csv(request: HttpRequest) -> HttpResponse:
     """The whole newest board: one row a model, an unknown value is empty."""
-    competition = required(chosen(request, shown_competitions()))
+    competition = required(chosen(request, list(Competition.objects.shown())))
     board = Leaderboard.objects.filter(competition=competition, is_newest=True).first()
     columns = columns_of(competition, board.ranking_key) if board else []
     entries = (
@@ -168,7 +165,7 @@ def leaderboard_csv(request: HttpRequest) -> HttpResponse:
 @public
 def scores_csv(request: HttpRequest) -> HttpResponse:
     """The home page's chart: one row an instant, one column a model."""
-    competition = required(chosen(request, shown_competitions()))
+    competition = required(chosen(request, list(Competition.objects.shown())))
     board = board_of(competition)
     if board is None:
         return csv_response(f"{competition.slug}-scores", ["at"], [])
@@ -213,10 +210,10 @@ def model_series(
     return {name: own[model.pk] for name, own in lines.items() if model.pk in own}
 
 
-def shown_competitions() -> list[Competition]:
-    """All but drafts; running ones first, in the API's order."""
-    rows = Competition.objects.exclude(status=Competition.Status.DRAFT)
-    return sorted(rows, key=lambda c: (c.status != Competition.Status.ACTIVE, c.pk))
+def after_of(request: HttpRequest) -> int:
+    """The place on the board behind which the page begins."""
+    after = request.GET.get("after", "0")
+    return int(after) if after.isdecimal() and len(after) < 10 else 0
 
 
 def chosen(

@@ -86,7 +86,7 @@ def test_reads_are_open_unless_api_read_auth(
     known = Client()
     known.force_login(operator)
     for path in reads(world):
-        assert client.get(path).status_code == 403, path
+        assert client.get(path).status_code == 401, path
         assert client.get(path).json()["code"] == "not_authenticated"
         assert known.get(path).status_code == 200, path
     for path in OPEN:

@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,6 +23,7 @@ def world(db, frozen_clock):
 @pytest.fixture
 def operator(client):
     user = User.objects.create_user("olga", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="change_checkpoint"))
     client.force_login(user)
     return user
 
@@ -176,18 +177,97 @@ def test_no_checkpoints(client, db):
     assert response.json()["detail"] == "No checkpoints found"
 
 
-@pytest.mark.parametrize("is_known", [False, True])
-def test_only_operators_write(client, world, is_known):
-    if is_known:
-        client.force_login(User.objects.create_user("pat"))
-    for method, part, body in (
-        (client.post, "confirm", {"tx_hash": "0x1"}),
-        (client.patch, "status", {"status": "PAID"}),
+WRITES = [
+    ("post", "confirm", {"tx_hash": "0x1"}),
+    ("post", "transaction", {"tx_hash": "0x2", "reason": "a typing mistake"}),
+    ("patch", "status", {"status": "PAID"}),
+]
+
+
+def written(client, checkpoint, write):
+    method, part, body = write
+    return getattr(client, method)(url(checkpoint, part), body, content_type=JSON)
+
+
+def logged_in(client, *permissions: str, **fields) -> User:
+    user = User.objects.create_user("pat", **fields)
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    client.force_login(user)
+    return user
+
+
+@pytest.mark.parametrize("write", WRITES, ids=lambda write: write[1])
+def test_a_payout_is_written_with_the_permission_for_it_alone(client, world, write):
+    checkpoint = world.checkpoints[0]
+    unknown = written(client, checkpoint, write)
+    assert (unknown.status_code, unknown.json()["code"]) == (401, "not_authenticated")
+    assert unknown["WWW-Authenticate"] == 'Session realm="crunchsite"'
+    for permissions, fields in (
+        ([], {}),
+        ([], {"is_staff": True}),
+        (["view_checkpoint"], {"is_staff": True}),
+        (["change_checkpoint"], {"is_staff": False}),
     ):
-        response = method(url(world.checkpoints[0], part), body, content_type=JSON)
-        assert response.status_code == 403
-    assert Checkpoint.objects.get(pk=world.checkpoints[0].pk).status == "PENDING"
+        user = logged_in(client, *permissions, **fields)
+        refused = written(client, checkpoint, write)
+        assert refused.status_code == 403, (permissions, fields)
+        assert refused.json()["code"] == "permission_denied"
+        user.delete()
+    assert Checkpoint.objects.get(pk=checkpoint.pk).status == "PENDING"
     assert not LogEntry.objects.exists()
+
+
+def test_a_wrong_transaction_is_corrected_with_a_reason_and_a_trail(
+    client, world, operator
+):
+    checkpoint = world.checkpoints[0]
+    written(client, checkpoint, WRITES[0])
+    for reason in ({}, {"reason": ""}, {"reason": "x" * 301}):
+        asked = ("post", "transaction", {"tx_hash": "0x2", **reason})
+        assert written(client, checkpoint, asked).status_code == 422
+    corrected = written(client, checkpoint, WRITES[1])
+    assert corrected.status_code == 200
+    assert corrected.json()["tx_hash"] == "0x2"
+    assert corrected.json()["status"] == "SUBMITTED"
+    again = written(client, checkpoint, WRITES[1])
+    assert (again.status_code, again.json()) == (
+        409,
+        {
+            "detail": f"{checkpoint} has the transaction 0x2.",
+            "code": "transition_illegal",
+        },
+    )
+    entry = LogEntry.objects.first()
+    assert entry.user == operator
+    assert entry.change_message == (
+        "Transaction corrected, 0x1 to 0x2. Reason: a typing mistake"
+    )
+    assert LogEntry.objects.count() == 2
+
+
+def test_nothing_is_corrected_before_it_was_submitted(client, world, operator):
+    refused = written(client, world.checkpoints[0], WRITES[1])
+    assert (refused.status_code, refused.json()["code"]) == (409, "transition_illegal")
+    assert not LogEntry.objects.exists()
+
+
+@pytest.mark.parametrize("bad", ["0x1\n", "0x1 2", "\u202e1", "0x\0", "x" * 129])
+def test_a_hash_is_printable_ascii(client, world, operator, bad):
+    asked = ("post", "confirm", {"tx_hash": bad + "end"})
+    assert written(client, world.checkpoints[0], asked).status_code == 422
+
+
+@pytest.mark.parametrize("bad", ["CKP_", "x", "CKP_1.5", "-1", "1" * 30, "CKP_\u0661"])
+def test_a_malformed_id_is_told_in_json(client, world, operator, bad):
+    for part in ("payload", "emission", "emission/cli-format", "prizes"):
+        response = client.get(url(bad, part))
+        assert response.status_code == 404
+        assert response.json() == {
+            "detail": f"Checkpoint {bad} not found",
+            "code": "checkpoint_not_found",
+        }
+    for write in WRITES:
+        assert written(client, bad, write).json()["code"] == "checkpoint_not_found"
 
 
 def test_confirm_stores_the_transaction_once(client, world, operator, frozen_clock):

@@ -207,7 +207,7 @@ def test_visitors_read_but_do_not_write(client, store):
         answer = client.get(address)
         assert answer.status_code == 200, address
         list(answer)
-    assert post(client).status_code == 403
+    assert post(client).status_code == 401
     job = BackfillJob.objects.create(
         **FEED,
         start_at=NOW - timedelta(hours=1),
@@ -216,7 +216,7 @@ def test_visitors_read_but_do_not_write(client, store):
         created_at=NOW,
         updated_at=NOW,
     )
-    assert client.post(f"/reports/backfill/jobs/{job.pk}/cancel").status_code == 403
+    assert client.post(f"/reports/backfill/jobs/{job.pk}/cancel").status_code == 401
 
 
 def test_what_is_not_there_is_404(client, store):

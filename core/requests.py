@@ -1,0 +1,111 @@
+"""Read what a request asks, typed: ids, lists, instants, JSON bodies.
+
+What does not fit is refused by the name of its parameter, with a stable code.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import IO, Any
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+from rest_framework.exceptions import APIException, ParseError
+from rest_framework.parsers import JSONParser
+from rest_framework.request import Request
+
+from core.parsing import LARGEST_BYTES, JsonError, parse_json
+
+# Wide enough for any market, narrow enough for every sum of an instant and a period.
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+LONGEST_ID = 200
+MOST_IDS = 1000
+
+
+class BodyTooLargeError(APIException):
+    status_code = 413
+    default_code = "body_too_large"
+    default_detail = f"The body is too large; at most {LARGEST_BYTES} bytes are taken."
+
+
+class JsonBody(JSONParser):
+    """Parse a body of UTF-8 JSON with finite numbers, of bounded size and depth."""
+
+    def parse(
+        self,
+        stream: IO[Any],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        data = stream.read(LARGEST_BYTES + 1)
+        if len(data) > LARGEST_BYTES:
+            raise BodyTooLargeError
+        try:
+            return parse_json(data)
+        except JsonError as error:
+            raise ParseError(f"The body {error}.", code="body_invalid") from None
+
+
+def read_instant(text: Any) -> datetime:
+    """Return the instant of an ISO 8601 text with an offset; raises ValueError."""
+    instant = datetime.fromisoformat(text)
+    if instant.tzinfo is None:
+        raise ValueError(f"{text} has no offset")
+    if not EARLIEST <= instant < LATEST:
+        raise ValueError(f"{text} is out of range")
+    return instant
+
+
+class InstantField(serializers.DateTimeField):
+    """An instant from 1970 up to 2200."""
+
+    default_error_messages = {
+        "out_of_range": f"must be from {EARLIEST:%Y} on and before {LATEST:%Y}."
+    }
+
+    def to_internal_value(self, value: Any) -> datetime:
+        instant = super().to_internal_value(value)
+        if not EARLIEST <= instant < LATEST:
+            self.fail("out_of_range")
+        return instant
+
+
+class IdField(serializers.CharField):
+    """An id or a name that somebody chose, as a column can hold it."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"max_length": LONGEST_ID, **options})
+
+
+@extend_schema_field(OpenApiTypes.STR)
+class IdListField(serializers.ListField):
+    """Ids in a repeatable parameter whose values may also be comma separated."""
+
+    child = IdField()
+
+    def __init__(self, **options: Any) -> None:
+        help_text = "Repeatable, or comma separated."
+        super().__init__(**{"max_length": MOST_IDS, "help_text": help_text, **options})
+
+    def to_internal_value(self, data: Any) -> list[str]:
+        parts = [part.strip() for value in data for part in value.split(",")]
+        return super().to_internal_value([part for part in parts if part])
+
+
+def read_query(
+    query_class: type[serializers.Serializer[Any]], request: Request
+) -> dict[str, Any]:
+    """Return the query's checked values; raises ValidationError naming the bad one."""
+    return _checked(query_class(data=request.query_params))
+
+
+def read_body(
+    body_class: type[serializers.Serializer[Any]], request: Request
+) -> dict[str, Any]:
+    """Return the body's checked values; raises ValidationError naming the bad one."""
+    return _checked(body_class(data=request.data))
+
+
+def _checked(serializer: serializers.Serializer[Any]) -> dict[str, Any]:
+    serializer.is_valid(raise_exception=True)
+    return serializer.validated_data
