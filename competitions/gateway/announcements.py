@@ -26,13 +26,14 @@ def models_of(data: Any) -> list[dict[str, Any]] | None:
     if not isinstance(data, list):
         log.warning("orchestrator.senseless_event", found=brief(data))
         return None
-    found = []
-    for said in data:
-        if (model := _model(said)) is None:
-            log.warning("orchestrator.senseless_model", found=brief(said))
-        else:
-            found.append(model)
-    return found
+    found = [(said, _model(said)) for said in data]
+    if senseless := [said for said, model in found if model is None]:
+        log.warning(
+            "orchestrator.senseless_model",
+            count=len(senseless),
+            found=brief(senseless[0]),
+        )
+    return [model for _, model in found if model is not None]
 
 
 def identity_of(model: dict[str, Any], *, error: str) -> ModelIdentity:

@@ -55,7 +55,7 @@ class Link(WebsocketClient):
     async def handle_event(self, message: str | bytes) -> None:
         """Pass an event on; what is none is logged, and the link stays."""
         try:
-            event = await asyncio.to_thread(
+            event = await asyncio.to_thread(  # a large one takes a while
                 parse_json,
                 message,
                 largest_bytes=LARGEST_ROSTER_BYTES,

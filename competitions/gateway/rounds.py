@@ -7,6 +7,8 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import grpc
@@ -54,6 +56,8 @@ class Rounds:
         self._standings: dict[str, Standing] = defaultdict(Standing)
         self._deployments: dict[str, str] = {}
         self._lock = asyncio.Lock()
+        # Not the loop's own threads, which hooks of the caller may keep busy.
+        self._decoder = ThreadPoolExecutor(1, thread_name_prefix="decode")
         self._sync: asyncio.Task[None] | None = None
         self._is_closed = False
 
@@ -88,6 +92,7 @@ class Rounds:
         for task in rest:
             task.cancel()
         await asyncio.gather(*rest, return_exceptions=True)
+        self._decoder.shutdown(wait=False, cancel_futures=True)
 
     async def ask(
         self, *, feed: Call | None, question: Call, expected: Collection[str]
@@ -103,8 +108,9 @@ class Rounds:
             raise GatewayError("the gateway was closed in the middle of a round.")
         replies = [stage[-1] for stage in stages]
         # Not before all have answered, and not on the loop: it holds up nobody.
-        await asyncio.to_thread(
-            decode, replies, largest_bytes=question.largest_answer_bytes
+        await asyncio.get_running_loop().run_in_executor(
+            self._decoder,
+            partial(decode, replies, largest_bytes=question.largest_answer_bytes),
         )
         for method in (request.methodName for request in requests):
             self._judge(runners, stages, method)

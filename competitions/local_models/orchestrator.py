@@ -251,15 +251,18 @@ class Orchestrator:
         if not is_event or event.get("event") != "report_failure":
             log.warning("orchestrator.bad_message", found=brief(event))
             return
+        senseless = [r for r in event["data"] if not _is_report(r)]
+        if senseless:
+            log.warning(
+                "orchestrator.bad_reports",
+                count=len(senseless),
+                first=brief(senseless[0]),
+            )
         for report in event["data"]:
-            try:
-                model_id, code = str(report["model_id"]), str(report["failure_code"])
-                reason = report.get("failure_reason")
-            except (KeyError, TypeError, AttributeError):
-                log.warning("orchestrator.bad_message", found=brief(report))
-            else:
-                said = readable(str(reason)) if reason else "no reason given"
-                await self._complain(model_id, readable(code, limit=100), said)
+            if _is_report(report):
+                code = readable(report["failure_code"], limit=100)
+                reason = report.get("failure_reason") or "no reason given"
+                await self._complain(report["model_id"], code, readable(str(reason)))
 
     async def _complain(self, model_id: str, code: str, reason: str) -> None:
         """A coordinator gives up on a model.
@@ -275,6 +278,12 @@ class Orchestrator:
             process.restart()
         else:
             await process.stop("QUARANTINED", f"{code}: {reason}")
+
+
+def _is_report(said: Any) -> bool:
+    return isinstance(said, dict) and all(
+        isinstance(said.get(name), str) for name in ("model_id", "failure_code")
+    )
 
 
 def _as_announced(process: ModelProcess) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from websockets.sync.client import connect
 
 from competitions.local_models import control
 from tests.competitions.gateway.conftest import (
@@ -19,6 +20,7 @@ from tests.competitions.gateway.conftest import (
     wait_for,
     wait_live,
 )
+from tests.competitions.local_models.test_trees import nest
 
 
 def row_of(local_models, model_id):
@@ -127,6 +129,49 @@ def test_a_model_quarantined_for_crashing_is_restarted(local_models):
     wait_for(lambda: row_of(local_models, "model").deployment_id not in (before, ""))
     wait_for(lambda: state_of(local_models, "model") == "QUARANTINED")
     assert local_models.stop() == 0
+
+
+def test_a_run_folder_of_any_depth_keeps_no_model_from_being_stopped(local_models):
+    local_models.write("second")
+    run_one(local_models)
+    gateway = local_models.gateway()
+    wait_live(gateway, "model", "second")
+    socket = Path(gateway._rounds._cluster.models_run["model"].port)
+    nest(socket.parent, 1_500)
+
+    control.stop(logs_dir=local_models.logs, model_id="model")
+
+    wait_for(lambda: state_of(local_models, "model") == "STOPPED")
+    wait_for(lambda: not socket.parent.exists())
+    assert state_of(local_models, "second") == "RUNNING"
+    assert local_models.stop() == 0
+
+
+def test_senseless_reports_are_passed_over_and_the_sensible_heard(local_models):
+    run_one(local_models)
+    sensible = {"model_id": "model", "failure_code": "MULTIPLE_FAILED"}
+    reports = [7, {"model_id": ["model"]}, {**sensible, "failure_code": 1}]
+    frames = (
+        "[" * 100_000,
+        '{"event": "report_failure", "data": 7}',
+        json.dumps({"event": "report_failure", "data": [*reports, None] * 1_000}),
+        json.dumps(
+            {
+                "event": "report_failure",
+                "data": [{**sensible, "failure_reason": "\0" * 10_000}],
+            }
+        ),
+    )
+    with connect(f"ws://127.0.0.1:{local_models.port}/test") as link:
+        for frame in frames:
+            link.send(frame)
+        wait_for(lambda: state_of(local_models, "model") == "QUARANTINED")
+
+    error = row_of(local_models, "model").error
+    assert error.startswith("MULTIPLE_FAILED: \ufffd\ufffd")
+    assert len(error) == 2_000
+    assert max(map(len, local_models.output.read_text().splitlines())) < 5_000
+    assert local_models.output.read_text().count("bad_") == 3
 
 
 def test_trouble_with_one_model_keeps_no_other_from_being_obeyed(local_models):
