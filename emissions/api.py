@@ -226,15 +226,26 @@ def rewards(request: Request) -> Response:
             "model_id": place["model_id"],
             "model_name": place.get("model_name"),
             "rank": place.get("rank"),
-            "reward_pct": None if share is None else formats.percent(share, 4),
+            "reward_pct": share,
             "prediction_count": place.get("prediction_count"),
         }
         for checkpoint in page[::-1]
-        for place, share in formats.model_shares(checkpoint)
+        for place, share in _percent_by_place(checkpoint)
         if place["model_id"] not in ensembles
         and query.get("model_id", place["model_id"]) == place["model_id"]
     ]
     return page_response(request, rows, following)
+
+
+def _percent_by_place(
+    checkpoint: Checkpoint,
+) -> list[tuple[dict[str, Any], float | None]]:
+    shares = formats.model_shares(checkpoint)
+    percent = formats.percentages([share or 0 for _, share in shares], decimals=4)
+    return [
+        (place, None if share is None else part)
+        for (place, share), part in zip(shares, percent, strict=True)
+    ]
 
 
 @extend_schema(responses=Payload)

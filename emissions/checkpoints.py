@@ -2,8 +2,8 @@
 
 The ranking figure is the leaderboard's, over exactly the period: the mean of its
 snapshots weighted by their scores (requirement S2-30). Whoever scored in less than the
-contract's `min_paid_coverage` of the rounds asked is not paid, and the checkpoint says
-so. Nothing is paid without the crunch's key.
+contract's `min_paid_coverage` of the rounds that fell due is not paid, and the
+checkpoint says so. Nothing is paid without the crunch's key.
 
 Periods lie on the grid of multiples of `emission_interval_s` since the epoch. The
 first is the one in which the competition was activated, so it may have been partly
@@ -13,15 +13,16 @@ gets one that pays the providers and no cruncher.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import structlog
 from django.db import IntegrityError, transaction
-from django.db.models import Count, Max, Min, Sum
+from django.db.models import Count, F, Max, Min, Q, QuerySet, Sum
 from django.db.models.functions import Greatest
 
-from competitions.models import Competition
+from competitions.models import Competition, Input
 from competitions.slots import Wiring
 from competitions.wiring import wiring_of
 from emissions.errors import EmissionError
@@ -98,7 +99,7 @@ def close(
         return None
     now = clock.now()
     snapshots.refresh(competition=competition, wiring=wiring, now=now)
-    ranking, unpaid = ranking_of(
+    ranking, unpaid, asked = ranking_of(
         competition=competition, wiring=wiring, start=start, end=end
     )
     emission = build_emission(competition=competition, wiring=wiring, ranking=ranking)
@@ -114,6 +115,8 @@ def close(
                     "model_count": len(ranking),
                     "ranking": ranking,
                     "unpaid": unpaid,
+                    "rounds_asked": asked,
+                    "min_paid_coverage": wiring.config.min_paid_coverage,
                 },
                 created_at=now,
             )
@@ -131,12 +134,15 @@ def close(
 
 def ranking_of(
     *, competition: Competition, wiring: Wiring, start: datetime, end: datetime
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Whom a period pays, best first and ranked from 1; and whom it does not, and why.
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], int]:
+    """Whom a period pays, best first and ranked from 1; whom it does not, and why.
 
     Virtual models are in neither list; a model that scored nothing is in the second.
+    The third is how many rounds the period asked.
     """
-    asked, counts = _counts(competition, start, end)
+    rounds = _rounds(competition, start, end)
+    counts = _counts(competition, start, end)
+    asked = rounds.asked
     ranking: list[dict[str, Any]] = []
     unpaid: list[dict[str, Any]] = []
     for line in leaderboard.standings_of_period(
@@ -155,41 +161,90 @@ def ranking_of(
             "coverage": round(scored / asked, 6) if asked else 0.0,
             "result_summary": dict(line.metrics),
         }
-        if reason := _why_unpaid(line, scored, asked, wiring):
+        if reason := _why_unpaid(line, scored, rounds, wiring):
             unpaid.append({**entry, "reason": reason})
         else:
             ranking.append({"rank": len(ranking) + 1, **entry})
-    return ranking, unpaid
+    return ranking, unpaid, asked
 
 
-def _counts(
+@dataclass(frozen=True)
+class _Rounds:
+    """How many rounds a period asked; `are_left_over`: all were asked before it."""
+
+    asked: int
+    are_left_over: bool
+
+
+def _rounds(competition: Competition, start: datetime, end: datetime) -> _Rounds:
+    """The rounds whose end fell into `[start, end)`, void ones left out.
+
+    One without a truth was asked, too: where most have none, the few others pay nobody.
+    At least as many were asked as the snapshots know of.
+    """
+    is_due = Q(resolvable_at__gte=start, resolvable_at__lt=end)
+    is_asked = Q(performed_at__gte=start, performed_at__lt=end)
+    found = (
+        Input.objects.filter(
+            is_due | is_asked, competition=competition, performed_at__isnull=False
+        )
+        .exclude(status=Input.Status.VOID)
+        .aggregate(
+            due=Count("pk", filter=is_due),
+            asked=Count("pk", filter=is_asked),
+            horizon=Max(F("resolvable_at") - F("performed_at"), filter=is_due),
+        )
+    )
+    in_snapshots = (
+        _snapshots(competition, start, end)
+        .values("period_start")
+        .annotate(most=Max(Greatest("expected_count", "prediction_count")))
+        .values_list("most", flat=True)
+    )
+    # A horizon as long as the period is no reason to call its rounds left over.
+    return _Rounds(
+        asked=max(found["due"], sum(in_snapshots)),
+        are_left_over=found["due"] > 0
+        and found["asked"] == 0
+        and found["horizon"] < (end - start) / 2,
+    )
+
+
+def _snapshots(
     competition: Competition, start: datetime, end: datetime
-) -> tuple[int, dict[int, tuple[int, int]]]:
-    """How many rounds were asked; by model, how many snapshots and scores there are."""
-    mine = (
+) -> QuerySet[Snapshot]:
+    return (
         Snapshot.objects.current()
         .filter(
             model__competition=competition, period_end__gt=start, period_end__lte=end
         )
         .order_by()
     )
-    asked = sum(
-        mine.values("period_start")
-        .annotate(most=Max(Greatest("expected_count", "prediction_count")))
-        .values_list("most", flat=True)
-    )
-    by_model = mine.values_list("model").annotate(Count("pk"), Sum("prediction_count"))
-    return asked, {model: (count, scored) for model, count, scored in by_model}
 
 
-def _why_unpaid(line: Standing, scored: int, asked: int, wiring: Wiring) -> str:
+def _counts(
+    competition: Competition, start: datetime, end: datetime
+) -> dict[int, tuple[int, int]]:
+    """How many snapshots and scores there are, by model."""
+    by_model = _snapshots(competition, start, end).values_list("model")
+    return {
+        model: (count, scored)
+        for model, count, scored in by_model.annotate(
+            Count("pk"), Sum("prediction_count")
+        )
+    }
+
+
+def _why_unpaid(line: Standing, scored: int, rounds: _Rounds, wiring: Wiring) -> str:
     """The reason for a model's owner; empty if it is paid."""
     least = wiring.config.min_paid_coverage
     if not scored:
         return "it scored in no round of the period"
-    if scored < least * asked:
+    if least and rounds.are_left_over:
+        return "no round was asked in the period; its scores are of rounds before it"
+    if scored < least * rounds.asked:
         return (
-            f"it scored in {scored} of {asked} rounds; "
+            f"it scored in {scored} of {rounds.asked} rounds; "
             f"{least:.0%} of them are needed to be paid"
         )
     if line.value is None:

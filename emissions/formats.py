@@ -1,16 +1,12 @@
 """A checkpoint's emission in the forms that other programs want."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from emissions.frac64 import WHOLE
 from emissions.models import Checkpoint
 
 PERCENT_DECIMALS = 6
-
-
-def percent(share: int, decimals: int) -> float:
-    return round(share * 100 / WHOLE, decimals)
 
 
 def apportion(shares: Sequence[int], total: int) -> list[int]:
@@ -29,9 +25,9 @@ def apportion(shares: Sequence[int], total: int) -> list[int]:
     return parts
 
 
-def percentages(shares: Sequence[int]) -> list[float]:
-    """Percentages with six decimals that add up to what the shares add up to."""
-    unit = 10**PERCENT_DECIMALS
+def percentages(shares: Sequence[int], decimals: int = PERCENT_DECIMALS) -> list[float]:
+    """Percentages with so many decimals that add up to what the shares add up to."""
+    unit = 10**decimals
     return [part / unit for part in apportion(shares, 100 * unit)]
 
 
@@ -39,12 +35,22 @@ def model_shares(checkpoint: Checkpoint) -> list[tuple[dict[str, Any], int | Non
     """The ranking's places in order, with the billionths that each brought in.
 
     Crunchers are paid, not models: a cruncher's share stands at their best model and
-    None at the others, and everywhere as long as there is no emission.
+    None at the others, and everywhere as long as there is no emission. Whoever was paid
+    without a place follows under their index, so that nothing of the whole is missing.
     """
     places = checkpoint.meta.get("ranking", [])
     rewards = checkpoint.entries[0]["cruncher_rewards"] if checkpoint.entries else []
     shares = {reward["cruncher_index"]: reward["reward_pct"] for reward in rewards}
-    return [(place, shares.pop(place["cruncher_index"], None)) for place in places]
+    ranked = [(place, shares.pop(place["cruncher_index"], None)) for place in places]
+    taken = {place["model_id"] for place in places}
+    return ranked + [
+        ({"model_id": _name(index, taken), "cruncher_index": index}, share)
+        for index, share in shares.items()
+    ]
+
+
+def _name(index: int, taken: Collection[str]) -> str:
+    return f"cruncher {index}" if str(index) in taken else str(index)
 
 
 def cli_format(checkpoint: Checkpoint, emission: dict[str, Any]) -> dict[str, Any]:

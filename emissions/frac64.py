@@ -25,8 +25,3 @@ def split(weights: Sequence[int | float | Fraction]) -> list[int]:
     for i in by_remainder[: WHOLE - sum(shares)]:
         shares[i] += 1
     return shares
-
-
-def to_percent(share: int) -> float:
-    """Percent with the six decimals of the CLI format."""
-    return round(share * 100 / WHOLE, 6)

@@ -1,8 +1,8 @@
 """From a ranking to rewards: the default tiers, and the shape of every payout."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -11,6 +11,8 @@ from emissions.errors import EmissionError
 
 # Percent of ranks 1 to 10; later ranks get nothing as long as these sum to 100.
 TIERS = (35, 10, 10, 10, 10, 5, 5, 5, 5, 5)
+
+_Payee = TypeVar("_Payee", int, str)
 
 
 class CruncherReward(BaseModel):
@@ -81,10 +83,10 @@ def _whole(provider: str | None) -> list[dict[str, Any]]:
 def checked(built: Any, *, payable: Collection[int]) -> EmissionCheckpoint:
     """Validate what a builder gave, and pay each cruncher once.
 
-    Rewards of the same cruncher are added up, in order of their first mention. Raises
-    EmissionError when the shape is wrong, when a cruncher is paid who is not among
-    `payable` (the indexes of the ranking: no format could name the model), or when a
-    category that pays anybody does not sum to exactly the whole.
+    Rewards of the same cruncher, and of the same provider, are added up, in order of
+    their first mention. Raises EmissionError when the shape is wrong, when a cruncher
+    is paid who is not among `payable` (the indexes of the ranking: no format could name
+    the model), or when a category that pays anybody does not sum to exactly the whole.
     """
     if isinstance(built, BaseModel):
         built = built.model_dump()
@@ -94,14 +96,15 @@ def checked(built: Any, *, payable: Collection[int]) -> EmissionCheckpoint:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "the emission"
         raise EmissionError(f"{place}: {first['msg']}; the builder gave it.") from None
-    by_index: dict[int, int] = {}
-    for reward in emission.cruncher_rewards:
-        before = by_index.get(reward.cruncher_index, 0)
-        by_index[reward.cruncher_index] = before + reward.reward_pct
     emission.cruncher_rewards = [
         CruncherReward(cruncher_index=index, reward_pct=share)
-        for index, share in by_index.items()
+        for index, share in _added_up(
+            (reward.cruncher_index, reward.reward_pct)
+            for reward in emission.cruncher_rewards
+        )
     ]
+    emission.compute_provider_rewards = _once_each(emission.compute_provider_rewards)
+    emission.data_provider_rewards = _once_each(emission.data_provider_rewards)
     for category in (
         emission.cruncher_rewards,
         emission.compute_provider_rewards,
@@ -112,9 +115,26 @@ def checked(built: Any, *, payable: Collection[int]) -> EmissionCheckpoint:
             raise EmissionError(
                 f"rewards summed to {total}; they must to {frac64.WHOLE}."
             )
-    if strangers := by_index.keys() - set(payable):
+    paid = {reward.cruncher_index for reward in emission.cruncher_rewards}
+    if strangers := paid - set(payable):
         raise EmissionError(
             f"the builder paid {sorted(strangers)}; the ranking has "
             f"{sorted(set(payable))} alone."
         )
     return emission
+
+
+def _once_each(rewards: list[ProviderReward]) -> list[ProviderReward]:
+    return [
+        ProviderReward(provider=provider, reward_pct=share)
+        for provider, share in _added_up(
+            (reward.provider, reward.reward_pct) for reward in rewards
+        )
+    ]
+
+
+def _added_up(rewards: Iterable[tuple[_Payee, int]]) -> Iterable[tuple[_Payee, int]]:
+    totals: dict[_Payee, int] = {}
+    for payee, share in rewards:
+        totals[payee] = totals.get(payee, 0) + share
+    return totals.items()

@@ -336,3 +336,43 @@ def test_unknown_checkpoints_are_not_written(client, world, operator):
     ):
         response = method(url("CKP_999999", part), body, content_type=JSON)
         assert response.status_code == 404
+
+
+@pytest.mark.parametrize("stranger", [1, 4000])
+def test_every_format_adds_up_though_somebody_without_a_place_was_paid(
+    client, world, stranger
+):
+    """As in a checkpoint of before such builders were refused; a model is called 1."""
+    checkpoint = world.checkpoints[0]
+    checkpoint.meta["ranking"] = [
+        {**checkpoint.meta["ranking"][0], "model_id": "1", "cruncher_index": 0}
+    ]
+    checkpoint.entries[0]["cruncher_rewards"] = [
+        {"cruncher_index": 0, "reward_pct": 100_000_001},
+        {"cruncher_index": stranger, "reward_pct": 899_999_999},
+    ]
+    checkpoint.save()
+    told = client.get(url(checkpoint, "emission/cli-format")).json()
+    assert sum(told["crunchEmission"].values()) == pytest.approx(100, abs=1e-9)
+    assert len(told["crunchEmission"]) == 2
+    prizes = client.get(url(checkpoint, "prizes?total_prize=1000")).json()
+    assert [prize["prize"] for prize in prizes] == [100, 900]
+    rows = client.get("/reports/checkpoints/rewards?limit=1").json()
+    assert [row["reward_pct"] for row in rows] == [10.0, 90.0]
+    assert [row["rank"] for row in rows] == [1, None]
+
+
+def test_rewards_in_percent_add_up_to_a_hundred(client, world):
+    checkpoint = world.checkpoints[0]
+    places = [
+        {**checkpoint.meta["ranking"][0], "model_id": f"m{i}", "cruncher_index": i}
+        for i in range(7)
+    ]
+    checkpoint.meta["ranking"] = places
+    checkpoint.entries[0]["cruncher_rewards"] = [
+        {"cruncher_index": i, "reward_pct": share}
+        for i, share in enumerate(split([1] * 7))
+    ]
+    checkpoint.save()
+    rows = client.get("/reports/checkpoints/rewards?limit=1").json()
+    assert sum(round(row["reward_pct"] * 10_000) for row in rows) == 1_000_000

@@ -15,9 +15,9 @@ from emissions.strategies import tiers
 from scoring.leaderboard import standings
 from scoring.models import Snapshot
 from tests.conftest import NOW
-from tests.scoring.factories import make_competition, make_models
+from tests.scoring.factories import make_competition, make_models, make_round
 
-HOUR = timedelta(hours=1)
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 DAY = 24 * HOUR
 WIRING = wire(CrunchConfig(), {})
 
@@ -339,3 +339,87 @@ def test_a_period_in_which_nobody_scored_pays_providers_alone(
         }
     ]
     assert close_due(now=NOW) == []
+
+
+def asked(competition, at, count, **facts):
+    """Rounds that were asked in the minutes from `at` on, their end a minute later."""
+    return [make_round(competition, at + i * MINUTE, {}, **facts) for i in range(count)]
+
+
+def test_one_score_beside_rounds_that_never_got_a_truth_earns_nothing(competition):
+    [model] = make_models(competition, "lucky")
+    asked(competition, MIDNIGHT - 3 * HOUR, 9, status="UNRESOLVABLE", reason="gap")
+    asked(competition, MIDNIGHT - 2 * HOUR, 1)
+    snap(model, MIDNIGHT - 2 * HOUR, 9.0, count=1)
+    [made] = close_due(now=NOW)
+    assert (paid_of(made), made.meta["rounds_asked"]) == ([], 10)
+    assert reasons_of(made) == {
+        "lucky": "it scored in 1 of 10 rounds; 50% of them are needed to be paid"
+    }
+
+
+def test_void_rounds_were_not_asked(competition):
+    [model] = make_models(competition, "a")
+    asked(competition, MIDNIGHT - 3 * HOUR, 9, status="VOID", reason="void")
+    asked(competition, MIDNIGHT - 2 * HOUR, 1)
+    snap(model, MIDNIGHT - 2 * HOUR, 9.0, count=1)
+    [made] = close_due(now=NOW)
+    assert (paid_of(made), made.meta["rounds_asked"]) == (["a"], 1)
+
+
+@pytest.mark.parametrize(
+    ("horizon", "least", "paid"),
+    [(MINUTE, 0.5, []), (MINUTE, 0.0, ["a"]), (13 * HOUR, 0.5, ["a"])],
+)
+def test_what_is_left_over_of_the_period_before_earns_nothing(
+    competition, rewire, horizon, least, paid
+):
+    """The competition paused at the period's end, and its last round was scored then.
+
+    Where the horizon is as long as the period, all of its rounds are from before.
+    """
+    rewire(min_paid_coverage=least)
+    [model] = make_models(competition, "a")
+    start = MIDNIGHT - DAY
+    asked(competition, start - horizon / 2, 1, horizon_s=horizon.total_seconds())
+    snap(model, start, 9.0, count=1)
+    [made] = close_due(now=NOW)
+    assert paid_of(made) == paid
+    assert reasons_of(made) == (
+        {}
+        if paid
+        else {
+            "a": "no round was asked in the period; its scores are of rounds before it"
+        }
+    )
+
+
+def test_a_snapshot_across_the_end_of_a_period_counts_once(competition, at):
+    """Its length was changed meanwhile. It counts where it ends."""
+    [model] = make_models(competition, "a")
+    snap(model, MIDNIGHT - 2 * HOUR, 1.0, count=4)
+    snap(model, MIDNIGHT - HOUR / 2, 3.0, count=6)
+    snap(model, MIDNIGHT + HOUR, 1.0, count=4)
+    with at(MIDNIGHT + DAY):
+        made = close_due(now=MIDNIGHT + DAY)
+    [first], [second] = (checkpoint.meta["ranking"] for checkpoint in made)
+    counts = [entry["prediction_count"] for entry in (first, second)]
+    values = [entry["result_summary"]["score_recent"] for entry in (first, second)]
+    assert (counts, values) == ([4, 10], [1.0, 2.2])
+
+
+def test_a_period_is_a_week_unless_the_competition_says_otherwise(db, tape, at):
+    with at(NOW):
+        competition = make_competition(NOW - 14 * DAY)
+        [model] = make_models(competition, "a")
+        snap(model, NOW - 10 * DAY, 1.0)
+        [made] = close_due(now=NOW)
+    assert made.period_end - made.period_start == timedelta(days=7)
+
+
+def test_equal_figures_are_paid_in_the_order_of_their_ids(competition):
+    models = make_models(competition, *"cab")
+    for model in models:
+        snap(model, MIDNIGHT - HOUR, 1.0)
+    [made] = close_due(now=NOW)
+    assert paid_of(made) == ["a", "b", "c"]

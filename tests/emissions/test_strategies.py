@@ -75,3 +75,12 @@ def test_a_builder_that_does_not_pay_exactly_the_whole_is_refused(rewards, probl
 def test_of_equal_remainders_the_earlier_gets_the_odd_one():
     assert frac64.split([1, 1, 1]) == [333_333_334, 333_333_333, 333_333_333]
     assert apportion([frac64.WHOLE // 2] * 2, 3) == [2, 1]
+
+
+def test_a_provider_that_is_named_twice_is_paid_once_the_whole():
+    halves = [{"provider": "W", "reward_pct": frac64.WHOLE // 2}] * 2
+    built = {**tiers([], "K"), "compute_provider_rewards": halves}
+    emission = checked(built, payable=[])
+    assert [r.model_dump() for r in emission.compute_provider_rewards] == [
+        {"provider": "W", "reward_pct": frac64.WHOLE}
+    ]
