@@ -1,6 +1,6 @@
 """The grid: due slots become rounds, once each; slots that cannot run are MISSED."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 import structlog
@@ -9,37 +9,45 @@ from django.db.models import Q
 
 from competitions.errors import DefinitionError
 from competitions.models import Competition, Input, ScheduledPrediction
+from core import grid
 from feeds import clock
 
 log = structlog.get_logger(__name__)
 
 # A site that was off for long records its missed slots in bounded passes.
 MOST_SLOTS_A_PASS = 5_000
-# How late, on the wall, a round may still be asked.
+# How late, on the wall, a round may always be asked.
 GRACE_S = 10.0
+# And beyond that: this share of the horizon, as what is asked later is easier.
+LATEST_SHARE = 0.25
 
 
 def tolerance(scheduled: ScheduledPrediction) -> timedelta:
-    """How late after its slot a round may still be asked."""
-    return max(scheduled.interval, clock.wall_seconds(GRACE_S))
+    """How late after its slot a round may still be asked.
+
+    Never later than the next slot, whose round asks the same with newer data.
+    """
+    share = min(scheduled.horizon * LATEST_SHARE, scheduled.interval)
+    return max(share, clock.wall_seconds(GRACE_S))
 
 
 def dispatch() -> list[int]:
     """Materialise every slot that has come; returns competitions with rounds to ask.
 
-    Four statements however many slots; running twice at once makes no second round.
+    Five statements however many slots; running twice at once makes no second round.
     """
     now = clock.now()
     due = list(ScheduledPrediction.objects.due(now).select_related("competition"))
     if due:
-        rounds = [round_ for scheduled in due for round_ in _rounds(scheduled, now)]
+        rounds = [round_ for scheduled in due for round_ in _settle(scheduled, now)]
         Input.objects.bulk_create(rounds, ignore_conflicts=True, batch_size=1000)
-        ScheduledPrediction.objects.bulk_update(due, ["next_slot_at"])
+        _revive(rounds, now)
+        ScheduledPrediction.objects.bulk_update(due, ["starts_at", "next_slot_at"])
         missed = sum(r.status == Input.Status.MISSED for r in rounds)
         if missed:
             log.warning("slots.missed", count=missed)
     return list(
-        Input.objects.waiting()
+        Input.objects.to_ask(now)
         .filter(competition__status=Competition.Status.ACTIVE)
         .order_by("competition_id")
         .values_list("competition_id", flat=True)
@@ -47,16 +55,51 @@ def dispatch() -> list[int]:
     )
 
 
-def _rounds(scheduled: ScheduledPrediction, now: datetime) -> Iterable[Input]:
+def begin(scheduled: ScheduledPrediction, now: datetime) -> None:
+    """Let a schedule run from the next slot of its grid on, or not at all.
+
+    What came before is not missed: it was not asked for. The caller saves.
+    """
+    following = grid.following(now, scheduled.prediction_interval_s)
+    scheduled.starts_at = scheduled.next_slot_at = (
+        following if scheduled.is_running else None
+    )
+
+
+def _settle(scheduled: ScheduledPrediction, now: datetime) -> Iterable[Input]:
     """Rounds of the slots up to `now`; moves `next_slot_at` behind the last of them."""
+    interval_s = scheduled.prediction_interval_s
     slot_at = scheduled.next_slot_at
-    assert slot_at is not None  # `due` filters on it
+    if slot_at is None or not scheduled.is_running:
+        begin(scheduled, now)
+        return
+    has_begun = scheduled.starts_at is None or scheduled.starts_at <= now
+    if grid.is_astray(slot_at, now=now, interval_s=interval_s):
+        slot_at = now - scheduled.interval if has_begun else now
+        slot_at += timedelta.resolution
+    if has_begun and scheduled.starts_at is not None:
+        slot_at = max(slot_at, scheduled.starts_at)
+    slot_at = grid.at_or_after(slot_at, interval_s)
     for _ in range(MOST_SLOTS_A_PASS):
         if slot_at > now:
             break
         yield _round(scheduled, slot_at, now)
         slot_at += scheduled.interval
     scheduled.next_slot_at = slot_at
+
+
+def _revive(rounds: Sequence[Input], now: datetime) -> None:
+    """Have rounds asked after all whose slot a clock that was ahead found missed."""
+    fresh = [r for r in rounds if r.status == Input.Status.RECEIVED]
+    if not fresh:
+        return
+    Input.objects.filter(
+        scheduled_prediction__in={r.scheduled_prediction_id for r in fresh},
+        slot_at__in={r.slot_at for r in fresh},
+        status=Input.Status.MISSED,
+        performed_at__isnull=True,
+        received_at__gt=now,
+    ).update(status=Input.Status.RECEIVED, reason="", received_at=now)
 
 
 def _round(scheduled: ScheduledPrediction, slot_at: datetime, now: datetime) -> Input:

@@ -1,13 +1,12 @@
 """Creating, activating and pausing a competition."""
 
-from datetime import datetime, timedelta
-
 from django.conf import settings
 from django.db import transaction
 
 from competitions import packs
 from competitions.config_loader import load_config
 from competitions.contract import ScheduledPredictionConfig
+from competitions.dispatch import begin
 from competitions.errors import CompetitionError, DefinitionError
 from competitions.models import Competition, ScheduledPrediction
 from competitions.slots import wire
@@ -124,14 +123,6 @@ def check_running() -> None:
         wiring_of(competition)
 
 
-def next_slot(after: datetime, interval_s: int) -> datetime:
-    """The first multiple of the interval since the epoch that is later than `after`."""
-    slots = int(after.timestamp() // interval_s) + 1
-    return datetime.fromtimestamp(0, after.tzinfo) + timedelta(
-        seconds=slots * interval_s
-    )
-
-
 @transaction.atomic
 def activate(*, competition_id: int) -> Competition:
     """Let a competition run from the next slot of its grid; subscribe its feeds.
@@ -146,16 +137,19 @@ def activate(*, competition_id: int) -> Competition:
     if missing := missing_points(competition):
         raise DefinitionError(f"{competition.slug} is not whole: {'; '.join(missing)}.")
     now = clock.now()
-    for scheduled in competition.scheduled_predictions.filter(active=True):
+    schedule = list(competition.scheduled_predictions.filter(active=True))
+    for scheduled in schedule:
         subscribe(
             source=competition.feed_source,
             subject=subject_of(scheduled.scope_template, competition),
             kind=competition.feed_kind,
             granularity=competition.feed_granularity,
         )
-        scheduled.next_slot_at = next_slot(now, scheduled.prediction_interval_s)
-        scheduled.save(update_fields=["next_slot_at"])
     competition.status = Competition.Status.ACTIVE
+    for scheduled in schedule:
+        scheduled.competition = competition
+        begin(scheduled, now)
+        scheduled.save(update_fields=["starts_at", "next_slot_at"])
     competition.activated_at = competition.activated_at or now
     competition.next_score_at = now
     competition.save(update_fields=["status", "activated_at", "next_score_at"])

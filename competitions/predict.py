@@ -86,7 +86,7 @@ def perform_waiting(*, competition_id: int, gateway: Gateway) -> int:
     rounds keep waiting.
     """
     rounds = (
-        Input.objects.waiting()
+        Input.objects.to_ask(clock.now())
         .filter(competition_id=competition_id)
         .select_related("competition", "scheduled_prediction__competition")
         .order_by("slot_at", "scheduled_prediction__order", "pk")

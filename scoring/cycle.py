@@ -19,12 +19,12 @@ from pydantic import BaseModel, ValidationError
 from competitions.models import Competition, Input, ParticipantModel
 from competitions.slots import Wiring
 from competitions.wiring import wiring_of
+from core.grid import following, is_astray
 from core.texts import describe, readable
 from feeds import clock
 from scoring import leaderboard, locks, recovery, snapshots, truth
 from scoring.answers import score_answers
 from scoring.models import VoidWindow
-from scoring.periods import following
 from scoring.recovery import Hole
 from scoring.scoring import Scored
 from scoring.store import copy_scores, current_version
@@ -34,6 +34,8 @@ log = structlog.get_logger(__name__)
 
 # Bounds the memory and the duration of one transaction.
 PREDICTIONS_A_BATCH = 100_000
+# Clocks of two workers may differ by this much and mean nothing.
+SKEW_S = 60
 
 
 @dataclass
@@ -66,13 +68,15 @@ def claim_due() -> list[int]:
     One statement when nothing is due. A paused or ended one goes on being scored.
     """
     now = clock.now()
-    due = Competition.objects.filter(next_score_at__lte=now).values_list(
+    waiting = Competition.objects.filter(next_score_at__isnull=False).values_list(
         "pk", "next_score_at", "score_interval_s"
     )
     return [
         pk
-        for pk, at, interval_s in due
-        if Competition.objects.filter(pk=pk, next_score_at=at).update(
+        for pk, at, interval_s in waiting
+        if at is not None
+        and (at <= now or is_astray(at, now=now, interval_s=interval_s + SKEW_S))
+        and Competition.objects.filter(pk=pk, next_score_at=at).update(
             next_score_at=following(now, interval_s)
         )
     ]
@@ -140,7 +144,9 @@ def _score_batch(wanted: _Batch, report: CycleReport) -> list[Input]:
     """Score the next due rounds that nobody else works on."""
     competition, wiring, last = wanted.competition, wanted.wiring, wanted.after
     locks.share(competition.pk)
-    now = _not_closed(competition, clock.now())
+    # What is due is so by the clock; when it ended is never in a closed period.
+    now = clock.now()
+    ended_at = _not_closed(competition, now)
     due = Input.objects.due(now).filter(competition=competition)
     if last is not None:
         # Waiting rounds stay due; going past them keeps the next ones from starving.
@@ -172,8 +178,8 @@ def _score_batch(wanted: _Batch, report: CycleReport) -> list[Input]:
         for round_, (_, true) in zip(rounds, typed, strict=True)
         if true is not None
     }
-    scores = _score_rounds(competition, wiring, known, now)
-    _end_rounds(rounds, ended, now)
+    scores = _score_rounds(competition, wiring, known, ended_at)
+    _end_rounds(rounds, ended, ended_at)
     report.add(ended, scores)
     return rounds
 
@@ -193,7 +199,7 @@ def _void_among(competition: Competition, rounds: Sequence[Input]) -> dict[int, 
 
 
 def _not_closed(competition: Competition, now: datetime) -> datetime:
-    """`now`, but never inside a closed period, should a worker's clock be behind."""
+    """`now`, but never inside a closed period, whatever the clock showed before."""
     closed = snapshots.last_closed_end(competition)
     return max(now, closed) if closed else now
 

@@ -86,7 +86,7 @@ class ModelDaemon:
                 continue
             self._listen(competition)
             waiting = list(
-                Input.objects.waiting()
+                Input.objects.to_ask(clock.now())
                 .filter(competition=competition)
                 .select_related("scheduled_prediction", "competition")
             )

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from django.core.validators import RegexValidator
 from django.db import models
-from django.db.models import Case, F, Q, TextChoices, When
+from django.db.models import Case, ExpressionWrapper, F, Q, TextChoices, Value, When
 
 SLUG = RegexValidator(
     r"^[a-z0-9]+(-[a-z0-9]+)*$",
@@ -91,11 +91,26 @@ class Competition(models.Model):
 
 class ScheduledPredictionQuerySet(models.QuerySet["ScheduledPrediction"]):
     def due(self, now: datetime) -> "ScheduledPredictionQuerySet":
-        """Active ones of active competitions whose next slot has come."""
+        """Those whose next slot has come, is missing, or is where it cannot be.
+
+        It is missing where a schedule was just added or taken up again; it cannot be
+        further ahead than an interval, nor wait for what does not run.
+        """
+        runs = Q(active=True, competition__status=Competition.Status.ACTIVE)
+        latest = ExpressionWrapper(
+            Value(now) + F("prediction_interval_s") * Value(timedelta(seconds=1)),
+            output_field=models.DateTimeField(),
+        )
         return self.filter(
-            active=True,
-            competition__status=Competition.Status.ACTIVE,
-            next_slot_at__lte=now,
+            (
+                runs
+                & (
+                    Q(next_slot_at__lte=now)
+                    | Q(next_slot_at__isnull=True)
+                    | Q(next_slot_at__gt=latest)
+                )
+            )
+            | (~runs & Q(next_slot_at__isnull=False))
         )
 
 
@@ -112,6 +127,11 @@ class ScheduledPrediction(models.Model):
     active = models.BooleanField(default=True)
     order = models.IntegerField(default=0)
     meta = models.JSONField(default=dict, blank=True, db_column="meta_jsonb")
+    starts_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="The first slot since it last began; none before it was missed.",
+    )
     next_slot_at = models.DateTimeField(null=True, blank=True)
 
     objects = ScheduledPredictionQuerySet.as_manager()
@@ -136,6 +156,11 @@ class ScheduledPrediction(models.Model):
 
     def __str__(self) -> str:
         return f"{self.competition.slug}/{self.scope_key}"
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its slots become rounds."""
+        return self.active and self.competition.status == Competition.Status.ACTIVE
 
     @property
     def interval(self) -> timedelta:

@@ -15,6 +15,10 @@ class InputQuerySet(models.QuerySet["Input"]):
         """Rounds of which the models have not been asked yet."""
         return self.filter(status=Input.Status.RECEIVED, performed_at__isnull=True)
 
+    def to_ask(self, now: datetime) -> "InputQuerySet":
+        """Waiting rounds whose slot has come; a clock that was ahead made others."""
+        return self.waiting().filter(slot_at__lte=now)
+
     def due(self, now: datetime) -> "InputQuerySet":
         """Asked rounds whose future has happened, in a total order."""
         return self.filter(

@@ -1,0 +1,30 @@
+"""The grid of multiples of a length since the epoch, and instants that wait on it."""
+
+from datetime import UTC, datetime, timedelta
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def floor(at: datetime, length_s: int) -> datetime:
+    """Start of the period [k * length, (k + 1) * length) that holds `at`."""
+    length = timedelta(seconds=length_s)
+    return EPOCH + (at - EPOCH) // length * length
+
+
+def following(at: datetime, length_s: int) -> datetime:
+    """The first multiple of the length that is later than `at`."""
+    return floor(at, length_s) + timedelta(seconds=length_s)
+
+
+def at_or_after(at: datetime, length_s: int) -> datetime:
+    """The first multiple of the length that is not earlier than `at`."""
+    return following(at - timedelta.resolution, length_s)
+
+
+def is_astray(next_at: datetime, *, now: datetime, interval_s: float) -> bool:
+    """Whether "next at" lies further ahead than its interval can put it.
+
+    A clock that was ahead has written it. Whoever waits for it would wait as long as
+    the clock was ahead; begin anew at `following(now)` instead.
+    """
+    return next_at - now > timedelta(seconds=interval_s)

@@ -1,0 +1,41 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core import grid
+
+NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
+INSTANTS = st.integers(0, 10**15).map(
+    lambda us: datetime(1971, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)
+)
+LENGTHS = st.integers(1, 10**7)
+
+
+@given(INSTANTS, LENGTHS)
+def test_the_following_multiple_is_the_first_later_one(at, length_s):
+    next_at = grid.following(at, length_s)
+    assert timedelta(0) < next_at - at <= timedelta(seconds=length_s)
+    assert (next_at - grid.EPOCH) % timedelta(seconds=length_s) == timedelta(0)
+
+
+@given(INSTANTS, LENGTHS)
+def test_an_instant_on_the_grid_is_its_own_first_multiple(at, length_s):
+    on_grid = grid.floor(at, length_s)
+    assert grid.at_or_after(on_grid, length_s) == on_grid
+    assert grid.at_or_after(at, length_s) - at < timedelta(seconds=length_s)
+
+
+@given(INSTANTS, LENGTHS)
+def test_what_follows_now_is_never_astray(at, length_s):
+    next_at = grid.following(at, length_s)
+    assert not grid.is_astray(next_at, now=at, interval_s=length_s)
+
+
+@pytest.mark.parametrize(
+    ("ahead_s", "astray"), [(-60, False), (60, False), (61, True), (86_400, True)]
+)
+def test_what_lies_further_ahead_than_its_interval_is_astray(ahead_s, astray):
+    next_at = NOW + timedelta(seconds=ahead_s)
+    assert grid.is_astray(next_at, now=NOW, interval_s=60) is astray
