@@ -21,6 +21,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from core.files import write_file
+from core.texts import message_of
 from feeds import clock
 from livepool import artifacts, contract, document, signing
 from livepool import config as pool_config
@@ -175,10 +176,10 @@ def _publish(
     except (StoreError, PublishError) as error:
         if not done:
             Release.objects.filter(pk=row.pk).update(
-                status=Status.FAILED, error=str(error)
+                status=Status.FAILED, error=message_of(error)
             )
         log.error(  # noqa: TRY400  expected and raised on: the message says all
-            "livepool.publish_failed", version=version, error=str(error)
+            "livepool.publish_failed", version=version, error=message_of(error)
         )
         raise
     if not done:

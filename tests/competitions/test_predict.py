@@ -58,6 +58,21 @@ def test_the_round_keeps_input_scope_and_when_it_resolves(round_):
     assert (len(round_.raw_data["candles_1m"]), newest["close"]) == (120, 219.0)
 
 
+def test_models_are_shown_what_the_operators_input_builder_makes(round_):
+    Competition.objects.update(
+        slots={
+            "INFERENCE_INPUT_BUILDER": "tests.competitions.callables:build_input",
+        }
+    )
+    round_.competition.refresh_from_db()
+    gateway = ask(round_, {"a": 1.0})
+    shown = gateway.asked[0][0].args[0].value
+    round_.refresh_from_db()
+    assert shown == {**round_.raw_data, "built": True}
+    assert round_.model_input == shown
+    assert outcomes() == {"a": "ANSWERED"}
+
+
 def test_models_are_shown_the_candles_and_asked_with_the_contracts_arguments(round_):
     gateway = ask(round_, {"a": 1.0})
     feed, question, _ = gateway.asked[0]
