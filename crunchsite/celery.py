@@ -46,6 +46,7 @@ _every = {
         "emissions.dispatch": 15.0,
         "competitions.reap": 15.0,
         "feeds.resume_backfills": 15.0,
+        "livepool.publish_first": 15.0,
         "feeds.watch": 60.0,
         "feeds.maintain": 3600.0,
     }.items()

@@ -251,10 +251,10 @@ def _overdue_pool() -> Iterator[Trouble]:
         yield Trouble(
             what=f"The live pool is {pool.state}: {pool.age_days} days old.",
             where=pool.version or "live pool",
-            since=pool.next_expected_by,
+            since=pool.overdue_since or pool.next_expected_by,
             url=url,
         )
-    if pool.last_error:
+    if pool.last_error_version:
         yield Trouble(
             what=f"Not published: {pool.last_error}",
             where=pool.last_error_version or "live pool",

@@ -17,7 +17,7 @@ from core.requests import IdField, read_query
 from feeds.paging import LONGEST_CURSOR, Keyset
 from livepool import rollback, schedule
 from livepool.artifacts import FILES
-from livepool.models import Release, ReleaseQuerySet
+from livepool.models import Release
 
 PAGE_DEFAULT, PAGE_MOST = 24, 100
 NEWEST_FIRST = Keyset("as_of_date", date.fromisoformat, descending=True)
@@ -56,7 +56,10 @@ class ReleasePageSerializer(serializers.Serializer[Any]):
 
 
 class StatusSerializer(serializers.Serializer[Any]):
-    """`state` is none, fresh, late (a newer release should be there) or stale."""
+    """`state` is none, fresh, late (a newer release should be there) or stale.
+
+    `last_error` says why a newer release, or any at all, is not there.
+    """
 
     state = serializers.ChoiceField(choices=["none", "fresh", "late", "stale"])
     version = serializers.CharField(allow_null=True)
@@ -107,7 +110,11 @@ class Releases(APIView):
     def get(self, request: Request) -> Response:
         query = read_query(Query, request)
         filters = {k: query[k] for k in ("mode", "status") if k in query}
-        rows = _seen().filter(**filters).defer("ranking", "universe")
+        rows = (
+            Release.objects.ever_published()
+            .filter(**filters)
+            .defer("ranking", "universe")
+        )
         page, following = NEWEST_FIRST.page(
             rows, limit=query["limit"], cursor=query.get("cursor")
         )
@@ -150,13 +157,10 @@ class Status(APIView):
         return Response(StatusSerializer(schedule.status().to_dict()).data)
 
 
-def _seen() -> ReleaseQuerySet:
-    """Releases that were published, among them those withdrawn or revised since."""
-    return Release.objects.exclude(published_at=None)
-
-
 def _release(version: str) -> Release:
-    release = _seen().filter(version=version).newest_first().first()
+    release = (
+        Release.objects.ever_published().filter(version=version).newest_first().first()
+    )
     if release is None:
         raise NotFound(f"There is no release {version}.")
     return release

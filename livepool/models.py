@@ -10,6 +10,10 @@ class ReleaseQuerySet(models.QuerySet["Release"]):
     def published(self) -> Self:
         return self.filter(status=Release.Status.PUBLISHED)
 
+    def ever_published(self) -> Self:
+        """What the public may see, withdrawn and revised ones too; not what failed."""
+        return self.exclude(published_at=None)
+
     def current(self) -> "Release | None":
         """The release that the document points to: the newest that is published."""
         return self.published().order_by("-activated_at", "-pk").first()

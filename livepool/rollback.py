@@ -42,7 +42,7 @@ def _verified(
 ) -> tuple[dict[str, bytes], contract.Report]:
     files = stores.releases.read_release(version)
     if not files:
-        known = Release.objects.exclude(published_at=None).newest_first()
+        known = Release.objects.ever_published().newest_first()
         names = ", ".join(known.values_list("version", flat=True)[:12]) or "none"
         raise RollbackError(f"{version!r} is not in the store; known are: {names}")
     report = contract.validate(

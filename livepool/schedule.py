@@ -1,7 +1,8 @@
 """When a release is due, whether it came, and what the site tells about it.
 
 The grid is monthly: the release of a month ranks the last day of the month before, so
-a run that comes days late builds the very same release.
+a run that comes days late builds the very same release. A site that has never published
+brings its first release as soon as the candles for it have come.
 """
 
 from dataclasses import asdict, dataclass
@@ -10,20 +11,34 @@ from typing import Any
 
 import structlog
 from django.conf import settings
+from django.core.cache import cache
 from django.db.models import Q
+from redis.exceptions import RedisError
 
 from feeds import clock
-from feeds.models import FeedRecord
-from livepool import build, release
+from feeds.errors import FeedError
+from livepool import build, coins, release
 from livepool import config as pool_config
+from livepool.contract import ContractError
 from livepool.errors import LivePoolError
+from livepool.features import FeatureError
 from livepool.models import Release
+from livepool.pipeline import BuildError
 from livepool.release import Publication
+from livepool.signing import SigningKeyError
+from livepool.stores import StoreError
 
 log = structlog.get_logger(__name__)
 
 Status = Release.Status
+DAILY_LOOK = time(4, 15)
+HISTORY_MONTHS = 5
 _GRACE = timedelta(days=1)
+_FIRST, _PAUSE_S = "livepool.first", 600
+_FAILURES = (
+    *(LivePoolError, BuildError, FeatureError, ContractError),
+    *(FeedError, SigningKeyError, StoreError),
+)
 
 
 def due_date(now: datetime) -> date:
@@ -32,9 +47,22 @@ def due_date(now: datetime) -> date:
 
 
 def expected_by(now: datetime) -> datetime:
-    """When the next release that is not there yet must have come."""
+    """When the next release must have come; if it is late, the next try for it."""
+    return _expected_by(now, is_there=_has_release(due_date(now)))
+
+
+def _expected_by(now: datetime, *, is_there: bool) -> datetime:
+    due_by = _due_by(now, is_there=is_there)
+    if due_by > now:
+        return due_by
+    look = datetime.combine(now.date(), DAILY_LOOK, UTC)
+    return look if look > now else look + timedelta(days=1)
+
+
+def _due_by(now: datetime, *, is_there: bool) -> datetime:
+    """When this month's release had to be there, or if it is, next month's."""
     first = now.date().replace(day=1)
-    if _has_release(due_date(now)):
+    if is_there:
         first = (first + timedelta(days=32)).replace(day=1)
     return datetime.combine(first, time(0), UTC) + _GRACE
 
@@ -50,28 +78,72 @@ def _has_release(as_of: date) -> bool:
 def publish_due() -> Publication | None:
     """Publish this month's release if it is missing; None when there is nothing to do.
 
-    A site without daily candles has nothing to do. Refusals and failures are raised;
-    the next daily look tries again.
+    A site that does not publish has nothing to do. One that does subscribes the daily
+    candles of coins that are new on its source, and logs an error when there are none
+    at all. Refusals and failures are raised; the next daily look tries again.
     """
-    now = clock.now()
-    as_of = due_date(now)
-    if _has_release(as_of) or not _has_daily_candles():
+    as_of = due_date(clock.now())
+    if not settings.ENV.publish_enabled or _has_release(as_of):
         return None
+    if coins.is_subscribed():
+        coins.subscribe()
+    missing = coins.missing(as_of)
+    if not coins.are_on_tape():
+        log.error("livepool.no_candles", why=missing)
+        return None
+    if missing:
+        raise LivePoolError(missing)
+    return _publish(as_of)
+
+
+def publish_first() -> Publication | None:
+    """Bring the first release of a site that publishes, when its candles have come.
+
+    To be asked often: with a release there it is one statement. The local store gets
+    the months before it too, oldest first, so that there is a history to look at. A
+    failure is logged, kept for `status`, and tried again after a pause.
+    """
+    if not settings.ENV.publish_enabled or Release.objects.ever_published().exists():
+        return None
+    if cache.get(_FIRST) is not None:  # tried, or being tried, a moment ago
+        return None
+    try:
+        if not coins.is_subscribed() and not coins.are_on_tape():
+            coins.subscribe()
+        as_of = due_date(clock.now())
+        if coins.missing(as_of) or not cache.add(_FIRST, "", _PAUSE_S):
+            return None
+        if not settings.ENV.cloud_bucket:
+            _publish_history(as_of)
+        return _publish(as_of)
+    except _FAILURES as error:
+        cache.set(_FIRST, str(error), _PAUSE_S)
+        log.warning("livepool.no_first_release", error=str(error))
+        return None
+
+
+def _publish_history(as_of: date) -> None:
+    days = [as_of]
+    for _ in range(HISTORY_MONTHS):
+        days.append(days[-1].replace(day=1) - timedelta(days=1))
+    for day in reversed(days[1:]):
+        try:
+            _publish(day)
+        except BuildError as error:  # its candles do not reach back so far
+            log.info("livepool.no_history", as_of=str(day), why=str(error))
+
+
+def _publish(as_of: date) -> Publication:
     ranking = build.build(as_of=as_of)
     if ranking.as_of_date != as_of:
         raise LivePoolError(
             f"the tape ends on {ranking.as_of_date}, the release needs {as_of}"
         )
     return release.publish(
-        folder=build.output_dir(), mode=ranking.mode, actor="schedule"
-    )
-
-
-def _has_daily_candles() -> bool:
-    return (
-        FeedRecord.objects.using("tape")
-        .filter(source=build.daily_source(), kind="candle", granularity="1d")
-        .exists()
+        folder=build.output_dir(),
+        mode=ranking.mode,
+        actor="schedule",
+        allow_stale=as_of < due_date(clock.now()),
     )
 
 
@@ -86,6 +158,7 @@ class PoolStatus:
     max_age_days: int
     activated_at: datetime | None
     next_expected_by: datetime
+    overdue_since: datetime | None
     publish_enabled: bool
     last_error: str | None
     last_error_version: str | None
@@ -107,13 +180,17 @@ def status() -> PoolStatus:
     failed = failures.newest_first().first()
     limit = pool_config.DEFAULT.max_age_days
     age = (now.date() - current.as_of_date).days if current else None
-    expected = expected_by(now)
+    is_there = _has_release(due_date(now))
+    due_by = _due_by(now, is_there=is_there)
     if current is None or age is None:
         state = "none"
     elif age > limit:
         state = "stale"
     else:
-        state = "late" if now >= expected else "fresh"
+        state = "late" if now >= due_by else "fresh"
+    error = failed.error if failed else None
+    if current is None and error is None:
+        error = _why_none(due_date(now))
     return PoolStatus(
         state=state,
         version=current.version if current else None,
@@ -121,11 +198,30 @@ def status() -> PoolStatus:
         age_days=age,
         max_age_days=limit,
         activated_at=current.activated_at if current else None,
-        next_expected_by=expected,
+        next_expected_by=_expected_by(now, is_there=is_there),
+        overdue_since=due_by if state in {"late", "stale"} else None,
         publish_enabled=settings.ENV.publish_enabled,
-        last_error=failed.error if failed else None,
+        last_error=error,
         last_error_version=failed.version if failed else None,
     )
+
+
+def _why_none(as_of: date) -> str:
+    """Why there is no release at all, in words."""
+    if not settings.ENV.publish_enabled:
+        return "publishing is off; PUBLISH_ENABLED=true switches it on"
+    return (
+        coins.missing(as_of)
+        or _last_trouble()
+        or "the daily candles are there; the first release is being built"
+    )
+
+
+def _last_trouble() -> str:
+    try:
+        return str(cache.get(_FIRST) or "")
+    except RedisError:  # the page tells what it can without the cache
+        return ""
 
 
 def sound_alarm() -> PoolStatus:
@@ -137,7 +233,7 @@ def sound_alarm() -> PoolStatus:
             state=found.state,
             version=found.version,
             age_days=found.age_days,
-            expected_by=found.next_expected_by.isoformat(),
+            expected_by=(found.overdue_since or found.next_expected_by).isoformat(),
             last_error=found.last_error,
         )
     return found

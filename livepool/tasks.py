@@ -12,3 +12,9 @@ def publish() -> None:
         schedule.publish_due()
     finally:
         schedule.sound_alarm()
+
+
+@shared_task(name="livepool.publish_first")
+def publish_first() -> None:
+    """Bring a fresh site its first release, once its candles have come."""
+    schedule.publish_first()

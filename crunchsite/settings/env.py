@@ -162,7 +162,9 @@ class Env(BaseSettings):
 
     # Live pool
     publish_enabled: bool = setting(
-        True, "Whether releases are published; if not, every run is a dry run."
+        False,
+        "Whether releases are published and their daily candles subscribed; if not, "
+        "every run is a dry run. `manage.py up` turns it on for the local store.",
     )
     publish_mode: str = setting(
         "core_major", "Profile of the published pool: core_major or broad_liquid."
@@ -173,8 +175,10 @@ class Env(BaseSettings):
     livepool_output_dir: Path = setting(
         Path("data/output"), "Folder in which releases and shadow histories are built."
     )
-    livepool_store_dir: Path = setting(
-        Path("var/livepool"), "Folder of the local store; unused with CLOUD_BUCKET."
+    livepool_store_dir: str = setting(
+        "",
+        "Folder of the local store; unused with CLOUD_BUCKET. Empty: livepool below "
+        "VAR_DIR.",
     )
     livepool_signing_key_file: str = setting(
         "", "Ed25519 private key (PEM) that signs releases. Empty: not signed."
@@ -217,6 +221,10 @@ class Env(BaseSettings):
     @property
     def models_dir(self) -> Path:
         return BASE_DIR / (self.local_models_dir or self.var / "models")
+
+    @property
+    def pool_store_dir(self) -> Path:
+        return BASE_DIR / (self.livepool_store_dir or self.var / "livepool")
 
     @property
     def subjects(self) -> tuple[str, ...]:

@@ -26,5 +26,7 @@ REDIS_URL = embedded_redis_url(SERVERS_DIR, int(WORKER.removeprefix("gw")))
 CACHES = {"default": {**CACHES["default"], "LOCATION": REDIS_URL}}
 CELERY_BROKER_URL = broker(REDIS_URL)
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-ENV = ENV.model_copy(update={"feed_source": "simulated", "clock_speed": 1.0})
+ENV = ENV.model_copy(
+    update={"feed_source": "simulated", "clock_speed": 1.0, "publish_enabled": True}
+)
 WHITENOISE_AUTOREFRESH = True  # no collected files, and no warning that there are none

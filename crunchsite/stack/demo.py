@@ -54,6 +54,16 @@ def _words(run: dict[str, str]) -> str:
     return " ".join(f"{name}={value}" for name, value in run.items())
 
 
+def pool_settings() -> dict[str, str]:
+    """Switch the live pool on, in a store of this VAR_DIR, where nobody decided it."""
+    env, wanted = settings.ENV, {}
+    if "publish_enabled" not in env.model_fields_set and not env.cloud_bucket:
+        wanted["PUBLISH_ENABLED"] = "true"
+        if {"var_dir", "livepool_output_dir"} & env.model_fields_set == {"var_dir"}:
+            wanted["LIVEPOOL_OUTPUT_DIR"] = str(env.var / "livepool-output")
+    return wanted
+
+
 def ensure() -> Competition:
     """Create the demo competition on first use and let it run; safe to repeat."""
     write_file(settings.VAR_DIR / "demo.json", json.dumps(_run()))

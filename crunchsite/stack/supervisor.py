@@ -165,6 +165,7 @@ class Supervisor:
         }
 
     def _start_workers(self, extra: dict[str, str]) -> None:
+        extra |= demo.pool_settings()
         env = {**os.environ, **extra}  # noqa: TID251  children inherit the environment
         scripts = Path(sys.executable).parent
         self._start_part(

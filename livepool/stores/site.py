@@ -10,7 +10,7 @@ from livepool.stores.local import LocalDocumentStore, LocalReleaseStore
 def site_stores() -> Stores:
     """A local folder, or with CLOUD_BUCKET Google's services. Opens no connection."""
     env = settings.ENV
-    folder = settings.BASE_DIR / env.livepool_store_dir
+    folder = env.pool_store_dir
     collection, document = env.firestore_collection, env.firestore_document
     if not env.cloud_bucket:
         return Stores(

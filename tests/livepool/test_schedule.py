@@ -4,12 +4,16 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
+from django.core.cache import cache
 from polars.testing import assert_frame_equal
 
 from crunchsite.celery import app
+from feeds import clock, ingest
+from feeds.models import FeedSubscription
+from feeds.providers.coins import COINS
 from feeds.records import FeedRecord
 from feeds.tape import writes
-from livepool import build, candles, release, rollback, schedule, tasks
+from livepool import build, candles, coins, release, rollback, schedule, tasks
 from livepool.consumer import Reader, document_file
 from livepool.errors import LivePoolError
 from livepool.models import Release
@@ -175,10 +179,117 @@ def test_a_tape_that_ends_early_waits(tape, site):
     assert Release.objects.count() == 0
 
 
-def test_a_site_without_daily_candles_has_nothing_to_do(tape, site):
+def test_a_site_without_daily_candles_says_so(tape, site, caplog):
     with frozen(DUE):
         assert schedule.publish_due() is None
-        assert schedule.status().state == "none"
+        found = schedule.status()
+    assert "livepool.no_candles" in caplog.text
+    assert (found.state, found.last_error_version) == ("none", None)
+    assert found.last_error.startswith("no daily candles of exchange are subscribed")
+
+
+def test_a_site_that_does_not_publish_builds_nothing(filled, env):
+    env(publish_enabled=False)
+    assert schedule.publish_due() is None
+    assert schedule.publish_first() is None
+    assert not build.output_dir().exists()
+    assert schedule.status().last_error.startswith("publishing is off")
+
+
+@pytest.fixture
+def fresh(tape, env, tmp_path):
+    """A fresh site on the simulated exchange, on a day in the middle of a month."""
+    env(livepool_source="simulated", livepool_store_dir=str(tmp_path / "store"))
+    cache.delete(schedule._FIRST)
+    with frozen(datetime(2026, 11, 28, 9, 0, tzinfo=UTC)):
+        yield
+    cache.delete(schedule._FIRST)
+
+
+def fill():
+    """All candles come, as the worker's turns would bring them."""
+    for subscription in FeedSubscription.objects.filter(granularity="1d"):
+        assert ingest.take_turn(subscription, turn_s=60)
+
+
+def test_a_fresh_site_brings_its_first_release_and_a_history(fresh, client):
+    assert schedule.publish_first() is None  # it subscribes
+    subscribed = FeedSubscription.objects.filter(granularity="1d")
+    assert subscribed.count() == len(COINS)
+    # The first board comes first, then one coin after another.
+    at = sorted(subscribed.values_list("next_poll_at", flat=True))
+    assert at[0] - clock.now() == timedelta(seconds=20)
+    assert len(set(at)) == len(at)
+    assert schedule.publish_first() is None
+    assert schedule.status().last_error == (
+        f"the daily candles of {len(COINS)} coins have not come yet"
+    )
+    fill()
+    done = schedule.publish_first()
+    assert done.version == "2026-10-31-core_major"
+    assert [r.as_of_date.isoformat() for r in Release.objects.published()] == [
+        *("2026-10-31", "2026-09-30", "2026-08-31"),
+        *("2026-07-31", "2026-06-30", "2026-05-31"),
+    ]
+    assert Release.objects.current().version == done.version
+    assert schedule.publish_first() is None
+    found = schedule.status()
+    assert (found.state, found.last_error) == ("fresh", None)
+    assert found.next_expected_by > clock.now()
+    assert client.get("/livepool").status_code == 200
+
+
+def test_a_site_with_a_release_is_asked_in_one_statement(
+    filled, django_assert_num_queries
+):
+    schedule.publish_due()
+    with django_assert_num_queries(1):
+        assert schedule.publish_first() is None
+
+
+def test_what_an_operator_paused_stays_paused(fresh):
+    coins.subscribe()
+    FeedSubscription.objects.filter(subject="ADAUSDT").update(active=False)
+    assert coins.subscribe() == 0
+    assert not FeedSubscription.objects.get(subject="ADAUSDT").active
+
+
+def test_a_coin_that_its_source_does_not_give_is_not_waited_for(fresh):
+    coins.subscribe()
+    FeedSubscription.objects.filter(subject="ZECUSDT").update(
+        consecutive_errors=1, last_error="gone"
+    )
+    others = FeedSubscription.objects.exclude(subject="ZECUSDT")
+    others.update(serving_source="simulated")
+    assert ingest.take_turn(others.get(subject="BTCUSDT"), turn_s=60)
+    assert coins.missing(schedule.due_date(clock.now())) == ""
+
+
+def test_a_source_without_daily_coins_is_named_and_asked_again_later(fresh, env):
+    env(livepool_source="replay", feed_replay_path="")
+    assert schedule.publish_first() is None
+    env(livepool_source="simulated")
+    assert schedule.publish_first() is None
+    assert FeedSubscription.objects.count() == 0  # it waits after a failure
+    cache.delete(schedule._FIRST)
+    schedule.publish_first()
+    assert FeedSubscription.objects.count() == len(COINS)
+
+
+def test_two_workers_build_the_first_release_once(fresh, monkeypatch):
+    coins.subscribe()
+    monkeypatch.setattr(coins, "missing", lambda as_of: "")
+    built = []
+
+    def one(as_of):
+        built.append(as_of)
+        assert schedule.publish_first() is None  # the other one, meanwhile
+        raise LivePoolError("a disk is full")
+
+    monkeypatch.setattr(schedule, "_publish", one)
+    assert schedule.publish_first() is None
+    assert len(built) == 1
+    assert schedule.status().last_error == "a disk is full"
 
 
 def test_a_withdrawn_release_is_not_published_again(filled):
@@ -196,9 +307,10 @@ def test_a_withdrawn_release_is_not_published_again(filled):
     [
         (1, "fresh", "2024-10-02T00:00:00+00:00"),
         (30, "fresh", "2024-10-02T00:00:00+00:00"),
-        (31, "late", "2024-10-02T00:00:00+00:00"),
-        (44, "late", "2024-10-02T00:00:00+00:00"),
-        (46, "stale", "2024-10-02T00:00:00+00:00"),
+        # Late: the next daily look is the next chance.
+        (31, "late", "2024-10-02T04:15:00+00:00"),
+        (44, "late", "2024-10-15T04:15:00+00:00"),
+        (46, "stale", "2024-10-17T04:15:00+00:00"),
     ],
 )
 def test_status_tells_fresh_late_and_stale(filled, days, state, expected_by):
@@ -227,7 +339,7 @@ def test_the_first_page_of_the_admin_lists_an_overdue_pool(filled, rf):
 def test_beat_publishes_monthly_and_looks_daily():
     entries = app.conf.beat_schedule
     assert entries["livepool.publish"]["schedule"].day_of_month == {1}
-    assert {entries[n]["task"] for n in entries if n.startswith("livepool")} == {
-        "livepool.publish"
-    }
+    assert entries["livepool.publish.daily"]["schedule"].hour == {4}
+    assert entries["livepool.publish.daily"]["task"] == "livepool.publish"
+    assert entries["livepool.publish_first"]["schedule"] == 15.0
     assert app.conf.task_routes["livepool.*"] == {"queue": "livepool"}

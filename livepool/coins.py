@@ -1,0 +1,108 @@
+"""The coins whose daily candles the pool is built from, and how far those have come."""
+
+from datetime import date, timedelta
+
+import structlog
+
+from feeds import clock, subscriptions
+from feeds.models import FeedIngestionState, FeedSubscription
+from feeds.providers import registry
+from feeds.records import CANDLE, FeedKey
+from livepool import build, universe
+from livepool import config as pool_config
+from livepool.errors import LivePoolError
+
+log = structlog.get_logger(__name__)
+
+GRANULARITY = "1d"
+# What the models and the gates can use; more would only take longer to come.
+HISTORY = timedelta(days=5 * 365)
+POLL_S = 3600.0
+# Wall seconds: years of candles wait until a site that starts shows its first board,
+# and then come one coin after another.
+_PAUSE_S, _STEP_S = 20.0, 0.25
+
+
+def _feeds() -> dict[str, str]:
+    source = build.daily_source()
+    return {"source": source, "kind": CANDLE, "granularity": GRANULARITY}
+
+
+def listed() -> list[str]:
+    """The benchmark and all coins of the source that some profile would take.
+
+    Raises LivePoolError when the source has no daily candles in USDT, FeedError when
+    it does not answer.
+    """
+    source = build.daily_source()
+    daily = [
+        found.symbol
+        for found in registry.create(source).list_subjects()
+        if CANDLE in found.kinds and GRANULARITY in found.granularities
+    ]
+    coins = universe.eligible_symbols(
+        daily, pool_config.gates("broad_liquid"), pool_config.DEFAULT.universe
+    )
+    if pool_config.BENCHMARK not in daily or not coins:
+        raise LivePoolError(
+            f"{source} lists no daily candles of {pool_config.BENCHMARK} and coins in "
+            "USDT; name a source that does with LIVEPOOL_SOURCE, or fill the tape"
+        )
+    return [pool_config.BENCHMARK, *coins]
+
+
+def subscribe() -> int:
+    """Keep the daily candles of all listed coins; returns how many are new.
+
+    Safe to repeat: what an operator has paused or changed stays so. Raises as `listed`.
+    """
+    source = build.daily_source()
+    keys = [FeedKey(source, coin, CANDLE, GRANULARITY) for coin in listed()]
+    new = subscriptions.subscribe_new(
+        keys,
+        poll_s=POLL_S,
+        history=HISTORY,
+        first_poll_at=clock.now() + clock.wall_seconds(_PAUSE_S),
+        step=clock.wall_seconds(_STEP_S),
+    )
+    if new:
+        log.info("livepool.subscribed", source=source, new=new, coins=len(keys))
+    return new
+
+
+def is_subscribed() -> bool:
+    return FeedSubscription.objects.filter(**_feeds()).exists()
+
+
+def are_on_tape() -> bool:
+    """Whether any daily candle of the source has come."""
+    return FeedIngestionState.objects.using("tape").filter(**_feeds()).exists()
+
+
+def missing(as_of: date) -> str:
+    """What is still to come for a release of `as_of`, in words; empty when nothing is.
+
+    A coin that its source fails to give is not waited for, the benchmark is.
+    """
+    source = build.daily_source()
+    newest = (
+        FeedIngestionState.objects.using("tape")
+        .filter(**_feeds(), subject=pool_config.BENCHMARK)
+        .values_list("last_event_ts__date", flat=True)
+        .first()
+    )
+    active = FeedSubscription.objects.filter(**_feeds(), active=True)
+    if newest is None and not active.exists():
+        return (
+            f"no daily candles of {source} are subscribed or on the tape; "
+            "PUBLISH_ENABLED=true subscribes them within a minute"
+        )
+    silent = active.filter(serving_source="", consecutive_errors=0).count()
+    if silent:
+        return f"the daily candles of {silent} coins have not come yet"
+    if newest is None or newest < as_of:
+        return (
+            f"the tape ends on {newest or 'no day'} for {pool_config.BENCHMARK}, the "
+            f"release needs {as_of}; look at its feed from {source}"
+        )
+    return ""
