@@ -158,9 +158,8 @@ class Status(APIView):
 
 
 def _release(version: str) -> Release:
-    release = (
-        Release.objects.ever_published().filter(version=version).newest_first().first()
-    )
+    known = Release.objects.ever_published().filter(version=version)
+    release = known.newest_first().first()
     if release is None:
         raise NotFound(f"There is no release {version}.")
     return release
