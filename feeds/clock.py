@@ -79,6 +79,11 @@ def parse_instant(text: str, variable: str) -> datetime:
         raise ImproperlyConfigured(
             f"{variable} was {text!r}; give an instant like 2023-03-01T00:00:00+00:00."
         ) from None
+    return as_utc(instant)
+
+
+def as_utc(instant: datetime) -> datetime:
+    """Return `instant` aware; one without an offset is UTC."""
     return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 

@@ -1,5 +1,10 @@
 """The base of all refusals, and those of this app; each has a stable code."""
 
+import math
+
+# What a source asks for is believed up to here; then it is asked again.
+LONGEST_WAIT_S = 3600.0
+
 
 class OperatorError(Exception):
     """Something that a person can correct: what was found, and what to do."""
@@ -48,13 +53,28 @@ class ReplayFileError(FeedError):
 
 
 class ProviderError(FeedError):
-    """The provider failed; asking again later may help."""
+    """The provider failed; asking again later may help.
+
+    `retry_after_s` is how long it asked to be left alone, if it did: between 0 and
+    LONGEST_WAIT_S, whatever it said.
+    """
 
     code = "provider_failed"
 
     def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(message)
-        self.retry_after_s = retry_after_s
+        if retry_after_s is None or math.isnan(retry_after_s):
+            self.retry_after_s: float | None = None
+        else:
+            self.retry_after_s = min(max(retry_after_s, 0.0), LONGEST_WAIT_S)
+
+
+class NothingUsableError(ProviderError):
+    """The provider answered with `rows` rows, and none of them made sense."""
+
+    def __init__(self, message: str, *, rows: int) -> None:
+        super().__init__(message)
+        self.rows = rows
 
 
 class ProviderSettingError(FeedError):

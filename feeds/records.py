@@ -8,6 +8,7 @@ from feeds import granularity as granularities
 from feeds.errors import UnknownGranularityError, UnknownKindError
 
 CANDLE, TICK, DEPTH, FUNDING = KINDS = ("candle", "tick", "depth", "funding")
+MOMENTARY = (DEPTH, FUNDING)  # measured when asked; there is no history
 OHLCV = ("open", "high", "low", "close", "volume")
 
 

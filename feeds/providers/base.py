@@ -7,17 +7,32 @@ asynchronous iterator, because streams are. Both yield the same records, and bot
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from operator import attrgetter
 from typing import Any, Protocol
 
-import requests
 import structlog
 
+from core.texts import brief, describe, message_of
 from feeds import clock
-from feeds.errors import FeedError, UnknownGranularityError, UnknownKindError
-from feeds.records import CANDLE, FeedKey, FeedRecord, check_kind, seconds
+from feeds.errors import (
+    FeedError,
+    NothingUsableError,
+    ProviderError,
+    UnknownGranularityError,
+    UnknownKindError,
+)
+from feeds.records import (
+    CANDLE,
+    MOMENTARY,
+    FeedKey,
+    FeedRecord,
+    check_kind,
+    seconds,
+)
+from feeds.tape.checks import SKEW, checker
 
 STANDARD_GRANULARITIES = ("1s", "1m", "5m", "15m", "1h", "4h", "1d")
 POLL_FLOOR_S = 0.5
@@ -38,7 +53,10 @@ class Subject:
 
 @dataclass(frozen=True)
 class FetchRequest:
-    """The oldest `limit` records with `ts_event` in [start, end)."""
+    """The oldest `limit` records with `ts_event` in [start, end).
+
+    Of a source that numbers its records, those from number `from_id` on, if given.
+    """
 
     subject: str
     kind: str
@@ -46,6 +64,7 @@ class FetchRequest:
     start: datetime
     end: datetime
     limit: int = 1000
+    from_id: int | None = None
 
     def key(self, source: str) -> FeedKey:
         return FeedKey(source, self.subject, self.kind, self.granularity)
@@ -55,8 +74,9 @@ class Provider(Protocol):
     """A source of market data.
 
     A page holds at most `page_limit` records, ascending; one that is shorter than its
-    request's limit is the last. `granularities` is None where any length will do.
-    Failures raise ProviderError (later may help) or another FeedError (it will not).
+    request's limit need not be the last, an empty one is. `granularities` is None
+    where any length will do. Failures raise ProviderError (later may help) or another
+    FeedError (it will not). Records that the source numbers carry it in `meta["id"]`.
     """
 
     @property
@@ -95,16 +115,51 @@ def check_served(provider: Provider, request: FetchRequest | FeedKey) -> None:
         )
 
 
-def retry_after_s(response: requests.Response, *, default_s: float) -> float:
-    """Seconds of a Retry-After header, which holds a number or a date (RFC 9110)."""
-    text = response.headers.get("Retry-After", "")
-    if text.strip().isdecimal():
-        return float(text)
+@contextmanager
+def one_family(source: str) -> Iterator[None]:
+    """Turn every error that comes out of a provider into a FeedError."""
     try:
-        until = parsedate_to_datetime(text)
-    except ValueError:
-        return default_s
-    return max(0.0, (until - clock.wall_now()).total_seconds())
+        yield
+    except FeedError:
+        raise
+    except Exception as error:
+        raise ProviderError(f"{source} failed: {describe(error)}") from error
+
+
+def ask(provider: Provider, request: FetchRequest) -> list[FeedRecord]:
+    """Fetch, and keep what was asked for: this feed, between these instants.
+
+    Raises NothingUsableError when everything that came is something else, or nothing
+    of it can be kept.
+    """
+    with one_family(provider.name):
+        found = provider.fetch(request)
+        _, subject, kind, granularity = request.key(provider.name)
+        kept = [
+            record
+            for record in found
+            if request.start <= record.ts_event < request.end
+            and record.subject == subject
+            and record.kind == kind
+            and record.granularity == granularity
+        ]
+        if found and not kept:
+            raise NothingUsableError(
+                f"{provider.name} was asked for {request.subject} from "
+                f"{request.start} to {request.end} and answered with "
+                f"{found[0].subject} at {found[0].ts_event}",
+                rows=len(found),
+            )
+        if kept and "id" not in kept[0].meta:
+            kept.sort(key=attrgetter("ts_event"))
+        check = checker(request.key(provider.name), newest=clock.now() + SKEW)
+        if kept and all(check(record) for record in kept):
+            raise NothingUsableError(
+                f"{provider.name} answered with nothing that can be kept: "
+                f"{check(kept[0])}, {brief(kept[0].values)}",
+                rows=len(kept),
+            )
+    return kept
 
 
 def step(kind: str, granularity: str) -> timedelta:
@@ -114,17 +169,56 @@ def step(kind: str, granularity: str) -> timedelta:
     return timedelta(microseconds=1)
 
 
+def since(kind: str, newest_at: datetime) -> datetime:
+    """From where a feed is asked whose newest known record is at `newest_at`.
+
+    From that record on, which may have been corrected; and from the beginning of its
+    millisecond, because records of one millisecond do not come in their order.
+    """
+    if kind == CANDLE:
+        return newest_at
+    return newest_at.replace(microsecond=newest_at.microsecond // 1000 * 1000)
+
+
+def after(record: FeedRecord) -> datetime:
+    """From where a feed is asked for what follows `record`."""
+    if "id" in record.meta:
+        return since(record.kind, record.ts_event)
+    return record.ts_event + step(record.kind, record.granularity)
+
+
 def pages(provider: Provider, request: FetchRequest) -> Iterator[list[FeedRecord]]:
-    """Fetch [start, end) page by page, oldest first."""
+    """Fetch [start, end) page by page, oldest first, until a page is empty.
+
+    Numbered records are followed by their numbers, others by their instants. A source
+    may give fewer than it was asked for; what is measured now has one page.
+    """
     limit = min(request.limit, provider.page_limit)
-    start = request.start
-    while start < request.end:
-        page = provider.fetch(replace(request, start=start, limit=limit))
-        if page:
-            yield page
-        if len(page) < limit:
+    asked = replace(request, limit=limit)
+    is_first = True
+    while asked.start < asked.end:
+        try:
+            page = provider.fetch(asked)
+        except NothingUsableError as error:
+            # The newest record alone: it is asked for again with the next pull.
+            if error.rows == 1 and not is_first:
+                return
+            raise
+        if not page:
             return
-        start = page[-1].ts_event + step(request.kind, request.granularity)
+        yield page
+        if request.kind in MOMENTARY:
+            return
+        last = page[-1]
+        number = last.meta.get("id")
+        following = replace(
+            asked,
+            start=after(last),
+            from_id=None if number is None else number + 1,
+        )
+        if following == asked:
+            raise ProviderError(f"{provider.name} gives the same page again and again")
+        asked, is_first = following, False
 
 
 async def poll(
@@ -140,34 +234,35 @@ async def poll(
     no other; when all fail, the last error is raised, unless it never `gives_up`.
     """
     said: dict[FeedKey, str] = {}
-    since = {
-        feed: clock.now() - 2 * step(feed.kind, feed.granularity) for feed in feeds
-    }
+    wanted: dict[FeedKey, datetime] = {}
     while True:
-        until, failures = clock.now() + timedelta(seconds=1), 0
+        now, failures = clock.now(), 0
         for feed in feeds:
+            # Ahead of now: the clock has been set back since.
+            if feed not in wanted or wanted[feed] > now:
+                wanted[feed] = now - 2 * step(feed.kind, feed.granularity)
             request = FetchRequest(
                 subject=feed.subject,
                 kind=feed.kind,
                 granularity=feed.granularity,
-                start=since[feed],
-                end=until,
+                start=wanted[feed],
+                end=now + timedelta(seconds=1),
                 limit=provider.page_limit,
             )
             try:
-                found = await asyncio.to_thread(provider.fetch, request)
+                found = await asyncio.to_thread(ask, provider, request)
             except FeedError as error:
                 failures += 1
                 if gives_up and failures == len(feeds):
                     raise
-                if said.get(feed) != (text := str(error)):
+                if said.get(feed) != (text := message_of(error)):
                     log.warning("feed.not_polled", feed=feed.id, error=text)
                     said[feed] = text
                 continue
             for record in found:
                 yield record
                 if record.is_closed:
-                    since[feed] = record.ts_event + step(feed.kind, feed.granularity)
+                    wanted[feed] = after(record)
         await asyncio.sleep(max(POLL_FLOOR_S, every_s / clock.speed()))
 
 

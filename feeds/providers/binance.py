@@ -5,19 +5,23 @@ exchange says so (push), so a site whose clock runs ahead never takes a candle i
 making for a closed one.
 """
 
-from collections.abc import AsyncGenerator, Iterator, Sequence
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
+import structlog
 from django.conf import settings
 
+from core.texts import brief
 from feeds import clock
 from feeds.errors import ProviderError
 from feeds.providers import binance_rest as rest
 from feeds.providers import binance_streams
 from feeds.providers.base import FetchRequest, Subject, check_served, merged, poll
+from feeds.providers.shapes import each, instant, number, numbers, same, truth, whole
 from feeds.records import CANDLE, DEPTH, FUNDING, OHLCV, TICK, FeedKey, FeedRecord
 from feeds.records import seconds as length_of
 
@@ -26,6 +30,10 @@ GRANULARITIES = (
     *("1h", "2h", "4h", "6h", "8h", "12h", "1d"),
 )
 BOOK_LEVELS = 10
+# A stream that says nothing else is broken: the supervisor then asks elsewhere.
+MOST_NONSENSE = 100
+
+log = structlog.get_logger(__name__)
 
 
 class Binance:
@@ -45,14 +53,16 @@ class Binance:
         answer, _ = self._rest.get(rest.EXCHANGE)
         return [
             Subject(
-                row["symbol"],
+                str(symbol),
                 self.kinds,
                 GRANULARITIES,
                 self.name,
-                f"{row['baseAsset']}/{row['quoteAsset']}",
+                f"{row.get('baseAsset')}/{row.get('quoteAsset')}",
             )
-            for row in answer.get("symbols", ())
-            if row.get("status") == "TRADING"
+            for row in answer["symbols"]
+            if isinstance(row, dict)
+            and row.get("status") == "TRADING"
+            and (symbol := row.get("symbol"))
         ]
 
     def fetch(self, request: FetchRequest) -> list[FeedRecord]:
@@ -63,9 +73,7 @@ class Binance:
             DEPTH: self._depth,
             FUNDING: self._funding,
         }[request.kind]
-        with expected_shape():
-            found = fetch(request)
-        return [r for r in found if request.start <= r.ts_event < request.end]
+        return fetch(request)
 
     def _candles(self, request: FetchRequest) -> list[FeedRecord]:
         rows, server_at = self._rest.get(
@@ -76,52 +84,60 @@ class Binance:
             endTime=-(-_microseconds(request.end) // 1000) - 1,
             limit=min(request.limit, self.page_limit),
         )
-        length = length_of(request.granularity)
-        return [
-            candle(
-                request.key(self.name),
-                row[0],
-                row[1:6],
-                is_closed=row[0] / 1000 + length <= server_at,
-            )
-            for row in rows
-        ]
+        key, length = request.key(self.name), length_of(request.granularity)
+
+        def parse(row: list[Any]) -> FeedRecord:
+            opened_ms, closes_s = whole(row[0]), whole(row[0]) / 1000 + length
+            for last_ms in row[6:7]:
+                same(whole(last_ms) - opened_ms, length * 1000 - 1)
+            is_closed = closes_s <= server_at
+            return candle(key, opened_ms, row[1:6], is_closed=is_closed)
+
+        return each(rows, parse, source=self.name)
 
     def _trades(self, request: FetchRequest) -> list[FeedRecord]:
-        """The oldest trades; those of `start`'s millisecond before it are left out, so
-        another page may be needed for a full one."""
-        limit = min(request.limit, self.page_limit)
-        since = {"startTime": _microseconds(request.start) // 1000}
-        found: list[FeedRecord] = []
+        """The oldest trades of the range, from its first millisecond or number on."""
+        since: dict[str, int] = {"startTime": _microseconds(request.start) // 1000}
+        earliest = instant(since["startTime"])
+        if request.from_id is not None:
+            since = {"fromId": request.from_id}
+        key = request.key(self.name)
+
+        def parse(row: dict[str, Any]) -> FeedRecord:
+            record = trade(key, row)
+            if record.ts_event < earliest or row["a"] < since.get("fromId", 0):
+                raise ValueError("it is older than what was asked for")
+            return record
+
         while True:
             rows, _ = self._rest.get(
-                rest.TRADES, symbol=request.subject, limit=limit, **since
+                rest.TRADES,
+                symbol=request.subject,
+                limit=min(request.limit, self.page_limit),
+                **since,
             )
-            trades = [trade(request.key(self.name), row) for row in rows]
-            found += [record for record in trades if record.ts_event >= request.start]
-            if len(found) >= limit or len(rows) < limit:
-                return found[:limit]
-            since = {"fromId": rows[-1]["a"] + 1}
+            trades = each(rows, parse, source=self.name)
+            trades.sort(key=lambda record: record.meta["id"])
+            found = [r for r in trades if request.start <= r.ts_event < request.end]
+            if found or not trades or trades[-1].ts_event >= request.end:
+                return found
+            # Only what lies before `start` in its millisecond: what follows?
+            since = {"fromId": trades[-1].meta["id"] + 1}
 
     def _depth(self, request: FetchRequest) -> list[FeedRecord]:
         """The order book as it is; there is no history."""
         book, _ = self._rest.get(rest.DEPTH, symbol=request.subject, limit=BOOK_LEVELS)
-        return [depth(request.key(self.name), book, at=clock.now())]
+        now = clock.now()
+        if not request.start <= now < request.end:
+            return []
+        read = partial(depth, request.key(self.name), at=now)
+        return each([book], read, source=self.name)
 
     def _funding(self, request: FetchRequest) -> list[FeedRecord]:
         """The funding rate as it is; there is no history."""
         row, _ = self._rest.get(rest.MARK_PRICE, symbol=request.subject)
-        mark, index = float(row["markPrice"]), float(row["indexPrice"])
-        values = {
-            "funding_rate": float(row["lastFundingRate"]),
-            "mark_price": mark,
-            "index_price": index,
-            "basis": (mark - index) / index if index else 0.0,
-            "next_funding_ts": row["nextFundingTime"] / 1000,
-        }
-        return [
-            FeedRecord(*request.key(self.name), _instant(row["time"]), values),
-        ]
+        found = each([row], partial(funding, request.key(self.name)), source=self.name)
+        return [r for r in found if request.start <= r.ts_event < request.end]
 
     def listen(self, feeds: Sequence[FeedKey]) -> AsyncGenerator[FeedRecord]:
         """Push from the streams; what has no stream, or no package, is polled."""
@@ -138,24 +154,28 @@ class Binance:
 
     async def _listen(self, streams: dict[str, FeedKey]) -> AsyncGenerator[FeedRecord]:
         messages = binance_streams.messages(self._stream_url, list(streams))
+        nonsense = 0
         async with aclosing(messages):
-            async for stream, data in messages:
-                if stream not in streams:
-                    continue
-                with expected_shape():
-                    record = streamed(streams[stream], data)
-                yield record
-
-
-@contextmanager
-def expected_shape() -> Iterator[None]:
-    """Turns stumbling over an answer of another shape into a ProviderError."""
-    try:
-        yield
-    except (KeyError, IndexError, TypeError, ValueError) as error:
-        raise ProviderError(
-            f"binance answered what nobody expects: {error!r}"
-        ) from None
+            async for message in messages:
+                try:
+                    record = streamed(streams[message["stream"]], message["data"])
+                except Exception as error:
+                    nonsense += 1
+                    if nonsense == MOST_NONSENSE:
+                        raise ProviderError(
+                            f"binance's stream says what nobody expects: "
+                            f"{brief(message)}"
+                        ) from error
+                    if nonsense == 1:
+                        log.warning(
+                            "feed.message_passed_over",
+                            source=self.name,
+                            message=brief(message),
+                            error=error,
+                        )
+                else:
+                    nonsense = 0
+                    yield record
 
 
 def stream_of(feed: FeedKey) -> str | None:
@@ -172,30 +192,36 @@ def streamed(feed: FeedKey, data: dict[str, Any]) -> FeedRecord:
     """A stream's message as the same record that `fetch` gives."""
     if feed.kind == CANDLE:
         k = data["k"]
-        return candle(feed, k["t"], [k[c] for c in "ohlcv"], is_closed=k["x"])
+        same(k.get("s", feed.subject), feed.subject)
+        same(k.get("i", feed.granularity), feed.granularity)
+        return candle(feed, k["t"], [k[c] for c in "ohlcv"], is_closed=truth(k["x"]))
     if feed.kind == TICK:
         return trade(feed, data)
     return depth(feed, data, at=clock.now())
 
 
 def candle(
-    feed: FeedKey, opened_ms: int, numbers: Sequence[str], *, is_closed: bool
+    feed: FeedKey, opened_ms: int, values: Sequence[Any], *, is_closed: bool
 ) -> FeedRecord:
-    values = dict(zip(OHLCV, map(float, numbers), strict=True))
-    return FeedRecord(*feed, _instant(opened_ms), values, is_closed)
+    named = dict(zip(OHLCV, numbers(values), strict=True))
+    return FeedRecord(*feed, instant(opened_ms), named, is_closed)
 
 
 def trade(feed: FeedKey, row: dict[str, Any]) -> FeedRecord:
     """An aggregate trade. Trades of one millisecond stay apart: the microseconds are
     the last three digits of the trade's number."""
-    at = _instant(row["T"]) + timedelta(microseconds=row["a"] % 1000)
-    values = {"price": float(row["p"]), "quantity": float(row["q"])}
-    return FeedRecord(*feed, at, values)
+    same(row.get("s", feed.subject), feed.subject)
+    number_of_trade = whole(row["a"])
+    at = instant(row["T"]) + timedelta(microseconds=number_of_trade % 1000)
+    values = {"price": number(row["p"]), "quantity": number(row["q"])}
+    return FeedRecord(*feed, at, values, meta={"id": number_of_trade})
 
 
 def depth(feed: FeedKey, book: dict[str, Any], *, at: datetime) -> FeedRecord:
-    bids = [[float(price), float(size)] for price, size in book["bids"][:BOOK_LEVELS]]
-    asks = [[float(price), float(size)] for price, size in book["asks"][:BOOK_LEVELS]]
+    bids, asks = (
+        [numbers((price, size)) for price, size in book[side][:BOOK_LEVELS]]
+        for side in ("bids", "asks")
+    )
     best_bid, best_ask = bids[0][0], asks[0][0]
     bid_depth, ask_depth = sum(size for _, size in bids), sum(size for _, size in asks)
     total = bid_depth + ask_depth
@@ -213,8 +239,17 @@ def depth(feed: FeedKey, book: dict[str, Any], *, at: datetime) -> FeedRecord:
     return FeedRecord(*feed, at, values)
 
 
-def _instant(milliseconds: int) -> datetime:
-    return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=milliseconds)
+def funding(feed: FeedKey, row: dict[str, Any]) -> FeedRecord:
+    same(row.get("symbol", feed.subject), feed.subject)
+    mark, index = number(row["markPrice"]), number(row["indexPrice"])
+    values = {
+        "funding_rate": number(row["lastFundingRate"]),
+        "mark_price": mark,
+        "index_price": index,
+        "basis": (mark - index) / index if index else 0.0,
+        "next_funding_ts": whole(row["nextFundingTime"]) / 1000,
+    }
+    return FeedRecord(*feed, instant(row["time"]), values)
 
 
 def _microseconds(instant: datetime) -> int:

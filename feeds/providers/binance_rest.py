@@ -7,7 +7,6 @@ exchange are no such failure: they mean the same whoever asked.
 import asyncio
 import time
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from threading import Lock, local
 from typing import Any
 
@@ -21,7 +20,7 @@ from feeds.errors import (
     ProviderSettingError,
     UnknownSubjectError,
 )
-from feeds.providers.base import retry_after_s
+from feeds.providers.waits import instant_of, retry_after_s, weight_of
 
 log = structlog.get_logger(__name__)
 
@@ -132,7 +131,7 @@ class Rest:
             self._closed_until = max(self._closed_until, time.monotonic() + wait_s)
 
     def _mind_the_weight(self, response: Any) -> None:
-        used = int(response.headers.get(WEIGHT_HEADER, 0))
+        used = weight_of(response.headers.get(WEIGHT_HEADER))
         if used > WEIGHT_LIMIT - SPARE_WEIGHT:
             wait_s = 60 - _server_time(response) % 60
             log.warning("binance.weight_spent", used=used, wait_s=wait_s)
@@ -168,7 +167,5 @@ class Rest:
 
 def _server_time(response: Any) -> float:
     """The answer's Date header; it is cut to the second, so never too late."""
-    header = response.headers.get("Date")
-    if header is None:
-        return clock.now().timestamp()
-    return parsedate_to_datetime(header).timestamp()
+    at = instant_of(response.headers.get("Date"))
+    return clock.now().timestamp() if at is None else at

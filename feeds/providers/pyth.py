@@ -1,32 +1,49 @@
 """Pyth prices over a Hermes-compatible API: the latest price, and prices of the past.
 
 Pyth has no candles. A closed candle is made of the prices at its two ends, with volume
-0, and its meta says that it was sampled.
+0, and its meta says that it was sampled. A price stands for an instant when it was
+published then or shortly before: without one at both ends there is no candle.
 """
 
+import contextlib
 import math
+from bisect import bisect_left
 from collections.abc import AsyncGenerator, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import requests
 from django.conf import settings
 
+from core.texts import brief, describe
 from feeds import clock
-from feeds.errors import ProviderError, ProviderSettingError, UnknownSubjectError
-from feeds.providers.base import (
-    FetchRequest,
-    Subject,
-    check_served,
-    poll,
-    retry_after_s,
+from feeds.errors import (
+    NothingUsableError,
+    ProviderError,
+    ProviderSettingError,
+    UnknownSubjectError,
 )
+from feeds.providers.base import FetchRequest, Subject, check_served, poll
+from feeds.providers.shapes import whole
+from feeds.providers.waits import retry_after_s
 from feeds.records import CANDLE, TICK, FeedKey, FeedRecord, seconds
+from feeds.tape.checks import SKEW
 
 GRANULARITIES = ("1s", "1m", "5m", "15m", "1h")
 QUOTES = ("USDT", "USDC", "USD")
 TIMEOUT_S = 8.0
+# A price is published several times a second. One that is older than its candle is
+# long, or than these seconds, says nothing of an instant.
+STALEST_S = 60
+LEAST_STALE_S = 5
+
+
+class Price(NamedTuple):
+    """A price and the epoch second at which it was published."""
+
+    value: float
+    published_at: int
 
 
 class Pyth:
@@ -49,11 +66,11 @@ class Pyth:
         check_served(self, request)
         feed_id = self._id_of(request.subject)
         if request.kind == TICK:
-            price, at = self._price(feed_id, "latest")
+            price = self.price(feed_id, "latest")
             tick = FeedRecord(
                 *request.key(self.name),
-                datetime.fromtimestamp(at, UTC),
-                {"price": price},
+                datetime.fromtimestamp(price.published_at, UTC),
+                {"price": price.value},
             )
             return [tick] if request.start <= tick.ts_event < request.end else []
         return self._candles(request, feed_id)
@@ -62,48 +79,53 @@ class Pyth:
         return poll(self, feeds)
 
     def _candles(self, request: FetchRequest, feed_id: str) -> list[FeedRecord]:
+        """The oldest candles with a sound price at both ends."""
         length = seconds(request.granularity)
         first = -(-math.ceil(request.start.timestamp()) // length) * length
         last = min(
-            math.ceil(request.end.timestamp()) - 1,
-            math.floor(clock.now().timestamp()) - length,
+            math.ceil(request.end.timestamp()) - 1 + length,
+            math.floor(clock.now().timestamp()),
         )
-        limit = min(request.limit, self.page_limit)
-        count = min(max(0, (last - first) // length + 1), limit)
+        ends = range(first, last + 1, length)
+        prices = _Sampled(self, feed_id, stalest_s=length)
+        key, limit = request.key(self.name), min(request.limit, self.page_limit)
         found: list[FeedRecord] = []
-        opened = self._price(feed_id, str(first))[0] if count else 0.0
-        for i in range(count):
-            at = first + i * length
-            close = self._price(feed_id, str(at + length))[0]
-            values = {
-                "open": opened,
-                "high": max(opened, close),
-                "low": min(opened, close),
-                "close": close,
-                "volume": 0.0,
-            }
-            found.append(
-                FeedRecord(
-                    *request.key(self.name),
-                    datetime.fromtimestamp(at, UTC),
-                    values,
-                    meta={"sampled": True},
+        opened: float | None = None
+        i = 0
+        while i < len(ends) and len(found) < limit:
+            close = prices.at(ends[i])
+            if close is None:
+                # An outage: by halving, because a request for each candle takes long.
+                i = bisect_left(
+                    ends, True, lo=i + 1, key=lambda at: prices.at(at) is not None
                 )
-            )
+            else:
+                if opened is not None:
+                    found.append(_sampled(key, ends[i] - length, opened, close))
+                i += 1
             opened = close
+        if prices.nonsense and not found:
+            raise NothingUsableError(prices.nonsense, rows=len(ends))
         return found
 
-    def _price(self, feed_id: str, at: str) -> tuple[float, int]:
-        """Price and publishing instant, at an epoch second or "latest"."""
+    def price(self, feed_id: str, at: str) -> Price:
+        """Price and publishing instant, at an epoch second or "latest".
+
+        Raises NothingUsableError for an answer that makes no sense.
+        """
         answer = self._get(
             f"v2/updates/price/{at}", {"ids[]": feed_id, "parsed": "true"}
         )
-        for row in answer.get("parsed") or ():
-            if _plain(row["id"]) == feed_id:
-                price = row["price"]
-                value = int(price["price"]) * 10.0 ** int(price["expo"])
-                return value, int(price["publish_time"])
-        raise ProviderError(f"pyth has no price of {feed_id} at {at}")
+        try:
+            return _read_price(answer, feed_id)
+        except StopIteration:
+            said = f"pyth has no price of {feed_id} at {at}"
+        except Exception as error:  # noqa: BLE001  whatever it stumbles over, it is this answer
+            said = (
+                f"pyth answered what nobody expects: {brief(answer)} "
+                f"({describe(error, limit=200)})"
+            )
+        raise NothingUsableError(said, rows=1)
 
     def _id_of(self, subject: str) -> str:
         """BTC, BTCUSD and BTCUSDT are all the price of BTC in dollars."""
@@ -118,11 +140,12 @@ class Pyth:
     @cached_property
     def _ids(self) -> dict[str, str]:
         rows = self._get("v2/price_feeds", {"asset_type": "crypto"})
-        ids = {
-            row["attributes"]["base"].upper(): _plain(row["id"])
-            for row in rows
-            if row["attributes"].get("quote_currency", "USD") == "USD"
-        }
+        ids: dict[str, str] = {}
+        for row in rows:
+            with contextlib.suppress(KeyError, TypeError, AttributeError):
+                attributes = row["attributes"]
+                if attributes.get("quote_currency", "USD") == "USD":
+                    ids[attributes["base"].upper()] = _plain(row["id"])
         if not ids:
             raise ProviderError(f"pyth at {self._url} lists no prices")
         return ids
@@ -150,6 +173,57 @@ class Pyth:
                     raise ProviderError(f"pyth at {self._url}: HTTP {code}")
         except requests.RequestException as error:
             raise ProviderError(f"pyth at {self._url}: {error}") from None
+
+
+class _Sampled:
+    """Prices of one subject at the ends of candles, and the last nonsense that came."""
+
+    def __init__(self, provider: Pyth, feed_id: str, *, stalest_s: int) -> None:
+        self._provider, self._feed_id = provider, feed_id
+        self._stalest_s = min(max(stalest_s, LEAST_STALE_S), STALEST_S)
+        self._known: dict[int, float | None] = {}
+        self.nonsense = ""
+
+    def at(self, end: int) -> float | None:
+        """The price that stood at an epoch second; None when nobody can say."""
+        if end not in self._known:
+            self._known[end] = self._ask(end)
+        return self._known[end]
+
+    def _ask(self, end: int) -> float | None:
+        try:
+            price = self._provider.price(self._feed_id, str(end))
+        except NothingUsableError as error:
+            self.nonsense = str(error)
+            return None
+        # A later one was not known at that instant, and would be a look ahead.
+        is_sound = 0 <= end - price.published_at <= self._stalest_s
+        return price.value if is_sound else None
+
+
+def _sampled(key: FeedKey, opened_at: int, opened: float, close: float) -> FeedRecord:
+    values = {
+        "open": opened,
+        "high": max(opened, close),
+        "low": min(opened, close),
+        "close": close,
+        "volume": 0.0,
+    }
+    at = datetime.fromtimestamp(opened_at, UTC)
+    return FeedRecord(*key, at, values, meta={"sampled": True})
+
+
+def _read_price(answer: Any, feed_id: str) -> Price:
+    """Raises StopIteration without this feed's price, and anything for nonsense."""
+    row = next(row for row in answer["parsed"] or () if _plain(row["id"]) == feed_id)
+    price = row["price"]
+    value = int(str(price["price"])) * 10.0 ** whole(price["expo"])
+    published_at = whole(price["publish_time"])
+    if not 0 < value < math.inf:
+        raise ValueError(f"the price is {value}")
+    if published_at > (clock.now() + SKEW).timestamp():
+        raise ValueError("it was published in the future")
+    return Price(value, published_at)
 
 
 def _plain(feed_id: str) -> str:

@@ -3,7 +3,8 @@
 import importlib
 
 from feeds.errors import UnknownSourceError
-from feeds.providers.base import Provider
+from feeds.providers.base import Provider, one_family
+from feeds.providers.boundary import Guarded
 
 # Imported when asked for: nobody pays for clients that are not used.
 _PROVIDERS = {
@@ -19,12 +20,12 @@ def names() -> list[str]:
 
 
 def create(name: str) -> Provider:
-    """The provider called `name` (case does not matter)."""
+    """The provider called `name` (case does not matter), behind the edge."""
     path = _PROVIDERS.get(name.strip().lower())
     if path is None:
         raise UnknownSourceError(
             f"source was {name!r}; the known sources are {', '.join(names())}"
         )
     module, attribute = path.split(":")
-    provider: Provider = getattr(importlib.import_module(module), attribute)()
-    return provider
+    with one_family(name):
+        return Guarded(getattr(importlib.import_module(module), attribute)())

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from math import inf
 from typing import Any
 
@@ -22,6 +22,8 @@ from feeds.records import (
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 # How far the site's clock may be behind a provider's.
 SKEW = timedelta(minutes=5)
+# Nothing is traded before: an instant in 1970 is a misread unit of time.
+OLDEST = datetime(1990, 1, 1, tzinfo=UTC)
 
 
 Check = Callable[[FeedRecord], str | None]
@@ -99,6 +101,8 @@ def checker(key: FeedKey, *, newest: datetime) -> Check:
             return "no_time_zone"
         if at > newest:
             return "in_the_future"
+        if at < OLDEST:
+            return "long_ago"
         if is_candle:
             if at.microsecond or at.timestamp() % length_s:
                 return "off_the_grid"

@@ -21,6 +21,8 @@ class FakeHermes:
     def __init__(self, *, key="", now=time.time):
         self.key, self.now = key, now
         self.requests = []
+        self.published_at = None  # of the price at a second, where it is another
+        self.answer_with = None  # instead of what is right
         self._refusals = []
 
     def refuse(self, status, *, headers=None):
@@ -63,11 +65,15 @@ class FakeHermes:
         if self._refusals:
             status, more = self._refusals.pop(0)
             return status, {}, more
+        if self.answer_with is not None:
+            return 200, self.answer_with, {}
         if parts.path == "/v2/price_feeds":
             attributes = {"base": "BTC", "quote_currency": "USD"}
             return 200, [{"id": f"0x{BTC.upper()}", "attributes": attributes}], {}
         at = parts.path.rsplit("/", 1)[1]
         second = int(self.now()) if at == "latest" else int(at)
         (wanted,) = parse_qs(parts.query)["ids[]"]
+        if self.published_at and at != "latest":
+            second = self.published_at(second)
         price = {"price": str(price_at(second)), "expo": -2, "publish_time": second}
         return 200, {"parsed": [{"id": wanted, "price": price}]}, {}

@@ -106,24 +106,73 @@ def test_b15_what_has_no_stream_is_polled_beside_those_that_have(stream):
     assert server.streams == [["btcusdt@aggTrade"]]
 
 
+CANDLE_OF_2023 = 1_700_000_000
+
+
 @pytest.mark.parametrize(
     "text",
     [
         '{"stream": "btcusdt@kline_1s", "data": {"k": {"t": "noon"}}}',
         '{"stream": "btcusdt@kline_1s", "data": ["no", "candle"]}',
+        '{"stream": "btcusdt@depth10", "data": {"bids": [], "asks": [["2", "1"]]}}',
+        '{"stream": ["btcusdt@kline_1s"], "data": {}}',
+        '{"result": null, "id": 1}',
+        '{"e": "error", "m": "said the market, not the package"}',
         '["neither"]',
         "no JSON",
+        "[" * 5000,
     ],
 )
-def test_b16_a_message_that_makes_no_sense_is_a_provider_error(stream, text):
+def test_b16_a_message_that_makes_no_sense_costs_that_message_alone(stream, text):
     server, provider = stream
 
     def act():
         server.wait_for_listener()
         server.push_text("btcusdt@kline_1s", text)
+        server.push_candle("BTCUSDT", CANDLE_OF_2023)
+
+    feeds = [FeedKey("binance", "BTCUSDT", kind, "1s") for kind in ("candle", "depth")]
+    (record,) = listened(server, provider, feeds, act, count=1)
+    assert record.ts_event.timestamp() == CANDLE_OF_2023
+    assert len(server.streams) == 1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"t": CANDLE_OF_2023 * 1_000_000},  # microseconds
+        {"s": "ETHUSDT"},
+        {"i": "1m"},
+        {"x": "false"},
+        {"c": "n/a"},
+        {"c": "NaN"},
+        {"c": True},
+        {"v": None},
+    ],
+)
+def test_b20_a_pushed_candle_that_is_none_is_passed_over(stream, changes):
+    server, provider = stream
+
+    def act():
+        server.wait_for_listener()
+        server.push_candle("BTCUSDT", CANDLE_OF_2023, **changes)
+        server.push_candle("BTCUSDT", CANDLE_OF_2023 + 1)
 
     feed = FeedKey("binance", "BTCUSDT", "candle", "1s")
-    with pytest.raises(ProviderError, match=r"nobody expects|broke"):
+    (record,) = listened(server, provider, [feed], act, count=1)
+    assert record.ts_event.timestamp() == CANDLE_OF_2023 + 1
+
+
+def test_b21_a_stream_that_says_nothing_else_is_an_error_for_the_supervisor(stream):
+    server, provider = stream
+
+    def act():
+        server.wait_for_listener()
+        for _ in range(100):
+            server.push_text("btcusdt@kline_1s", "[]x")
+
+    feed = FeedKey("binance", "BTCUSDT", "candle", "1s")
+    with pytest.raises(ProviderError, match="nobody expects"):
         listened(server, provider, [feed], act, count=1)
 
 
