@@ -7,7 +7,6 @@ The protocol of the official orchestrator: one `init` with the running models, t
 import asyncio
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from websockets.exceptions import ConnectionClosed
 from competitions.local_models import cgroups, control, sandbox, submission
 from competitions.local_models.submission import Stamp, Submission
 from competitions.local_models.supervisor import Limits, ModelProcess
-from competitions.local_models.trees import remove_tree
+from competitions.local_models.trees import OwnedFolder
 from core.parsing import JsonError, parse_json
 from core.texts import brief, describe, readable
 
@@ -46,7 +45,7 @@ class Orchestrator:
             is_cpu_bounded=limits.cgroup is not None,
             cpus=limits.cpus,
         )
-        self._run_dir = Path(tempfile.mkdtemp(prefix="models-"))
+        self._run_dir = OwnedFolder("crunchsite-models-")
         self._processes: dict[str, ModelProcess] = {}
         self._stamps: dict[str, Stamp] = {}
         self._troubles: dict[tuple[str, str], str] = {}  # as they were logged
@@ -88,7 +87,7 @@ class Orchestrator:
                     log.error(
                         "model.not_stopped", model=process.model_id, error=describe(end)
                     )
-            await asyncio.to_thread(remove_tree, self._run_dir)
+            await asyncio.to_thread(self._run_dir.remove)
             if self._limits.cgroup is not None:
                 cgroups.remove(self._limits.cgroup)
 
@@ -188,7 +187,7 @@ class Orchestrator:
             version,
             uid=self._next_uid(),
             # Not the model's name: the path of a unix socket has 107 bytes at most.
-            run_dir=self._run_dir / str(self._serial),
+            run_dir=self._run_dir.path / str(self._serial),
             log_path=self._logs_dir / f"{version.model_id}.log",
             limits=self._limits,
             start_slots=self._start_slots,

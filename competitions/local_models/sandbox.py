@@ -26,6 +26,8 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from competitions.local_models.trees import scratch_folder
+
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
 _CLONE_NEWUSER = 0x10000000
@@ -65,10 +67,11 @@ def describe(*, level: int, is_cpu_bounded: bool, cpus: float) -> str:
 
 def strongest_level() -> int:
     """The level that this machine allows, by trying it in a child."""
-    command = [sys.executable, "-m", "competitions.local_models.sandbox"]
-    found = subprocess.run(
-        command, cwd=_project(), capture_output=True, timeout=30, check=False
-    )
+    with scratch_folder("crunchsite-sandbox-") as scratch:
+        command = [sys.executable, "-m", "competitions.local_models.sandbox", scratch]
+        found = subprocess.run(
+            command, cwd=_project(), capture_output=True, timeout=30, check=False
+        )
     return 2 if found.returncode == 0 else 1
 
 
@@ -276,13 +279,13 @@ def _project() -> Path:
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as scratch:
-        Sandbox(
-            level=2,
-            parent=os.getppid(),
-            uid=0,
-            memory_mb=1024,
-            readable=(),
-            writable=Path(scratch),
-        ).close()
-        os._exit(0)
+    # Nothing to clean up is made here: this process ends in the middle of `close`.
+    Sandbox(
+        level=2,
+        parent=os.getppid(),
+        uid=0,
+        memory_mb=1024,
+        readable=(),
+        writable=Path(sys.argv[1]),
+    ).close()
+    os._exit(0)

@@ -1,5 +1,6 @@
 """Folders that strangers fill: looked through and removed, however deep they are."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -40,6 +41,51 @@ def scratch_folder(prefix: str, *, parent: Path | None = None) -> Iterator[Path]
         yield folder
     finally:
         remove_tree(folder)
+
+
+class OwnedFolder:
+    """A temporary folder that goes with its process, however that ends.
+
+    It is locked while the process lives. Making one removes those of the same prefix
+    and user whose process is gone.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        for folder in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
+            _remove_orphan(folder)
+        while True:
+            self.path = Path(tempfile.mkdtemp(prefix=prefix))
+            if (lock := _lock(self.path)) is not None:
+                self._lock = lock
+                return  # else another start took it for an orphan
+
+    def remove(self) -> None:
+        remove_tree(self.path)
+        os.close(self._lock)
+
+
+def _remove_orphan(folder: Path) -> None:
+    if (lock := _lock(folder)) is not None:
+        remove_tree(folder)
+        os.close(lock)
+
+
+def _lock(folder: Path) -> int | None:
+    """Lock a folder of this user; None where it is another's, locked or gone."""
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        return None
+    is_ours = os.fstat(handle).st_uid == os.geteuid()
+    if not is_ours or not os.path.lexists(folder):
+        os.close(handle)
+        return None
+    return handle
 
 
 def remove_tree(folder: Path) -> None:

@@ -177,3 +177,23 @@ def market(*, closes):
     ]
     data = {"symbol": "BTC", "asof_ts": 60 * len(candles), "candles_1m": candles}
     return Call("feed_update", (Argument("JSON", data),))
+
+
+def test_it_leaves_nothing_in_the_temporary_folder(local_models, tmp_path, monkeypatch):
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    temporary.chmod(0o755)
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    local_models.write("m")
+    local_models.start()
+    wait_live(local_models.gateway(), "m")
+    (folder,) = temporary.iterdir()
+    local_models.process.kill()
+    local_models.process.wait()
+    assert folder.exists()
+
+    local_models.start()
+    wait_for(lambda: not folder.exists())
+
+    assert local_models.stop() == 0
+    assert list(temporary.iterdir()) == []

@@ -13,7 +13,12 @@ from competitions.local_models import submission
 from competitions.local_models.control import ControlError, add
 from competitions.local_models.orchestrator import Orchestrator
 from competitions.local_models.supervisor import Limits
-from competitions.local_models.trees import plain_files, remove_tree, scratch_folder
+from competitions.local_models.trees import (
+    OwnedFolder,
+    plain_files,
+    remove_tree,
+    scratch_folder,
+)
 from core.texts import readable
 from tests.competitions.gateway.conftest import STEADY
 from tests.fakes.texts import JSON
@@ -110,3 +115,23 @@ def test_a_folder_that_is_too_deep_hides_no_other(tmp_path):
     assert found["good"][1].model_id == "good"
     assert found["deep"][1] is None
     remove_tree(models)
+
+
+def test_folders_of_processes_that_were_killed_are_removed_by_the_next(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    living = OwnedFolder("x-")
+    killed = tmp_path / "x-killed"
+    (killed / "1").mkdir(parents=True)
+    for other in ("y-another", "x-file"):
+        (tmp_path / other).touch()
+    (tmp_path / "x-link").symlink_to(tmp_path / "y-another")
+
+    one = OwnedFolder("x-")
+
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {living.path.name, one.path.name, "y-another", "x-file", "x-link"}
+    one.remove()
+    living.remove()
+    assert not living.path.exists()
