@@ -159,4 +159,5 @@ PROBES: dict[str, Callable[[], str | None]] = {
 
 
 def _line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+    said = str(error).strip().splitlines() or [repr(error)]
+    return said[0].rstrip(".")

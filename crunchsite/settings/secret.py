@@ -20,7 +20,12 @@ def secret_key(env: Env) -> str:
                 "python -c 'import secrets; print(secrets.token_urlsafe(48))'."
             )
         return env.secret_key
-    return kept_secret(env.var / "secret_key")
+    try:
+        return kept_secret(env.var / "secret_key")
+    except OSError as error:
+        raise EnvError(
+            f"VAR_DIR was {env.var}, which cannot be used ({error.strerror})."
+        ) from None
 
 
 def kept_secret(path: Path) -> str:

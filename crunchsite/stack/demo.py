@@ -1,6 +1,8 @@
 """The demo competition that `manage.py up` runs."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from django.conf import settings
@@ -10,6 +12,7 @@ from competitions.models import Competition
 from core.files import write_file
 from crunchsite.stack.errors import StackError
 from feeds import granularity
+from feeds.errors import OperatorError
 from feeds.providers import registry
 
 SLUG = "btc-demo"
@@ -37,12 +40,30 @@ def check(var: Path) -> None:
             f"{var} holds a demo with {_words(before)}, this one has {_words(run)}; "
             "keep the two apart with VAR_DIR=var/another."
         )
-    registry.create(settings.ENV.feed_source)
-    pack = packs.load(pack_name())
-    grain = settings.ENV.feed_granularity or pack.feed.granularity
-    granularity.seconds(grain)
+    with _named("FEED_SOURCE"):
+        registry.create(settings.ENV.feed_source)
+    with _named("DEMO_PACK"):
+        pack = packs.load(pack_name())
+    with _named("FEED_GRANULARITY"):
+        grain = settings.ENV.feed_granularity or pack.feed.granularity
+        granularity.seconds(grain)
+    if not settings.LOCAL_MODELS_DIR.is_dir() and settings.ENV.local_models_dir:
+        raise StackError(
+            f"LOCAL_MODELS_DIR was {settings.LOCAL_MODELS_DIR}, which is no folder."
+        )
     packs.check_schedule(pack.scheduled_prediction_configs, feed_granularity=grain)
     lifecycle.check_wiring(pack=pack, config_path="")
+
+
+@contextmanager
+def _named(variable: str) -> Iterator[None]:
+    """Name the variable in a refusal that knows only its value."""
+    try:
+        yield
+    except (OperatorError, ValueError) as error:
+        if variable in str(error):
+            raise
+        raise StackError(f"{variable}: {error}") from None
 
 
 def _run() -> dict[str, str]:

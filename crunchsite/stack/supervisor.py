@@ -15,6 +15,7 @@ import requests
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
+from django.db import OperationalError, connection
 
 from competitions.local_models import control as local_models
 from crunchsite import health
@@ -56,10 +57,11 @@ class Supervisor:
             demo.check(self._var)
             self._end_leftovers()
             self._check_port()
-        except (OperatorError, ImproperlyConfigured):
+            self._check_given_servers()
+            self._clock.start()
+        except (OperatorError, ImproperlyConfigured, OperationalError):
             self._forget_new_folder()
             raise
-        self._clock.start()
         self._start_servers()
         self._step("migrations", lambda: call_command("migrate", verbosity=0))
         self._ensure_operator()
@@ -114,6 +116,13 @@ class Supervisor:
                     f"port {self._env.port} cannot be used ({error.strerror}); "
                     "free it, or choose another with PORT=8001."
                 ) from None
+
+    def _check_given_servers(self) -> None:
+        """Look whether servers that are not ours answer, before anything is made."""
+        if self._env.database_url:
+            connection.ensure_connection()
+        if self._env.redis_url and (problem := health.redis_problem()):
+            raise StackError(problem)
 
     def _start_servers(self) -> None:
         if not self._env.database_url:

@@ -45,10 +45,10 @@ def load(path: Path) -> dict[str, Columns]:
 
     Raises ReplayFileError for a file that cannot be read or lacks a column.
     """
-    if not str(path) or not path.is_file():
+    if not path.is_file():
+        found = "empty" if path == Path() else f"{str(path)!r}, which is no file"
         raise ReplayFileError(
-            f"FEED_REPLAY_PATH was {str(path)!r}, which is no file; "
-            "give a Parquet or CSV file of candles"
+            f"FEED_REPLAY_PATH was {found}; give a Parquet or CSV file of candles"
         )
     return _load(path, path.stat().st_mtime_ns)
 

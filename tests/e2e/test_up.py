@@ -45,8 +45,12 @@ def test_ctrl_c_while_it_starts_stops_what_was_started(stack):
 @pytest.mark.parametrize(
     ("env", "message"),
     [
-        ({"DEMO_PACK": "moon"}, "pack was 'moon'; the packs are"),
-        ({"FEED_SOURCE": "moon"}, "'moon'"),
+        ({"DEMO_PACK": "moon"}, "Error: DEMO_PACK: pack was 'moon'; the packs are"),
+        ({"FEED_SOURCE": "moon"}, "Error: FEED_SOURCE: source was 'moon'"),
+        ({"FEED_GRANULARITY": "7q"}, "Error: FEED_GRANULARITY: granularity was '7q'"),
+        ({"LOCAL_MODELS_DIR": "/moon"}, "LOCAL_MODELS_DIR was /moon"),
+        ({"CLOCK_START": "soon"}, "CLOCK_START was 'soon'"),
+        ({"REDIS_URL": "redis://127.0.0.1:1/0"}, "start Valkey or correct REDIS_URL"),
         ({"SCORING_FUNCTION": "moon:score"}, "SCORING_FUNCTION was 'moon:score'"),
         (
             {"SCORING_FUNCTION": "competitions.defaults:leaderboard_ranker"},
@@ -54,7 +58,7 @@ def test_ctrl_c_while_it_starts_stops_what_was_started(stack):
         ),
         ({"CRUNCH_CONFIG_MODULE": "moon:X"}, "contract moon:X could not be loaded"),
         ({"FEED_GRANULARITY": "5m"}, "the horizon was 60 s but the feed's"),
-        ({"FEED_SOURCE": "replay"}, "FEED_REPLAY_PATH"),
+        ({"FEED_SOURCE": "replay"}, "FEED_REPLAY_PATH was empty"),
         ({"CLOCK_SPEED": "0"}, "CLOCK_SPEED was '0'"),
         ({"DATABASE_URL": "mysql://x/y"}, "needs a postgresql:// address"),
         (
@@ -70,7 +74,14 @@ def test_what_cannot_run_is_refused_in_one_line_before_anything_is_set_up(
     assert result.returncode == 1
     assert message in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
-    assert not (tmp_path / "var" / "postgres").exists()
+    assert not (tmp_path / "var").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_named(run_up):
+    result = run_up(VAR_DIR="/proc/nowhere")
+    assert result.returncode == 1
+    assert result.stderr.startswith("Error: VAR_DIR was /proc/nowhere, which cannot")
+    assert len(result.stderr.splitlines()) == 1
 
 
 def test_a_busy_port_is_named_with_the_remedy(run_up):

@@ -54,7 +54,9 @@ class Command(BaseCommand):
         for problem in problems:
             self.stderr.write(problem)
         if problems:
-            raise CommandError(f"{len(problems)} problems")
+            raise CommandError(
+                "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+            )
         self.stdout.write("the tape is whole")
 
     def list(self) -> None:
