@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Django's command line, with crunchsite's own commands (`manage.py help`)."""
 
-import _signal  # what signal imports takes 20 ms, in which Ctrl-C would be a traceback
+import _signal  # type: ignore[import-not-found]  # signal takes 20 ms to import
 import os
 import sys
 

@@ -68,9 +68,13 @@ def describe(*, level: int, is_cpu_bounded: bool, cpus: float) -> str:
 def strongest_level() -> int:
     """The level that this machine allows, by trying it in a child."""
     with scratch_folder("crunchsite-sandbox-") as scratch:
-        command = [sys.executable, "-m", "competitions.local_models.sandbox", scratch]
+        command = [sys.executable, "-m", "competitions.local_models.sandbox"]
         found = subprocess.run(
-            command, cwd=_project(), capture_output=True, timeout=30, check=False
+            [*command, str(scratch)],
+            cwd=_project(),
+            capture_output=True,
+            timeout=30,
+            check=False,
         )
     return 2 if found.returncode == 0 else 1
 
