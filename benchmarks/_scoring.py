@@ -136,6 +136,7 @@ def add_history(competition: Any, models: list[Any], *, rounds: int) -> None:
     """Rounds before START, scored long ago, and their closed snapshots."""
     from django.db import connection, transaction
 
+    from competitions.callables import Door
     from competitions.slots import wire
     from scoring import snapshots
 
@@ -154,7 +155,10 @@ def add_history(competition: Any, models: list[Any], *, rounds: int) -> None:
         )
     with transaction.atomic():
         snapshots.refresh(
-            competition=competition, wiring=wire(CrunchConfig(), {}), now=START
+            competition=competition,
+            wiring=wire(CrunchConfig(), {}),
+            now=START,
+            door=Door(competition),
         )
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE inputs, predictions, scores, snapshots")

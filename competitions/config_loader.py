@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from competitions.contract import CrunchConfig
 from competitions.errors import ContractError
+from core.texts import describe
 
 OPERATOR_PLACES = (
     "runtime_definitions.contracts:CrunchConfig",
@@ -55,9 +56,10 @@ def _load(path: str) -> CrunchConfig:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "contract"
         raise ContractError(f"contract {path}: {place}: {first['msg']}.") from None
-    except Exception as error:
-        cause = f"{type(error).__name__}: {error}"
-        raise ContractError(f"contract {path} could not be loaded: {cause}.") from error
+    except (Exception, SystemExit) as error:
+        raise ContractError(
+            f"contract {path} could not be loaded: {describe(error)}."
+        ) from error
     if not isinstance(config, CrunchConfig):
         raise ContractError(
             f"contract {path} was a {type(config).__name__}; it must be a CrunchConfig."

@@ -4,11 +4,12 @@ from django.conf import settings
 from django.db import transaction
 
 from competitions import packs
+from competitions.callables import keep_failure
 from competitions.config_loader import load_config
 from competitions.contract import ScheduledPredictionConfig
 from competitions.dispatch import begin
 from competitions.errors import CompetitionError, DefinitionError
-from competitions.models import Competition, ScheduledPrediction
+from competitions.models import CallableFailure, Competition, ScheduledPrediction
 from competitions.slots import wire
 from competitions.wiring import wiring_of
 from feeds import clock, granularity
@@ -117,10 +118,22 @@ def missing_points(competition: Competition) -> list[str]:
     return missing
 
 
-def check_running() -> None:
-    """Resolve the wiring of every active competition; raises CompetitionError."""
+def check_running() -> list[str]:
+    """Resolve the wiring of every active competition; returns what is wrong, in words.
+
+    Each failure is kept where operators look; what failed before a worker's start may
+    have been mended, and is forgotten.
+    """
+    CallableFailure.objects.all().delete()
+    problems = []
     for competition in Competition.objects.active():
-        wiring_of(competition)
+        try:
+            wiring_of(competition)
+        except CompetitionError as error:
+            text = str(error)
+            keep_failure(competition, name="wiring", path=competition.slug, text=text)
+            problems.append(f"{competition.slug} does not run: {text}")
+    return problems
 
 
 @transaction.atomic

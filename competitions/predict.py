@@ -7,10 +7,9 @@
 """
 
 import json
-import math
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -19,8 +18,9 @@ from typing import Any, Protocol
 import structlog
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
+from competitions.callables import CallableError, Door
 from competitions.defaults import RoundContext
 from competitions.dispatch import tolerance
 from competitions.gateway.errors import GatewayError
@@ -34,6 +34,13 @@ from competitions.gateway.types import (
 from competitions.lifecycle import subject_of
 from competitions.models import Input, Prediction, ScheduledPrediction
 from competitions.participants import record_errors, sync_roster
+from competitions.slot_answers import (
+    Scoped,
+    checked_call,
+    first_problem,
+    fitting,
+    require_finite,
+)
 from competitions.slots import Wiring
 from competitions.wiring import wiring_of
 from core.texts import LONGEST_TEXT, brief, describe, message_of, readable
@@ -114,9 +121,10 @@ def perform_round(*, round_: Input, gateway: Gateway) -> bool:
         _miss(round_, f"the models could only be asked {late} after the slot")
         return False
     wiring = wiring_of(round_.competition)
+    door = Door(round_.competition)
     try:
-        question = build_question(round_=round_, wiring=wiring)
-    except NoInputError as error:
+        question = build_question(round_=round_, wiring=wiring, door=door)
+    except (NoInputError, CallableError) as error:
         _miss(round_, message_of(error))
         return False
     is_complete = gateway.is_roster_complete  # of the past, so read before the roster
@@ -133,7 +141,8 @@ def perform_round(*, round_: Input, gateway: Gateway) -> bool:
     asked = time.perf_counter()
     if unknown := [i for i in answers.joined if i.model_id not in models]:
         models |= sync_roster(competition=round_.competition, identities=unknown)
-    checked = [check_answer(a, wiring) for a in answers.answers if a.model_id in models]
+    known = [answer for answer in answers.answers if answer.model_id in models]
+    checked = check_answers(known, wiring, door)
     round_.performed_at = performed_at
     round_.timing = {
         "built_us": round((built - started) * 1e6),
@@ -144,11 +153,14 @@ def perform_round(*, round_: Input, gateway: Gateway) -> bool:
     return _keep(round_, question, models, checked)
 
 
-def build_question(*, round_: Input, wiring: Wiring) -> Question:
-    """Run the input, scope and call slots of a round."""
+def build_question(*, round_: Input, wiring: Wiring, door: Door) -> Question:
+    """Run the input, scope and call slots of a round.
+
+    Raises NoInputError, or CallableError naming the slot that failed.
+    """
     scheduled = round_.scheduled_prediction
     context = _context(scheduled, wiring)
-    raw, shown = _build_input(context, wiring)
+    raw, shown = _build_input(context, wiring, door)
     row = {
         "scope_key": scheduled.scope_key,
         "scope_template": scheduled.scope_template,
@@ -156,14 +168,29 @@ def build_question(*, round_: Input, wiring: Wiring) -> Question:
         "resolve_horizon_seconds": scheduled.resolve_horizon_s,
         "meta": scheduled.meta,
     }
-    scoped = wiring.call("PREDICTION_SCOPE_BUILDER", row, shown, context=context)
+    scoped = door.call_slot(
+        wiring,
+        "PREDICTION_SCOPE_BUILDER",
+        row,
+        shown,
+        check=TypeAdapter(Scoped).validate_python,
+        context=context,
+    )
     scope = {
         "source": context.source,
         "kind": context.kind,
         "granularity": context.granularity,
         **scoped["scope"],
     }
-    call = wiring.call("PREDICT_CALL_BUILDER", row, shown, scope, context=context)
+    call = door.call_slot(
+        wiring,
+        "PREDICT_CALL_BUILDER",
+        row,
+        shown,
+        scope,
+        check=checked_call,
+        context=context,
+    )
     return Question(
         scope_key=scoped["scope_key"],
         scope=scope,
@@ -172,8 +199,8 @@ def build_question(*, round_: Input, wiring: Wiring) -> Question:
         feed=_feed(shown, wiring),
         call=Call(
             method=wiring.config.call_method.method,
-            args=tuple(_argument(value) for value in call["args"]),
-            kwargs={key: _argument(value) for key, value in call["kwargs"].items()},
+            args=call.args,
+            kwargs=call.kwargs,
             largest_answer_bytes=wiring.config.max_output_bytes,
         ),
     )
@@ -188,8 +215,8 @@ def newest_feeds(*, slug: str) -> list[Call]:
         wiring = wiring_of(scheduled.competition)
         context = _context(scheduled, wiring)
         if context.subject not in feeds:
-            with suppress(NoInputError):
-                _, shown = _build_input(context, wiring)
+            with suppress(NoInputError, CallableError):
+                _, shown = _build_input(context, wiring, Door(scheduled.competition))
                 feeds[context.subject] = _feed(shown, wiring)
     return list(feeds.values())
 
@@ -207,18 +234,29 @@ def _context(scheduled: ScheduledPrediction, wiring: Wiring) -> RoundContext:
 
 
 def _build_input(
-    context: RoundContext, wiring: Wiring
+    context: RoundContext, wiring: Wiring, door: Door
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Raw input from the tape, and the models' input from it."""
-    raw = wiring.call("RAW_INPUT_PROVIDER", clock.now(), context=context)
+    config = wiring.config
+    raw = door.call_slot(
+        wiring,
+        "RAW_INPUT_PROVIDER",
+        clock.now(),
+        check=lambda raw: None if raw is None else fitting(raw, config.raw_input_type),
+        context=context,
+    )
     if raw is None:
         raise NoInputError(
             f"the tape has no closed {context.kind} of "
             f"{context.source}:{context.subject}"
         )
-    wiring.config.raw_input_type.model_validate(raw)
-    shown = wiring.call("INFERENCE_INPUT_BUILDER", raw, context=context)
-    wiring.config.input_type.model_validate(shown)
+    shown = door.call_slot(
+        wiring,
+        "INFERENCE_INPUT_BUILDER",
+        raw,
+        check=lambda shown: fitting(shown, config.input_type),
+        context=context,
+    )
     return raw, shown
 
 
@@ -228,20 +266,32 @@ def _feed(shown: dict[str, Any], wiring: Wiring) -> Call:
     )
 
 
-def _argument(value: Any) -> Argument:
-    """The wire type of a Python value."""
-    match value:
-        case bool() | dict() | list() | None:
-            return Argument("JSON", value)
-        case int():
-            return Argument("INT", value)
-        case float():
-            return Argument("DOUBLE", value)
-        case str():
-            return Argument("STRING", value)
-    raise TypeError(
-        f"a call argument was {type(value).__name__}; give str, int, float or JSON."
-    )
+def check_answers(
+    answers: Sequence[Answer], wiring: Wiring, door: Door
+) -> list[Answer]:
+    """Validate what the models answered; see `check_answer`.
+
+    An operator's validator has one deadline for all answers: those that it had no time
+    for are FAILED.
+    """
+    slot = "INFERENCE_OUTPUT_VALIDATOR"
+    if wiring.is_default(slot):
+        return [check_answer(answer, wiring) for answer in answers]
+    checked: list[Answer] = []
+
+    def check_all() -> None:
+        for answer in answers:
+            checked.append(check_answer(answer, wiring))  # noqa: PERF401  kept one by one
+
+    try:
+        door.call(slot, wiring.paths[slot], check_all)
+    except CallableError as error:
+        done = list(checked)  # one that hangs may go on adding to it
+        return done + [
+            _invalid(answer, str(error)) if answer.outcome == "ANSWERED" else answer
+            for answer in answers[len(done) :]
+        ]
+    return checked
 
 
 def check_answer(answer: Answer, wiring: Wiring) -> Answer:
@@ -269,10 +319,7 @@ def check_answer(answer: Answer, wiring: Wiring) -> Answer:
         kept = {**output, **parsed.model_dump(mode="json")}
         _require_storable(kept, wiring.config.max_output_bytes)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        problem = f"{place} was {brief(first['input'])}: {first['msg']}"
-        return _invalid(answer, problem)
+        return _invalid(answer, first_problem(error))
     except Exception as error:  # noqa: BLE001  the operator's validator may raise anything
         return _invalid(answer, message_of(error))
     return replace(answer, result=kept)
@@ -289,7 +336,7 @@ def _require_storable(output: dict[str, Any], largest_bytes: int) -> None:
     try:
         text = _stored(output)
     except ValueError:
-        _require_finite(output)
+        require_finite(output)
         raise
     size = len(text) if text.isascii() else len(text.encode())
     if "e" in text:  # PostgreSQL writes exponents out: 1e308 is 309 digits
@@ -298,18 +345,6 @@ def _require_storable(output: dict[str, Any], largest_bytes: int) -> None:
         raise ValueError(
             f"the output has {size} bytes; at most {largest_bytes} are kept"
         )
-
-
-def _require_finite(value: Any) -> None:
-    """JSON carries no NaN or infinity, at any depth."""
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"a number was {value}; outputs must be finite")
-    if isinstance(value, dict):
-        for item in value.values():
-            _require_finite(item)
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            _require_finite(item)
 
 
 _as_json = json.JSONEncoder(ensure_ascii=False).encode

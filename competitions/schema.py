@@ -1,16 +1,23 @@
 """The report schema of a competition: what its callable slot says."""
 
+import math
+import time
 from typing import Any
 
 from rest_framework import serializers
 
+from competitions.callables import CallableError, Door
 from competitions.contract import CrunchConfig
-from competitions.errors import SlotError
 from competitions.models import Competition
 from competitions.report_schema import standard_schema
-from competitions.wiring import wiring_of
+from competitions.slot_answers import json_object
+from competitions.wiring import shown_wiring
 
 SLOT = "REPORT_SCHEMA_PROVIDER"
+# How long, on the wall, the provider may take, and how long its answer is kept.
+PATIENCE_S = 2.0
+KEPT_S = 30.0
+_kept: dict[tuple[int, str], tuple[float, dict[str, Any] | None]] = {}
 
 
 class Column(serializers.Serializer[Any]):
@@ -47,19 +54,30 @@ class ReportSchema(serializers.Serializer[Any]):
 def report_schema(competition: Competition | None) -> dict[str, Any]:
     """Columns and widgets; without a competition those of the default contract.
 
-    Raises CompetitionError when the contract or the slot cannot be resolved, or the
-    operator's schema is none.
+    An operator's provider is asked every KEPT_S seconds at most. While it fails, or the
+    contract cannot be loaded, the standard schema stands in.
     """
     if competition is None:
         return standard_schema(CrunchConfig())
-    wiring = wiring_of(competition)
+    wiring = shown_wiring(competition)
     if wiring.is_default(SLOT):
         return standard_schema(wiring.config)
-    schema = wiring[SLOT]()
-    checked = ReportSchema(data=schema)
-    if not checked.is_valid():
-        raise SlotError(
-            f"{SLOT} was {wiring.paths[SLOT]!r}, whose schema does not fit: "
-            f"{dict(checked.errors)}."
-        )
-    return dict(schema)
+    place = (competition.pk, wiring.paths[SLOT])
+    asked_at, schema = _kept.get(place, (-math.inf, None))
+    if time.monotonic() - asked_at > KEPT_S:
+        try:
+            schema = Door(competition).call_slot(
+                wiring, SLOT, check=_checked, patience_s=PATIENCE_S
+            )
+        except CallableError:
+            schema = None
+        _kept[place] = (time.monotonic(), schema)
+    return schema or standard_schema(wiring.config)
+
+
+def _checked(schema: Any) -> dict[str, Any]:
+    """Return an operator's schema, or raise ValueError with what does not fit."""
+    found = ReportSchema(data=schema)
+    if not found.is_valid():
+        raise ValueError(f"its schema does not fit: {dict(found.errors)}")
+    return json_object(dict(schema), "the schema")

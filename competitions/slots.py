@@ -15,6 +15,7 @@ from django.conf import settings
 
 from competitions.contract import CrunchConfig
 from competitions.errors import SlotError
+from core.texts import describe
 
 # Slot -> leading parameter names, in order (requirements, appendix B).
 SLOTS: Mapping[str, tuple[str, ...]] = {
@@ -69,9 +70,11 @@ def resolve(path: str, slot: str) -> Callable[..., Any]:
     if not (module_name and colon and attribute):
         raise SlotError(f"{slot} was {path!r}; give module.path:callable.")
     try:
-        target = getattr(importlib.import_module(module_name), attribute)
-    except ImportError as error:
-        raise SlotError(f"{slot} was {path!r}: {error}.") from error
+        module = importlib.import_module(module_name)
+    except (Exception, SystemExit) as error:
+        raise SlotError(f"{slot} was {path!r}: {describe(error)}.") from error
+    try:
+        target = getattr(module, attribute)
     except AttributeError:
         raise SlotError(
             f"{slot} was {path!r}: {module_name} has no {attribute}."
@@ -92,7 +95,12 @@ def check_signature(
     target: Callable[..., Any], slot: str, path: str, parameters: tuple[str, ...]
 ) -> None:
     """The leading parameters have the slot's names; any further one has a default."""
-    found = list(inspect.signature(target).parameters.values())
+    try:
+        found = list(inspect.signature(target).parameters.values())
+    except (TypeError, ValueError) as error:
+        raise SlotError(
+            f"{slot} was {path!r}, whose parameters cannot be seen: {error}."
+        ) from None
     names = tuple(p.name for p in found[: len(parameters)])
     if names != parameters:
         raise SlotError(

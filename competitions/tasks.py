@@ -1,19 +1,20 @@
 """Celery tasks of predict rounds: find ids, call a service."""
 
-import sys
 import threading
 from collections import defaultdict
 
+import structlog
 from celery import shared_task
 from celery.signals import worker_init, worker_shutdown
 
 from competitions import dispatch as grid
-from competitions.errors import CompetitionError
 from competitions.gateway import pool
 from competitions.lifecycle import check_running
 from competitions.models import Competition
 from competitions.predict import perform_waiting
 from core.logs import IdleLine
+
+log = structlog.get_logger(__name__)
 
 _idle = IdleLine("predict.idle")
 
@@ -63,12 +64,9 @@ def predict(self, competition_id: int) -> None:  # type: ignore[no-untyped-def]
 
 @worker_init.connect
 def check_wiring(**_: object) -> None:
-    """A worker whose callables do not resolve ends at once, with one line."""
-    try:
-        check_running()
-    except CompetitionError as error:
-        sys.stderr.write(f"Error: {error}\n")
-        sys.exit(1)
+    """Say at a worker's start which competitions cannot run; the others do."""
+    for problem in check_running():
+        log.error("competition.not_wired", problem=problem)
 
 
 @worker_shutdown.connect

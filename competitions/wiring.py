@@ -4,6 +4,8 @@ import json
 from functools import lru_cache
 
 from competitions.config_loader import load_config
+from competitions.contract import CrunchConfig
+from competitions.errors import CompetitionError
 from competitions.models import Competition
 from competitions.slots import Wiring, wire
 
@@ -13,6 +15,17 @@ def wiring_of(competition: Competition) -> Wiring:
     return _wiring(
         competition.config_path, json.dumps(competition.slots, sort_keys=True)
     )
+
+
+def shown_wiring(competition: Competition) -> Wiring:
+    """Return a competition's wiring for pages, which show what there is in any case.
+
+    Where its own cannot be resolved, the engine's stands in.
+    """
+    try:
+        return wiring_of(competition)
+    except CompetitionError:
+        return wire(CrunchConfig(), {})
 
 
 @lru_cache(maxsize=64)

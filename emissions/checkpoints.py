@@ -22,6 +22,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Count, F, Max, Min, Q, QuerySet, Sum
 from django.db.models.functions import Greatest
 
+from competitions.callables import Door
 from competitions.models import Competition, Input
 from competitions.slots import Wiring
 from competitions.wiring import wiring_of
@@ -29,7 +30,9 @@ from emissions.errors import EmissionError
 from emissions.models import Checkpoint
 from emissions.strategies import EmissionCheckpoint, checked, tiers
 from feeds import clock
+from feeds.errors import OperatorError
 from scoring import leaderboard, locks, snapshots
+from scoring.corrections import newest
 from scoring.leaderboard import Standing
 from scoring.models import Snapshot
 from scoring.periods import floor, following
@@ -46,7 +49,7 @@ def close_due(*, now: datetime) -> list[Checkpoint]:
     for competition in Competition.objects.filter(activated_at__isnull=False):
         try:
             made += close_due_of(competition=competition, now=now)
-        except EmissionError as error:
+        except OperatorError as error:
             log.warning(
                 "checkpoint.refused", competition=competition.slug, reason=str(error)
             )
@@ -82,29 +85,40 @@ def next_period(*, competition: Competition) -> tuple[datetime, datetime] | None
     return start, following(start, length_s)
 
 
-@transaction.atomic
 def close(
     *, competition: Competition, start: datetime, end: datetime
 ) -> Checkpoint | None:
-    """Rank and pay one period; None if it was already.
+    """Rank and pay one period; None if it was already, or was corrected meanwhile.
 
     Snapshots up to now are closed first, under the lock that keeps scoring away, so the
-    ranking rests on everything that was scored before `end`.
+    ranking rests on everything that was scored before `end`. The contract's builder is
+    called without a lock; what it says counts if nothing was corrected in between.
     """
     wiring = wiring_of(competition)
-    locks.own(competition.pk)
-    if Checkpoint.objects.filter(
-        competition=competition, period_end__gt=start, period_start__lt=end
-    ).exists():
-        return None
-    now = clock.now()
-    snapshots.refresh(competition=competition, wiring=wiring, now=now)
+    door = Door(competition)
+    snapshots.rehearse(competition=competition, wiring=wiring, door=door)
+    with transaction.atomic():
+        locks.own(competition.pk)
+        if _is_paid(competition, start, end):
+            return None
+        snapshots.refresh(
+            competition=competition,
+            wiring=wiring,
+            now=clock.now(),
+            door=door.sealed(),
+        )
+        before = newest(competition.pk)
     ranking, unpaid, asked = ranking_of(
-        competition=competition, wiring=wiring, start=start, end=end
+        competition=competition, wiring=wiring, start=start, end=end, door=door
     )
-    emission = build_emission(competition=competition, wiring=wiring, ranking=ranking)
+    emission = build_emission(
+        competition=competition, wiring=wiring, ranking=ranking, door=door
+    )
     try:
         with transaction.atomic():
+            locks.own(competition.pk)
+            if newest(competition.pk) != before or _is_paid(competition, start, end):
+                return None
             checkpoint = Checkpoint.objects.create(
                 competition=competition,
                 period_start=start,
@@ -117,8 +131,9 @@ def close(
                     "unpaid": unpaid,
                     "rounds_asked": asked,
                     "min_paid_coverage": wiring.config.min_paid_coverage,
+                    **({"stand_ins": door.failed} if door.failed else {}),
                 },
-                created_at=now,
+                created_at=clock.now(),
             )
     except IntegrityError:  # the periods-disjoint constraint: another node was first
         return None
@@ -132,8 +147,19 @@ def close(
     return checkpoint
 
 
+def _is_paid(competition: Competition, start: datetime, end: datetime) -> bool:
+    return Checkpoint.objects.filter(
+        competition=competition, period_end__gt=start, period_start__lt=end
+    ).exists()
+
+
 def ranking_of(
-    *, competition: Competition, wiring: Wiring, start: datetime, end: datetime
+    *,
+    competition: Competition,
+    wiring: Wiring,
+    start: datetime,
+    end: datetime,
+    door: Door | None = None,
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], int]:
     """Whom a period pays, best first and ranked from 1; whom it does not, and why.
 
@@ -146,7 +172,7 @@ def ranking_of(
     ranking: list[dict[str, Any]] = []
     unpaid: list[dict[str, Any]] = []
     for line in leaderboard.standings_of_period(
-        competition=competition, wiring=wiring, start=start, end=end
+        competition=competition, wiring=wiring, start=start, end=end, door=door
     ):
         if line.model.is_virtual:
             continue
@@ -257,12 +283,14 @@ def build_emission(
     competition: Competition,
     wiring: Wiring,
     ranking: Sequence[dict[str, Any]],
+    door: Door,
 ) -> EmissionCheckpoint:
     """Rewards of a ranking by the contract's builder, else by tiers; checked.
 
-    An empty ranking pays no cruncher, whatever the builder would make of it.
-    What the competition's row says about keys and providers wins over the contract.
-    Raises EmissionError without a key, or for a builder that pays whom it must not.
+    An empty ranking pays no cruncher, whatever the builder would make of it. What the
+    competition's row says about keys and providers wins over the contract. Nothing
+    stands in for a builder that fails: the period waits, and is paid once it works.
+    Raises EmissionError without a key, CallableError for the builder.
     """
     config = wiring.config
     crunch_pubkey = competition.crunch_pubkey or config.crunch_pubkey
@@ -273,12 +301,21 @@ def build_emission(
             "it is created; its closed periods are paid then."
         )
     builder = config.build_emission if ranking else None
-    return checked(
-        (builder or tiers)(
+
+    def build() -> Any:
+        return (builder or tiers)(
             ranking,
             crunch_pubkey=crunch_pubkey,
             compute_provider=competition.compute_provider or config.compute_provider,
             data_provider=competition.data_provider or config.data_provider,
-        ),
-        payable=[entry["cruncher_index"] for entry in ranking],
+        )
+
+    def check(built: Any) -> EmissionCheckpoint:
+        return checked(built, payable=[entry["cruncher_index"] for entry in ranking])
+
+    if builder is None:
+        return check(build())
+    emission: EmissionCheckpoint = door.call(
+        "build_emission", "contract:build_emission", build, check=check
     )
+    return emission

@@ -4,12 +4,17 @@ The engine's own figures come from snapshots in SQL; only an operator's aggregat
 the scores themselves, those of the longest window.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
+from pydantic import Field, TypeAdapter
+from typing_extensions import TypedDict
+
+from competitions.callables import CallableError, Door
 from competitions.models import Competition, ParticipantModel
 from competitions.slots import Wiring
+from core.texts import brief
 from scoring.models import Score
 from scoring.snapshots import rounded
 from scoring.windows import Figures
@@ -27,6 +32,17 @@ class Entrant(NamedTuple):
     cruncher_index: int | None = None
 
 
+class _Score(TypedDict):
+    metrics: dict[Annotated[str, Field(max_length=80)], float | None]
+
+
+class _Entry(TypedDict):
+    """What MODEL_SCORE_AGGREGATOR gives of a model."""
+
+    model_id: str
+    score: _Score
+
+
 def aggregated(
     *,
     competition: Competition,
@@ -35,35 +51,49 @@ def aggregated(
     end: datetime,
     entrants: Sequence[Entrant],
     found: Mapping[int, Figures],
+    door: Door,
 ) -> dict[int, Figures]:
     """The figures with the aggregator's metrics laid over the engine's.
 
-    The aggregator is given the scores of rounds resolved in `[start, end)`.
-
-    Raises ValueError naming the slot's path when it invents a model.
+    The aggregator is given the scores of rounds resolved in `[start, end)`. While it
+    fails, the engine's figures stand alone.
     """
     by_id = {entrant.model_id: entrant for entrant in entrants}
-    entries = wiring.call(
-        "MODEL_SCORE_AGGREGATOR",
-        scored_predictions(competition=competition, start=start, end=end),
-        {model_id: entrant._asdict() for model_id, entrant in by_id.items()},
-    )
+    try:
+        metrics = door.call_slot(
+            wiring,
+            "MODEL_SCORE_AGGREGATOR",
+            scored_predictions(competition=competition, start=start, end=end),
+            {model_id: entrant._asdict() for model_id, entrant in by_id.items()},
+            check=lambda entries: _checked(entries, by_id),
+        )
+    except CallableError:
+        return dict(found)
     result = dict(found)
-    for entry in entries:
-        entrant = by_id.get(entry["model_id"])
-        if entrant is None:
-            raise ValueError(
-                f"{wiring.paths['MODEL_SCORE_AGGREGATOR']} gave an entry for "
-                f"{entry['model_id']!r}; the competition has no such model"
-            )
-        before = result.get(entrant.pk)
-        if before is not None:
-            metrics = before.metrics | {
-                name: None if value is None else rounded(value)
-                for name, value in entry["score"]["metrics"].items()
-            }
-            result[entrant.pk] = before._replace(metrics=metrics)
+    for model_id, own in metrics.items():
+        pk = by_id[model_id].pk
+        if pk in result:
+            result[pk] = result[pk]._replace(metrics=result[pk].metrics | own)
     return result
+
+
+def _checked(
+    entries: Any, known: Collection[str]
+) -> dict[str, dict[str, float | None]]:
+    """Metrics by model id; raises ValueError for a stranger or what is no number."""
+    found = TypeAdapter(list[_Entry]).validate_python(entries)
+    if strangers := {entry["model_id"] for entry in found} - set(known):
+        raise ValueError(
+            f"it gave an entry for {brief(sorted(strangers))}; the competition has no "
+            "such model"
+        )
+    return {
+        entry["model_id"]: {
+            name: None if value is None else rounded(value)
+            for name, value in entry["score"]["metrics"].items()
+        }
+        for entry in found
+    }
 
 
 def scored_predictions(

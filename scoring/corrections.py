@@ -8,6 +8,7 @@ does the very same work and rolls it back, so it shows exactly what would happen
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from django.db import OperationalError, connection, transaction
@@ -15,6 +16,7 @@ from django.db.models import Max, QuerySet
 from psycopg2.errors import LockNotAvailable
 from pydantic import ValidationError
 
+from competitions.callables import Door
 from competitions.errors import CompetitionError
 from competitions.models import Competition, Input
 from competitions.slots import Wiring
@@ -123,7 +125,11 @@ def rescore(
         counts = [_rescore_period(competition, wiring, p, version) for p in periods]
         for period in periods:
             snapshots.revise(
-                competition=competition, wiring=wiring, period=period, now=now
+                competition=competition,
+                wiring=wiring,
+                period=period,
+                now=now,
+                door=Door(competition),
             )
         log.info("rescoring.done", rescoring=rescoring.pk, version=version)
         return [sum(column) for column in zip(*counts, strict=True)]
@@ -171,7 +177,11 @@ def void(
         count = rounds.update(status=Input.Status.VOID, reason=window.round_reason)
         for period in touched:
             snapshots.revise(
-                competition=competition, wiring=wiring, period=period, now=now
+                competition=competition,
+                wiring=wiring,
+                period=period,
+                now=now,
+                door=Door(competition),
             )
         log.info("window.voided", window=window.pk, rounds=count)
         return [count, 0]
@@ -216,11 +226,17 @@ def _correct(
         )
     now = clock.now()
     as_of = now + timedelta.resolution
-    snapshots.refresh(competition=competition, wiring=wiring, now=now)
-    before = leaderboard.standings(competition=competition, wiring=wiring, as_of=as_of)
+    # Asked under the lock, unlike in a cycle: only here do the corrected rows exist.
+    facts: Any = {
+        "competition": competition,
+        "wiring": wiring,
+        "door": Door(competition),
+    }
+    snapshots.refresh(**facts, now=now)
+    before = leaderboard.standings(**facts, as_of=as_of)
     rounds, scores = work(competition, wiring, now)
-    snapshots.refresh(competition=competition, wiring=wiring, now=now)
-    after = leaderboard.standings(competition=competition, wiring=wiring, as_of=as_of)
+    snapshots.refresh(**facts, now=now)
+    after = leaderboard.standings(**facts, as_of=as_of)
     correction = Correction(
         rounds=rounds,
         scores=scores,
@@ -235,7 +251,7 @@ def _correct(
     Rescoring.objects.filter(competition=competition, created_at=now).update(
         summary=asdict(correction)
     )
-    leaderboard.publish(competition=competition, wiring=wiring, now=now)
+    leaderboard.publish(**facts, now=now)
     return correction
 
 

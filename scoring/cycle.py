@@ -16,6 +16,7 @@ from django.db import connection, transaction
 from django.db.models import Q
 from pydantic import BaseModel, ValidationError
 
+from competitions.callables import Door
 from competitions.models import Competition, Input, ParticipantModel
 from competitions.slots import Wiring
 from competitions.wiring import wiring_of
@@ -286,10 +287,18 @@ def _json(value: dict[str, Any] | None) -> str | None:
     return None if value is None else json.dumps(value, allow_nan=False)
 
 
-@transaction.atomic
 def _sum_up(competition: Competition, wiring: Wiring) -> None:
-    """Rebuild open snapshots and the newest board from what is stored."""
-    locks.own(competition.pk)
-    now = _not_closed(competition, clock.now())
-    snapshots.refresh(competition=competition, wiring=wiring, now=now)
-    leaderboard.publish(competition=competition, wiring=wiring, now=now)
+    """Rebuild open snapshots and the newest board from what is stored.
+
+    The operator's callables are asked before the lock is taken and after it is given
+    back, so that one that hangs holds up nobody else.
+    """
+    door = Door(competition)
+    snapshots.rehearse(competition=competition, wiring=wiring, door=door)
+    with transaction.atomic():
+        locks.own(competition.pk)
+        now = _not_closed(competition, clock.now())
+        snapshots.refresh(
+            competition=competition, wiring=wiring, now=now, door=door.sealed()
+        )
+    leaderboard.publish(competition=competition, wiring=wiring, now=now, door=door)

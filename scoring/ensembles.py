@@ -11,15 +11,17 @@ Ensembles have no rank and are never paid.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import structlog
 from django.db import connection
 
+from competitions.callables import CallableError, Door
 from competitions.contract import EnsembleConfig
 from competitions.models import Competition, Input, ParticipantModel, Prediction
 from competitions.slots import Wiring
+from core.texts import brief
 from feeds.bulk import copy_rows
 from scoring.answers import score_answers, truths_of
 from scoring.matrices import Period, Scores, read_scores, signal_field
@@ -133,14 +135,24 @@ class Blend:
     weights: np.ndarray
 
 
+def is_own(config: EnsembleConfig) -> bool:
+    """Whether an ensemble calls code of the operator's."""
+    return callable(config.strategy) or callable(config.model_filter)
+
+
 def blends(
-    *, competition: Competition, wiring: Wiring, period: Period, found: Scores
+    *,
+    competition: Competition,
+    wiring: Wiring,
+    period: Period,
+    found: Scores,
+    door: Door,
 ) -> list[Blend]:
     """The period's ensembles with their weights; empty without enabled ones.
 
     The weights are those of an ensemble's newest prediction of the period, so that a
     rebuild finds them whatever became of the period before. Without one they are
-    computed; an ensemble whose filter keeps nobody, or whose strategy raises, is left
+    computed; an ensemble whose filter keeps nobody, or whose strategy fails, is left
     out.
     """
     configs = _enabled(wiring)
@@ -149,7 +161,7 @@ def blends(
     shares = _stored(competition, period, configs)
     new = [config for config in configs if config.name not in shares]
     if new:
-        shares |= _computed(competition, wiring, period, found, new)
+        shares |= _computed(competition, wiring, period, found, new, door)
     # The first one is what metrics compare with.
     ordered = {c.name: shares[c.name] for c in configs if c.name in shares}
     return _blends(competition, period, found, ordered)
@@ -195,12 +207,13 @@ def _stored(
     return {meta["ensemble_name"]: meta["weights"] for meta in newest}
 
 
-def _computed(
+def _computed(  # noqa: PLR0917  a private step
     competition: Competition,
     wiring: Wiring,
     period: Period,
     found: Scores,
     configs: Sequence[EnsembleConfig],
+    door: Door,
 ) -> Shares:
     """The weights that follow from the period before."""
     before = Period(start=period.start - (period.end - period.start), end=period.start)
@@ -227,25 +240,45 @@ def _computed(
     result = {}
     for config in configs:
         try:
-            shares = _shares(config, metrics, signals)
-        except Exception:
-            log.exception("ensemble.failed", ensemble=config.name)
+            shares = _shares(config, metrics, signals, door, period)
+        except CallableError:
             continue
-        rounded = {m: round(float(w), _DIGITS) for m, w in shares.items()}
+        rounded = {m: round(w, _DIGITS) for m, w in shares.items()}
         if any(rounded.values()):
             result[config.name] = {m: w for m, w in rounded.items() if w > 0}
     return result
 
 
 def _shares(
-    config: EnsembleConfig, metrics: Metrics, signals: Signals
+    config: EnsembleConfig,
+    metrics: Metrics,
+    signals: Signals,
+    door: Door,
+    period: Period,
 ) -> dict[str, float]:
-    members = kept(config.model_filter, metrics)
-    if not members:
-        return {}
+    """Weights by model id that sum to 1; raises CallableError for the operator's."""
     strategy = config.strategy
     weigh = STRATEGIES[strategy] if isinstance(strategy, str) else strategy
-    return _normalised(weigh({m: metrics[m] for m in members}, signals))
+
+    def weights() -> Any:
+        members = kept(config.model_filter, metrics)
+        return weigh({m: metrics[m] for m in members}, signals) if members else {}
+
+    def checked(raw: Any) -> dict[str, float]:
+        if strangers := dict(raw).keys() - metrics.keys():
+            raise ValueError(
+                f"it weighed {brief(sorted(strangers))}, who are no members"
+            )
+        floats = {model_id: float(weight) for model_id, weight in raw.items()}
+        return _normalised(floats) if floats else {}
+
+    if not is_own(config):
+        return checked(weights())
+    name = f"ensemble {config.name}"
+    return cast(
+        "dict[str, float]",
+        door.call(name, "contract:ensembles", weights, check=checked, key=period.start),
+    )
 
 
 def virtual_models(
@@ -288,7 +321,12 @@ def signal(weights: np.ndarray, signals: np.ndarray) -> np.ndarray:
 
 
 def fill(
-    *, competition: Competition, wiring: Wiring, period: Period, version: int
+    *,
+    competition: Competition,
+    wiring: Wiring,
+    period: Period,
+    version: int,
+    door: Door,
 ) -> None:
     """Give each resolved round of the period the ensembles' predictions and scores.
 
@@ -298,7 +336,7 @@ def fill(
     if not configs:
         return
     found = read_scores(competition=competition, wiring=wiring, period=period)
-    shares = _computed(competition, wiring, period, found, configs)
+    shares = _computed(competition, wiring, period, found, configs, door)
     for blend in _blends(competition, period, found, shares):
         values = signal(blend.weights, found.signals)
         own = found.asked[:, found.model_ids == blend.model.pk].any(axis=1)

@@ -7,16 +7,20 @@ shortest window. NULL ranks last in both directions; equal figures rank by model
 the order never depends on the order of the input.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
+from pydantic import TypeAdapter
 from pydantic_core import to_json
+from typing_extensions import TypedDict
 
+from competitions.callables import CallableError, Door
 from competitions.contract import CrunchConfig
 from competitions.models import Competition, Input, ParticipantModel
 from competitions.slots import Wiring
+from scoring import locks
 from scoring.aggregator import Entrant, aggregated
 from scoring.models import Leaderboard
 from scoring.periods import floor
@@ -43,7 +47,11 @@ class Standing(NamedTuple):
 
 
 def standings(
-    *, competition: Competition, wiring: Wiring, as_of: datetime
+    *,
+    competition: Competition,
+    wiring: Wiring,
+    as_of: datetime,
+    door: Door | None = None,
 ) -> list[Standing]:
     """Everybody's place at an instant, from the snapshots, in two statements.
 
@@ -53,6 +61,7 @@ def standings(
     return _standings(
         competition,
         wiring,
+        door,
         figures(competition=competition, config=wiring.config, as_of=as_of),
         start=as_of - timedelta(hours=hours),
         end=as_of,
@@ -60,7 +69,12 @@ def standings(
 
 
 def standings_of_period(
-    *, competition: Competition, wiring: Wiring, start: datetime, end: datetime
+    *,
+    competition: Competition,
+    wiring: Wiring,
+    start: datetime,
+    end: datetime,
+    door: Door | None = None,
 ) -> list[Standing]:
     """Everybody's place by what they did in a period, in two statements.
 
@@ -69,17 +83,19 @@ def standings_of_period(
     found = figures_of_period(
         competition=competition, config=wiring.config, start=start, end=end
     )
-    return _standings(competition, wiring, found, start=start, end=end)
+    return _standings(competition, wiring, door, found, start=start, end=end)
 
 
 def _standings(
     competition: Competition,
     wiring: Wiring,
+    door: Door | None,
     found: dict[int, Figures],
     *,
     start: datetime,
     end: datetime,
 ) -> list[Standing]:
+    door = door or Door(competition)
     everybody = entrants(competition)
     if not wiring.is_default("MODEL_SCORE_AGGREGATOR"):
         found = aggregated(
@@ -89,6 +105,7 @@ def _standings(
             end=end,
             entrants=everybody,
             found=found,
+            door=door,
         )
     stopped = ParticipantModel.State.STOPPED
     lines = [
@@ -96,7 +113,7 @@ def _standings(
         for model in everybody
         if model.pk in found or model.state != stopped
     ]
-    return ranked(lines, wiring)
+    return ranked(lines, wiring, door)
 
 
 def entrants(competition: Competition) -> list[Entrant]:
@@ -124,8 +141,11 @@ def _standing(model: Entrant, found: Figures | None, config: CrunchConfig) -> St
     )
 
 
-def ranked(lines: Sequence[Standing], wiring: Wiring) -> list[Standing]:
-    """Put lines in order and number them; only real models get a rank."""
+def ranked(lines: Sequence[Standing], wiring: Wiring, door: Door) -> list[Standing]:
+    """Put lines in order and number them; only real models get a rank.
+
+    While an operator's ranker fails, the order is the engine's.
+    """
     is_ascending = wiring.config.aggregation.ranking_direction == "asc"
 
     def place(line: Standing) -> tuple[bool, float, str]:
@@ -133,9 +153,9 @@ def ranked(lines: Sequence[Standing], wiring: Wiring) -> list[Standing]:
             return True, 0.0, line.model.model_id
         return False, line.value if is_ascending else -line.value, line.model.model_id
 
-    ordered = sorted(lines, key=place)
+    ordered: Sequence[Standing] = sorted(lines, key=place)
     if not wiring.is_default("LEADERBOARD_RANKER"):
-        ordered = _by_slot(ordered, wiring)
+        ordered = _by_slot(ordered, wiring, door)
     ranks = iter(range(1, len(ordered) + 1))
     return [
         Standing(*line[:4], None if line.model.is_virtual else next(ranks), position)
@@ -143,25 +163,43 @@ def ranked(lines: Sequence[Standing], wiring: Wiring) -> list[Standing]:
     ]
 
 
-def _by_slot(lines: Sequence[Standing], wiring: Wiring) -> list[Standing]:
-    """The order of the operator's ranker, by the `rank` that it gives each entry.
-
-    Raises ValueError when it loses or invents a model.
-    """
+def _by_slot(
+    lines: Sequence[Standing], wiring: Wiring, door: Door
+) -> Sequence[Standing]:
+    """The order of the operator's ranker, by the `rank` that it gives each entry."""
     by_id = {line.model.model_id: line for line in lines}
-    entries = wiring.call(
-        "LEADERBOARD_RANKER", [as_entry(line, wiring.config) for line in lines]
-    )
+    try:
+        order = door.call_slot(
+            wiring,
+            "LEADERBOARD_RANKER",
+            [as_entry(line, wiring.config) for line in lines],
+            check=lambda entries: _checked_order(entries, by_id),
+        )
+    except CallableError:
+        return lines
+    return [by_id[model_id] for model_id in order]
+
+
+class _Ranked(TypedDict):
+    """What LEADERBOARD_RANKER gives of a model."""
+
+    model_id: str
+    rank: int
+
+
+def _checked_order(entries: Any, known: Collection[str]) -> list[str]:
+    """Model ids, best first; raises ValueError when one is lost or invented."""
+    found = TypeAdapter(list[_Ranked]).validate_python(entries)
     order = [
         entry["model_id"]
-        for entry in sorted(entries, key=lambda e: (e["rank"], e["model_id"]))
+        for entry in sorted(found, key=lambda e: (e["rank"], e["model_id"]))
     ]
-    if sorted(order) != sorted(by_id):
+    if sorted(order) != sorted(known):
         raise ValueError(
-            f"{wiring.paths['LEADERBOARD_RANKER']} ranked {len(order)} entries of "
-            f"{len(by_id)}; it must return each entry once"
+            f"it ranked {len(order)} entries of {len(known)}; "
+            "it must return each entry once"
         )
-    return [by_id[model_id] for model_id in order]
+    return order
 
 
 def as_entry(line: Standing, config: CrunchConfig) -> dict[str, Any]:
@@ -197,16 +235,39 @@ def is_behind(competition: Competition, now: datetime) -> bool:
     ).exists()
 
 
-@transaction.atomic
-def publish(*, competition: Competition, wiring: Wiring, now: datetime) -> Leaderboard:
+def publish(
+    *,
+    competition: Competition,
+    wiring: Wiring,
+    now: datetime,
+    door: Door | None = None,
+) -> Leaderboard | None:
     """Bring the newest board to this instant, or begin a new one, all at once.
 
     A board is the newest until its hour is over; those of past hours stay. What was
-    scored at `now` itself is on it: `as_of` is the first instant that is not.
+    scored at `now` itself is on it: `as_of` is the first instant that is not. The
+    standings are worked out without a lock, so that an operator's callables hold up
+    nobody; None if another worker has meanwhile published a later board.
     """
     as_of = now + timedelta.resolution
-    lines = standings(competition=competition, wiring=wiring, as_of=as_of)
+    door = door or Door(competition)
+    lines = standings(competition=competition, wiring=wiring, as_of=as_of, door=door)
+    with transaction.atomic():
+        locks.own(competition.pk)
+        return _write(competition, wiring, as_of, lines, door.failed)
+
+
+def _write(
+    competition: Competition,
+    wiring: Wiring,
+    as_of: datetime,
+    lines: Sequence[Standing],
+    stand_ins: Sequence[str],
+) -> Leaderboard | None:
+    now = as_of - timedelta.resolution
     newest = Leaderboard.objects.filter(competition=competition, is_newest=True)
+    if newest.filter(as_of__gt=as_of).exists():
+        return None
     board = newest.filter(as_of__gte=floor(now, HISTORY_PERIOD_S)).first()
     if board is None:
         newest.update(is_newest=False)
@@ -214,6 +275,7 @@ def publish(*, competition: Competition, wiring: Wiring, now: datetime) -> Leade
     board.as_of, board.created_at = as_of, now
     board.ranking_key = wiring.config.aggregation.ranking_key
     board.ranking_direction = wiring.config.aggregation.ranking_direction
+    board.meta = {"stand_ins": list(stand_ins)} if stand_ins else {}
     board.save()
     _write_lines(board, lines)
     return board

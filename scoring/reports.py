@@ -145,7 +145,9 @@ def models_global(
         ).values_list("pk", "asked_at")
     )
     lines = standings(
-        competition=competition, wiring=wiring_of(competition), as_of=query["end"]
+        competition=competition,
+        wiring=wiring_of(competition),
+        as_of=query["end"],
     )
     return Response(
         [

@@ -8,6 +8,7 @@ time and closed. The same scores always give the same content hash.
 import hashlib
 import json
 from collections import defaultdict
+from collections.abc import Hashable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,9 +16,12 @@ import numpy as np
 import structlog
 from django.db import connection
 
+from competitions.callables import CallableError, Door
 from competitions.contract import CrunchConfig
 from competitions.models import Competition
+from competitions.slot_answers import json_object
 from competitions.slots import Wiring
+from core.texts import brief
 from scoring import ensembles
 from scoring.columns import LARGEST
 from scoring.matrices import Period, Scores, read_scores, score_fields
@@ -25,7 +29,7 @@ from scoring.metrics import Ensemble, MetricsContext, default_registry
 from scoring.metrics.parts import WIDTH, all_parts
 from scoring.models import Score, Snapshot
 from scoring.periods import EPOCH
-from scoring.store import current_version, json_object
+from scoring.store import current_version
 
 log = structlog.get_logger(__name__)
 registry = default_registry()
@@ -37,7 +41,28 @@ COMPARING = ("model_correlation", "fnc", "contribution", "ensemble_correlation")
 _FORMAT = "%.12g"
 
 
-def refresh(*, competition: Competition, wiring: Wiring, now: datetime) -> None:
+def rehearse(*, competition: Competition, wiring: Wiring, door: Door) -> None:
+    """Ask the operator's callables what `refresh` will need, without a lock.
+
+    Of rounds that are resolved in between they say nothing: the next cycle asks again.
+    """
+    if has_own_callables(wiring.config):
+        for period in open_periods(competition):
+            build(competition=competition, wiring=wiring, period=period, door=door)
+
+
+def has_own_callables(config: CrunchConfig) -> bool:
+    """Whether summing up a period calls code of the operator's."""
+    return (
+        config.aggregate_snapshot is not None
+        or any(":" in name for name in config.metrics)
+        or any(ensembles.is_own(each) for each in config.ensembles if each.enabled)
+    )
+
+
+def refresh(
+    *, competition: Competition, wiring: Wiring, now: datetime, door: Door
+) -> None:
     """Rebuild the snapshots of every period that is not closed yet.
 
     The caller holds the competition's lock (`scoring.locks.own`). Statements per open
@@ -47,9 +72,13 @@ def refresh(*, competition: Competition, wiring: Wiring, now: datetime) -> None:
     version = current_version(competition)
     for period in open_periods(competition):
         ensembles.fill(
-            competition=competition, wiring=wiring, period=period, version=version
+            competition=competition,
+            wiring=wiring,
+            period=period,
+            version=version,
+            door=door,
         )
-        built = build(competition=competition, wiring=wiring, period=period)
+        built = build(competition=competition, wiring=wiring, period=period, door=door)
         for snapshot in built:
             snapshot.is_closed = period.end <= now
             snapshot.created_at = snapshot.updated_at = now
@@ -71,7 +100,12 @@ def refresh(*, competition: Competition, wiring: Wiring, now: datetime) -> None:
 
 
 def revise(
-    *, competition: Competition, wiring: Wiring, period: Period, now: datetime
+    *,
+    competition: Competition,
+    wiring: Wiring,
+    period: Period,
+    now: datetime,
+    door: Door,
 ) -> None:
     """Replace a closed period's snapshots by new revisions; the old ones are kept.
 
@@ -84,7 +118,7 @@ def revise(
     )
     revision = 1 + max(old.values_list("revision", flat=True), default=-1)
     old.update(superseded_at=now)
-    rows = build(competition=competition, wiring=wiring, period=period)
+    rows = build(competition=competition, wiring=wiring, period=period, door=door)
     for snapshot in rows:
         snapshot.revision, snapshot.is_closed = revision, True
         snapshot.created_at = snapshot.updated_at = now
@@ -124,26 +158,30 @@ def last_closed_end(competition: Competition) -> datetime | None:
 
 
 def build(
-    *, competition: Competition, wiring: Wiring, period: Period
+    *,
+    competition: Competition,
+    wiring: Wiring,
+    period: Period,
+    door: Door | None = None,
 ) -> list[Snapshot]:
     """The period's snapshots as they follow from the stored scores; writes nothing."""
+    door = door or Door(competition)
     found = read_scores(competition=competition, wiring=wiring, period=period)
     names = _model_names(competition)
     counts = (~np.isnan(found.scores)).sum(axis=0)
     expected = found.asked.sum(axis=0)
     value_field = wiring.config.aggregation.value_field
-    metrics, parts = _metrics(competition, wiring, period, found)
+    metrics, parts = _metrics(competition, wiring, period, found, door)
     columns = {
         value_field: _means(found.scores),
         **{name: _means(values) for name, values in found.fields.items()},
         **metrics,
     }
-    own = _own_summaries(competition, wiring, period)
+    own = _own_summaries(competition, wiring, period, door)
     snapshots = []
     for i, model_pk in enumerate(found.model_ids.tolist()):
-        summary = own.get(model_pk, {}) | {
-            name: rounded(column[i]) for name, column in columns.items()
-        }
+        summary = {name: rounded(column[i]) for name, column in columns.items()}
+        summary |= own.get(model_pk, {})
         snapshot = Snapshot(
             model_id=model_pk,
             period_start=period.start,
@@ -160,17 +198,18 @@ def build(
 
 
 def _own_summaries(
-    competition: Competition, wiring: Wiring, period: Period
+    competition: Competition, wiring: Wiring, period: Period, door: Door
 ) -> dict[int, dict[str, Any]]:
     """What the contract's `aggregate_snapshot` makes of each model's score results.
 
-    It gets the successful results of the period, oldest first. The engine's figures of
-    the same name win. One that raises, or gives no JSON object, is left out for that
-    model, and logged.
+    It gets the successful results of the period, oldest first. Its figures win over the
+    engine's of the same name; a model for which it raises, or gives no JSON object, has
+    the engine's alone, and so have all while it hangs.
     """
     aggregate = wiring.config.aggregate_snapshot
     if aggregate is None:
         return {}
+    name = "aggregate_snapshot"
     results: dict[int, list[dict[str, Any]]] = defaultdict(list)
     rows: Any = (
         Score.objects.resolved_in(competition, period.start, period.end)
@@ -180,17 +219,46 @@ def _own_summaries(
     for model, success, result in rows:
         if success:
             results[model].append(result)
-    summaries = {}
-    for model, mine in results.items():
-        try:
-            summaries[model] = json_object(aggregate(mine), "the summary")
-        except Exception as error:  # noqa: BLE001  an operator's callable may raise anything
-            log.warning("aggregate_snapshot.failed", model=model, error=str(error))
-    return summaries
+    failures: list[Exception] = []
+
+    def summaries() -> dict[int, dict[str, Any]]:
+        found = {}
+        for model, mine in results.items():
+            try:
+                found[model] = _checked_summary(aggregate(mine), wiring.config)
+            except Exception as error:  # noqa: BLE001  an operator's callable may raise anything
+                failures.append(error)
+        return found
+
+    try:
+        found: dict[int, dict[str, Any]] = door.call(
+            name, f"contract:{name}", summaries, key=period.start
+        )
+    except CallableError:
+        return {}
+    if failures:
+        door.fail(name, f"contract:{name}", failures[0])
+    return found
+
+
+def _checked_summary(summary: Any, config: CrunchConfig) -> dict[str, Any]:
+    """A JSON object whose value, where it has one, is a number or NULL."""
+    found = json_object(summary, "the summary")
+    field = config.aggregation.value_field
+    value = found.get(field)
+    if value is not None and (
+        isinstance(value, bool) or not isinstance(value, int | float)
+    ):
+        raise TypeError(f"{field} was {brief(value)}; it is a number or None")
+    return found
 
 
 def _metrics(
-    competition: Competition, wiring: Wiring, period: Period, found: Scores
+    competition: Competition,
+    wiring: Wiring,
+    period: Period,
+    found: Scores,
+    door: Door,
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """The contract's metrics, a column each, and the parts of those that have some.
 
@@ -199,7 +267,7 @@ def _metrics(
     """
     config = wiring.config
     blends = ensembles.blends(
-        competition=competition, wiring=wiring, period=period, found=found
+        competition=competition, wiring=wiring, period=period, found=found, door=door
     )
     virtual = set(
         competition.models.filter(is_virtual=True).values_list("pk", flat=True)
@@ -234,19 +302,54 @@ def _metrics(
     for side, names in ((~is_virtual, config.metrics), (is_virtual, alone)):
         if side.any():
             of_side = context(side)
-            for name, column in registry.compute(names, of_side).items():
+            engines = [name for name in names if ":" not in name]
+            for name, column in registry.compute(engines, of_side).items():
                 columns[name][side] = column
+            for name in set(names) - set(engines):
+                key = (period.start, names is alone)
+                columns[name][side] = _own_metric(name, of_side, door, key)
             parts[side] = all_parts(names, of_side)
     return columns, parts
 
 
+def _own_metric(
+    name: str, context: MetricsContext, door: Door, key: Hashable
+) -> np.ndarray:
+    """A column of the operator's metric; unknown for all while it fails."""
+
+    def checked(column: Any) -> dict[str, float]:
+        values = np.asarray(column, dtype=float)
+        if values.shape != (len(context.model_ids),):
+            raise ValueError(
+                f"its answer has the shape {values.shape}; one number for each of "
+                f"{len(context.model_ids)} models is needed"
+            )
+        known = np.where(np.isfinite(values), values, np.nan)
+        return dict(zip(context.model_ids, known.tolist(), strict=True))
+
+    try:
+        values = door.call(
+            f"metric {name}",
+            name,
+            lambda: registry.get(name)(context.signals, context.scores, context),
+            check=checked,
+            key=key,
+        )
+    except CallableError:
+        return np.full(len(context.model_ids), np.nan)
+    return np.array([values.get(model_id, np.nan) for model_id in context.model_ids])
+
+
 def summary_fields(config: CrunchConfig) -> list[str]:
-    """What a snapshot sums up: the value field, other numbers of a score, metrics."""
-    return [
-        config.aggregation.value_field,
-        *score_fields(config),
-        *config.metrics,
-    ]
+    """What a board shows of snapshots: value, other numbers of a score, metrics.
+
+    And the ranking's figure, which may be one that `aggregate_snapshot` gives.
+    """
+    aggregation = config.aggregation
+    fields = [aggregation.value_field, *score_fields(config), *config.metrics]
+    if aggregation.ranking_key not in {*aggregation.windows, *fields}:
+        fields.append(aggregation.ranking_key)
+    return fields
 
 
 def content_hash(snapshot: Snapshot, model_id: str) -> str:

@@ -1,14 +1,12 @@
 """Writing scores, append-only, by COPY; and what a JSON column can hold."""
 
-import json
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 from django.db.models import Max
 
 from competitions.models import Competition
-from core.texts import brief, has_nul
 from feeds.bulk import copy_rows
 from scoring.models import Rescoring, Score
 from scoring.scoring import Scored
@@ -43,15 +41,3 @@ def copy_scores(
             for prediction, version, score, scored_at in rows
         ),
     )
-
-
-def json_object(value: Any, what: str) -> dict[str, Any]:
-    """What a JSON column makes of an object that an operator's callable gave.
-
-    Raises TypeError or ValueError for anything that it cannot hold.
-    """
-    text = json.dumps(value, allow_nan=False, ensure_ascii=False)
-    text.encode()  # half a surrogate pair is no text
-    if not isinstance(value, dict) or has_nul(text):
-        raise TypeError(f"{what} was {brief(value)}; it is a JSON object without NUL")
-    return cast("dict[str, Any]", json.loads(text))

@@ -24,12 +24,12 @@ from pydantic import BaseModel
 
 from competitions.contract import CrunchConfig
 from competitions.models import Competition, Input
+from competitions.slot_answers import json_object
 from competitions.slots import Wiring
+from core.deadline import Late, in_time
 from feeds import granularity
 from feeds.tape import reads
 from scoring.recovery import Hole
-from scoring.store import json_object
-from scoring.threads import Late, in_time
 
 log = structlog.get_logger(__name__)
 

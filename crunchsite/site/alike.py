@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from competitions.models import Competition, ParticipantModel
-from competitions.wiring import wiring_of
+from competitions.wiring import shown_wiring
 from scoring.correlations import correlations
 
 MODELS = 20
@@ -29,7 +29,7 @@ class HeatMap:
 def heat_map(competition: Competition) -> HeatMap:
     """The leading models of the newest board against each other, in its order."""
     found = correlations(
-        competition=competition, wiring=wiring_of(competition), limit=MODELS
+        competition=competition, wiring=shown_wiring(competition), limit=MODELS
     )
     return HeatMap(
         models=found.models,

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from competitions.errors import CompetitionError
 from competitions.models import Competition, ParticipantModel
 from competitions.schema import report_schema
-from competitions.wiring import wiring_of
+from competitions.wiring import shown_wiring
 from crunchsite.site.charts import Chart, Spark, line_chart, series_rows, spark
 from crunchsite.site.series import Series, points_of, recent, rolling
 from scoring.models import Leaderboard, LeaderboardEntry
@@ -18,7 +17,6 @@ MOST_COLUMNS = 6
 LINES = 12
 TONES = 5
 TABLE_ROWS = 12
-FALLBACK_WINDOW = timedelta(hours=24)
 
 
 @dataclass(frozen=True)
@@ -63,23 +61,15 @@ class Board:
 
 def window_of(competition: Competition, ranking_key: str) -> timedelta:
     """The trailing window of the ranking, for charts and coverage."""
-    try:
-        windows = wiring_of(competition).config.aggregation.windows
-    except CompetitionError:
-        return FALLBACK_WINDOW
+    windows = shown_wiring(competition).config.aggregation.windows
     if ranking_key in windows:
         return timedelta(hours=windows[ranking_key].hours)
-    return min(
-        (timedelta(hours=w.hours) for w in windows.values()), default=FALLBACK_WINDOW
-    )
+    return min(timedelta(hours=w.hours) for w in windows.values())
 
 
 def columns_of(competition: Competition, ranking_key: str) -> list[Column]:
     """Value columns of the report schema, the ranking's among them in any case."""
-    try:
-        described = report_schema(competition)["leaderboard_columns"]
-    except CompetitionError:
-        described = []
+    described = report_schema(competition)["leaderboard_columns"]
     columns = [
         Column(
             key=column["property"],

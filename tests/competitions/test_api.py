@@ -1,6 +1,7 @@
 import pytest
 
 from competitions.contract import CrunchConfig, EnsembleConfig, ScoreResult
+from competitions.models import CallableFailure
 from competitions.report_schema import standard_schema
 from scoring.models import Snapshot
 from tests import factories
@@ -110,24 +111,40 @@ def test_every_widget_finds_its_fields_in_its_endpoint(client, frozen_clock):
     assert world.competition
 
 
-SCHEMA_PATH = f"{__name__}:half_a_schema"
-
-
 def half_a_schema():
     return {"schema_version": "1", "leaderboard_columns": [{"id": 1}]}
 
 
-def test_a_schema_of_the_operator_that_does_not_fit_is_named(client, db):
-    factories.competition(slots={"REPORT_SCHEMA_PROVIDER": SCHEMA_PATH})
-    response = client.get("/reports/schema")
-    assert (response.status_code, response.json()["code"]) == (503, "slot_invalid")
-    assert SCHEMA_PATH in response.json()["detail"]
-    assert "metrics_widgets" in response.json()["detail"]
+def raising_schema():
+    raise ValueError("no schema today")
 
 
-def test_a_contract_that_cannot_be_loaded_is_named(client, db):
-    factories.competition(config_path="no.such.module:Thing")
-    response = client.get("/reports/schema")
-    assert response.status_code == 503
-    assert response.json()["code"] == "contract_invalid"
-    assert "no.such.module" in response.json()["detail"]
+@pytest.mark.parametrize(
+    ("provider", "said"),
+    [(half_a_schema, "metrics_widgets"), (raising_schema, "no schema today")],
+)
+@pytest.mark.django_db(databases=["default", "tape"])
+def test_while_the_operators_schema_fails_the_standard_one_stands_in(
+    client, provider, said
+):
+    standard = client.get("/reports/schema").json()
+    path = f"{__name__}:{provider.__name__}"
+    factories.competition(slots={"REPORT_SCHEMA_PROVIDER": path})
+    for page in ("/", "/leaderboard.csv", "/reports/schema"):
+        response = client.get(page)
+        assert response.status_code == 200, page
+    assert response.json() == standard
+    failure = CallableFailure.objects.get()
+    assert (failure.callable, failure.path) == ("REPORT_SCHEMA_PROVIDER", path)
+    assert said in failure.text
+    assert failure.count == 1, "asked once for the three pages"
+
+
+@pytest.mark.parametrize(
+    "path", ["no.such.module:Thing", f"{__name__}:client", "tests.competitions.broken"]
+)
+@pytest.mark.django_db(databases=["default", "tape"])
+def test_pages_are_shown_whatever_a_contract_is(client, path):
+    factories.competition(config_path=path)
+    for page in ("/", "/leaderboard.csv", "/reports/schema", "/diversity"):
+        assert client.get(page).status_code == 200, page

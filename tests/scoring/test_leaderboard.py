@@ -1,4 +1,5 @@
 import random
+import threading
 from datetime import timedelta
 
 import pytest
@@ -6,8 +7,14 @@ from django.db.models import F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from competitions import callables
 from competitions.contract import Aggregation, CrunchConfig
-from competitions.models import Competition, ParticipantModel, Prediction
+from competitions.models import (
+    CallableFailure,
+    Competition,
+    ParticipantModel,
+    Prediction,
+)
 from competitions.slots import wire
 from scoring import windows
 from scoring.leaderboard import Entrant, Standing, publish, ranked, standings
@@ -17,6 +24,7 @@ from tests.scoring.factories import make_models, make_round
 
 HOUR = timedelta(hours=1)
 WIRING = wire(CrunchConfig(), {})
+NO_DOOR = None  # the engine's own ranker needs none
 
 
 def snap(model, hours_ago, value, count=1, **summary):
@@ -131,8 +139,8 @@ def line(model_id, value):
 def test_ranking_does_not_depend_on_the_order_of_the_input(values, shuffle):
     lines = [line(key, value) for key, value in values.items()]
     shuffled = random.Random(shuffle.random()).sample(lines, len(lines))
-    assert ranked(lines, WIRING) == ranked(shuffled, WIRING)
-    ordered = [x.value for x in ranked(lines, WIRING)]
+    assert ranked(lines, WIRING, NO_DOOR) == ranked(shuffled, WIRING, NO_DOOR)
+    ordered = [x.value for x in ranked(lines, WIRING, NO_DOOR)]
     known = [value for value in ordered if value is not None]
     assert known == sorted(known, reverse=True)
     assert ordered[: len(known)] == known
@@ -255,11 +263,74 @@ def test_a_ranker_of_the_operator_decides_the_order(competition):
     assert list(lines_at(competition, wiring=wiring)) == ["b", "a"]
 
 
-def test_a_ranker_that_loses_a_model_is_refused(competition):
-    make_models(competition, *"ab")
-    wiring = wire(CrunchConfig(), {"LEADERBOARD_RANKER": LOSSY})
-    with pytest.raises(ValueError, match="must return each entry once"):
-        lines_at(competition, wiring=wiring)
+def raises(entries):
+    raise ZeroDivisionError
+
+
+def hangs(entries):
+    AWAKE.wait(60)
+
+
+def leaves(entries):
+    raise SystemExit
+
+
+def answers_text(entries):
+    return [{**e, "rank": "first"} for e in entries]
+
+
+def answers_nothing(entries):
+    return None
+
+
+AWAKE = threading.Event()
+
+
+@pytest.mark.parametrize(
+    ("ranker", "said"),
+    [
+        ("forgets_one", "it ranked 1 entries of 2"),
+        ("raises", "ZeroDivisionError"),
+        ("hangs", "it took longer than 0.2 s"),
+        ("leaves", "it left with SystemExit"),
+        ("answers_text", "valid integer"),
+        ("answers_nothing", "valid list"),
+    ],
+)
+def test_while_a_ranker_fails_the_engines_order_stands_in_and_says_so(
+    competition, monkeypatch, ranker, said
+):
+    monkeypatch.setattr(callables, "PATIENCE_S", 0.2)
+    a, b = make_models(competition, *"ab")
+    snap(a, 1, 1.0)
+    snap(b, 1, 2.0)
+    own = f"tests.scoring.test_leaderboard:{ranker}"
+    wiring = wire(CrunchConfig(), {"LEADERBOARD_RANKER": own})
+    board = publish(competition=competition, wiring=wiring, now=NOW)
+    AWAKE.set()
+    order = board.entries.order_by("rank").values_list("model__model_id", flat=True)
+    assert list(order) == ["b", "a"]
+    assert board.meta == {"stand_ins": ["LEADERBOARD_RANKER"]}
+    failure = CallableFailure.objects.get()
+    assert (failure.callable, failure.path, failure.count) == (
+        "LEADERBOARD_RANKER",
+        own,
+        1,
+    )
+    assert said in failure.text
+
+    good = wire(CrunchConfig(), {"LEADERBOARD_RANKER": REVERSED})
+    board = publish(competition=competition, wiring=good, now=NOW)
+    assert board.meta == {}
+    assert not CallableFailure.objects.exists()
+
+
+def test_a_board_older_than_the_newest_is_not_published(competition):
+    make_models(competition, "a")
+    publish(competition=competition, wiring=WIRING, now=NOW)
+    late = publish(competition=competition, wiring=WIRING, now=NOW - HOUR)
+    assert late is None
+    assert Leaderboard.objects.get().as_of > NOW
 
 
 AGGREGATOR = "tests.scoring.test_leaderboard:counts_scores"

@@ -2,6 +2,7 @@ from datetime import timedelta
 
 import pytest
 
+from competitions.callables import Door
 from competitions.contract import CrunchConfig
 from competitions.models import Competition, Input
 from competitions.slots import wire
@@ -98,7 +99,10 @@ def test_a_voided_round_leaves_the_open_period(market, at):
     Input.objects.filter(performed_at=NOW + MINUTE).update(status="VOID")
     with at(NOW + 10 * MINUTE):
         snapshots.refresh(
-            competition=market, wiring=wire(CrunchConfig(), {}), now=NOW + 10 * MINUTE
+            door=Door(market),
+            competition=market,
+            wiring=wire(CrunchConfig(), {}),
+            now=NOW + 10 * MINUTE,
         )
     [left] = Snapshot.objects.all()
     assert (left.model, left.prediction_count) == (model, 1)

@@ -1,0 +1,177 @@
+"""The one door through which the operator's own code is called.
+
+Whatever a competition plugs in (a slot, a callable of its contract, a metric) may
+raise, hang, leave the process or answer nonsense. Behind this door it has a deadline on
+the wall, its answer is checked, and its failure is a row that operators see until it
+works again. What stands in meanwhile is the caller's to say: docs/operator/callables.md
+has the list.
+"""
+
+from collections.abc import Callable, Hashable
+from copy import copy
+from typing import Any
+
+import structlog
+from django.db import connection
+from pydantic import ValidationError
+
+from competitions.errors import CompetitionError
+from competitions.models import CallableFailure, Competition
+from competitions.slot_answers import first_problem
+from competitions.slots import Wiring
+from core.deadline import in_time
+from core.texts import describe, message_of, readable
+from feeds import clock
+
+log = structlog.get_logger(__name__)
+
+# How long, on the wall, one call may take.
+PATIENCE_S = 10.0
+
+
+class CallableError(CompetitionError):
+    """The operator's code failed; the text says which, and how."""
+
+    code = "callable_failed"
+
+
+class Door:
+    """The operator's callables of one competition, for one piece of work.
+
+    It calls them and keeps what they answer. `sealed` gives a door that gives again
+    what they answered before, by key, and calls nobody: behind it a lock may be held.
+    `failed` names those that failed, in order.
+    """
+
+    def __init__(self, competition: Competition) -> None:
+        self._competition = competition
+        self._answers: dict[Hashable, Any] = {}
+        self._is_sealed = False
+        self._failing: set[str] | None = None
+        self.failed: list[str] = []
+
+    def sealed(self) -> "Door":
+        """Return a door to the same answers that calls nobody."""
+        door = copy(self)
+        door._is_sealed = True  # noqa: SLF001  its own class
+        return door
+
+    def call(
+        self,
+        name: str,
+        path: str,
+        function: Callable[[], Any],
+        *,
+        check: Callable[[Any], Any] = lambda answer: answer,
+        key: Hashable = None,
+        patience_s: float | None = None,
+    ) -> Any:
+        """Return what `check` makes of the answer; raises CallableError.
+
+        `key` tells the calls of one callable apart. The caller holds no lock and is in
+        no transaction, unless the door is sealed.
+        """
+        place = (name, key)
+        if self._is_sealed:
+            if place not in self._answers:
+                self._note(name)
+                raise CallableError(f"{name} ({path}) gave no answer in time for this.")
+            return self._answers[place]
+        try:
+            answer = check(
+                in_time(
+                    function,
+                    patience_s or PATIENCE_S,
+                    key=(self._competition.pk, name, path),
+                )
+            )
+        except Exception as error:
+            self.fail(name, path, error)
+            raise CallableError(f"{name} ({path}): {_message(error)}") from error
+        self._answers[place] = answer
+        self._succeed(name)
+        return answer
+
+    def call_slot(
+        self,
+        wiring: Wiring,
+        slot: str,
+        *args: Any,
+        check: Callable[[Any], Any] = lambda answer: answer,
+        context: Any = None,
+        patience_s: float | None = None,
+    ) -> Any:
+        """Call a slot; the engine's own is called as it is."""
+        if wiring.is_default(slot):
+            return check(wiring.call(slot, *args, context=context))
+        return self.call(
+            slot,
+            wiring.paths[slot],
+            lambda: wiring.call(slot, *args, context=context),
+            check=check,
+            patience_s=patience_s,
+        )
+
+    def fail(self, name: str, path: str, error: BaseException) -> None:
+        """Keep a failure where operators look."""
+        self._note(name)
+        is_ours = isinstance(error, ValidationError)
+        text = _message(error) if is_ours else describe(error)
+        log.warning(
+            "callable.failed",
+            competition=self._competition.slug,
+            callable=name,
+            path=readable(path, limit=300),
+            error=text,
+        )
+        keep_failure(self._competition, name=name, path=path, text=text)
+        self._known_failing().add(name)
+
+    def _note(self, name: str) -> None:
+        if name not in self.failed:
+            self.failed.append(name)
+
+    def _succeed(self, name: str) -> None:
+        if name in self._known_failing():
+            self._known_failing().discard(name)
+            forget_failure(self._competition, name=name)
+
+    def _known_failing(self) -> set[str]:
+        if self._failing is None:
+            rows = CallableFailure.objects.filter(competition=self._competition)
+            self._failing = set(rows.values_list("callable", flat=True))
+        return self._failing
+
+
+def _message(error: BaseException) -> str:
+    if isinstance(error, ValidationError):
+        return f"it does not fit: {first_problem(error)}"
+    return message_of(error)
+
+
+def keep_failure(competition: Competition, *, name: str, path: str, text: str) -> None:
+    """Add a failure to the row of what fails, or begin one."""
+    now = clock.now()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO callable_failures AS failure
+                (competition_id, callable, path, first_at, last_at, count, text)
+            VALUES (%(competition)s, %(name)s, %(path)s, %(now)s, %(now)s, 1, %(text)s)
+            ON CONFLICT (competition_id, callable) DO UPDATE SET
+                path = excluded.path, text = excluded.text, count = failure.count + 1,
+                last_at = greatest(failure.first_at, excluded.last_at)
+            """,
+            {
+                "competition": competition.pk,
+                "name": readable(name, limit=120),
+                "path": readable(path, limit=300),
+                "text": readable(text),
+                "now": now,
+            },
+        )
+
+
+def forget_failure(competition: Competition, *, name: str) -> None:
+    """It works again."""
+    CallableFailure.objects.filter(competition=competition, callable=name).delete()

@@ -1,0 +1,100 @@
+"""What the predict-side slots must answer, checked before anything is made of it."""
+
+import json
+import math
+from typing import Annotated, Any, NamedTuple, cast
+
+from pydantic import BaseModel, Field, ValidationError
+from typing_extensions import TypedDict
+
+from competitions.gateway.types import Argument
+from core.texts import brief, has_nul, storable_json
+
+
+def fitting(data: Any, kind: type[BaseModel]) -> dict[str, Any]:
+    """Return a slot's data as it came, a JSON object that fits the contract's type."""
+    if isinstance(data, BaseModel):
+        data = data.model_dump(mode="json")
+    if not isinstance(data, dict):
+        raise TypeError(f"it gave {brief(data)}; a JSON object is needed")
+    try:
+        kind.model_validate(data)
+    except ValidationError as error:
+        raise ValueError(
+            f"it does not fit {kind.__name__}: {first_problem(error)}"
+        ) from None
+    if data != storable_json(data):
+        raise ValueError("it holds NUL or half a surrogate pair, which nobody can keep")
+    require_finite(data)
+    return data
+
+
+class Scoped(TypedDict):
+    """What PREDICTION_SCOPE_BUILDER gives."""
+
+    scope_key: Annotated[str, Field(min_length=1, max_length=120)]
+    scope: dict[str, Any]
+
+
+class Arguments(NamedTuple):
+    """What PREDICT_CALL_BUILDER gives, as it is sent."""
+
+    args: tuple[Argument, ...]
+    kwargs: dict[str, Argument]
+
+
+def checked_call(call: Any) -> Arguments:
+    match call:
+        case {"args": list() | tuple() as args, "kwargs": dict() as kwargs}:
+            return Arguments(
+                args=tuple(_argument(value) for value in args),
+                kwargs={str(key): _argument(value) for key, value in kwargs.items()},
+            )
+    raise TypeError(f"it gave {brief(call)}; give a list `args` and an object `kwargs`")
+
+
+def _argument(value: Any) -> Argument:
+    """The wire type of a Python value."""
+    match value:
+        case bool() | dict() | list() | None:
+            return Argument("JSON", value)
+        case int():
+            return Argument("INT", value)
+        case float():
+            return Argument("DOUBLE", value)
+        case str():
+            return Argument("STRING", value)
+    raise TypeError(
+        f"a call argument was {type(value).__name__}; give str, int, float or JSON."
+    )
+
+
+def require_finite(value: Any) -> None:
+    """JSON carries no NaN or infinity, at any depth."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"a number was {value}; outputs must be finite")
+    if isinstance(value, dict):
+        for item in value.values():
+            require_finite(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            require_finite(item)
+
+
+def first_problem(error: ValidationError) -> str:
+    """The first problem of a pydantic error, with its place, in one line."""
+    first = error.errors(include_url=False, include_context=False)[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return f"{place} was {brief(first['input'])}: {first['msg']}"
+
+
+def json_object(value: Any, what: str) -> dict[str, Any]:
+    """What a JSON column makes of an object that an operator's callable gave.
+
+    Raises TypeError or ValueError for anything that it cannot hold.
+    """
+    text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+    text.encode()  # half a surrogate pair is no text
+    if not isinstance(value, dict) or has_nul(text):
+        raise TypeError(f"{what} was {brief(value)}; it is a JSON object without NUL")
+    return cast("dict[str, Any]", json.loads(text))

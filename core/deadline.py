@@ -1,0 +1,60 @@
+"""Calls of strangers' code that may never come back."""
+
+import threading
+from collections.abc import Callable, Hashable
+from typing import Any
+
+from django.db import connections
+
+
+class Late(Exception):  # noqa: N818  it says what happened
+    """The call was still at work when its time was over."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"it took longer than {seconds:g} s")
+
+
+class StillAtWork(Late):
+    """An earlier call of the same code has not come back: it is not called again."""
+
+    def __init__(self) -> None:
+        Exception.__init__(self, "an earlier call of it is still at work")
+
+
+_at_work: dict[Hashable, threading.Thread] = {}
+
+
+def in_time(
+    call: Callable[[], Any], seconds: float, *, key: Hashable | None = None
+) -> Any:
+    """Return the call's answer, or raise what it raised, or Late.
+
+    The call runs in a thread of its own, which is left behind when it is late. Calls
+    with the same `key` do not pile up: while one that was left behind is still at work,
+    the next raises StillAtWork at once.
+    """
+    if key is not None and (earlier := _at_work.get(key)) and earlier.is_alive():
+        raise StillAtWork
+    outcome: list[tuple[Any, BaseException | None]] = []
+
+    def work() -> None:
+        try:
+            outcome.append((call(), None))
+        except BaseException as error:  # noqa: BLE001  raised again by the caller
+            outcome.append((None, error))
+        finally:
+            connections.close_all()  # of this thread alone
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if not outcome:
+        if key is not None:
+            _at_work[key] = thread
+        raise Late(seconds)
+    answer, error = outcome[0]
+    if error is None:
+        return answer
+    if isinstance(error, Exception):
+        raise error
+    raise RuntimeError(f"it left with {type(error).__name__}") from error

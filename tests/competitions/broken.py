@@ -1,0 +1,3 @@
+"""A module of an operator's that ends the process when it is imported."""
+
+raise SystemExit("not today")

@@ -1,0 +1,85 @@
+"""Whatever an operator's callable does, its failure is one row and one word."""
+
+import pytest
+
+from competitions.callables import CallableError, Door
+from competitions.models import CallableFailure
+from tests import factories
+from tests.conftest import NOW
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def competition():
+    return factories.competition()
+
+
+def fail(door, text="no"):
+    with pytest.raises(CallableError):
+        door.call("SLOT", "own.module:function", lambda: raising(text))
+
+
+def raising(text):
+    raise ValueError(text)
+
+
+def test_failures_in_a_row_are_counted_and_a_success_forgets_them(competition, at):
+    with at(NOW):
+        fail(Door(competition), "first")
+        fail(Door(competition), "second")
+        row = CallableFailure.objects.get()
+        assert (row.callable, row.count, row.text) == ("SLOT", 2, "ValueError: second")
+        assert row.first_at <= row.last_at
+
+        assert Door(competition).call("SLOT", "own.module:function", lambda: 3) == 3
+        assert not CallableFailure.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a\0b", "\r", "\ud800", "x" * 100_000, "\x1b[2J", "\u202e"]
+)
+def test_any_text_of_a_failure_can_be_kept(competition, text):
+    fail(Door(competition), text)
+    kept = CallableFailure.objects.get().text
+    assert kept.startswith("ValueError")
+    assert len(kept) <= 2_000
+
+
+def test_an_answer_that_does_not_pass_its_check_is_a_failure(competition):
+    door = Door(competition)
+    with pytest.raises(CallableError, match=r"SLOT \(own:f\): invalid literal for int"):
+        door.call("SLOT", "own:f", lambda: "seven", check=int)
+    assert door.failed == ["SLOT"]
+    assert CallableFailure.objects.count() == 1
+
+
+def test_one_competitions_failure_is_not_anothers(competition):
+    other = factories.competition(slug="other")
+    fail(Door(competition))
+    assert Door(other).call("SLOT", "own.module:function", lambda: 1) == 1
+    assert CallableFailure.objects.get().competition == competition
+
+
+def test_a_sealed_door_repeats_what_was_answered_and_calls_nobody(competition):
+    door, calls = Door(competition), []
+
+    def answer():
+        calls.append(1)
+        return len(calls)
+
+    assert door.call("SLOT", "own:f", answer, key="a") == 1
+    sealed = door.sealed()
+    assert sealed.call("SLOT", "own:f", answer, key="a") == 1
+    with pytest.raises(CallableError, match="gave no answer in time"):
+        sealed.call("SLOT", "own:f", answer, key="b")
+    assert len(calls) == 1
+
+
+def test_a_success_costs_one_statement_however_often(
+    competition, django_assert_num_queries
+):
+    door = Door(competition)
+    with django_assert_num_queries(1):
+        for _ in range(5):
+            door.call("SLOT", "own:f", lambda: 1)
