@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from competitions.callables import Door
 from competitions.contract import Aggregation, EnsembleConfig
 from competitions.models import ParticipantModel, Prediction
 from scoring import corrections, ensembles, matrices, snapshots
@@ -276,6 +277,10 @@ def test_a_rebuild_takes_the_newest_weights_of_the_period(market, at, rewire):
         competition=market, wiring=wiring, period=Period(NOW, NOW + HOUR)
     )
     [blend] = ensembles.blends(
-        competition=market, wiring=wiring, period=Period(NOW, NOW + HOUR), found=found
+        door=Door(market),
+        competition=market,
+        wiring=wiring,
+        period=Period(NOW, NOW + HOUR),
+        found=found,
     )
     assert blend.shares == {"a": 0.5, "b": 0.5}

@@ -291,7 +291,7 @@ AWAKE = threading.Event()
     [
         ("forgets_one", "it ranked 1 entries of 2"),
         ("raises", "ZeroDivisionError"),
-        ("hangs", "it took longer than 0.2 s"),
+        ("hangs", "it took longer than"),
         ("leaves", "it left with SystemExit"),
         ("answers_text", "valid integer"),
         ("answers_nothing", "valid list"),
@@ -300,7 +300,9 @@ AWAKE = threading.Event()
 def test_while_a_ranker_fails_the_engines_order_stands_in_and_says_so(
     competition, monkeypatch, ranker, said
 ):
-    monkeypatch.setattr(callables, "PATIENCE_S", 0.2)
+    if ranker == "hangs":
+        AWAKE.clear()
+        monkeypatch.setattr(callables, "PATIENCE_S", 0.2)
     a, b = make_models(competition, *"ab")
     snap(a, 1, 1.0)
     snap(b, 1, 2.0)
