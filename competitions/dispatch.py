@@ -66,6 +66,16 @@ def begin(scheduled: ScheduledPrediction, now: datetime) -> None:
     )
 
 
+def is_settled(scheduled: ScheduledPrediction, now: datetime) -> bool:
+    """Whether its next slot is where its interval and state put it."""
+    slot_at, interval_s = scheduled.next_slot_at, scheduled.prediction_interval_s
+    if slot_at is None or not scheduled.is_running:
+        return slot_at is None and not scheduled.is_running
+    return slot_at == grid.at_or_after(
+        slot_at, interval_s
+    ) and slot_at <= grid.following(now, interval_s)
+
+
 def _settle(scheduled: ScheduledPrediction, now: datetime) -> Iterable[Input]:
     """Rounds of the slots up to `now`; moves `next_slot_at` behind the last of them."""
     interval_s = scheduled.prediction_interval_s

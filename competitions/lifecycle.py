@@ -1,20 +1,23 @@
-"""Creating, activating and pausing a competition."""
+"""Creating, activating, pausing and ending a competition."""
+
+from collections.abc import Sequence
 
 from django.conf import settings
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import transaction
 
 from competitions import packs
 from competitions.callables import keep_failure
 from competitions.config_loader import load_config
-from competitions.contract import ScheduledPredictionConfig
-from competitions.dispatch import begin
+from competitions.dispatch import begin, is_settled
 from competitions.errors import CompetitionError, DefinitionError
 from competitions.models import CallableFailure, Competition, ScheduledPrediction
-from competitions.slots import wire
+from competitions.slots import Wiring, wire
 from competitions.wiring import wiring_of
 from feeds import clock, granularity
-from feeds.providers import registry
-from feeds.subscriptions import subscribe
+from feeds.models import FeedSubscription
+from feeds.records import FeedKey
+from feeds.subscriptions import check_feed, subscribe
 
 
 @transaction.atomic
@@ -25,71 +28,88 @@ def create_competition(
     name: str = "",
     config_path: str = "",
     feed_source: str = "",
+    feed_kind: str = "",
     feed_granularity: str = "",
+    subjects: Sequence[str] = (),
 ) -> Competition:
-    """Create a DRAFT competition from a pack, or bring its schedule up to date.
+    """Create a DRAFT competition from a pack, with its schedule for each subject.
 
-    Everything is checked before anything is written; raises CompetitionError.
+    What is not given is the environment's, else the pack's. Everything is checked
+    before anything is written; raises CompetitionError, and FeedError for a feed that
+    nobody serves.
     """
-    pack = packs.load(pack_name)
-    source = feed_source or settings.ENV.feed_source
-    grain = feed_granularity or settings.ENV.feed_granularity or pack.feed.granularity
-    registry.create(source)
-    packs.check_schedule(pack.scheduled_prediction_configs, feed_granularity=grain)
-    check_wiring(pack=pack, config_path=config_path)
     env = settings.ENV
-    wired = {
-        "pack": pack.id,
-        "config_path": config_path,
-        "slots": pack.callables,
-        "feed_source": source,
-        "feed_kind": pack.feed.kind,
-        "feed_granularity": grain,
-        "checkpoint_interval_s": pack.checkpoint_interval_seconds,
-    }
-    competition, _ = Competition.objects.update_or_create(
+    pack = packs.load(pack_name)
+    if Competition.objects.filter(slug=slug).exists():
+        raise DefinitionError(
+            f"there is a competition {slug} already; change it in the admin."
+        )
+    competition = Competition(
         slug=slug,
-        defaults=wired,
-        create_defaults={
-            **wired,
-            "name": name or slug.replace("-", " ").title(),
-            "score_interval_s": pack.checkpoint_interval_seconds,
-            "crunch_pubkey": env.crunch_pubkey,
-            "network": env.network,
-            "compute_provider": env.compute_provider_pubkey,
-            "data_provider": env.data_provider_pubkey,
-            "created_at": clock.now(),
-        },
+        name=name or slug.replace("-", " ").title(),
+        pack=pack.id,
+        config_path=config_path,
+        slots=pack.callables,
+        feed_source=feed_source or env.feed_source,
+        feed_kind=feed_kind or env.feed_kind or pack.feed.kind,
+        feed_granularity=feed_granularity
+        or env.feed_granularity
+        or pack.feed.granularity,
+        checkpoint_interval_s=pack.checkpoint_interval_seconds,
+        score_interval_s=pack.checkpoint_interval_seconds,
+        crunch_pubkey=env.crunch_pubkey,
+        network=env.network,
+        created_at=clock.now(),
     )
-    seed_schedule(competition=competition, configs=pack.scheduled_prediction_configs)
+    if not key_of(competition, check_wiring(pack=pack, config_path=config_path)):
+        competition.emission_interval_s = 0  # until there is a key to pay for
+    check_feed(competition.feed("ANY"))
+    configs = packs.schedule_of(pack, subjects=subjects or env.chosen_subjects)
+    packs.check_schedule(configs, feed_granularity=competition.feed_granularity)
+    _check(competition)
+    competition.save()
+    for config in configs:
+        scheduled = ScheduledPrediction(
+            competition=competition,
+            scope_key=config.scope_key,
+            scope_template=config.scope_template,
+            prediction_interval_s=config.schedule.prediction_interval_seconds,
+            resolve_horizon_s=config.schedule.resolve_horizon_seconds,
+            active=config.active,
+            order=config.order,
+            meta=config.meta,
+        )
+        _check(scheduled)
+        scheduled.save()
     return competition
 
 
-def check_wiring(*, pack: packs.Pack, config_path: str) -> None:
-    """Load the contract and resolve the pack's ten slots; raises CompetitionError."""
-    wire(load_config(config_path), pack.callables)
-
-
-def seed_schedule(
-    *, competition: Competition, configs: list[ScheduledPredictionConfig]
-) -> None:
-    """Upsert the schedule by scope key; what the pack no longer names goes inactive."""
-    for config in configs:
-        ScheduledPrediction.objects.update_or_create(
-            competition=competition,
-            scope_key=config.scope_key,
-            defaults={
-                "scope_template": config.scope_template,
-                "prediction_interval_s": config.schedule.prediction_interval_seconds,
-                "resolve_horizon_s": config.schedule.resolve_horizon_seconds,
-                "active": config.active,
-                "order": config.order,
-                "meta": config.meta,
-            },
+def _check(row: Competition | ScheduledPrediction) -> None:
+    """The rules of the model, as forms know them; raises DefinitionError."""
+    try:
+        row.full_clean()
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{name} was {getattr(row, name, None)!r}: {' '.join(texts)}"
+            if name != NON_FIELD_ERRORS
+            else " ".join(texts)
+            for name, texts in error.message_dict.items()
         )
-    competition.scheduled_predictions.exclude(
-        scope_key__in=[c.scope_key for c in configs]
-    ).update(active=False)
+        raise DefinitionError(problems) from None
+
+
+def check_wiring(*, pack: packs.Pack, config_path: str) -> Wiring:
+    """Load the contract and resolve the pack's ten slots; raises CompetitionError."""
+    return wire(load_config(config_path), pack.callables)
+
+
+def key_of(competition: Competition, wiring: Wiring) -> str:
+    """The crunch's key, of the row, the contract or the environment; may be empty."""
+    return (
+        competition.crunch_pubkey
+        or wiring.config.crunch_pubkey
+        or settings.ENV.crunch_pubkey
+    )
 
 
 def missing_points(competition: Competition) -> list[str]:
@@ -98,11 +118,17 @@ def missing_points(competition: Competition) -> list[str]:
     if not settings.ENV.model_base_classname:
         missing.append("model interface: set MODEL_BASE_CLASSNAME")
     try:
-        wiring_of(competition)
+        wiring = wiring_of(competition)
     except CompetitionError as error:
         missing.append(
             f"inference input, inference output, scoring function, model score: {error}"
         )
+    else:
+        if competition.emission_interval_s and not key_of(competition, wiring):
+            missing.append(
+                "crunch key: set the competition's crunch pubkey or CRUNCH_PUBKEY, or "
+                "an emission interval of 0 for no emissions"
+            )
     if competition.checkpoint_interval_s <= 0:
         missing.append("checkpoint interval: must be a positive number of seconds")
     schedule = list(competition.scheduled_predictions.filter(active=True))
@@ -140,7 +166,8 @@ def check_running() -> list[str]:
 def activate(*, competition_id: int) -> Competition:
     """Let a competition run from the next slot of its grid; subscribe its feeds.
 
-    Raises DefinitionError naming every missing point; a running one is left as it is.
+    Raises DefinitionError naming every missing point, FeedError for a feed that nobody
+    serves; a running one is left as it is, and one that was ending goes on.
     """
     competition = Competition.objects.select_for_update().get(pk=competition_id)
     if competition.status == Competition.Status.ACTIVE:
@@ -150,23 +177,59 @@ def activate(*, competition_id: int) -> Competition:
     if missing := missing_points(competition):
         raise DefinitionError(f"{competition.slug} is not whole: {'; '.join(missing)}.")
     now = clock.now()
-    schedule = list(competition.scheduled_predictions.filter(active=True))
-    for scheduled in schedule:
-        subscribe(
-            source=competition.feed_source,
-            subject=subject_of(scheduled.scope_template, competition),
-            kind=competition.feed_kind,
-            granularity=competition.feed_granularity,
-        )
     competition.status = Competition.Status.ACTIVE
-    for scheduled in schedule:
-        scheduled.competition = competition
-        begin(scheduled, now)
-        scheduled.save(update_fields=["starts_at", "next_slot_at"])
     competition.activated_at = competition.activated_at or now
+    competition.ending_at = None
     competition.next_score_at = now
-    competition.save(update_fields=["status", "activated_at", "next_score_at"])
+    competition.save(
+        update_fields=["status", "activated_at", "ending_at", "next_score_at"]
+    )
+    # What it missed while it was paused was not asked for.
+    competition.scheduled_predictions.update(next_slot_at=None)
+    settle(competition_id=competition_id)
     return competition
+
+
+@transaction.atomic
+def settle(*, competition_id: int) -> None:
+    """Let what was edited take effect: the next slot of each schedule, and its feed.
+
+    A schedule that was added, taken up again or given another interval begins at the
+    next slot of its grid; one that was stopped waits for none. Safe to repeat. Raises
+    FeedError for a feed that nobody serves.
+    """
+    now = clock.now()
+    for scheduled in (
+        ScheduledPrediction.objects.select_for_update(of=("self",))
+        .filter(competition=competition_id)
+        .select_related("competition")
+    ):
+        if scheduled.is_running:
+            subscribe(**_feed_of(scheduled)._asdict())
+        if not is_settled(scheduled, now):
+            begin(scheduled, now)
+            scheduled.save(update_fields=["starts_at", "next_slot_at"])
+
+
+def subscribe_missing() -> int:
+    """Subscribe the feeds that running schedules need and that nobody has ever had.
+
+    A subscription that an operator has paused stays so. Returns how many were made.
+    """
+    running = ScheduledPrediction.objects.filter(
+        active=True, competition__status=Competition.Status.ACTIVE
+    ).select_related("competition")
+    made = 0
+    for key in {_feed_of(scheduled) for scheduled in running}:
+        if not FeedSubscription.objects.filter(**key._asdict()).exists():
+            subscribe(**key._asdict())
+            made += 1
+    return made
+
+
+def _feed_of(scheduled: ScheduledPrediction) -> FeedKey:
+    competition = scheduled.competition
+    return competition.feed(subject_of(scheduled.scope_template, competition))
 
 
 @transaction.atomic
@@ -177,9 +240,28 @@ def pause(*, competition_id: int) -> Competition:
         raise DefinitionError(
             f"{competition.slug} was {competition.status}; only an ACTIVE one pauses."
         )
+    return _stop_asking(competition)
+
+
+@transaction.atomic
+def end(*, competition_id: int) -> Competition:
+    """Stop asking for good: what was asked is scored and paid, and then it is ENDED.
+
+    The site's ending task does the rest; until then `activate` takes it back.
+    """
+    competition = Competition.objects.select_for_update().get(pk=competition_id)
+    if competition.status == Competition.Status.DRAFT:
+        raise DefinitionError(f"{competition.slug} was DRAFT; it has not begun.")
+    if competition.status == Competition.Status.ENDED or competition.ending_at:
+        return competition
+    competition.ending_at = clock.now()
+    return _stop_asking(competition)
+
+
+def _stop_asking(competition: Competition) -> Competition:
     competition.status = Competition.Status.PAUSED
-    competition.save(update_fields=["status"])
-    competition.scheduled_predictions.update(next_slot_at=None)
+    competition.save(update_fields=["status", "ending_at"])
+    competition.scheduled_predictions.update(starts_at=None, next_slot_at=None)
     return competition
 
 

@@ -9,7 +9,7 @@ from celery.signals import worker_init, worker_shutdown
 
 from competitions import dispatch as grid
 from competitions.gateway import pool
-from competitions.lifecycle import check_running
+from competitions.lifecycle import check_running, subscribe_missing
 from competitions.models import Competition
 from competitions.predict import perform_waiting
 from core.logs import IdleLine
@@ -31,7 +31,9 @@ def dispatch() -> None:
 
 @shared_task(name="competitions.reap")
 def reap() -> None:
+    """Each 15 seconds: what hangs ends, and what running schedules lack is made."""
     grid.reap()
+    subscribe_missing()
 
 
 CONNECT_S = 2.0

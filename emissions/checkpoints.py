@@ -18,11 +18,13 @@ from datetime import datetime
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Count, F, Max, Min, Q, QuerySet, Sum
 from django.db.models.functions import Greatest
 
 from competitions.callables import Door
+from competitions.lifecycle import key_of
 from competitions.models import Competition, Input
 from competitions.slots import Wiring
 from competitions.wiring import wiring_of
@@ -46,7 +48,9 @@ def close_due(*, now: datetime) -> list[Checkpoint]:
     A competition that fails is logged, tried again by the next call, stops no other.
     """
     made = []
-    for competition in Competition.objects.filter(activated_at__isnull=False):
+    for competition in Competition.objects.filter(
+        activated_at__isnull=False, emission_interval_s__gt=0
+    ):
         try:
             made += close_due_of(competition=competition, now=now)
         except OperatorError as error:
@@ -293,12 +297,13 @@ def build_emission(
     Raises EmissionError without a key, CallableError for the builder.
     """
     config = wiring.config
-    crunch_pubkey = competition.crunch_pubkey or config.crunch_pubkey
+    env = settings.ENV
+    crunch_pubkey = key_of(competition, wiring)
     if not crunch_pubkey:
         raise EmissionError(
             f"{competition.slug} has no crunch key, and nobody can be paid without: "
-            "give the competition its crunch pubkey, or set CRUNCH_PUBKEY before "
-            "it is created; its closed periods are paid then."
+            "give the competition its crunch pubkey, or set CRUNCH_PUBKEY; "
+            "its closed periods are paid then."
         )
     builder = config.build_emission if ranking else None
 
@@ -306,8 +311,12 @@ def build_emission(
         return (builder or tiers)(
             ranking,
             crunch_pubkey=crunch_pubkey,
-            compute_provider=competition.compute_provider or config.compute_provider,
-            data_provider=competition.data_provider or config.data_provider,
+            compute_provider=competition.compute_provider
+            or config.compute_provider
+            or env.compute_provider_pubkey,
+            data_provider=competition.data_provider
+            or config.data_provider
+            or env.data_provider_pubkey,
         )
 
     def check(built: Any) -> EmissionCheckpoint:

@@ -1,13 +1,23 @@
 """A competition and the questions it asks on a grid."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Case, ExpressionWrapper, F, Q, TextChoices, Value, When
+from django.db.models.functions import NullIf
+from django.db.models.lookups import Exact
 
+from feeds import granularity
+from feeds.errors import FeedError, UnknownGranularityError, UnknownKindError
+from feeds.records import FeedKey
+from feeds.subscriptions import check_feed
+
+SLUG_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 SLUG = RegexValidator(
-    r"^[a-z0-9]+(-[a-z0-9]+)*$",
+    SLUG_PATTERN,
     "Use lower-case letters and digits in groups separated by single dashes.",
 )
 
@@ -55,13 +65,19 @@ class Competition(models.Model):
     )
     score_interval_s = models.PositiveIntegerField(default=10)
     snapshot_period_s = models.PositiveIntegerField(default=3600)
-    emission_interval_s = models.PositiveIntegerField(default=604_800)
+    emission_interval_s = models.PositiveIntegerField(
+        default=604_800,
+        help_text="A multiple of the snapshot period; 0 for no emissions.",
+    )
     next_score_at = models.DateTimeField(null=True, blank=True)
     crunch_pubkey = models.CharField(max_length=64, blank=True)
     network = models.CharField(max_length=20, default="devnet")
     compute_provider = models.CharField(max_length=64, blank=True)
     data_provider = models.CharField(max_length=64, blank=True)
     activated_at = models.DateTimeField(null=True, blank=True)
+    ending_at = models.DateTimeField(
+        null=True, blank=True, help_text="When somebody pressed End."
+    )
     created_at = models.DateTimeField()
 
     objects = CompetitionQuerySet.as_manager()
@@ -79,14 +95,72 @@ class Competition(models.Model):
                     checkpoint_interval_s__gt=0,
                     score_interval_s__gt=0,
                     snapshot_period_s__gt=0,
-                    emission_interval_s__gt=0,
                 ),
                 name="competition_intervals_positive",
+                violation_error_message="An interval is at least one second.",
+            ),
+            models.CheckConstraint(
+                condition=Q(slug__regex=SLUG_PATTERN),
+                name="competition_slug_valid",
+                violation_error_message=str(SLUG.message),
+            ),
+            models.CheckConstraint(  # or a snapshot would count in two checkpoints
+                condition=Exact(
+                    F("emission_interval_s") % NullIf(F("snapshot_period_s"), 0), 0
+                ),
+                name="competition_emissions_whole_periods",
+                violation_error_message="The emission interval must be a multiple of "
+                "the snapshot period.",
             ),
         ]
 
     def __str__(self) -> str:
         return self.slug
+
+    def clean(self) -> None:
+        """Refuse a feed that nobody serves, and edits that what was asked forbids."""
+        problems = {**self._feed_problems(), **self._late_edits()}
+        if problems:
+            raise ValidationError(problems)
+
+    def _feed_problems(self) -> dict[str, str]:
+        try:
+            check_feed(self.feed("ANY"))
+        except UnknownKindError as error:
+            return {"feed_kind": f"{error}."}
+        except UnknownGranularityError as error:
+            return {"feed_granularity": f"{error}."}
+        except FeedError as error:
+            return {"feed_source": f"{error}."}
+        return {}
+
+    def _late_edits(self) -> dict[str, str]:
+        before = Competition.objects.filter(pk=self.pk).first()
+        if before is None or before.activated_at is None:
+            return {}
+        problems = {}
+        if before.slug != self.slug:
+            problems["slug"] = (
+                f"It was {before.slug} when it began: models, boards and links go by "
+                "that. Change the name instead."
+            )
+        feed = ("feed_source", "feed_kind", "feed_granularity")
+        changed = [
+            name for name in feed if getattr(self, name) != getattr(before, name)
+        ]
+        if changed and (
+            before.status == self.Status.ACTIVE
+            or self.rounds.filter(status="RECEIVED").exists()
+        ):
+            problems[changed[0]] = (
+                "Rounds are waiting for their truth from the feed as it was: pause the "
+                "competition, and change it when they have ended."
+            )
+        return problems
+
+    def feed(self, subject: str) -> FeedKey:
+        """The feed of a subject."""
+        return FeedKey(self.feed_source, subject, self.feed_kind, self.feed_granularity)
 
 
 class ScheduledPredictionQuerySet(models.QuerySet["ScheduledPrediction"]):
@@ -156,6 +230,56 @@ class ScheduledPrediction(models.Model):
 
     def __str__(self) -> str:
         return f"{self.competition.slug}/{self.scope_key}"
+
+    def clean(self) -> None:
+        """Refuse what cannot be resolved, and edits that what was asked forbids."""
+        if not isinstance(self.scope_template, dict):
+            raise ValidationError({"scope_template": "Give an object of JSON."})
+        problems = {**self._unresolvable(), **self._late_edits()}
+        if problems:
+            raise ValidationError(problems)
+
+    def _unresolvable(self) -> dict[str, str]:
+        competition: Any = getattr(self, "competition", None)
+        if competition is None or self.resolve_horizon_s is None:
+            return {}  # another field's problem
+        try:
+            length_s = granularity.seconds(competition.feed_granularity)
+            if self.subject:
+                check_feed(competition.feed(self.subject))
+        except (FeedError, ValueError) as error:
+            return {"scope_template": f"{error}."}
+        if 0 < self.resolve_horizon_s < length_s:
+            return {
+                "resolve_horizon_s": "It is shorter than a candle of the feed, "
+                f"{length_s} s."
+            }
+        return {}
+
+    def _late_edits(self) -> dict[str, str]:
+        before = ScheduledPrediction.objects.filter(pk=self.pk).first()
+        if before is None or not before.rounds.exists():
+            return {}
+        why = (
+            "Its rounds have asked {}, and one board would average two questions: add "
+            "a schedule with a scope key of its own, and make this one inactive."
+        )
+        problems = {}
+        if before.scope_key != self.scope_key:
+            problems["scope_key"] = why.format(f"as {before.scope_key}")
+        if before.subject != self.subject:
+            problems["scope_template"] = why.format(f"about {before.subject or 'it'}")
+        if before.resolve_horizon_s != self.resolve_horizon_s:
+            problems["resolve_horizon_s"] = why.format(
+                f"{before.resolve_horizon_s} s ahead"
+            )
+        return problems
+
+    @property
+    def subject(self) -> str:
+        """What its scope names, in either spelling; empty for the contract's own."""
+        scope = self.scope_template
+        return str(scope.get("subject") or scope.get("asset") or "")
 
     @property
     def is_running(self) -> bool:

@@ -1,5 +1,6 @@
 """Packs: one JSON manifest wires a competition's slots, schedule and feed."""
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,44 @@ def _first_problem(error: ValidationError) -> str:
     first: Any = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"])
     return f"{place}: {first['msg']}" if place else first["msg"]
+
+
+def schedule_of(
+    pack: Pack, *, subjects: Sequence[str] = ()
+) -> list[ScheduledPredictionConfig]:
+    """The pack's schedule, once for each subject; as it stands when none are given.
+
+    A scope key that ends in its subject's coin, like `realtime-btc`, ends in the whole
+    subject where that is another one: `realtime-ethusdt`.
+    """
+    configs = pack.scheduled_prediction_configs
+    if not subjects:
+        return configs
+    return [
+        _about(config, subject)
+        for subject in dict.fromkeys(subjects)
+        for config in configs
+    ]
+
+
+def _about(
+    config: ScheduledPredictionConfig, subject: str
+) -> ScheduledPredictionConfig:
+    scope = config.scope_template
+    own = str(scope.get("subject") or scope.get("asset") or "")
+    if own == subject:
+        return config
+    stem, _, tail = config.scope_key.rpartition("-")
+    is_named = stem and own.lower().startswith(tail.lower())
+    return config.model_copy(
+        update={
+            "scope_key": f"{stem if is_named else config.scope_key}-{subject.lower()}",
+            "scope_template": {
+                **{key: value for key, value in scope.items() if key != "asset"},
+                "subject": subject,
+            },
+        }
+    )
 
 
 def check_schedule(

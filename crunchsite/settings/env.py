@@ -79,10 +79,13 @@ class Env(BaseSettings):
     )
     feed_subjects: str = setting(
         "BTCUSDT",
-        "Subjects of the feed, comma separated.",
+        "Subjects of the feed, comma separated; a new competition asks about each. "
+        "Not set: the pack's.",
         validation_alias=AliasChoices("feed_subjects", "feed_assets"),
     )
-    feed_kind: str = setting("candle", "Kind of feed record.")
+    feed_kind: str = setting(
+        "", "Kind of feed record: candle or tick. Empty: the pack's."
+    )
     feed_granularity: str = setting(
         "", "Granularity of the feed, for example 1s or 1m. Empty: the pack's."
     )
@@ -229,6 +232,11 @@ class Env(BaseSettings):
     @property
     def subjects(self) -> tuple[str, ...]:
         return tuple(s.strip() for s in self.feed_subjects.split(",") if s.strip())
+
+    @property
+    def chosen_subjects(self) -> tuple[str, ...]:
+        """The subjects that somebody has set; none when it is the default."""
+        return self.subjects if "feed_subjects" in self.model_fields_set else ()
 
 
 class EnvError(OperatorError):

@@ -1,21 +1,32 @@
 """The demo competition that `manage.py up` runs."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from django.conf import settings
+from django.db import transaction
 
 from competitions import lifecycle, packs
 from competitions.models import Competition
 from core.files import write_file
 from crunchsite.stack.errors import StackError
-from feeds import granularity
-from feeds.errors import OperatorError
-from feeds.providers import registry
+from feeds.errors import (
+    OperatorError,
+    UnknownGranularityError,
+    UnknownKindError,
+    UnknownSubjectError,
+)
+from feeds.records import FeedKey
+from feeds.subscriptions import check_feed
 
 SLUG = "btc-demo"
+_VARIABLES: dict[type[OperatorError], str] = {
+    UnknownSubjectError: "FEED_SUBJECTS",
+    UnknownKindError: "FEED_KIND",
+    UnknownGranularityError: "FEED_GRANULARITY",
+}
 # The demo closes an emission period each hour, so that a checkpoint is soon seen.
 EMISSION_INTERVAL_S = 3600
 # Nobody is paid without a key; on chain this one is nobody's.
@@ -35,24 +46,41 @@ def check(var: Path) -> None:
     Raises an OperatorError naming the thing and the remedy.
     """
     run_file, run = var / "demo.json", _run()
-    if run_file.exists() and (before := json.loads(run_file.read_text())) != run:
+    before = json.loads(run_file.read_text()) if run_file.exists() else {}
+    changed = {name for name, value in before.items() if run.get(name) != value}
+    if changed:
+        had, has = ({n: of[n] for n in run if n in changed} for of in (before, run))
         raise StackError(
-            f"{var} holds a demo with {_words(before)}, this one has {_words(run)}; "
+            f"{var} holds a demo with {_words(had)}, this one has {_words(has)}; "
             "keep the two apart with VAR_DIR=var/another."
         )
-    with _named("FEED_SOURCE"):
-        registry.create(settings.ENV.feed_source)
+    env = settings.ENV
     with _named("DEMO_PACK"):
         pack = packs.load(pack_name())
-    with _named("FEED_GRANULARITY"):
-        grain = settings.ENV.feed_granularity or pack.feed.granularity
-        granularity.seconds(grain)
-    if not settings.LOCAL_MODELS_DIR.is_dir() and settings.ENV.local_models_dir:
+    feed = FeedKey(
+        env.feed_source,
+        "ANY",
+        env.feed_kind or pack.feed.kind,
+        env.feed_granularity or pack.feed.granularity,
+    )
+    _check_feed(feed, env.subjects)
+    if not settings.LOCAL_MODELS_DIR.is_dir() and env.local_models_dir:
         raise StackError(
             f"LOCAL_MODELS_DIR was {settings.LOCAL_MODELS_DIR}, which is no folder."
         )
-    packs.check_schedule(pack.scheduled_prediction_configs, feed_granularity=grain)
+    packs.check_schedule(
+        pack.scheduled_prediction_configs, feed_granularity=feed.granularity
+    )
     lifecycle.check_wiring(pack=pack, config_path="")
+
+
+def _check_feed(feed: FeedKey, subjects: Sequence[str]) -> None:
+    try:
+        for subject in subjects:
+            check_feed(feed._replace(subject=subject))
+    except OperatorError as error:
+        with _named(_VARIABLES.get(type(error), "FEED_SOURCE")):
+            raise
 
 
 @contextmanager
@@ -68,7 +96,12 @@ def _named(variable: str) -> Iterator[None]:
 
 def _run() -> dict[str, str]:
     """What a demo's data depend on: another feed or pack needs data of its own."""
-    return {"FEED_SOURCE": settings.ENV.feed_source, "DEMO_PACK": pack_name()}
+    return {
+        "FEED_SOURCE": settings.ENV.feed_source,
+        "DEMO_PACK": pack_name(),
+        "FEED_SUBJECTS": ",".join(settings.ENV.subjects),
+        "FEED_KIND": settings.ENV.feed_kind,
+    }
 
 
 def _words(run: dict[str, str]) -> str:
@@ -85,16 +118,25 @@ def pool_settings() -> dict[str, str]:
     return wanted
 
 
+@transaction.atomic
 def ensure() -> Competition:
-    """Create the demo competition on first use and let it run; safe to repeat."""
+    """Create the demo competition on first use and let it run.
+
+    One that exists is the operator's: it stays as it was left.
+    """
     write_file(settings.VAR_DIR / "demo.json", json.dumps(_run()))
-    is_new = not Competition.objects.filter(slug=SLUG).exists()
+    if existing := Competition.objects.filter(slug=SLUG).first():
+        return existing
     competition = lifecycle.create_competition(
-        slug=SLUG, pack_name=pack_name(), name="BTC demo"
+        slug=SLUG, pack_name=pack_name(), name=_name()
     )
-    if is_new:
-        competition.emission_interval_s = EMISSION_INTERVAL_S
-        competition.crunch_pubkey = competition.crunch_pubkey or PLAY_MONEY
-        competition.save(update_fields=["emission_interval_s", "crunch_pubkey"])
-        competition = lifecycle.activate(competition_id=competition.pk)
-    return competition
+    competition.emission_interval_s = EMISSION_INTERVAL_S
+    competition.crunch_pubkey = competition.crunch_pubkey or PLAY_MONEY
+    competition.save(update_fields=["emission_interval_s", "crunch_pubkey"])
+    return lifecycle.activate(competition_id=competition.pk)
+
+
+def _name() -> str:
+    """`BTC demo`, `ETH demo`, `BTC and ETH demo`."""
+    coins = [s.removesuffix("USDT") for s in settings.ENV.subjects]
+    return f"{' and '.join(coins)} demo"

@@ -1,13 +1,18 @@
 from datetime import timedelta
 
 import pytest
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
 
-from competitions import lifecycle
+from competitions import dispatch, lifecycle
 from competitions.errors import CompetitionError, DefinitionError, PackError
 from competitions.models import Competition
+from core import grid
 from feeds.errors import OperatorError
 from feeds.models import FeedSubscription
 from tests.conftest import NOW
+
+MINUTE = timedelta(minutes=1)
 
 
 def test_a_competition_takes_schedule_and_cadence_from_its_pack(competition):
@@ -24,13 +29,88 @@ def test_activation_starts_at_the_next_slot_and_subscribes_the_feed(competition)
     assert str(FeedSubscription.objects.get()) == "simulated:BTCUSDT:candle:1m"
 
 
-def test_creating_it_again_keeps_one_row_and_its_schedule(competition):
-    before = competition.scheduled_predictions.get().pk
-    again = lifecycle.create_competition(slug="btc", pack_name="tournament")
-    assert again.pk == competition.pk
-    keys = dict(again.scheduled_predictions.values_list("scope_key", "active"))
-    assert keys == {"default": False, "in-sample-btc": True, "out-of-sample-btc": True}
-    assert again.scheduled_predictions.get(scope_key="default").pk == before
+def test_a_competition_is_created_once_and_its_edits_are_kept(competition):
+    competition.scheduled_predictions.update(prediction_interval_s=15)
+    with pytest.raises(DefinitionError, match="there is a competition btc already"):
+        lifecycle.create_competition(slug="btc", pack_name="tournament")
+    scheduled = competition.scheduled_predictions.get()
+    assert (scheduled.scope_key, scheduled.prediction_interval_s) == ("default", 15)
+
+
+def test_a_competition_asks_about_each_subject_that_it_is_given(db, frozen_clock):
+    made = lifecycle.create_competition(
+        slug="two",
+        pack_name="realtime",
+        subjects=["ETHUSDT", "BTCUSDT", "ETHUSDT"],
+    )
+    schedule = made.scheduled_predictions.values_list("scope_key", "scope_template")
+    assert {key: scope["subject"] for key, scope in schedule} == {
+        "realtime-ethusdt": "ETHUSDT",
+        "realtime-btc": "BTCUSDT",
+    }
+    lifecycle.activate(competition_id=made.pk)
+    assert sorted(map(str, FeedSubscription.objects.all())) == [
+        "simulated:BTCUSDT:candle:1s",
+        "simulated:ETHUSDT:candle:1s",
+    ]
+
+
+def test_subjects_and_kind_of_the_environment_are_the_new_competitions(
+    db, frozen_clock, settings
+):
+    settings.ENV = settings.ENV.model_copy(
+        update={"feed_subjects": "ETHUSDT,SOLUSDT", "feed_kind": "tick"}
+    )
+    made = lifecycle.create_competition(slug="env", pack_name="baseline")
+    assert made.feed_kind == "tick"
+    keys = made.scheduled_predictions.values_list("scope_key", flat=True)
+    assert list(keys) == ["default-ethusdt", "default-solusdt"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"slug": "Two Words"}, "lower-case letters"),
+        ({"slug": "a--b"}, "lower-case letters"),
+        ({"feed_source": "nyse"}, "source was 'nyse'"),
+        ({"feed_kind": "smell"}, "kind was 'smell'"),
+        ({"feed_granularity": "banana"}, "granularity was 'banana'"),
+        ({"subjects": ["BTC USDT"]}, "subject was 'BTC USDT'"),
+    ],
+)
+def test_what_cannot_run_is_refused_in_words(db, frozen_clock, wrong, said):
+    with pytest.raises(OperatorError, match=said):
+        lifecycle.create_competition(
+            **{"slug": "x", "pack_name": "baseline", "subjects": ()} | wrong
+        )
+    assert not Competition.objects.exists()
+
+
+@pytest.mark.parametrize("slug", ["UPPER", "a b", "-a", "a--b", "\u00e9t\u00e9", "a\n"])
+def test_no_path_saves_a_slug_that_is_no_address(competition, slug):
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Competition.objects.update(slug=slug)
+
+
+def test_an_emission_pays_whole_snapshot_periods(competition):
+    competition.emission_interval_s = 5400
+    with pytest.raises(ValidationError, match="multiple of the snapshot period"):
+        competition.full_clean()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        competition.save()
+    competition.snapshot_period_s = 1800
+    competition.full_clean()
+    competition.save()
+
+
+def test_the_gate_asks_for_the_crunch_key_where_emissions_are_on(competition):
+    lifecycle.pause(competition_id=competition.pk)
+    assert competition.emission_interval_s == 0  # there was no key
+    Competition.objects.update(emission_interval_s=3600)
+    with pytest.raises(DefinitionError, match="crunch key: set the competition's"):
+        lifecycle.activate(competition_id=competition.pk)
+    Competition.objects.update(crunch_pubkey="KEY")
+    assert lifecycle.activate(competition_id=competition.pk).status == "ACTIVE"
 
 
 def test_a_bad_pack_provider_or_schedule_leaves_nothing_behind(db, frozen_clock):
@@ -66,6 +146,116 @@ def test_pausing_stops_the_grid_and_activating_resumes_after_now(competition):
         lifecycle.pause(competition_id=competition.pk)
     lifecycle.activate(competition_id=competition.pk)
     assert competition.scheduled_predictions.get().next_slot_at > NOW
+
+
+def schedule(competition, **fields):
+    return competition.scheduled_predictions.create(
+        **{
+            "scope_key": "eth",
+            "scope_template": {"subject": "ETHUSDT"},
+            "prediction_interval_s": 60,
+            "resolve_horizon_s": 60,
+            **fields,
+        }
+    )
+
+
+def slots(of):
+    return list(of.rounds.order_by("slot_at").values_list("slot_at", "status"))
+
+
+def test_a_schedule_added_while_it_runs_is_asked_from_the_next_slot(competition, at):
+    added = schedule(competition)
+    lifecycle.settle(competition_id=competition.pk)
+    added.refresh_from_db()
+    assert added.next_slot_at == NOW + MINUTE
+    assert FeedSubscription.objects.filter(subject="ETHUSDT", active=True).exists()
+    with at(NOW + MINUTE):
+        dispatch.dispatch()
+    assert slots(added) == [(NOW + MINUTE, "RECEIVED")]
+
+
+def test_what_was_added_behind_the_admin_s_back_is_found_by_the_grid(competition, at):
+    added = schedule(competition)
+    dispatch.dispatch()
+    added.refresh_from_db()
+    assert added.next_slot_at == NOW + MINUTE
+    assert lifecycle.subscribe_missing() == 1
+    assert lifecycle.subscribe_missing() == 0
+
+
+def test_a_feed_that_somebody_paused_is_not_subscribed_again(competition):
+    FeedSubscription.objects.update(active=False)
+    assert lifecycle.subscribe_missing() == 0
+    assert not FeedSubscription.objects.get().active
+
+
+@pytest.mark.parametrize("settles", [True, False], ids=["admin", "behind its back"])
+def test_one_taken_up_again_misses_nothing_of_the_time_between(
+    competition, at, settles
+):
+    scheduled = competition.scheduled_predictions.get()
+    competition.scheduled_predictions.update(active=False)
+    dispatch.dispatch()
+    with at(NOW + timedelta(days=2)):
+        competition.scheduled_predictions.update(active=True)
+        if settles:
+            lifecycle.settle(competition_id=competition.pk)
+        dispatch.dispatch()
+    with at(NOW + timedelta(days=2) + MINUTE):
+        dispatch.dispatch()
+    assert slots(scheduled) == [(NOW + timedelta(days=2) + MINUTE, "RECEIVED")]
+
+
+@pytest.mark.parametrize(
+    ("before_s", "after_s"), [(60, 15), (15, 900), (60, 3600), (3600, 60), (60, 7)]
+)
+@pytest.mark.parametrize("settles", [True, False], ids=["admin", "behind its back"])
+def test_a_changed_interval_stays_on_the_grid(
+    competition, at, before_s, after_s, settles
+):
+    mine = competition.scheduled_predictions
+    mine.update(prediction_interval_s=before_s)
+    lifecycle.settle(competition_id=competition.pk)
+    with at(NOW + timedelta(seconds=1)):
+        mine.update(prediction_interval_s=after_s)
+        if settles:
+            lifecycle.settle(competition_id=competition.pk)
+        dispatch.dispatch()
+    expected = grid.following(NOW + timedelta(seconds=1), after_s)
+    with at(expected):
+        dispatch.dispatch()
+    statuses = slots(mine.get())
+    assert all(slot.timestamp() % after_s == 0 for slot, _ in statuses)
+    assert (expected, "RECEIVED") in statuses
+    assert len(statuses) == 1
+
+
+def test_a_question_that_was_asked_stays_the_same(competition, at):
+    with at(NOW + MINUTE):
+        dispatch.dispatch()
+    scheduled = competition.scheduled_predictions.get()
+    scheduled.scope_template = {**scheduled.scope_template, "subject": "ETHUSDT"}
+    scheduled.resolve_horizon_s = 300
+    with pytest.raises(ValidationError) as caught:
+        scheduled.full_clean()
+    assert caught.value.message_dict.keys() == {"scope_template", "resolve_horizon_s"}
+    assert "add a schedule with a scope key of its own" in str(caught.value)
+
+
+def test_slug_and_feed_of_one_that_runs_stay_the_same(competition):
+    competition.slug, competition.feed_source = "other", "binance"
+    with pytest.raises(ValidationError) as caught:
+        competition.full_clean()
+    assert caught.value.message_dict.keys() == {"slug", "feed_source"}
+
+
+def test_ending_stops_asking_and_can_be_taken_back(competition):
+    ending = lifecycle.end(competition_id=competition.pk)
+    assert (ending.status, ending.ending_at) == ("PAUSED", NOW)
+    assert competition.scheduled_predictions.get().next_slot_at is None
+    again = lifecycle.activate(competition_id=competition.pk)
+    assert (again.status, again.ending_at) == ("ACTIVE", None)
 
 
 def test_pack_errors_carry_a_stable_code():

@@ -1,0 +1,80 @@
+"""Ending a competition: it drains, is scored and paid a last time, and is ENDED."""
+
+from datetime import datetime
+
+import structlog
+from django.db import transaction
+
+from competitions.models import Competition, Input
+from crunchsite.templatetags.figures import counted
+from emissions import checkpoints
+from feeds import clock
+from feeds.errors import OperatorError
+from scoring import snapshots
+from scoring.cycle import run_cycle
+from scoring.models import Snapshot
+
+log = structlog.get_logger(__name__)
+
+
+def finish_all() -> None:
+    """Take every competition that is ending as far as it can go now."""
+    for competition in Competition.objects.filter(
+        ending_at__isnull=False, status=Competition.Status.PAUSED
+    ):
+        try:
+            if what := finish(competition=competition):
+                log.info("ending.waits", competition=competition.slug, what=what)
+        except Exception as error:  # one that fails must not keep others from ending
+            log.exception(
+                "ending.failed", competition=competition.slug, error=str(error)
+            )
+
+
+def finish(*, competition: Competition) -> str:
+    """End a competition if it can end now, else say what it waits for.
+
+    Its last scores come before its last checkpoint, which ends with the snapshot period
+    of those scores, so it comes within one such period. Safe to repeat.
+    """
+    run_cycle(competition_id=competition.pk)
+    open_rounds = Input.objects.filter(
+        competition=competition, status=Input.Status.RECEIVED
+    ).count()
+    if open_rounds:
+        return f"{counted(open_rounds, 'round')} not scored yet"
+    now = clock.now()
+    if until := _open_until(competition):
+        if until > now:
+            return f"the last snapshot period ends at {until:%Y-%m-%d %H:%M} UTC"
+        run_cycle(competition_id=competition.pk)  # closes it
+    if competition.emission_interval_s:
+        try:
+            _pay_the_rest(competition)
+        except OperatorError as error:
+            return f"the last checkpoint is refused: {error}"
+    with transaction.atomic():
+        Competition.objects.filter(
+            pk=competition.pk, status=Competition.Status.PAUSED, ending_at__isnull=False
+        ).update(status=Competition.Status.ENDED)
+    log.info("competition.ended", competition=competition.slug)
+    return ""
+
+
+def _open_until(competition: Competition) -> datetime | None:
+    """When the last snapshot period that is not closed ends."""
+    return (
+        Snapshot.objects.filter(model__competition=competition, is_closed=False)
+        .order_by("-period_end")
+        .values_list("period_end", flat=True)
+        .first()
+    )
+
+
+def _pay_the_rest(competition: Competition) -> None:
+    """Pay whole periods, and the last one up to the end of its last snapshot."""
+    checkpoints.close_due_of(competition=competition, now=clock.now())
+    rest = checkpoints.next_period(competition=competition)
+    closed_end = snapshots.last_closed_end(competition)
+    if rest and closed_end and rest[0] < closed_end:
+        checkpoints.close(competition=competition, start=rest[0], end=closed_end)

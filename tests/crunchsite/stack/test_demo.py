@@ -1,0 +1,93 @@
+"""The demo: made once from the environment, and the operator's from then on."""
+
+import json
+
+import pytest
+
+from competitions import lifecycle
+from competitions.models import Competition, ScheduledPrediction
+from crunchsite.stack import demo
+from crunchsite.stack.errors import StackError
+from feeds.models import FeedSubscription
+
+pytestmark = pytest.mark.usefixtures("db", "frozen_clock")
+
+
+@pytest.fixture(autouse=True)
+def env(settings, tmp_path):
+    settings.VAR_DIR = tmp_path
+
+    def change(**values):
+        settings.ENV = settings.ENV.model_copy(update=values)
+
+    return change
+
+
+def test_the_demo_runs_and_pays_from_the_first_start_on():
+    made = demo.ensure()
+    assert (made.status, made.slug, made.name) == ("ACTIVE", "btc-demo", "BTC demo")
+    assert (made.emission_interval_s, made.crunch_pubkey) == (3600, "play-money")
+
+
+def test_a_later_start_undoes_no_edit():
+    made = demo.ensure()
+    Competition.objects.update(config_path="competitions.contract", score_interval_s=7)
+    mine = made.scheduled_predictions
+    mine.update(active=False)
+    mine.create(
+        scope_key="mine",
+        scope_template={"subject": "ETHUSDT"},
+        prediction_interval_s=30,
+        resolve_horizon_s=90,
+    )
+    before = list(ScheduledPrediction.objects.values()), Competition.objects.values()[0]
+    demo.ensure()
+    assert before == (
+        list(ScheduledPrediction.objects.values()),
+        Competition.objects.values()[0],
+    )
+
+
+def test_a_paused_demo_stays_paused():
+    lifecycle.pause(competition_id=demo.ensure().pk)
+    assert demo.ensure().status == "PAUSED"
+
+
+def test_subjects_and_kind_choose_what_the_demo_asks_about(env):
+    env(feed_subjects="ETHUSDT, SOLUSDT", feed_kind="tick")
+    made = demo.ensure()
+    assert made.name == "ETH and SOL demo"
+    keys = made.scheduled_predictions.values_list("scope_key", flat=True)
+    assert list(keys) == ["realtime-ethusdt", "realtime-solusdt"]
+    assert sorted(map(str, FeedSubscription.objects.all())) == [
+        "simulated:ETHUSDT:tick:1s",
+        "simulated:SOLUSDT:tick:1s",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"feed_kind": "smell"}, "FEED_KIND: kind was 'smell'"),
+        ({"feed_subjects": "BTC/USDT"}, "FEED_SUBJECTS: subject was 'BTC/USDT'"),
+        ({"feed_source": "nyse"}, "FEED_SOURCE: source was 'nyse'"),
+    ],
+)
+def test_a_demo_that_cannot_run_is_refused_before_it_starts(env, tmp_path, wrong, said):
+    env(**wrong)
+    with pytest.raises(StackError, match=said):
+        demo.check(tmp_path)
+
+
+def test_other_subjects_need_data_of_their_own(env, tmp_path):
+    demo.ensure()
+    demo.check(tmp_path)
+    env(feed_subjects="ETHUSDT")
+    with pytest.raises(StackError, match="FEED_SUBJECTS=BTCUSDT, this one has FEED_S"):
+        demo.check(tmp_path)
+
+
+def test_data_of_an_older_version_are_taken_up(tmp_path):
+    older = {"FEED_SOURCE": "simulated", "DEMO_PACK": "realtime"}
+    (tmp_path / "demo.json").write_text(json.dumps(older))
+    demo.check(tmp_path)
