@@ -1,5 +1,6 @@
 """A period's resolved rounds and predictions as matrices, read without loops."""
 
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,7 +10,7 @@ from django.db import connection
 from competitions.contract import CrunchConfig, numeric_fields
 from competitions.models import Competition, Prediction
 from competitions.slots import Wiring
-from scoring.columns import json_number, read_columns
+from scoring.columns import LARGEST, json_number, read_columns
 from scoring.models import CURRENT_SCORE, Rescoring
 
 _ROUNDS = f"""
@@ -37,6 +38,23 @@ _CELLS = """
     WHERE round.competition_id = %s AND round.status = 'RESOLVED'
         AND round.resolved_at >= %s AND round.resolved_at < %s
 """
+# Keys of results that the score type does not declare; as many as there may be.
+_EXTRAS = """
+    SELECT prediction.model_id, field.key, avg(field.value::float8)
+    FROM inputs AS round
+    JOIN predictions AS prediction ON prediction.input_id = round.id
+    JOIN scores AS score ON score.prediction_id = prediction.id AND score.success
+        {current}
+    CROSS JOIN LATERAL jsonb_each(score.result_jsonb) AS field
+    WHERE round.competition_id = %s AND round.status = 'RESOLVED'
+        AND round.resolved_at >= %s AND round.resolved_at < %s
+        AND field.key <> ALL(%s) AND CASE WHEN jsonb_typeof(field.value) = 'number'
+            THEN abs(field.value::numeric) <= {largest:g} ELSE false END
+    GROUP BY prediction.model_id, field.key
+    ORDER BY field.key
+"""
+# A scorer that makes up a key for each round shall not fill the summaries.
+MOST_EXTRAS = 50
 
 
 @dataclass(frozen=True)
@@ -63,7 +81,7 @@ class Scores:
 
 def read_scores(*, competition: Competition, wiring: Wiring, period: Period) -> Scores:
     """Read a period's resolved rounds and their predictions in three statements."""
-    rescored = Rescoring.objects.filter(competition=competition).exists()
+    current = _current(competition)
     span = [competition.pk, period.start, period.end]
     signal = json_number(
         "prediction.inference_output_jsonb", signal_field(wiring.config)
@@ -79,8 +97,7 @@ def read_scores(*, competition: Competition, wiring: Wiring, period: Period) -> 
             _CELLS.format(
                 signal=_SIGNAL.format(signal),
                 fields="".join(f", {each}" for each in more),
-                # Only where something was ever scored again does the version matter.
-                current=f"AND {CURRENT_SCORE}" if rescored else "",
+                current=current,
             ),
             [Prediction.Outcome.ANSWERED, *span],
             round=int,
@@ -108,6 +125,37 @@ def read_scores(*, competition: Competition, wiring: Wiring, period: Period) -> 
         scopes=rounds["scope"],
         fields={name: matrix(cells[name], np.nan) for name in fields},
     )
+
+
+def read_extras(
+    *, competition: Competition, wiring: Wiring, period: Period
+) -> dict[int, dict[str, float]]:
+    """Means of the numbers in a period's results that their type does not declare.
+
+    By model key and name; of the first so many names. One statement, none for a type
+    that keeps no extra keys.
+    """
+    kind = wiring.config.score_type
+    if kind.model_config.get("extra") != "allow":
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _EXTRAS.format(current=_current(competition), largest=LARGEST),
+            [competition.pk, period.start, period.end, list(kind.model_fields)],
+        )
+        rows = cursor.fetchall()
+    names = list(dict.fromkeys(name for _, name, _ in rows))[:MOST_EXTRAS]
+    means: dict[int, dict[str, float]] = defaultdict(dict)
+    for model, name, mean in rows:
+        if name in names:
+            means[model][name] = mean
+    return means
+
+
+def _current(competition: Competition) -> str:
+    # Only where something was ever scored again does the version matter.
+    is_rescored = Rescoring.objects.filter(competition=competition).exists()
+    return f"AND {CURRENT_SCORE}" if is_rescored else ""
 
 
 def score_fields(config: CrunchConfig) -> list[str]:

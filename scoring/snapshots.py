@@ -24,7 +24,7 @@ from competitions.slots import Wiring
 from core.texts import brief
 from scoring import ensembles
 from scoring.columns import LARGEST
-from scoring.matrices import Period, Scores, read_scores, score_fields
+from scoring.matrices import Period, Scores, read_extras, read_scores, score_fields
 from scoring.metrics import Ensemble, MetricsContext, default_registry
 from scoring.metrics.parts import WIDTH, all_parts
 from scoring.models import Score, Snapshot
@@ -177,11 +177,15 @@ def build(
         **{name: _means(values) for name, values in found.fields.items()},
         **metrics,
     }
+    extras = read_extras(competition=competition, wiring=wiring, period=period)
     own = _own_summaries(competition, wiring, period, door)
     snapshots = []
     for i, model_pk in enumerate(found.model_ids.tolist()):
-        summary = {name: rounded(column[i]) for name, column in columns.items()}
-        summary |= own.get(model_pk, {})
+        summary = {
+            **{name: rounded(x) for name, x in extras.get(model_pk, {}).items()},
+            **{name: rounded(column[i]) for name, column in columns.items()},
+            **own.get(model_pk, {}),
+        }
         snapshot = Snapshot(
             model_id=model_pk,
             period_start=period.start,
@@ -246,11 +250,16 @@ def _checked_summary(summary: Any, config: CrunchConfig) -> dict[str, Any]:
     found = json_object(summary, "the summary")
     field = config.aggregation.value_field
     value = found.get(field)
-    if value is not None and (
-        isinstance(value, bool) or not isinstance(value, int | float)
-    ):
+    if value is not None and not _is_number(value):
         raise TypeError(f"{field} was {brief(value)}; it is a number or None")
-    return found
+    return {
+        name: rounded(value) if _is_number(value) else value
+        for name, value in found.items()
+    }
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _metrics(

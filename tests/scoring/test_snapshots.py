@@ -3,12 +3,12 @@ from datetime import timedelta
 import pytest
 
 from competitions.callables import Door
-from competitions.contract import CrunchConfig
+from competitions.contract import Aggregation, CrunchConfig
 from competitions.models import Competition, Input
 from competitions.slots import wire
 from scoring import snapshots
 from scoring.cycle import run_cycle
-from scoring.matrices import Period
+from scoring.matrices import MOST_EXTRAS, Period
 from scoring.models import Leaderboard, Score, Snapshot
 from tests.conftest import NOW
 from tests.scoring.factories import make_models, make_round, put_candles
@@ -85,7 +85,8 @@ def test_the_summary_has_the_value_and_the_metrics(market, at):
         score_round(market, at, NOW + i * MINUTE, {model: 1.0 + i, other: 2.0})
     summary = Snapshot.objects.get(model=model).result_summary
     assert set(summary) == {
-        *("value", "ic", "ic_sharpe", "hit_rate", "max_drawdown", "model_correlation")
+        *("value", "ic", "ic_sharpe", "hit_rate", "max_drawdown", "model_correlation"),
+        "actual_return",
     }
     assert summary["ic"] == -1.0  # signals rise, returns fall
     assert summary["hit_rate"] == 1.0
@@ -167,3 +168,61 @@ def test_a_worker_whose_clock_is_behind_closes_and_publishes_nothing_of_the_past
     assert set(Score.objects.values_list("scored_at", flat=True)) == {
         *(NOW - MINUTE, NOW),
     }
+
+
+def test_the_summary_has_the_mean_of_every_number_of_the_results(market, at, rewire):
+    """Not of texts, flags, what failed, or what no sum can hold."""
+    answers = iter(range(1, 9))
+
+    def scorer(prediction, ground_truth):
+        x = next(answers)
+        if x == 3:
+            return {"success": False, "failed_reason": "no", "x": 1e9}
+        some = {"y": 10 * x} if x > 2 else {}
+        return {"value": 1.0, "x": x, "z": True, "t": "9", "big": 10**200, **some}
+
+    rewire(scoring_function=scorer)
+    [model] = make_models(market, "a")
+    for i in range(4):
+        score_round(market, at, NOW + i * MINUTE, {model: 1.0 + i})
+    summary = Snapshot.objects.get().result_summary
+    assert (summary["x"], summary["y"], summary["value"]) == (
+        *(pytest.approx(7 / 3), 40.0, 1.0),
+    )
+    assert not {"z", "t", "big", "success"} & summary.keys()
+
+
+def test_the_default_scorers_return_is_in_the_summary(market, at):
+    [model] = make_models(market, "a")
+    score_round(market, at, NOW, {model: 0.5})
+    summary = Snapshot.objects.get().result_summary
+    assert summary["value"] == pytest.approx(summary["actual_return"] * 5000)
+
+
+def test_a_key_of_each_round_does_not_fill_the_summary(market, at, rewire):
+    rewire(
+        scoring_function=lambda prediction, ground_truth: {
+            "value": 1.0,
+            **{f"k{i:03}": float(i) for i in range(90)},
+        }
+    )
+    [model] = make_models(market, "a")
+    score_round(market, at, NOW, {model: 0.5})
+    extras = [k for k in Snapshot.objects.get().result_summary if k.startswith("k")]
+    assert extras == [f"k{i:03}" for i in range(MOST_EXTRAS)]
+
+
+@pytest.mark.parametrize("huge", [1e308, -(10**400), 1e101])
+def test_a_number_of_the_contracts_summary_that_no_sum_can_hold_is_unknown(
+    market, at, rewire, huge
+):
+    rewire(
+        aggregate_snapshot=lambda results: {"value": huge, "best": huge, "n": 7},
+        aggregation=Aggregation(ranking_key="best"),
+    )
+    [model] = make_models(market, "a")
+    score_round(market, at, NOW, {model: 1.0})
+    summary = Snapshot.objects.get().result_summary
+    assert (summary["value"], summary["best"], summary["n"]) == (None, None, 7.0)
+    board = Leaderboard.objects.get(is_newest=True)
+    assert board.entries.get().metrics["score_recent"] is None
