@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("competitions", "0003_schedules_begin"),
+        ("competitions", "0002_prediction_input_index"),
     ]
 
     operations = [
