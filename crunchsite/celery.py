@@ -52,13 +52,23 @@ _every = {
         "feeds.maintain": 3600.0,
     }.items()
 }
-# Monthly, three hours into the month; and a daily look whether that release is missing.
+# Monthly, three hours into the month; a daily look whether that release is missing, and
+# one whether the shadow tracks of the month are.
 _pool = {
-    name: {"task": "livepool.publish", "schedule": when, "options": {"expires": 3600}}
-    for name, when in {
-        "livepool.publish": crontab(day_of_month="1", hour="3", minute="15"),
-        "livepool.publish.daily": crontab(hour="4", minute="15"),
-    }.items()
+    name: {"task": task, "schedule": when, "options": {"expires": 3600}}
+    for name, task, when in (
+        (
+            "livepool.publish",
+            "livepool.publish",
+            crontab(day_of_month="1", hour="3", minute="15"),
+        ),
+        ("livepool.publish.daily", "livepool.publish", crontab(hour="4", minute="15")),
+        (
+            "livepool.build_shadow",
+            "livepool.build_shadow",
+            crontab(hour="5", minute="15"),
+        ),
+    )
 }
 _signs_of_life = {
     f"crunchsite.heartbeat.{queue}": {

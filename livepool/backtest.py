@@ -8,7 +8,8 @@ equal parts.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -17,7 +18,7 @@ from livepool import pipeline, simulator
 from livepool.config import BENCHMARK, BacktestConfig
 from livepool.features import GRID
 from livepool.pipeline import BuildError, Panel
-from livepool.simulator import Array, Path
+from livepool.simulator import Array, Path, SimulationError
 
 SCORES = ("final_score", "rule_score", "linear_score", "ml_score")
 Weights = dict[str, float]
@@ -87,6 +88,7 @@ def run(panel: Panel) -> Backtest:
     start = place[signals[0]] + config.signal_lag_days
     if start >= len(dates):
         raise BuildError("the first signal comes after the last date")
+    _check_calendar(dates[start:])
     column = {symbol: n for n, symbol in enumerate(symbols)}
 
     def follow(weights: Mapping[date, Weights]) -> Path:
@@ -98,7 +100,15 @@ def run(panel: Panel) -> Backtest:
                 for symbol, weight in wanted.items():
                     target[column[symbol]] = weight
                 targets[row - start] = target
-        return simulator.simulate(opens[start:], targets, config.cost_rate)
+        try:
+            return simulator.simulate(opens[start:], targets, config.cost_rate)
+        except SimulationError as error:
+            if error.column < 0:
+                raise
+            raise SimulationError(
+                f"{symbols[error.column]} has no open on {dates[start + error.row]}, "
+                "and is held or traded then; complete its candles, or exclude it"
+            ) from None
 
     def members(day: date) -> list[str]:
         return by_date[day]["symbol"].to_list() if day in by_date else []
@@ -117,6 +127,15 @@ def run(panel: Panel) -> Backtest:
     )
     paths["hold_btc"] = follow({signals[0]: {BENCHMARK: 1.0}})
     return Backtest(tuple(dates[start:]), tuple(symbols), paths)
+
+
+def _check_calendar(dates: list[date]) -> None:
+    for before, day in pairwise(dates):
+        if day - before != timedelta(days=1):
+            raise BuildError(
+                f"no symbol has a candle on {before + timedelta(days=1)}: a return "
+                f"from {before} to {day} would pass for one day's; backfill that day"
+            )
 
 
 def _opens(panel: Panel) -> tuple[list[date], list[str], Array]:

@@ -1,5 +1,6 @@
 """Build the files of one release: candles to artifacts, checked, then written whole."""
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from livepool import config as pool_config
 from livepool.artifacts import RELEASE_MANIFEST, SIGNATURE
 from livepool.config import LivePoolConfig
 from livepool.errors import LivePoolError
-from livepool.pipeline import Ranking
+from livepool.pipeline import Panel, Ranking
 
 log = structlog.get_logger(__name__)
 
@@ -31,6 +32,55 @@ def daily_source() -> str:
     return str(settings.ENV.livepool_source or settings.ENV.feed_source)
 
 
+def site_config() -> LivePoolConfig:
+    """The pool's numbers with what this site excludes."""
+    config = pool_config.DEFAULT
+    excluded = config.universe.excluded_symbols | settings.ENV.excluded_symbols
+    return replace(config, universe=replace(config.universe, excluded_symbols=excluded))
+
+
+def complete_day(as_of: date | None) -> date:
+    """`as_of`, or the last complete day; raises LivePoolError for one not over."""
+    newest = candles.last_complete_day()
+    if as_of is not None and as_of > newest:
+        raise LivePoolError(f"as-of was {as_of}; the last complete UTC day is {newest}")
+    return as_of or newest
+
+
+def check_age(day: date) -> None:
+    """Raise LivePoolError when a release of `day` would be beyond its age now."""
+    age = (clock.now().date() - day).days
+    limit = pool_config.DEFAULT.max_age_days
+    if age > limit:
+        raise LivePoolError(
+            f"a release of {day} is {age} days old and the limit is {limit}, so its "
+            "readers would refuse it; --as-of DATE builds the files of a past day, "
+            "--allow-stale accepts its age"
+        )
+
+
+def panel(
+    *,
+    mode: str | None = None,
+    as_of: date | None = None,
+    parquet: Path | None = None,
+    metadata: Path | None = None,
+    config: LivePoolConfig | None = None,
+) -> Panel:
+    """The panel of this site's tape, or of files; what every build begins with.
+
+    Raises LivePoolError, BuildError or FeatureError.
+    """
+    day = complete_day(as_of)
+    return pipeline.build_panel(
+        load_candles(day, parquet),
+        mode=mode or default_mode(),
+        as_of=day,
+        config=config or site_config(),
+        metadata=candles.read_metadata(metadata) if metadata else None,
+    )
+
+
 def load_candles(until: date, parquet: Path | None = None) -> pl.DataFrame:
     """Candles of the site's tape, or of a file, up to the day `until`."""
     if parquet is not None:
@@ -43,29 +93,26 @@ def build(
     mode: str | None = None,
     as_of: date | None = None,
     parquet: Path | None = None,
-    metadata: pl.DataFrame | None = None,
+    metadata: Path | None = None,
     folder: Path | None = None,
     allow_stale: bool = False,
-    config: LivePoolConfig = pool_config.DEFAULT,
+    config: LivePoolConfig | None = None,
 ) -> Ranking:
     """Rank the pool as of a complete UTC day and write its five files to `folder`.
 
-    The last complete day is the default; a day that is not over is refused. Nothing is
+    The last complete day is the default; a day that is not over is refused, and
+    without `as_of` or `allow_stale` candles that end beyond the pool's age. Nothing is
     written unless the files keep the contract. Raises LivePoolError, BuildError,
     FeatureError or ContractError.
     """
-    newest = candles.last_complete_day()
-    day = as_of or newest
-    if day > newest:
-        raise LivePoolError(f"as-of was {day}; the last complete UTC day is {newest}")
-    panel = pipeline.build_panel(
-        load_candles(day, parquet),
-        mode=mode or default_mode(),
-        as_of=day,
-        config=config,
-        metadata=metadata,
+    config = config or site_config()
+    found = panel(
+        mode=mode, as_of=as_of, parquet=parquet, metadata=metadata, config=config
     )
-    ranking = pipeline.rank_live(panel)
+    day = complete_day(as_of)
+    if as_of is None and not allow_stale:
+        check_age(found.dates[-1])
+    ranking = pipeline.rank_live(found)
     files = artifacts.render(ranking, selection_meta=config.include_selection_meta)
     contract.validate(
         files,

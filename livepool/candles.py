@@ -1,5 +1,7 @@
 """Daily candles for the pool: from the tape, or from a parquet file."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -11,8 +13,12 @@ from django.db.models.functions import Cast, Coalesce
 from feeds import clock
 from feeds.models import FeedRecord
 from livepool import artifacts
+from livepool.errors import LivePoolError
 from livepool.features import CANDLE_SCHEMA
 
+METADATA = (
+    *("symbol", "status", "base_asset", "quote_asset", "is_spot_trading_allowed"),
+)
 _FIELDS = ("open", "high", "low", "close", "volume")
 
 
@@ -52,10 +58,36 @@ def from_tape(*, source: str, until: date) -> pl.DataFrame:
 
 
 def from_parquet(path: Path, *, until: date) -> pl.DataFrame:
-    """The candles of a parquet file with the columns of `CANDLE_SCHEMA`."""
-    return (
-        pl.scan_parquet(path)
-        .select(*CANDLE_SCHEMA)
-        .filter(pl.col("date") <= until)
-        .collect()
-    )
+    """The candles of a parquet file with the columns of `CANDLE_SCHEMA`.
+
+    Raises LivePoolError, naming the file, when it is missing or something else.
+    """
+    with _readable(path):
+        return (
+            pl.scan_parquet(path)
+            .select(pl.col(name).cast(kind) for name, kind in CANDLE_SCHEMA.items())
+            .filter(pl.col("date") <= until)
+            .collect()
+        )
+
+
+def read_metadata(path: Path) -> pl.DataFrame:
+    """Symbols' metadata from a CSV with the columns of `METADATA`.
+
+    Raises LivePoolError, naming the file, when it is missing or something else.
+    """
+    with _readable(path):
+        rows = pl.read_csv(path, infer_schema=False).select(*METADATA)
+    is_allowed = pl.col("is_spot_trading_allowed").str.to_lowercase() == "true"
+    return rows.with_columns(is_allowed)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    if not path.is_file():
+        raise LivePoolError(f"there is no file {path}")
+    try:
+        yield
+    except (pl.exceptions.PolarsError, OSError) as error:
+        reason = str(error).partition("\n")[0]
+        raise LivePoolError(f"{path} cannot be used: {reason}") from None

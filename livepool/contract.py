@@ -389,7 +389,7 @@ class _Check:
                 f"the limit is {self.expected.max_age_days}"
             )
             if self.expected.require_freshness:
-                self.error(message)
+                self.error(f"{message}; --allow-stale accepts it")
             else:
                 self.report.warnings.append(message)
 

@@ -46,6 +46,9 @@ class Release(models.Model):
     symbol_map = models.JSONField()
     universe = models.JSONField()
     ranking = models.JSONField(help_text="The rows of latest_ranking.csv.")
+    refused = models.JSONField(
+        default=dict, blank=True, help_text="Why coins are not in the universe."
+    )
     regime = models.CharField(max_length=40)
     checksums = models.JSONField(help_text="SHA-256 by file name.")
     storage_prefix = models.CharField(max_length=500, blank=True)

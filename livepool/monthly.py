@@ -5,12 +5,15 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
+
 from core.files import write_file
-from livepool import artifacts, build, contract, pipeline, release, review, shadow
+from feeds import clock
+from livepool import artifacts, build, contract, release, review, schedule, shadow
 from livepool.artifacts import RELEASE_MANIFEST, to_json
-from livepool.config import BASELINE
-from livepool.models import Release
-from livepool.pipeline import Ranking
+from livepool.config import BASELINE, TRACKS
+from livepool.models import Release, ShadowTrack
+from livepool.pipeline import Panel, Ranking
 from livepool.shadow import TRACKS_DIR, History
 
 SUMMARY = "monthly_shadow_build_summary.json"
@@ -32,6 +35,7 @@ def run(
     shadow_mode: str | None = None,
     as_of: date | None = None,
     parquet: Path | None = None,
+    metadata: Path | None = None,
     folder: Path | None = None,
     publish_dry_run: bool = True,
 ) -> MonthlyBuild:
@@ -41,7 +45,9 @@ def run(
     `release.publish` raise.
     """
     target = folder or build.output_dir()
-    ranking = build.build(mode=mode, as_of=as_of, parquet=parquet, folder=target)
+    ranking = build.build(
+        mode=mode, as_of=as_of, parquet=parquet, metadata=metadata, folder=target
+    )
     if publish_dry_run:
         release.publish(
             folder=target,
@@ -53,14 +59,15 @@ def run(
         contract.validate_folder(
             target, release.expectations(mode=ranking.mode, allow_stale=True)
         ).raise_for_errors()
-    candles = build.load_candles(ranking.as_of_date, parquet)
-    panel = pipeline.build_panel(candles, mode=ranking.mode, as_of=ranking.as_of_date)
-    shadow_panel = (
-        panel
-        if shadow_mode in {None, panel.mode}
-        else pipeline.build_panel(
-            candles, mode=str(shadow_mode), as_of=ranking.as_of_date
+
+    def panel_of(mode: str) -> Panel:
+        return build.panel(
+            mode=mode, as_of=ranking.as_of_date, parquet=parquet, metadata=metadata
         )
+
+    panel = panel_of(ranking.mode)
+    shadow_panel = (
+        panel if shadow_mode in {None, panel.mode} else panel_of(str(shadow_mode))
     )
     histories = tuple(shadow.build_tracks(shadow_panel, target))
     summary = _summary(target, ranking, histories)
@@ -76,6 +83,20 @@ def run(
     )
     write_file(target / REVIEW, text.encode())
     return MonthlyBuild(target, ranking, histories)
+
+
+def run_due() -> MonthlyBuild | None:
+    """Run for this month's day, when its release is out and the tracks lack it.
+
+    Safe to repeat; None when there is nothing to do. Raises what `run` raises.
+    """
+    as_of, mode = schedule.due_date(clock.now()), build.default_mode()
+    if not settings.ENV.publish_enabled or not schedule.has_release(as_of):
+        return None
+    known = ShadowTrack.objects.filter(mode=mode, last_as_of_date__gte=as_of)
+    if known.count() >= len(TRACKS):
+        return None
+    return run(as_of=as_of)
 
 
 def _summary(

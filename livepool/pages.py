@@ -80,6 +80,10 @@ def pool_context() -> dict[str, Any]:
             {**row, "coin": base_asset(row["symbol"])} for row in ranking[:ROWS]
         ],
         "ranked": len(ranking),
+        "refused": [
+            (base_asset(symbol), why)
+            for symbol, why in (current.refused if current else {}).items()
+        ],
         "history": rows,
         # SVG of our own: every text in it is escaped by `charts`.
         "scores_chart": mark_safe(charts.bars(bars, title="Final scores")),

@@ -1,7 +1,7 @@
 """Candles to a ranking: universe, features, models, blend. Plain Python and columns."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 import polars as pl
@@ -42,6 +42,7 @@ class Ranking:
     regime: str
     regime_confidence: float
     warnings: tuple[str, ...]
+    refused: dict[str, str] = field(default_factory=dict)
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -130,6 +131,9 @@ def rank_live(panel: Panel) -> Ranking:
         regime=rows["regime"][0],
         regime_confidence=rows["regime_confidence"][0],
         warnings=_warnings(rows, set(in_universe) - set(symbols), size),
+        refused=universe.refusals(
+            panel.rows, as_of, settings.gates(panel.mode), panel.bases
+        ),
     )
 
 

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import structlog
@@ -99,13 +100,15 @@ def publish(
     reason: str = "",
     actor: str = "",
     allow_stale: bool = False,
+    refused: Mapping[str, str] = MappingProxyType({}),
     stores: Stores | None = None,
 ) -> Publication:
     """Publish the release in `folder`; a dry run builds everything and touches nothing.
 
     Without PUBLISH_ENABLED every run is a dry run. Publishing the same bytes again
     changes nothing; other bytes of a published version need `revise` and a `reason`,
-    and what they replace is archived. Raises ContractError listing all violations,
+    and what they replace is archived. `refused` says for the page why coins are not in
+    the universe. Raises ContractError listing all violations,
     PublishError or BusyError for a refusal, StoreError when a store fails.
     """
     if revise and not reason:
@@ -145,7 +148,12 @@ def publish(
         )
     with only_publisher():
         return _publish(
-            files, payload, stores, folder, revise=revise, reason=reason, actor=actor
+            files,
+            payload,
+            stores,
+            folder,
+            revise=revise,
+            notes={"reason": reason, "actor": actor, "refused": dict(refused)},
         )
 
 
@@ -156,13 +164,12 @@ def _publish(
     folder: Path,
     *,
     revise: bool,
-    reason: str,
-    actor: str,
+    notes: dict[str, Any],
 ) -> Publication:
     version = payload["version"]
     before = stores.documents.read()
     _refuse_backwards(before, payload)
-    row, resumed = _claim(files, payload, revise=revise, reason=reason, actor=actor)
+    row, resumed = _claim(files, payload, revise=revise, notes=notes)
     done = row.status == Status.PUBLISHED
     try:
         archived = _put_objects(
@@ -238,19 +245,17 @@ def _claim(
     payload: Mapping[str, Any],
     *,
     revise: bool,
-    reason: str,
-    actor: str,
+    notes: dict[str, Any],
 ) -> tuple[Release, bool]:
     """The row to publish, and whether an earlier attempt left it unfinished."""
     facts = describe(files, storage_prefix=payload["storage_prefix"])
     key = {"mode": facts["mode"], "as_of_date": facts["as_of_date"]}
     row = Release.objects.filter(**key).newest_first().first()
-    who = {"reason": reason, "actor": actor}
     if row is None:
-        return Release.objects.create(**facts, **who, created_at=clock.now()), False
+        return Release.objects.create(**facts, **notes, created_at=clock.now()), False
     same = row.checksums == facts["checksums"]
     if row.status in {Status.PENDING, Status.FAILED}:
-        values = {**facts, **who, "status": Status.PENDING, "error": ""}
+        values = {**facts, **notes, "status": Status.PENDING, "error": ""}
         Release.objects.filter(pk=row.pk).update(**values)
         row.refresh_from_db()
         return row, True
@@ -267,7 +272,7 @@ def _claim(
             "publish it with --revise and a reason, or leave it"
         )
     revision = {"revision": row.revision + 1, "created_at": clock.now()}
-    return Release.objects.create(**facts, **who, **revision), True
+    return Release.objects.create(**facts, **notes, **revision), True
 
 
 def describe(files: Mapping[str, bytes], *, storage_prefix: str) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def due_date(now: datetime) -> date:
 
 def expected_by(now: datetime) -> datetime:
     """When the next release must have come; if it is late, the next try for it."""
-    return _expected_by(now, is_there=_has_release(due_date(now)))
+    return _expected_by(now, is_there=has_release(due_date(now)))
 
 
 def _expected_by(now: datetime, *, is_there: bool) -> datetime:
@@ -67,7 +67,8 @@ def _due_by(now: datetime, *, is_there: bool) -> datetime:
     return datetime.combine(first, time(0), UTC) + _GRACE
 
 
-def _has_release(as_of: date) -> bool:
+def has_release(as_of: date) -> bool:
+    """Whether a release of that day, or a later one, was published."""
     return Release.objects.filter(
         mode=build.default_mode(),
         as_of_date__gte=as_of,
@@ -83,7 +84,7 @@ def publish_due() -> Publication | None:
     at all. Refusals and failures are raised; the next daily look tries again.
     """
     as_of = due_date(clock.now())
-    if not settings.ENV.publish_enabled or _has_release(as_of):
+    if not settings.ENV.publish_enabled or has_release(as_of):
         return None
     if coins.is_subscribed():
         coins.subscribe()
@@ -143,6 +144,7 @@ def _publish(as_of: date) -> Publication:
         folder=build.output_dir(),
         mode=ranking.mode,
         actor="schedule",
+        refused=ranking.refused,
         allow_stale=as_of < due_date(clock.now()),
     )
 
@@ -180,7 +182,7 @@ def status() -> PoolStatus:
     failed = failures.newest_first().first()
     limit = pool_config.DEFAULT.max_age_days
     age = (now.date() - current.as_of_date).days if current else None
-    is_there = _has_release(due_date(now))
+    is_there = has_release(due_date(now))
     due_by = _due_by(now, is_there=is_there)
     if current is None or age is None:
         state = "none"

@@ -14,7 +14,14 @@ Array = npt.NDArray[np.float64]
 
 
 class SimulationError(ValueError):
-    """Prices or weights cannot be simulated; the message says which."""
+    """Prices or weights cannot be simulated; the message says which.
+
+    `row` and `column` are those of a missing open, where it is one.
+    """
+
+    def __init__(self, message: str, *, row: int = -1, column: int = -1) -> None:
+        super().__init__(message)
+        self.row, self.column = row, column
 
 
 @dataclass(frozen=True)
@@ -84,8 +91,13 @@ def simulate(opens: Array, targets: Mapping[int, Array], cost: float) -> Path:
 
 def _values(amounts: Array, prices: Array, day: int) -> Array:
     used = amounts > 0
-    if not (np.isfinite(prices[used]) & (prices[used] > 0)).all():
-        raise SimulationError(f"a held or traded symbol has no open on row {day}")
+    wrong = np.flatnonzero(used & ~(np.isfinite(prices) & (prices > 0)))
+    if len(wrong):
+        raise SimulationError(
+            f"a held or traded symbol (column {wrong[0]}) has no open on row {day}",
+            row=day,
+            column=int(wrong[0]),
+        )
     return np.where(used, amounts * np.where(used, prices, 0.0), 0.0)
 
 

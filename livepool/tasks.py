@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from livepool import schedule
+from livepool import monthly, schedule
 
 
 @shared_task(name="livepool.publish")
@@ -18,3 +18,9 @@ def publish() -> None:
 def publish_first() -> None:
     """Bring a fresh site its first release, once its candles have come."""
     schedule.publish_first()
+
+
+@shared_task(name="livepool.build_shadow")
+def build_shadow() -> None:
+    """Run the monthly entry point for this month's release, once both are there."""
+    monthly.run_due()

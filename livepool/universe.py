@@ -6,6 +6,7 @@ which it has a candle, so a coin that was delisted later still counts in its tim
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -89,26 +90,74 @@ def refresh_dates(dates: list[date]) -> list[date]:
     return days
 
 
-def passing(panel: pl.DataFrame, gates: Gates) -> pl.DataFrame:
-    """(date, symbol) rows that pass the dynamic gates; an unknown value fails."""
+def _tests(gates: Gates) -> list[tuple[str, pl.Expr, float]]:
+    """What is asked for, the value, and the least that passes."""
+
+    def volume(days: int) -> pl.Expr:
+        return pl.col(f"avg_quote_vol_{days}").round(2)  # cents, not last digits
 
     def liquid_days(window: int) -> pl.Expr:
         enough = (pl.col("quote_volume") >= gates.min_daily_quote_vol).cast(pl.Int32)
         return enough.rolling_sum(window).over("symbol").fill_null(0)
 
-    def volume(days: int) -> pl.Expr:
-        return pl.col(f"avg_quote_vol_{days}").round(2)  # cents, not last digits
-
-    tests = [
-        pl.col("age_days") >= gates.min_history_days,
-        volume(30) >= gates.min_avg_quote_vol_30,
-        volume(90) >= gates.min_avg_quote_vol_90,
-        volume(180) >= gates.min_avg_quote_vol_180,
-        pl.col("liquidity_stability").round(GRID) >= gates.min_liquidity_stability,
-        pl.col("tradable_ratio_180").round(GRID) >= gates.min_tradable_ratio_180,
-        liquid_days(90) >= gates.min_liquidity_days_90,
-        liquid_days(180) >= gates.min_liquidity_days_180,
+    liquid = f"days over {gates.min_daily_quote_vol:,.0f} USDT in the last"
+    return [
+        ("days of history", pl.col("age_days"), gates.min_history_days),
+        ("USDT a day over 30 days", volume(30), gates.min_avg_quote_vol_30),
+        ("USDT a day over 90 days", volume(90), gates.min_avg_quote_vol_90),
+        ("USDT a day over 180 days", volume(180), gates.min_avg_quote_vol_180),
+        (
+            "steadiness of turnover",
+            pl.col("liquidity_stability").round(GRID),
+            gates.min_liquidity_stability,
+        ),
+        (
+            "of 180 days with trades",
+            pl.col("tradable_ratio_180").round(GRID),
+            gates.min_tradable_ratio_180,
+        ),
+        (f"{liquid} 90", liquid_days(90), gates.min_liquidity_days_90),
+        (f"{liquid} 180", liquid_days(180), gates.min_liquidity_days_180),
     ]
+
+
+def refusals(
+    panel: pl.DataFrame, day: date, gates: Gates, eligible: Mapping[str, str]
+) -> dict[str, str]:
+    """Why each symbol of the panel is not in the universe on `day`, in words."""
+    columns = {f"_{n}": value for n, (_, value, _) in enumerate(_tests(gates))}
+    rows = panel.with_columns(**columns).filter(
+        (pl.col("date") == day) & ~pl.col("in_universe")
+    )
+    found = {}
+    for row in rows.iter_rows(named=True):
+        symbol = row["symbol"]
+        if symbol == BENCHMARK:
+            continue
+        if symbol not in eligible:
+            found[symbol] = "excluded by name, or not traded"
+            continue
+        short = [
+            f"{_amount(row[f'_{n}'])} {what}, needs {_amount(least)}"
+            for n, (what, _, least) in enumerate(_tests(gates))
+            if row[f"_{n}"] is None or row[f"_{n}"] < least
+        ]
+        found[symbol] = "; ".join(short) or (
+            f"passes; enters after {gates.entry_confirmations} month ends in a row"
+        )
+    return dict(sorted(found.items()))
+
+
+def _amount(value: float | None) -> str:
+    if value is None:
+        return "unknown"
+    return f"{value:,.0f}" if value >= 2 else f"{value:.2f}"
+
+
+def passing(panel: pl.DataFrame, gates: Gates) -> pl.DataFrame:
+    """(date, symbol) rows that pass the dynamic gates; an unknown value fails."""
+
+    tests = [value >= least for _, value, least in _tests(gates)]
     return panel.select(
         "date", "symbol", pl.all_horizontal(tests).fill_null(value=False).alias("ok")
     ).filter("ok")

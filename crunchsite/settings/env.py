@@ -175,6 +175,9 @@ class Env(BaseSettings):
     livepool_source: str = setting(
         "", "Feed source of the daily candles. Empty: FEED_SOURCE."
     )
+    livepool_excluded_symbols: str = setting(
+        "", "Symbols that never enter the pool, comma separated, like JUPUSDT."
+    )
     livepool_output_dir: Path = setting(
         Path("data/output"), "Folder in which releases and shadow histories are built."
     )
@@ -224,6 +227,11 @@ class Env(BaseSettings):
     @property
     def models_dir(self) -> Path:
         return BASE_DIR / (self.local_models_dir or self.var / "models")
+
+    @property
+    def excluded_symbols(self) -> frozenset[str]:
+        names = self.livepool_excluded_symbols.split(",")
+        return frozenset(n.strip().upper() for n in names if n.strip())
 
     @property
     def pool_store_dir(self) -> Path:

@@ -342,4 +342,5 @@ def test_beat_publishes_monthly_and_looks_daily():
     assert entries["livepool.publish.daily"]["schedule"].hour == {4}
     assert entries["livepool.publish.daily"]["task"] == "livepool.publish"
     assert entries["livepool.publish_first"]["schedule"] == 15.0
+    assert entries["livepool.build_shadow"]["schedule"].hour == {5}
     assert app.conf.task_routes["livepool.*"] == {"queue": "livepool"}

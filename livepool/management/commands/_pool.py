@@ -14,6 +14,7 @@ from livepool.errors import LivePoolError
 from livepool.features import FeatureError
 from livepool.pipeline import BuildError
 from livepool.signing import SigningKeyError
+from livepool.simulator import SimulationError
 from livepool.stores import StoreError
 
 
@@ -23,21 +24,23 @@ def refusals() -> Iterator[None]:
     try:
         yield
     except (
-        *(LivePoolError, ContractError, StoreError),
+        *(LivePoolError, ContractError, StoreError, SimulationError),
         *(BuildError, FeatureError, SigningKeyError),
     ) as error:
         raise CommandError(str(error)) from error
 
 
-def add_build_arguments(parser: CommandParser) -> None:
+def add_inputs(parser: CommandParser) -> None:
+    """The options of all that build: which universe, which day, from which files."""
     parser.add_argument(
         *("--mode", "--universe-mode"),
+        dest="universe_mode",
         choices=tuple(config.PROFILES),
         help="Profile (default: PUBLISH_MODE).",
     )
     parser.add_argument(
         *("--as-of", "--as-of-date"),
-        dest="as_of",
+        dest="as_of_date",
         type=date.fromisoformat,
         help="UTC day to rank (default: the last complete one).",
     )
@@ -50,6 +53,9 @@ def add_build_arguments(parser: CommandParser) -> None:
         help="CSV of symbol, status, base_asset, quote_asset, is_spot_trading_allowed.",
     )
     add_output(parser)
+
+
+def add_allow_stale(parser: CommandParser) -> None:
     parser.add_argument(
         "--allow-stale", action="store_true", help="Accept a pool beyond its age."
     )
@@ -61,15 +67,25 @@ def add_output(parser: CommandParser) -> None:
     )
 
 
-def build_from(options: dict[str, Any]) -> Any:
-    """Build as the common arguments say; returns the ranking."""
-    import polars as pl
+def inputs(options: dict[str, Any]) -> dict[str, Any]:
+    """The options of `add_inputs` as `build.panel` and `build.build` take them."""
+    return {
+        "mode": options["universe_mode"],
+        "as_of": options["as_of_date"],
+        "parquet": options["candles"],
+        "metadata": options["metadata"],
+    }
 
+
+def folder_of(options: dict[str, Any]) -> Path:
+    folder: Path | None = options["output_dir"]
+    return folder or build.output_dir()
+
+
+def build_from(options: dict[str, Any]) -> Any:
+    """Build as the options say; returns the ranking."""
     return build.build(
-        mode=options["mode"],
-        as_of=options["as_of"],
-        parquet=options["candles"],
-        metadata=pl.read_csv(options["metadata"]) if options["metadata"] else None,
+        **inputs(options),
         folder=options["output_dir"],
         allow_stale=options["allow_stale"],
     )

@@ -1,4 +1,3 @@
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -6,8 +5,13 @@ import polars as pl
 from django.core.management.base import BaseCommand, CommandParser
 
 from core.files import write_file
-from livepool import backtest, build, candles, charts, config, pipeline
-from livepool.management.commands._pool import add_output, refusals
+from livepool import backtest, build, charts
+from livepool.management.commands._pool import (
+    add_inputs,
+    folder_of,
+    inputs,
+    refusals,
+)
 from livepool.simulator import METRICS
 
 
@@ -15,22 +19,14 @@ class Command(BaseCommand):
     help = "Backtest the ranking: weekly top 3, inverse volatility, next open, 15 bps."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--mode", choices=tuple(config.PROFILES))
-        parser.add_argument("--as-of", type=date.fromisoformat)
-        parser.add_argument(
-            "--candles", type=Path, help="Parquet file of daily candles, not the tape."
-        )
-        add_output(parser)
+        add_inputs(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        day = options["as_of"] or candles.last_complete_day()
-        mode = options["mode"] or build.default_mode()
         with refusals():
-            panel = pipeline.build_panel(
-                build.load_candles(day, options["candles"]), mode=mode, as_of=day
-            )
+            panel = build.panel(**inputs(options))
             done = backtest.run(panel)
-        folder = (options["output_dir"] or build.output_dir()) / "backtest" / mode
+        mode = panel.mode
+        folder = folder_of(options) / "backtest" / mode
         self._write(done, folder)
         self.stdout.write(
             f"{done.dates[0]} to {done.dates[-1]}, {len(done.dates)} days, {mode}"

@@ -2,10 +2,12 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from livepool import artifacts, build
+from livepool import artifacts
 from livepool.management.commands._pool import (
-    add_build_arguments,
+    add_allow_stale,
+    add_inputs,
     build_from,
+    folder_of,
     refusals,
 )
 
@@ -14,13 +16,14 @@ class Command(BaseCommand):
     help = "Build the files of a release; publishes nothing."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        add_build_arguments(parser)
+        add_inputs(parser)
+        add_allow_stale(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         with refusals():
             ranking = build_from(options)
         version = artifacts.version_of(ranking.as_of_date, ranking.mode)
-        folder = options["output_dir"] or build.output_dir()
+        folder = folder_of(options)
         self.stdout.write(f"Built {version} in {folder}")
         self.stdout.write(f"  pool    {' '.join(ranking.symbols)}")
         self.stdout.write(

@@ -1,32 +1,26 @@
-from datetime import date
-from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from livepool import build, candles, config, pipeline, shadow
-from livepool.management.commands._pool import add_output, refusals
+from livepool import build, shadow
+from livepool.management.commands._pool import (
+    add_inputs,
+    folder_of,
+    inputs,
+    refusals,
+)
 
 
 class Command(BaseCommand):
     help = "Rebuild the shadow histories of both tracks; publishes nothing."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--mode", choices=tuple(config.PROFILES))
-        parser.add_argument("--as-of", type=date.fromisoformat)
-        parser.add_argument("--candles", type=Path)
-        add_output(parser)
+        add_inputs(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        day = options["as_of"] or candles.last_complete_day()
-        folder = options["output_dir"] or build.output_dir()
         with refusals():
-            panel = pipeline.build_panel(
-                build.load_candles(day, options["candles"]),
-                mode=options["mode"] or build.default_mode(),
-                as_of=day,
-            )
-            histories = shadow.build_tracks(panel, folder)
+            panel = build.panel(**inputs(options))
+            histories = shadow.build_tracks(panel, folder_of(options))
         for history in histories:
             self.stdout.write(
                 f"{history.track.track_id}: {len(history.releases)} releases"

@@ -5,8 +5,10 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from livepool import build, release
 from livepool.management.commands._pool import (
-    add_build_arguments,
+    add_allow_stale,
+    add_inputs,
     build_from,
+    folder_of,
     refusals,
 )
 
@@ -15,7 +17,8 @@ class Command(BaseCommand):
     help = "Build and publish a release: objects, current pointers, document."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        add_build_arguments(parser)
+        add_inputs(parser)
+        add_allow_stale(parser)
         parser.add_argument(
             *("--dry-run", "--mock"),
             dest="dry_run",
@@ -35,18 +38,22 @@ class Command(BaseCommand):
         parser.add_argument("--reason", default="", help="Why it is revised.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        folder = options["output_dir"] or build.output_dir()
+        folder, as_of = folder_of(options), options["as_of_date"]
+        refused: dict[str, str] = {}
         with refusals():
             if not options["no_build"]:
-                build_from(options)
+                if as_of is not None and not options["allow_stale"]:
+                    build.check_age(as_of)
+                refused = build_from(options).refused
             done = release.publish(
                 folder=folder,
-                mode=options["mode"],
+                mode=options["universe_mode"],
                 dry_run=options["dry_run"],
                 revise=options["revise"],
                 reason=options["reason"],
                 actor="command line",
-                allow_stale=options["allow_stale"] or options["as_of"] is not None,
+                refused=refused,
+                allow_stale=options["allow_stale"],
             )
         if done.dry_run:
             why = "" if settings.ENV.publish_enabled else " (PUBLISH_ENABLED is false)"

@@ -1,34 +1,28 @@
-from datetime import date
-from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
 from livepool import artifacts, config, monthly
-from livepool.management.commands._pool import add_output, refusals
+from livepool.management.commands._pool import add_inputs, inputs, refusals
 
 
 class Command(BaseCommand):
     help = "Monthly: live files, publish dry run, both shadow tracks, reports."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        modes = tuple(config.PROFILES)
-        parser.add_argument("--as-of-date", type=date.fromisoformat)
-        parser.add_argument("--universe-mode", choices=modes)
-        parser.add_argument("--shadow-universe-mode", choices=modes)
-        parser.add_argument("--skip-publish-dry-run", action="store_true")
+        add_inputs(parser)
         parser.add_argument(
-            "--candles", type=Path, help="Parquet file of daily candles, not the tape."
+            "--shadow-universe-mode",
+            choices=tuple(config.PROFILES),
+            help="Profile of the shadow tracks (default: that of the pool).",
         )
-        add_output(parser)
+        parser.add_argument("--skip-publish-dry-run", action="store_true")
 
     def handle(self, *args: Any, **options: Any) -> None:
         with refusals():
             done = monthly.run(
-                mode=options["universe_mode"],
+                **inputs(options),
                 shadow_mode=options["shadow_universe_mode"],
-                as_of=options["as_of_date"],
-                parquet=options["candles"],
                 folder=options["output_dir"],
                 publish_dry_run=not options["skip_publish_dry_run"],
             )
