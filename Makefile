@@ -6,7 +6,7 @@ UV := $(BIN)/uv
 TIMES ?= 5
 SUITES ?= tests/competitions tests/crunchsite/stack tests/e2e tests/feeds tests/scoring
 
-.PHONY: setup up test stress lint types migrations lock audit sbom env-example clean
+.PHONY: setup up test stress drills lint types migrations lock audit sbom env-example clean
 
 setup: .venv/.dev
 
@@ -44,6 +44,10 @@ migrations: setup
 
 stress: setup
 	$(BIN)/python -m tests.stress --times $(TIMES) -- --numprocesses auto $(SUITES)
+
+# Kills, outages and a full disk against the running site, each against an undisturbed run.
+drills: setup
+	DRILLS=1 $(BIN)/pytest tests/faults
 
 lint: setup
 	$(BIN)/ruff check .

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
+REQUESTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 def say(text: str) -> None:
     """Write a line to the terminal, also from a signal's handler.
@@ -27,8 +29,13 @@ class StopRequests:
         self._interrupts = False
 
     def listen(self) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in REQUESTS:
             signal.signal(number, self._count_one)
+
+    def ignore(self) -> None:
+        """All is stopped: a late request is no reason to end in any other way."""
+        for number in REQUESTS:
+            signal.signal(number, signal.SIG_IGN)
 
     @contextmanager
     def interrupting(self) -> Iterator[None]:

@@ -36,20 +36,20 @@ class Stack:
 
     def start(self, *, timeout_s: float = 90) -> None:
         self.launch()
-        self.wait_for(self._is_ready, timeout_s=timeout_s)
+        self.wait_for(self.is_ready, timeout_s=timeout_s)
 
-    def launch(self) -> None:
+    def launch(self, output=None) -> None:
         with self.output.open("ab") as out:
             self.process = subprocess.Popen(
                 [sys.executable, "manage.py", "up"],
                 cwd=ROOT,
                 env=self.env,
-                stdout=out,
+                stdout=output or out,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
 
-    def _is_ready(self) -> bool:
+    def is_ready(self) -> bool:
         assert self.process is not None
         assert self.process.poll() is None, self.output.read_text()
         try:

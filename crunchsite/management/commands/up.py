@@ -26,4 +26,5 @@ class Command(BaseCommand):
             say("Stopping before all was up ...")
         finally:
             supervisor.stop()
+            requests.ignore()
         say("Stopped; the data stay under var/.")
