@@ -142,47 +142,47 @@ class CompetitionAdmin(SiteAdmin):
         return buttons_for(competition.pk, names)
 
     @action(description="Activate", permissions=["change"], icon="play_arrow")
-    def activate(self, request: HttpRequest, object_id: int) -> HttpResponse:
+    def activate(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return redirect("admin:competition-act", object_id, "activate")
 
     @action(description="Pause", permissions=["change"], icon="pause")
-    def pause(self, request: HttpRequest, object_id: int) -> HttpResponse:
+    def pause(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return redirect("admin:competition-act", object_id, "pause")
 
     @action(description="Predict now", permissions=["change"], icon="bolt")
-    def predict_now(self, request: HttpRequest, object_id: int) -> HttpResponse:
+    def predict_now(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return redirect("admin:competition-act", object_id, "predict-now")
 
     @action(description="Score now", permissions=["change"], icon="calculate")
-    def score_now(self, request: HttpRequest, object_id: int) -> HttpResponse:
+    def score_now(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return redirect("admin:competition-act", object_id, "score-now")
 
     @action(description="Score again", permissions=["change"], icon="history")
-    def score_again(self, request: HttpRequest, object_id: int) -> HttpResponse:
+    def score_again(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return redirect("admin:competition-correct", object_id, "rescore")
 
     @action(description="Void a stretch", permissions=["change"], icon="block")
-    def void_stretch(self, request: HttpRequest, object_id: int) -> HttpResponse:
+    def void_stretch(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return redirect("admin:competition-correct", object_id, "void")
 
     def get_urls(self) -> list[URLPattern]:
         return [
             path(
-                "<int:object_id>/act/<str:name>",
+                "<path:object_id>/act/<str:name>",
                 self.admin_site.admin_view(self.act_view),
                 name="competition-act",
             ),
             path(
-                "<int:object_id>/correct/<str:kind>",
+                "<path:object_id>/correct/<str:kind>",
                 self.admin_site.admin_view(self.correct_view),
                 name="competition-correct",
             ),
             *super().get_urls(),
         ]
 
-    def chosen(self, request: HttpRequest, object_id: int) -> Competition:
+    def chosen(self, request: HttpRequest, object_id: str) -> Competition:
         """The competition, if there is one that the user may change."""
-        competition = self.get_object(request, str(object_id))
+        competition = self.get_object(request, object_id)
         if competition is None:
             raise Http404("There is no such competition.")
         if not self.has_change_permission(request, competition):
@@ -190,7 +190,7 @@ class CompetitionAdmin(SiteAdmin):
         return competition
 
     def correct_view(
-        self, request: HttpRequest, object_id: int, kind: str
+        self, request: HttpRequest, object_id: str, kind: str
     ) -> HttpResponse:
         competition = self.chosen(request, object_id)
         if kind not in CORRECTIONS:
@@ -198,7 +198,7 @@ class CompetitionAdmin(SiteAdmin):
         frame = {**self.admin_site.each_context(request), "opts": self.opts}
         return correction_page(request, competition, kind, frame)
 
-    def act_view(self, request: HttpRequest, object_id: int, name: str) -> HttpResponse:
+    def act_view(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
         """Say what the action will do and ask why; done only when it is posted."""
         competition = self.chosen(request, object_id)
         if name not in ACTIONS:

@@ -117,25 +117,25 @@ class ReleaseAdmin(LedgerAdmin):
         icon="undo",
         url_path="roll-back",
     )
-    def roll_back(self, request: HttpRequest, object_id: int) -> HttpResponse:
+    def roll_back(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return redirect("admin:livepool-rollback", object_id)
 
     def has_roll_back_permission(
-        self, request: HttpRequest, object_id: int | None = None
+        self, request: HttpRequest, object_id: str | None = None
     ) -> bool:
         return request.user.has_perm("livepool.change_release")
 
     def get_urls(self) -> list[URLPattern]:
         page = path(
-            "<int:object_id>/rollback",
+            "<path:object_id>/rollback",
             self.admin_site.admin_view(self.rollback_view),
             name="livepool-rollback",
         )
         return [page, *super().get_urls()]
 
-    def rollback_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
+    def rollback_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Verify and preview; done only when it is posted with a reason."""
-        release = self.get_object(request, str(object_id))
+        release = self.get_object(request, object_id)
         if release is None:
             raise Http404("There is no such release.")
         if not self.has_roll_back_permission(request):
