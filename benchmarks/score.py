@@ -186,14 +186,14 @@ def least_work(competition_id: int, now: datetime, *, is_batch: bool) -> None:
             (
                 *("model_id", "period_start", "period_end", "prediction_count"),
                 *("expected_count", "value", "result_summary_jsonb", "content_hash"),
-                *("is_closed", "revision", "created_at", "updated_at"),
+                *("is_closed", "revision", "created_at", "updated_at", "parts"),
             ),
             (
                 (
                     *(model_id, start, start + timedelta(hours=1), shape[1], shape[1]),
                     *(summary["value"], summary),
                     hashlib.sha256(json.dumps(summary).encode()).hexdigest(),
-                    *(False, 0, at, at),
+                    *(False, 0, at, at, "{}"),
                 )
                 for model_id, summary in zip(model_ids, summaries, strict=True)
             ),
@@ -202,17 +202,20 @@ def least_work(competition_id: int, now: datetime, *, is_batch: bool) -> None:
             """
             WITH board AS (
                 INSERT INTO leaderboards (competition_id, as_of, is_newest,
-                    ranking_key, ranking_direction, meta_jsonb, created_at)
-                VALUES (%s, %s, true, 'score_recent', 'desc', '{}', %s) RETURNING id
+                    ranking_key, ranking_direction, meta_jsonb, figures_jsonb,
+                    created_at)
+                VALUES (%s, %s, true, 'score_recent', 'desc', '{}', '{}', %s)
+                RETURNING id
             ), means AS (
                 SELECT model_id, sum(prediction_count) AS count,
                     sum(value * prediction_count) / sum(prediction_count) AS mean
                 FROM snapshots GROUP BY model_id
             )
             INSERT INTO leaderboard_entries (leaderboard_id, model_id, rank, position,
-                ranking_value, metrics_jsonb, samples_jsonb, prediction_count)
+                ranking_value, metrics_jsonb, samples_jsonb, counts_jsonb,
+                prediction_count)
             SELECT board.id, model_id, rank() OVER best, row_number() OVER best, mean,
-                jsonb_build_object('score_recent', mean), '{}', count
+                jsonb_build_object('score_recent', mean), '{}', '{}', count
             FROM board, means WINDOW best AS (ORDER BY mean DESC, model_id)
             """,
             [competition_id, now, now],

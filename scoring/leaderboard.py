@@ -22,10 +22,12 @@ from competitions.models import Competition, Input, ParticipantModel
 from competitions.slots import Wiring
 from scoring import locks
 from scoring.aggregator import Entrant, aggregated
+from scoring.matrices import score_fields
+from scoring.metrics.parts import UNITS
 from scoring.models import Leaderboard
 from scoring.periods import floor
 from scoring.snapshots import summary_fields
-from scoring.windows import Figures, figures, figures_of_period
+from scoring.windows import Figures, averaged_fields, figures, figures_of_period
 
 # Of each hour the last board is kept as history.
 HISTORY_PERIOD_S = 3600
@@ -44,6 +46,7 @@ class Standing(NamedTuple):
     value: float | None
     rank: int | None = None
     position: int = 0
+    counts: Mapping[str, int] = {}
 
 
 def standings(
@@ -138,6 +141,7 @@ def _standing(model: Entrant, found: Figures | None, config: CrunchConfig) -> St
         metrics=found.metrics,
         samples=found.samples,
         value=found.metrics[aggregation.ranking_key],
+        counts=found.counts,
     )
 
 
@@ -158,7 +162,9 @@ def ranked(lines: Sequence[Standing], wiring: Wiring, door: Door) -> list[Standi
         ordered = _by_slot(ordered, wiring, door)
     ranks = iter(range(1, len(ordered) + 1))
     return [
-        Standing(*line[:4], None if line.model.is_virtual else next(ranks), position)
+        line._replace(
+            rank=None if line.model.is_virtual else next(ranks), position=position
+        )
         for position, line in enumerate(ordered, start=1)
     ]
 
@@ -276,9 +282,30 @@ def _write(
     board.ranking_key = wiring.config.aggregation.ranking_key
     board.ranking_direction = wiring.config.aggregation.ranking_direction
     board.meta = {"stand_ins": list(stand_ins)} if stand_ins else {}
+    board.figures = described(wiring.config)
     board.save()
     _write_lines(board, lines)
     return board
+
+
+def described(config: CrunchConfig) -> dict[str, dict[str, Any]]:
+    """How much each figure of a board covers: hours, unit, and if it is a mean.
+
+    A mean of snapshots weighs their figures by scores; the others are of all rounds.
+    """
+    hours = {name: window.hours for name, window in config.aggregation.windows.items()}
+    means = averaged_fields(config)
+    others = [*means, *(name for name in config.metrics if name not in means)]
+    shortest = min(hours.values())
+    whole = {config.aggregation.value_field, *hours, *score_fields(config)}
+    return {
+        name: {
+            "hours": hours.get(name, shortest),
+            "unit": UNITS.get(name, "rounds"),
+            "is_mean_of_snapshots": name in means and name not in whole,
+        }
+        for name in [*hours, *others]
+    }
 
 
 def _write_lines(board: Leaderboard, lines: Sequence[Standing]) -> None:
@@ -291,6 +318,7 @@ def _write_lines(board: Leaderboard, lines: Sequence[Standing]) -> None:
             "ranking_value": line.value,
             "metrics": line.metrics,
             "samples": line.samples,
+            "counts": line.counts,
             "count": max((s["count"] for s in line.samples.values()), default=0),
         }
         for line in lines
@@ -301,17 +329,18 @@ def _write_lines(board: Leaderboard, lines: Sequence[Standing]) -> None:
             MERGE INTO leaderboard_entries AS entry
             USING jsonb_to_recordset(%(rows)s::jsonb) AS line(
                 model_id bigint, rank int, position int, ranking_value float8,
-                metrics jsonb, samples jsonb, count int)
+                metrics jsonb, samples jsonb, counts jsonb, count int)
             ON entry.leaderboard_id = %(board)s AND entry.model_id = line.model_id
             WHEN MATCHED THEN UPDATE SET
                 rank = line.rank, position = line.position,
                 ranking_value = line.ranking_value, metrics_jsonb = line.metrics,
-                samples_jsonb = line.samples, prediction_count = line.count
+                samples_jsonb = line.samples, counts_jsonb = line.counts,
+                prediction_count = line.count
             WHEN NOT MATCHED THEN INSERT
                 (leaderboard_id, model_id, rank, position, ranking_value,
-                metrics_jsonb, samples_jsonb, prediction_count)
+                metrics_jsonb, samples_jsonb, counts_jsonb, prediction_count)
                 VALUES (%(board)s, line.model_id, line.rank, line.position,
-                line.ranking_value, line.metrics, line.samples, line.count)
+                line.ranking_value, line.metrics, line.samples, line.counts, line.count)
             """,
             {"rows": to_json(rows).decode(), "board": board.pk},
         )

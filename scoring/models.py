@@ -250,6 +250,12 @@ class Leaderboard(models.Model):
     ranking_key = models.CharField(max_length=80)
     ranking_direction = models.CharField(max_length=4)
     meta = models.JSONField(default=dict, blank=True, db_column="meta_jsonb")
+    figures = models.JSONField(
+        default=dict,
+        db_column="figures_jsonb",
+        help_text="Per figure: hours of its window, what it counts, if it is a mean "
+        "of snapshots.",
+    )
     created_at = models.DateTimeField()
 
     class Meta:
@@ -287,6 +293,11 @@ class LeaderboardEntry(models.Model):
         default=dict,
         db_column="samples_jsonb",
         help_text="Per window: scores that it rests on (count), and expected ones.",
+    )
+    counts = models.JSONField(
+        default=dict,
+        db_column="counts_jsonb",
+        help_text="Per figure that is no window: how much of its unit it rests on.",
     )
     prediction_count = models.PositiveIntegerField(
         default=0, help_text="Scores in the longest window."

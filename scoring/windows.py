@@ -36,10 +36,15 @@ class Sums:
 
 
 class Figures(NamedTuple):
-    """A model's windowed means and the counts that they rest on."""
+    """A model's figures and what they rest on.
+
+    `samples` has the windows' scores and how many were expected, `counts` the scores,
+    chunks or changes behind each other figure.
+    """
 
     metrics: dict[str, float | None]
     samples: dict[str, dict[str, int]]
+    counts: dict[str, int] = {}
 
 
 def figures(
@@ -297,12 +302,26 @@ def _figures(sums: Sums, config: CrunchConfig) -> dict[int, Figures]:
     in_parts = [name for name in config.metrics if name in IN_PARTS]
     whole = [IN_PARTS[name].figure(sums.parts[:, PLACES[name]]) for name in in_parts]
     names = [*windows, *fields, *in_parts]
+    behind = np.column_stack(
+        [by_field[:, 1::2], *(sums.parts[:, PLACES[name].start] for name in in_parts)]
+    )
+    counts, place_of_counts = np.unique(
+        np.nan_to_num(behind).astype(int), axis=0, return_inverse=True
+    )
+    shared_counts = [
+        dict(zip([*fields, *in_parts], row, strict=True)) for row in counts.tolist()
+    ]
     table = np.column_stack([means, *whole])
-    rows = zip(sums.models.tolist(), table.tolist(), which.tolist(), strict=True)
+    rows = zip(
+        *(sums.models.tolist(), table.tolist()),
+        *(which.tolist(), place_of_counts.tolist()),
+        strict=True,
+    )
     return {
         model: Figures(
             metrics=dict(zip(names, map(rounded, row), strict=True)),
             samples=shared[place],
+            counts=shared_counts[place_of_count],
         )
-        for model, row, place in rows
+        for model, row, place, place_of_count in rows
     }

@@ -145,6 +145,15 @@ def _rows(
     ]
 
 
+def basis_of(entry: LeaderboardEntry, figure: str) -> str:
+    """Over how much a figure was computed, in words; empty where it is not known."""
+    count, facts = entry.counts.get(figure), entry.leaderboard.figures.get(figure)
+    if count is None or facts is None:
+        return ""
+    mean = ", mean of its snapshots" if facts["is_mean_of_snapshots"] else ""
+    return f"{count} {facts['unit']} in {facts['hours']} h{mean}"
+
+
 def coverage_of(entry: LeaderboardEntry, ranking_key: str) -> float | None:
     """Scored share of the rounds of the ranking's window; None when none ended."""
     samples = entry.samples.get(ranking_key) or next(iter(entry.samples.values()), None)

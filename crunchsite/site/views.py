@@ -18,6 +18,7 @@ from competitions.models import Competition, ParticipantModel
 from core.texts import csv_cell
 from crunchsite.site.alike import heat_map
 from crunchsite.site.board import (
+    basis_of,
     board_of,
     columns_of,
     coverage_of,
@@ -101,7 +102,11 @@ def model(request: HttpRequest, model_id: str) -> HttpResponse:
         context |= {
             "window": window,
             "windows": [cell for cell in cells if cell[0].key in entry.samples],
-            "others": [cell for cell in cells if cell[0].key not in entry.samples],
+            "others": [
+                (column, value, basis_of(entry, column.key))
+                for column, value in cells
+                if column.key not in entry.samples
+            ],
             "coverage": coverage_of(entry, board.ranking_key),
             "chart": line_chart([(name, "", s) for name, s in series.items()], tones=1),
             "chart_names": list(series),

@@ -174,6 +174,9 @@ def _turnover(parts: Floats) -> Floats:
     return np.divide(total, changes, out=result, where=changes > 0)
 
 
+# What the first of a metric's parts counts, where it is not rounds.
+UNITS = {"ic_sharpe": "chunks", "turnover": "changes"}
+
 IN_PARTS = {
     "max_drawdown": PartMetric(5, _drawdown_parts, _drawdown_merged, _drawdown),
     "sortino_ratio": PartMetric(4, _sortino_parts, _add, _sortino),

@@ -101,6 +101,21 @@ def test_a_model_page_tells_each_predictions_story(client, world):
     assert "truth at" in page
 
 
+def test_a_model_page_says_over_how_much_a_figure_was_computed(client, world):
+    board = Leaderboard.objects.get()
+    board.figures = {
+        "ic": {"hours": 24, "unit": "rounds", "is_mean_of_snapshots": True},
+        "hit_rate": {"hours": 24, "unit": "rounds", "is_mean_of_snapshots": False},
+    }
+    board.save()
+    board.entries.update(counts={"ic": 93, "hit_rate": 93})
+    page = text(client.get("/models/m1"))
+    assert "<small>93 rounds in 24 h, mean of its snapshots</small>" in page
+    assert "<small>93 rounds in 24 h</small>" in page
+    board.entries.update(counts={})  # a board of before
+    assert "rounds in 24 h" not in text(client.get("/models/m1"))
+
+
 def test_an_answer_of_any_size_takes_a_line_of_the_page(client, world):
     Prediction.objects.filter(model__model_id="m1").update(
         output={"value": 1.0, "x": "<" * 16_000 + "\u202e"},

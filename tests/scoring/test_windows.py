@@ -1,5 +1,6 @@
 """What is kept of closed snapshots in memory never outlives what it rests on."""
 
+import random
 from datetime import timedelta
 
 import pytest
@@ -9,7 +10,9 @@ from competitions.slots import wire
 from scoring import corrections, windows
 from scoring.cycle import run_cycle
 from scoring.leaderboard import standings
-from scoring.models import Snapshot
+from scoring.matrices import Period, read_scores
+from scoring.metrics import MetricsContext, default_registry
+from scoring.models import Leaderboard, Snapshot
 from tests.conftest import NOW
 from tests.scoring.factories import make_models, make_round, put_candles
 
@@ -88,3 +91,58 @@ def test_a_void_window_in_an_older_hour_reaches_sums_in_memory(
         sum(Snapshot.objects.current().values_list("value", flat=True)) / 2
     )
     assert after["score_recent"] != before["score_recent"]
+
+
+def test_a_board_shows_the_figures_of_all_rounds_and_over_how_much(
+    competition, at, rewire
+):
+    """Three hours, models with gaps: as computed over the whole at once."""
+    metrics = ("ic_sharpe", "max_drawdown", "sortino_ratio", "turnover", "ic")
+    wiring = rewire(metrics=metrics)
+    noise = random.Random(7)
+    prices = [100.0]
+    for _ in range(200):
+        prices.append(prices[-1] * (1 + noise.gauss(0, 0.001)))
+    put_candles(NOW - 3 * HOUR - MINUTE, prices[:182])
+    models = make_models(competition, *"abc")
+    for minute in range(0, 179, 3):
+        signals = {m: noise.gauss(0, 1) for m in models if noise.random() > 0.2}
+        performed_at = NOW - 3 * HOUR + minute * MINUTE
+        make_round(competition, performed_at, signals)
+        if minute % 30 == 27:
+            with at(performed_at + 2 * MINUTE):
+                run_cycle(competition_id=competition.pk)
+    run_cycle(competition_id=competition.pk)
+    assert Snapshot.objects.values("period_start").distinct().count() == 3
+    board = Leaderboard.objects.get(is_newest=True)
+    whole = read_scores(
+        competition=competition, wiring=wiring, period=Period(NOW - 3 * HOUR, NOW)
+    )
+    context = MetricsContext(
+        model_ids=tuple(map(str, whole.model_ids)),
+        signals=whole.signals,
+        scores=whole.scores,
+        actuals=whole.actuals,
+        scopes=whole.scopes,
+        window_start=NOW - 3 * HOUR,
+        window_end=NOW,
+    )
+    for name in ("max_drawdown", "sortino_ratio"):
+        column = default_registry().compute([name], context)[name]
+        shown = dict(board.entries.values_list("model", f"metrics__{name}"))
+        assert shown == {
+            pk: pytest.approx(x)
+            for pk, x in zip(whole.model_ids.tolist(), column.tolist(), strict=True)
+        }
+    for entry in board.entries.all():
+        scored = entry.samples["score_recent"]["count"]
+        assert 30 < scored < 60
+        assert entry.counts["max_drawdown"] == entry.counts["ic"] == scored
+        assert entry.counts["turnover"] == scored - 3
+    assert board.figures["max_drawdown"] == {
+        "hours": 24,
+        "unit": "rounds",
+        "is_mean_of_snapshots": False,
+    }
+    assert board.figures["ic"]["is_mean_of_snapshots"]
+    assert board.figures["score_steady"]["hours"] == 72
