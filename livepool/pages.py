@@ -82,7 +82,7 @@ def pool_context() -> dict[str, Any]:
         "ranked": len(ranking),
         "refused": [
             (base_asset(symbol), why)
-            for symbol, why in (current.refused if current else {}).items()
+            for symbol, why in sorted((current.refused if current else {}).items())
         ],
         "history": rows,
         # SVG of our own: every text in it is escaped by `charts`.
