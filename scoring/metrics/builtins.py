@@ -33,7 +33,7 @@ def ic_sharpe(predictions: Floats, scores: Floats, context: MetricsContext) -> F
     """Mean over population standard deviation of the ICs of consecutive chunks.
 
     Chunks are the same rounds for all models: max(2, n // max(3, n // 10)) rounds each,
-    an incomplete last one is dropped. At least 4 rounds and 2 known ICs. Within +-10:
+    an incomplete last one is dropped. At least 2 known ICs. Within +-10:
     ICs that are all the same have no deviation and count as 10 with their sign. Over a
     window the chunks are those of its periods.
     """

@@ -116,7 +116,7 @@ def _sortino(parts: Floats) -> Floats:
 
 def _ic_sharpe_parts(context: MetricsContext) -> Floats:
     rounds = len(context.actuals)
-    if rounds < 4:
+    if rounds < 2:  # two or three are a chunk, which counts beside other periods
         return np.zeros((len(context.model_ids), 3))
     size = max(2, rounds // max(3, rounds // 10))
     used = rounds // size * size

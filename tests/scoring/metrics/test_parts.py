@@ -101,3 +101,16 @@ def test_a_model_with_one_round_is_unknown_until_there_is_a_second():
     one = metric.parts(period([[1.0]], [[1.0]], [-1.0]))
     assert np.isnan(metric.figure(one)[0])
     assert metric.figure(metric.merge(one, one))[0] == -1.0
+
+
+def test_periods_of_two_rounds_are_chunks_of_a_window():
+    metric = IN_PARTS["ic_sharpe"]
+    pieces = [
+        metric.parts(period(np.array([signal]).T, np.zeros((2, 1)), [1.0, 2.0]))
+        for signal in ([1, 2], [3, 4], [2, 1], [5, 6])
+    ]
+    assert [np.isnan(metric.figure(p)[0]) for p in pieces] == [True] * 4
+    ics = [1, 1, -1, 1]
+    assert metric.figure(merged(metric, pieces))[0] == pytest.approx(
+        np.mean(ics) / np.std(ics)
+    )
