@@ -36,7 +36,8 @@ app.conf.task_routes = {
 }
 # In memory: intervals are short and the grid is in the database, so a restarted Beat
 # has nothing to remember, and two on one machine have no file to fight over.
-app.conf.beat_scheduler = "celery.beat:Scheduler"
+app.conf.beat_scheduler = "crunchsite.beat:SteadyScheduler"
+app.conf.beat_max_loop_interval = 1  # seconds: a jump of the clock is seen after one
 _every = {
     name: {"task": name, "schedule": every_s, "options": {"expires": max(every_s, 5)}}
     for name, every_s in {

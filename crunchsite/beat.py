@@ -1,0 +1,42 @@
+"""Beat's scheduler, for a machine whose clock may jump."""
+
+import time
+from typing import Any
+
+import structlog
+from celery.beat import Scheduler
+
+log = structlog.get_logger(__name__)
+
+JUMP_S = 2.0
+
+
+class SteadyScheduler(Scheduler):
+    """Sends on after the clock has jumped, forward or back, for however long.
+
+    Celery's own waits for the instants that it has computed with the other time: after
+    six hours ahead for a second it would send nothing for six hours.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._offset = _offset()
+        super().__init__(*args, **kwargs)
+
+    def tick(self, *args: Any, **kwargs: Any) -> float:
+        """Run one iteration; returns how many seconds to sleep at most."""
+        jumped_s = (offset := _offset()) - self._offset
+        if abs(jumped_s) > JUMP_S:
+            log.warning("beat.clock_jumped", seconds=round(jumped_s, 3))
+            self._offset = offset
+            now = self.app.now()
+            for entry in self.schedule.values():
+                if entry.last_run_at is not None:
+                    entry.last_run_at = min(entry.last_run_at, now)
+            self._heap = None  # computed anew from what ran last
+        delay: float = super().tick(*args, **kwargs)
+        return min(delay, self.max_interval)
+
+
+def _offset() -> float:
+    """What a jump changes: wall time less the time that only passes."""
+    return time.time() - time.monotonic()
