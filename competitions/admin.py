@@ -1,11 +1,14 @@
 """Admin pages of participants and rounds."""
 
+from typing import Any
+
 from django.contrib import admin
 from django.http import HttpRequest
 from unfold.decorators import display
 
 from competitions.admin_base import LedgerAdmin, SiteAdmin
 from competitions.admin_local_models import LocalModelPages
+from competitions.lifecycle import settle
 from competitions.models import (
     Cruncher,
     Input,
@@ -45,8 +48,12 @@ class ScheduledPredictionAdmin(SiteAdmin):
     list_select_related = ["competition"]
     search_fields = ["scope_key", "competition__slug"]
     autocomplete_fields = ["competition"]
-    readonly_fields = ["next_slot_at"]
+    readonly_fields = ["starts_at", "next_slot_at"]
     ordering = ["competition", "order", "pk"]
+
+    def save_model(self, request: HttpRequest, obj: Any, *of: Any) -> None:
+        super().save_model(request, obj, *of)
+        settle(competition_id=obj.competition_id)
 
     def has_delete_permission(
         self, request: HttpRequest, obj: ScheduledPrediction | None = None

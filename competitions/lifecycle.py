@@ -63,8 +63,10 @@ def create_competition(
     )
     if not key_of(competition, check_wiring(pack=pack, config_path=config_path)):
         competition.emission_interval_s = 0  # until there is a key to pay for
-    check_feed(competition.feed("ANY"))
-    configs = packs.schedule_of(pack, subjects=subjects or env.chosen_subjects)
+    chosen = subjects or env.chosen_subjects
+    for subject in chosen or ["ANY"]:
+        check_feed(competition.feed(subject))
+    configs = packs.schedule_of(pack, subjects=chosen)
     packs.check_schedule(configs, feed_granularity=competition.feed_granularity)
     _check(competition)
     competition.save()

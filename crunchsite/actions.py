@@ -11,7 +11,7 @@ from django.db.models import Count, Q
 
 from competitions.dispatch import predict_now
 from competitions.errors import DefinitionError
-from competitions.lifecycle import activate, missing_points, pause
+from competitions.lifecycle import activate, end, missing_points, pause
 from competitions.models import Competition, Input, ParticipantModel
 from competitions.wiring import wiring_of
 from crunchsite.templatetags.figures import counted
@@ -78,6 +78,25 @@ def _pause(competition: Competition) -> str:
     return f"{competition} is paused."
 
 
+def _end_effect(competition: Competition) -> list[str]:
+    asked = Input.objects.filter(
+        competition=competition, status=Input.Status.RECEIVED
+    ).count()
+    return [
+        f"Asked no more: {_models(competition)}.",
+        f"Scored a last time: {counted(asked, 'round')}.",
+        "Then the last checkpoint is made, with the end of the last snapshot period"
+        if competition.emission_interval_s
+        else "No checkpoint is made: emissions are off.",
+        "Then its status is ENDED, for good. Until then, Activate takes it back.",
+    ]
+
+
+def _end(competition: Competition) -> str:
+    end(competition_id=competition.pk)
+    return f"{competition} is ending."
+
+
 def _predict_effect(competition: Competition) -> list[str]:
     schedules = competition.scheduled_predictions.filter(active=True).count()
     return [
@@ -117,6 +136,7 @@ def _models(competition: Competition) -> str:
 ACTIONS: Mapping[str, Action] = {
     "activate": Action("Activate", "play_arrow", _activate_effect, _activate),
     "pause": Action("Pause", "pause", _pause_effect, _pause),
+    "end": Action("End", "stop", _end_effect, _end),
     "predict-now": Action("Predict now", "bolt", _predict_effect, _predict),
     "score-now": Action("Score now", "calculate", _score_effect, _score),
 }

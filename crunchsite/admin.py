@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
@@ -20,12 +19,13 @@ from unfold.decorators import action, display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from competitions.admin_base import LedgerAdmin, ReasonForm, SiteAdmin
-from competitions.config_loader import load_config
-from competitions.errors import CompetitionError
+from competitions.lifecycle import settle
 from competitions.models import Competition, ScheduledPrediction
-from competitions.slots import wire
 from crunchsite.actions import ACTIONS, CORRECTIONS, press
+from crunchsite.competition_forms import AddCompetitionForm, CompetitionForm
 from crunchsite.correcting import correction_page
+from feeds.errors import OperatorError
+from scoring.store import begin_version
 
 STATUS_LABELS = {
     "DRAFT": "",
@@ -35,17 +35,13 @@ STATUS_LABELS = {
 }
 
 
-class CompetitionForm(forms.ModelForm):
-    """Refuses a wiring that would not load, instead of saving it for the workers."""
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
-        if {"config_path", "slots"} <= cleaned.keys():
-            try:
-                wire(load_config(cleaned["config_path"]), cleaned["slots"])
-            except CompetitionError as error:
-                raise forms.ValidationError(str(error), code=error.code) from error
-        return cleaned
+ADD_FIELDSETS = [
+    (None, {"fields": ["slug", "name", "pack", "config_path"]}),
+    (
+        "Market data",
+        {"fields": ["feed_source", "subjects", "feed_kind", "feed_granularity"]},
+    ),
+]
 
 
 class ScheduleInline(TabularInline):
@@ -79,16 +75,26 @@ class CompetitionAdmin(SiteAdmin):
     list_filter = ["status", "pack"]
     search_fields = ["slug", "name"]
     ordering = ["slug"]
-    readonly_fields = ["status", "activated_at", "next_score_at", "created_at"]
+    readonly_fields = [
+        *("status", "activated_at", "ending_at", "next_score_at", "created_at", "pack")
+    ]
     inlines = [ScheduleInline]
     form = CompetitionForm
     actions = None
     actions_detail = [
-        *("activate", "pause", "predict_now", "score_now"),
+        *("activate", "pause", "predict_now", "score_now", "end"),
         *("score_again", "void_stretch"),
     ]
     fieldsets = [
-        (None, {"fields": ["slug", "name", "status", "activated_at", "created_at"]}),
+        (
+            None,
+            {
+                "fields": [
+                    *("slug", "name", "status"),
+                    *("activated_at", "ending_at", "created_at"),
+                ]
+            },
+        ),
         ("Wiring", {"fields": ["pack", "config_path", "slots"]}),
         ("Market data", {"fields": ["feed_source", "feed_kind", "feed_granularity"]}),
         (
@@ -116,8 +122,59 @@ class CompetitionAdmin(SiteAdmin):
         ),
     ]
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False  # a pack makes one whole: manage.py create_competition
+    def get_form(  # type: ignore[no-untyped-def]
+        self, request: HttpRequest, obj: Competition | None = None, change=False, **of
+    ):
+        if obj is None:
+            return AddCompetitionForm
+        return super().get_form(request, obj, change, **of)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Competition | None = None):  # type: ignore[no-untyped-def]
+        return self.fieldsets if obj else ADD_FIELDSETS
+
+    def get_readonly_fields(  # type: ignore[no-untyped-def]
+        self, request: HttpRequest, obj: Competition | None = None
+    ):
+        """The slug stays once it runs; the pack was read when it was created."""
+        if obj is None:
+            return ()
+        has_begun = obj.activated_at is not None
+        return (*self.readonly_fields, *(["slug"] if has_begun else []))
+
+    def get_inlines(self, request: HttpRequest, obj: Competition | None):  # type: ignore[no-untyped-def]
+        return self.inlines if obj else []
+
+    def save_model(  # type: ignore[no-untyped-def]
+        self, request: HttpRequest, obj: Competition, form: Any, change
+    ) -> None:
+        if not change:  # the form has made it
+            messages.info(request, f"{obj} is a draft; press Activate to let it run.")
+            return
+        before = Competition.objects.get(pk=obj.pk)
+        rewired = [
+            name
+            for name in ("config_path", "slots")
+            if getattr(before, name) != getattr(obj, name)
+        ]
+        super().save_model(request, obj, form, change)
+        if rewired and (
+            version := begin_version(
+                competition=obj,
+                reason=f"{' and '.join(rewired)} changed",
+                author=request.user.get_username(),
+            )
+        ):
+            messages.warning(
+                request,
+                f"What is scored from now on is of scoring version {version}, beside "
+                "scores of the wiring before; Score again brings those in line.",
+            )
+
+    def save_related(  # type: ignore[no-untyped-def]
+        self, request: HttpRequest, form: Any, formsets: Any, change
+    ) -> None:
+        super().save_related(request, form, formsets, change)
+        settle(competition_id=form.instance.pk)
 
     def has_delete_permission(
         self, request: HttpRequest, obj: Competition | None = None
@@ -148,6 +205,10 @@ class CompetitionAdmin(SiteAdmin):
     @action(description="Pause", permissions=["change"], icon="pause")
     def pause(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return redirect("admin:competition-act", object_id, "pause")
+
+    @action(description="End", permissions=["change"], icon="stop")
+    def end(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        return redirect("admin:competition-act", object_id, "end")
 
     @action(description="Predict now", permissions=["change"], icon="bolt")
     def predict_now(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -213,7 +274,7 @@ class CompetitionAdmin(SiteAdmin):
                     user=request.user,
                     reason=form.cleaned_data["reason"],
                 )
-            except CompetitionError as error:
+            except OperatorError as error:
                 messages.error(request, str(error))
             except OperationalError as error:
                 messages.error(request, f"The broker does not answer: {error}.")

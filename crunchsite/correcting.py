@@ -44,7 +44,7 @@ class CorrectionForm(forms.Form):
     end = forms.DateTimeField(
         widget=InstantInput(),
         label="To (UTC)",
-        help_text="The first instant that is not meant.",
+        help_text="The end, exclusive: the first instant after the stretch.",
     )
     scope_key = forms.ChoiceField(
         required=False,

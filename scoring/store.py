@@ -1,12 +1,13 @@
 """Writing scores, append-only, by COPY; and what a JSON column can hold."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Max
 
 from competitions.models import Competition
+from feeds import clock
 from feeds.bulk import copy_rows
 from scoring.models import Rescoring, Score
 from scoring.scoring import Scored
@@ -20,6 +21,27 @@ def current_version(competition: Competition) -> int:
         version=Max("scoring_version")
     )
     return newest["version"] or FIRST_VERSION
+
+
+def begin_version(*, competition: Competition, reason: str, author: str) -> int | None:
+    """Let new scores be of a version of their own; None when there are no others.
+
+    For a change of who scores: what was scored before stays as it is.
+    """
+    has_scores = Score.objects.filter(prediction__input__competition=competition)
+    if not has_scores.exists() or competition.activated_at is None:
+        return None
+    now, version = clock.now(), current_version(competition) + 1
+    Rescoring.objects.create(
+        competition=competition,
+        scoring_version=version,
+        period_start=now,
+        period_end=now + timedelta.resolution,  # nothing before is scored again
+        reason=reason,
+        author=author,
+        created_at=now,
+    )
+    return version
 
 
 def copy_scores(

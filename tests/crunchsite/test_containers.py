@@ -1,7 +1,10 @@
 from pathlib import Path
 
+import pytest
 import yaml
+from django.core.management import call_command
 
+from competitions.models import Competition
 from crunchsite.celery import QUEUES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -72,3 +75,20 @@ def test_only_what_is_named_enters_an_image():
     assert rules[0] == "*"
     assert "!.env" not in rules
     assert all((ROOT / rule[1:]).exists() for rule in rules if rule.startswith("!"))
+
+
+@pytest.mark.django_db
+def test_it_ends_with_a_running_competition_that_the_models_take_part_in(
+    frozen_clock, capsys
+):
+    service = SERVICES["competition"]
+    assert service["restart"] == "no"
+    command = service["command"].removeprefix("python manage.py ").split()
+    call_command(*command)
+    crunch_id = SERVICES["models"]["command"].split("--crunch-id ")[1].split()[0]
+    assert Competition.objects.get(slug=crunch_id).status == "ACTIVE"
+    Competition.objects.update(status="PAUSED", name="Edited")
+    call_command(*command)
+    made = Competition.objects.get()
+    assert (made.status, made.name) == ("PAUSED", "Edited")
+    assert "exists, and stays as it is" in capsys.readouterr().out

@@ -1,0 +1,175 @@
+"""Forms of competitions: one that adds from a pack, one that changes what runs."""
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.db import transaction
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
+from competitions import lifecycle, packs
+from competitions.config_loader import load_config
+from competitions.errors import (
+    CompetitionError,
+    ContractError,
+    PackError,
+    ScheduleError,
+    SlotError,
+)
+from competitions.models import Competition
+from competitions.slots import wire
+from crunchsite.templatetags.figures import duration
+from feeds.errors import (
+    OperatorError,
+    UnknownGranularityError,
+    UnknownKindError,
+    UnknownSourceError,
+    UnknownSubjectError,
+)
+from feeds.providers import registry
+from feeds.records import CANDLE, TICK
+
+GRANULARITIES = ("1s", "5s", "15s", "1m", "5m", "15m", "1h", "4h", "1d")
+_FIELDS: dict[type[OperatorError], str] = {
+    PackError: "pack",
+    ContractError: "config_path",
+    SlotError: "config_path",
+    ScheduleError: "feed_granularity",
+    UnknownSourceError: "feed_source",
+    UnknownKindError: "feed_kind",
+    UnknownGranularityError: "feed_granularity",
+    UnknownSubjectError: "subjects",
+}
+
+
+def _choice(values: Any, *, empty: str = "", **options: Any) -> forms.ChoiceField:
+    choices = [(value, value) for value in values]
+    return forms.ChoiceField(
+        choices=[("", empty), *choices] if empty else choices,
+        required=not empty,
+        widget=UnfoldAdminSelectWidget(),
+        **options,
+    )
+
+
+class AddCompetitionForm(forms.ModelForm):
+    """Makes a whole competition from a pack, as `manage.py create_competition` does."""
+
+    subjects = forms.CharField(
+        required=False,
+        widget=UnfoldAdminTextInputWidget(),
+        help_text="What is asked about, comma separated, like BTCUSDT, ETHUSDT. "
+        "Empty: FEED_SUBJECTS, else the pack's.",
+    )
+
+    class Meta:
+        model = Competition
+        fields = (
+            *("slug", "name", "pack", "config_path"),
+            *("feed_source", "feed_kind", "feed_granularity"),
+        )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        shown = self.fields
+        shown["pack"] = _choice(packs.names(), help_text=schedules())
+        shown["feed_source"] = _choice(registry.names())
+        shown["feed_kind"] = _choice((CANDLE, TICK), empty="the pack's")
+        shown["feed_granularity"] = _choice(GRANULARITIES, empty="the pack's")
+        shown["name"].required = False
+        shown["name"].help_text = "Empty: made of the slug."
+        shown["slug"].help_text = "Its address. It stays once the competition runs."
+        self.initial = {
+            "pack": packs.DEFAULT,
+            "feed_source": settings.ENV.feed_source,
+            **self.initial,
+        }
+
+    def clean(self) -> dict[str, Any]:
+        """Create it, so that what is refused stands at its field."""
+        cleaned: dict[str, Any] = self.cleaned_data
+        if self.errors:
+            return cleaned
+        try:
+            with transaction.atomic():
+                self.instance = lifecycle.create_competition(
+                    slug=cleaned["slug"],
+                    pack_name=cleaned["pack"],
+                    name=cleaned["name"],
+                    config_path=cleaned["config_path"],
+                    feed_source=cleaned["feed_source"],
+                    feed_kind=cleaned["feed_kind"],
+                    feed_granularity=cleaned["feed_granularity"],
+                    subjects=[
+                        subject.strip()
+                        for subject in cleaned["subjects"].split(",")
+                        if subject.strip()
+                    ],
+                )
+        except OperatorError as error:
+            self.add_error(_FIELDS.get(type(error), "slug"), str(error))
+        return cleaned
+
+    def _post_clean(self) -> None:
+        """Nothing is left to build or check: `clean` has made the row."""
+
+    def save(self, commit: bool = True) -> Competition:
+        made: Competition = self.instance
+        return made
+
+    def save_m2m(self) -> None:
+        """There are no rows of many to many."""
+
+
+def schedules() -> SafeString:
+    """Every pack's feed and questions, in words."""
+    return format_html_join(
+        "", "{}<br>", ((_in_words(packs.load(name)),) for name in packs.names())
+    )
+
+
+def _in_words(pack: packs.Pack) -> SafeString:
+    questions = "; ".join(
+        f"{config.scope_key}: every "
+        f"{duration(config.schedule.prediction_interval_seconds)}, "
+        + (
+            f"{duration(config.schedule.resolve_horizon_seconds)} ahead"
+            if config.schedule.resolve_horizon_seconds
+            else "known at once"
+        )
+        for config in pack.scheduled_prediction_configs
+    )
+    return format_html(
+        "<b>{}</b> ({}, {}s of {}): {}.",
+        pack.id,
+        pack.description,
+        pack.feed.kind,
+        pack.feed.granularity,
+        questions,
+    )
+
+
+class CompetitionForm(forms.ModelForm):
+    """Refuses a wiring that would not load, instead of saving it for the workers."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, values in (
+            ("feed_source", registry.names()),
+            ("feed_kind", [CANDLE, TICK]),
+            ("feed_granularity", GRANULARITIES),
+        ):
+            if name in self.fields:
+                now = getattr(self.instance, name)
+                self.fields[name] = _choice(dict.fromkeys([now, *values]))
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if {"config_path", "slots"} <= cleaned.keys():
+            try:
+                wire(load_config(cleaned["config_path"]), cleaned["slots"])
+            except CompetitionError as error:
+                raise forms.ValidationError(str(error), code=error.code) from error
+        return cleaned

@@ -1,0 +1,207 @@
+"""Creating and changing competitions: the command, and the admin's pages."""
+
+from datetime import timedelta
+
+import pytest
+from django.core.management import call_command
+from django.urls import reverse
+
+from competitions.errors import DefinitionError
+from competitions.models import Competition, Input, ScheduledPrediction
+from feeds.errors import OperatorError
+from feeds.models import FeedSubscription
+from scoring.models import Rescoring
+from scoring.store import current_version
+
+pytestmark = [
+    pytest.mark.django_db(databases=["default", "tape"]),
+    pytest.mark.usefixtures("frozen_clock"),
+]
+ADD = "admin:competitions_competition_add"
+
+
+def test_the_command_makes_a_draft_and_says_what_it_asks(capsys):
+    call_command(
+        "create_competition", "eth-hourly", pack="realtime", subject=["ETHUSDT"]
+    )
+    made = Competition.objects.get()
+    assert (made.slug, made.status, made.name) == ("eth-hourly", "DRAFT", "Eth Hourly")
+    assert capsys.readouterr().out.splitlines() == [
+        "eth-hourly is a draft, made from the pack realtime.",
+        "  realtime-ethusdt: ETHUSDT, every 15 s, 1 min ahead",
+    ]
+
+
+def test_the_command_lets_it_run(capsys):
+    call_command("create_competition", "now", activate=True)
+    assert Competition.objects.get().status == "ACTIVE"
+    assert FeedSubscription.objects.count() == 1
+    assert "now is active." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"pack": "moon"}, "pack was 'moon'"),
+        ({"source": "nyse"}, "source was 'nyse'"),
+        ({"granularity": "1h"}, "the horizon was 60 s"),
+        ({"config_path": "moon:X"}, "moon"),
+    ],
+)
+def test_the_command_refuses_in_words_and_leaves_nothing(options, said):
+    with pytest.raises(OperatorError, match=said):
+        call_command("create_competition", "x", activate=True, **options)
+    assert not Competition.objects.exists()
+
+
+def test_the_command_changes_none_that_exists():
+    call_command("create_competition", "x")
+    with pytest.raises(DefinitionError, match="there is a competition x already"):
+        call_command("create_competition", "x", pack="realtime")
+
+
+@pytest.fixture
+def client(client, operator):
+    client.force_login(operator)
+    return client
+
+
+def added(client, **changes):
+    body = {
+        "slug": "eth",
+        "name": "",
+        "pack": "realtime",
+        "config_path": "",
+        "feed_source": "simulated",
+        "subjects": "ETHUSDT",
+        "feed_kind": "",
+        "feed_granularity": "",
+    }
+    return client.post(reverse(ADD), body | changes)
+
+
+def test_the_page_shows_every_pack_s_schedule_before_it_is_saved(client):
+    page = client.get(reverse(ADD)).content.decode()
+    assert "realtime-btc: every 15 s, 1 min ahead." in page
+    assert "in-sample-btc" in page
+
+
+def test_the_page_adds_a_whole_competition(client):
+    assert added(client).status_code == 302
+    made = Competition.objects.get()
+    assert (made.slug, made.feed_granularity, made.status) == ("eth", "1s", "DRAFT")
+    assert made.scheduled_predictions.get().subject == "ETHUSDT"
+    assert "feed_granularity" in made.__dict__
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"slug": "Two Words"}, "slug"),
+        ({"feed_source": "nyse"}, "feed_source"),
+        ({"feed_granularity": "banana"}, "feed_granularity"),
+        ({"feed_granularity": "1h"}, "feed_granularity"),
+        ({"feed_kind": "smell"}, "feed_kind"),
+        ({"subjects": "BTC USDT"}, "subjects"),
+        ({"config_path": "moon:X"}, "config_path"),
+        ({"pack": "moon"}, "pack"),
+    ],
+)
+def test_an_error_stands_at_its_field(client, wrong, field):
+    page = added(client, **wrong)
+    assert page.status_code == 200
+    assert list(page.context["adminform"].form.errors) == [field]
+    assert not Competition.objects.exists()
+
+
+def saved(client, competition, rows=(), **changes):
+    """Post the change page as it is shown, with changes of it and of its schedule."""
+    path = reverse("admin:competitions_competition_change", args=[competition.pk])
+    shown = client.get(path).context
+    form = shown["adminform"].form
+    body = {name: form[name].value() for name in form.fields}
+    (inline,) = shown["inline_admin_formsets"]
+    body |= {
+        inline.formset.management_form[name].html_name: value
+        for name, value in inline.formset.management_form.initial.items()
+    }
+    for each in inline.formset.forms[: inline.formset.initial_form_count()]:
+        body |= {each[name].html_name: each[name].value() for name in each.fields}
+    prefix = inline.formset.prefix
+    for i, row in enumerate(rows):
+        body |= {f"{prefix}-{i}-{name}": value for name, value in row.items()}
+        body[f"{prefix}-TOTAL_FORMS"] = max(i + 1, int(body[f"{prefix}-TOTAL_FORMS"]))
+    body |= changes
+    return client.post(
+        path, {k: v for k, v in body.items() if v is not None}, follow=True
+    )
+
+
+@pytest.fixture
+def running():
+    call_command("create_competition", "btc", activate=True)
+    return Competition.objects.get()
+
+
+def test_the_slug_is_not_editable_once_it_runs(client, running):
+    saved(client, running, slug="other", name="Another")
+    running.refresh_from_db()
+    assert (running.slug, running.name) == ("btc", "Another")
+
+
+def test_a_schedule_added_on_the_page_runs_and_is_subscribed(
+    client, running, frozen_clock
+):
+    new = {
+        "scope_key": "eth",
+        "scope_template": '{"subject": "ETHUSDT"}',
+        "prediction_interval_s": 60,
+        "resolve_horizon_s": 60,
+        "active": "on",
+        "order": 1,
+    }
+    saved(client, running, rows=[{}, new])
+    added = ScheduledPrediction.objects.get(scope_key="eth")
+    assert added.next_slot_at == frozen_clock + timedelta(minutes=1)
+    assert FeedSubscription.objects.filter(subject="ETHUSDT").exists()
+
+
+def test_a_schedule_stopped_and_taken_up_on_the_page(client, running, frozen_clock, at):
+    scheduled = running.scheduled_predictions.get()
+    saved(client, running, rows=[{"active": ""}])
+    scheduled.refresh_from_db()
+    assert (scheduled.active, scheduled.next_slot_at) == (False, None)
+    with at(frozen_clock + timedelta(days=2)):
+        saved(client, running, rows=[{"active": "on"}])
+    scheduled.refresh_from_db()
+    assert scheduled.next_slot_at == frozen_clock + timedelta(days=2, minutes=1)
+    assert not Input.objects.exists()
+
+
+def test_another_scorer_scores_in_a_version_of_its_own(client, world):
+    page = saved(
+        client,
+        world.competition,
+        slots='{"SCORING_FUNCTION": "competitions.defaults:scoring_function"}',
+    )
+    assert "of scoring version 2" in page.content.decode()
+    assert current_version(world.competition) == 2
+    assert Rescoring.objects.get().author == "olga"
+    saved(client, world.competition, name="Only a name")
+    assert current_version(world.competition) == 2
+
+
+def test_a_feed_that_nobody_serves_is_refused_and_activating_says_why(client, running):
+    Competition.objects.update(feed_source="nyse", status="PAUSED")
+    path = reverse("admin:competition-act", args=[running.pk, "activate"])
+    page = client.post(path, {"reason": "go"})
+    assert page.status_code == 200
+    assert "source was &#x27;nyse&#x27;" in page.content.decode()
+
+
+def test_end_is_pressed_like_every_action(client, running):
+    path = reverse("admin:competition-act", args=[running.pk, "end"])
+    assert "Then its status is ENDED" in client.get(path).content.decode()
+    client.post(path, {"reason": "it was fun"})
+    running.refresh_from_db()
+    assert running.ending_at is not None
