@@ -78,7 +78,7 @@ def turnover(predictions: Floats, scores: Floats, context: MetricsContext) -> Fl
     """Mean absolute change of the signal from one round to the next of its scope.
 
     A round that the model did not answer is skipped: the change is from the answer
-    before it. At least one change. Over a window: the changes within its periods.
+    before it. At least one change.
     """
     return _from_parts("turnover", context)
 

@@ -150,7 +150,10 @@ def _ic_sharpe(parts: Floats) -> Floats:
     return capped(mean, deviation, enough=count >= 2, least=_SAME_IC)
 
 
-# --- Turnover: changes, their sum
+# --- Turnover: changes, their sum; the scope (0: no answer yet), first and last signal
+
+# Of a period with rounds of several scopes the changes across its ends are left out.
+_MANY = -1.0
 
 
 def _turnover_parts(context: MetricsContext) -> Floats:
@@ -165,11 +168,42 @@ def _turnover_parts(context: MetricsContext) -> Floats:
         change = np.where(latest >= 0, np.abs(signals[1:] - before), np.nan)
         total += np.nansum(change, axis=0)
         changes += (~np.isnan(change)).sum(axis=0)
-    return np.column_stack([changes, total])
+    return np.column_stack([changes, total, *_ends(context)])
+
+
+def _ends(context: MetricsContext) -> tuple[Floats, Floats, Floats]:
+    """Scope, first and last signal of each model; zeros without an answer."""
+    known = ~np.isnan(context.by_model)
+    if not known.any():
+        return (np.zeros(len(known)),) * 3
+    scopes = np.unique(context.scopes)
+    scope = scopes[0] + 1.0 if len(scopes) == 1 else _MANY
+    has_one = known.any(axis=1)
+    row = np.arange(len(known))
+    first = context.by_model[row, known.argmax(axis=1)]
+    last = context.by_model[row, -1 - known[:, ::-1].argmax(axis=1)]
+    return tuple(np.where(has_one, each, 0.0) for each in (scope, first, last))
+
+
+def _turnover_merged(first: Floats, second: Floats) -> Floats:
+    changes, total, scope, start, end = first.T
+    changes2, total2, scope2, start2, end2 = second.T
+    follows = (scope == scope2) & (scope > 0)
+    return np.column_stack(
+        [
+            changes + changes2 + follows,
+            total + total2 + np.where(follows, np.abs(start2 - end), 0.0),
+            np.select(
+                [scope == 0, scope2 == 0, follows], [scope2, scope, scope], _MANY
+            ),
+            np.where(scope == 0, start2, start),
+            np.where(scope2 == 0, end, end2),
+        ]
+    )
 
 
 def _turnover(parts: Floats) -> Floats:
-    changes, total = parts.T
+    changes, total, *_ = parts.T
     result = np.full(changes.shape, np.nan)
     return np.divide(total, changes, out=result, where=changes > 0)
 
@@ -181,7 +215,7 @@ IN_PARTS = {
     "max_drawdown": PartMetric(5, _drawdown_parts, _drawdown_merged, _drawdown),
     "sortino_ratio": PartMetric(4, _sortino_parts, _add, _sortino),
     "ic_sharpe": PartMetric(3, _ic_sharpe_parts, _ic_sharpe_merged, _ic_sharpe),
-    "turnover": PartMetric(2, _turnover_parts, _add, _turnover),
+    "turnover": PartMetric(5, _turnover_parts, _turnover_merged, _turnover),
 }
 
 

@@ -127,7 +127,7 @@ def test_a_board_shows_the_figures_of_all_rounds_and_over_how_much(
         window_start=NOW - 3 * HOUR,
         window_end=NOW,
     )
-    for name in ("max_drawdown", "sortino_ratio"):
+    for name in ("max_drawdown", "sortino_ratio", "turnover"):
         column = default_registry().compute([name], context)[name]
         shown = dict(board.entries.values_list("model", f"metrics__{name}"))
         assert shown == {
@@ -138,7 +138,7 @@ def test_a_board_shows_the_figures_of_all_rounds_and_over_how_much(
         scored = entry.samples["score_recent"]["count"]
         assert 30 < scored < 60
         assert entry.counts["max_drawdown"] == entry.counts["ic"] == scored
-        assert entry.counts["turnover"] == scored - 3
+        assert entry.counts["turnover"] == scored - 1
     assert board.figures["max_drawdown"] == {
         "hours": 24,
         "unit": "rounds",

@@ -46,7 +46,7 @@ def histories(draw):
     return draw(matrix), draw(matrix), actuals, ends
 
 
-@pytest.mark.parametrize("name", ["max_drawdown", "sortino_ratio"])
+@pytest.mark.parametrize("name", ["max_drawdown", "sortino_ratio", "turnover"])
 @given(history=histories())
 def test_a_window_is_what_its_rounds_are_however_it_is_cut(name, history):
     metric = IN_PARTS[name]
