@@ -237,6 +237,7 @@ class CrunchConfig(BaseModel):
     )
     max_output_bytes: int = Field(default=LARGEST_OUTPUT_BYTES, ge=64, le=2**20)
     min_paid_coverage: float = Field(default=0.5, ge=0, le=1)
+    max_input_age_candles: int = Field(default=3, ge=1)
     max_ground_truth_staleness_fraction: float = Field(default=0.2, ge=0, le=1)
 
     ensembles: tuple[EnsembleConfig, ...] = ()

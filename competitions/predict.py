@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any, Protocol
 
 import structlog
@@ -20,6 +21,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
 from pydantic import TypeAdapter, ValidationError
 
+from competitions import freshness
 from competitions.callables import CallableError, Door
 from competitions.defaults import RoundContext
 from competitions.dispatch import tolerance
@@ -124,6 +126,7 @@ def perform_round(*, round_: Input, gateway: Gateway) -> bool:
     door = Door(round_.competition)
     try:
         question = build_question(round_=round_, wiring=wiring, door=door)
+        round_.input_age_s = _checked_age(question, wiring)
     except (NoInputError, CallableError) as error:
         _miss(round_, message_of(error))
         return False
@@ -204,6 +207,19 @@ def build_question(*, round_: Input, wiring: Wiring, door: Door) -> Question:
             largest_answer_bytes=wiring.config.max_output_bytes,
         ),
     )
+
+
+def _checked_age(question: Question, wiring: Wiring) -> float | None:
+    """How old the newest record is that is shown; raises NoInputError if too old."""
+    kind, granularity = question.scope["kind"], question.scope["granularity"]
+    age_s = freshness.age_s(question.raw_data, kind=kind, granularity=granularity)
+    limit = freshness.limit(wiring.config, granularity=granularity)
+    if age_s is not None and age_s > limit.total_seconds():
+        raise NoInputError(
+            f"the newest {kind} of {question.raw_data.get('symbol', 'the input')} is "
+            f"{timedelta(seconds=round(age_s))} old; {limit} is the most"
+        )
+    return age_s
 
 
 def newest_feeds(*, slug: str) -> list[Call]:
@@ -407,6 +423,7 @@ def _keep(
                 raw_data=question.raw_data,
                 model_input=None if same else question.model_input,
                 timing=round_.timing,
+                input_age_s=round_.input_age_s,
             )
         )
         if not won:

@@ -62,6 +62,11 @@ class Input(models.Model):
         db_column="model_input_jsonb",
         help_text="What the models were shown; NULL when it is the raw data itself.",
     )
+    input_age_s = models.FloatField(
+        null=True,
+        blank=True,
+        help_text="How old the newest record shown was; NULL when it is unknown.",
+    )
     performed_at = models.DateTimeField(null=True, blank=True)
     resolvable_at = models.DateTimeField(null=True, blank=True)
     actuals = models.JSONField(null=True, blank=True, db_column="actuals_jsonb")
