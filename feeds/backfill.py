@@ -20,7 +20,7 @@ from feeds import clock, retention
 from feeds.errors import BadRangeError, FeedError, ProviderError
 from feeds.ingest import provider_of
 from feeds.models import BackfillJob
-from feeds.providers.base import FetchRequest, pages, step
+from feeds.providers.base import FetchRequest, after, pages
 from feeds.records import FeedKey, FeedRecord
 from feeds.subscriptions import check_feed
 from feeds.tape.writes import append
@@ -46,6 +46,10 @@ class BackfillOverError(FeedError):
 
 class _LostError(Exception):
     """Cancelled, or taken over by another process."""
+
+
+class _PutOffError(Exception):
+    """Its source is left alone for a while."""
 
 
 def start(
@@ -79,6 +83,7 @@ def start(
             )
             job.status, job.lease, job.leased_until = Status.PENDING, None, None
             job.error, job.page_size, job.updated_at = "", page_size, now
+            job.failures = 0
             job.save()
     except IntegrityError:
         raise BackfillActiveError(
@@ -126,6 +131,20 @@ def cancel(*, job_id: uuid.UUID) -> BackfillJob:
     return job
 
 
+def take_back(*, job_id: uuid.UUID) -> None:
+    """Make an unfinished job free for the caller; who works on it stops."""
+    BackfillJob.objects.active().filter(pk=job_id).update(
+        status=Status.PENDING, lease=None, leased_until=None, updated_at=clock.now()
+    )
+
+
+def waits_s(job: BackfillJob) -> float:
+    """Wall seconds until a job that was put off is taken up again."""
+    if job.leased_until is None:
+        return 0.0
+    return max(0.0, (job.leased_until - clock.now()).total_seconds() / clock.speed())
+
+
 @dataclass
 class _Batch:
     """Fetched, not yet written."""
@@ -149,8 +168,9 @@ def run(
 ) -> bool:
     """Work on a job that nobody else works on, for `turn_s` wall seconds or to its end.
 
-    Returns whether there is more to do. A failure is recorded on the job and raised;
-    an interrupt gives the job back with its cursor.
+    Returns whether there is more to do now. When its source fails, the job is put off,
+    PENDING until `leased_until`; after RETRIES failures in a row, or another error, it
+    is FAILED and the error raised. An interrupt gives the job back with its cursor.
     """
     job = _claim(job_id)
     if job is None:
@@ -166,6 +186,8 @@ def run(
         _save(job, **changes)
     except _LostError:
         log.info("backfill.lost", job=str(job.pk))
+        return False
+    except _PutOffError:
         return False
     except BaseException as error:
         _give_up(job, error)
@@ -199,35 +221,42 @@ def _work(
     on_progress: Callable[[BackfillJob], Any] | None,
 ) -> bool:
     """Move the cursor to the end; False when the turn ended before."""
-    failures = 0
-    while True:
-        batch = _Batch()
-        try:
-            for page in pages(provider_of(job.source), _request(job)):
-                batch.records += page
-                batch.pages += 1
-                failures = 0
-                if batch.is_due():
-                    _flush(job, batch)
-                    batch = _Batch()
-                    if on_progress is not None:
-                        on_progress(job)
-                    if until is not None and time.monotonic() > until:
-                        return False
-        except ProviderError as error:
-            _flush(job, batch)
-            failures += 1
-            if failures > RETRIES:
-                raise
-            wait_s = error.retry_after_s or 2.0**failures
-            log.warning(
-                "backfill.waits", job=str(job.pk), s=wait_s, error=message_of(error)
-            )
-            _save(job, leased_until=_lease_end(wait_s))
-            time.sleep(wait_s)
-        else:
-            _flush(job, batch)
-            return True
+    batch = _Batch()
+    try:
+        for page in pages(provider_of(job.source), _request(job)):
+            # The candle in the making comes with the next backfill.
+            batch.records += [record for record in page if record.is_closed]
+            batch.pages += 1
+            if batch.is_due():
+                _flush(job, batch)
+                batch = _Batch()
+                if on_progress is not None:
+                    on_progress(job)
+                if until is not None and time.monotonic() > until:
+                    return False
+    except ProviderError as error:
+        _flush(job, batch)
+        if job.failures == RETRIES:
+            raise
+        _put_off(job, error)
+        raise _PutOffError from None
+    _flush(job, batch)
+    return True
+
+
+def _put_off(job: BackfillJob, error: ProviderError) -> None:
+    """Give the job back, for whoever is free after the wait; no worker sleeps."""
+    failures = job.failures + 1
+    wait_s = error.retry_after_s or 2.0**failures
+    text = message_of(error)
+    log.warning("backfill.put_off", job=str(job.pk), s=wait_s, error=text)
+    _save(
+        job,
+        status=Status.PENDING,
+        leased_until=clock.now() + clock.wall_seconds(wait_s),
+        failures=failures,
+        error=text,
+    )
 
 
 def _request(job: BackfillJob) -> FetchRequest:
@@ -256,16 +285,13 @@ def _flush(job: BackfillJob, batch: _Batch) -> None:
         parquet.write(sound)
     _save(
         job,
-        cursor_at=batch.records[-1].ts_event + step(job.kind, job.granularity),
+        cursor_at=after(batch.records[-1]),
+        failures=0,
         records_written=job.records_written + len(batch.records) - refused,
         records_refused=job.records_refused + refused,
         pages_fetched=job.pages_fetched + batch.pages,
-        leased_until=_lease_end(),
+        leased_until=clock.now() + clock.wall_seconds(LEASE_S),
     )
-
-
-def _lease_end(extra_s: float = 0.0) -> datetime:
-    return clock.now() + clock.wall_seconds(LEASE_S + extra_s)
 
 
 def _save(job: BackfillJob, **changes: Any) -> None:

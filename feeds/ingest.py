@@ -13,16 +13,16 @@ from feeds import clock, health
 from feeds.errors import FeedError, ProviderError, ProviderSettingError
 from feeds.models import FeedSubscription
 from feeds.providers import registry
-from feeds.providers.base import FetchRequest, Provider, pages
+from feeds.providers.base import FetchRequest, Provider, pages, since
 from feeds.records import FeedRecord
 from feeds.tape import reads
 from feeds.tape.writes import AppendResult, append
+from feeds.turns import turn_at
 
 log = structlog.get_logger(__name__)
 
-# Wall seconds. A worker that dies leaves its subscriptions due again after the lease;
-# a long catch-up is put down after the turn and taken up at once by whoever is free.
-LEASE_S = 60.0
+# Wall seconds. A long catch-up is put down after the turn, and taken up at once by
+# whoever is free.
 TURN_S = 20.0
 LONGEST_BACKOFF_S = 300.0
 SETTING_BACKOFF_S = 3600.0
@@ -58,35 +58,26 @@ def ingest_due(*, only: Collection[int] | None = None) -> int:
         due = due.filter(pk__in=only)
     pulled = 0
     for subscription in due:
-        if claim(subscription):
-            take_turn(subscription, turn_s=TURN_S)
-            pulled += 1
+        with turn_at(subscription) as mine:
+            if mine is not None:
+                take_turn(mine, turn_s=TURN_S)
+                pulled += 1
     return pulled
 
 
 def take_turn(subscription: FeedSubscription, *, turn_s: float) -> bool:
-    """Pull a claimed subscription and note on it how that went.
+    """Pull a subscription that the caller holds, and note on it how that went.
 
     Returns whether all that there was has come.
     """
+    began_at = clock.now()
     try:
         turn = pull(subscription, turn_s=turn_s)
     except Exception as error:  # noqa: BLE001  one broken feed must not stop the others
         _note_failure(subscription, error)
         return False
-    _note_success(subscription, turn)
+    _note_success(subscription, turn, began_at)
     return turn.is_complete
-
-
-def claim(subscription: FeedSubscription) -> bool:
-    """Compare and set: of two workers one gets the subscription."""
-    now = clock.now()
-    claimed_until = now + clock.wall_seconds(LEASE_S)
-    claimed = FeedSubscription.objects.filter(
-        pk=subscription.pk, active=True, next_poll_at=subscription.next_poll_at
-    ).update(next_poll_at=claimed_until, last_polled_at=now)
-    subscription.next_poll_at, subscription.last_polled_at = claimed_until, now
-    return claimed == 1
 
 
 def pull(subscription: FeedSubscription, *, turn_s: float) -> Pulled:
@@ -118,12 +109,11 @@ def pull(subscription: FeedSubscription, *, turn_s: float) -> Pulled:
 def _pull_from(subscription: FeedSubscription, source: str, turn_s: float) -> Pulled:
     provider = provider_of(source)
     now = clock.now()
-    # From the watermark and not after it: its record may have been corrected.
-    since = reads.watermark(**subscription.key._asdict()) or now - timedelta(
-        minutes=subscription.backfill_minutes
-    )
     request = _request(
-        subscription, provider, start=since, end=now + timedelta(seconds=1)
+        subscription,
+        provider,
+        start=_asked_from(subscription, now),
+        end=now + timedelta(seconds=1),
     )
     turn = Pulled()
     until = time.monotonic() + turn_s
@@ -133,6 +123,19 @@ def _pull_from(subscription: FeedSubscription, source: str, turn_s: float) -> Pu
             turn.is_complete = False
             break
     return turn
+
+
+def _asked_from(subscription: FeedSubscription, now: datetime) -> datetime:
+    """The newest closed record's instant, or the beginning of the wanted history."""
+    key = subscription.key._asdict()
+    newest_at = reads.watermark(**key)
+    if newest_at is not None and newest_at > now:
+        # It was set while the clock ran ahead.
+        newest = reads.newest_closed(**key, at=now, limit=1)
+        newest_at = newest[-1].ts_event if newest else None
+    if newest_at is None:
+        return now - timedelta(minutes=subscription.backfill_minutes)
+    return since(subscription.kind, newest_at)
 
 
 def recent_gaps(subscription: FeedSubscription) -> list[tuple[datetime, datetime]]:
@@ -152,7 +155,7 @@ def repair_gaps() -> int:
     for subscription in FeedSubscription.objects.filter(active=True):
         try:
             repaired += _repair(subscription)
-        except FeedError as error:
+        except Exception as error:  # noqa: BLE001  one broken feed must not stop the others
             log.warning(
                 "feed.repair_failed", feed=str(subscription), error=message_of(error)
             )
@@ -202,17 +205,17 @@ def as_served(
     ]
 
 
-def _note_success(subscription: FeedSubscription, turn: Pulled) -> None:
-    polled_at = subscription.last_polled_at or clock.now()
+def _note_success(
+    subscription: FeedSubscription, turn: Pulled, began_at: datetime
+) -> None:
     wait_s = subscription.poll_s if turn.is_complete else 0.0
     changes = {
-        "next_poll_at": polled_at + timedelta(seconds=wait_s),
         "consecutive_errors": 0,
         "serving_source": subscription.serving_source,
     }
     if subscription.last_error:
-        changes |= {"last_error": subscription.last_error, "last_error_at": polled_at}
-    _update(subscription, **changes)
+        changes |= {"last_error": subscription.last_error, "last_error_at": began_at}
+    _put_off(subscription, began_at, timedelta(seconds=wait_s), **changes)
     if turn.records:
         log.debug("feed.pulled", feed=str(subscription), records=turn.records)
 
@@ -228,17 +231,25 @@ def _note_failure(subscription: FeedSubscription, error: Exception) -> None:
     now = clock.now()
     text = message_of(error)
     log.warning("feed.failed", feed=str(subscription), error=text, errors=errors)
-    _update(
+    _put_off(
         subscription,
-        next_poll_at=now + clock.wall_seconds(wait_s),
+        now,
+        clock.wall_seconds(wait_s),
         consecutive_errors=errors,
         last_error=text,
         last_error_at=now,
     )
 
 
-def _update(subscription: FeedSubscription, **changes: object) -> None:
-    """Only while the claim is ours: the lease may have run out meanwhile."""
+def _put_off(
+    subscription: FeedSubscription, now: datetime, wait: timedelta, **changes: object
+) -> None:
+    """Unless somebody has asked for another poll meanwhile.
+
+    Both instants come from one reading of the clock: when it is set back after, the
+    last poll lies ahead, and the feed is due.
+    """
+    changes |= {"next_poll_at": now + wait, "last_polled_at": now}
     FeedSubscription.objects.filter(
         pk=subscription.pk, next_poll_at=subscription.next_poll_at
     ).update(**changes)

@@ -14,15 +14,16 @@ from datetime import timedelta
 from typing import ParamSpec, TypeVar
 
 import structlog
-from django.db import InterfaceError, OperationalError, connections
+from django.db import connections
 
-from core.texts import readable
+from core.texts import describe, message_of, readable
 from feeds import clock, ingest
 from feeds.errors import FeedError, OperatorError, ProviderSettingError
 from feeds.ingest import provider_of
 from feeds.models import FeedSubscription
 from feeds.records import FeedKey, FeedRecord
 from feeds.tape.writes import append
+from feeds.turns import turn_at
 
 log = structlog.get_logger(__name__)
 
@@ -30,9 +31,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 # The feeds of one source, and the primary keys of their subscriptions.
 Feeds = dict[FeedKey, int]
-
-# What later may mend: the source's troubles, the tape's, and the database's.
-OUTAGES = (OperatorError, OperationalError, InterfaceError)
 
 # Wall seconds.
 FIRST_BACKOFF_S = 1.0
@@ -68,8 +66,8 @@ async def listen(stop: asyncio.Event) -> None:
             await _pause(stop, REFRESH_EVERY_S)
             try:
                 wanted = await _in_thread(_active)
-            except OUTAGES as error:
-                log.warning("feed.subscriptions_unknown", error=str(error))
+            except Exception as error:  # noqa: BLE001  the streams go on meanwhile
+                log.warning("feed.subscriptions_unknown", error=describe(error))
         for _, end in running.values():
             end.set()
 
@@ -81,15 +79,18 @@ async def _supervise(source: str, feeds: Feeds, stop: asyncio.Event) -> None:
         began = time.monotonic()
         try:
             await _connection(source, feeds, stop)
-        except OUTAGES as error:
+        except Exception as error:  # noqa: BLE001  one source's trouble must not end the others
             if time.monotonic() - began > LONGEST_BACKOFF_S:
                 wait_s = FIRST_BACKOFF_S
             if isinstance(error, ProviderSettingError):
                 wait_s = LONGEST_BACKOFF_S
-            log.warning(
-                "feed.disconnected", source=source, error=str(error), wait_s=wait_s
+            said = (
+                message_of(error)
+                if isinstance(error, OperatorError)
+                else describe(error)
             )
-            await _pull_meanwhile(feeds, stop, error=str(error), wait_s=wait_s)
+            log.warning("feed.disconnected", source=source, error=said, wait_s=wait_s)
+            await _pull_meanwhile(feeds, stop, error=said, wait_s=wait_s)
             wait_s = min(LONGEST_BACKOFF_S, 2 * wait_s)
 
 
@@ -103,8 +104,8 @@ async def _pull_meanwhile(
         while not stop.is_set() and time.monotonic() < until:
             await _in_thread(ingest.ingest_due, only=feeds.values())
             await _pause(stop, min(until - time.monotonic(), PULL_EVERY_S))
-    except OUTAGES as outage:
-        log.warning("feed.not_pulled", error=str(outage))
+    except Exception as outage:  # noqa: BLE001  the database may be away, too
+        log.warning("feed.not_pulled", error=describe(outage))
         await _pause(stop, until - time.monotonic())
 
 
@@ -151,7 +152,7 @@ async def _connection(source: str, feeds: Feeds, stop: asyncio.Event) -> None:
     finally:
         receiver.cancel()
         stopped.cancel()
-        with contextlib.suppress(asyncio.CancelledError, *OUTAGES):
+        with contextlib.suppress(asyncio.CancelledError, Exception):
             await receiver
         while records := _drain(queue):
             await _in_thread(_keep, feeds, records, catching_up, report=False)
@@ -222,14 +223,11 @@ def _fill(pk: int, *, at_once: bool) -> bool:
 
     One that fails says so on itself, and waits as in the workers.
     """
-    wanted = FeedSubscription.objects
-    ready = wanted.filter(pk=pk) if at_once else wanted.due(clock.now()).filter(pk=pk)
-    subscription = ready.first()
-    return (
-        subscription is not None
-        and ingest.claim(subscription)
-        and ingest.take_turn(subscription, turn_s=FILL_TURN_S)
-    )
+    subscription = FeedSubscription.objects.filter(pk=pk).first()
+    if subscription is None:
+        return False
+    with turn_at(subscription, even_early=at_once) as mine:
+        return mine is not None and ingest.take_turn(mine, turn_s=FILL_TURN_S)
 
 
 def _keep(

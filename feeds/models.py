@@ -101,8 +101,13 @@ class BackfillJobQuerySet(models.QuerySet["BackfillJob"]):
         return self.filter(status__in=BackfillJob.ACTIVE)
 
     def orphaned(self, now: datetime) -> Self:
-        """Waiting ones, and those whose worker has not been heard of in time."""
-        return self.active().filter(Q(leased_until=None) | Q(leased_until__lt=now))
+        """Waiting ones, and those whose worker has not been heard of in time.
+
+        One that was touched in the future, too: the clock has been set back since.
+        """
+        return self.active().filter(
+            Q(leased_until=None) | Q(leased_until__lt=now) | Q(updated_at__gt=now)
+        )
 
 
 class BackfillJob(models.Model):
@@ -141,7 +146,11 @@ class BackfillJob(models.Model):
     status = models.CharField(max_length=10, choices=Status, default=Status.PENDING)
     error = models.TextField(blank=True)
     lease = models.UUIDField(null=True, blank=True, editable=False)
+    # Until then nobody takes it up: its worker is at it, or its source is left alone.
     leased_until = models.DateTimeField(null=True, blank=True, editable=False)
+    failures = models.PositiveSmallIntegerField(
+        default=0, editable=False, help_text="Of the source, one after the other."
+    )
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from feeds.errors import FeedError
+from core.texts import describe
 from feeds.ingest import provider_of
 from feeds.providers.base import FetchRequest, pages
 from feeds.tape.writes import append
@@ -51,10 +51,10 @@ def fill(holes: Iterable[Hole]) -> bool:
             continue
         try:
             found = _fetch(hole)
-        except FeedError as error:
+        except Exception as error:  # noqa: BLE001  one feed's trouble must not stop the others
             _not_before[feed] = time.monotonic() + PAUSE_S
             is_answered = False
-            log.warning("truth.recovery_failed", feed=feed, error=str(error))
+            log.warning("truth.recovery_failed", feed=feed, error=describe(error))
         else:
             log.info("truth.recovered", feed=feed, records=found)
     return is_answered

@@ -1,4 +1,5 @@
 import io
+import time
 import uuid
 from datetime import timedelta
 
@@ -7,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 from django.core.management import CommandError, call_command
 
-from feeds import backfill, tasks
+from feeds import backfill, parquet, tasks
 from feeds.errors import BadRangeError, FeedError, ProviderError, TapeError
 from feeds.models import BackfillJob
 from feeds.providers.simulated import Simulated
@@ -151,37 +152,99 @@ def test_a_cancelled_job_stops_at_its_next_save(monkeypatch, each_page):
         backfill.cancel(job_id=job.pk)
 
 
-def test_a_provider_that_recovers_is_waited_for(monkeypatch, each_page):
-    waits = []
-    monkeypatch.setattr(backfill.time, "sleep", waits.append)
+@pytest.fixture
+def flaky(monkeypatch):
+    """The exchange is busy at the second and third question."""
     fetch, calls = Simulated.fetch, []
 
-    def flaky(self, request):
+    def answer(self, request):
         calls.append(request)
         if len(calls) in (2, 3):
             raise ProviderError("busy", retry_after_s=7 if len(calls) == 2 else None)
         return fetch(self, request)
 
-    monkeypatch.setattr(Simulated, "fetch", flaky)
+    monkeypatch.setattr(Simulated, "fetch", answer)
+
+
+def test_a_busy_provider_puts_the_job_off_and_no_worker_sleeps(
+    flaky, each_page, jumping, monkeypatch
+):
+    monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("a worker sleeps"))
+    job = start()
+    for wait_s in (7, 4):
+        tasks.run_backfill_job(str(job.pk))
+        job.refresh_from_db()
+        assert (job.status, job.error) == ("pending", "busy")
+        assert (job.records_written, backfill.waits_s(job)) == (50, wait_s)
+        assert not BackfillJob.objects.orphaned(jumping.now()).exists()
+        tasks.run_backfill_job(str(job.pk))  # not before its time
+        jumping.tick(wait_s + 0.001)
+    tasks.run_backfill_job(str(job.pk))
+    job.refresh_from_db()
+    assert (job.status, job.error, count()) == ("completed", "", MINUTES)
+
+
+def test_the_command_waits_for_a_busy_provider(flaky, each_page, monkeypatch):
+    waits = []
+    monkeypatch.setattr("time.sleep", waits.append)
+    err = io.StringIO()
+    call_command(
+        "backfill",
+        *("--source=simulated", "--subject=BTCUSDT", "--page-size=50"),
+        f"--from={SPAN['start_at'].isoformat()}",
+        f"--to={SPAN['end_at'].isoformat()}",
+        stderr=err,
+    )
+    assert (count(), waits) == (MINUTES, [7.0, 4.0])
+    assert "busy; asked again in 7 s" in err.getvalue()
+
+
+def test_a_provider_that_stays_down_fails_the_job(monkeypatch, jumping):
+    fail_after(monkeypatch, 0, ProviderError("down"))
+    job = start()
+    for _ in range(backfill.RETRIES):
+        assert backfill.run(job_id=job.pk) is False
+        jumping.tick(60)
+    with pytest.raises(ProviderError, match="down"):
+        backfill.run(job_id=job.pk)
+    job.refresh_from_db()
+    assert (job.status, job.error, count()) == ("failed", "down", 0)
+
+
+def test_a_provider_that_gives_fewer_than_asked_is_asked_on(monkeypatch):
+    fetch = Simulated.fetch
+    monkeypatch.setattr(Simulated, "fetch", lambda self, r: fetch(self, r)[:30])
     job = start()
     backfill.run(job_id=job.pk)
     job.refresh_from_db()
-    assert (job.status, count()) == ("completed", MINUTES)
-    assert waits == [7, 4.0]
+    assert (job.status, count(), job.pages_fetched) == ("completed", MINUTES, 10)
 
 
-def test_a_failure_is_recorded_and_the_job_can_be_resumed(monkeypatch, each_page):
-    job = start()
+def test_the_candle_in_the_making_is_no_history(at, store):
+    with at(NOW + timedelta(seconds=30)):
+        now = NOW + timedelta(seconds=30)
+        job = start("both", start_at=NOW - timedelta(minutes=3), end_at=now)
+        backfill.run(job_id=job.pk)
+    job.refresh_from_db()
+    assert (job.records_written, count()) == (3, 3)
+    assert pq.read_table(store / "simulated/BTCUSDT/candle/1m").num_rows == 3
+
+
+def test_a_failure_is_recorded_and_the_job_can_be_resumed(monkeypatch, store):
+    def full(records):
+        raise OSError(28, "No space left on device")
+
+    job = start("parquet")
     with monkeypatch.context() as patch:
-        fail_after(patch, 2, OSError(28, "No space left on device"))
+        patch.setattr(parquet, "write", full)
         with pytest.raises(OSError, match="No space left"):
             backfill.run(job_id=job.pk)
     job.refresh_from_db()
     assert job.status == "failed"
     assert "No space left" in job.error
-    assert start().pk == job.pk
+    assert start("parquet").pk == job.pk
     backfill.run(job_id=job.pk)
-    assert count() == MINUTES
+    assert pq.read_table(store / "simulated/BTCUSDT/candle/1m").num_rows == MINUTES
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,12 +1,15 @@
+import time
+from contextlib import contextmanager
 from datetime import timedelta
 from threading import Barrier, Thread
 
+import psycopg2
 import pytest
 import sqlalchemy as sa
 from django.core.exceptions import ValidationError
 from django.db import connection
 
-from feeds import health, ingest, tasks
+from feeds import health, ingest, tasks, turns
 from feeds.errors import (
     FeedError,
     ProviderError,
@@ -181,6 +184,16 @@ def test_the_wait_grows_with_the_errors_and_ends_with_success(
     assert subscription.last_error == "down"
 
 
+@pytest.mark.parametrize("wait_s", [1e300, float("inf"), 2_082_758_400.0])
+def test_no_server_stops_a_feed_for_longer_than_an_hour(subscription, broken, wait_s):
+    subscribe(**{**FEED, "subject": "ETHUSDT"})
+    broken(ProviderError("slow down", retry_after_s=wait_s), subject="BTCUSDT")
+    assert ingest.ingest_due() == 2
+    subscription.refresh_from_db()
+    assert subscription.next_poll_at == NOW + timedelta(hours=1)
+    assert reads.watermark(**{**FEED, "subject": "ETHUSDT"}) is not None
+
+
 def test_retry_after_is_respected(subscription, broken):
     broken(ProviderError("slow down", retry_after_s=120))
     ingest.ingest_due()
@@ -241,12 +254,52 @@ def test_a_long_catch_up_is_due_again_at_once(subscription, monkeypatch):
     assert count() == 99  # the watermark's own record is asked for again
 
 
-def test_a_dead_workers_claim_runs_out(subscription, at):
-    assert ingest.claim(subscription)
-    with at(NOW + timedelta(seconds=59)):
+@contextmanager
+def other_worker(subscription):
+    """A connection of another process that has its turn at the feed."""
+    settings = connection.get_connection_params()
+    settings.pop("cursor_factory", None), settings.pop("context", None)
+    other = psycopg2.connect(**settings)
+    try:
+        with other.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_advisory_lock(%s, %s)", [turns._PULLING, subscription.pk]
+            )
+        yield other
+    finally:
+        other.close()
+
+
+def test_a_feed_that_somebody_pulls_is_left_alone(subscription, at):
+    with other_worker(subscription), at(NOW + timedelta(hours=1)):
         assert ingest.ingest_due() == 0
-    with at(NOW + timedelta(seconds=60)):
-        assert ingest.ingest_due() == 1
+    subscription.refresh_from_db()
+    assert subscription.next_poll_at is None
+
+
+def test_a_dead_workers_feed_is_taken_over_at_once(subscription):
+    with other_worker(subscription) as worker:
+        assert ingest.ingest_due() == 0
+        worker.close()  # as when its process dies
+        until = time.monotonic() + 60
+        while not ingest.ingest_due():
+            assert time.monotonic() < until, "it is not taken over"
+    assert count() == 181
+
+
+def test_a_turn_is_given_back_whatever_ends_it(subscription):
+    with pytest.raises(KeyboardInterrupt), turns.turn_at(subscription):
+        raise KeyboardInterrupt
+    with other_worker(subscription):
+        pass
+
+
+def test_what_was_pulled_meanwhile_is_not_due_any_more(subscription):
+    ingest.ingest_due()
+    with turns.turn_at(subscription) as mine:
+        assert mine is None
+    with turns.turn_at(subscription, even_early=True) as mine:
+        assert mine == subscription
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,6 +1,9 @@
 """`manage.py backfill`: history into the tape or Parquet, with progress and resume."""
 
+import contextlib
+import time
 from argparse import ArgumentParser
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -29,7 +32,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--sink", default=BackfillJob.Sink.TAPE, choices=BackfillJob.Sink.values
         )
-        parser.add_argument("--page-size", type=int, default=1000)
+        parser.add_argument("--page-size", type=int, default=500)
 
     def handle(self, *args: Any, **options: Any) -> None:
         subjects = [s.strip() for s in options["subject"].split(",") if s.strip()]
@@ -69,12 +72,15 @@ class Command(BaseCommand):
                 bar.update(_hours(job.start_at, job.cursor_at) - bar.n)
 
             try:
-                backfill.run(job_id=job.pk, on_progress=show)
+                while self._is_put_off(job, show):
+                    time.sleep(backfill.waits_s(job))
+                    backfill.take_back(job_id=job.pk)
             except KeyboardInterrupt:
+                with contextlib.suppress(backfill.BackfillOverError):
+                    backfill.cancel(job_id=job.pk)
                 raise CommandError(
                     "stopped; the same command goes on from here", returncode=130
                 ) from None
-        job.refresh_from_db()
         if job.status != BackfillJob.Status.COMPLETED:
             raise CommandError(f"{job.key.id}: the backfill was {job.status}")
         refused = f", {job.records_refused} refused" if job.records_refused else ""
@@ -82,6 +88,20 @@ class Command(BaseCommand):
             f"{job.key.id}: {job.records_written} records in "
             f"{job.pages_fetched} pages{refused}"
         )
+
+    def _is_put_off(
+        self, job: BackfillJob, show: Callable[[BackfillJob], None]
+    ) -> bool:
+        """Work on the job; whether its source wants to be left alone."""
+        backfill.run(job_id=job.pk, on_progress=show)
+        job.refresh_from_db()
+        is_put_off = job.status == BackfillJob.Status.PENDING
+        if is_put_off:
+            self.stderr.write(
+                f"{job.key.id}: {job.error}; "
+                f"asked again in {backfill.waits_s(job):.0f} s"
+            )
+        return is_put_off
 
 
 def _hours(start_at: datetime, end_at: datetime) -> float:
