@@ -168,34 +168,33 @@ def _turnover_parts(context: MetricsContext) -> Floats:
         change = np.where(latest >= 0, np.abs(signals[1:] - before), np.nan)
         total += np.nansum(change, axis=0)
         changes += (~np.isnan(change)).sum(axis=0)
-    return np.column_stack([changes, total, *_ends(context)])
+    return np.column_stack([changes, total, _ends(context)])
 
 
-def _ends(context: MetricsContext) -> tuple[Floats, Floats, Floats]:
-    """Scope, first and last signal of each model; zeros without an answer."""
+def _ends(context: MetricsContext) -> Floats:
+    """Scope, first and last signal, (models, 3); zeros without an answer."""
     known = ~np.isnan(context.by_model)
     if not known.any():
-        return (np.zeros(len(known)),) * 3
+        return np.zeros((len(known), 3))
     scopes = np.unique(context.scopes)
     scope = scopes[0] + 1.0 if len(scopes) == 1 else _MANY
-    has_one = known.any(axis=1)
     row = np.arange(len(known))
     first = context.by_model[row, known.argmax(axis=1)]
     last = context.by_model[row, -1 - known[:, ::-1].argmax(axis=1)]
-    return tuple(np.where(has_one, each, 0.0) for each in (scope, first, last))
+    ends = np.column_stack([np.full(len(known), scope), first, last])
+    return np.where(known.any(axis=1, keepdims=True), ends, 0.0)
 
 
 def _turnover_merged(first: Floats, second: Floats) -> Floats:
     changes, total, scope, start, end = first.T
     changes2, total2, scope2, start2, end2 = second.T
     follows = (scope == scope2) & (scope > 0)
+    both = np.where(follows, scope, _MANY)
     return np.column_stack(
         [
             changes + changes2 + follows,
             total + total2 + np.where(follows, np.abs(start2 - end), 0.0),
-            np.select(
-                [scope == 0, scope2 == 0, follows], [scope2, scope, scope], _MANY
-            ),
+            np.select([scope == 0, scope2 == 0], [scope2, scope], both),
             np.where(scope == 0, start2, start),
             np.where(scope2 == 0, end, end2),
         ]
