@@ -47,7 +47,8 @@ def silences(queues: Iterable[str]) -> list[Silence]:
     late = {
         name: sign
         for name in names
-        if not (sign := signs.get(_key(name))) or time.time() - sign["at"] > LATE_S
+        if not (sign := signs.get(_key(name)))
+        or abs(time.time() - sign["at"]) > LATE_S  # the clock may have been set back
     }
     if BEAT in late:
         # Its ticks are the queues' signs of life: without them those are unknown.

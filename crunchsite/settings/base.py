@@ -145,6 +145,8 @@ CACHES = {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "crunchsite-cache",
+        # One that hangs may not hold up whoever asks it.
+        "OPTIONS": {"socket_timeout": 5, "socket_connect_timeout": 5},
     }
 }
 

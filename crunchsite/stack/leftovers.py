@@ -72,7 +72,7 @@ def end(
     for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGKILL):
         remaining = left()
         for process in remaining:
-            with suppress(ProcessLookupError):
+            with suppress(ProcessLookupError, PermissionError):
                 os.kill(process.pid, number)
         if not remaining or wait_until(lambda: not left(), timeout_s=patience_s):
             break

@@ -35,6 +35,11 @@ class Part:
         self._died_at: float | None = None
         self._retry_at: float | None = None
 
+    def is_healthy(self, now: float) -> bool:
+        """Whether it has lived for a while."""
+        is_up = self._died_at is None and self._started_at is not None
+        return is_up and now - (self._started_at or now) >= HEALTHY_S
+
     def check(self, now: float) -> None:
         """Look after it once: notice an end, start it again, tell when it is back."""
         if self.child.is_running():
@@ -51,7 +56,7 @@ class Part:
         if self._died_at is not None and lived_s >= STEADY_S and self._is_up():
             self._say(f"  {self.name} is back after {now - self._died_at:.0f} s")
             self._died_at = None
-        if self._died_at is None and lived_s >= HEALTHY_S:
+        if self.is_healthy(now):
             self._pause_s = FIRST_PAUSE_S
 
     def _plan_restart(self, now: float, what: str) -> None:

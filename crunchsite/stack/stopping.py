@@ -30,7 +30,9 @@ class StopRequests:
 
     def listen(self) -> None:
         for number in REQUESTS:
-            signal.signal(number, self._count_one)
+            is_nohup = signal.getsignal(number) is signal.SIG_IGN
+            if number != signal.SIGHUP or not is_nohup:
+                signal.signal(number, self._count_one)
 
     def ignore(self) -> None:
         """All is stopped: a late request is no reason to end in any other way."""

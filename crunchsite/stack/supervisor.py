@@ -22,6 +22,7 @@ from crunchsite import health
 from crunchsite.settings.env import BASE_DIR
 from crunchsite.settings.secret import kept_secret
 from crunchsite.stack import demo, leftovers
+from crunchsite.stack.beat_watch import BeatWatch
 from crunchsite.stack.errors import StackError
 from crunchsite.stack.parts import Part
 from crunchsite.stack.postgres import Postgres
@@ -87,9 +88,13 @@ class Supervisor:
 
     def _end_leftovers(self) -> None:
         """End what a supervisor that was killed left: one site for each folder."""
-        for part in leftovers.find(self._var):
-            if part.is_supervised:  # and `up.lock` was deleted
-                raise _is_running(str(part.supervisor))
+
+        def supervised() -> list[leftovers.Leftover]:
+            return [part for part in leftovers.find(self._var) if part.is_supervised]
+
+        # One that is just being killed leaves its parts a moment later than the lock.
+        if not wait_until(lambda: not supervised(), timeout_s=2):
+            raise _is_running(str(supervised()[0].supervisor))  # `up.lock` was deleted
         if found := leftovers.end(self._var):
             names = ", ".join(sorted({part.name for part in found}))
             self._say(f"  An earlier start was killed; ended what it left: {names}")
@@ -264,6 +269,8 @@ class Supervisor:
     def watch(self) -> None:
         """Start again what dies, until asked to stop."""
         saved_at = time.monotonic()
+        (worker,) = [part for part in self._parts if part.name == "worker"]
+        beat = BeatWatch(worker, say=self._say)
         while not self._requests.is_stopping:
             time.sleep(LOOK_EVERY_S)
             now = time.monotonic()
@@ -272,6 +279,7 @@ class Supervisor:
                 saved_at = now
             for part in self._parts:
                 part.check(now)
+            beat.check(now)
 
     def _save_clock(self, *, is_stopped: bool = False) -> None:
         try:

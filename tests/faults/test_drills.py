@@ -46,10 +46,11 @@ def undisturbed():
         site = Site(Path(folder))
         try:
             site.start()
-            yield finish(site)
+            facts = finish(site)
             assert site.end(signal.SIGINT) == 0
         finally:
             leftovers.end(site.var)
+    return facts
 
 
 def kill_thrice(name, title, number=signal.SIGKILL):
@@ -82,6 +83,22 @@ def stop_worker_for_a_while(site):
         site.wait_for(lambda: not site.is_ready(), timeout_s=120)
     finally:
         os.kill(pid, signal.SIGCONT)
+    site.wait_for(site.is_ready, timeout_s=120)
+
+
+def kill_beat_alone(site):
+    """Nobody's child dies: only its silence shows it."""
+    worker = site.parts()["worker"]
+    (beat,) = [
+        part.pid
+        for part in leftovers.find(site.var)
+        if part.name == "worker" and part.pid != worker
+    ]
+    time.sleep(60)  # a worker that has just started is left alone
+    os.kill(beat, signal.SIGKILL)
+    site.wait_for(lambda: not site.is_ready(), timeout_s=120)
+    site.wait_said("  Beat gives no sign of life; the worker is started again")
+    site.wait_said("  worker is back after ")
     site.wait_for(site.is_ready, timeout_s=120)
 
 
@@ -132,6 +149,7 @@ def hit_everything_at_once(site):
         kill_models_thrice,
         flush,
         stop_worker_for_a_while,
+        kill_beat_alone,
         kill_supervisor_and_change_port,
         kill_supervisor_and_worker,
         close_terminal,
@@ -140,6 +158,7 @@ def hit_everything_at_once(site):
     ids=[
         *("worker-killed", "postgres-quit", "postgres-killed", "valkey-killed"),
         *("orchestrator-killed", "models-killed", "flushall", "worker-stopped"),
+        "beat-killed",
         *("supervisor-killed", "supervisor-and-worker-killed", "terminal-closed"),
         "all-at-once",
     ],

@@ -1,0 +1,39 @@
+import os
+
+from crunchsite.stack import logs
+from crunchsite.stack.logs import PartLog
+from crunchsite.stack.processes import wait_until
+
+
+def follow(log, *chunks):
+    """Write to a log as a part does, and end."""
+    read, write = os.pipe()
+    log.follow(os.fdopen(read, "rb"))
+    for chunk in chunks:
+        os.write(write, chunk)
+    os.close(write)
+
+
+def test_two_files_bound_what_a_part_writes(tmp_path, monkeypatch):
+    monkeypatch.setattr(logs, "LARGEST_BYTES", 1000)
+    log = PartLog(tmp_path / "log" / "worker.log")
+    for number in range(50):
+        follow(log, b"%099d\n" % number)
+        assert wait_until(lambda n=number: log_ends_with(log, n), timeout_s=60)
+    files = sorted((tmp_path / "log").iterdir())
+    assert [file.name for file in files] == ["worker.1.log", "worker.log"]
+    assert sum(file.stat().st_size for file in files) < 2500
+
+
+def log_ends_with(log, number):
+    both = (log.path, log.path.with_suffix(".1.log"))
+    return any(f"{number:099d}" in p.read_text() for p in both if p.exists())
+
+
+def test_a_part_writes_on_while_its_log_cannot_be_written(tmp_path):
+    log = PartLog(tmp_path / "log" / "worker.log")
+    log.path.parent.touch()  # a file where the folder should be
+    follow(log, *[b"x" * 4096] * 64)  # more than a pipe holds
+    log.path.parent.unlink()
+    follow(log, b"later\n")
+    assert wait_until(lambda: "later" in log.tail(), timeout_s=60)
