@@ -153,7 +153,7 @@ class _Check:
     def parse(self, name: str) -> dict[str, Any]:
         try:
             value = json.loads(self.files[name], parse_constant=_refuse_constant)
-        except (ValueError, UnicodeDecodeError) as error:
+        except (ValueError, RecursionError) as error:
             self.error(f"{name} is not valid JSON: {error}")
             return {}
         if not isinstance(value, dict):
@@ -276,7 +276,7 @@ class _Check:
                 self.error(f"live_pool has {', '.join(absent)} outside the {name}")
         if len(selected) != len(live):
             self.error(f"{len(selected)} rows are selected, the pool has {len(live)}")
-        ranks = [_number(r["current_rank"]) for r in chosen]
+        ranks = [number(r["current_rank"]) for r in chosen]
         if any(rank is None for rank in ranks):
             self.error("a selected row has no numeric current_rank")
         elif len(set(ranks)) != len(ranks):
@@ -413,12 +413,13 @@ def _count(value: Any) -> int | None:
         return None
     try:
         number = int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return number if number > 0 else None
 
 
-def _number(text: str) -> float | None:
+def number(text: str) -> float | None:
+    """A finite number, or None for what is none."""
     try:
         value = float(text)
     except ValueError:

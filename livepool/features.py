@@ -227,7 +227,8 @@ def _relative(config: FeatureConfig) -> list[list[pl.Expr]]:
     asset, btc = pl.col("daily_return"), pl.col("_btc_return")
     covariance = pl.rolling_cov(asset, btc, window_size=window).over("symbol")
     correlation = pl.rolling_corr(asset, btc, window_size=window).over("symbol")
-    btc_moves = is_above_zero(btc.rolling_std(window).over("symbol"))
+    variance = btc.rolling_var(window).over("symbol")
+    btc_moves = is_above_zero(variance.sqrt())
     moves = is_above_zero(asset.rolling_std(window).over("symbol"))
     return [
         [
@@ -238,7 +239,7 @@ def _relative(config: FeatureConfig) -> list[list[pl.Expr]]:
             pl.when(own)
             .then(1.0)
             .when(btc_moves)
-            .then(covariance / btc.rolling_var(window).over("symbol"))
+            .then(covariance / variance)
             .alias("rolling_beta_to_btc"),
             pl.when(own)
             .then(1.0)

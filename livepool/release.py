@@ -224,7 +224,7 @@ def _publication(
     return Publication(
         version=payload["version"],
         symbols=tuple(payload["symbols"]),
-        previous=tuple(previous),
+        previous=tuple(previous) if isinstance(previous, (list, tuple)) else (),
         previous_version=previous_version,
         dry_run=dry_run,
         changed=changed,
@@ -233,6 +233,8 @@ def _publication(
 
 def _refuse_backwards(before: Document | None, payload: Mapping[str, Any]) -> None:
     newest = before.payload.get("as_of_date", "") if before else ""
+    if not isinstance(newest, str):
+        raise StoreError(f"the document's as_of_date was {newest!r:.60}, not a date")
     if newest > payload["as_of_date"]:
         raise PublishError(
             f"the document is at {newest}, later than {payload['as_of_date']}; "
@@ -297,12 +299,13 @@ def describe(files: Mapping[str, bytes], *, storage_prefix: str) -> dict[str, An
 
 
 def _typed(row: Mapping[str, str]) -> dict[str, Any]:
+    place = contract.number(row["current_rank"])
     numbers = ("rule_score", "linear_score", "ml_score", "final_score", "confidence")
     return {
         **row,
-        **{key: float(row[key]) if row[key] else None for key in numbers},
+        **{key: contract.number(row[key]) for key in numbers},
         "selected_flag": row["selected_flag"] == "True",
-        "current_rank": int(row["current_rank"]) if row["current_rank"] else None,
+        "current_rank": None if place is None else int(place),
     }
 
 

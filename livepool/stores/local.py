@@ -7,7 +7,6 @@ resolves the link once sees one release.
 
 import fcntl
 import hashlib
-import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from core.files import new_folder, write_file
+from core.parsing import JsonError, parse_json
 from livepool import artifacts
 from livepool.stores import ROOT_PREFIX, ConflictError, Document, StoreError
 
@@ -112,9 +112,11 @@ class LocalDocumentStore:
         except FileNotFoundError:
             return None
         try:
-            payload = json.loads(data)
-        except ValueError as error:
-            raise StoreError(f"{self.path} is not valid JSON: {error}") from None
+            payload = parse_json(data)
+        except JsonError as error:
+            raise StoreError(f"{self.path} is not valid JSON: it {error}") from None
+        if not isinstance(payload, dict):
+            raise StoreError(f"{self.path} must hold an object; restore or remove it")
         return Document(payload, artifacts.sha256(data))
 
     def write(self, payload: Mapping[str, Any], *, expected: Document | None) -> None:

@@ -5,8 +5,11 @@ from datetime import date
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from livepool import artifacts, contract, document
+from livepool.stores import StoreError
 from tests.livepool import golden
 from tests.livepool.conftest import local_stores, pool_of
 
@@ -210,3 +213,46 @@ def test_all_violations_are_listed_at_once(release):
         report.raise_for_errors()
     assert len(report.errors) >= 4
     assert all(message in str(error.value) for message in report.errors)
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(max_size=12), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+DEEP = b"[" * 100_000 + b"]" * 100_000
+
+
+@given(
+    name=st.sampled_from([n for n in artifacts.FILES.values() if n.endswith(".json")]),
+    key=st.sampled_from([*contract.MANIFEST_FIELDS, "symbol_map", "pool_size"]),
+    value=ANYTHING,
+)
+@settings(max_examples=200)
+def test_whatever_a_file_holds_the_contract_is_answered(name, key, value):
+    files = pool_of(DAY, SYMBOLS)
+    payload = json.loads(files[name])
+    changed = key in payload and json.dumps(payload[key]) != json.dumps(value)
+    files[name] = json.dumps({**payload, key: value}).encode()
+    report = check(files)
+    assert not (changed and report.ok and name != "artifact_manifest.json")
+
+
+@pytest.mark.parametrize(
+    "data", [DEEP, b"\xff", b"[]", b"", b'{"a": NaN}', b"7" * 9999]
+)
+@pytest.mark.parametrize("name", artifacts.FILES.values())
+def test_a_file_that_is_something_else_is_reported(name, data):
+    assert not check({**pool_of(DAY, SYMBOLS), name: data}).ok
+
+
+@pytest.mark.parametrize("data", [DEEP, b"\xff", b"[]", b"", b"7"])
+def test_a_document_that_is_something_else_is_a_failure_of_its_store(tmp_path, data):
+    documents = local_stores(tmp_path).documents
+    documents.path.parent.mkdir(parents=True)
+    documents.path.write_bytes(data)
+    with pytest.raises(StoreError):
+        documents.read()

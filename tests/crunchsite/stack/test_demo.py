@@ -6,6 +6,7 @@ import pytest
 
 from competitions import lifecycle
 from competitions.models import Competition, ScheduledPrediction
+from crunchsite.settings.env import Env
 from crunchsite.stack import demo
 from crunchsite.stack.errors import StackError
 from feeds.models import FeedSubscription
@@ -91,3 +92,25 @@ def test_data_of_an_older_version_are_taken_up(tmp_path):
     older = {"FEED_SOURCE": "simulated", "DEMO_PACK": "realtime"}
     (tmp_path / "demo.json").write_text(json.dumps(older))
     demo.check(tmp_path)
+
+
+def test_the_pool_is_on_in_a_store_of_this_folder_unless_decided(settings, tmp_path):
+    def chosen(**values):
+        settings.ENV = Env(_env_file=None, **values)
+        return demo.pool_settings()
+
+    assert chosen() == {"PUBLISH_ENABLED": "true"}
+    assert chosen(var_dir=tmp_path) == {
+        "PUBLISH_ENABLED": "true",
+        "LIVEPOOL_OUTPUT_DIR": str(tmp_path / "livepool-output"),
+    }
+    assert settings.ENV.pool_store_dir == tmp_path / "livepool"
+    assert chosen(var_dir=tmp_path, livepool_output_dir=tmp_path) == {
+        "PUBLISH_ENABLED": "true"
+    }
+    assert chosen(publish_enabled=False) == {}
+    assert chosen(cloud_bucket="pool") == {}
+
+
+def test_publishing_is_off_by_default():
+    assert Env.model_fields["publish_enabled"].default is False
