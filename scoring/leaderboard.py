@@ -31,6 +31,8 @@ from scoring.windows import Figures, averaged_fields, figures, figures_of_period
 
 # Of each hour the last board is kept as history.
 HISTORY_PERIOD_S = 3600
+# A board that is newer by more was not made meanwhile, but by a clock that was ahead.
+LATER = timedelta(seconds=60)
 
 
 class Standing(NamedTuple):
@@ -272,7 +274,7 @@ def _write(
 ) -> Leaderboard | None:
     now = as_of - timedelta.resolution
     newest = Leaderboard.objects.filter(competition=competition, is_newest=True)
-    if newest.filter(as_of__gt=as_of).exists():
+    if newest.filter(as_of__gt=as_of, as_of__lte=as_of + LATER).exists():
         return None
     board = newest.filter(as_of__gte=floor(now, HISTORY_PERIOD_S)).first()
     if board is None:
