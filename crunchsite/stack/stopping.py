@@ -33,6 +33,8 @@ class StopRequests:
             is_nohup = signal.getsignal(number) is signal.SIG_IGN
             if number != signal.SIGHUP or not is_nohup:
                 signal.signal(number, self._count_one)
+        # Suspended, it would leave the parts unwatched, and their output unread.
+        signal.signal(signal.SIGTSTP, signal.SIG_IGN)
 
     def ignore(self) -> None:
         """All is stopped: a late request is no reason to end in any other way."""

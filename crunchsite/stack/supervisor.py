@@ -314,7 +314,7 @@ class Supervisor:
 def _is_running(where: str) -> StackError:
     return StackError(
         f"crunchsite is already running here (process {where}); "
-        "stop it with Ctrl-C where it runs."
+        "stop it with Ctrl-C where it runs, or with kill and its number."
     )
 
 

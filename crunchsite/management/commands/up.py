@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from crunchsite.stack.errors import StackError
 from crunchsite.stack.stopping import StopRequests, say
 from crunchsite.stack.supervisor import Supervisor
 
@@ -24,6 +25,8 @@ class Command(BaseCommand):
             say("Stopping ...")
         except KeyboardInterrupt:
             say("Stopping before all was up ...")
+        except OSError as error:
+            raise StackError(f"the site cannot be started here: {error}.") from error
         finally:
             supervisor.stop()
             requests.ignore()

@@ -10,7 +10,8 @@ from crunchsite.stack.stopping import REQUESTS, StopRequests, say
 
 @pytest.fixture
 def stop_requests():
-    before = {number: signal.getsignal(number) for number in REQUESTS}
+    taken = (*REQUESTS, signal.SIGTSTP)
+    before = {number: signal.getsignal(number) for number in taken}
     requests = StopRequests()
     requests.listen()
     yield requests
