@@ -11,7 +11,12 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
-from competitions.models import Competition, Input, ParticipantModel
+from competitions.models import (
+    Competition,
+    Input,
+    ParticipantModel,
+    ScheduledPrediction,
+)
 from core import heartbeats
 from crunchsite.admin import buttons_for
 from crunchsite.celery import QUEUES
@@ -62,7 +67,9 @@ def dashboard(_request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         *_silent_processes(),
         *_stuck_rounds(lines, now),
         *_lost_rounds(lines, now),
+        *_unscheduled(lines),
         *_failing_models(lines, now),
+        *_quarantined_models(lines),
         *_stale_feeds(now),
         *_unpaid(lines),
         *_overdue_pool(),
@@ -73,14 +80,16 @@ def dashboard(_request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 def _lines(now: datetime) -> dict[int, Line]:
     competitions = Competition.objects.exclude(status=Competition.Status.ENDED)
     lines = {c.pk: Line(competition=c) for c in competitions}
-    rounds = Input.objects.filter(competition__in=lines, slot_at__gt=now - HOUR)
+    rounds = Input.objects.filter(
+        competition__in=lines, slot_at__gt=now - HOUR, slot_at__lte=now
+    )
     for pk, last, missed, unresolvable in (
         rounds.order_by()
         .values_list("competition_id")
         .annotate(
             last=Max("performed_at"),
             missed=Count("pk", filter=Q(status="MISSED")),
-            lost=Count("pk", filter=Q(status__in=["UNRESOLVABLE", "VOID"])),
+            lost=Count("pk", filter=Q(status="UNRESOLVABLE")),
         )
     ):
         line = lines[pk]
@@ -189,6 +198,52 @@ def _failing_models(lines: dict[int, Line], now: datetime) -> Iterator[Trouble]:
             url=_list("competitions_participantmodel", competition=pk),
             is_severe=count == lines[pk].models,
         )
+
+
+def _quarantined_models(lines: dict[int, Line]) -> Iterator[Trouble]:
+    """Models that nobody starts again until their code changes or somebody presses."""
+    for pk, count, since in (
+        ParticipantModel.objects.quarantined()
+        .filter(competition__in=lines)
+        .order_by()
+        .values_list("competition_id")
+        .annotate(count=Count("pk"), since=Min("last_error_at"))
+    ):
+        yield Trouble(
+            what=f"Quarantined, and asked no more: {counted(count, 'model')}. "
+            f"{counted(lines[pk].running, 'model')} running.",
+            where=lines[pk].competition.slug,
+            since=since,
+            url=reverse("admin:local-models"),
+            is_severe=lines[pk].running == 0,
+        )
+
+
+def _unscheduled(lines: dict[int, Line]) -> Iterator[Trouble]:
+    """Active competitions that ask nothing."""
+    active = [
+        line
+        for line in lines.values()
+        if line.competition.status == Competition.Status.ACTIVE
+    ]
+    scheduled = set(
+        ScheduledPrediction.objects.filter(
+            competition__in=[line.competition for line in active],
+            active=True,
+            next_slot_at__isnull=False,
+        ).values_list("competition_id", flat=True)
+    )
+    for line in active:
+        if line.competition.pk not in scheduled:
+            yield Trouble(
+                what="Active, but nothing is scheduled: make a schedule active or add "
+                "one; it runs from the next slot of its grid on.",
+                where=line.competition.slug,
+                since=line.last_round,
+                url=reverse(
+                    "admin:competitions_competition_change", args=[line.competition.pk]
+                ),
+            )
 
 
 def _stale_feeds(now: datetime) -> Iterator[Trouble]:

@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 
 from competitions.gateway.types import LONGEST_ID, LONGEST_NAME, ModelIdentity
-from core.texts import brief, one_line
+from core.texts import brief, one_line, readable
 
 log = structlog.get_logger(__name__)
 
@@ -47,7 +47,7 @@ def identity_of(model: dict[str, Any], *, error: str) -> ModelIdentity:
         cruncher_name=infos["cruncher_name"],
         wallet=infos["cruncher_wallet_pubkey"],
         state=model["state"],
-        error=error,
+        error=error or model["error"],
     )
 
 
@@ -70,6 +70,7 @@ def _model(said: Any) -> dict[str, Any] | None:
         "deployment_id": _text(
             said.get("deployment_id") or "unknown-deployment", LONGEST_NAME
         ),
+        "error": readable(_plain(said.get("error"))),
         "infos": {
             "model_name": _text(
                 infos.get("model_name") or "unknown-model", LONGEST_NAME
@@ -86,6 +87,10 @@ def _model(said: Any) -> dict[str, Any] | None:
             "cruncher_hotkey": infos.get("cruncher_hotkey"),
         },
     }
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _port(value: Any) -> int | str:

@@ -120,7 +120,7 @@ class Orchestrator:
         if found is None:
             log.info("model.deleted", model=model_id)
             self._stamps.pop(model_id, None)
-            await self._processes.pop(model_id).stop()
+            await self._processes.pop(model_id).stop(error="its folder is gone")
             control.write_status(self._logs_dir, self._statuses())
             return
         stamp, version = found
@@ -299,9 +299,17 @@ def _as_announced(process: ModelProcess) -> dict[str, Any]:
             "cruncher_hotkey": None,
         },
         "state": states.get(process.state, "STOPPED"),
+        "error": _why(process),
         "ip": "unix",
         "port": str(process.socket),
     }
+
+
+def _why(process: ModelProcess) -> str:
+    """Why a model does not run, for its owner and the operator; empty if it does."""
+    if process.state == "QUARANTINED":
+        return f"quarantined: {process.error}"
+    return process.error if process.state == "STOPPED" else ""
 
 
 def _event(name: str, data: list[dict[str, Any]]) -> str:

@@ -32,6 +32,10 @@ MOST_RESTARTS = 4
 STEADY_S = 300.0  # a process that lived this long has recovered
 START_TIMEOUT_S = 60.0
 START_PAUSE_S = 5.0
+# Somebody or the kernel ended it, which is not its code's fault; a model that does so
+# itself is started again after longer and longer pauses.
+_FROM_OUTSIDE = {-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP}
+LONGEST_PAUSE_S = 60.0
 
 State = Literal["STARTING", "RUNNING", "RECOVERING", "STOPPED", "QUARANTINED"]
 
@@ -77,6 +81,8 @@ class ModelProcess:
         self.restarts = 0
         self.deployment_id = ""
         self.socket = Path()
+        self._faults = 0  # ends that its code, or its silence, is to blame for
+        self._is_killed_here = False
         self._uid = uid
         self._run_dir = run_dir
         self._limits = limits
@@ -134,19 +140,22 @@ class ModelProcess:
                 self.socket.unlink()
             await self._end_group()
             if time.monotonic() - started_at > STEADY_S:
-                self.restarts = 0
+                self.restarts = self._faults = 0
             reason = f"its process ended ({_ending(code)}): {self._last_words()}"
             log.warning("model.ended", model=self.model_id, reason=reason)
-            if self.restarts >= MOST_RESTARTS:
-                times = self.restarts + 1
+            if code not in _FROM_OUTSIDE or self._is_killed_here:
+                self._faults += 1
+            if self._faults > MOST_RESTARTS:
+                times = self._faults
                 await self._change("QUARANTINED", f"{times} times in a row {reason}")
                 return
             await self._change("RECOVERING", reason)
-            await asyncio.sleep(0.1 * 2**self.restarts)
+            await asyncio.sleep(min(0.1 * 2**self.restarts, LONGEST_PAUSE_S))
             self.restarts += 1
 
     async def _start_process(self) -> bool:
         """Start a process and wait until it listens; False when it ended first."""
+        self._is_killed_here = False
         stamp = time.strftime("%Y%m%d_%H%M%S", time.gmtime())
         serial = f"{time.monotonic_ns() // 1000 % 1_000_000:06d}"
         self.deployment_id = f"{self.model_id}_{stamp}_{serial}"
@@ -237,6 +246,7 @@ class ModelProcess:
 
     def _kill(self) -> None:
         if self._process is not None and self._process.returncode is None:
+            self._is_killed_here = True
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
 

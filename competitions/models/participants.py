@@ -38,6 +38,10 @@ class Cruncher(models.Model):
         return self.name
 
 
+# The orchestrator says why; see local_models/orchestrator.py.
+QUARANTINED = Q(state="STOPPED", last_error__startswith="quarantined: ")
+
+
 class ParticipantModelQuerySet(models.QuerySet["ParticipantModel"]):
     def real(self) -> "ParticipantModelQuerySet":
         """Participants' models; an ensemble is neither asked, ranked nor paid."""
@@ -50,6 +54,10 @@ class ParticipantModelQuerySet(models.QuerySet["ParticipantModel"]):
             .filter(competition=competition)
             .exclude(state=ParticipantModel.State.STOPPED)
         )
+
+    def quarantined(self) -> "ParticipantModelQuerySet":
+        """Those that the orchestrator does not start again until their code changes."""
+        return self.real().filter(QUARANTINED)
 
 
 class ParticipantModel(models.Model):

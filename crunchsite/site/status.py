@@ -12,6 +12,7 @@ from competitions.models import (
     Prediction,
     ScheduledPrediction,
 )
+from competitions.models.participants import QUARANTINED
 from feeds.models import FeedIngestionState
 from feeds.records import span
 
@@ -34,6 +35,7 @@ class Status:
     feed_at: datetime | None
     running: int
     models: int
+    quarantined: int
     questions: list[Question]
     first_scores_at: datetime | None
 
@@ -53,8 +55,14 @@ def status_of(competition: Competition, *, feeds: list[FeedIngestionState]) -> S
         else {"asked": 0, "answered": 0}
     )
     schedule = list(competition.scheduled_predictions.filter(active=True))
-    roster = ParticipantModel.objects.expected(competition).aggregate(
-        models=Count("pk"), running=Count("pk", filter=Q(state="RUNNING"))
+    roster = (
+        ParticipantModel.objects.real()
+        .filter(competition=competition)
+        .aggregate(
+            models=Count("pk", filter=~Q(state="STOPPED")),
+            running=Count("pk", filter=Q(state="RUNNING")),
+            quarantined=Count("pk", filter=QUARANTINED),
+        )
     )
     slots = [s.next_slot_at for s in schedule if s.next_slot_at]
     return Status(

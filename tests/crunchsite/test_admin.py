@@ -13,7 +13,12 @@ from django.urls import reverse
 
 from competitions.admin_base import MOST_COUNTED, BoundedPaginator, LedgerAdmin
 from competitions.contract import CrunchConfig
-from competitions.models import Competition, Input, Prediction
+from competitions.models import (
+    Competition,
+    Input,
+    ParticipantModel,
+    Prediction,
+)
 from competitions.slots import wire
 from feeds import clock
 from feeds.models import FeedSubscription
@@ -234,7 +239,8 @@ def dashboard(client) -> str:
 def test_the_dashboard_is_quiet_when_nothing_is_wrong(
     client, tape, frozen_clock, workers_alive
 ):
-    factories.competition()
+    made = factories.competition()
+    factories.scheduled_prediction(made, next_slot_at=frozen_clock)
     assert "Nothing is stuck" in dashboard(client)
 
 
@@ -246,6 +252,33 @@ def test_the_dashboard_says_which_process_gives_no_sign_of_life(
     assert "The worker of scoring was not seen yet" in page
     cache.delete("heartbeat:beat")
     assert "Beat was not seen yet" in dashboard(client)
+
+
+def test_an_active_competition_that_asks_nothing_is_an_alarm(client, world, fresh_feed):
+    assert "nothing is scheduled" not in dashboard(client)
+    world.competition.scheduled_predictions.update(active=False)
+    assert "Active, but nothing is scheduled" in dashboard(client)
+
+
+def test_a_quarantined_model_is_an_alarm_and_the_public_page_tells_it(
+    client, world, fresh_feed
+):
+    why = "quarantined: 5 times in a row its process ended (SIGSEGV): it said nothing"
+    ParticipantModel.objects.filter(model_id="m1").update(
+        state="STOPPED", last_error=why, last_error_at=clock.now()
+    )
+    assert "Quarantined, and asked no more: 1 model. 3 models running." in " ".join(
+        dashboard(client).split()
+    )
+    assert "1 quarantined" in client.get("/").content.decode()
+    ParticipantModel.objects.update(state="STOPPED", last_error=why)
+    assert "0 models running." in dashboard(client)
+    assert "none running; " in client.get("/").content.decode()
+
+
+def test_a_void_of_the_operator_s_own_is_no_problem(client, world, fresh_feed):
+    Input.objects.update(status="VOID", reason="the exchange was down")
+    assert "Ended without a truth" not in dashboard(client)
 
 
 def test_the_dashboard_says_what_is_stuck_and_since_when(

@@ -1,7 +1,9 @@
 """One model's process when the machine, not the model, is in trouble."""
 
 import asyncio
+import os
 import shutil
+import signal
 
 from competitions.local_models import cgroups, submission, supervisor
 from competitions.local_models.orchestrator import Orchestrator
@@ -128,3 +130,45 @@ def test_a_folder_that_cannot_be_read_hides_no_other(tmp_path, monkeypatch):
 
     assert found["good"][1].model_id == "good"
     assert found["locked"][1] is None
+
+
+def test_ends_from_outside_are_not_its_fault_and_its_own_are(tmp_path, monkeypatch):
+    monkeypatch.setattr(supervisor, "LONGEST_PAUSE_S", 0.01)
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "main.py").write_text(STEADY)
+    (tmp_path / "run").mkdir()
+    states = asyncio.Queue()
+
+    async def live():
+        async def changed(process):
+            states.put_nowait((process.state, process.error))
+
+        process = ModelProcess(
+            submission.read(tmp_path / "model"),
+            uid=0,
+            run_dir=tmp_path / "run" / "model",
+            log_path=tmp_path / "model.log",
+            limits=Limits(),
+            start_slots=asyncio.Semaphore(1),
+            on_change=changed,
+        )
+
+        async def end_by(signal_, times):
+            for _ in range(times):
+                while (await asyncio.wait_for(states.get(), 60))[0] != "RUNNING":
+                    pass
+                os.killpg(process.pid, signal_)
+
+        process.start()
+        try:
+            await end_by(signal.SIGKILL, supervisor.MOST_RESTARTS + 2)
+            await end_by(signal.SIGSEGV, supervisor.MOST_RESTARTS + 1)
+            while (last := await asyncio.wait_for(states.get(), 60))[0] == "RECOVERING":
+                pass
+        finally:
+            await process.stop()
+        return last
+
+    state, error = asyncio.run(live())
+    assert state == "QUARANTINED"
+    assert error.startswith("5 times in a row its process ended (SIGSEGV)")
