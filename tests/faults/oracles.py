@@ -153,5 +153,7 @@ def _check_checkpoints(site: Site, facts: Facts) -> None:
     assert all(earlier[1] == later[0] for earlier, later in pairwise(periods))
     for _, _, entries in periods:
         (emission,) = entries
-        assert sum(part["reward_pct"] for part in emission["cruncher_rewards"]) == WHOLE
+        paid = [part["reward_pct"] for part in emission["cruncher_rewards"]]
+        # Nobody is paid for a period of which nobody has answered enough.
+        assert sum(paid) == WHOLE or not paid
         facts.checkpoints += 1
