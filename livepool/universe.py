@@ -100,7 +100,7 @@ def _tests(gates: Gates) -> list[tuple[str, pl.Expr, float]]:
         enough = (pl.col("quote_volume") >= gates.min_daily_quote_vol).cast(pl.Int32)
         return enough.rolling_sum(window).over("symbol").fill_null(0)
 
-    liquid = f"days over {gates.min_daily_quote_vol:,.0f} USDT in the last"
+    liquid = f"days over {_amount(gates.min_daily_quote_vol)} USDT in the last"
     return [
         ("days of history", pl.col("age_days"), gates.min_history_days),
         ("USDT a day over 30 days", volume(30), gates.min_avg_quote_vol_30),
@@ -151,6 +151,8 @@ def refusals(
 def _amount(value: float | None) -> str:
     if value is None:
         return "unknown"
+    if value >= 1e6:
+        return f"{value / 1e6:.1f} M"
     return f"{value:,.0f}" if value >= 2 else f"{value:.2f}"
 
 
