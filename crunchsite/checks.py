@@ -5,9 +5,11 @@ from typing import Any
 
 from celery import current_app
 from django.conf import settings
+from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 
 from crunchsite.celery import QUEUES
+from crunchsite.settings.env import given_names, unread_names
 
 
 @register("celery")
@@ -62,4 +64,15 @@ def postgresql_version(databases: Any = None, **_: Any) -> list[CheckMessage]:
             hint="Use PostgreSQL 15 or newer.",
             id="crunchsite.E004",
         )
+    ]
+
+
+@register("environment")
+def unread_variables(**_: Any) -> list[CheckMessage]:
+    """A variable that looks like one of ours and has no effect is told of."""
+    return [
+        checks.Warning(
+            f"the variable {name} is not read", hint=advice, id="crunchsite.W001"
+        )
+        for name, advice in unread_names(given_names()).items()
     ]

@@ -3,12 +3,15 @@
 `python -m crunchsite.settings.env` prints `.env.example` from these fields.
 """
 
+import os
 import sys
+from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import AliasChoices, Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
 
 from feeds.errors import OperatorError
 
@@ -46,7 +49,12 @@ class Env(BaseSettings):
         9091, "WebSocket port of the model orchestrator."
     )
     model_runner_timeout_s: float = setting(
-        5.0, "Wall-clock limit of one call to a model, in seconds.", gt=0
+        5.0,
+        "Wall-clock limit of one call to a model, in seconds.",
+        gt=0,
+        validation_alias=AliasChoices(
+            "model_runner_timeout_s", "model_runner_timeout_seconds"
+        ),
     )
     secure_cert_dir: str = setting(
         "",
@@ -90,7 +98,12 @@ class Env(BaseSettings):
         "", "Granularity of the feed, for example 1s or 1m. Empty: the pack's."
     )
     feed_poll_s: float = setting(
-        5.0, "Seconds between two pulls of a subscription.", gt=0
+        5.0,
+        "Seconds between two pulls of a subscription.",
+        gt=0,
+        validation_alias=AliasChoices(
+            "feed_poll_s", "feed_poll_seconds", "feed_opt_poll_seconds"
+        ),
     )
     feed_backfill_minutes: int = setting(
         180, "History that a new subscription pulls first, in minutes.", ge=1
@@ -103,6 +116,7 @@ class Env(BaseSettings):
         "Days that the tape keeps records, by event time. "
         "Candles of a day or longer stay for good.",
         ge=1,
+        validation_alias=AliasChoices("feed_record_ttl_days", "market_record_ttl_days"),
     )
     feed_replay_path: str = setting(
         "", "Parquet or CSV file of candles for FEED_SOURCE=replay."
@@ -190,9 +204,15 @@ class Env(BaseSettings):
         "", "Ed25519 private key (PEM) that signs releases. Empty: not signed."
     )
     cloud_bucket: str = setting(
-        "", "Google Cloud Storage bucket of the releases. Empty: the local store."
+        "",
+        "Google Cloud Storage bucket of the releases. Empty: the local store.",
+        validation_alias=AliasChoices("cloud_bucket", "gcs_bucket"),
     )
-    cloud_project_id: str = setting("", "Google Cloud project of the stores.")
+    cloud_project_id: str = setting(
+        "",
+        "Google Cloud project of the stores.",
+        validation_alias=AliasChoices("cloud_project_id", "gcp_project_id"),
+    )
     firestore_collection: str = setting(
         "strategy", "Collection of the live pool's summary document."
     )
@@ -263,6 +283,48 @@ def read_env() -> Env:
             for e in error.errors()
         )
         raise EnvError(f"{problems}. Correct the environment or .env.") from None
+
+
+# Names that other coordinators read and this one does not: what to do instead.
+_REPLACED = {
+    "checkpoint_interval_seconds": "set the intervals on the competition's page",
+    "score_interval_seconds": "set the score interval on the competition's page",
+    "feed_retention_check_seconds": "what is past retention is dropped each hour",
+    "market_retention_check_seconds": "what is past retention is dropped each hour",
+    "feed_opt_hermes_url": "set PYTH_API_URL",
+}
+_LIKENESS = 0.84
+
+
+def known_names() -> set[str]:
+    """Every name that is read, other spellings of a variable included; lower case."""
+    names = set(Env.model_fields)
+    for field in Env.model_fields.values():
+        if isinstance(field.validation_alias, AliasChoices):
+            names |= {str(name) for name in field.validation_alias.choices}
+    return names
+
+
+def unread_names(environ: Iterable[str]) -> dict[str, str]:
+    """Names that look like one of ours and are not read; with what to do instead."""
+    known = known_names()
+    unread: dict[str, str] = {}
+    for name in environ:
+        lower = name.lower()
+        if lower in known:
+            continue
+        near = get_close_matches(lower, known, n=1, cutoff=_LIKENESS)
+        if lower in _REPLACED:
+            unread[name] = _REPLACED[lower]
+        elif near:
+            unread[name] = f"do you mean {near[0].upper()}?"
+    return unread
+
+
+def given_names() -> list[str]:
+    """The names in the environment and in .env."""
+    in_file = DotEnvSettingsSource(Env).env_vars
+    return sorted({*os.environ, *(name.upper() for name in in_file)})  # noqa: TID251  this is where it is read
 
 
 def example() -> str:

@@ -37,6 +37,47 @@ def test_both_vocabularies_of_a_feed_are_understood(monkeypatch):
     assert (read.feed_source, read.subjects) == ("binance", ("ETHUSDT",))
 
 
+@pytest.mark.parametrize(
+    ("name", "field", "text", "value"),
+    [
+        ("MODEL_RUNNER_TIMEOUT_SECONDS", "model_runner_timeout_s", "60", 60.0),
+        ("FEED_POLL_SECONDS", "feed_poll_s", "2", 2.0),
+        ("FEED_OPT_POLL_SECONDS", "feed_poll_s", "2", 2.0),
+        ("MARKET_RECORD_TTL_DAYS", "feed_record_ttl_days", "30", 30),
+        ("GCP_PROJECT_ID", "cloud_project_id", "crunch", "crunch"),
+        ("GCS_BUCKET", "cloud_bucket", "pool", "pool"),
+    ],
+)
+def test_the_seeds_names_are_read_too(monkeypatch, name, field, text, value):
+    monkeypatch.setenv(name, text)
+    assert getattr(env.read_env(), field) == value
+    monkeypatch.setenv(field.upper(), "7")
+    assert str(getattr(env.read_env(), field)) in ("7", "7.0")  # our own name wins
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("FEED_SUBJECT", "do you mean FEED_SUBJECTS?"),
+        ("FEED_POLL_SECOND", "do you mean FEED_POLL_SECONDS?"),
+        ("feed_granularty", "do you mean FEED_GRANULARITY?"),
+        ("FEED_RETENTION_CHECK_SECONDS", "what is past retention is dropped each hour"),
+        (
+            "CHECKPOINT_INTERVAL_SECONDS",
+            "set the intervals on the competition's page",
+        ),
+    ],
+)
+def test_a_name_that_is_not_read_is_told_of_with_the_near_one(name, advice):
+    assert env.unread_names([name]) == {name: advice}
+
+
+def test_names_of_others_and_names_that_are_read_are_passed_over():
+    others = ["PATH", "HOME", "LANG", "PGPORT", "HOSTNAME", "SECRETS", "LOG", "PWD"]
+    read = [name.upper() for name in env.known_names()]
+    assert env.unread_names([*others, *read]) == {}
+
+
 def test_a_database_address_becomes_djangos_entry():
     entry = database("postgresql://u%40x:p%2Fw@db.example:5433/crunch?sslmode=require")
     assert (entry["USER"], entry["PASSWORD"]) == ("u@x", "p/w")
