@@ -2,7 +2,7 @@
 
 Each benchmark is a module of this package with `add_arguments(parser)` and
 `run(args) -> dict`. It runs on a new embedded PostgreSQL of its own under
-var/bench, durable as in production.
+var/bench, durable as in production, which is removed at the end.
 """
 
 import argparse
@@ -47,6 +47,7 @@ def main() -> int:
         result = modules[args.name].run(args)
     finally:
         server.stop()
+        shutil.rmtree(VAR, ignore_errors=True)  # gigabytes, some of them
     print(json.dumps(result) if args.json else json.dumps(result, indent=2))
     return 0
 

@@ -1,5 +1,6 @@
 """What the public page of the feeds shows."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -45,6 +46,7 @@ def feed_context(*, now: datetime, wanted: str | None) -> dict[str, Any]:
         "records": records[::-1][:10],
         "bars": bars(records),
         "prices": price_lines(records),
+        "price_decimals": price_decimals(records),
         "instants": [
             (bar.x, record.ts_event)
             for bar, record in zip(bars(records), records, strict=True)
@@ -64,6 +66,15 @@ def price_lines(records: list[FeedRecord]) -> list[tuple[float, float]]:
     step = (highest - lowest) / (PRICE_LINES - 1)
     prices = [highest - i * step for i in range(PRICE_LINES if step else 1)]
     return [(y(price), price) for price in prices]
+
+
+def price_decimals(records: list[FeedRecord]) -> int:
+    """So many decimals that two of the chart's lines never carry the same label."""
+    if not records:
+        return 2
+    lowest, highest = _range(records)
+    step = (highest - lowest) / (PRICE_LINES - 1) or highest
+    return max(2, 1 - math.floor(math.log10(step)))
 
 
 def bars(records: list[FeedRecord]) -> list[Bar]:

@@ -97,17 +97,26 @@ def sound(records: Sequence[FeedRecord]) -> list[FeedRecord]:
 
 
 def index() -> list[DayFile]:
-    """The store's readable files, in the order of their paths."""
+    """The readable files that the store wrote, in the order of their paths."""
     root = base()
-    files = []
-    for path in sorted(root.glob("*/*/*/*/*.parquet")):
+    found = (_day_file(root, path) for path in sorted(root.glob("*/*/*/*/*.parquet")))
+    return [file for file in found if file is not None]
+
+
+def _day_file(root: Path, path: Path) -> DayFile | None:
+    """What the store knows of a file; None of one that it did not write."""
+    relative = path.relative_to(root)
+    try:
+        day = date.fromisoformat(path.stem)
         stat = path.stat()
-        records = _row_count(path, stat.st_mtime_ns, stat.st_size)
-        if records is not None:
-            relative = path.relative_to(root).as_posix()
-            day = date.fromisoformat(path.stem)
-            files.append(DayFile(relative, records, stat.st_size, day))
-    return files
+    except (ValueError, OSError):  # of another name, or gone meanwhile
+        return None
+    if day.isoformat() != path.stem or not all(map(NAME.fullmatch, relative.parts)):
+        return None
+    records = _row_count(path, stat.st_mtime_ns, stat.st_size)
+    if records is None:
+        return None
+    return DayFile(relative.as_posix(), records, stat.st_size, day)
 
 
 def locate(parts: Sequence[str]) -> Path | None:

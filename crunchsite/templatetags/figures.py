@@ -1,20 +1,24 @@
 """Numbers and instants as the public pages print them."""
 
+import math
 import re
 from datetime import datetime, timedelta
 from typing import Any
 
 from django import template
+from django.conf import settings
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from core.texts import readable
+from feeds import clock
 
 register = template.Library()
 
 UNKNOWN = "\N{EM DASH}"
 _VALUE_ALONE = re.compile(r'\{"value": (-?[0-9][0-9.eE+-]*)\}')
 MINUS = "\N{MINUS SIGN}"
+MOST_DECIMALS = 10
 
 
 @register.filter
@@ -24,6 +28,27 @@ def figure(value: Any, decimals: int = 4) -> str:
         return UNKNOWN
     shown = round(value, decimals) + 0.0  # a rounded -0.0 loses its sign
     return f"{shown:,.{decimals}f}".replace("-", MINUS)
+
+
+@register.filter
+def significant(value: Any, decimals: int = 2) -> str:
+    """A number with `decimals`, and with more where less than three digits would show.
+
+    What is too small to be read so is written with an exponent, like 1.20e-12.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value == 0:
+        return figure(value, decimals)
+    if not math.isfinite(value):
+        return UNKNOWN
+    needed = decimals_for(value)
+    if needed <= MOST_DECIMALS or needed <= decimals:
+        return figure(value, max(decimals, needed))
+    return f"{value:.2e}".replace("-", MINUS, 1) if value < 0 else f"{value:.2e}"
+
+
+def decimals_for(value: float) -> int:
+    """How many decimals show three significant digits of a number."""
+    return max(0, 2 - math.floor(math.log10(abs(value)))) if value else 0
 
 
 @register.filter
@@ -66,6 +91,17 @@ def instant(at: datetime | None, style: str = "") -> SafeString:
     )
 
 
+@register.simple_tag
+def site_clock() -> str:
+    """What the site's clock shows when it is not the wall's: its date and its pace."""
+    shown = clock.current()
+    if shown == clock.WALL:
+        return ""
+    pace = "" if shown.speed == 1 else f" \N{MULTIPLICATION SIGN} {shown.speed:g}"
+    name = "Replay" if settings.ENV.feed_source == "replay" else "Clock"
+    return f"{name}{pace}: the site's day is {shown.now():%d %b %Y}"
+
+
 LONGEST_ANSWER = 400
 
 
@@ -75,7 +111,7 @@ def answer(output: str) -> str:
     if output == "{}":
         return UNKNOWN
     if match := _VALUE_ALONE.fullmatch(output):
-        return figure(float(match[1]))
+        return significant(float(match[1]), 4)
     return readable(output, limit=LONGEST_ANSWER)
 
 

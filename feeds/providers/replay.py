@@ -28,7 +28,8 @@ from feeds.providers.base import (
 from feeds.records import CANDLE, OHLCV, FeedKey, FeedRecord, seconds
 
 TIME_COLUMNS = ("open_time", "ts", "timestamp", "date")
-EPOCH_UNITS = {1e11: "s", 1e14: "ms", 1e17: "us"}
+# Epoch numbers below each bound count so many to a second; others are nanoseconds.
+EPOCH_UNITS = {1e11: 1, 1e14: 10**3, 1e17: 10**6}
 
 Columns = dict[str, NDArray[Any]]
 
@@ -103,6 +104,8 @@ def _only_subject() -> str:
 
 def _epoch_seconds(path: Path, column: Any) -> NDArray[np.int64]:
     """Instants, dates or epoch numbers (s, ms, us or ns) as epoch seconds."""
+    if column.null_count():
+        raise ReplayFileError(f"{path} has rows without {column.name!r}")
     if column.dtype.is_temporal():
         return column.dt.epoch("s").cast(int).to_numpy()
     if not column.dtype.is_numeric():
@@ -110,10 +113,17 @@ def _epoch_seconds(path: Path, column: Any) -> NDArray[np.int64]:
             f"{path} has {column.name!r} values like {column[0]!r}; "
             "give instants like 2023-03-01T00:00:00Z"
         )
-    newest = float(column.max())
-    unit = next((u for most, u in EPOCH_UNITS.items() if newest < most), "ns")
-    divisor = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[unit]
-    return (column.to_numpy() // divisor).astype(np.int64)
+    numbers = column.to_numpy()
+    if not np.isfinite(numbers).all():
+        raise ReplayFileError(f"{path} has {column.name!r} values that are no numbers")
+    # Each row by itself: exchanges have changed the unit in the middle of a file.
+    size = np.abs(numbers)
+    divisor = np.select(
+        [size < most for most in EPOCH_UNITS],
+        list(EPOCH_UNITS.values()),
+        default=10**9,
+    )
+    return (numbers // divisor.astype(numbers.dtype)).astype(np.int64)
 
 
 def _length_s(columns: Columns) -> int:

@@ -11,9 +11,18 @@ from django.test.utils import CaptureQueriesContext
 from competitions.models import Competition, Input, Prediction
 from crunchsite.site import predictions
 from crunchsite.site.alike import shade
-from crunchsite.templatetags.figures import answer, duration, figure, percent
+from crunchsite.templatetags.figures import (
+    answer,
+    duration,
+    figure,
+    percent,
+    significant,
+    site_clock,
+)
+from feeds import clock
 from scoring.models import Leaderboard, Snapshot
 from tests import factories
+from tests.conftest import NOW
 
 pytestmark = pytest.mark.django_db(databases=["default", "tape"])
 
@@ -259,6 +268,37 @@ def statements(client, path: str) -> int:
 )
 def test_figures(value, shown):
     assert figure(value, 2) == shown
+    if value != -0.5:
+        assert significant(value, 2) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.0001, "0.000100"),
+        (-0.000123456, "\N{MINUS SIGN}0.000123"),
+        (0.0000089, "0.00000890"),
+        (0.5, "0.500"),
+        (12.345, "12.35"),
+        (9.5e-12, "9.50e-12"),
+        (-9.5e-12, "\N{MINUS SIGN}9.50e-12"),
+        (float("nan"), "\N{EM DASH}"),
+        (float("inf"), "\N{EM DASH}"),
+        (True, "\N{EM DASH}"),
+    ],
+)
+def test_a_small_number_keeps_three_digits(value, shown):
+    assert significant(value, 2) == shown
+
+
+def test_a_page_says_which_clock_the_site_runs_on(client, settings):
+    assert site_clock() == ""
+    start, anchor = NOW, clock.wall_now()
+    settings.ENV = settings.ENV.model_copy(update={"feed_source": "replay"})
+    with clock.use(clock.Clock(start=start, anchor=anchor, speed=60.0)):
+        note = "Replay \N{MULTIPLICATION SIGN} 60: the site's day is 02 Mar 2026"
+        assert site_clock() == note
+        assert "Replay" in client.get("/livepool").content.decode()
 
 
 @pytest.mark.parametrize(

@@ -46,3 +46,27 @@ def test_a_part_of_a_file_is_sent(client, store):
     assert part(f"bytes={size}-") == (416, f"bytes */{size}", b"")
     assert part("bytes=0-1,4-5") == (200, None, whole)
     assert part("bytes=0-3", **{"If-Range": '"other"'}) == (200, None, whole)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "simulated/BTCUSDT/candle/1m/candles.parquet",
+        "simulated/BTCUSDT/candle/1m/2026-13-01.parquet",
+        "simulated/BTCUSDT/candle/1m/20260302.parquet",
+        "simulated/BTCUSDT/candle/1m/2026-03-03.parquet",  # a folder
+        "simulated/B T/candle/1m/2026-03-02.parquet",
+        "simulated/\udcff/candle/1m/2026-03-02.parquet",
+    ],
+)
+def test_a_foreign_file_is_passed_over(store, client, tmp_path, name):
+    path = tmp_path / "backfill" / name
+    if name.endswith("03-03.parquet"):
+        path.mkdir(parents=True)
+    else:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        ours = tmp_path / "backfill/simulated/BTCUSDT/candle/1m/2026-03-02.parquet"
+        path.write_bytes(ours.read_bytes())
+    assert [entry["path"] for entry in client.get("/data/backfill/index").json()] == [
+        "simulated/BTCUSDT/candle/1m/2026-03-02.parquet"
+    ]

@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 from django.contrib.auth.models import User
 
-from feeds import backfill, health, ingest
+from feeds import backfill, health, ingest, pages
 from feeds.models import FeedSubscription
 from feeds.pages import HEIGHT, bars, price_lines
 from feeds.records import FeedKey, span
@@ -180,3 +180,16 @@ def test_the_admin_cancels_backfills(operator):
     job.refresh_from_db()
     assert job.status == "cancelled"
     assert operator.get("/admin/feeds/backfilljob/add/").status_code == 403
+
+
+@pytest.mark.parametrize("price", [0.0000089, 0.5, 60_000.0, 5e9])
+@pytest.mark.parametrize("spread", [0.0, 1e-4, 0.1])
+def test_the_axis_never_says_the_same_twice(price, spread):
+    records = [
+        candle(m, values=dict.fromkeys(("open", "high", "low", "close"), value))
+        for m, value in enumerate((price, price * (1 + spread)))
+    ]
+    decimals = pages.price_decimals(records)
+    labels = [f"{value:.{decimals}f}" for _, value in pages.price_lines(records)]
+    assert len(set(labels)) == len(labels)
+    assert all(float(label) for label in labels)

@@ -1,6 +1,6 @@
 import io
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from threading import Thread
 
 import pyarrow.parquet as pq
@@ -51,6 +51,19 @@ def test_each_problem_is_a_line():
     assert "1 records lie in the default partition" in lines
     assert "simulated:BTCUSDT:candle:1m is stale: 540 s old" in lines
     assert "lacks 2026-03-02 11:41:00 to 2026-03-02 11:50:00" in lines
+
+
+def test_migrate_makes_the_months_ahead_of_the_sites_clock(at):
+    """So that a new site near a month's end has the next one."""
+    with at(datetime(2033, 1, 31, 23, 59, tzinfo=UTC)):
+        call_command("migrate", verbosity=0)
+    months = {partition.month for partition in partitions.existing()}
+    made = {date(2033, month, 1) for month in (1, 2, 3)}
+    assert made <= months
+    with transaction() as connection:
+        for month in made:
+            name = partitions.name_of(month)
+            connection.execute(sa.text(f"DROP TABLE tape.{name}"))
 
 
 def test_missing_months_are_a_problem():

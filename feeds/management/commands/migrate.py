@@ -1,4 +1,4 @@
-"""Django's migrate, which also brings the tape's schema up to date."""
+"""Django's migrate, which also brings the tape's schema and months up to date."""
 
 import sys
 from typing import Any
@@ -6,7 +6,8 @@ from typing import Any
 from django.core.management.commands import migrate
 from django.db import DEFAULT_DB_ALIAS
 
-from feeds.tape import schema
+from feeds import clock
+from feeds.tape import partitions, schema
 
 
 class Command(migrate.Command):
@@ -24,5 +25,6 @@ class Command(migrate.Command):
                 sys.exit(1)
             return
         schema.upgrade()
+        partitions.create_ahead(now=clock.now())
         if options["verbosity"] >= 1 and pending:
             self.stdout.write(f"  Tape: applied {', '.join(pending)}")

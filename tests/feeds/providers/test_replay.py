@@ -75,6 +75,25 @@ def test_epoch_numbers_are_understood(use, at, factor):
         assert ask()[0].ts_event == START
 
 
+@pytest.mark.parametrize("suffix", ["parquet", "csv"])
+def test_each_row_has_a_unit_of_its_own(use, at, suffix):
+    factors = [10**3] * 5 + [10**6] * 3 + [1, 10**9]
+    seconds = [int(START.timestamp()) + 60 * i for i in range(10)]
+    instants = [at * factor for at, factor in zip(seconds, factors, strict=True)]
+    path = use(frame(open_time=instants), f"mixed.{suffix}")
+    assert replay.first_instant(path) == START
+    with at(START + timedelta(days=1)):
+        assert [int(r.ts_event.timestamp()) for r in ask()] == seconds
+
+
+@pytest.mark.parametrize("hole", [None, float("nan"), float("inf")])
+def test_a_row_without_an_instant_is_refused(use, hole):
+    instants = [START.timestamp() + 60 * i for i in range(9)]
+    path = use(frame(open_time=[*instants, hole]))
+    with pytest.raises(ReplayFileError, match="open_time"):
+        replay.first_instant(path)
+
+
 def test_longer_candles_are_made_of_the_files(use, at):
     use(frame())
     with at(START + timedelta(minutes=10)):
