@@ -157,6 +157,8 @@ class CompetitionAdmin(SiteAdmin):
             if getattr(before, name) != getattr(obj, name)
         ]
         super().save_model(request, obj, form, change)
+        if rewired:  # what failed of the wiring before says nothing of this one
+            obj.callable_failures.all().delete()
         if rewired and (
             version := begin_version(
                 competition=obj,

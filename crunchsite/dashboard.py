@@ -12,11 +12,13 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from competitions.models import (
+    CallableFailure,
     Competition,
     Input,
     ParticipantModel,
     ScheduledPrediction,
 )
+from competitions.wiring import shown_wiring
 from core import heartbeats
 from crunchsite.admin import buttons_for
 from crunchsite.celery import QUEUES
@@ -71,6 +73,8 @@ def dashboard(_request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         *_failing_models(lines, now),
         *_quarantined_models(lines),
         *_stale_feeds(now),
+        *_failing_callables(lines),
+        *_unpayable(lines),
         *_unpaid(lines),
         *_overdue_pool(),
     ]
@@ -123,6 +127,38 @@ def _silent_processes() -> Iterator[Trouble]:
             since=silence.since,
             url=reverse("readyz"),
         )
+
+
+def _failing_callables(lines: dict[int, Line]) -> Iterator[Trouble]:
+    """The operator's own code that fails now; what stands in is in callables.md."""
+    for failure in CallableFailure.objects.filter(competition__in=lines):
+        yield Trouble(
+            what=f"{failure.callable} ({failure.path}) fails, "
+            f"{counted(failure.count, 'time')} in a row: {failure.text}",
+            where=lines[failure.competition_id].competition.slug,
+            since=failure.first_at,
+            url=reverse(
+                "admin:competitions_competition_change", args=[failure.competition_id]
+            ),
+        )
+
+
+def _unpayable(lines: dict[int, Line]) -> Iterator[Trouble]:
+    """Competitions whose periods close and cannot be paid."""
+    for line in lines.values():
+        competition = line.competition
+        if competition.activated_at is None or competition.crunch_pubkey:
+            continue
+        if not shown_wiring(competition).config.crunch_pubkey:
+            yield Trouble(
+                what="No crunch key, so no period is paid. Give the competition its "
+                "crunch pubkey: all that are over are paid then.",
+                where=competition.slug,
+                since=None,
+                url=reverse(
+                    "admin:competitions_competition_change", args=[competition.pk]
+                ),
+            )
 
 
 def _stuck_rounds(lines: dict[int, Line], now: datetime) -> Iterator[Trouble]:

@@ -21,6 +21,7 @@ from rest_framework.response import Response
 from sqlalchemy.exc import SQLAlchemyError
 
 import crunchsite
+from competitions.models import CallableFailure
 from competitions.reporting import CompetitionQuery, chosen_competition
 from core import heartbeats
 from core.requests import read_query
@@ -41,6 +42,11 @@ class Readiness(serializers.Serializer[Any]):
         child=serializers.CharField(),
         required=False,
         help_text="For operators: part to what is wrong, and the remedy.",
+    )
+    failing_callables = serializers.ListField(
+        child=serializers.CharField(),
+        required=False,
+        help_text="For operators: their own code that fails; the engine's stands in.",
     )
 
 
@@ -68,7 +74,20 @@ def readyz(request: Request) -> Response:
     answer: dict[str, Any] = {"status": "not ready" if found else "ready"}
     if _is_operator(request):
         answer["problems"] = found
+        answer["failing_callables"] = _failing_callables()
     return Response(answer, status=503 if found else 200)
+
+
+def _failing_callables() -> list[str]:
+    """The operator's own code that fails; the site is ready all the same."""
+    try:
+        return [
+            f"{failure.competition.slug}: {failure} fails since "
+            f"{failure.first_at.isoformat()}, {failure.count} times: {failure.text}"
+            for failure in CallableFailure.objects.select_related("competition")
+        ]
+    except DatabaseError:
+        return []
 
 
 def _is_operator(request: Request) -> bool:

@@ -71,6 +71,7 @@ def logging_config(level: str) -> dict[str, Any]:
             "celery.worker.strategy": {"level": "WARNING"},
             "celery.app.trace": {"level": "WARNING"},
             "celery.beat": {"level": "WARNING"},
+            "axes": {"level": "WARNING"},
             "django.server": {"level": "WARNING"},
             # One line for a request with a foreign Host, without a traceback.
             "django.security.DisallowedHost": {

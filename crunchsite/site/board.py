@@ -70,11 +70,15 @@ def window_of(competition: Competition, ranking_key: str) -> timedelta:
 def columns_of(competition: Competition, ranking_key: str) -> list[Column]:
     """Value columns of the report schema, the ranking's among them in any case."""
     described = report_schema(competition)["leaderboard_columns"]
+    windows = shown_wiring(competition).config.aggregation.windows
+    span = f"Over the last {min(window.hours for window in windows.values())} h."
     columns = [
         Column(
             key=column["property"],
             label=column["displayName"],
-            tooltip=column.get("tooltip") or "",
+            tooltip=column.get("tooltip") or ""
+            if column["property"] in windows
+            else f"{column.get('tooltip') or ''} {span}".strip(),
             decimals=_decimals(column.get("format")),
         )
         for column in sorted(described, key=lambda c: c["order"])

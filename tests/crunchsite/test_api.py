@@ -127,7 +127,11 @@ def test_healthz_asks_nothing(client, django_assert_num_queries):
 def test_readyz_says_what_is_wrong_and_what_to_do(
     admin_client, monkeypatch, workers_alive
 ):
-    assert admin_client.get("/readyz").json() == {"status": "ready", "problems": {}}
+    assert admin_client.get("/readyz").json() == {
+        "status": "ready",
+        "problems": {},
+        "failing_callables": [],
+    }
     monkeypatch.setattr(settings, "REDIS_URL", "redis://127.0.0.1:1/0")
     response = admin_client.get("/readyz")
     assert response.status_code == 503
