@@ -3,6 +3,7 @@ from datetime import timedelta
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
+from django.test import Client
 
 from feeds.models import BackfillJob
 from feeds.tape.writes import append
@@ -227,3 +228,33 @@ def test_what_is_not_there_is_404(client, store):
         store.replace("2026", "..%2f2026"),
     ):
         assert client.get(address).status_code == 404, address
+
+
+def test_a_program_may_write_as_the_docs_say(frozen_clock):
+    """An operator's session with the CSRF token that its login gave."""
+    User.objects.create_superuser("op", password="a long pass phrase")
+    client = Client(enforce_csrf_checks=True)
+    client.get("/admin/login/")
+    answer = client.post(
+        "/admin/login/",
+        {
+            "username": "op",
+            "password": "a long pass phrase",
+            "csrfmiddlewaretoken": client.cookies["csrftoken"].value,
+        },
+    )
+    assert answer.status_code == 302
+    wanted = {
+        "source": "simulated",
+        "subject": "BTCUSDT",
+        "kind": "candle",
+        "granularity": "1d",
+        "start": "2026-01-01T00:00:00Z",
+        "end": "2026-02-01T00:00:00Z",
+        "sink": "parquet",
+    }
+    refused = client.post("/reports/backfill", wanted, "application/json")
+    assert refused.status_code == 403
+    token = {"X-CSRFToken": client.cookies["csrftoken"].value}
+    made = client.post("/reports/backfill", wanted, "application/json", headers=token)
+    assert (made.status_code, made.json()["subject"]) == (201, "BTCUSDT")
