@@ -11,6 +11,7 @@ from scoring.models import Snapshot
 Figures = Mapping[str, float | None]
 
 METRICS = ("ic", "model_correlation", "ensemble_correlation", "contribution", "fnc")
+ENOUGH = 30
 NOT_ENOUGH = "Not enough data yet: keep answering, feedback follows."
 
 
@@ -53,6 +54,12 @@ class Feedback:
     figures: dict[str, float | None]
     guidance: list[str]
     period_end: datetime
+    predictions: int
+
+    @property
+    def is_early(self) -> bool:
+        """Whether a correlation over so few may as well be chance."""
+        return self.predictions < ENOUGH
 
 
 def feedback(model: ParticipantModel) -> Feedback | None:
@@ -71,4 +78,5 @@ def feedback(model: ParticipantModel) -> Feedback | None:
         figures={name: figures.get(name) for name in METRICS},
         guidance=guidance(figures),
         period_end=newest.period_end,
+        predictions=newest.prediction_count,
     )

@@ -57,6 +57,7 @@ def percent(value: float | None) -> str:
     return UNKNOWN if value is None else f"{int(value * 1000) / 10:g} %"
 
 
+@register.filter
 def counted(count: int, noun: str) -> str:
     """`1 round`, `2 rounds`."""
     return f"{count} {noun}{'' if count == 1 else 's'}"

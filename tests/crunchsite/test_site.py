@@ -107,7 +107,8 @@ def test_a_model_page_tells_each_predictions_story(client, world):
     assert "Last error" in page
     assert "window has 3 candles, 20 needed" in page
     assert "scored</span>" in page
-    assert "truth at" in page
+    assert "truth at <time" in page
+    assert 'data-style="until"' not in page  # "at in 52 s" is no English
 
 
 def test_a_model_page_says_over_how_much_a_figure_was_computed(client, world):
@@ -350,5 +351,6 @@ def test_a_models_page_says_how_different_it_is_and_what_to_do(client, world):
     newest.result_summary = {"ic": 0.1, "model_correlation": 0.2}
     newest.save()
     page = text(client.get(f"/models/{model.model_id}"))
-    assert "<dd>0.80<small>0 alike, 1 unlike</small></dd>" in page
+    assert "<dd>0.80<small>from 0, as the others, to 1, like none" in page
+    assert "too few to rely on" in page
     assert "Unique alpha: your signal is both different and right." in page

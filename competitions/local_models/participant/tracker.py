@@ -1,5 +1,6 @@
 """The base class of a participant's model. Subclass it in your `main.py`."""
 
+from itertools import pairwise
 from typing import Any
 
 # An expected return of one basis point (0.01 %) is the signal 1.0 of the examples.
@@ -20,21 +21,29 @@ class TrackerBase:
         """Called with new market data before each question.
 
         `data` is {"symbol", "asof_ts", "candles_1m": [{"ts", "open", "high", "low",
-        "close", "volume"}, ...]}: the newest closed candles, oldest first.
+        "close", "volume"}, ...]}: the newest closed candles, oldest first. The key is
+        `candles_1m` whatever their length; see `seconds_per_candle`. Of a feed of
+        ticks it is {"symbol", "asof_ts", "ticks": [{"ts", "price"}, ...]}.
         """
-        symbol = data.get("symbol") if isinstance(data, dict) else None
-        self._newest["_default" if symbol is None else symbol] = data
+        self._keep(data)
+        self.tick(data)
 
     def tick(self, data: dict[str, Any]) -> None:
-        """The older name of `feed_update`."""
-        self.feed_update(data)
+        """The older name of `feed_update`: models that override it are called, too."""
+        self._keep(data)
+
+    def _keep(self, data: dict[str, Any]) -> None:
+        symbol = data.get("symbol") if isinstance(data, dict) else None
+        self._newest["_default" if symbol is None else symbol] = data
 
     def predict(
         self, subject: str, resolve_horizon_seconds: int, step_seconds: int
     ) -> dict[str, Any]:
         """Answer for `subject`, `resolve_horizon_seconds` ahead, e.g. {"value": 0.1}.
 
-        A positive value expects the price to rise. Answer plain Python: float, int,
+        A positive value expects the price to rise. Where the competition says nothing
+        else, its unit is a basis point of return over the horizon: 1.0 is 0.01 %, so
+        multiply a fraction by `BASIS_POINTS`. Answer plain Python: float, int,
         str, dict or list; numpy's own numbers must be converted with `float(x)`.
         """
         raise NotImplementedError("write predict() in your subclass of TrackerBase")
@@ -44,6 +53,16 @@ class TrackerBase:
         return self._newest.get(subject, self._newest.get("_default"))
 
     def closes(self, subject: str) -> list[float]:
-        """Closing prices of `subject`, oldest first; empty before the first data."""
+        """Closing prices (or ticks) of `subject`, oldest first; empty without data."""
         data = self.newest(subject) or {}
-        return [float(candle["close"]) for candle in data.get("candles_1m", ())]
+        candles = [float(candle["close"]) for candle in data.get("candles_1m", ())]
+        return candles or [float(tick["price"]) for tick in data.get("ticks", ())]
+
+    def seconds_per_candle(self, subject: str) -> float:
+        """How long the candles of `subject` last; 60 while that cannot be seen."""
+        data = self.newest(subject) or {}
+        rows = data.get("candles_1m") or data.get("ticks") or ()
+        starts = [row["ts"] for row in rows]
+        # Candles may lack in between, so the least distance is their length.
+        gaps = [b - a for a, b in pairwise(starts) if b > a]
+        return float(min(gaps, default=60))

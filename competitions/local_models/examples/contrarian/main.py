@@ -1,4 +1,4 @@
-"""Contrarian: the last minute overshot, so the next one gives it back."""
+"""Contrarian: the last move overshot, so the next one gives it back."""
 
 from tracker import BASIS_POINTS, TrackerBase
 
@@ -12,7 +12,7 @@ class Contrarian(TrackerBase):
             (
                 later / earlier - 1
                 for earlier, later in zip(closes[-2::-1], closes[:0:-1])
-                if later != earlier  # a quiet minute says nothing: look further back
+                if later != earlier  # a quiet candle says nothing: look further back
             ),
             0.0,
         )

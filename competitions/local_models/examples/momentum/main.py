@@ -10,7 +10,8 @@ class Momentum(TrackerBase):
         closes = self.closes(subject)[-(LOOKBACK + 1) :]
         if len(closes) < 3:
             return {"value": 0.0}
-        # The mean one-minute return of the last minutes, carried to the horizon.
-        per_minute = (closes[-1] / closes[0] - 1) / (len(closes) - 1)
-        expected = per_minute * resolve_horizon_seconds / 60
+        # The mean return of the last candles, carried to the horizon.
+        per_candle = (closes[-1] / closes[0] - 1) / (len(closes) - 1)
+        candles = resolve_horizon_seconds / self.seconds_per_candle(subject)
+        expected = per_candle * candles
         return {"value": expected * BASIS_POINTS}

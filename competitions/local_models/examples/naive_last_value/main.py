@@ -14,7 +14,7 @@ class NaiveLastValue(TrackerBase):
     def feed_update(self, data):
         super().feed_update(data)
         closes = self.closes(data["symbol"])
-        # Keep the value of the last minute in which the price moved at all.
+        # Keep the value of the last candle in which the price moved at all.
         if len(closes) >= 3 and closes[-1] != closes[-2]:
             self.last_return[data["symbol"]] = closes[-1] / closes[-2] - 1
 

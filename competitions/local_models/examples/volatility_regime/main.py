@@ -15,6 +15,7 @@ class VolatilityRegime(TrackerBase):
         returns = [later / earlier - 1 for earlier, later in zip(closes, closes[1:])]
         recent = returns[-SHORT:]
         is_calm = pstdev(recent) <= pstdev(returns)
-        trend = fmean(recent) * resolve_horizon_seconds / 60
+        candles = resolve_horizon_seconds / self.seconds_per_candle(subject)
+        trend = fmean(recent) * candles
         expected = trend if is_calm else -trend
         return {"value": expected * BASIS_POINTS}
