@@ -114,6 +114,18 @@ def key_of(competition: Competition, wiring: Wiring) -> str:
     )
 
 
+def begin_emissions(competition: Competition) -> bool:
+    """Give a competition that has just got its key the usual emission interval.
+
+    Without a key it had none; returns whether it was given one. The caller saves it.
+    """
+    if competition.emission_interval_s or not competition.crunch_pubkey:
+        return False
+    field = Competition._meta.get_field("emission_interval_s")  # noqa: SLF001  documented API
+    competition.emission_interval_s = field.default
+    return True
+
+
 def missing_points(competition: Competition) -> list[str]:
     """What the six-point definition still lacks, in words; empty when it is whole."""
     missing = []

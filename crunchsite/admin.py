@@ -19,7 +19,7 @@ from unfold.decorators import action, display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from competitions.admin_base import LedgerAdmin, ReasonForm, SiteAdmin
-from competitions.lifecycle import settle
+from competitions.lifecycle import begin_emissions, settle
 from competitions.models import Competition, ScheduledPrediction
 from crunchsite.actions import ACTIONS, CORRECTIONS, press
 from crunchsite.competition_forms import AddCompetitionForm, CompetitionForm
@@ -156,6 +156,12 @@ class CompetitionAdmin(SiteAdmin):
             for name in ("config_path", "slots")
             if getattr(before, name) != getattr(obj, name)
         ]
+        if not before.crunch_pubkey and begin_emissions(obj):
+            messages.info(
+                request,
+                f"With its key {obj} pays every {obj.emission_interval_s} s, from the "
+                "period in which it was activated on.",
+            )
         super().save_model(request, obj, form, change)
         if rewired:  # what failed of the wiring before says nothing of this one
             obj.callable_failures.all().delete()

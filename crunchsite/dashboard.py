@@ -147,7 +147,8 @@ def _unpayable(lines: dict[int, Line]) -> Iterator[Trouble]:
     """Competitions whose periods close and cannot be paid."""
     for line in lines.values():
         competition = line.competition
-        if competition.activated_at is None or competition.crunch_pubkey:
+        pays = competition.activated_at and competition.emission_interval_s
+        if not pays or competition.crunch_pubkey:
             continue
         if not shown_wiring(competition).config.crunch_pubkey:
             yield Trouble(

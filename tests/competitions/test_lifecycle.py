@@ -260,3 +260,16 @@ def test_ending_stops_asking_and_can_be_taken_back(competition):
 
 def test_pack_errors_carry_a_stable_code():
     assert PackError.code == "pack_invalid"
+
+
+def test_a_competition_that_gets_its_key_later_pays_from_then_on(db):
+    competition = lifecycle.create_competition(slug="btc", pack_name="baseline")
+    assert competition.emission_interval_s == 0
+    assert not lifecycle.begin_emissions(competition)
+
+    competition.crunch_pubkey = "KEY"
+    assert lifecycle.begin_emissions(competition)
+    assert competition.emission_interval_s == 604_800
+    competition.emission_interval_s = 3_600
+    assert not lifecycle.begin_emissions(competition)
+    assert competition.emission_interval_s == 3_600
