@@ -221,7 +221,7 @@ def _work(
     on_progress: Callable[[BackfillJob], Any] | None,
 ) -> bool:
     """Move the cursor to the end; False when the turn ended before."""
-    batch = _Batch()
+    batch, began_at = _Batch(), job.cursor_at
     try:
         for page in pages(provider_of(job.source), _request(job)):
             # The candle in the making comes with the next backfill.
@@ -232,7 +232,9 @@ def _work(
                 batch = _Batch()
                 if on_progress is not None:
                     on_progress(job)
-                if until is not None and time.monotonic() > until:
+                # Within a millisecond the cursor stands, and the next turn would, too.
+                has_moved = job.cursor_at > began_at
+                if until is not None and time.monotonic() > until and has_moved:
                     return False
     except ProviderError as error:
         _flush(job, batch)

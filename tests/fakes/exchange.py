@@ -38,6 +38,8 @@ class FakeExchange:
         self.delay_s = 0.0
         self.first = 0  # no candles before
         self.missing = set()  # opening seconds without a candle
+        self.cap = 1000  # rows of an answer, whatever is asked for
+        self.trades = None  # (number, epoch milliseconds), instead of four a second
         self.requests = []  # (path, parameters)
         self.weight = 0
         self._refusals = []
@@ -162,6 +164,9 @@ class FakeExchange:
             )
         return web.json_response(body, headers=headers)
 
+    def _most(self, query):
+        return min(int(query.get("limit", 500)), self.cap)
+
     async def _klines(self, request):
         await asyncio.sleep(self.delay_s)
         query = request.query
@@ -170,7 +175,7 @@ class FakeExchange:
         until = min(int(query["endTime"]) // 1000, int(self.now()))
         opened = -(-start // length) * length
         rows = []
-        while opened <= until and len(rows) < min(int(query.get("limit", 500)), 1000):
+        while opened <= until and len(rows) < self._most(query):
             if opened not in self.missing:
                 values = candle(query["symbol"], opened, length)
                 closes = (opened + length) * 1000 - 1
@@ -182,11 +187,18 @@ class FakeExchange:
         """One trade each quarter of a second, from startTime on."""
         query = request.query
         start = query.get("startTime")
+        if self.trades is not None:
+            rows = [
+                {"a": n, "p": "100", "q": "0.5", "T": at}
+                for n, at in self.trades
+                if (at >= int(start) if start else n >= int(query["fromId"]))
+            ]
+            return self._answer(request, rows[: self._most(query)])
         number = -(-int(start) // 250) if start else int(query["fromId"])
         last = int(self.now() * 4)
         rows = [
             {"a": n, "p": f"{100 + n % 10}", "q": "0.5", "T": n * 250}
-            for n in range(number, min(last, number + int(query.get("limit", 500))))
+            for n in range(number, min(last, number + self._most(query)))
         ]
         return self._answer(request, rows)
 
