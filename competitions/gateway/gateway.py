@@ -50,7 +50,7 @@ class ModelGateway:
         timeout_s: float,
         setup_timeout_s: float = 120.0,
         max_consecutive_failures: int = 100,
-        max_consecutive_timeouts: int = 10,
+        max_consecutive_timeouts: int = 100,
         credentials: Any = None,
         on_joined: Callable[[ModelIdentity], Sequence[Call]] | None = None,
     ) -> None:

@@ -25,6 +25,13 @@ def test_a_slot_becomes_one_round_however_often_it_is_dispatched(competition, at
     assert ScheduledPrediction.objects.get().next_slot_at == SLOT + timedelta(minutes=1)
 
 
+def test_a_schedule_that_is_not_active_is_never_asked(competition, at):
+    ScheduledPrediction.objects.update(active=False, next_slot_at=SLOT)
+    with at(SLOT + timedelta(minutes=3)):
+        assert dispatch.dispatch() == []
+    assert not Input.objects.exists()
+
+
 def test_slots_of_an_outage_are_recorded_as_missed_with_the_reason(competition, at):
     with at(SLOT + timedelta(minutes=5)):
         dispatch.dispatch()

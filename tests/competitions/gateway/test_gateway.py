@@ -1,5 +1,8 @@
 """What a round brings when all is well."""
 
+import inspect
+
+from competitions.gateway.gateway import ModelGateway
 from competitions.gateway.types import Argument, Call
 from tests.competitions.gateway.conftest import (
     AMPLE_S,
@@ -37,6 +40,23 @@ def test_roster_shows_who_a_model_belongs_to(stage):
     assert identity.cruncher_id == "cruncher-steady"
     assert identity.cruncher_name == "Cruncher steady"
     assert (identity.wallet, identity.state) == ("wallet", "RUNNING")
+
+
+def test_a_model_of_which_nothing_is_said_has_the_protocols_names(stage):
+    stage.add("steady")
+    bare = {**stage.orchestrator.models["steady"], "infos": {}, "deployment_id": ""}
+    stage.orchestrator.models["steady"] = bare
+    (identity,) = stage.gateway().roster()
+
+    assert (identity.name, identity.cruncher_id) == ("unknown-model", "unknown-player")
+    assert identity.cruncher_name == "Unknown"
+    assert identity.deployment_id == "unknown-deployment"
+
+
+def test_a_hundred_failures_and_a_hundred_timeouts_are_borne():
+    defaults = inspect.signature(ModelGateway).parameters
+    assert defaults["max_consecutive_failures"].default == 100
+    assert defaults["max_consecutive_timeouts"].default == 100
 
 
 def test_a_model_that_nobody_runs_is_absent(stage):
