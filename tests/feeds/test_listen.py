@@ -188,6 +188,55 @@ def test_a_feed_that_cannot_be_filled_stops_no_other(exchange, monkeypatch):
     assert len(exchange.streams) == 1
 
 
+@pytest.mark.parametrize(
+    "error", [KeyError("base"), OverflowError("date"), Exception()]
+)
+def test_whatever_ends_one_sources_stream_the_others_go_on(
+    exchange, monkeypatch, error
+):
+    async def listen_and_trip(self, feeds):
+        raise error
+        yield
+
+    monkeypatch.setattr(listen, "FIRST_RECORD_S", 0.2)
+    monkeypatch.setattr("feeds.providers.simulated.Simulated.listen", listen_and_trip)
+    broken = subscribe(**{**FEED, "source": "simulated"})
+    FeedSubscription.objects.update(poll_s=3600)  # nothing is pulled meanwhile
+    good = subscribe(**{**FEED, "subject": "ETHUSDT"})
+    with Listener() as listener:
+        exchange.wait_for_listener()
+        wait_for(
+            lambda: (
+                FeedSubscription.objects.exclude(pk=good.pk)
+                .filter(last_error__startswith="simulated failed")
+                .exists()
+            )
+        )
+        opened = int(time.time()) - 1
+        exchange.push_candle("ETHUSDT", opened)
+        wait_for(lambda: opened in opened_at())
+    assert listener.error is None
+    broken.refresh_from_db()
+    assert type(error).__name__ in broken.last_error
+
+
+def test_a_message_without_sense_costs_no_other_feed_of_its_socket(
+    exchange, monkeypatch
+):
+    monkeypatch.setattr(listen, "FIRST_RECORD_S", 0.2)
+    good = subscribe(**FEED)
+    subscribe(**{**FEED, "kind": "depth"})
+    with Listener():
+        exchange.wait_for_listener()
+        opened = int(time.time()) - 1
+        exchange.push("btcusdt@depth10", {"bids": [], "asks": [["2", "1"]]})
+        exchange.push_candle("BTCUSDT", opened)
+        wait_for(lambda: opened in opened_at())
+    good.refresh_from_db()
+    assert good.last_error == ""
+    assert len(exchange.streams) == 1
+
+
 def test_what_is_pushed_leaves_no_hole_while_the_past_cannot_be_had(
     exchange, monkeypatch
 ):

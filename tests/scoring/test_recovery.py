@@ -140,3 +140,24 @@ def test_nobody_is_asked_about_a_void_round(holed, exchange):
     run_cycle(competition_id=holed.pk)
     assert ends(holed) == ["VOID", "RESOLVED"]
     assert exchange.asked == []
+
+
+def test_a_provider_that_gives_few_rows_an_answer_loses_no_round(competition, exchange):
+    """Ends far apart are asked for in one range, of which the exchange caps answers."""
+    prices = [100.0 + i for i in range(8)]
+    put_candles(START, [prices[0], *[None] * 6, prices[7]])
+    [model] = make_models(competition, "a")
+    for minute in (1, 3, 5):
+        make_round(competition, START + minute * MINUTE, {model: 1.0})
+    exchange.records = candles(START, prices)
+    whole = exchange.fetch
+    exchange.fetch = lambda request: whole(request)[:2]
+    run_cycle(competition_id=competition.pk)
+    assert ends(competition) == ["RESOLVED"] * 3
+
+
+@pytest.mark.parametrize("error", [KeyError("base"), OverflowError("date")])
+def test_whatever_a_provider_raises_the_round_waits(holed, exchange, error):
+    exchange.error = error
+    run_cycle(competition_id=holed.pk)
+    assert ends(holed) == ["RECEIVED", "RESOLVED"]
