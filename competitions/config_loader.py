@@ -3,8 +3,9 @@
 A missing operator module falls through; one that is there but broken is an error.
 """
 
-import importlib
 import importlib.util
+from functools import cache
+from types import ModuleType
 from typing import Any
 
 from django.conf import settings
@@ -12,51 +13,71 @@ from pydantic import ValidationError
 
 from competitions.contract import CrunchConfig
 from competitions.errors import ContractError
+from core.imports import NotImportable, import_module, import_target
 from core.texts import describe
 
-OPERATOR_PLACES = (
-    "runtime_definitions.contracts:CrunchConfig",
-    "runtime_definitions.crunch_config:CrunchConfig",
-)
+OPERATOR_PACKAGE = "runtime_definitions"
+OPERATOR_MODULES = ("contracts", "crunch_config")
+# What a module calls its contract, the first that is its own.
+NAMES = ("CrunchConfig", "CrunchContract", "CONTRACT")
 
 
 def load_config(path: str = "") -> CrunchConfig:
     """Load the contract at `path`, else CRUNCH_CONFIG_MODULE, else the operator's.
 
-    A path is `module:attribute`; `module` alone means its `CrunchConfig`. The target
-    is a CrunchConfig class or instance. Raises ContractError naming path and cause.
+    A path is `module:attribute`; `module` alone means the first of NAMES that is not
+    merely the engine's class, imported to be subclassed. The target is a CrunchConfig
+    class or instance. Each is loaded once (see `reset_cache`). Raises ContractError
+    naming path and cause.
     """
-    explicit = path or settings.ENV.crunch_config_module
-    if explicit:
-        return _load(explicit)
-    for place in OPERATOR_PLACES:
-        if _module_exists(place.partition(":")[0]):
-            return _load(place)
-    return CrunchConfig()
+    return _load(path or settings.ENV.crunch_config_module)
 
 
 load_contract = load_config
 
 
-def _module_exists(name: str) -> bool:
-    try:
-        return importlib.util.find_spec(name) is not None
-    except ModuleNotFoundError:
-        return False
-
-
+@cache
 def _load(path: str) -> CrunchConfig:
-    module_name, _, attribute = path.partition(":")
+    path = path or _operators_place()
+    return _contract(path) if path else CrunchConfig()
+
+
+def reset_cache() -> None:
+    """Load every contract anew when it is next asked for."""
+    _load.cache_clear()
+
+
+def _operators_place() -> str:
+    """Path of the operator's module with a contract; empty when there is none."""
+    if importlib.util.find_spec(OPERATOR_PACKAGE) is None:
+        return ""
     try:
-        target: Any = getattr(
-            importlib.import_module(module_name), attribute or "CrunchConfig"
-        )
+        import_module(OPERATOR_PACKAGE)  # may be broken itself
+    except NotImportable as error:
+        raise ContractError(
+            f"contract {OPERATOR_PACKAGE} could not be loaded: {error}."
+        ) from error
+    for module in OPERATOR_MODULES:
+        place = f"{OPERATOR_PACKAGE}.{module}"
+        if importlib.util.find_spec(place) is not None:
+            return place
+    return ""
+
+
+def _contract(path: str) -> CrunchConfig:
+    try:
+        target = import_target(path) if ":" in path else _only_contract(path)
+    except NotImportable as error:
+        raise ContractError(f"contract {path} could not be loaded: {error}.") from error
+    try:
         config = target() if isinstance(target, type) else target
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "contract"
         raise ContractError(f"contract {path}: {place}: {first['msg']}.") from None
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # its own __init__ may do anything
         raise ContractError(
             f"contract {path} could not be loaded: {describe(error)}."
         ) from error
@@ -65,3 +86,31 @@ def _load(path: str) -> CrunchConfig:
             f"contract {path} was a {type(config).__name__}; it must be a CrunchConfig."
         )
     return config
+
+
+def _only_contract(module_name: str) -> Any:
+    """The contract of a module that is given without an attribute."""
+    module = import_module(module_name)
+    found = [getattr(module, name) for name in NAMES if hasattr(module, name)]
+    if not found:
+        raise NotImportable(f"it has none of {', '.join(NAMES)}")
+    own = [target for target in found if target is not CrunchConfig]
+    if not own and (others := _contracts_in(module)):
+        raise NotImportable(
+            f"it merely imports CrunchConfig; write {module_name}:{others[0]}"
+        )
+    return (own or found)[0]
+
+
+def _contracts_in(module: ModuleType) -> list[str]:
+    """Names of contracts that a module has beside the engine's class."""
+    return [
+        name
+        for name, value in vars(module).items()
+        if isinstance(value, CrunchConfig)
+        or (
+            isinstance(value, type)
+            and issubclass(value, CrunchConfig)
+            and value is not CrunchConfig
+        )
+    ]

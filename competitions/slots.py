@@ -5,8 +5,6 @@ attribute, then the engine's default (competitions/defaults.py). All are resolve
 their signatures checked when a competition is saved and when a worker starts.
 """
 
-import importlib
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +13,8 @@ from django.conf import settings
 
 from competitions.contract import CrunchConfig
 from competitions.errors import SlotError
-from core.texts import describe
+from competitions.signatures import check_counts, check_names, wants_context
+from core.imports import NotImportable, import_target
 
 # Slot -> leading parameter names, in order (requirements, appendix B).
 SLOTS: Mapping[str, tuple[str, ...]] = {
@@ -66,22 +65,11 @@ def resolve(path: str, slot: str) -> Callable[..., Any]:
     Raises SlotError naming slot, path and cause.
     """
     parameters = required_parameters(slot)
-    module_name, colon, attribute = path.partition(":")
-    if not (module_name and colon and attribute):
-        raise SlotError(f"{slot} was {path!r}; give module.path:callable.")
     try:
-        module = importlib.import_module(module_name)
-    except (Exception, SystemExit) as error:
-        raise SlotError(f"{slot} was {path!r}: {describe(error)}.") from error
-    try:
-        target = getattr(module, attribute)
-    except AttributeError:
-        raise SlotError(
-            f"{slot} was {path!r}: {module_name} has no {attribute}."
-        ) from None
-    if not callable(target):
-        raise SlotError(f"{slot} was {path!r}, which is not callable.")
-    check_signature(target, slot, path, parameters)
+        target: Callable[..., Any] = import_target(path)
+    except NotImportable as error:
+        raise SlotError(f"{slot} was {path!r}: {error}.") from error
+    check_names(target, slot, path, parameters)
     return target
 
 
@@ -91,42 +79,24 @@ def required_parameters(slot: str) -> tuple[str, ...]:
     return SLOTS[slot]
 
 
-def check_signature(
-    target: Callable[..., Any], slot: str, path: str, parameters: tuple[str, ...]
-) -> None:
-    """The leading parameters have the slot's names; any further one has a default."""
-    try:
-        found = list(inspect.signature(target).parameters.values())
-    except (TypeError, ValueError) as error:
-        raise SlotError(
-            f"{slot} was {path!r}, whose parameters cannot be seen: {error}."
-        ) from None
-    names = tuple(p.name for p in found[: len(parameters)])
-    if names != parameters:
-        raise SlotError(
-            f"{slot} was {path!r}({', '.join(p.name for p in found)}); "
-            f"its parameters must begin with ({', '.join(parameters)})."
-        )
-    for extra in found[len(parameters) :]:
-        variadic = extra.kind in (extra.VAR_POSITIONAL, extra.VAR_KEYWORD)
-        if extra.default is extra.empty and not variadic:
-            raise SlotError(
-                f"{slot} was {path!r}: its extra parameter {extra.name!r} "
-                "needs a default."
-            )
-
-
 _CONTRACT_ATTRIBUTES = {"SCORING_FUNCTION": "scoring_function"}
 
 
 def wire(config: CrunchConfig, own_paths: Mapping[str, str]) -> Wiring:
-    """Resolve all ten slots of a competition; raises SlotError on the first bad one."""
+    """Resolve all ten slots of a competition, and check the contract's callables.
+
+    Raises SlotError on the first bad one.
+    """
+    if not isinstance(own_paths, Mapping):
+        raise SlotError("the slots are an object of slot and module:callable.")
     for slot in own_paths:
         required_parameters(slot)
     callables: dict[str, Callable[..., Any]] = {}
     paths: dict[str, str] = {}
     for slot, parameters in SLOTS.items():
         path = own_paths.get(slot, "")
+        if not isinstance(path, str):
+            raise SlotError(f"{slot} was {path!r}; give module.path:callable.")
         if path == default_path(slot):
             path = (
                 ""  # packs name all ten; the engine's own is no choice against others
@@ -136,16 +106,41 @@ def wire(config: CrunchConfig, own_paths: Mapping[str, str]) -> Wiring:
         from_contract = getattr(config, attribute) if attribute else None
         if not path and from_contract is not None:
             paths[slot] = f"contract:{attribute}"
-            check_signature(from_contract, slot, paths[slot], parameters)
+            check_names(from_contract, slot, paths[slot], parameters)
             callables[slot] = from_contract
             continue
         paths[slot] = path or default_path(slot)
         callables[slot] = resolve(paths[slot], slot)
+        if slot == "SCORING_FUNCTION" and path:
+            config = config.model_copy(update={"batch_scoring_function": None})
+    _check_contract(config)
     with_context = frozenset(
-        slot
-        for slot, target in callables.items()
-        if "context" in inspect.signature(target).parameters
+        slot for slot, target in callables.items() if wants_context(target)
     )
     return Wiring(
         config=config, callables=callables, paths=paths, with_context=with_context
     )
+
+
+_COUNTS = {
+    "batch_scoring_function": (2,),
+    "resolve_ground_truth": (1, 2),
+    "aggregate_snapshot": (1,),
+    "build_emission": (1,),
+}
+_KEYWORDS = {
+    "build_emission": ("crunch_pubkey", "compute_provider", "data_provider"),
+}
+
+
+def _check_contract(config: CrunchConfig) -> None:
+    """Refuse a callable of the contract that cannot be called as it would be."""
+    for name, counts in _COUNTS.items():
+        if target := getattr(config, name):
+            keywords = _KEYWORDS.get(name, ())
+            check_counts(target, name, f"contract:{name}", counts, keywords)
+    for ensemble in config.ensembles:
+        for part in (ensemble.strategy, ensemble.model_filter):
+            if callable(part):
+                name = f"ensemble {ensemble.name}"
+                check_counts(part, name, "contract:ensembles", (2,))

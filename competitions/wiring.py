@@ -3,6 +3,7 @@
 import json
 from functools import lru_cache
 
+from competitions import config_loader
 from competitions.config_loader import load_config
 from competitions.contract import CrunchConfig
 from competitions.errors import CompetitionError
@@ -26,6 +27,12 @@ def shown_wiring(competition: Competition) -> Wiring:
         return wiring_of(competition)
     except CompetitionError:
         return wire(CrunchConfig(), {})
+
+
+def reset_cache() -> None:
+    """Load contracts and resolve slots anew when they are next asked for."""
+    config_loader.reset_cache()
+    _wiring.cache_clear()
 
 
 @lru_cache(maxsize=64)

@@ -9,7 +9,6 @@ for want of a candle before its provider was asked. A contract's `resolve_ground
 decides what the records say, by these same rules of when and of which.
 """
 
-import inspect
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,6 +23,7 @@ from pydantic import BaseModel
 
 from competitions.contract import CrunchConfig
 from competitions.models import Competition, Input
+from competitions.signatures import takes
 from competitions.slot_answers import json_object
 from competitions.slots import Wiring
 from core.deadline import Late, in_time
@@ -338,9 +338,7 @@ def _from_contract(feed: Feed, resolver: Callable[..., Any], round_: Input) -> A
     records = reads.closed_records(
         **feed.dimensions, since=round_.performed_at, until=round_.resolvable_at
     )
-    if len(inspect.signature(resolver).parameters) == 1:
-        return resolver(records)
-    return resolver(records, round_)
+    return resolver(records, round_) if takes(resolver, 2) else resolver(records)
 
 
 def _subject(round_: Input, config: CrunchConfig) -> str:

@@ -160,7 +160,10 @@ class Env(BaseSettings):
         "", "Pack of the demo competition. Empty: realtime, or baseline for a replay."
     )
     crunch_config_module: str = setting(
-        "", "The contract, module:attribute. Empty: runtime_definitions, else default."
+        "",
+        "The contract, module:attribute. Empty: runtime_definitions, else default. "
+        "CONTRACT_MODULE is the same.",
+        validation_alias=AliasChoices("crunch_config_module", "contract_module"),
     )
     crunch_pubkey: str = setting("", "Public key of the crunch, for emissions.")
     network: str = setting("devnet", "Chain that emissions are meant for.")

@@ -1,11 +1,13 @@
 """Metrics by name. A metric maps (predictions, scores, context) to a column."""
 
-import importlib
 from collections.abc import Callable, Iterable
 
 import numpy as np
 import structlog
 
+from competitions.errors import SlotError
+from competitions.signatures import check_counts
+from core.imports import NotImportable, import_target
 from scoring.metrics.context import MetricsContext
 from scoring.metrics.ranks import Floats
 
@@ -37,16 +39,19 @@ class MetricsRegistry:
         """The metric of a name or path; raises UnknownMetricError."""
         if name in self._metrics:
             return self._metrics[name]
-        module_name, colon, attribute = name.partition(":")
-        if not (module_name and colon and attribute):
+        if ":" not in name:
             raise UnknownMetricError(
                 f"metric was {name!r}; give module:callable or one of "
                 f"{', '.join(self.available())}."
             )
         try:
-            metric: Metric = getattr(importlib.import_module(module_name), attribute)
-        except (ImportError, AttributeError) as error:
+            metric: Metric = import_target(name)
+        except NotImportable as error:
             raise UnknownMetricError(f"metric was {name!r}: {error}.") from error
+        try:
+            check_counts(metric, "metric", name, (3,))
+        except SlotError as error:
+            raise UnknownMetricError(str(error)) from None
         return metric
 
     def compute(

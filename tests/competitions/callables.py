@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from competitions.contract import CrunchConfig
+from competitions.slots import SLOTS
 
 
 def build_input(raw_input):
@@ -65,3 +66,11 @@ instance = CrunchConfig(scoring_function=double_score)
 class Broken(CrunchConfig):
     def __init__(self):
         super().__init__(max_ground_truth_staleness_fraction=7.0)
+
+
+def _any(names):
+    return eval(f"lambda {', '.join(names)}: None")
+
+
+for _slot, _names in SLOTS.items():
+    globals()[f"any_{_slot.lower()}"] = _any(_names)

@@ -1,6 +1,9 @@
+import importlib
+import sys
+
 import pytest
 
-from competitions.config_loader import load_config
+from competitions.config_loader import load_config, load_contract, reset_cache
 from competitions.contract import CrunchConfig
 from competitions.errors import ContractError
 
@@ -29,7 +32,7 @@ def test_the_environment_names_the_contract(settings):
     ("path", "message"),
     [
         ("nowhere_at_all:X", "No module named 'nowhere_at_all'"),
-        (f"{HERE}:Missing", "has no attribute 'Missing'"),
+        (f"{HERE}:Missing", "has no Missing"),
         (f"{HERE}:not_callable", "was a int; it must be a CrunchConfig"),
         (f"{HERE}:Broken", "max_ground_truth_staleness_fraction"),
     ],
@@ -39,11 +42,103 @@ def test_a_broken_contract_is_an_error_never_the_default(path, message):
         load_config(path)
 
 
-def test_an_operators_module_that_is_broken_is_an_error(tmp_path, monkeypatch):
-    package = tmp_path / "runtime_definitions"
-    package.mkdir()
-    (package / "__init__.py").touch()
-    (package / "contracts.py").write_text("import missing_dependency\n")
+@pytest.fixture
+def operators(tmp_path, monkeypatch):
+    """Writes an operator's package: `operators(contracts="...", __init__="...")`."""
+
+    def write(**files):
+        package = tmp_path / "runtime_definitions"
+        package.mkdir()
+        for name, text in {"__init__": "", **files}.items():
+            (package / f"{name}.py").write_text(text)
+
+    def forget():
+        for name in [m for m in sys.modules if m.startswith("runtime_definitions")]:
+            del sys.modules[name]
+        importlib.invalidate_caches()
+        reset_cache()
+
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(ContractError, match="missing_dependency"):
-        load_config()
+    forget()
+    yield write
+    forget()
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"contracts": "import missing_dependency\n"}, "missing_dependency"),
+        ({"__init__": "import missing_dependency\n"}, "missing_dependency"),
+        ({"__init__": "def broken(:\n", "contracts": ""}, "SyntaxError"),
+        ({"contracts": "raise SystemExit(2)\n"}, "SystemExit"),
+        ({"contracts": "from runtime_definitions import scoring\n"}, "scoring"),
+        ({"crunch_config": "1 / 0\n"}, "ZeroDivisionError"),
+        ({"contracts": "MY_CONTRACT = 1\n"}, "none of CrunchConfig, CrunchContract"),
+        ({"contracts": "CONTRACT = 1\n"}, "was a int; it must be a CrunchConfig"),
+        (
+            {
+                "contracts": "from competitions.contract import CrunchConfig\n"
+                "class Mine(CrunchConfig): pass\n"
+            },
+            "merely imports CrunchConfig; write runtime_definitions.contracts:Mine",
+        ),
+    ],
+)
+def test_an_operators_package_that_is_broken_is_an_error(operators, files, said):
+    operators(**files)
+    for _ in range(2):
+        with pytest.raises(ContractError, match=said):
+            load_config()
+
+
+def test_an_operators_package_without_a_contract_leaves_the_engines(operators):
+    operators(scoring="def score(prediction, ground_truth): ...")
+    assert type(load_config()) is CrunchConfig
+
+
+_OWN = "from competitions.contract import CrunchConfig\n"
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"contracts": _OWN + "CONTRACT = CrunchConfig(crunch_pubkey='mine')\n"},
+        {
+            "contracts": _OWN
+            + "class CrunchContract(CrunchConfig):\n    crunch_pubkey: str = 'mine'\n"
+        },
+        {
+            "contracts": "from competitions.contract import CrunchConfig as Base\n"
+            "class CrunchConfig(Base):\n    crunch_pubkey: str = 'mine'\n"
+        },
+        {"crunch_config": _OWN + "CrunchConfig = CrunchConfig(crunch_pubkey='mine')\n"},
+    ],
+)
+def test_each_accepted_name_of_a_contract_is_found(operators, files):
+    operators(**files)
+    assert load_config().crunch_pubkey == "mine"
+
+
+def test_contracts_come_before_crunch_config(operators):
+    operators(
+        contracts=_OWN + "CONTRACT = CrunchConfig(crunch_pubkey='first')\n",
+        crunch_config=_OWN + "CONTRACT = CrunchConfig(crunch_pubkey='second')\n",
+    )
+    assert load_config().crunch_pubkey == "first"
+
+
+def test_a_contract_is_loaded_once_until_the_cache_is_reset():
+    first = load_config(f"{HERE}:Contract")
+    assert load_config(f"{HERE}:Contract") is first
+    assert load_contract(f"{HERE}:Contract") is first
+    reset_cache()
+    assert load_config(f"{HERE}:Contract") is not first
+
+
+def test_contract_module_is_another_name_of_the_setting(monkeypatch, settings):
+    monkeypatch.setenv("CONTRACT_MODULE", f"{HERE}:Contract")
+    settings.ENV = type(settings.ENV)()
+    assert load_config().crunch_pubkey == "from-contract"
+    monkeypatch.setenv("CRUNCH_CONFIG_MODULE", f"{HERE}:instance")
+    settings.ENV = type(settings.ENV)()
+    assert load_config().crunch_pubkey == ""

@@ -3,6 +3,7 @@ import pytest
 from competitions import slots
 from competitions.contract import CrunchConfig
 from competitions.errors import SlotError
+from tests.competitions import callables
 
 HERE = "tests.competitions.callables"
 
@@ -31,12 +32,33 @@ def test_the_contracts_scorer_beats_the_engines_and_a_path_beats_both():
     assert slots.wire(CrunchConfig(), own)["SCORING_FUNCTION"] is double_score
 
 
-def test_the_environment_fills_a_slot_without_a_code_edit(settings):
-    settings.ENV = settings.ENV.model_copy(
-        update={"inference_input_builder": f"{HERE}:build_input"}
+def test_an_explicit_scorer_beats_the_contracts_batch_scorer(settings):
+    batch = CrunchConfig(
+        scoring_function=callables.double_score,
+        batch_scoring_function=lambda predictions, ground_truth: predictions["value"],
     )
+    engines = {"SCORING_FUNCTION": slots.default_path("SCORING_FUNCTION")}
+    for unsaid in ({}, engines):
+        assert slots.wire(batch, unsaid).config.batch_scoring_function is not None
+
+    own = {"SCORING_FUNCTION": f"{HERE}:double_score"}
+    assert slots.wire(batch, own).config.batch_scoring_function is None
+    settings.ENV = settings.ENV.model_copy(
+        update={"scoring_function": f"{HERE}:double_score"}
+    )
+    assert slots.wire(batch, {}).config.batch_scoring_function is None
+    assert batch.batch_scoring_function is not None
+
+
+@pytest.mark.parametrize("slot", slots.SLOTS)
+def test_the_environment_fills_a_slot_without_a_code_edit(slot, monkeypatch, settings):
+    path = f"tests.competitions.callables:any_{slot.lower()}"
+    monkeypatch.setenv(slot, path)
+    settings.ENV = type(settings.ENV)()
     wiring = slots.wire(CrunchConfig(), {})
-    assert wiring.paths["INFERENCE_INPUT_BUILDER"] == f"{HERE}:build_input"
+    assert wiring.paths[slot] == path
+    assert not wiring.is_default(slot)
+    assert sum(not wiring.is_default(other) for other in slots.SLOTS) == 1
 
 
 @pytest.mark.parametrize(
