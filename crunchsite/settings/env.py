@@ -74,6 +74,9 @@ class Env(BaseSettings):
         "Folder of the embedded models: one sub-folder each. Empty: models below "
         "VAR_DIR, which begins with the examples.",
     )
+    local_models_competition: str = setting(
+        "", "Slug of the competition that they take part in. Empty: the demo."
+    )
     port: int = setting(8000, "Port of the site.", ge=1, le=65535)
     var_dir: Path = setting(
         Path("var"), "Data, sockets and logs of the embedded parts."

@@ -167,7 +167,8 @@ class Supervisor:
                 *(sys.executable, "-m", "competitions.local_models"),
                 *("--models", settings.LOCAL_MODELS_DIR),
                 *("--host", "127.0.0.1", "--port", str(port)),
-                *("--crunch-id", demo.SLUG, "--logs", settings.MODELS_LOG_DIR),
+                *("--crunch-id", self._env.local_models_competition or demo.SLUG),
+                *("--logs", settings.MODELS_LOG_DIR),
             ],
             # Participants' code sees no setting and no secret.
             env={"PATH": os.defpath, "PYTHONPATH": str(BASE_DIR), "LANG": "C.UTF-8"},
