@@ -117,7 +117,12 @@ def kill_supervisor_and_worker(site):
     os.kill(parts["worker"], signal.SIGSTOP)
     site.end(signal.SIGKILL)
     os.kill(parts["worker"], signal.SIGKILL)
+    site.wait_for(
+        lambda: [part.name for part in leftovers.find(site.var)] == ["worker"],
+        timeout_s=120,
+    )
     site.start()
+    site.wait_rounds()  # its Beat is there, too
     left = [part.name for part in leftovers.find(site.var)]
     assert sorted(left) == ["models", "postgres", "valkey", "web", "worker", "worker"]
     assert "An earlier start was killed; ended what it left: worker" in site.said()
