@@ -344,3 +344,14 @@ def test_beat_publishes_monthly_and_looks_daily():
     assert entries["livepool.publish_first"]["schedule"] == 15.0
     assert entries["livepool.build_shadow"]["schedule"].hour == {5}
     assert app.conf.task_routes["livepool.*"] == {"queue": "livepool"}
+
+
+@pytest.mark.parametrize("hours", [-24, -6, -1, 1, 6, 24])
+def test_a_clock_that_jumps_publishes_no_month_twice_and_none_early(site, tape, hours):
+    append(market(days=1000).filter(pl.col("date") <= DUE.date() - timedelta(days=1)))
+    with frozen(DUE):
+        assert schedule.publish_due() is not None
+    for when in (DUE + timedelta(hours=hours), DUE):
+        with frozen(when):
+            assert schedule.publish_due() is None
+    assert Release.objects.count() == 1
