@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 # Of a model's answer, on the wire and stored, unless the contract says otherwise.
 LARGEST_OUTPUT_BYTES = 16 * 2**10
+# What a truth may call the return, ours first.
+RETURN_SPELLINGS = ("actual_return", "return")
 ARGUMENT_TYPES = ("STRING", "INT", "FLOAT", "DOUBLE", "JSON")
 
 
@@ -32,12 +34,26 @@ class InferenceOutput(BaseModel):
 
 
 class GroundTruth(BaseModel):
-    """What was true. `actual_return` = (resolved_price - entry_price) / entry_price."""
+    """What was true. `actual_return` = (resolved_price - entry_price) / entry_price.
+
+    `return` is an accepted spelling of it, and what holds one has the other, too.
+    """
 
     model_config = ConfigDict(extra="allow")
     entry_price: float | None = None
     resolved_price: float | None = None
     actual_return: float | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _both_spellings(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        for given, other in (RETURN_SPELLINGS, RETURN_SPELLINGS[::-1]):
+            fits = other in cls.model_fields or cls.model_config["extra"] == "allow"
+            if given in data and other not in data and fits:
+                return {**data, other: data[given]}
+        return data
 
 
 class ScoreResult(BaseModel):
@@ -56,10 +72,15 @@ def numeric_fields(kind: type[BaseModel]) -> list[str]:
 
 
 class PredictionScope(BaseModel):
-    """Defaults laid under the scope of every scheduled prediction."""
+    """Defaults laid under the scope of every scheduled prediction.
+
+    The horizon is the schedule's, where the scope says nothing else; this one stands in
+    for a schedule that resolves at once.
+    """
 
     model_config = ConfigDict(extra="allow")
     subject: str = "BTCUSDT"
+    horizon_seconds: int = Field(default=60, ge=1)
     step_seconds: int = Field(default=15, ge=1)
 
 

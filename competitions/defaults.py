@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from competitions import truth
 from competitions.contract import CrunchConfig
 from competitions.report_schema import standard_schema
+from competitions.wiring import wiring_of
+from feeds import clock
 from feeds.tape import reads
 
 
@@ -69,8 +72,11 @@ def prediction_scope_builder(
 ) -> dict[str, Any]:
     """The schedule's scope over the contract's defaults, in both spellings."""
     assert context is not None
+    defaults = context.config.scope.model_dump()
+    if config["resolve_horizon_seconds"]:
+        defaults["horizon_seconds"] = config["resolve_horizon_seconds"]
     scope = {
-        **context.config.scope.model_dump(),
+        **without_other_spellings(defaults, config["scope_template"]),
         **config["scope_template"],
         "resolve_horizon_seconds": config["resolve_horizon_seconds"],
     }
@@ -82,6 +88,18 @@ _SPELLINGS = (
     ("horizon", "horizon_seconds"),
     ("step", "step_seconds"),
 )
+
+
+def without_other_spellings(
+    defaults: Mapping[str, Any], scope: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Leave out defaults that a scope gives in their other spelling."""
+    other = dict([*_SPELLINGS, *(pair[::-1] for pair in _SPELLINGS)])
+    return {
+        name: value
+        for name, value in defaults.items()
+        if name not in other or other[name] not in scope
+    }
 
 
 def with_both_spellings(scope: Mapping[str, Any]) -> dict[str, Any]:
@@ -119,26 +137,29 @@ def predict_call_builder(
 def ground_truth_resolver(prediction: Any) -> dict[str, Any] | None:
     """Truth of one record with `performed_at`, `resolvable_at`, `scope`, `competition`.
 
-    None when the tape does not reach far enough. The engine resolves whole sets of
-    rounds by the same rule (scoring/truth.py).
+    None as long as the tape does not settle it; raises ValueError for what it can never
+    say, like a return on an entry price of 0. The engine resolves whole sets of rounds
+    by this same rule, and asks the provider about what the tape lacks (competitions/
+    truth.py, scoring/truth.py).
     """
+    if prediction.performed_at == prediction.resolvable_at:
+        return dict(prediction.raw_data)
     competition = prediction.competition
-    prices = reads.closed_prices(
-        source=competition.feed_source,
-        subject=prediction.scope["subject"],
-        kind=competition.feed_kind,
-        granularity=competition.feed_granularity,
-        since=prediction.performed_at,
-        until=prediction.resolvable_at,
+    config = wiring_of(competition).config
+    feed = truth.Feed.of(competition, truth.subject_of(prediction, config))
+    (found,) = truth.ends_on_tape(
+        feed,
+        [prediction],
+        config.max_ground_truth_staleness_fraction,
+        clock.now(),
+        holes=None,
+        is_filled=False,
     )
-    if len(prices.price) < 2:
-        return None
-    entry, resolved = float(prices.price[0]), float(prices.price[-1])
-    return {
-        "entry_price": entry,
-        "resolved_price": resolved,
-        "actual_return": (resolved - entry) / entry,
-    }
+    if isinstance(found, truth.Ends):
+        found = truth.priced(feed, found)
+    if found.reason:
+        raise ValueError(found.reason)
+    return found.actuals
 
 
 def scoring_function(prediction: Any, ground_truth: Any) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 from competitions.callables import Door
 from competitions.models import Competition, Input, ParticipantModel
 from competitions.slots import Wiring
+from competitions.truth import Hole, Truth
 from competitions.wiring import wiring_of
 from core.grid import following, is_astray
 from core.texts import describe, readable
@@ -26,10 +27,8 @@ from feeds import clock
 from scoring import leaderboard, locks, recovery, snapshots, truth
 from scoring.answers import score_answers
 from scoring.models import VoidWindow
-from scoring.recovery import Hole
 from scoring.scoring import Scored
 from scoring.store import copy_scores, current_version
-from scoring.truth import Truth
 
 log = structlog.get_logger(__name__)
 

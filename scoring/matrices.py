@@ -7,16 +7,17 @@ from datetime import datetime
 import numpy as np
 from django.db import connection
 
-from competitions.contract import CrunchConfig, numeric_fields
+from competitions.contract import RETURN_SPELLINGS, CrunchConfig, numeric_fields
 from competitions.models import Competition, Prediction
 from competitions.slots import Wiring
 from scoring.columns import LARGEST, json_number, read_columns
 from scoring.models import CURRENT_SCORE, Rescoring
 
+_RETURN = ", ".join(json_number("actuals_jsonb", name) for name in RETURN_SPELLINGS)
 _ROUNDS = f"""
     SELECT id, extract(epoch FROM performed_at)::float8,
         scheduled_prediction_id,
-        coalesce({json_number("actuals_jsonb", "actual_return")}, 'NaN')
+        coalesce({_RETURN}, 'NaN')
     FROM inputs
     WHERE competition_id = %s AND status = 'RESOLVED'
         AND resolved_at >= %s AND resolved_at < %s

@@ -6,11 +6,12 @@ any transaction. What comes is stored on the tape, so nobody asks for it again.
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 
 import structlog
 
+from competitions.truth import Hole
 from core.texts import describe
 from feeds.ingest import provider_of
 from feeds.providers.base import FetchRequest, pages
@@ -20,19 +21,6 @@ log = structlog.get_logger(__name__)
 
 # A provider that failed, or had nothing, is left alone for this long on the wall.
 PAUSE_S = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Hole:
-    """Records of a feed that close in `[first, last]` are missing on the tape."""
-
-    source: str
-    subject: str
-    kind: str
-    granularity: str
-    step_s: int
-    first: datetime
-    last: datetime
 
 
 _not_before: dict[tuple[str, str], float] = {}

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from competitions.contract import RETURN_SPELLINGS
 from competitions.models import Input, ParticipantModel, Prediction
 from core.requests import read_instant
 from feeds.paging import Keyset
@@ -25,7 +26,9 @@ class Told:
 
     @property
     def truth(self) -> float | None:
-        return (self.prediction.input.actuals or {}).get("actual_return")
+        actuals = self.prediction.input.actuals or {}
+        found = (actuals[name] for name in RETURN_SPELLINGS if name in actuals)
+        return next(found, None)
 
 
 def predictions_of(

@@ -2,8 +2,8 @@ from datetime import timedelta
 
 import pytest
 
+from competitions.truth import PATIENCE
 from feeds.errors import ProviderError
-from scoring import truth
 from scoring.cycle import run_cycle
 from scoring.models import VoidWindow
 from tests.conftest import NOW
@@ -64,7 +64,7 @@ def test_a_hole_that_nobody_can_fill_ends_the_round(holed, exchange):
 
 def test_a_provider_that_stays_down_ends_the_round_at_the_deadline(holed, exchange, at):
     exchange.error = ProviderError("no route to the exchange")
-    with at(START + 3 * MINUTE + truth.PATIENCE):
+    with at(START + 3 * MINUTE + PATIENCE):
         run_cycle(competition_id=holed.pk)
     assert ends(holed) == ["UNRESOLVABLE", "RESOLVED"]
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from competitions.contract import CrunchConfig
 from competitions.models import Input
 from competitions.slots import wire
+from competitions.truth import PATIENCE
 from feeds.records import FeedRecord
 from feeds.tape import reads
 from feeds.tape.writes import append
@@ -142,8 +143,8 @@ def test_a_tape_that_begins_after_the_round_ends_it(competition):
 def test_waiting_ends_after_the_deadline_with_a_reason(competition):
     round_ = make_round(competition, START, {})
     end = round_.resolvable_at
-    assert resolve(competition, round_, now=end + truth.PATIENCE)[0].is_waiting
-    late = end + truth.PATIENCE + timedelta(seconds=1)
+    assert resolve(competition, round_, now=end + PATIENCE)[0].is_waiting
+    late = end + PATIENCE + timedelta(seconds=1)
     [found] = resolve(competition, round_, now=late)
     assert found.reason == "no truth came within 1:00:00 after the end of the round"
 
