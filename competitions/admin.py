@@ -47,7 +47,6 @@ class ScheduledPredictionAdmin(SiteAdmin):
     list_filter = ["competition", "active"]
     list_select_related = ["competition"]
     search_fields = ["scope_key", "competition__slug"]
-    autocomplete_fields = ["competition"]
     readonly_fields = ["starts_at", "next_slot_at"]
     ordering = ["competition", "order", "pk"]
 
@@ -67,7 +66,6 @@ class CruncherAdmin(SiteAdmin):
     list_filter = ["competition"]
     list_select_related = ["competition"]
     search_fields = ["name", "cruncher_id", "wallet"]
-    autocomplete_fields = ["competition"]
     readonly_fields = ["cruncher_index", "created_at"]
     actions = None
 

@@ -7,8 +7,9 @@ from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
-from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminTextInputWidget
+
+from core.admin_base import EdgeAdmin
 
 MOST_COUNTED = 10_000
 
@@ -32,7 +33,7 @@ class BoundedPaginator(Paginator):
         return rows.count() if isinstance(rows, QuerySet) else len(rows)
 
 
-class SiteAdmin(ModelAdmin):
+class SiteAdmin(EdgeAdmin):
     """A list of bounded cost: never fully counted, and sorted to a total order."""
 
     show_full_result_count = False

@@ -15,6 +15,7 @@ from competitions.contract import CrunchConfig
 from competitions.errors import SlotError
 from competitions.signatures import check_counts, check_names, wants_context
 from core.imports import NotImportable, import_target
+from core.texts import brief
 
 # Slot -> leading parameter names, in order (requirements, appendix B).
 SLOTS: Mapping[str, tuple[str, ...]] = {
@@ -89,8 +90,10 @@ def wire(config: CrunchConfig, own_paths: Mapping[str, str]) -> Wiring:
     """
     if not isinstance(own_paths, Mapping):
         raise SlotError("the slots are an object of slot and module:callable.")
-    for slot in own_paths:
+    for slot, path in own_paths.items():
         required_parameters(slot)
+        if not isinstance(path, str):
+            raise SlotError(f"{slot} was {brief(path)}; give module:attribute.")
     callables: dict[str, Callable[..., Any]] = {}
     paths: dict[str, str] = {}
     for slot, parameters in SLOTS.items():

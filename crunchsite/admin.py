@@ -21,6 +21,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from competitions.admin_base import LedgerAdmin, ReasonForm, SiteAdmin
 from competitions.lifecycle import begin_emissions, settle
 from competitions.models import Competition, ScheduledPrediction
+from core.admin_base import STRICT_JSON
 from crunchsite.actions import ACTIONS, CORRECTIONS, press
 from crunchsite.competition_forms import AddCompetitionForm, CompetitionForm
 from crunchsite.correcting import correction_page
@@ -46,6 +47,7 @@ ADD_FIELDSETS = [
 
 class ScheduleInline(TabularInline):
     model = ScheduledPrediction
+    formfield_overrides = STRICT_JSON
     extra = 0
     can_delete = False
     fields = [
@@ -215,7 +217,7 @@ class CompetitionAdmin(SiteAdmin):
         return redirect("admin:competition-act", object_id, "pause")
 
     @action(description="End", permissions=["change"], icon="stop")
-    def end(self, request: HttpRequest, object_id: int) -> HttpResponse:
+    def end(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return redirect("admin:competition-act", object_id, "end")
 
     @action(description="Predict now", permissions=["change"], icon="bolt")

@@ -34,12 +34,13 @@ REFUSAL = {
     "additionalProperties": False,
 }
 MEANINGS = {
-    400: "The body cannot be read.",
+    400: "The address or the body cannot be read.",
     401: "A session is needed, and there is none.",
     403: "The session's user may not.",
     404: "There is no such thing.",
     409: "It does not fit the state that things are in.",
     413: "The body is too large.",
+    414: "The address is too long.",
     415: "The body is not announced as JSON.",
     422: "A value does not fit; `detail` begins with its name.",
     503: "It cannot be told now; later may help.",
@@ -110,11 +111,11 @@ def with_refusals(result: dict[str, Any], **_: Any) -> dict[str, Any]:
 
 def _statuses(path: str, method: str, operation: dict[str, Any]) -> set[int]:
     names = {parameter["name"] for parameter in operation.get("parameters", [])}
-    statuses = {422, 503} if names else {503}
+    statuses = {400, 503} | ({414, 422} if names else set())
     if {} not in operation.get("security", []):
         statuses |= {401, 403}
     if "competition" in names or "{" in path or path.startswith("/livepool/"):
         statuses.add(404)
     if method != "get":
-        statuses |= {400, 403, 409, 413, 415, 422}
+        statuses |= {403, 409, 413, 415, 422}
     return statuses

@@ -2,21 +2,40 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.text import Truncator
-from unfold.admin import ModelAdmin
 
+from core.admin_base import EdgeAdmin
 from feeds import audit, backfill, clock, health, ingest
 from feeds.errors import FeedError
+from feeds.granularity import seconds
 from feeds.models import BackfillJob, FeedSubscription
+
+LONGEST_CANDLE_S = 366 * 86_400
+
+
+class FeedSubscriptionForm(forms.ModelForm):
+    """Refuses a granularity that is no span of time."""
+
+    def clean_granularity(self) -> str:
+        granularity: str = self.cleaned_data["granularity"]
+        try:
+            length_s = seconds(granularity)
+        except ValueError as error:
+            raise forms.ValidationError(str(error), code="invalid") from None
+        if length_s > LONGEST_CANDLE_S:
+            raise forms.ValidationError("It is a year at most.", code="invalid")
+        return granularity
 
 
 @admin.register(FeedSubscription)
-class FeedSubscriptionAdmin(ModelAdmin):
+class FeedSubscriptionAdmin(EdgeAdmin):
+    form = FeedSubscriptionForm
     show_full_result_count = False
     list_display = ("__str__", "active", "state", "age", "lag", "missing", "trouble")
     list_filter = ("active", "source", "kind", "granularity")
@@ -79,19 +98,19 @@ class FeedSubscriptionAdmin(ModelAdmin):
         obj.next_poll_at = None  # a changed setting is tried at once
         super().save_model(request, obj, form, change)
 
-    @admin.action(description="Poll now")
+    @admin.action(description="Poll now", permissions=["change"])
     def poll_now(
         self, request: HttpRequest, queryset: QuerySet[FeedSubscription]
     ) -> None:
         self._change(request, queryset, "poll now", next_poll_at=None)
 
-    @admin.action(description="Activate")
+    @admin.action(description="Activate", permissions=["change"])
     def activate(
         self, request: HttpRequest, queryset: QuerySet[FeedSubscription]
     ) -> None:
         self._change(request, queryset, "activated", active=True, next_poll_at=None)
 
-    @admin.action(description="Pause")
+    @admin.action(description="Pause", permissions=["change"])
     def pause(self, request: HttpRequest, queryset: QuerySet[FeedSubscription]) -> None:
         self._change(request, queryset, "paused", active=False)
 
@@ -109,7 +128,7 @@ class FeedSubscriptionAdmin(ModelAdmin):
 
 
 @admin.register(BackfillJob)
-class BackfillJobAdmin(ModelAdmin):
+class BackfillJobAdmin(EdgeAdmin):
     """Jobs are started by command or API; here they are watched and cancelled."""
 
     show_full_result_count = False

@@ -10,10 +10,10 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
-from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from core.admin_base import EdgeAdmin
 from feeds import audit
 from livepool import rollback
 from livepool.errors import LivePoolError
@@ -37,7 +37,7 @@ class ReasonForm(forms.Form):
     )
 
 
-class LedgerAdmin(ModelAdmin):
+class LedgerAdmin(EdgeAdmin):
     """Rows that services write: they can be read, and nothing else."""
 
     show_full_result_count = False

@@ -29,6 +29,14 @@ class DiversityRow(serializers.Serializer[Any]):
     snapshot_period_end = serializers.DateTimeField()
 
 
+class OverviewRow(serializers.Serializer[Any]):
+    """A model's newest snapshot; the figures of its diversity stand beside."""
+
+    model_id = serializers.CharField()
+    period_end = serializers.DateTimeField()
+    diversity_score = serializers.FloatField(allow_null=True)
+
+
 class OverviewQuery(CompetitionQuery):
     limit = serializers.IntegerField(
         min_value=1, max_value=1000, default=100, help_text="The first so many models."
@@ -76,7 +84,7 @@ def model_diversity(request: Request, model_id: str) -> Response:
     )
 
 
-@list_report(OverviewQuery, dict)
+@list_report(OverviewQuery, OverviewRow(many=True))
 def diversity_overview(
     request: Request,  # noqa: ARG001  a report
     query: dict[str, Any],

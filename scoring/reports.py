@@ -118,6 +118,16 @@ class RankChangeRow(serializers.Serializer[Any]):
     overtook = serializers.ListField(child=serializers.CharField())
 
 
+class EnsembleRow(serializers.Serializer[Any]):
+    """An ensemble's snapshot; its numbers stand at the top level, under their names."""
+
+    ensemble_name = serializers.CharField()
+    model_id = serializers.CharField()
+    period_start = serializers.DateTimeField()
+    period_end = serializers.DateTimeField()
+    prediction_count = serializers.IntegerField()
+
+
 class EnsembleQuery(CompetitionQuery):
     ensemble_name = IdField(required=False)
     since = InstantField(required=False)
@@ -305,7 +315,7 @@ def rank_change(request: Request, model_id: str) -> Response:
     return Response(RankChangeRow(change).data)
 
 
-@list_report(EnsembleQuery, dict)
+@list_report(EnsembleQuery, EnsembleRow(many=True))
 def ensemble_history(
     request: Request,  # noqa: ARG001  a report
     query: dict[str, Any],
