@@ -84,8 +84,13 @@ class CompetitionAdmin(SiteAdmin):
     form = CompetitionForm
     actions = None
     actions_detail = [
-        *("activate", "pause", "predict_now", "score_now", "end"),
-        *("score_again", "void_stretch"),
+        *("activate", "pause", "end"),
+        {"title": "Now", "icon": "bolt", "items": ["predict_now", "score_now"]},
+        {
+            "title": "Correct",
+            "icon": "history",
+            "items": ["score_again", "void_stretch"],
+        },
     ]
     fieldsets = [
         (
@@ -104,6 +109,7 @@ class CompetitionAdmin(SiteAdmin):
             {
                 "fields": [
                     "checkpoint_interval_s",
+                    "interval_rationale",
                     "score_interval_s",
                     "next_score_at",
                     "snapshot_period_s",
@@ -128,7 +134,7 @@ class CompetitionAdmin(SiteAdmin):
         self, request: HttpRequest, obj: Competition | None = None, change=False, **of
     ):
         if obj is None:
-            return AddCompetitionForm
+            of["form"] = AddCompetitionForm
         return super().get_form(request, obj, change, **of)
 
     def get_fieldsets(self, request: HttpRequest, obj: Competition | None = None):  # type: ignore[no-untyped-def]

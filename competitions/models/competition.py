@@ -61,7 +61,11 @@ class Competition(models.Model):
     feed_kind = models.CharField(max_length=20, default="candle")
     feed_granularity = models.CharField(max_length=8, default="1m")
     checkpoint_interval_s = models.PositiveIntegerField(
-        default=60, help_text="Loop cadence of the pack."
+        default=60,
+        help_text="Cadence that it was made for; the score interval begins with it.",
+    )
+    interval_rationale = models.TextField(
+        blank=True, help_text="Why this cadence, for whoever changes it."
     )
     score_interval_s = models.PositiveIntegerField(default=10)
     snapshot_period_s = models.PositiveIntegerField(default=3600)
