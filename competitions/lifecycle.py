@@ -44,7 +44,6 @@ def create_competition(
         raise DefinitionError(
             f"there is a competition {slug} already; change it in the admin."
         )
-    cadence_s = env.checkpoint_interval_seconds or pack.checkpoint_interval_seconds
     competition = Competition(
         slug=slug,
         name=name or slug.replace("-", " ").title(),
@@ -56,11 +55,9 @@ def create_competition(
         feed_granularity=feed_granularity
         or env.feed_granularity
         or pack.feed.granularity,
-        checkpoint_interval_s=cadence_s,
-        score_interval_s=cadence_s,
-        interval_rationale=f"Pack {pack.id}: {pack.description}."
-        if cadence_s == pack.checkpoint_interval_seconds
-        else "Set by CHECKPOINT_INTERVAL_SECONDS.",
+        checkpoint_interval_s=pack.checkpoint_interval_seconds,
+        score_interval_s=pack.checkpoint_interval_seconds,
+        interval_rationale=f"Pack {pack.id}: {pack.description}.",
         crunch_pubkey=env.crunch_pubkey,
         network=env.network,
         created_at=clock.now(),

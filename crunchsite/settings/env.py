@@ -162,9 +162,6 @@ class Env(BaseSettings):
     demo_pack: str = setting(
         "", "Pack of the demo competition. Empty: realtime, or baseline for a replay."
     )
-    checkpoint_interval_seconds: int = setting(
-        0, "Cadence of a new competition's loops. 0: the pack's.", ge=0
-    )
     crunch_config_module: str = setting(
         "",
         "The contract, module:attribute. Empty: runtime_definitions, else default. "

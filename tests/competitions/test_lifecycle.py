@@ -67,16 +67,13 @@ def test_subjects_and_kind_of_the_environment_are_the_new_competitions(
     assert list(keys) == ["default-ethusdt", "default-solusdt"]
 
 
-def test_the_cadence_is_the_environment_s_else_the_pack_s_and_says_why(
-    db, frozen_clock, settings
-):
+def test_the_cadence_is_the_pack_s_and_says_why(db, frozen_clock):
     made = lifecycle.create_competition(slug="a", pack_name="realtime")
     assert (made.checkpoint_interval_s, made.score_interval_s) == (15, 15)
-    assert made.interval_rationale.startswith("Pack realtime: Low latency")
-    settings.ENV = settings.ENV.model_copy(update={"checkpoint_interval_seconds": 30})
-    made = lifecycle.create_competition(slug="b", pack_name="realtime")
-    assert (made.checkpoint_interval_s, made.score_interval_s) == (30, 30)
-    assert made.interval_rationale == "Set by CHECKPOINT_INTERVAL_SECONDS."
+    assert made.interval_rationale == (
+        "Pack realtime: Low latency: a question every 15 seconds with a horizon of a "
+        "minute."
+    )
 
 
 @pytest.mark.parametrize(
