@@ -51,7 +51,7 @@ STRICT_JSON: dict[Any, dict[str, Any]] = {
 class EdgeAdmin(ModelAdmin):
     """Lists and forms that answer a malformed request in words."""
 
-    formfield_overrides = STRICT_JSON
+    formfield_overrides: Any = STRICT_JSON
 
     def response_action(
         self, request: HttpRequest, queryset: QuerySet[Any]

@@ -1,5 +1,6 @@
 """What all endpoints have in common, and the system's own."""
 
+import re
 import tomllib
 
 import pytest
@@ -9,8 +10,10 @@ from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import resolve
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
+from competitions.models import Competition
 from crunchsite import health
 from crunchsite.api import refuse
 from crunchsite.settings.env import BASE_DIR
@@ -213,3 +216,40 @@ def _statements(client, path: str) -> int:
     with CaptureQueriesContext(connection) as queries:
         assert client.get(path).status_code == 200
     return len(queries)
+
+
+def test_a_paused_competition_goes_on_to_be_shown(client, world):
+    Competition.objects.update(status=Competition.Status.PAUSED)
+    assert len(client.get("/reports/leaderboard").json()) == 6
+    assert client.get("/info").json()["crunch_id"] == "btc-demo"
+    active = factories.competition("active-one")
+    assert client.get("/info").json()["crunch_id"] == active.slug
+    Competition.objects.update(status=Competition.Status.DRAFT)
+    assert client.get("/reports/leaderboard").json() == []
+
+
+def test_each_write_names_the_permission_that_it_needs(client):
+    """A write without one would be nobody's, not even a superuser's."""
+    needed = {
+        f"{method} {path}": view_of(path).write_permission
+        for path, operations in client.get("/openapi.json").json()["paths"].items()
+        for method in operations
+        if method != "get"
+    }
+    checkpoint = "/reports/checkpoints/{checkpoint_id}"
+    assert (
+        needed.items()
+        >= {
+            f"post {checkpoint}/confirm": "emissions.change_checkpoint",
+            f"post {checkpoint}/transaction": "emissions.change_checkpoint",
+            f"patch {checkpoint}/status": "emissions.change_checkpoint",
+            "post /reports/backfill": "feeds.add_backfilljob",
+            "post /reports/backfill/jobs/{job_id}/cancel": "feeds.change_backfilljob",
+        }.items()
+    )
+    assert None not in needed.values()
+
+
+def view_of(path: str):
+    found = resolve(re.sub(r"{\w+}", "x", path)).func
+    return getattr(found, "view_class", getattr(found, "cls", None))

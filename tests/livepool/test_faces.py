@@ -206,3 +206,15 @@ def test_only_operators_roll_back(client, site, django_user_model):
 
 def test_the_newest_release_is_the_current_one(site):
     assert Release.objects.current().as_of_date == date(2026, 2, 28)
+
+
+@pytest.mark.parametrize("status", ["PENDING", "FAILED"])
+def test_a_pool_is_shown_once_it_is_published(client, many, status):
+    hidden = Release.objects.order_by("-as_of_date").first()
+    Release.objects.filter(pk=hidden.pk).update(
+        status=status, published_at=None, activated_at=None
+    )
+    rows = client.get("/livepool/releases?limit=100").json()["results"]
+    assert hidden.version not in [row["version"] for row in rows]
+    assert client.get(f"/livepool/releases/{hidden.version}").status_code == 404
+    assert client.get(f"/livepool/releases?status={status}").status_code == 422
