@@ -5,15 +5,16 @@ may take a further parameter `context` (a `RoundContext`) to know its round.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from competitions import truth
-from competitions.contract import CrunchConfig
+from competitions.contract import CallArgument, CrunchConfig
 from competitions.report_schema import standard_schema
 from competitions.wiring import wiring_of
+from core.texts import brief
 from feeds import clock
 from feeds.tape import reads
 
@@ -113,7 +114,12 @@ def with_both_spellings(scope: Mapping[str, Any]) -> dict[str, Any]:
     return both
 
 
-_CASTS = {"STRING": str, "INT": int, "FLOAT": float, "DOUBLE": float}
+_CASTS: Mapping[str, Callable[[Any], Any]] = {
+    "STRING": str,
+    "INT": int,
+    "FLOAT": float,
+    "DOUBLE": float,
+}
 
 
 def predict_call_builder(
@@ -124,14 +130,30 @@ def predict_call_builder(
 ) -> dict[str, Any]:
     """Positional arguments of the contract's call method, taken from the scope.
 
-    Raises KeyError for an argument that the scope does not have.
+    Raises ValueError for an argument that the scope does not have, or not as its type.
     """
     assert context is not None
     args = [
-        _CASTS.get(argument.type, lambda value: value)(scope[argument.name])
-        for argument in context.config.call_method.args
+        _from_scope(argument, scope) for argument in context.config.call_method.args
     ]
     return {"args": args, "kwargs": {}}
+
+
+def _from_scope(argument: CallArgument, scope: Mapping[str, Any]) -> Any:
+    if argument.name not in scope:
+        raise ValueError(
+            f"the call's argument {argument.name!r} is not in the scope, which has "
+            f"{', '.join(sorted(scope))}"
+        )
+    value = scope[argument.name]
+    cast = _CASTS.get(argument.type)
+    try:
+        return cast(value) if cast else value
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(
+            f"the call's argument {argument.name!r} was {brief(value)} in the scope; "
+            f"the contract says {argument.type}"
+        ) from None
 
 
 def ground_truth_resolver(prediction: Any) -> dict[str, Any] | None:

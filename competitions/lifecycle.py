@@ -1,6 +1,6 @@
 """Creating, activating, pausing and ending a competition."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from django.conf import settings
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
@@ -159,38 +159,77 @@ def missing_points(competition: Competition) -> list[str]:
     return missing
 
 
-def check_running() -> list[str]:
-    """Resolve the wiring of every active competition; returns what is wrong, in words.
+# What is tried before a competition runs, by each app what it knows: given the
+# competition and its wiring, what is wrong, in words (registered by the AppConfigs).
+TRIALS: list[Callable[[Competition, Wiring], Sequence[str]]] = []
 
-    Each failure is kept where operators look; what failed before a worker's start may
-    have been mended, and is forgotten.
+
+def problems_of(competition: Competition) -> list[str]:
+    """Why a competition cannot run: what it lacks, else what failed when it was tried.
+
+    Calls the operator's code, so the caller holds no lock.
+    """
+    if missing := missing_points(competition):
+        return missing
+    wiring = wiring_of(competition)
+    return [problem for trial in TRIALS for problem in trial(competition, wiring)]
+
+
+def check_running() -> list[str]:
+    """Resolve and try the wiring of every active competition; returns what is wrong.
+
+    One that cannot be wired does not run; one that fails its trial does, should the
+    trial be wrong. Each failure is kept where operators look; what failed before a
+    worker's start may have been mended, and is forgotten.
     """
     CallableFailure.objects.all().delete()
     problems = []
     for competition in Competition.objects.active():
         try:
-            wiring_of(competition)
+            wiring = wiring_of(competition)
         except CompetitionError as error:
             text = str(error)
             keep_failure(competition, name="wiring", path=competition.slug, text=text)
             problems.append(f"{competition.slug} does not run: {text}")
+            continue
+        for trial in TRIALS:
+            if found := "; ".join(trial(competition, wiring)):
+                path = f"{trial.__module__}:{trial.__name__}"
+                keep_failure(competition, name="trial", path=path, text=found)
+                problems.append(f"{competition.slug} fails its trial: {found}")
     return problems
 
 
-@transaction.atomic
 def activate(*, competition_id: int) -> Competition:
     """Let a competition run from the next slot of its grid; subscribe its feeds.
 
-    Raises DefinitionError naming every missing point, FeedError for a feed that nobody
-    serves; a running one is left as it is, and one that was ending goes on.
+    Its callables are tried before. Raises DefinitionError naming every missing point,
+    FeedError for a feed that nobody serves; a running one is left as it is, and one
+    that was ending goes on.
     """
+    competition = Competition.objects.get(pk=competition_id)
+    if competition.status == Competition.Status.ACTIVE:
+        return competition
+    if competition.status != Competition.Status.ENDED:
+        _refuse(competition, problems_of(competition))
+    return _activate(competition_id)
+
+
+def _refuse(competition: Competition, problems: Sequence[str]) -> None:
+    if problems:
+        raise DefinitionError(
+            f"{competition.slug} is not whole: {'; '.join(problems)}."
+        )
+
+
+@transaction.atomic
+def _activate(competition_id: int) -> Competition:
     competition = Competition.objects.select_for_update().get(pk=competition_id)
     if competition.status == Competition.Status.ACTIVE:
         return competition
     if competition.status == Competition.Status.ENDED:
         raise DefinitionError(f"{competition.slug} was ENDED; it cannot run again.")
-    if missing := missing_points(competition):
-        raise DefinitionError(f"{competition.slug} is not whole: {'; '.join(missing)}.")
+    _refuse(competition, missing_points(competition))  # edited since it was tried
     now = clock.now()
     competition.status = Competition.Status.ACTIVE
     competition.activated_at = competition.activated_at or now

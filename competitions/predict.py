@@ -19,7 +19,7 @@ from typing import Any, Protocol
 import structlog
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from competitions import freshness
 from competitions.callables import CallableError, Door
@@ -37,8 +37,8 @@ from competitions.lifecycle import subject_of
 from competitions.models import Input, Prediction, ScheduledPrediction
 from competitions.participants import record_errors, sync_roster
 from competitions.slot_answers import (
-    Scoped,
     checked_call,
+    checked_scope,
     first_problem,
     fitting,
     require_finite,
@@ -125,7 +125,9 @@ def perform_round(*, round_: Input, gateway: Gateway) -> bool:
     wiring = wiring_of(round_.competition)
     door = Door(round_.competition)
     try:
-        question = build_question(round_=round_, wiring=wiring, door=door)
+        question = build_question(
+            scheduled=round_.scheduled_prediction, wiring=wiring, door=door
+        )
         round_.input_age_s = _checked_age(question, wiring)
     except (NoInputError, CallableError) as error:
         _miss(round_, message_of(error))
@@ -156,14 +158,41 @@ def perform_round(*, round_: Input, gateway: Gateway) -> bool:
     return _keep(round_, question, models, checked)
 
 
-def build_question(*, round_: Input, wiring: Wiring, door: Door) -> Question:
+def build_question(
+    *, scheduled: ScheduledPrediction, wiring: Wiring, door: Door
+) -> Question:
     """Run the input, scope and call slots of a round.
 
     Raises NoInputError, or CallableError naming the slot that failed.
     """
-    scheduled = round_.scheduled_prediction
-    context = _context(scheduled, wiring)
-    raw, shown = _build_input(context, wiring, door)
+    context = context_of(scheduled, wiring)
+    raw, shown = build_input(context, wiring, door)
+    scope_key, scope, call = build_call(
+        scheduled=scheduled, wiring=wiring, door=door, context=context, shown=shown
+    )
+    return Question(
+        scope_key=scope_key,
+        scope=scope,
+        raw_data=raw,
+        model_input=shown,
+        feed=_feed(shown, wiring),
+        call=call,
+    )
+
+
+def build_call(
+    *,
+    scheduled: ScheduledPrediction,
+    wiring: Wiring,
+    door: Door,
+    context: RoundContext,
+    shown: Mapping[str, Any],
+) -> tuple[str, dict[str, Any], Call]:
+    """Run the scope and call slots: scope key, scope, and what the models are asked.
+
+    Raises CallableError naming the operator's slot that failed; the engine's own raise
+    ValueError.
+    """
     row = {
         "scope_key": scheduled.scope_key,
         "scope_template": scheduled.scope_template,
@@ -176,7 +205,7 @@ def build_question(*, round_: Input, wiring: Wiring, door: Door) -> Question:
         "PREDICTION_SCOPE_BUILDER",
         row,
         shown,
-        check=TypeAdapter(Scoped).validate_python,
+        check=checked_scope,
         context=context,
     )
     scope = {
@@ -194,13 +223,10 @@ def build_question(*, round_: Input, wiring: Wiring, door: Door) -> Question:
         check=checked_call,
         context=context,
     )
-    return Question(
-        scope_key=scoped["scope_key"],
-        scope=scope,
-        raw_data=raw,
-        model_input=shown,
-        feed=_feed(shown, wiring),
-        call=Call(
+    return (
+        scoped["scope_key"],
+        scope,
+        Call(
             method=wiring.config.call_method.method,
             args=call.args,
             kwargs=call.kwargs,
@@ -229,15 +255,16 @@ def newest_feeds(*, slug: str) -> list[Call]:
         competition__slug=slug, active=True
     ).select_related("competition"):
         wiring = wiring_of(scheduled.competition)
-        context = _context(scheduled, wiring)
+        context = context_of(scheduled, wiring)
         if context.subject not in feeds:
             with suppress(NoInputError, CallableError):
-                _, shown = _build_input(context, wiring, Door(scheduled.competition))
+                _, shown = build_input(context, wiring, Door(scheduled.competition))
                 feeds[context.subject] = _feed(shown, wiring)
     return list(feeds.values())
 
 
-def _context(scheduled: ScheduledPrediction, wiring: Wiring) -> RoundContext:
+def context_of(scheduled: ScheduledPrediction, wiring: Wiring) -> RoundContext:
+    """Return what a schedule's callables may know of their round."""
     competition = scheduled.competition
     return RoundContext(
         config=wiring.config,
@@ -249,7 +276,7 @@ def _context(scheduled: ScheduledPrediction, wiring: Wiring) -> RoundContext:
     )
 
 
-def _build_input(
+def build_input(
     context: RoundContext, wiring: Wiring, door: Door
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Raw input from the tape, and the models' input from it."""

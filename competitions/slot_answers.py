@@ -4,7 +4,7 @@ import json
 import math
 from typing import Annotated, Any, NamedTuple, cast
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from competitions.gateway.types import Argument
@@ -36,6 +36,14 @@ class Scoped(TypedDict):
     scope: dict[str, Any]
 
 
+_as_scoped = TypeAdapter(Scoped).validate_python
+
+
+def checked_scope(scoped: Any) -> dict[str, Any]:
+    """Return what the scope slot gave, as JSON columns and the wire can hold it."""
+    return json_object(dict(_as_scoped(scoped)), "the scope")
+
+
 class Arguments(NamedTuple):
     """What PREDICT_CALL_BUILDER gives, as it is sent."""
 
@@ -48,24 +56,37 @@ def checked_call(call: Any) -> Arguments:
         case {"args": list() | tuple() as args, "kwargs": dict() as kwargs}:
             return Arguments(
                 args=tuple(_argument(value) for value in args),
-                kwargs={str(key): _argument(value) for key, value in kwargs.items()},
+                kwargs={_name(key): _argument(value) for key, value in kwargs.items()},
             )
     raise TypeError(f"it gave {brief(call)}; give a list `args` and an object `kwargs`")
 
 
+def _name(key: Any) -> str:
+    if not isinstance(key, str) or not key.isidentifier():
+        raise TypeError(f"a keyword was {brief(key)}; give the name of a parameter")
+    return key
+
+
+# What the wire's INT holds.
+_INTS = range(-(2**63), 2**63)
+
+
 def _argument(value: Any) -> Argument:
-    """The wire type of a Python value."""
+    """The wire type of a Python value; raises for what the wire cannot carry."""
     match value:
         case bool() | dict() | list() | None:
+            json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
             return Argument("JSON", value)
-        case int():
+        case int() if value in _INTS:
             return Argument("INT", value)
         case float():
+            require_finite(value)
             return Argument("DOUBLE", value)
         case str():
+            value.encode()
             return Argument("STRING", value)
     raise TypeError(
-        f"a call argument was {type(value).__name__}; give str, int, float or JSON."
+        f"a call argument was {brief(value)}; give str, int of 64 bits, float or JSON"
     )
 
 

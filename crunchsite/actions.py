@@ -10,8 +10,7 @@ from django.db import transaction
 from django.db.models import Count, Q
 
 from competitions.dispatch import predict_now
-from competitions.errors import DefinitionError
-from competitions.lifecycle import activate, end, missing_points, pause
+from competitions.lifecycle import activate, end, pause, problems_of
 from competitions.models import Competition, Input, ParticipantModel
 from competitions.wiring import wiring_of
 from crunchsite.templatetags.figures import counted
@@ -32,31 +31,24 @@ class Action:
 
 
 def _activate_effect(competition: Competition) -> list[str]:
-    missing, warnings = missing_points(competition), []
-    if not missing:
-        tried = dry_run(wiring_of(competition))
-        missing, warnings = tried.errors, tried.warnings
-    if missing:
-        return [f"Refused as long as this stands: {point}." for point in missing]
+    if problems := problems_of(competition):
+        return [f"Refused as long as this stands: {point}." for point in problems]
     return [
-        *(f"Look at this first: {warning}" for warning in warnings),
+        *(f"Look at this first: {warning}" for warning in _warnings(competition)),
         f"Asked from the next slot of the grid on: {_models(competition)}.",
         "The feeds of its schedule are subscribed.",
     ]
 
 
 def _activate(competition: Competition) -> str:
-    """Refuses a scorer that cannot score; one that looks like a stub is let through."""
-    warnings = []
-    if not missing_points(competition):  # or activate() says what is missing
-        tried = dry_run(wiring_of(competition))
-        if tried.errors:
-            raise DefinitionError(
-                f"{competition} cannot be scored: {'; '.join(tried.errors)}."
-            )
-        warnings = tried.warnings
+    """A scorer that looks like a stub is let through, and told of."""
     activate(competition_id=competition.pk)
-    return " ".join([f"{competition} is active.", *(f"But {w}" for w in warnings)])
+    warnings = (f"But {warning}" for warning in _warnings(competition))
+    return " ".join([f"{competition} is active.", *warnings])
+
+
+def _warnings(competition: Competition) -> list[str]:
+    return dry_run(wiring_of(competition)).warnings
 
 
 def _pause_effect(competition: Competition) -> list[str]:

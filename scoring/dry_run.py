@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
+from competitions.models import Competition
 from competitions.slots import Wiring
 from scoring import batch
 from scoring.matrices import signal_field
@@ -21,6 +22,11 @@ class DryRun:
 
     errors: list[str]
     warnings: list[str]
+
+
+def try_scorer(competition: Competition, wiring: Wiring) -> list[str]:  # noqa: ARG001  a trial
+    """What is wrong with a competition's scorer and metrics, in words."""
+    return dry_run(wiring).errors
 
 
 def dry_run(wiring: Wiring) -> DryRun:

@@ -178,7 +178,8 @@ def paused_with(client, world, monkeypatch):
 
     def rewire(**attributes):
         wiring = wire(CrunchConfig(**attributes), {})
-        monkeypatch.setattr("crunchsite.actions.wiring_of", lambda of: wiring)
+        for module in ("crunchsite.actions", "competitions.lifecycle"):
+            monkeypatch.setattr(f"{module}.wiring_of", lambda of: wiring)
 
     return rewire
 

@@ -1,0 +1,41 @@
+"""A competition's schedule tried against its contract, before any model is asked."""
+
+from typing import Any
+
+from competitions.callables import CallableError, Door
+from competitions.models import Competition
+from competitions.predict import NoInputError, build_call, build_input, context_of
+from competitions.slots import Wiring
+from core.texts import message_of
+
+
+def try_schedule(competition: Competition, wiring: Wiring) -> list[str]:
+    """Build the question of each active schedule; returns what is wrong, in words.
+
+    The operator's builders are tried on the newest input, when there is one; the
+    engine's own need none.
+    """
+    problems = []
+    builders = ("PREDICTION_SCOPE_BUILDER", "PREDICT_CALL_BUILDER")
+    need_input = not all(wiring.is_default(slot) for slot in builders)
+    for scheduled in competition.scheduled_predictions.filter(active=True):
+        scheduled.competition = competition
+        door = Door(competition)
+        context = context_of(scheduled, wiring)
+        shown: dict[str, Any] = {}
+        if need_input:
+            try:
+                _, shown = build_input(context, wiring, door)
+            except (NoInputError, CallableError):
+                continue  # nothing on the tape yet: the first round will say
+        try:
+            build_call(
+                scheduled=scheduled,
+                wiring=wiring,
+                door=door,
+                context=context,
+                shown=shown,
+            )
+        except Exception as error:  # noqa: BLE001  a builder may raise anything
+            problems.append(f"schedule {scheduled.scope_key}: {message_of(error)}")
+    return problems

@@ -1,0 +1,74 @@
+"""What the scope and call slots may give, and what is refused in words."""
+
+import math
+from datetime import datetime
+
+import pytest
+
+from competitions.gateway.types import Argument
+from competitions.slot_answers import checked_call, checked_scope
+
+
+def test_arguments_get_the_type_of_their_value():
+    call = checked_call(
+        {"args": ("BTC", 3, 0.5, True, None, [1]), "kwargs": {"depth": {"a": 1}}}
+    )
+    assert call.args == (
+        Argument("STRING", "BTC"),
+        Argument("INT", 3),
+        Argument("DOUBLE", 0.5),
+        Argument("JSON", True),
+        Argument("JSON", None),
+        Argument("JSON", [1]),
+    )
+    assert call.kwargs == {"depth": Argument("JSON", {"a": 1})}
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        None,
+        {"args": "BTC", "kwargs": {}},
+        {"args": {"a": 1}, "kwargs": {}},
+        {"args": []},
+        {"args": [], "kwargs": [("a", 1)]},
+        {"args": [], "kwargs": {1: 2}},
+        {"args": [], "kwargs": {"two words": 2}},
+        {"args": [b"raw"], "kwargs": {}},
+        {"args": [2**63], "kwargs": {}},
+        {"args": [math.nan], "kwargs": {}},
+        {"args": [math.inf], "kwargs": {}},
+        {"args": [{"deep": [math.nan]}], "kwargs": {}},
+        {"args": [[datetime(2026, 1, 1)]], "kwargs": {}},  # noqa: DTZ001  any object
+        {"args": ["\ud800"], "kwargs": {}},
+        {"args": [], "kwargs": {"depth": object()}},
+    ],
+)
+def test_what_the_wire_cannot_carry_is_refused(call):
+    with pytest.raises((TypeError, ValueError)):
+        checked_call(call)
+
+
+@pytest.mark.parametrize(
+    "scoped",
+    [
+        None,
+        "scope",
+        {"scope_key": "k"},
+        {"scope_key": "", "scope": {}},
+        {"scope_key": "k" * 121, "scope": {}},
+        {"scope_key": "k", "scope": [1]},
+        {"scope_key": "k", "scope": {"a": math.nan}},
+        {"scope_key": "k", "scope": {"a": "\0"}},
+        {"scope_key": "k\0", "scope": {}},
+        {"scope_key": "k", "scope": {"a": datetime(2026, 1, 1)}},  # noqa: DTZ001  as above
+    ],
+)
+def test_a_scope_that_no_round_can_keep_is_refused(scoped):
+    with pytest.raises((TypeError, ValueError)):
+        checked_scope(scoped)
+
+
+def test_a_scope_is_given_back_as_json_keeps_it():
+    scope = {"scope_key": "k", "scope": {"a": (1, 2)}}
+    assert checked_scope(scope) == {"scope_key": "k", "scope": {"a": [1, 2]}}
