@@ -117,8 +117,11 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _competition() -> Competition:
-    competition = lifecycle.create_competition(
-        slug="bench-predict", pack_name="baseline", feed_source="simulated"
+    slug = "bench-predict"
+    competition = Competition.objects.filter(
+        slug=slug
+    ).first() or lifecycle.create_competition(
+        slug=slug, pack_name="baseline", feed_source="simulated"
     )
     minute = clock.now().replace(second=0, microsecond=0)
     append(
