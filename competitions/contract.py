@@ -3,7 +3,7 @@
 An operator subclasses `CrunchConfig`; everything else is the engine's.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -227,6 +227,13 @@ class ScheduledPredictionConfig(BaseModel):
         return {**data, "schedule": schedule}
 
 
+def require_unique_keys(configs: Sequence[ScheduledPredictionConfig]) -> None:
+    """Raise ValueError when two of a competition's questions have one scope key."""
+    keys = [config.scope_key for config in configs]
+    if len(set(keys)) != len(keys):
+        raise ValueError(f"scope keys were {keys}; each must be unique")
+
+
 class CrunchConfig(BaseModel):
     """The contract of one competition.
 
@@ -280,6 +287,14 @@ class CrunchConfig(BaseModel):
     def _is_a_model(cls, value: type[BaseModel]) -> type[BaseModel]:
         if not value.model_fields and value.model_config.get("extra") != "allow":
             raise ValueError(f"{value.__name__} declares no field")
+        return value
+
+    @field_validator("scheduled_predictions")
+    @classmethod
+    def _keys_are_unique(
+        cls, value: tuple[ScheduledPredictionConfig, ...]
+    ) -> tuple[ScheduledPredictionConfig, ...]:
+        require_unique_keys(value)
         return value
 
     @model_validator(mode="after")

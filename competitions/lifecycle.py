@@ -34,6 +34,7 @@ def create_competition(
 ) -> Competition:
     """Create a DRAFT competition from a pack, with its schedule for each subject.
 
+    A contract's own `scheduled_predictions` stand in place of the pack's schedule.
     What is not given is the environment's, else the pack's. Everything is checked
     before anything is written; raises CompetitionError, and FeedError for a feed that
     nobody serves.
@@ -62,12 +63,13 @@ def create_competition(
         network=env.network,
         created_at=clock.now(),
     )
-    if not key_of(competition, check_wiring(pack=pack, config_path=config_path)):
+    wiring = check_wiring(pack=pack, config_path=config_path)
+    if not key_of(competition, wiring):
         competition.emission_interval_s = 0  # until there is a key to pay for
     chosen = subjects or env.chosen_subjects
     for subject in chosen or ["ANY"]:
         check_feed(competition.feed(subject))
-    configs = packs.schedule_of(pack, subjects=chosen)
+    configs = packs.schedule_of(pack, wiring.config, subjects=chosen)
     packs.check_schedule(configs, feed_granularity=competition.feed_granularity)
     _check(competition)
     competition.save()

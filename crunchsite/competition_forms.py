@@ -78,6 +78,10 @@ class AddCompetitionForm(forms.ModelForm):
         shown["feed_source"] = _choice(registry.names())
         shown["feed_kind"] = _choice((CANDLE, TICK), empty="the pack's")
         shown["feed_granularity"] = _choice(GRANULARITIES, empty="the pack's")
+        shown["config_path"].help_text = (
+            "The contract, module:attribute; empty: the site's. Its own "
+            "scheduled_predictions stand in place of the pack's."
+        )
         shown["name"].required = False
         shown["name"].help_text = "Empty: made of the slug."
         shown["slug"].help_text = "Its address. It stays once the competition runs."

@@ -14,14 +14,16 @@ from competitions.models import Input, Prediction
 from competitions.slots import Wiring
 from scoring import batch
 from scoring.columns import json_number, read_columns
-from scoring.scoring import Scored, score_all
+from scoring.scoring import Name, Scored, score_all
 
 Truths = Mapping[int, BaseModel]
 
 _ANSWERS = """
-    SELECT id, input_id{columns} FROM predictions
-    WHERE input_id = ANY(%s) AND outcome = %s {which} ORDER BY id
+    SELECT prediction.id, prediction.input_id{columns} FROM predictions AS prediction
+    {join} WHERE prediction.input_id = ANY(%s) AND prediction.outcome = %s {which}
+    ORDER BY prediction.id
 """
+_MODEL = "JOIN models AS model ON model.id = prediction.model_id"
 
 
 class Answer(NamedTuple):
@@ -41,7 +43,7 @@ def score_answers(
     """
     if not truths:
         return []
-    which = "" if model is None else "AND model_id = %s"
+    which = "" if model is None else "AND prediction.model_id = %s"
     wanted = [list(truths), Prediction.Outcome.ANSWERED, *([model] if model else [])]
     if wiring.config.batch_scoring_function is None:
         return _one_by_one(cursor, wiring, truths, which, wanted)
@@ -57,18 +59,18 @@ def truths_of(rounds: Mapping[int, Input], wiring: Wiring) -> Truths:
 def _one_by_one(
     cursor: Any, wiring: Wiring, truths: Truths, which: str, wanted: list[Any]
 ) -> list[Answer]:
-    cursor.execute(
-        _ANSWERS.format(columns=", inference_output_jsonb::text", which=which), wanted
-    )
+    columns = ", inference_output_jsonb::text, model.model_id"
+    cursor.execute(_ANSWERS.format(columns=columns, join=_MODEL, which=which), wanted)
     rows = cursor.fetchall()
     scores = score_all(
         wiring=wiring,
-        outputs=[output for _, _, output in rows],
-        truths=[truths[round_] for _, round_, _ in rows],
+        outputs=[output for _, _, output, _ in rows],
+        truths=[truths[round_] for _, round_, _, _ in rows],
+        names=[Name(model_id, pk) for pk, _, _, model_id in rows],
     )
     return [
         Answer(pk, round_, score)
-        for (pk, round_, _), score in zip(rows, scores, strict=True)
+        for (pk, round_, _, _), score in zip(rows, scores, strict=True)
     ]
 
 
@@ -88,7 +90,7 @@ def _in_columns(
     )
     rows = read_columns(
         cursor,
-        _ANSWERS.format(columns=columns, which=which),
+        _ANSWERS.format(columns=columns, join="", which=which),
         wanted,
         prediction=int,
         round=int,

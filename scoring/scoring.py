@@ -29,6 +29,13 @@ class Scored(NamedTuple):
     result: str
 
 
+class Name(NamedTuple):
+    """Whose prediction it is, and which: what a scorer may read of the object."""
+
+    model_id: str
+    prediction_id: int
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """Why a prediction got no score."""
@@ -42,12 +49,18 @@ class Failure:
 
 
 def score_all(
-    *, wiring: Wiring, outputs: Sequence[str], truths: Sequence[BaseModel]
+    *,
+    wiring: Wiring,
+    outputs: Sequence[str],
+    truths: Sequence[BaseModel],
+    names: Sequence[Name],
 ) -> list[Scored]:
     """Score each output (JSON text) against the truth at its place.
 
-    Objects of the contract's output type go into the scorer, its answers are checked
-    against the score type; what fails on the way is a failed score with the reason.
+    Objects of the contract's output type go into the scorer, which finds `model_id` and
+    `prediction_id` on them, whatever a model answered under these names. Its answers
+    are checked against the score type; what fails on the way is a failed score with the
+    reason.
     """
     predictions = _checked(
         TypeAdapter(list[wiring.config.output_type]).validate_json,  # type: ignore[name-defined]
@@ -55,6 +68,10 @@ def score_all(
         lambda texts: f"[{','.join(texts)}]",
         "the stored output does not fit the output type",
     )
+    for prediction, name in zip(predictions, names, strict=True):
+        if not isinstance(prediction, Failure):
+            # Past pydantic: the type need not declare them, and may be frozen.
+            vars(prediction).update(name._asdict())
     answers = call_scorer(
         scorer=wiring["SCORING_FUNCTION"], predictions=predictions, truths=truths
     )

@@ -7,7 +7,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from competitions.contract import ScheduledPredictionConfig
+from competitions.contract import (
+    CrunchConfig,
+    ScheduledPredictionConfig,
+    require_unique_keys,
+)
 from competitions.errors import PackError, ScheduleError
 from competitions.slots import SLOTS
 from feeds import granularity
@@ -45,9 +49,7 @@ class Pack(BaseModel):
                 f"callables lack {sorted(missing)} and have unknown {sorted(unknown)}; "
                 "a pack wires exactly the ten slots"
             )
-        keys = [c.scope_key for c in self.scheduled_prediction_configs]
-        if len(set(keys)) != len(keys):
-            raise ValueError(f"scope keys were {keys}; each must be unique")
+        require_unique_keys(self.scheduled_prediction_configs)
         return self
 
 
@@ -80,14 +82,16 @@ def _first_problem(error: ValidationError) -> str:
 
 
 def schedule_of(
-    pack: Pack, *, subjects: Sequence[str] = ()
+    pack: Pack, config: CrunchConfig, *, subjects: Sequence[str] = ()
 ) -> list[ScheduledPredictionConfig]:
-    """The pack's schedule, once for each subject; as it stands when none are given.
+    """The contract's schedule, else the pack's, once for each subject that is given.
+
+    As it stands when none are given.
 
     A scope key that ends in its subject's coin, like `realtime-btc`, ends in the whole
     subject where that is another one: `realtime-ethusdt`.
     """
-    configs = pack.scheduled_prediction_configs
+    configs = list(config.scheduled_predictions) or pack.scheduled_prediction_configs
     if not subjects:
         return configs
     return [

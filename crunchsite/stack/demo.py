@@ -68,10 +68,10 @@ def check(var: Path) -> None:
         raise StackError(
             f"LOCAL_MODELS_DIR was {settings.LOCAL_MODELS_DIR}, which is no folder."
         )
+    wiring = lifecycle.check_wiring(pack=pack, config_path="")
     packs.check_schedule(
-        pack.scheduled_prediction_configs, feed_granularity=feed.granularity
+        packs.schedule_of(pack, wiring.config), feed_granularity=feed.granularity
     )
-    lifecycle.check_wiring(pack=pack, config_path="")
 
 
 def _check_feed(feed: FeedKey, subjects: Sequence[str]) -> None:

@@ -3,8 +3,10 @@ from datetime import timedelta
 import pytest
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from pydantic import ValidationError as ContractProblem
 
 from competitions import dispatch, lifecycle
+from competitions.contract import CrunchConfig
 from competitions.errors import CompetitionError, DefinitionError, PackError
 from competitions.models import Competition
 from core import grid
@@ -282,3 +284,69 @@ def test_a_competition_that_gets_its_key_later_pays_from_then_on(db):
     competition.emission_interval_s = 3_600
     assert not lifecycle.begin_emissions(competition)
     assert competition.emission_interval_s == 3_600
+
+
+WEEKLY = CrunchConfig(
+    scheduled_predictions=[
+        {
+            "scope_key": "hourly-btc",
+            "scope": {"subject": "BTCUSDT", "horizon_seconds": 7200},
+            "schedule": {"every_seconds": 3600},
+            "meta": {"why": "the contract says so"},
+        },
+        {
+            "scope_key": "daily-btc",
+            "scope": {"subject": "BTCUSDT"},
+            "schedule": {"every_seconds": 86400, "resolve_after_seconds": 86400},
+            "active": False,
+            "order": 1,
+        },
+    ]
+)
+TOO_SHORT = CrunchConfig(
+    scheduled_predictions=[
+        {
+            "scope_key": "quick",
+            "schedule": {"every_seconds": 60, "resolve_after_seconds": 5},
+        }
+    ]
+)
+
+
+def test_the_contracts_schedule_wins_over_the_packs(db, frozen_clock):
+    made = lifecycle.create_competition(
+        slug="own", pack_name="baseline", config_path=f"{__name__}:WEEKLY"
+    )
+    rows = made.scheduled_predictions.order_by("order").values_list(
+        "scope_key", "prediction_interval_s", "resolve_horizon_s", "active"
+    )
+    assert list(rows) == [
+        ("hourly-btc", 3600, 7200, True),
+        ("daily-btc", 86400, 86400, False),
+    ]
+    assert made.scheduled_predictions.first().meta == {"why": "the contract says so"}
+
+
+def test_the_contracts_schedule_is_asked_about_each_subject(db, frozen_clock):
+    made = lifecycle.create_competition(
+        slug="own",
+        pack_name="baseline",
+        config_path=f"{__name__}:WEEKLY",
+        subjects=["ETHUSDT"],
+    )
+    rows = made.scheduled_predictions.order_by("order")
+    assert [(row.scope_key, row.subject) for row in rows] == [
+        ("hourly-ethusdt", "ETHUSDT"),
+        ("daily-ethusdt", "ETHUSDT"),
+    ]
+
+
+def test_the_contracts_schedule_is_checked_as_a_packs_is(db, frozen_clock):
+    with pytest.raises(CompetitionError, match="quick: the horizon was 5 s"):
+        lifecycle.create_competition(
+            slug="own", pack_name="baseline", config_path=f"{__name__}:TOO_SHORT"
+        )
+    assert not Competition.objects.exists()
+    twice = [WEEKLY.scheduled_predictions[0]] * 2
+    with pytest.raises(ContractProblem, match="each must be unique"):
+        CrunchConfig(scheduled_predictions=twice)

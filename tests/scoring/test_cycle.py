@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from pydantic import field_validator
 
-from competitions.contract import GroundTruth, ScoreResult
+from competitions.contract import GroundTruth, InferenceOutput, ScoreResult
 from competitions.models import Competition, Input, Prediction
 from scoring import cycle, leaderboard, scoring, snapshots, threads
 from scoring.cycle import claim_due, run_cycle
@@ -428,3 +428,32 @@ def test_of_rounds_due_at_one_instant_a_waiting_one_starves_none(
     assert waiting.resolvable_at == ready.resolvable_at
     report = run_cycle(competition_id=competition.pk)
     assert (report.waiting, report.resolved) == (1, 1)
+
+
+class Declares(InferenceOutput, frozen=True):
+    model_id: str = "mine"
+
+
+class Keeps(InferenceOutput, extra="allow"):
+    """Has whatever the model answers."""
+
+
+@pytest.mark.parametrize("kind", [InferenceOutput, Declares, Keeps])
+def test_a_scorer_may_read_whose_prediction_it_is(competition, rewire, kind):
+    seen = {}
+
+    def scorer(prediction, ground_truth):
+        seen[prediction.prediction_id] = prediction.model_id
+        return {"value": prediction.value, "dumped": prediction.model_dump()["value"]}
+
+    rewire(scoring_function=scorer, output_type=kind)
+    put_candles(START, [100.0, 110.0, 121.0])
+    a, b = make_models(competition, "a", "b")
+    lie = {"value": 2.0, "model_id": "a", "prediction_id": 7}
+    make_round(competition, START + MINUTE, {a: {"value": 1.0}, b: lie})
+    run_cycle(competition_id=competition.pk)
+    predictions = Prediction.objects.order_by("pk")
+    assert seen == {p.pk: p.model.model_id for p in predictions}
+    assert [p.output for p in predictions] == [{"value": 1.0}, lie]
+    stored = Score.objects.order_by("prediction_id").values_list("result", flat=True)
+    assert [score["dumped"] for score in stored] == [1.0, 2.0]
