@@ -1,6 +1,6 @@
 """The operator's pages of the local models: how each is, and what to press."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -160,7 +160,7 @@ class LocalModelPages:
             request,
             "local_models.html",
             "Local models",
-            lines=[_line(row) for row in rows],
+            lines=_lines(rows),
             folder=settings.LOCAL_MODELS_DIR,
             **_orchestrator(),
         )
@@ -174,7 +174,7 @@ class LocalModelPages:
             request,
             "local_model.html",
             model_id,
-            line=_line(row),
+            line=_lines([row])[0],
             log=log,
             folder=settings.LOCAL_MODELS_DIR / model_id,
             **_orchestrator(),
@@ -265,6 +265,19 @@ def _status_of(model_id: str) -> ModelStatus:
         if row.model_id == model_id:
             return row
     raise Http404(f"There is no local model {model_id}.")
+
+
+def _lines(rows: Sequence[ModelStatus]) -> list[dict[str, Any]]:
+    """Rows for the page, with what a model that runs last failed with."""
+    said = dict(
+        ParticipantModel.objects.real()
+        .filter(model_id__in=[row.model_id for row in rows])
+        .exclude(last_error="")
+        .values_list("model_id", "last_error")
+    )
+    return [
+        {**_line(row), "why": row.error or said.get(row.model_id, "")} for row in rows
+    ]
 
 
 def _line(row: ModelStatus) -> dict[str, Any]:

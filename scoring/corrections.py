@@ -131,7 +131,7 @@ def rescore(
                 now=now,
                 door=Door(competition),
             )
-        log.info("rescoring.done", rescoring=rescoring.pk, version=version)
+        _log_if_kept("rescoring.done", rescoring=rescoring.pk, version=version)
         return [sum(column) for column in zip(*counts, strict=True)]
 
     return _correct(competition_id, work, preview=preview, on=on)
@@ -183,7 +183,7 @@ def void(
                 now=now,
                 door=Door(competition),
             )
-        log.info("window.voided", window=window.pk, rounds=count)
+        _log_if_kept("window.voided", window=window.pk, rounds=count)
         return [count, 0]
 
     return _correct(competition_id, work, preview=preview, on=on)
@@ -206,6 +206,11 @@ def _own(competition: Competition) -> None:
         raise CorrectionError(
             f"{competition} is being scored and did not come free; try again."
         ) from error
+
+
+def _log_if_kept(event: str, **facts: Any) -> None:
+    """Say what was done, unless it is a preview, which is rolled back."""
+    transaction.on_commit(lambda: log.info(event, **facts))
 
 
 @transaction.atomic

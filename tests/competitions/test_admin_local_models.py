@@ -2,6 +2,7 @@
 
 import io
 import os
+from dataclasses import replace
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -11,6 +12,9 @@ from django.urls import reverse
 
 from competitions import admin_local_models
 from competitions.local_models import control
+from competitions.local_models.control import ModelStatus
+from competitions.models import ParticipantModel
+from tests import factories
 from tests.competitions.gateway.conftest import STEADY, wait_for
 from tests.competitions.local_models.conftest import LocalModels
 from tests.competitions.local_models.test_control import state_of
@@ -244,3 +248,27 @@ def test_an_action_is_done_only_with_its_permission(client, local, name, others,
     assert name == "start" or f"/act/{name}" in page(client, one)
     assert client.post(url, {"reason": "because"}).status_code == 302
     assert len(trail()) == 1
+
+
+def test_a_model_that_runs_and_fails_says_what_it_failed_with(db, frozen_clock):
+    world = factories.running_competition(at=frozen_clock, models=2, hours=1)
+    ParticipantModel.objects.filter(pk=world.models[0].pk).update(
+        last_error="predict: ValueError: no idea (main.py:5)"
+    )
+    status = ModelStatus(
+        model_id=world.models[0].model_id,
+        name="Meridian",
+        cruncher="alice",
+        state="RUNNING",
+        error="",
+        restarts=0,
+        deployment_id="d",
+        code_hash="h",
+        changed_at="2026-03-02T12:00:00+00:00",
+        sandbox="level 1",
+        pid=None,
+    )
+    [line] = admin_local_models._lines([status])
+    assert line["why"] == "predict: ValueError: no idea (main.py:5)"
+    [line] = admin_local_models._lines([replace(status, error="stopped by Olga")])
+    assert line["why"] == "stopped by Olga"
