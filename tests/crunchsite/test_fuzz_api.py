@@ -15,7 +15,10 @@ from schemathesis.specs.openapi.checks import (
 
 from tests import factories
 
-pytestmark = pytest.mark.django_db(databases=["default", "tape"])
+pytestmark = [
+    pytest.mark.django_db(databases=["default", "tape"]),
+    pytest.mark.timeout(600),  # thousands of requests, on a busy machine too
+]
 
 CHECKS = [
     status_code_conformance,

@@ -24,7 +24,10 @@ from tests.fakes.requests import (
     NUMBERS,
 )
 
-pytestmark = pytest.mark.django_db(databases=["default", "tape"])
+pytestmark = [
+    pytest.mark.django_db(databases=["default", "tape"]),
+    pytest.mark.timeout(600),  # thousands of requests, on a busy machine too
+]
 
 METHODS = ["HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE", "FOO"]
 OF_PAGES = [
