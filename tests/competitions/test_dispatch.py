@@ -84,3 +84,25 @@ def test_predict_now_needs_an_active_competition(competition):
     with pytest.raises(DefinitionError, match="activate it first"):
         dispatch.predict_now(competition_id=competition.pk)
     assert not Input.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("interval_s", "horizon_s", "latest_s"),
+    [(3600, 60, 15), (3600, 3600, 900), (15, 60, 15), (60, 3600, 60), (3600, 0, 10)],
+)
+def test_how_late_a_round_is_asked_goes_by_its_horizon(
+    competition, at, interval_s, horizon_s, latest_s
+):
+    hour = NOW + timedelta(hours=1)
+    competition.scheduled_predictions.update(
+        prediction_interval_s=interval_s,
+        resolve_horizon_s=horizon_s,
+        next_slot_at=hour,
+        starts_at=hour,
+    )
+    for late_s, status in ((latest_s, "RECEIVED"), (latest_s + 1, "MISSED")):
+        Input.objects.all().delete()
+        competition.scheduled_predictions.update(next_slot_at=hour)
+        with at(hour + timedelta(seconds=late_s)):
+            dispatch.dispatch()
+        assert Input.objects.get(slot_at=hour).status == status

@@ -5,6 +5,7 @@ from django.db import IntegrityError, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from competitions.callables import Door
 from competitions.contract import Aggregation, CrunchConfig
 from competitions.models import ParticipantModel
 from competitions.slots import wire
@@ -423,3 +424,21 @@ def test_equal_figures_are_paid_in_the_order_of_their_ids(competition):
         snap(model, MIDNIGHT - HOUR, 1.0)
     [made] = close_due(now=NOW)
     assert paid_of(made) == ["a", "b", "c"]
+
+
+def test_key_and_providers_of_the_environment_are_read_when_they_are_paid(
+    competition, settings
+):
+    settings.ENV = settings.ENV.model_copy(
+        update={"crunch_pubkey": "ENV", "data_provider_pubkey": "data"}
+    )
+    competition.crunch_pubkey = ""
+    paid = checkpoints.build_emission(
+        competition=competition,
+        wiring=WIRING,
+        ranking=[],
+        door=Door(competition),
+    ).model_dump()
+    assert paid["crunch"] == "ENV"
+    assert paid["compute_provider_rewards"] == []
+    assert [r["provider"] for r in paid["data_provider_rewards"]] == ["data"]
