@@ -143,6 +143,31 @@ class Door:
         return self._failing
 
 
+class Outcomes:
+    """How callables did in work that holds locks, to be kept once it does not."""
+
+    def __init__(self) -> None:
+        self._failed: dict[str, tuple[str, str]] = {}
+        self._worked: set[str] = set()
+
+    def failed(self, name: str, path: str, text: str) -> None:
+        """Note a failure; the first of a callable is told."""
+        self._failed.setdefault(name, (path, text))
+
+    def worked(self, name: str) -> None:
+        """Note a success; it counts where nothing of the same callable failed."""
+        self._worked.add(name)
+
+    def keep(self, competition: Competition) -> None:
+        """Write the failures where operators look, and forget those that are over."""
+        for name, (path, text) in self._failed.items():
+            keep_failure(competition, name=name, path=path, text=text)
+        if well := self._worked - self._failed.keys():
+            CallableFailure.objects.filter(
+                competition=competition, callable__in=well
+            ).delete()
+
+
 def _message(error: BaseException) -> str:
     if isinstance(error, ValidationError):
         return f"it does not fit: {first_problem(error)}"

@@ -14,7 +14,7 @@ from competitions.models import Input, Prediction
 from competitions.slots import Wiring
 from scoring import batch
 from scoring.columns import json_number, read_columns
-from scoring.scoring import Name, Scored, score_all
+from scoring.scoring import Scored, score_all
 
 Truths = Mapping[int, BaseModel]
 
@@ -66,7 +66,7 @@ def _one_by_one(
         wiring=wiring,
         outputs=[output for _, _, output, _ in rows],
         truths=[truths[round_] for _, round_, _, _ in rows],
-        names=[Name(model_id, pk) for pk, _, _, model_id in rows],
+        names=[(model_id, pk) for pk, _, _, model_id in rows],
     )
     return [
         Answer(pk, round_, score)

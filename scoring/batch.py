@@ -94,10 +94,13 @@ class _Calls:
             return self._unknown(size, often if patience_s else self._budget.reason)
         self._count += 1
         try:
-            answer = in_time(lambda: self._scorer(predictions, truths), patience_s)
-        except Late:
-            late = f"the batch scorer took longer than {patience_s:.3g} s"
-            return self._unknown(size, late)
+            answer = in_time(
+                lambda: self._scorer(predictions, truths),
+                patience_s,
+                key=id(self._scorer),
+            )
+        except Late as error:
+            return self._unknown(size, f"not scored by the batch scorer: {error}")
         except Exception as error:  # noqa: BLE001  a scorer may raise anything
             if size == 1:
                 return self._unknown(size, describe(error))

@@ -13,10 +13,10 @@ from typing import Any
 
 import structlog
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from pydantic import BaseModel, ValidationError
 
-from competitions.callables import Door
+from competitions.callables import Door, Outcomes
 from competitions.models import Competition, Input, ParticipantModel
 from competitions.slots import Wiring
 from competitions.truth import Hole, Truth
@@ -40,7 +40,10 @@ SKEW_S = 60
 
 @dataclass
 class CycleReport:
-    """What a cycle did: rounds by how they ended, scores, and whether it summed up."""
+    """What a cycle did: rounds by how they ended, scores, and whether it summed up.
+
+    `failure` is why the first of the scores that failed did.
+    """
 
     resolved: int = 0
     unresolvable: int = 0
@@ -49,6 +52,7 @@ class CycleReport:
     scored: int = 0
     failed: int = 0
     rebuilt: bool = False
+    failure: str = ""
 
     def add(self, truths: Sequence[Truth], scores: Sequence[Scored]) -> None:
         """Count a batch."""
@@ -59,7 +63,10 @@ class CycleReport:
             bool(found.reason) and not found.is_void for found in truths
         )
         self.scored += sum(score.success for score in scores)
-        self.failed += sum(not score.success for score in scores)
+        failed = [score for score in scores if not score.success]
+        self.failed += len(failed)
+        if failed and not self.failure:
+            self.failure = failed[0].failed_reason
 
 
 def claim_due() -> list[int]:
@@ -93,11 +100,14 @@ def run_cycle(*, competition_id: int) -> CycleReport:
     wiring = wiring_of(competition)
     report = CycleReport()
     holes: list[Hole] = []
-    _score_due(competition, wiring, report, holes)
+    outcomes = Outcomes()
+    _score_due(competition, wiring, report, outcomes, holes)
     if holes:
         is_filled = recovery.fill(holes)
         report.waiting = 0  # they are looked at again
-        _score_due(competition, wiring, report, None, is_filled=is_filled)
+        _score_due(competition, wiring, report, outcomes, None, is_filled=is_filled)
+    _note_scorer(wiring, report, outcomes)
+    outcomes.keep(competition)
     if report.resolved or leaderboard.is_behind(competition, clock.now()):
         _sum_up(competition, wiring)
         report.rebuilt = True
@@ -106,10 +116,22 @@ def run_cycle(*, competition_id: int) -> CycleReport:
     return report
 
 
+def _note_scorer(wiring: Wiring, report: CycleReport, outcomes: Outcomes) -> None:
+    """A scorer that can score none of a cycle's predictions is what fails, not they."""
+    name, path = "SCORING_FUNCTION", wiring.paths["SCORING_FUNCTION"]
+    if wiring.config.batch_scoring_function:
+        path = "contract:batch_scoring_function"
+    if report.scored:
+        outcomes.worked(name)
+    elif report.failed:
+        outcomes.failed(name, path, report.failure)
+
+
 def _score_due(
     competition: Competition,
     wiring: Wiring,
     report: CycleReport,
+    outcomes: Outcomes,
     holes: list[Hole] | None,
     *,
     is_filled: bool = True,
@@ -119,7 +141,11 @@ def _score_due(
     limit = 1 + PREDICTIONS_A_BATCH // max(models, 1)
     last: tuple[datetime, int] | None = None
     while True:
-        wanted = _Batch(competition, wiring, limit, last, holes, is_filled)
+        resolver = truth.Resolver(competition, outcomes)
+        wanted = _Batch(competition, wiring, limit, last, holes, is_filled, resolver)
+        if truth.is_own(wiring):
+            _ask_resolver(wanted)
+        resolver.is_sealed = True
         rounds = _score_batch(wanted, report)
         if len(rounds) < limit:
             break
@@ -137,26 +163,47 @@ class _Batch:
     after: tuple[datetime, int] | None
     holes: list[Hole] | None
     is_filled: bool
+    resolver: truth.Resolver
+
+    def due(self, now: datetime) -> QuerySet[Input]:
+        """Return those of them that are due, without a lock."""
+        due = Input.objects.due(now).filter(competition=self.competition)
+        if self.after is not None:
+            # Waiting rounds stay due; going past them keeps the next from starving.
+            at, pk = self.after
+            due = due.filter(Q(resolvable_at__gt=at) | Q(resolvable_at=at, pk__gt=pk))
+        return due.select_related("competition").defer(
+            "raw_data", "model_input", "timing"
+        )
+
+
+def _ask_resolver(wanted: _Batch) -> None:
+    """Ask the operator's resolver about the rounds before any lock is held."""
+    now = clock.now()
+    rounds = list(wanted.due(now)[: wanted.limit])
+    truth.resolve(
+        competition=wanted.competition,
+        wiring=wanted.wiring,
+        rounds=rounds,
+        now=now,
+        holes=None if wanted.holes is None else [],
+        is_filled=wanted.is_filled,
+        resolver=wanted.resolver,
+    )
 
 
 @transaction.atomic
 def _score_batch(wanted: _Batch, report: CycleReport) -> list[Input]:
     """Score the next due rounds that nobody else works on."""
-    competition, wiring, last = wanted.competition, wanted.wiring, wanted.after
+    competition, wiring = wanted.competition, wanted.wiring
     locks.share(competition.pk)
     # What is due is so by the clock; when it ended is never in a closed period.
     now = clock.now()
     ended_at = _not_closed(competition, now)
-    due = Input.objects.due(now).filter(competition=competition)
-    if last is not None:
-        # Waiting rounds stay due; going past them keeps the next ones from starving.
-        due = due.filter(
-            Q(resolvable_at__gt=last[0]) | Q(resolvable_at=last[0], pk__gt=last[1])
-        )
     rounds = list(
-        due.select_related("competition")
-        .defer("raw_data", "model_input", "timing")
-        .select_for_update(skip_locked=True, of=("self",), no_key=True)[: wanted.limit]
+        wanted.due(now).select_for_update(skip_locked=True, of=("self",), no_key=True)[
+            : wanted.limit
+        ]
     )
     if not rounds:
         return rounds
@@ -169,6 +216,7 @@ def _score_batch(wanted: _Batch, report: CycleReport) -> list[Input]:
         now=now,
         holes=wanted.holes,
         is_filled=wanted.is_filled,
+        resolver=wanted.resolver,
     )
     truths |= {round_.pk: each for round_, each in zip(others, found, strict=True)}
     typed = [_typed(truths[round_.pk], wiring) for round_ in rounds]

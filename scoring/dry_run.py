@@ -9,7 +9,7 @@ from competitions.slots import Wiring
 from scoring import batch
 from scoring.matrices import signal_field
 from scoring.metrics.registry import UnknownMetricError
-from scoring.scoring import Failure, Name, Scored, score_all
+from scoring.scoring import Failure, Scored, score_all
 from scoring.snapshots import registry
 
 # Signals and returns of both signs, so that a scorer that scores anything differs.
@@ -72,7 +72,7 @@ def _try(wiring: Wiring) -> list[Scored] | Failure:
             wiring=wiring,
             outputs=[prediction.model_dump_json() for prediction in predictions],
             truths=truths,
-            names=[Name("trial", 0)] * len(truths),
+            names=[("trial", 0)] * len(truths),
         )
     return batch.score_columns(
         scorer=config.batch_scoring_function,

@@ -29,11 +29,8 @@ class Scored(NamedTuple):
     result: str
 
 
-class Name(NamedTuple):
-    """Whose prediction it is, and which: what a scorer may read of the object."""
-
-    model_id: str
-    prediction_id: int
+# Whose prediction it is, and which: participant's model id, and the prediction's key.
+Name = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +68,8 @@ def score_all(
     for prediction, name in zip(predictions, names, strict=True):
         if not isinstance(prediction, Failure):
             # Past pydantic: the type need not declare them, and may be frozen.
-            vars(prediction).update(name._asdict())
+            attributes = vars(prediction)
+            attributes["model_id"], attributes["prediction_id"] = name
     answers = call_scorer(
         scorer=wiring["SCORING_FUNCTION"], predictions=predictions, truths=truths
     )
@@ -102,17 +100,27 @@ def call_scorer(
     missing_reason = "not scored: the scorer kept hanging"
     pairs = list(zip(predictions, truths, strict=True))
     answers: list[Any] = []
-    for _ in range(MOST_HANGS):
+    left = [run for run in _left.pop(id(scorer), []) if run.is_at_work]
+    if len(left) >= MOST_HANGS:
+        missing_reason = "not scored: earlier calls of the scorer are still at work"
+    for _ in range(MOST_HANGS - len(left)):
         run = _Run(scorer, pairs[len(answers) :])
         answers += run.answers_in_time(budget)
         if len(answers) == len(pairs):
-            return answers
+            break
+        left.append(run)
         if not budget.left_s:
             missing_reason = budget.reason
             break
         answers.append(Failure(f"the scorer took longer than {SCORER_PATIENCE_S:g} s"))
+    if left:
+        _left[id(scorer)] = left
     missing = len(pairs) - len(answers)
     return answers + [Failure(missing_reason)] * missing
+
+
+# Calls that were left behind, by scorer: while MOST_HANGS are at work, none is added.
+_left: dict[int, list["_Run"]] = {}
 
 
 class _Run:
@@ -135,6 +143,10 @@ class _Run:
                 break
         self._is_left = True
         return list(self._answers)
+
+    @property
+    def is_at_work(self) -> bool:
+        return self._thread.is_alive()
 
     def _work(self) -> None:
         for prediction, truth in self._pairs:

@@ -6,7 +6,7 @@ which.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -14,12 +14,14 @@ from typing import Any
 import structlog
 from pydantic import BaseModel
 
+from competitions.callables import Outcomes
 from competitions.models import Competition, Input
 from competitions.signatures import takes
 from competitions.slot_answers import json_object
 from competitions.slots import Wiring
 from competitions.truth import (
     WAITING,
+    Ends,
     Feed,
     Hole,
     Truth,
@@ -29,14 +31,20 @@ from competitions.truth import (
     subject_of,
 )
 from core.deadline import Late, in_time
+from core.texts import describe
 from feeds.tape import reads
+from scoring.threads import Budget
 
 log = structlog.get_logger(__name__)
 
-# How long, on the wall, an operator's resolver may take for a round, and how often it
-# may not in one pass.
+SLOT = "GROUND_TRUTH_RESOLVER"
+# How long, on the wall, an operator's resolver may take for a round.
 RESOLVER_PATIENCE_S = 10.0
-MOST_HANGS = 3
+
+
+def is_own(wiring: Wiring) -> bool:
+    """Whether code of the operator's says what was true."""
+    return not wiring.is_default(SLOT) or wiring.config.resolve_ground_truth is not None
 
 
 def resolve(
@@ -47,6 +55,7 @@ def resolve(
     now: datetime,
     holes: list[Hole] | None = None,
     is_filled: bool = True,
+    resolver: "Resolver | None" = None,
 ) -> list[Truth]:
     """The truth of each due round; two statements per subject of the tape.
 
@@ -58,18 +67,19 @@ def resolve(
     waiting until the deadline.
     """
     truths: list[Truth] = [WAITING] * len(rounds)
-    asked = _Patient()
+    asked = resolver or Resolver(competition, Outcomes())
     on_tape: dict[str, list[int]] = defaultdict(list)
     sought: set[int] = set()
     immediate = _raw_data_of_immediate(rounds)
     for i, round_ in enumerate(rounds):
         if round_.pk in immediate:
             truths[i] = Truth(immediate[round_.pk], provenance={"from": "input"})
-        elif not wiring.is_default("GROUND_TRUTH_RESOLVER"):
-            slot = wiring.paths["GROUND_TRUTH_RESOLVER"]
-            truths[i] = asked.truth(
-                round_, slot, partial(wiring.call, "GROUND_TRUTH_RESOLVER", round_)
+        elif not wiring.is_default(SLOT):
+            path = wiring.paths[SLOT]
+            actuals = asked.truth(
+                round_, SLOT, path, partial(wiring.call, SLOT, round_)
             )
+            truths[i] = _said(actuals, {"from": path})
         else:
             on_tape[subject_of(round_, wiring.config)].append(i)
     fraction = wiring.config.max_ground_truth_staleness_fraction
@@ -83,19 +93,22 @@ def resolve(
         ends = ends_on_tape(
             feed, chosen, fraction, now, holes=feed_holes, is_filled=is_filled
         )
-        resolver = wiring.config.resolve_ground_truth
+        own = wiring.config.resolve_ground_truth
         for i, end in zip(places, ends, strict=True):
             if isinstance(end, Truth):
                 truths[i] = end
-            elif resolver is None:
+            elif own is None:
                 truths[i] = priced(feed, end)
             else:
-                truths[i] = asked.truth(
+                path = "contract:resolve_ground_truth"
+                actuals = asked.truth(
                     rounds[i],
-                    "contract:resolve_ground_truth",
-                    partial(_from_contract, feed, resolver, rounds[i]),
-                    end.provenance(feed),
+                    "resolve_ground_truth",
+                    path,
+                    partial(_from_contract, feed, own, rounds[i]),
+                    end,
                 )
+                truths[i] = _said(actuals, {**end.provenance(feed), "from": path})
     return [
         _expired(round_, now) if truth.is_waiting and i not in sought else truth
         for i, (round_, truth) in enumerate(zip(rounds, truths, strict=True))
@@ -108,6 +121,11 @@ def _raw_data_of_immediate(rounds: Sequence[Input]) -> dict[int, dict[str, Any]]
     if not ids:
         return {}
     return dict(Input.objects.filter(pk__in=ids).values_list("pk", "raw_data"))
+
+
+def _said(actuals: dict[str, Any] | None, provenance: dict[str, Any]) -> Truth:
+    """A round of which the operator's resolver says nothing usable goes on waiting."""
+    return WAITING if actuals is None else Truth(actuals, provenance)
 
 
 def _from_contract(feed: Feed, resolver: Callable[..., Any], round_: Input) -> Any:
@@ -124,34 +142,55 @@ def _from_contract(feed: Feed, resolver: Callable[..., Any], round_: Input) -> A
     return resolver(records, round_) if takes(resolver, 2) else resolver(records)
 
 
-class _Patient:
-    """Asks an operator's callable; one that keeps hanging is left alone for a pass."""
+class Resolver:
+    """The operator's resolver for one pass over the due rounds, and what it said.
 
-    def __init__(self) -> None:
-        self._hangs = 0
+    One that hangs is left alone for the rest of the pass, and so is one that is too
+    slow for all of them. Once `is_sealed`, it calls nobody and says again what was said
+    before, so that the caller may hold locks.
+    """
+
+    def __init__(self, competition: Competition, outcomes: Outcomes) -> None:
+        self._competition, self._outcomes = competition, outcomes
+        self._said: dict[Hashable, dict[str, Any]] = {}
+        self._budget, self._has_hung = Budget(), False
+        self.is_sealed = False
 
     def truth(
         self,
         round_: Input,
         name: str,
-        resolver: Callable[[], Any],
-        provenance: Mapping[str, Any] | None = None,
-    ) -> Truth:
-        """What it says; a round of which it says nothing usable goes on waiting."""
-        if self._hangs >= MOST_HANGS:
-            return WAITING
+        path: str,
+        call: Callable[[], Any],
+        ends: Ends | None = None,
+    ) -> dict[str, Any] | None:
+        """Return what it says of a round; None where it says nothing usable."""
+        place = (round_.pk, ends)
+        if not self.is_sealed and place not in self._said:
+            actuals = self._ask(round_, name, path, call)
+            if actuals is not None:
+                self._said[place] = actuals
+        return self._said.get(place)
+
+    def _ask(
+        self, round_: Input, name: str, path: str, call: Callable[[], Any]
+    ) -> dict[str, Any] | None:
+        patience_s = min(RESOLVER_PATIENCE_S, self._budget.left_s)
+        if self._has_hung or not patience_s:
+            return None
         try:
-            actuals = in_time(resolver, RESOLVER_PATIENCE_S)
+            actuals = in_time(call, patience_s, key=(self._competition.pk, name, path))
             if isinstance(actuals, BaseModel):
                 actuals = actuals.model_dump(mode="json")
-            if actuals is None:
-                return WAITING
-            actuals = json_object(actuals, "the truth")
+            if actuals is not None:
+                actuals = json_object(actuals, "the truth")
         except Exception as error:
-            self._hangs += isinstance(error, Late)
-            log.exception("truth.failed", round=round_.pk, error=str(error))
-            return WAITING
-        return Truth(actuals=actuals, provenance={**(provenance or {}), "from": name})
+            self._has_hung = isinstance(error, Late)
+            log.exception("truth.failed", round=round_.pk, error=describe(error))
+            self._outcomes.failed(name, path, describe(error))
+            return None
+        self._outcomes.worked(name)
+        return actuals
 
 
 def _expired(round_: Input, now: datetime) -> Truth:

@@ -4,7 +4,7 @@ import threading
 import numpy as np
 import pytest
 
-from scoring import batch, threads
+from scoring import batch, cycle, threads
 from scoring.cycle import run_cycle
 from scoring.models import Score
 from tests.scoring.factories import make_models
@@ -62,10 +62,19 @@ def test_a_hanging_batch_scorer_fails_its_batch_with_the_reason(
     rewire(batch_scoring_function=lambda predictions, ground_truth: woken.wait(20))
     ask(competition, make_models(competition, *"ab"), rounds=2)
     report = run_cycle(competition_id=competition.pk)
-    woken.set()
     assert (report.resolved, report.failed) == (2, 4)
     reasons = set(Score.objects.values_list("failed_reason", flat=True))
-    assert reasons == {"the batch scorer took longer than 0.05 s"}
+    assert reasons == {"not scored by the batch scorer: it took longer than 0.05 s"}
+
+    wiring = cycle.wiring_of(competition)
+    [again] = batch.score_columns(
+        scorer=wiring.config.batch_scoring_function,
+        predictions={"value": np.ones(1)},
+        truths={},
+        value_field="value",
+    )
+    woken.set()
+    assert again.failed_reason.endswith("an earlier call of it is still at work")
 
 
 class Tensor:
@@ -171,5 +180,5 @@ def test_a_batch_scorer_has_one_time_for_all_its_calls(monkeypatch):
     reasons = [score.failed_reason for score in scored(scorer, 8)]
     woken.set()
     assert reasons[:2] == ["", ""]
-    assert reasons[2].startswith("the batch scorer took longer than 0.")
+    assert reasons[2].startswith("not scored by the batch scorer: it took")
     assert reasons[4:] == ["not scored: the scorer was at work for 0.5 s"] * 4

@@ -227,7 +227,7 @@ def test_a_truth_that_no_column_can_hold_leaves_its_round_waiting(competition, a
     assert ask_oracle(competition, make_round(competition, START, {}))[0].is_waiting
 
 
-def test_a_resolver_that_keeps_hanging_is_left_alone_and_its_rounds_wait(
+def test_a_resolver_that_hangs_is_left_alone_and_its_rounds_wait(
     competition, monkeypatch
 ):
     monkeypatch.setattr(truth, "RESOLVER_PATIENCE_S", 0.05)
@@ -242,7 +242,7 @@ def test_a_resolver_that_keeps_hanging_is_left_alone_and_its_rounds_wait(
     found = ask_oracle(competition, *rounds)
     woken.set()
     assert all(t.is_waiting for t in found)
-    assert len(asked) == truth.MOST_HANGS
+    assert len(asked) == 1
 
 
 def test_a_round_performed_in_the_future_is_not_due(competition):
