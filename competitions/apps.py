@@ -5,7 +5,7 @@ class CompetitionsConfig(AppConfig):
     name = "competitions"
 
     def ready(self) -> None:
-        """Try schedules before a competition runs."""
+        """Try schedules and schemas before a competition runs."""
         from competitions import lifecycle, trial
 
-        lifecycle.TRIALS.append(trial.try_schedule)
+        lifecycle.TRIALS += [trial.try_schedule, trial.try_schema]

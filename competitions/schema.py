@@ -11,6 +11,7 @@ from competitions.contract import CrunchConfig
 from competitions.models import Competition
 from competitions.report_schema import standard_schema
 from competitions.slot_answers import json_object
+from competitions.slots import Wiring
 from competitions.wiring import shown_wiring
 
 SLOT = "REPORT_SCHEMA_PROVIDER"
@@ -66,13 +67,21 @@ def report_schema(competition: Competition | None) -> dict[str, Any]:
     asked_at, schema = _kept.get(place, (-math.inf, None))
     if time.monotonic() - asked_at > KEPT_S:
         try:
-            schema = Door(competition).call_slot(
-                wiring, SLOT, check=_checked, patience_s=PATIENCE_S
-            )
+            schema = ask_provider(competition, wiring)
         except CallableError:
             schema = None
         _kept[place] = (time.monotonic(), schema)
     return schema or standard_schema(wiring.config)
+
+
+def ask_provider(competition: Competition, wiring: Wiring) -> dict[str, Any] | None:
+    """Return what the operator's provider says, None without one; CallableError."""
+    if wiring.is_default(SLOT):
+        return None
+    schema: dict[str, Any] = Door(competition).call_slot(
+        wiring, SLOT, check=_checked, patience_s=PATIENCE_S
+    )
+    return schema
 
 
 def _checked(schema: Any) -> dict[str, Any]:

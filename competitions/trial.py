@@ -1,10 +1,11 @@
-"""A competition's schedule tried against its contract, before any model is asked."""
+"""A competition's schedule and schema tried, before any model is asked."""
 
 from typing import Any
 
 from competitions.callables import CallableError, Door
 from competitions.models import Competition
 from competitions.predict import NoInputError, build_call, build_input, context_of
+from competitions.schema import ask_provider
 from competitions.slots import Wiring
 from core.texts import message_of
 
@@ -39,3 +40,12 @@ def try_schedule(competition: Competition, wiring: Wiring) -> list[str]:
         except Exception as error:  # noqa: BLE001  a builder may raise anything
             problems.append(f"schedule {scheduled.scope_key}: {message_of(error)}")
     return problems
+
+
+def try_schema(competition: Competition, wiring: Wiring) -> list[str]:
+    """Ask for the report schema; returns what is wrong with it, in words."""
+    try:
+        ask_provider(competition, wiring)
+    except CallableError as error:
+        return [message_of(error)]
+    return []

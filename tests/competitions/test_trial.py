@@ -38,6 +38,14 @@ def text_call(config, inference_input, scope):
     return {"args": "BTC", "kwargs": {}}
 
 
+def bad_schema():
+    return {"schema_version": "1", "leaderboard_columns": [{"id": "first"}]}
+
+
+def raising_schema():
+    raise RuntimeError("no desk today")
+
+
 @pytest.fixture
 def paused(competition):
     return lifecycle.pause(competition_id=competition.pk)
@@ -95,6 +103,21 @@ def test_the_operators_builders_are_tried_on_the_newest_input(
 ):
     Competition.objects.update(slots=slots)
     assert said in refused(paused)
+
+
+@pytest.mark.parametrize(
+    ("provider", "said"),
+    [
+        ("bad_schema", "metrics_widgets"),
+        ("raising_schema", "no desk today"),
+    ],
+)
+def test_a_schema_that_does_not_fit_is_refused(paused, provider, said):
+    slot = "REPORT_SCHEMA_PROVIDER"
+    Competition.objects.update(slots={slot: f"{HERE}:{provider}"})
+    refusal = refused(paused)
+    assert said in refusal
+    assert slot in refusal
 
 
 def test_without_any_input_the_operators_builders_wait_for_the_first_round(competition):
