@@ -15,6 +15,7 @@ from competitions.slots import wire
 from competitions.truth import Ends
 from scoring import truth
 from scoring.cycle import run_cycle
+from scoring.leaderboard import Entrant, Standing, as_entry, ranked, standings
 from scoring.models import Score
 from tests.conftest import NOW
 from tests.scoring.factories import make_models, make_round, put_candles
@@ -193,3 +194,60 @@ def test_the_horizon_of_a_scope_is_its_own_else_the_schedules(
 def test_a_scope_beats_the_contracts_default_in_either_spelling(spelling, default):
     scope = scope_of({spelling: "ETHUSDT"}, **{default: "SOLUSDT"})
     assert (scope["asset"], scope["subject"]) == ("ETHUSDT", "ETHUSDT")
+
+
+def ranking(entries):
+    return defaults.leaderboard_ranker(entries)
+
+
+def summing(scored_predictions, models):
+    return defaults.model_score_aggregator(scored_predictions, models)
+
+
+@pytest.mark.parametrize("direction", ["asc", "desc"])
+@given(values=st.lists(st.one_of(st.none(), st.integers(-3, 3)), max_size=8))
+def test_the_default_ranker_ranks_as_the_engine_does(direction, values):
+    config = CrunchConfig(aggregation={"ranking_direction": direction})
+    lines = [
+        Standing(
+            model=Entrant(i, f"m{7 * i % 8}", f"model {i}"),
+            metrics={},
+            samples={},
+            value=None if value is None else float(value),
+        )
+        for i, value in enumerate(values)
+    ]
+    engine = ranked(lines, wire(config, {}), None)
+    own = defaults.leaderboard_ranker([as_entry(line, config) for line in lines])
+    assert [entry["model_id"] for entry in own] == [
+        line.model.model_id for line in engine
+    ]
+    assert [entry["rank"] for entry in own] == [line.rank for line in engine]
+
+
+def test_the_default_aggregator_and_ranker_make_the_engines_board(competition, rewire):
+    """Asked as an operator's, of scores that fail, that are not there, and of ties."""
+    put_candles(START, [100.0, 110.0, 99.0, 99.0])
+    a, b, c, d = make_models(competition, *"abcd")
+    make_round(competition, START + MINUTE, {a: 1.0, b: -2.0, c: "broke", d: None})
+    make_round(competition, START + 2 * MINUTE, {a: 3.0, b: -2.0, c: "broke", d: None})
+    boards = []
+    for own in (
+        {},
+        {
+            "MODEL_SCORE_AGGREGATOR": f"{__name__}:summing",
+            "LEADERBOARD_RANKER": f"{__name__}:ranking",
+        },
+    ):
+        wiring = rewire(own_paths=own)
+        run_cycle(competition_id=competition.pk)
+        boards.append(
+            [
+                (line.model.model_id, line.rank, line.value, line.metrics["value"])
+                for line in standings(
+                    competition=competition, wiring=wiring, as_of=NOW + MINUTE
+                )
+            ]
+        )
+    assert boards[0] == boards[1]
+    assert [name for name, *_ in boards[0]][:2] == ["b", "a"]
