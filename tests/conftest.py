@@ -6,6 +6,7 @@ import pytest
 import sqlalchemy as sa
 from django.db import connections
 
+from competitions.wiring import reset_cache
 from feeds import clock
 from feeds.tape.engine import dispose, transaction
 from tests.clocks import JumpingClock
@@ -33,6 +34,13 @@ def jumping():
     """The site's clock, at NOW, as one that a test lets jump; see tests/clocks.py."""
     with clock.use(JumpingClock(NOW)):
         yield clock.current()
+
+
+@pytest.fixture(autouse=True)
+def _own_wiring():
+    """What a test wires, or patches where a path leads, is not the next one's."""
+    yield
+    reset_cache()
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from competitions.gateway.replies import Kind, Reply, answer_of, decode
 from competitions.gateway.types import Answer
 from competitions.models import Cruncher, Input, ParticipantModel, Prediction
 from competitions.predict import perform_round, perform_waiting
+from competitions.wiring import reset_cache
 from core.texts import readable, storable
 from tests.competitions.conftest import AnsweringGateway, identity
 from tests.conftest import NOW
@@ -175,6 +176,7 @@ def test_whatever_a_slot_raises_is_one_missed_round(competition, text, monkeypat
         raise RuntimeError(text)
 
     monkeypatch.setattr("tests.competitions.callables.raising_input", broken)
+    reset_cache()  # or the first example's is called for all of them
     competition.slots = {
         "RAW_INPUT_PROVIDER": "tests.competitions.callables:raising_input"
     }
