@@ -2,10 +2,13 @@
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
+# When an interrupt is raised again that came where Python drops it, in seconds.
+AGAIN_S = 0.02
 REQUESTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -33,6 +36,8 @@ class StopRequests:
             is_nohup = signal.getsignal(number) is signal.SIG_IGN
             if number != signal.SIGHUP or not is_nohup:
                 signal.signal(number, self._count_one)
+        signal.signal(signal.SIGALRM, self._interrupt_again)
+        sys.unraisablehook = self._raised_in_vain
         # Suspended, it would leave the parts unwatched, and their output unread.
         signal.signal(signal.SIGTSTP, signal.SIG_IGN)
 
@@ -65,3 +70,14 @@ class StopRequests:
             say("Stopping already; a third time ends everything at once.")
         if self._count == 3:
             say("Ending everything at once ...")
+
+    def _raised_in_vain(self, dropped: "sys.UnraisableHookArgs") -> None:
+        """Python drops what is raised in a finalizer: a request must not be lost so."""
+        if issubclass(dropped.exc_type, KeyboardInterrupt):
+            signal.setitimer(signal.ITIMER_REAL, AGAIN_S)
+        else:
+            sys.__unraisablehook__(dropped)
+
+    def _interrupt_again(self, _number: int, _frame: FrameType | None) -> None:
+        if self._interrupts:
+            raise KeyboardInterrupt

@@ -13,8 +13,8 @@ import pytest
 import requests
 
 from crunchsite.stack.postgres import VOLATILE, Postgres
-from crunchsite.stack.supervisor import free_port as find_free_port
 from crunchsite.stack.valkey import Valkey
+from tests.ports import free_port as find_free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 

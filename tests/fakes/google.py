@@ -12,16 +12,12 @@ from pathlib import Path
 
 import requests
 
+from tests.ports import free_port
+
 FIRESTORE_JAR = Path(
     "/usr/lib/google-cloud-sdk/platform/cloud-firestore-emulator/"
     "cloud-firestore-emulator.jar"
 )
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @contextmanager

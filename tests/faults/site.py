@@ -11,9 +11,9 @@ import psycopg2
 
 from crunchsite.stack import leftovers
 from crunchsite.stack.places import embedded_database_url, embedded_redis_url
-from crunchsite.stack.supervisor import free_port
 from tests.e2e.conftest import ROOT, Stack
 from tests.faults import market
+from tests.ports import free_port
 
 # For whatever may wait for a part's pause and its start, on a machine that is busy.
 WIDE_S = 120

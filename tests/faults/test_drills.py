@@ -15,10 +15,10 @@ import pytest
 import redis
 
 from crunchsite.stack import leftovers
-from crunchsite.stack.supervisor import free_port
 from tests.e2e.conftest import ROOT
 from tests.faults import oracles
 from tests.faults.site import Site
+from tests.ports import free_port
 
 pytestmark = [
     pytest.mark.faults,

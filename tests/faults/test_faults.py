@@ -12,8 +12,8 @@ import pytest
 import redis
 
 from crunchsite.stack import leftovers
-from crunchsite.stack.supervisor import free_port
 from tests.faults import oracles
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
 

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,12 +11,7 @@ import pytest
 from competitions.gateway.gateway import ModelGateway
 from competitions.local_models.supervisor import PROJECT
 from tests.competitions.gateway.conftest import AMPLE_S, STEADY
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+from tests.ports import free_port
 
 
 class LocalModels:

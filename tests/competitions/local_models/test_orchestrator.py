@@ -4,6 +4,10 @@ import contextlib
 import os
 import shutil
 import signal
+import tempfile
+from pathlib import Path
+
+import pytest
 
 from competitions.gateway.types import Argument, Call
 from competitions.local_models.supervisor import PROJECT
@@ -179,10 +183,17 @@ def market(*, closes):
     return Call("feed_update", (Argument("JSON", data),))
 
 
-def test_it_leaves_nothing_in_the_temporary_folder(local_models, tmp_path, monkeypatch):
-    temporary = tmp_path / "tmp"
-    temporary.mkdir()
-    temporary.chmod(0o755)
+@pytest.fixture
+def temporary():
+    """A folder whose name is short: a socket's path in it holds 108 bytes."""
+    with tempfile.TemporaryDirectory(prefix="t-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+def test_it_leaves_nothing_in_the_temporary_folder(
+    local_models, temporary, monkeypatch
+):
     monkeypatch.setenv("TMPDIR", str(temporary))
     local_models.write("m")
     local_models.start()

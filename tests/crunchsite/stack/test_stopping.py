@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -9,8 +11,9 @@ from crunchsite.stack.stopping import REQUESTS, StopRequests, say
 
 
 @pytest.fixture
-def stop_requests():
-    taken = (*REQUESTS, signal.SIGTSTP)
+def stop_requests(monkeypatch):
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
+    taken = (*REQUESTS, signal.SIGTSTP, signal.SIGALRM)
     before = {number: signal.getsignal(number) for number in taken}
     requests = StopRequests()
     requests.listen()
@@ -59,3 +62,34 @@ def test_nobody_has_to_listen():
         os.dup2(saved, 1)
         os.close(saved)
         os.close(full)
+
+
+IN_A_FINALIZER = """
+import os, signal, time
+from crunchsite.stack.stopping import StopRequests
+
+class Interrupted:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0)  # the handler raises here, where Python drops it
+
+requests = StopRequests()
+requests.listen()
+try:
+    with requests.interrupting():
+        Interrupted()
+        time.sleep(60)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_an_interrupt_that_python_drops_is_raised_again_and_said_nowhere():
+    done = subprocess.run(
+        [sys.executable, "-c", IN_A_FINALIZER],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("interrupted\n", "")
