@@ -125,6 +125,12 @@ def newest_closed_many(
     return found
 
 
+def _closing_between(feed: FeedKey, since: datetime, until: datetime) -> dict[str, Any]:
+    """The feed, and when records open that close between two instants."""
+    length = span(feed.kind, feed.granularity)
+    return {**feed._asdict(), "since": since - length, "until": until - length}
+
+
 def closed_prices(
     *,
     source: str,
@@ -139,14 +145,8 @@ def closed_prices(
     Both bound the instants at which records close, inclusively; one statement.
     """
     length = span(kind, granularity)
-    parameters = {
-        "source": source,
-        "subject": subject,
-        "kind": kind,
-        "granularity": granularity,
-        "since": since - length,
-        "until": until - length,
-    }
+    feed = FeedKey(source, subject, kind, granularity)
+    parameters = _closing_between(feed, since, until)
     with transaction() as connection:
         rows = connection.execute(_PRICES, parameters).all()
     table = np.array([tuple(row) for row in rows], dtype=np.float64).reshape(-1, 2)
@@ -166,15 +166,8 @@ def closed_records(
 
     Ascending, however many they are; bounds as in `closed_prices`. One statement.
     """
-    length = span(kind, granularity)
-    parameters = {
-        "source": source,
-        "subject": subject,
-        "kind": kind,
-        "granularity": granularity,
-        "since": since - length,
-        "until": until - length,
-    }
+    feed = FeedKey(source, subject, kind, granularity)
+    parameters = _closing_between(feed, since, until)
     with transaction() as connection:
         return [
             FeedRecord(source, subject, kind, granularity, ts_event, values, True, meta)

@@ -249,11 +249,3 @@ def merge_all(first: Floats, second: Floats) -> Floats:
             for name, metric in IN_PARTS.items()
         ]
     )
-
-
-def merged(metric: PartMetric, pieces: list[Floats]) -> Floats:
-    """Merge the parts of adjoining periods, oldest first, of the same models."""
-    result = pieces[0]
-    for piece in pieces[1:]:
-        result = metric.merge(result, piece)
-    return result

@@ -1,6 +1,7 @@
 """The parts of adjoining periods give the figure of both together."""
 
 from datetime import UTC, datetime, timedelta
+from functools import reduce
 from itertools import pairwise
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from scoring.metrics import MetricsContext
-from scoring.metrics.parts import IN_PARTS, merged
+from scoring.metrics.parts import IN_PARTS
 
 NAN = np.nan
 START = datetime(2026, 3, 2, tzinfo=UTC)
@@ -53,7 +54,7 @@ def test_a_window_is_what_its_rounds_are_however_it_is_cut(name, history):
     *matrices, ends = history
     whole = metric.figure(metric.parts(period(*matrices)))
     pieces = [metric.parts(each) for each in cut(*matrices, ends)]
-    np.testing.assert_allclose(metric.figure(merged(metric, pieces)), whole)
+    np.testing.assert_allclose(metric.figure(reduce(metric.merge, pieces)), whole)
 
 
 @pytest.mark.parametrize("name", sorted(IN_PARTS))
@@ -79,7 +80,7 @@ def test_three_losing_hours_fall_as_deep_as_all_of_them():
         for a, b in hours
     ]
     assert [metric.figure(p)[0] for p in pieces] == [-150.0, -101.0, -200.0]
-    assert metric.figure(merged(metric, pieces))[0] == -431.0
+    assert metric.figure(reduce(metric.merge, pieces))[0] == -431.0
 
 
 def test_the_chunks_of_all_periods_make_one_sharpe():
@@ -91,7 +92,7 @@ def test_the_chunks_of_all_periods_make_one_sharpe():
         for signal in (good, bad, good)
     ]
     ics = [1, 1, -1, -1, -1, 1, 1, 1, -1]
-    assert metric.figure(merged(metric, pieces))[0] == pytest.approx(
+    assert metric.figure(reduce(metric.merge, pieces))[0] == pytest.approx(
         np.mean(ics) / np.std(ics)
     )
 
@@ -111,6 +112,6 @@ def test_periods_of_two_rounds_are_chunks_of_a_window():
     ]
     assert [np.isnan(metric.figure(p)[0]) for p in pieces] == [True] * 4
     ics = [1, 1, -1, 1]
-    assert metric.figure(merged(metric, pieces))[0] == pytest.approx(
+    assert metric.figure(reduce(metric.merge, pieces))[0] == pytest.approx(
         np.mean(ics) / np.std(ics)
     )
