@@ -169,11 +169,13 @@ def ground_truth_resolver(prediction: Any) -> dict[str, Any] | None:
     competition = prediction.competition
     config = wiring_of(competition).config
     feed = truth.Feed.of(competition, truth.subject_of(prediction, config))
+    now = clock.now()
     (found,) = truth.ends_on_tape(
         feed,
         [prediction],
         config.max_ground_truth_staleness_fraction,
-        clock.now(),
+        now,
+        is_over=truth.waited_out(feed.source, [prediction], now),
         holes=None,
         is_filled=False,
     )

@@ -5,6 +5,10 @@ grid of granularity g that record closes at floor(instant / g) * g. A round is s
 once both are on the tape. If one is missing and something newer is there, the gap is
 real: the last record before serves if it is fresh enough, else the round can never be
 resolved. If nothing newer is there, the round waits, but not for ever.
+
+A clock alone ends no round: one that is a day ahead for a moment would end all that are
+in flight. It is believed once the tape has moved on too, or after it has said the same
+for an hour.
 """
 
 from collections.abc import Sequence
@@ -23,6 +27,8 @@ from feeds.tape import reads
 # How long after its end a round waits for the tape, in site time.
 PATIENCE = timedelta(hours=1)
 PATIENCE_IN_HORIZONS = 10
+# How long a clock that nothing on the tape bears out must have said that it is over.
+DOUBT = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +148,14 @@ def ends_on_tape(
     fraction: float,
     now: datetime,
     *,
+    is_over: NDArray[np.bool_],
     holes: list[Hole] | None,
     is_filled: bool,
 ) -> list[Truth | Ends]:
-    """Both ends of rounds of one subject, or why there are none (yet), in columns."""
+    """Both ends of rounds of one subject, or why there are none (yet), in columns.
+
+    `is_over` says of which rounds the wait is over (`waited_out`).
+    """
     performed = _epochs([r.performed_at for r in rounds])
     resolvable = _epochs([r.resolvable_at for r in rounds])
     # Before the prices: a candle that arrives in between must not make a gap of the
@@ -161,13 +171,12 @@ def ends_on_tape(
     )
     entry = find_end(prices.closed_at, prices.price, performed, feed.step_s, newest_s)
     exit_ = find_end(prices.closed_at, prices.price, resolvable, feed.step_s, newest_s)
-    is_overdue = np.array([now > deadline_of(r) for r in rounds])
-    is_final = np.full(is_overdue.shape, True) if is_filled else is_overdue
+    is_final = np.full(is_over.shape, True) if is_filled else is_over
     if holes is not None:
         wanted = np.array(
             [
                 np.where(
-                    (end.late_s > 0) & (end.is_settled | is_overdue),
+                    (end.late_s > 0) & (end.is_settled | is_late(rounds, now)),
                     end.expected,
                     np.nan,
                 )
@@ -179,7 +188,7 @@ def ends_on_tape(
             holes.append(
                 Hole(**feed.dimensions, step_s=feed.step_s, first=first, last=last)
             )
-        is_final = np.full(is_overdue.shape, False)
+        is_final = np.full(is_over.shape, False)
     entry, exit_ = (
         replace(end, is_settled=(end.late_s == 0) | (end.is_settled & is_final))
         for end in (entry, exit_)
@@ -269,6 +278,32 @@ def deadline_of(round_: Input) -> datetime:
     assert resolvable_at is not None
     horizon = resolvable_at - performed_at
     return resolvable_at + max(PATIENCE, PATIENCE_IN_HORIZONS * horizon)
+
+
+def is_late(rounds: Sequence[Input], now: datetime) -> NDArray[np.bool_]:
+    """Which rounds are past their deadline by the clock."""
+    return np.array([now > deadline_of(round_) for round_ in rounds], dtype=bool)
+
+
+def waited_out(
+    source: str, rounds: Sequence[Input], now: datetime
+) -> NDArray[np.bool_]:
+    """Of which rounds the wait for the truth is over; a statement if any is late.
+
+    It is where the newest record of the source's feeds lies past the deadline, too, or
+    where earlier cycles have found the round late for as long as `DOUBT`.
+    """
+    late = is_late(rounds, now)
+    if not late.any():
+        return late
+    seen = reads.newest_seen(source=source, at=now)
+    return late & np.array(
+        [
+            (seen is not None and seen > deadline_of(round_))
+            or (round_.overdue_at is not None and round_.overdue_at + DOUBT <= now)
+            for round_ in rounds
+        ]
+    )
 
 
 def _epochs(instants: Sequence[datetime | None]) -> NDArray[np.float64]:

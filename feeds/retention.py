@@ -7,7 +7,7 @@ import structlog
 from django.conf import settings
 
 from feeds.records import CANDLE, FeedRecord, seconds
-from feeds.tape import partitions
+from feeds.tape import partitions, reads
 from feeds.tape.engine import engine, transaction
 from feeds.tape.tables import feed_ingestion_state, feed_records
 
@@ -33,8 +33,13 @@ def is_kept(kind: str, granularity: str) -> bool:
 
 
 def oldest_kept(now: datetime) -> datetime:
-    """How far back the tape keeps the feeds that retention does not pass by."""
-    return now - timedelta(days=settings.ENV.feed_record_ttl_days)
+    """How far back the tape keeps the feeds that retention does not pass by.
+
+    Counted from the newest record that any feed has seen by `now`, so that a clock that
+    is ahead drops nothing early; from `now` while there is none.
+    """
+    newest = reads.newest_seen(at=now) or now
+    return newest - timedelta(days=settings.ENV.feed_record_ttl_days)
 
 
 def maintain(*, now: datetime) -> None:

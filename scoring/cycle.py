@@ -19,7 +19,7 @@ from pydantic import BaseModel, ValidationError
 from competitions.callables import Door, Outcomes
 from competitions.models import Competition, Input, ParticipantModel
 from competitions.slots import Wiring
-from competitions.truth import Hole, Truth
+from competitions.truth import Hole, Truth, is_late
 from competitions.wiring import wiring_of
 from core.grid import following, is_astray
 from core.texts import describe, readable
@@ -228,6 +228,7 @@ def _score_batch(wanted: _Batch, report: CycleReport) -> list[Input]:
     }
     scores = _score_rounds(competition, wiring, known, ended_at)
     _end_rounds(rounds, ended, ended_at)
+    _note_late(rounds, ended, now)
     report.add(ended, scores)
     return rounds
 
@@ -328,6 +329,24 @@ def _end_rounds(
                 [_json(found.provenance) for _, _, found in ended],
             ],
         )
+
+
+def _note_late(rounds: Sequence[Input], truths: Sequence[Truth], now: datetime) -> None:
+    """Note which rounds wait past their deadline; a statement if there are new ones.
+
+    A note from after `now` was made while a clock ran ahead, and is made anew.
+    """
+    late = [
+        round_.pk
+        for round_, found, late in zip(
+            rounds, truths, is_late(rounds, now), strict=True
+        )
+        if late
+        and found.is_waiting
+        and (round_.overdue_at is None or round_.overdue_at > now)
+    ]
+    if late:
+        Input.objects.filter(pk__in=late).update(overdue_at=now)
 
 
 def _json(value: dict[str, Any] | None) -> str | None:

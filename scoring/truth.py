@@ -29,6 +29,7 @@ from competitions.truth import (
     ends_on_tape,
     priced,
     subject_of,
+    waited_out,
 )
 from core.deadline import Late, in_time
 from core.texts import describe
@@ -61,16 +62,17 @@ def resolve(
 
     With a list for `holes`, what the tape lacks is noted there and its rounds wait, so
     that the caller can look for it; without, a gap is final: for all rounds if the
-    provider has answered (`is_filled`), else for those past their deadline. An
-    operator's GROUND_TRUTH_RESOLVER is called per round instead, and the contract's
-    resolver for each round whose ends are there; one that raises leaves its round
-    waiting until the deadline.
+    provider has answered (`is_filled`), else for those whose wait is over
+    (`waited_out`). An operator's GROUND_TRUTH_RESOLVER is called per round instead, and
+    the contract's resolver for each round whose ends are there; one that raises leaves
+    its round waiting as long.
     """
     truths: list[Truth] = [WAITING] * len(rounds)
     asked = resolver or Resolver(competition, Outcomes())
     on_tape: dict[str, list[int]] = defaultdict(list)
     sought: set[int] = set()
     immediate = _raw_data_of_immediate(rounds)
+    is_over = waited_out(competition.feed_source, rounds, now)
     for i, round_ in enumerate(rounds):
         if round_.pk in immediate:
             truths[i] = Truth(immediate[round_.pk], provenance={"from": "input"})
@@ -91,7 +93,13 @@ def resolve(
             sought.update(places)
         chosen = [rounds[i] for i in places]
         ends = ends_on_tape(
-            feed, chosen, fraction, now, holes=feed_holes, is_filled=is_filled
+            feed,
+            chosen,
+            fraction,
+            now,
+            is_over=is_over[places],
+            holes=feed_holes,
+            is_filled=is_filled,
         )
         own = wiring.config.resolve_ground_truth
         for i, end in zip(places, ends, strict=True):
@@ -110,7 +118,9 @@ def resolve(
                 )
                 truths[i] = _said(actuals, {**end.provenance(feed), "from": path})
     return [
-        _expired(round_, now) if truth.is_waiting and i not in sought else truth
+        _expired(round_)
+        if truth.is_waiting and is_over[i] and i not in sought
+        else truth
         for i, (round_, truth) in enumerate(zip(rounds, truths, strict=True))
     ]
 
@@ -193,10 +203,7 @@ class Resolver:
         return actuals
 
 
-def _expired(round_: Input, now: datetime) -> Truth:
-    deadline, resolvable_at = deadline_of(round_), round_.resolvable_at
-    if now <= deadline:
-        return WAITING
-    assert resolvable_at is not None
-    patience = deadline - resolvable_at
+def _expired(round_: Input) -> Truth:
+    assert round_.resolvable_at is not None  # only asked rounds are due
+    patience = deadline_of(round_) - round_.resolvable_at
     return Truth(reason=f"no truth came within {patience} after the end of the round")

@@ -74,6 +74,11 @@ class Input(models.Model):
     resolved_at = models.DateTimeField(null=True, blank=True)
     timing = models.JSONField(default=dict, blank=True, db_column="timing_jsonb")
     received_at = models.DateTimeField()
+    overdue_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="When a cycle first found that its truth was late; NULL before.",
+    )
 
     objects = InputQuerySet.as_manager()
 

@@ -185,3 +185,19 @@ def watermark(
         return connection.scalar(
             sa.select(state.last_event_ts).where(state.id == key.id)
         )
+
+
+def newest_seen(*, at: datetime, source: str | None = None) -> datetime | None:
+    """`ts_event` of the newest closed record of any feed; None without any.
+
+    With `source`, of its feeds alone. Watermarks after `at` were set while a clock ran
+    ahead, and do not count.
+    """
+    state = feed_ingestion_state.c
+    newest = sa.select(sa.func.max(state.last_event_ts)).where(
+        state.last_event_ts <= at
+    )
+    if source is not None:
+        newest = newest.where(state.source == source)
+    with transaction() as connection:
+        return connection.scalar(newest)

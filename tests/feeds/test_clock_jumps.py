@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from feeds import backfill, health, ingest
+from feeds import backfill, health, ingest, retention
 from feeds.errors import ProviderError
 from feeds.models import FeedSubscription
 from feeds.providers.base import poll
@@ -16,8 +16,9 @@ from feeds.records import FeedKey
 from feeds.subscriptions import subscribe
 from feeds.tape import reads
 from feeds.tape.engine import transaction
+from feeds.tape.writes import append
 from tests.clocks import JUMPS
-from tests.feeds.factories import FEED
+from tests.feeds.factories import FEED, candle
 
 pytestmark = pytest.mark.usefixtures("tape")
 
@@ -120,3 +121,16 @@ def test_a_backfill_is_taken_up_after_the_jump_and_nothing_is_lost(jumping, by):
             connection.scalar(sa.text("SELECT count(*) FROM tape.feed_records")) == 300
         )
     assert not FeedSubscription.objects.exists()
+
+
+@pytest.mark.parametrize("by", [*JUMPS, timedelta(days=400)], ids=str)
+def test_retention_at_a_wrong_time_drops_nothing_early(jumping, by):
+    newest = candle(-1)
+    oldest = newest.ts_event - timedelta(days=90)
+    append([newest, candle(at=oldest)])
+    with jumping.jumped(by):
+        retention.prune(now=jumping.now())
+    assert [summary.record_count for summary in health.summaries()] == [2]
+    append([candle(at=oldest - MINUTE)])
+    retention.prune(now=jumping.now())
+    assert [summary.oldest_ts for summary in health.summaries()] == [oldest]

@@ -99,10 +99,12 @@ def test_candles_of_a_day_outlive_retention(env, tmp_path, export):
     append(
         [*daily, *fine, candle(granularity="1d", at=datetime(2020, 1, 1, tzinfo=UTC))]
     )
+    append([candle(-1, subject="ETHUSDT")])
     assert "dropped 2025-09" in tape("prune")[0]
     assert [(s.granularity, s.record_count) for s in health.summaries()] == [
         ("1d", 4),
         ("1m", 0),
+        ("1m", 1),
     ]
     assert len(list(tmp_path.rglob("1d/*.parquet"))) == 0
     assert len(list(tmp_path.rglob("1m/*.parquet"))) == export
@@ -113,13 +115,14 @@ def test_candles_of_a_day_outlive_retention(env, tmp_path, export):
 
 
 def test_the_month_that_retention_lies_in_loses_its_older_records_alone():
-    limit = NOW - timedelta(days=90)
+    newest = candle(-1)
+    limit = newest.ts_event - timedelta(days=90)
     ages = [limit - timedelta(minutes=1), limit, limit + timedelta(minutes=1)]
-    append([candle(at=at) for at in ages])
+    append([candle(at=at) for at in ages] + [newest])
     append([candle(granularity="1d", at=datetime(2025, 12, 1, tzinfo=UTC))])
     assert "dropped 2025-12" not in tape("prune")[0]
     day, minute = health.summaries()
-    assert (day.record_count, minute.record_count) == (1, 2)
+    assert (day.record_count, minute.record_count) == (1, 3)
     assert minute.oldest_ts == limit
 
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from competitions.models import Competition, Input
+from feeds.errors import ProviderError
 from scoring.cycle import claim_due, run_cycle
 from scoring.models import Leaderboard, Score, Snapshot
 from tests.conftest import NOW
@@ -63,6 +64,50 @@ def test_a_period_closed_ahead_of_time_ends_no_round_early(competition, asked, j
     assert later.status == "RECEIVED"
     ended = Input.objects.filter(status="RESOLVED").values_list("resolved_at")
     assert set(ended) == {(NOW + jump,)}
+
+
+@pytest.mark.parametrize("down", [None, ProviderError("what time is it?")], ids=str)
+@pytest.mark.parametrize("jump", [*JUMPS, timedelta(days=400)], ids=str)
+def test_a_cycle_ahead_of_time_ends_no_round_in_flight(
+    competition, asked, exchange, at, jump, down
+):
+    exchange.error = down
+    in_flight = [
+        make_round(
+            competition, NOW - minute * MINUTE, {asked: 1.0}, horizon_s=horizon_s
+        )
+        for minute, horizon_s in [(1, 120), (2, 1800), (3, 7200), (4, 50_000)]
+    ]
+    with at(NOW + jump):
+        for _ in range(3):
+            run_cycle(competition_id=competition.pk)
+    statuses = [Input.objects.get(pk=round_.pk).status for round_ in in_flight]
+    assert statuses == ["RECEIVED"] * 4
+    minutes = int(timedelta(days=1) / MINUTE)
+    exchange.error = None
+    put_candles(NOW, [200.0 + i for i in range(minutes)])
+    with at(NOW + timedelta(days=1)):
+        assert run_cycle(competition_id=competition.pk).resolved == 4
+
+
+@pytest.mark.parametrize("jump", [timedelta(hours=6), timedelta(hours=24)], ids=str)
+def test_a_round_called_late_by_a_wrong_clock_is_given_its_time_anew(
+    competition, asked, exchange, at, jump
+):
+    round_ = make_round(competition, NOW, {asked: 1.0})
+    instants = [jump, 2 * HOUR, 3 * HOUR - MINUTE, 3 * HOUR]
+    seen = []
+    for instant in instants:
+        with at(NOW + instant):
+            run_cycle(competition_id=competition.pk)
+        round_.refresh_from_db()
+        seen.append((round_.status, round_.overdue_at - NOW))
+    assert seen == [
+        ("RECEIVED", jump),
+        ("RECEIVED", 2 * HOUR),
+        ("RECEIVED", 2 * HOUR),
+        ("UNRESOLVABLE", 2 * HOUR),
+    ]
 
 
 @pytest.mark.parametrize("jump", JUMPS, ids=str)

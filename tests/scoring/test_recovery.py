@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from competitions.truth import PATIENCE
+from competitions.truth import DOUBT, PATIENCE
 from feeds.errors import ProviderError
 from scoring.cycle import run_cycle
 from scoring.models import VoidWindow
@@ -64,7 +64,9 @@ def test_a_hole_that_nobody_can_fill_ends_the_round(holed, exchange):
 
 def test_a_provider_that_stays_down_ends_the_round_at_the_deadline(holed, exchange, at):
     exchange.error = ProviderError("no route to the exchange")
-    with at(START + 3 * MINUTE + PATIENCE):
+    late = START + 3 * MINUTE + PATIENCE
+    put_candles(late, [100.0], subject="ETHUSDT")
+    with at(late + MINUTE):
         run_cycle(competition_id=holed.pk)
     assert ends(holed) == ["UNRESOLVABLE", "RESOLVED"]
 
@@ -81,7 +83,8 @@ def looked_at_late(competition, at):
     [model] = make_models(competition, "a")
     put_candles(START - MINUTE, [90.0, None, *(100.0 + i for i in range(61))])
     make_round(competition, START + MINUTE, {model: 1.0}, horizon_s=3600)
-    with at(START + 11 * HOUR + 2 * MINUTE):
+    put_candles(START + 11 * HOUR + 2 * MINUTE, [100.0], subject="ETHUSDT")
+    with at(START + 11 * HOUR + 3 * MINUTE):
         yield competition
 
 
@@ -121,6 +124,10 @@ def test_after_an_outage_rounds_that_nobody_knows_of_end(competition, exchange, 
     put_candles(START, [100.0])
     make_round(competition, START + MINUTE, {model: 1.0})
     with at(START + 2 * HOUR):
+        report = run_cycle(competition_id=competition.pk)
+    assert (report.unresolvable, report.waiting) == (0, 1)
+    assert competition.rounds.get().overdue_at == START + 2 * HOUR
+    with at(START + 2 * HOUR + DOUBT):
         report = run_cycle(competition_id=competition.pk)
     assert (report.unresolvable, report.waiting) == (1, 0)
     reason = competition.rounds.get().reason

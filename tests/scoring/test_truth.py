@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from competitions.contract import CrunchConfig
 from competitions.models import Input
 from competitions.slots import wire
-from competitions.truth import PATIENCE
+from competitions.truth import DOUBT, PATIENCE
 from feeds.records import FeedRecord
 from feeds.tape import reads
 from feeds.tape.writes import append
@@ -140,13 +140,27 @@ def test_a_tape_that_begins_after_the_round_ends_it(competition):
     )
 
 
-def test_waiting_ends_after_the_deadline_with_a_reason(competition):
+NO_TRUTH = "no truth came within 1:00:00 after the end of the round"
+
+
+def test_waiting_ends_once_another_feed_of_the_source_is_past_the_deadline(competition):
     round_ = make_round(competition, START, {})
-    end = round_.resolvable_at
-    assert resolve(competition, round_, now=end + PATIENCE)[0].is_waiting
-    late = end + PATIENCE + timedelta(seconds=1)
-    [found] = resolve(competition, round_, now=late)
-    assert found.reason == "no truth came within 1:00:00 after the end of the round"
+    deadline = round_.resolvable_at + PATIENCE
+    late = deadline + timedelta(days=1)
+    put_candles(deadline, [100.0], subject="ETHUSDT")
+    assert resolve(competition, round_, now=late)[0].is_waiting
+    put_candles(deadline + MINUTE, [100.0], subject="ETHUSDT")
+    assert resolve(competition, round_, now=deadline)[0].is_waiting
+    assert resolve(competition, round_, now=late)[0].reason == NO_TRUTH
+
+
+def test_waiting_ends_when_the_clock_has_said_so_for_long(competition):
+    round_ = make_round(competition, START, {})
+    late = round_.resolvable_at + PATIENCE + SECOND
+    assert resolve(competition, round_, now=late)[0].is_waiting
+    round_.overdue_at = late
+    assert resolve(competition, round_, now=late + DOUBT - SECOND)[0].is_waiting
+    assert resolve(competition, round_, now=late + DOUBT)[0].reason == NO_TRUTH
 
 
 def test_a_horizon_of_zero_is_resolved_by_its_own_input(competition):
