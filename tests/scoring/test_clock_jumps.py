@@ -66,18 +66,25 @@ def test_a_period_closed_ahead_of_time_ends_no_round_early(competition, asked, j
     assert set(ended) == {(NOW + jump,)}
 
 
+@pytest.fixture
+def in_flight(competition, asked):
+    """Four rounds that end after NOW, besides those that are due."""
+    ends = [(1, 120), (2, 1800), (3, 7200), (4, 50_000)]
+    return [
+        make_round(
+            competition, NOW - minutes * MINUTE, {asked: 1.0}, horizon_s=horizon_s
+        )
+        for minutes, horizon_s in ends
+    ]
+
+
 @pytest.mark.parametrize("down", [None, ProviderError("what time is it?")], ids=str)
 @pytest.mark.parametrize("jump", [*JUMPS, timedelta(days=400)], ids=str)
 def test_a_cycle_ahead_of_time_ends_no_round_in_flight(
-    competition, asked, exchange, at, jump, down
+    in_flight, exchange, at, jump, down
 ):
+    competition = in_flight[0].competition
     exchange.error = down
-    in_flight = [
-        make_round(
-            competition, NOW - minute * MINUTE, {asked: 1.0}, horizon_s=horizon_s
-        )
-        for minute, horizon_s in [(1, 120), (2, 1800), (3, 7200), (4, 50_000)]
-    ]
     with at(NOW + jump):
         for _ in range(3):
             run_cycle(competition_id=competition.pk)
