@@ -27,6 +27,7 @@ def main() -> int:
         TAPE_DATABASE_URL="",
         REDIS_URL="",
         LOG_LEVEL="ERROR",
+        CALLABLE_PACKAGES="benchmarks",
     )
     import django
 

@@ -49,6 +49,8 @@ def reset_cache() -> None:
 
 def _operators_place() -> str:
     """Path of the operator's module with a contract; empty when there is none."""
+    if OPERATOR_PACKAGE not in settings.CALLABLE_PACKAGES:
+        return ""
     if importlib.util.find_spec(OPERATOR_PACKAGE) is None:
         return ""
     try:

@@ -1,18 +1,45 @@
-"""Modules of an operator's, which may do anything when they are imported."""
+"""Modules of an operator's: from where they may come, and how they are had.
+
+A module runs with all that the site may do as soon as it is imported, so its name and
+its files are looked at before.
+"""
 
 import importlib
+import importlib.util
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from core.texts import describe
+from core.texts import brief, describe
 
 
 class NotImportable(Exception):  # noqa: N818  it says what happened
     """A module or a name in it could not be had; the text says why, in words."""
 
 
+@dataclass(frozen=True)
+class Sources:
+    """Where callables come from: below `packages`, with no file below `closed`."""
+
+    packages: tuple[str, ...] = ()
+    closed: tuple[Path, ...] = ()
+
+
+_sources: Callable[[], Sources] = Sources  # nothing, until the site says
+
+
+def admit(sources: Callable[[], Sources]) -> None:
+    """Say where callables come from; asked anew for each module."""
+    global _sources  # noqa: PLW0603  the site says it once, when it starts
+    _sources = sources
+
+
 def import_module(name: str) -> ModuleType:
     """Import a module; raises NotImportable for whatever it raises, even SystemExit."""
+    check_module(name)
     try:
         return importlib.import_module(name)
     except KeyboardInterrupt:
@@ -33,3 +60,57 @@ def import_target(path: str) -> Any:
         raise NotImportable(f"{module_name} has no {name}") from None
     except Exception as error:
         raise NotImportable(describe(error)) from error
+
+
+def is_within(name: str, packages: Iterable[str]) -> bool:
+    """Whether a dotted name is one of `packages`, or below one."""
+    return any(name == each or name.startswith(f"{each}.") for each in packages)
+
+
+def check_module(name: str) -> None:
+    """Refuse a module that operators' callables may not come from; imports nothing.
+
+    It lies in one of the admitted packages, and none of its files, nor those of the
+    packages above it, in a closed folder. Raises NotImportable.
+    """
+    sources = _sources()
+    if not is_within(name, sources.packages):
+        raise NotImportable(
+            f"{brief(name)} is in none of the packages that callables may come from "
+            f"({', '.join(sources.packages) or 'none'}); CALLABLE_PACKAGES adds to them"
+        )
+    parts = name.split(".")
+    if not all(part.isidentifier() for part in parts):
+        raise NotImportable(f"{brief(name)} is no name of a module")
+    found = _found(parts[0])
+    _check_places(found, sources.closed)
+    for count in range(2, len(parts) + 1):
+        # Not importlib.util.find_spec, which imports the packages above.
+        inner = ".".join(parts[:count])
+        where = found.submodule_search_locations
+        below = PathFinder.find_spec(inner, where) if where is not None else None
+        if below is None:
+            raise NotImportable(f"there is no module {inner}")
+        found = below
+        _check_places(found, sources.closed)
+
+
+def _found(top: str) -> ModuleSpec:
+    try:
+        found = importlib.util.find_spec(top)  # of a name without a dot: looks only
+    except (ImportError, ValueError) as error:
+        raise NotImportable(describe(error)) from error
+    if found is None:
+        raise NotImportable(f"there is no module {top}")
+    return found
+
+
+def _check_places(found: ModuleSpec, closed: Iterable[Path]) -> None:
+    places = [found.origin] if found.has_location and found.origin else []
+    for place in (*places, *(found.submodule_search_locations or ())):
+        real = Path(place).resolve()
+        if any(real.is_relative_to(folder.resolve()) for folder in closed):
+            raise NotImportable(
+                f"{found.name} lies in {real}, where participants' files and the "
+                "site's data are; callables never come from there"
+            )

@@ -17,6 +17,14 @@ VAR_DIR = ENV.var
 IS_VAR_DIR_NEW = not VAR_DIR.exists()  # before the secret key is kept there
 LOCAL_MODELS_DIR = ENV.models_dir
 MODELS_LOG_DIR = VAR_DIR / "log" / "models"
+# Modules and packages that wirings may name (competitions/apps.py).
+OWN_CALLABLES: tuple[str, ...] = (
+    "competitions.contract",
+    "competitions.defaults",
+    "competitions.packs",
+    "scoring.metrics",
+)
+CALLABLE_PACKAGES = ENV.packages
 
 DEBUG = False
 ALLOWED_HOSTS = [h.strip() for h in ENV.allowed_hosts.split(",") if h.strip()]

@@ -162,6 +162,11 @@ class Env(BaseSettings):
     demo_pack: str = setting(
         "", "Pack of the demo competition. Empty: realtime, or baseline for a replay."
     )
+    callable_packages: str = setting(
+        "runtime_definitions",
+        "Packages, comma separated, that contracts and callables may come from, beside "
+        "the project's own.",
+    )
     crunch_config_module: str = setting(
         "",
         "The contract, module:attribute. Empty: runtime_definitions, else default. "
@@ -262,6 +267,11 @@ class Env(BaseSettings):
     @property
     def pool_store_dir(self) -> Path:
         return BASE_DIR / (self.livepool_store_dir or self.var / "livepool")
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        names = self.callable_packages.split(",")
+        return tuple(name.strip() for name in names if name.strip())
 
     @property
     def subjects(self) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ def test_the_environment_names_the_contract(settings):
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        ("nowhere_at_all:X", "No module named 'nowhere_at_all'"),
+        ("nowhere_at_all:X", "'nowhere_at_all' is in none of the packages"),
         (f"{HERE}:Missing", "has no Missing"),
         (f"{HERE}:not_callable", "was a int; it must be a CrunchConfig"),
         (f"{HERE}:Broken", "max_ground_truth_staleness_fraction"),

@@ -66,7 +66,7 @@ def test_the_environment_fills_a_slot_without_a_code_edit(slot, monkeypatch, set
     [
         ("no-colon", "give module.path:callable"),
         (":half", "give module.path:callable"),
-        ("nowhere_at_all:x", "No module named 'nowhere_at_all'"),
+        ("nowhere_at_all:x", "'nowhere_at_all' is in none of the packages"),
         (f"{HERE}:missing", "has no missing"),
         (f"{HERE}:not_callable", "is not callable"),
         (f"{HERE}:wrong_name", r"must begin with \(raw_input\)"),
