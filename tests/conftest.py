@@ -12,6 +12,9 @@ from feeds.tape.engine import dispose, transaction
 from tests.clocks import JumpingClock
 from tests.network import loopback_only as loopback_only  # for every test
 from tests.servers import pytest_configure as pytest_configure  # starts the servers
+from tests.servers import (
+    pytest_xdist_auto_num_workers as pytest_xdist_auto_num_workers,
+)
 
 NOW = datetime(2026, 3, 2, 12, 0, 0, tzinfo=UTC)
 

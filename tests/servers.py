@@ -1,5 +1,6 @@
-"""Starts PostgreSQL and Valkey for the tests; tests/conftest.py names the hook."""
+"""Starts PostgreSQL and Valkey for the tests; tests/conftest.py names its hooks."""
 
+import os
 from contextlib import closing, suppress
 
 import psycopg2
@@ -10,6 +11,14 @@ from crunchsite.settings.test import SERVERS_DIR
 from crunchsite.stack.places import embedded_database_url
 from crunchsite.stack.postgres import VOLATILE, Postgres
 from crunchsite.stack.valkey import Valkey
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Return one worker more than there are cores: many tests wait for processes.
+
+    Valkey has 16 databases, one for each worker.
+    """
+    return min((os.cpu_count() or 1) + 1, 16)
 
 
 @pytest.hookimpl(tryfirst=True)

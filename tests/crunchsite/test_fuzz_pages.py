@@ -122,9 +122,11 @@ def test_the_cases_cover_the_site():
 @pytest.mark.parametrize("where", [API, PAGES, ADMIN], ids=["api", "pages", "admin"])
 def test_any_value_in_a_path(client, known, where):
     asked = []
-    for path in where:
+    for i, path in enumerate(where):
+        # The admin's many pages share one view: each meets a third of the values.
+        values = IN_PATHS[i % 3 :: 3] if where is ADMIN else IN_PATHS
         for name in re.findall(r"{(\w+)}", path):
-            for value in IN_PATHS:
+            for value in values:
                 here = path.replace(f"{{{name}}}", quote(value, safe="%"))
                 asked.append((filled(here, known), "GET", {}))
     assert asked

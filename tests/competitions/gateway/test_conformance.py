@@ -30,12 +30,13 @@ def official_runner() -> Path:
     """The `model-runner` program, installed on first use and kept."""
     program = HOME / "bin" / "model-runner"
     if not program.exists():
-        venv.create(HOME, with_pip=True, clear=True)
-        # It depends on an old package called importlib, which hides the standard
-        # library's from a setup.py that older versions of pip run in its folder.
-        pip = [HOME / "bin" / "python", "-m", "pip", "install", "--use-pep517"]
+        venv.create(HOME, clear=True)
+        uv = [Path(sys.executable).with_name("uv"), "pip", "install", "--quiet"]
         found = subprocess.run(
-            [*pip, "--quiet", RUNNER], capture_output=True, text=True, check=False
+            [*uv, "--python", HOME / "bin" / "python", RUNNER],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if found.returncode:
             program.unlink(missing_ok=True)

@@ -12,6 +12,7 @@ import pytest
 from competitions.gateway.types import Argument, Call
 from competitions.local_models.supervisor import PROJECT
 from tests.competitions.gateway.conftest import (
+    LIMIT_S,
     STEADY,
     ask,
     predicting,
@@ -105,7 +106,7 @@ def test_sigterm_ends_every_process(local_models):
     local_models.write("steady")
     local_models.write("hanging", predicting("while True: pass"))
     local_models.start()
-    gateway = local_models.gateway()
+    gateway = local_models.gateway(timeout_s=LIMIT_S)
     wait_live(gateway, "steady", "hanging")
     ask(gateway, ["hanging"])
     models = descendants(local_models.process.pid)
