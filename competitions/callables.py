@@ -27,6 +27,10 @@ log = structlog.get_logger(__name__)
 
 # How long, on the wall, one call may take.
 PATIENCE_S = 10.0
+# What fails of a competition as a whole, kept under these names.
+CHECKS = WIRING, TRIAL = ("wiring", "trial")
+# As the columns of a failure's row hold.
+_LONGEST_NAME, _LONGEST_PATH = 120, 300
 
 
 class CallableError(CompetitionError):
@@ -121,7 +125,7 @@ class Door:
             "callable.failed",
             competition=self._competition.slug,
             callable=name,
-            path=readable(path, limit=300),
+            path=readable(path, limit=_LONGEST_PATH),
             error=text,
         )
         keep_failure(self._competition, name=name, path=path, text=text)
@@ -134,7 +138,7 @@ class Door:
     def _succeed(self, name: str) -> None:
         if name in self._known_failing():
             self._known_failing().discard(name)
-            forget_failure(self._competition, name=name)
+            forget_failure(self._competition, name)
 
     def _known_failing(self) -> set[str]:
         if self._failing is None:
@@ -163,9 +167,7 @@ class Outcomes:
         for name, (path, text) in self._failed.items():
             keep_failure(competition, name=name, path=path, text=text)
         if well := self._worked - self._failed.keys():
-            CallableFailure.objects.filter(
-                competition=competition, callable__in=well
-            ).delete()
+            forget_failure(competition, *well)
 
 
 def _message(error: BaseException) -> str:
@@ -189,14 +191,32 @@ def keep_failure(competition: Competition, *, name: str, path: str, text: str) -
             """,
             {
                 "competition": competition.pk,
-                "name": readable(name, limit=120),
-                "path": readable(path, limit=300),
+                "name": readable(name, limit=_LONGEST_NAME),
+                "path": readable(path, limit=_LONGEST_PATH),
                 "text": readable(text),
                 "now": now,
             },
         )
 
 
-def forget_failure(competition: Competition, *, name: str) -> None:
-    """It works again."""
-    CallableFailure.objects.filter(competition=competition, callable=name).delete()
+def forget_failure(competition: Competition, *names: str) -> None:
+    """They work again."""
+    CallableFailure.objects.filter(competition=competition, callable__in=names).delete()
+
+
+def forget_unwired(competition: Competition, wiring: Wiring) -> None:
+    """Forget failures of callables that `wiring` does not call; two statements at most.
+
+    Those of others stand: a start of a worker mends nothing.
+    """
+    wired = {
+        (readable(name, limit=_LONGEST_NAME), readable(path, limit=_LONGEST_PATH))
+        for name, path in wiring.named()
+    }
+    gone = [
+        row.pk
+        for row in competition.callable_failures.exclude(callable__in=CHECKS)
+        if (row.callable, row.path) not in wired
+    ]
+    if gone:
+        CallableFailure.objects.filter(pk__in=gone).delete()

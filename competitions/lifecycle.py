@@ -7,11 +7,18 @@ from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import transaction
 
 from competitions import packs
-from competitions.callables import keep_failure
+from competitions.callables import (
+    CHECKS,
+    TRIAL,
+    WIRING,
+    forget_failure,
+    forget_unwired,
+    keep_failure,
+)
 from competitions.config_loader import load_config
 from competitions.dispatch import begin, is_settled
 from competitions.errors import CompetitionError, DefinitionError
-from competitions.models import CallableFailure, Competition, ScheduledPrediction
+from competitions.models import Competition, ScheduledPrediction
 from competitions.slots import Wiring, wire
 from competitions.wiring import wiring_of
 from feeds import clock, granularity
@@ -181,25 +188,37 @@ def check_running() -> list[str]:
     """Resolve and try the wiring of every active competition; returns what is wrong.
 
     One that cannot be wired does not run; one that fails its trial does, should the
-    trial be wrong. Each failure is kept where operators look; what failed before a
-    worker's start may have been mended, and is forgotten.
+    trial be wrong. Each failure is kept where operators look. Of those from before,
+    what is no longer wired is forgotten, and what is, is until it has worked.
     """
-    CallableFailure.objects.all().delete()
+    failing = Competition.objects.filter(callable_failures__isnull=False)
     problems = []
-    for competition in Competition.objects.active():
+    for competition in (Competition.objects.active() | failing).distinct():
+        is_active = competition.status == Competition.Status.ACTIVE
         try:
             wiring = wiring_of(competition)
         except CompetitionError as error:
-            text = str(error)
-            keep_failure(competition, name="wiring", path=competition.slug, text=text)
-            problems.append(f"{competition.slug} does not run: {text}")
+            if is_active:
+                text = str(error)
+                keep_failure(competition, name=WIRING, path=competition.slug, text=text)
+                problems.append(f"{competition.slug} does not run: {text}")
             continue
-        for trial in TRIALS:
-            if found := "; ".join(trial(competition, wiring)):
-                path = f"{trial.__module__}:{trial.__name__}"
-                keep_failure(competition, name="trial", path=path, text=found)
-                problems.append(f"{competition.slug} fails its trial: {found}")
+        forget_unwired(competition, wiring)
+        found = _tried(competition, wiring) if is_active else {}
+        forget_failure(competition, *(CHECKS if not found else (WIRING,)))
+        for path, text in found.items():
+            keep_failure(competition, name=TRIAL, path=path, text=text)
+            problems.append(f"{competition.slug} fails its trial: {text}")
     return problems
+
+
+def _tried(competition: Competition, wiring: Wiring) -> dict[str, str]:
+    """What each trial that failed found, by its path."""
+    found = {
+        f"{trial.__module__}:{trial.__name__}": "; ".join(trial(competition, wiring))
+        for trial in TRIALS
+    }
+    return {path: text for path, text in found.items() if text}
 
 
 def activate(*, competition_id: int) -> Competition:
@@ -214,6 +233,7 @@ def activate(*, competition_id: int) -> Competition:
         return competition
     if competition.status != Competition.Status.ENDED:
         _refuse(competition, problems_of(competition))
+        forget_failure(competition, *CHECKS)
     return _activate(competition_id)
 
 

@@ -55,6 +55,21 @@ class Wiring:
         """Whether the engine's own callable fills the slot, so sets may be used."""
         return self.paths[slot] == default_path(slot)
 
+    def named(self) -> set[tuple[str, str]]:
+        """Return name and path of each callable, as its failures are kept under."""
+        config = self.config
+        named = set(self.paths.items())
+        if config.batch_scoring_function is not None:
+            named.add(("SCORING_FUNCTION", "contract:batch_scoring_function"))
+        named |= {
+            (name, f"contract:{name}") for name in _COUNTS if getattr(config, name)
+        }
+        named |= {(f"metric {name}", name) for name in config.metrics}
+        return named | {
+            (f"ensemble {ensemble.name}", "contract:ensembles")
+            for ensemble in config.ensembles
+        }
+
 
 def default_path(slot: str) -> str:
     return f"competitions.defaults:{slot.lower()}"

@@ -3,6 +3,7 @@
 import pytest
 
 from competitions import lifecycle
+from competitions.callables import keep_failure
 from competitions.contract import CallMethod, CrunchConfig
 from competitions.errors import DefinitionError
 from competitions.models import CallableFailure, Competition, ScheduledPrediction
@@ -134,4 +135,70 @@ def test_a_workers_start_tries_what_runs_and_keeps_what_fails(competition):
     assert (row.callable, row.count) == ("trial", 1)
     Competition.objects.update(config_path="")
     assert lifecycle.check_running() == []
+    assert not CallableFailure.objects.exists()
+
+
+def own_metric(signals, scores, context):
+    return [0.0]
+
+
+own_parts = CrunchConfig(
+    batch_scoring_function=lambda predictions, truths: [],
+    aggregate_snapshot=lambda results: {},
+    metrics=(f"{HERE}:own_metric",),
+    ensembles=({"name": "best", "strategy": lambda metrics, signals: {}},),
+)
+WIRED = [
+    ("REPORT_SCHEMA_PROVIDER", "competitions.defaults:report_schema_provider"),
+    ("SCORING_FUNCTION", "contract:batch_scoring_function"),
+    ("PREDICT_CALL_BUILDER", f"{HERE}:text_call"),
+    ("aggregate_snapshot", "contract:aggregate_snapshot"),
+    ("ensemble best", "contract:ensembles"),
+    (f"metric {HERE}:own_metric"[:120], f"{HERE}:own_metric"),
+]
+NOT_WIRED = [
+    ("PREDICTION_SCOPE_BUILDER", f"{HERE}:bad_scope"),
+    ("build_emission", "contract:build_emission"),
+    ("resolve_ground_truth", "contract:resolve_ground_truth"),
+    ("ensemble worst", "contract:ensembles"),
+    ("metric old.desk:edge", "old.desk:edge"),
+    ("no such slot", "nowhere"),
+]
+
+
+@pytest.mark.parametrize("status", ["ACTIVE", "PAUSED", "ENDED"])
+def test_a_workers_start_forgets_failures_of_what_is_no_longer_wired(
+    competition, status
+):
+    Competition.objects.update(
+        config_path=f"{HERE}:own_parts",
+        slots={"PREDICT_CALL_BUILDER": f"{HERE}:text_call"},
+        status=status,
+    )
+    for name, path in [*WIRED, *NOT_WIRED]:
+        for _ in range(2):
+            keep_failure(competition, name=name, path=path, text="broken")
+    lifecycle.check_running()
+    rows = CallableFailure.objects.exclude(callable="trial")
+    assert {(r.callable, r.path, r.count) for r in rows} == {
+        (name, path, 2) for name, path in WIRED
+    }
+
+
+def test_a_start_that_cannot_wire_a_competition_keeps_its_failures(competition):
+    Competition.objects.update(config_path="tests.nowhere:config")
+    keep_failure(competition, name="build_emission", path="x:y", text="broken")
+    for count in (1, 2):
+        assert len(lifecycle.check_running()) == 1
+        failing = CallableFailure.objects.values_list("callable", "count")
+        assert sorted(failing) == [("build_emission", 1), ("wiring", count)]
+    Competition.objects.update(config_path="")
+    assert lifecycle.check_running() == []
+    assert not CallableFailure.objects.exists()
+
+
+def test_an_activation_that_passes_its_trial_forgets_the_trial_that_failed(paused):
+    for name in ("trial", "wiring"):
+        keep_failure(paused, name=name, path="x", text="broken")
+    lifecycle.activate(competition_id=paused.pk)
     assert not CallableFailure.objects.exists()
