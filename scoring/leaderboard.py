@@ -39,7 +39,8 @@ class Standing(NamedTuple):
     """A model's line: figures, what they rest on, and its place.
 
     `samples` says per window how many scores there are of how many expected. `rank` is
-    None for a virtual model; `position` counts every line from 1.
+    None for a virtual model and for one whose ranking figure is unknown; `position`
+    counts every line from 1.
     """
 
     model: Entrant
@@ -148,9 +149,10 @@ def _standing(model: Entrant, found: Figures | None, config: CrunchConfig) -> St
 
 
 def ranked(lines: Sequence[Standing], wiring: Wiring, door: Door) -> list[Standing]:
-    """Put lines in order and number them; only real models get a rank.
+    """Put lines in order and number them; real models with a ranking figure get a rank.
 
-    While an operator's ranker fails, the order is the engine's.
+    The others come last, by their ids, which is no merit. While an operator's ranker
+    fails, the order is the engine's.
     """
     is_ascending = wiring.config.aggregation.ranking_direction == "asc"
 
@@ -165,7 +167,8 @@ def ranked(lines: Sequence[Standing], wiring: Wiring, door: Door) -> list[Standi
     ranks = iter(range(1, len(ordered) + 1))
     return [
         line._replace(
-            rank=None if line.model.is_virtual else next(ranks), position=position
+            rank=None if line.model.is_virtual or line.value is None else next(ranks),
+            position=position,
         )
         for position, line in enumerate(ordered, start=1)
     ]

@@ -265,12 +265,13 @@ def test_a_void_window_of_another_scope_is_none(scored):
     assert VoidWindow.objects.count() == 1
 
 
-def test_models_without_scores_left_are_shown_to_fall(scored):
+def test_models_without_scores_left_are_shown_without_a_rank(scored):
+    """Their order is that of their ids, in which "down" would have won a place."""
     done = void(**hour(scored), preview=True)
     [up, down] = Leaderboard.objects.get(is_newest=True).entries.order_by("rank")
     assert done.moves == [
-        Move("down", 2, 1, down.ranking_value, None),
-        Move("up", 1, 2, up.ranking_value, None),
+        Move("down", 2, None, down.ranking_value, None),
+        Move("up", 1, None, up.ranking_value, None),
     ]
     assert up.ranking_value > down.ranking_value
 
@@ -280,7 +281,7 @@ def test_a_model_that_falls_off_the_board_is_shown_last(scored):
     scored.models.filter(model_id="up").update(state="STOPPED")
     [up, down] = Leaderboard.objects.get(is_newest=True).entries.order_by("rank")
     assert void(**hour(scored), preview=True).moves == [
-        Move("down", 2, 1, down.ranking_value, None),
+        Move("down", 2, None, down.ranking_value, None),
         Move("up", 1, None, up.ranking_value, None),
     ]
 

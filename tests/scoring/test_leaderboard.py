@@ -80,14 +80,16 @@ def test_coverage_counts_what_was_expected(competition):
 
 
 @pytest.mark.parametrize(("direction", "order"), [("desc", "cbad"), ("asc", "abcd")])
-def test_unknown_ranks_last_in_both_directions(competition, direction, order):
+def test_unknown_stands_last_without_a_rank_in_both_directions(
+    competition, direction, order
+):
     a, b, c, _ = make_models(competition, *"abcd")
     for model, value in ((a, -1.0), (b, 0.0), (c, 2.0)):
         snap(model, 1, value)
     config = CrunchConfig(aggregation=Aggregation(ranking_direction=direction))
     found = lines_at(competition, wiring=wire(config, {}))
     assert list(found) == list(order)
-    assert [line.rank for line in found.values()] == [1, 2, 3, 4]
+    assert [line.rank for line in found.values()] == [1, 2, 3, None]
 
 
 def test_a_metric_can_be_the_ranking_key(competition):
@@ -144,6 +146,23 @@ def test_ranking_does_not_depend_on_the_order_of_the_input(values, shuffle):
     known = [value for value in ordered if value is not None]
     assert known == sorted(known, reverse=True)
     assert ordered[: len(known)] == known
+    ranks = [x.rank for x in ranked(lines, WIRING, NO_DOOR)]
+    nobody = [None] * (len(ordered) - len(known))
+    assert ranks == [*range(1, len(known) + 1), *nobody]
+
+
+def test_who_never_scored_has_no_rank(competition):
+    _, scored = make_models(competition, "a", "b")
+    snap(scored, 1, -3.0)
+    found = [
+        (x.model.model_id, x.rank, x.position) for x in lines_at(competition).values()
+    ]
+    assert found == [("b", 1, 1), ("a", None, 2)]
+    Snapshot.objects.all().delete()
+    found = [
+        (x.model.model_id, x.rank, x.position) for x in lines_at(competition).values()
+    ]
+    assert found == [("a", None, 1), ("b", None, 2)]
 
 
 def test_the_newest_board_replaces_that_of_its_hour_and_past_hours_stay(competition):
