@@ -89,6 +89,7 @@ class ParticipantModelAdmin(LocalModelPages, LedgerAdmin):
         "last_seen_at",
         "error",
         "last_error_at",
+        "first_error_at",
     ]
     list_filter = ["competition", "state", "is_virtual"]
     list_select_related = ["competition", "cruncher"]

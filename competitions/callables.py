@@ -187,7 +187,9 @@ def keep_failure(competition: Competition, *, name: str, path: str, text: str) -
             VALUES (%(competition)s, %(name)s, %(path)s, %(now)s, %(now)s, 1, %(text)s)
             ON CONFLICT (competition_id, callable) DO UPDATE SET
                 path = excluded.path, text = excluded.text, count = failure.count + 1,
-                last_at = greatest(failure.first_at, excluded.last_at)
+                -- A clock that was ahead may have noted the first.
+                first_at = least(failure.first_at, excluded.first_at),
+                last_at = excluded.last_at
             """,
             {
                 "competition": competition.pk,

@@ -4,7 +4,8 @@ from collections.abc import Collection, Mapping
 
 import structlog
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import F, Max, Value
+from django.db.models.functions import Least
 
 from competitions.gateway.types import ModelIdentity
 from competitions.models import Competition, Cruncher, ParticipantModel
@@ -37,14 +38,15 @@ def sync_roster(
         row[0]: row
         for row in ParticipantModel.objects.real()
         .filter(competition=competition)
-        .values_list("model_id", "pk", *_IDENTITY, "last_error")
+        .values_list("model_id", "pk", *_IDENTITY, "last_error", "first_error_at")
     }
     changed, failing = [], {}
     for identity in identities:
         row = known.get(identity.model_id)
-        if row is None or row[2:-1] != _facts(identity):
+        if row is None or row[2:-2] != _facts(identity):
             changed.append(identity)
-        if identity.error and (row is None or row[-1] != identity.error):
+        is_told = row is not None and row[-2] == identity.error and row[-1] is not None
+        if identity.error and not is_told:
             failing[identity.model_id] = identity.error
     if changed:
         _upsert(competition, changed)
@@ -152,16 +154,33 @@ def _upsert_crunchers(
     }
 
 
-def record_errors(*, models: Mapping[str, int], errors: Mapping[str, str]) -> None:
-    """Keep each failing model's own last error where its owner sees it."""
+def record_errors(
+    *,
+    models: Mapping[str, int],
+    errors: Mapping[str, str],
+    well: Collection[str] = (),
+) -> None:
+    """Keep each failing model's own last error where its owner sees it, and since when.
+
+    Those that did `well` fail no longer; what they said last stays. Two statements.
+    """
     now = clock.now()
     failing = [
         ParticipantModel(
-            pk=models[model_id], last_error=text, last_error_at=now, updated_at=now
+            pk=models[model_id],
+            last_error=text,
+            last_error_at=now,
+            # Which is `now` for NULL, and for what a clock noted that was ahead.
+            first_error_at=Least(F("first_error_at"), Value(now)),
+            updated_at=now,
         )
         for model_id, text in errors.items()
     ]
     if failing:
         ParticipantModel.objects.bulk_update(
-            failing, ["last_error", "last_error_at", "updated_at"]
+            failing, ["last_error", "last_error_at", "first_error_at", "updated_at"]
         )
+    if well:
+        ParticipantModel.objects.filter(
+            pk__in=[models[model_id] for model_id in well], first_error_at__isnull=False
+        ).update(first_error_at=None, updated_at=now)

@@ -486,6 +486,9 @@ def _keep(
                 for a in answers
                 if a.outcome == "FAILED" or a.warning
             },
+            well=[
+                a.model_id for a in answers if a.outcome == "ANSWERED" and not a.warning
+            ],
         )
     _log_invalid(round_, answers)
     log.info(

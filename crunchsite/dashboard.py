@@ -70,7 +70,7 @@ def dashboard(_request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         *_stuck_rounds(lines, now),
         *_lost_rounds(lines, now),
         *_unscheduled(lines),
-        *_failing_models(lines, now),
+        *_failing_models(lines),
         *_quarantined_models(lines),
         *_stale_feeds(now),
         *_failing_callables(lines),
@@ -217,16 +217,16 @@ def _lost_rounds(lines: dict[int, Line], now: datetime) -> Iterator[Trouble]:
                 )
 
 
-def _failing_models(lines: dict[int, Line], now: datetime) -> Iterator[Trouble]:
+def _failing_models(lines: dict[int, Line]) -> Iterator[Trouble]:
     models = ParticipantModel.objects.real().filter(
-        Q(state="RECOVERING") | Q(last_error_at__gt=now - HOUR),
+        Q(state="RECOVERING") | Q(first_error_at__isnull=False),
         competition__in=lines,
     )
     for pk, count, since in (
         models.exclude(state="STOPPED")
         .order_by()
         .values_list("competition_id")
-        .annotate(failing=Count("pk"), since=Min("last_error_at"))
+        .annotate(failing=Count("pk"), since=Min("first_error_at"))
     ):
         yield Trouble(
             what=f"Failing: {count} of {counted(lines[pk].models, 'model')}.",
@@ -304,7 +304,7 @@ def _stale_feeds(now: datetime) -> Iterator[Trouble]:
         yield Trouble(
             what=what,
             where=str(feed),
-            since=row.closed_at or feed.created_at,
+            since=feed.first_error_at or row.closed_at or feed.created_at,
             url=reverse("feeds"),
             is_severe=row.is_stale,
         )

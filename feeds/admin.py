@@ -42,7 +42,8 @@ class FeedSubscriptionAdmin(EdgeAdmin):
     search_fields = ("source", "subject", "last_error")
     readonly_fields = (
         *("next_poll_at", "last_polled_at", "serving_source", "listened_at"),
-        *("listening_lag_ms", "last_error", "last_error_at", "consecutive_errors"),
+        *("listening_lag_ms", "last_error", "last_error_at"),
+        *("first_error_at", "consecutive_errors"),
         *("gaps", "created_at"),
     )
     actions = ("poll_now", "activate", "pause")

@@ -209,8 +209,9 @@ def _note_success(
     subscription: FeedSubscription, turn: Pulled, began_at: datetime
 ) -> None:
     wait_s = subscription.poll_s if turn.is_complete else 0.0
-    changes = {
+    changes: dict[str, object] = {
         "consecutive_errors": 0,
+        "first_error_at": None,
         "serving_source": subscription.serving_source,
     }
     if subscription.last_error:
@@ -238,6 +239,7 @@ def _note_failure(subscription: FeedSubscription, error: Exception) -> None:
         consecutive_errors=errors,
         last_error=text,
         last_error_at=now,
+        first_error_at=min(subscription.first_error_at or now, now),
     )
 
 

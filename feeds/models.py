@@ -54,6 +54,12 @@ class FeedSubscription(models.Model):
     serving_source = models.CharField(max_length=40, blank=True)
     last_error = models.TextField(blank=True)
     last_error_at = models.DateTimeField(null=True, blank=True)
+    first_error_at = models.DateTimeField(
+        "failing since",
+        null=True,
+        blank=True,
+        help_text="The first of the pulls in a row that failed; NULL when none did.",
+    )
     consecutive_errors = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField()
 

@@ -108,6 +108,7 @@ def participants(
                 state="RECOVERING" if failing else "RUNNING",
                 last_error=ERROR if failing else "",
                 last_error_at=at - timedelta(minutes=4) if failing else None,
+                first_error_at=at - timedelta(minutes=9) if failing else None,
                 last_seen_at=at,
                 created_at=at - timedelta(days=3),
                 updated_at=at,

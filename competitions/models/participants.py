@@ -87,6 +87,12 @@ class ParticipantModel(models.Model):
         blank=True, help_text="Text of the model's own last error, for its owner."
     )
     last_error_at = models.DateTimeField(null=True, blank=True)
+    first_error_at = models.DateTimeField(
+        "failing since",
+        null=True,
+        blank=True,
+        help_text="Its first error since it last did well; NULL while it does.",
+    )
     last_seen_at = models.DateTimeField(null=True, blank=True)
     meta = models.JSONField(default=dict, blank=True, db_column="meta_jsonb")
     created_at = models.DateTimeField()

@@ -1,5 +1,7 @@
 """Whatever an operator's callable does, its failure is one row and one word."""
 
+from datetime import timedelta
+
 import pytest
 
 from competitions.callables import CallableError, Door
@@ -34,6 +36,20 @@ def test_failures_in_a_row_are_counted_and_a_success_forgets_them(competition, a
 
         assert Door(competition).call("SLOT", "own.module:function", lambda: 3) == 3
         assert not CallableFailure.objects.exists()
+
+
+def test_a_callable_fails_since_its_first_failure_whatever_a_clock_said(
+    competition, at
+):
+    seen = []
+    for hour in (24, 0, 1):
+        with at(NOW + timedelta(hours=hour)):
+            fail(Door(competition))
+        row = CallableFailure.objects.get()
+        seen.append(
+            [(x - NOW) // timedelta(hours=1) for x in (row.first_at, row.last_at)]
+        )
+    assert seen == [[24, 24], [0, 0], [0, 1]]
 
 
 @pytest.mark.parametrize(

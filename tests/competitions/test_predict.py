@@ -8,13 +8,15 @@ from django.test.utils import CaptureQueriesContext
 from competitions import dispatch
 from competitions.gateway.types import Answer
 from competitions.models import Competition, Input, ParticipantModel, Prediction
+from competitions.participants import sync_roster
 from competitions.predict import newest_feeds, perform_round, perform_waiting
 from feeds.errors import TapeError
-from tests.competitions.conftest import AnsweringGateway
+from tests.competitions.conftest import AnsweringGateway, identity
 from tests.conftest import NOW
 from tests.feeds.factories import tape_away
 
 pytestmark = pytest.mark.usefixtures("tape")
+SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture
@@ -202,14 +204,46 @@ def test_a_failing_feed_update_is_shown_to_the_models_owner(round_):
 
 
 def test_what_a_models_setup_said_is_shown_to_its_owner(competition):
-    from competitions.participants import sync_roster
-    from tests.competitions.conftest import identity
-
     broken = identity("a", error="ValueError: cannot load weights", state="RECOVERING")
     for _ in range(2):
         sync_roster(competition=competition, identities=[broken])
     row = ParticipantModel.objects.get()
     assert (row.last_error, row.last_error_at) == (broken.error, NOW)
+
+
+def test_a_model_fails_since_the_first_error_of_the_present_run(competition, at):
+    def since(second, answer=None, setup=""):
+        error = identity("a", error=setup)
+        with at(NOW + second * SECOND):
+            sync_roster(competition=competition, identities=[error])
+            if answer is not None:
+                scheduled = competition.scheduled_predictions.get()
+                round_ = Input.objects.create(
+                    competition=competition,
+                    scheduled_prediction=scheduled,
+                    slot_at=NOW + second * SECOND,
+                    scope_key="default",
+                    received_at=NOW,
+                )
+                ask(round_, {"a": answer})
+        found = ParticipantModel.objects.get().first_error_at
+        return found and (found - NOW) // SECOND
+
+    failed = Answer("a", "FAILED", reason="KeyError")
+    deaf = Answer("a", "ANSWERED", {"value": 1.0}, warning="feed_update: KeyError")
+    absent = Answer("a", "ABSENT", reason="no answer")
+    assert since(0, 1.0) is None
+    assert since(1, failed) == 1
+    assert since(2, {"value": "much"}) == 1
+    assert since(3, deaf) == 1
+    assert since(4, absent) == 1
+    assert since(5, 1.0) is None
+    assert since(6, absent) is None
+    assert since(7, setup="no weights") == 7
+    assert since(8, setup="no weights") == 7
+    assert since(9, 1.0) is None
+    assert since(10, setup="no weights") == 10  # the same text, but another run
+    assert since(8, setup="no weights at all") == 8  # the clock was ahead
 
 
 def test_performing_twice_stores_once(round_):
@@ -293,9 +327,6 @@ def test_a_roster_becomes_crunchers_and_models_with_stable_indexes(round_):
 
 
 def test_a_stopped_model_is_no_longer_expected(competition, round_):
-    from competitions.participants import sync_roster
-    from tests.competitions.conftest import identity
-
     sync_roster(competition=competition, identities=[identity("a"), identity("b")])
     left = sync_roster(
         competition=competition, identities=[identity("b", state="STOPPED")]
@@ -306,9 +337,6 @@ def test_a_stopped_model_is_no_longer_expected(competition, round_):
 def test_a_model_that_left_while_nobody_listened_is_no_longer_expected(
     competition, django_assert_num_queries
 ):
-    from competitions.participants import sync_roster
-    from tests.competitions.conftest import identity
-
     here, gone = identity("a"), identity("b")
     sync_roster(competition=competition, identities=[here, gone])
     with django_assert_num_queries(1):

@@ -291,6 +291,7 @@ def test_the_dashboard_says_what_is_stuck_and_since_when(
         created_at=frozen_clock,
         consecutive_errors=3,
         last_error="503 from the exchange",
+        first_error_at=frozen_clock - timedelta(minutes=7),
     )
     Input.objects.filter(status="RESOLVED").update(
         status="RECEIVED", resolved_at=None, actuals=None
@@ -300,6 +301,11 @@ def test_the_dashboard_says_what_is_stuck_and_since_when(
     assert "Waiting for truth:" in page
     assert "3 pulls in a row failed: 503 from the exchange" in page
     assert "Failing: 1 of 5 models." in page
+    for minutes in (7, 9):  # the feed's and the model's first error
+        since = frozen_clock - timedelta(minutes=minutes)
+        assert f'datetime="{since:%Y-%m-%dT%H:%M:%S}.000Z"' in page
+    ParticipantModel.objects.update(first_error_at=None, state="RUNNING")
+    assert "Failing:" not in dashboard(client)
     assert "Waiting for a transaction: 1 checkpoint." in page
     assert (
         reverse("admin:competition-act", args=[world.competition.pk, "score-now"])

@@ -175,12 +175,15 @@ def test_the_wait_grows_with_the_errors_and_ends_with_success(
             ingest.ingest_due()
     subscription.refresh_from_db()
     assert subscription.consecutive_errors == 2
+    assert subscription.first_error_at == NOW
+    assert subscription.last_error_at == NOW + timedelta(seconds=2)
     assert subscription.next_poll_at == NOW + timedelta(seconds=6)
     monkeypatch.undo()
     with at(NOW + timedelta(seconds=6)):
         ingest.ingest_due()
     subscription.refresh_from_db()
     assert subscription.consecutive_errors == 0
+    assert subscription.first_error_at is None
     assert subscription.last_error == "down"
 
 
