@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from unfold.decorators import display
 
+from competitions import shapes
 from competitions.admin_base import LedgerAdmin, SiteAdmin
 from competitions.admin_local_models import LocalModelPages
 from competitions.lifecycle import settle
@@ -36,6 +37,7 @@ def shortened(text: str) -> str:
 
 @admin.register(ScheduledPrediction)
 class ScheduledPredictionAdmin(SiteAdmin):
+    json_shapes = {"scope_template": shapes.Scope, "meta": shapes.Meta}
     list_display = [
         "scope_key",
         "competition",

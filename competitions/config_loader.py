@@ -47,11 +47,17 @@ def reset_cache() -> None:
     _load.cache_clear()
 
 
+def has_operators_package() -> bool:
+    """Whether there is a package that may hold the operator's contract; looks only."""
+    return (
+        OPERATOR_PACKAGE in settings.CALLABLE_PACKAGES
+        and importlib.util.find_spec(OPERATOR_PACKAGE) is not None
+    )
+
+
 def _operators_place() -> str:
     """Path of the operator's module with a contract; empty when there is none."""
-    if OPERATOR_PACKAGE not in settings.CALLABLE_PACKAGES:
-        return ""
-    if importlib.util.find_spec(OPERATOR_PACKAGE) is None:
+    if not has_operators_package():
         return ""
     try:
         import_module(OPERATOR_PACKAGE)  # may be broken itself

@@ -20,6 +20,7 @@ from competitions.dispatch import begin, is_settled
 from competitions.errors import CompetitionError, DefinitionError
 from competitions.models import Competition, ScheduledPrediction
 from competitions.slots import Wiring, wire
+from competitions.trial_process import try_apart
 from competitions.wiring import wiring_of
 from feeds import clock, granularity
 from feeds.models import FeedSubscription
@@ -111,7 +112,11 @@ def _check(row: Competition | ScheduledPrediction) -> None:
 
 
 def check_wiring(*, pack: packs.Pack, config_path: str) -> Wiring:
-    """Load the contract and resolve the pack's ten slots; raises CompetitionError."""
+    """Load the contract and resolve the pack's ten slots; raises CompetitionError.
+
+    What is not the project's own is tried in a process of its own before.
+    """
+    try_apart(config_path=config_path, slots=pack.callables)
     return wire(load_config(config_path), pack.callables)
 
 
@@ -136,12 +141,19 @@ def begin_emissions(competition: Competition) -> bool:
     return True
 
 
-def missing_points(competition: Competition) -> list[str]:
-    """What the six-point definition still lacks, in words; empty when it is whole."""
+def missing_points(
+    competition: Competition, *, broken: CompetitionError | None = None
+) -> list[str]:
+    """What the six-point definition still lacks, in words; empty when it is whole.
+
+    A wiring that is known to be `broken` is not loaded.
+    """
     missing = []
     if not settings.ENV.model_base_classname:
         missing.append("model interface: set MODEL_BASE_CLASSNAME")
     try:
+        if broken:
+            raise broken
         wiring = wiring_of(competition)
     except CompetitionError as error:
         missing.append(
@@ -176,8 +188,13 @@ TRIALS: list[Callable[[Competition, Wiring], Sequence[str]]] = []
 def problems_of(competition: Competition) -> list[str]:
     """Why a competition cannot run: what it lacks, else what failed when it was tried.
 
-    Calls the operator's code, so the caller holds no lock.
+    Calls the operator's code, so the caller holds no lock; in a process of its own
+    first.
     """
+    try:
+        try_apart(config_path=competition.config_path, slots=competition.slots)
+    except CompetitionError as error:
+        return missing_points(competition, broken=error)
     if missing := missing_points(competition):
         return missing
     wiring = wiring_of(competition)

@@ -1,5 +1,6 @@
 """What each admin page stands on: forms and actions that no value makes fail."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -10,14 +11,21 @@ from django.db import models
 from django.db.models import QuerySet
 from django.forms.fields import InvalidJSONInput
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from pydantic import TypeAdapter
+from pydantic import ValidationError as Misfit
 from unfold.admin import ModelAdmin
 
 from core.parsing import JsonError, parse_json
-from core.texts import storable_json
+from core.texts import one_line, storable_json
 
 
 class StrictJsonField(forms.JSONField):
-    """JSON that a column can hold: finite numbers, no NUL, bounded size and depth."""
+    """JSON that a column can hold: finite numbers, no NUL, bounded size and depth.
+
+    Once an admin class has given it its `shape`, JSON of that shape.
+    """
+
+    shape: TypeAdapter[Any] | None = None
 
     def to_python(self, value: Any) -> Any:
         if isinstance(value, str) and value not in self.empty_values:
@@ -26,6 +34,15 @@ class StrictJsonField(forms.JSONField):
             except JsonError as error:
                 raise ValidationError(f"This {error}.", code="invalid") from None
         return super().to_python(value)
+
+    def validate(self, value: Any) -> None:
+        super().validate(value)
+        if self.shape is None or value is None:
+            return
+        try:
+            self.shape.validate_python(value, strict=True)
+        except Misfit as error:
+            raise ValidationError(_in_words(error), code="invalid") from None
 
     def bound_data(self, data: Any, initial: Any) -> Any:
         if isinstance(data, str) and not self.disabled:
@@ -42,16 +59,37 @@ def _parse(text: str) -> None:
         raise JsonError("holds a NUL or half a character, which no column can hold")
 
 
-# For `formfield_overrides`, of inlines too.
-STRICT_JSON: dict[Any, dict[str, Any]] = {
-    models.JSONField: {"form_class": StrictJsonField}
-}
+def _in_words(misfit: Misfit) -> list[str]:
+    """What does not fit, and where; the first of many."""
+    problems = misfit.errors(include_url=False, include_context=False)
+    return [
+        f"{one_line(place, limit=120)}: {problem['msg']}." if place else problem["msg"]
+        for problem in problems[:5]
+        for place in [".".join(map(str, problem["loc"]))]
+    ]
 
 
-class EdgeAdmin(ModelAdmin):
+class JsonShapes:
+    """For an admin class or an inline: its JSON fields are checked in their forms.
+
+    `json_shapes` names the pydantic type of each one that can be edited.
+    """
+
+    formfield_overrides: Any = {models.JSONField: {"form_class": StrictJsonField}}
+    json_shapes: Mapping[str, Any] = {}
+
+    def formfield_for_dbfield(
+        self, db_field: Any, request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[misc]
+        if isinstance(field, StrictJsonField):
+            shape = self.json_shapes.get(db_field.name)
+            field.shape = shape and TypeAdapter(shape)
+        return field
+
+
+class EdgeAdmin(JsonShapes, ModelAdmin):
     """Lists and forms that answer a malformed request in words."""
-
-    formfield_overrides: Any = STRICT_JSON
 
     def response_action(
         self, request: HttpRequest, queryset: QuerySet[Any]

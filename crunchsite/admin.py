@@ -18,12 +18,13 @@ from unfold.admin import TabularInline
 from unfold.decorators import action, display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from competitions import shapes
 from competitions.admin_base import LedgerAdmin, ReasonForm, SiteAdmin
 from competitions.lifecycle import begin_emissions, settle
 from competitions.models import Competition, ScheduledPrediction
-from core.admin_base import STRICT_JSON
+from core.admin_base import JsonShapes
 from crunchsite.actions import ACTIONS, CORRECTIONS, press
-from crunchsite.competition_forms import AddCompetitionForm, CompetitionForm
+from crunchsite.competition_forms import WIRING, AddCompetitionForm, CompetitionForm
 from crunchsite.correcting import correction_page
 from feeds.errors import OperatorError
 from scoring.store import begin_version
@@ -45,9 +46,9 @@ ADD_FIELDSETS = [
 ]
 
 
-class ScheduleInline(TabularInline):
+class ScheduleInline(JsonShapes, TabularInline):
     model = ScheduledPrediction
-    formfield_overrides = STRICT_JSON
+    json_shapes = {"scope_template": shapes.Scope}
     extra = 0
     can_delete = False
     fields = [
@@ -82,6 +83,7 @@ class CompetitionAdmin(SiteAdmin):
     ]
     inlines = [ScheduleInline]
     form = CompetitionForm
+    json_shapes = {"slots": shapes.Slots}
     actions = None
     actions_detail = [
         *("activate", "pause", "end"),
@@ -143,11 +145,15 @@ class CompetitionAdmin(SiteAdmin):
     def get_readonly_fields(  # type: ignore[no-untyped-def]
         self, request: HttpRequest, obj: Competition | None = None
     ):
-        """The slug stays once it runs; the pack was read when it was created."""
+        """The slug stays once it runs; the pack was read when it was created.
+
+        What names code that the site will run is for superusers alone.
+        """
+        wiring = () if request.user.is_superuser else WIRING
         if obj is None:
-            return ()
+            return tuple(name for name in wiring if name == "config_path")
         has_begun = obj.activated_at is not None
-        return (*self.readonly_fields, *(["slug"] if has_begun else []))
+        return (*self.readonly_fields, *wiring, *(["slug"] if has_begun else []))
 
     def get_inlines(self, request: HttpRequest, obj: Competition | None):  # type: ignore[no-untyped-def]
         return self.inlines if obj else []
@@ -160,9 +166,7 @@ class CompetitionAdmin(SiteAdmin):
             return
         before = Competition.objects.get(pk=obj.pk)
         rewired = [
-            name
-            for name in ("config_path", "slots")
-            if getattr(before, name) != getattr(obj, name)
+            name for name in WIRING if getattr(before, name) != getattr(obj, name)
         ]
         if not before.crunch_pubkey and begin_emissions(obj):
             messages.info(

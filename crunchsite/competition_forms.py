@@ -12,7 +12,6 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 from competitions import lifecycle, packs
 from competitions.config_loader import load_config
 from competitions.errors import (
-    CompetitionError,
     ContractError,
     PackError,
     ScheduleError,
@@ -20,6 +19,7 @@ from competitions.errors import (
 )
 from competitions.models import Competition
 from competitions.slots import wire
+from competitions.trial_process import try_apart
 from crunchsite.templatetags.figures import duration
 from feeds.errors import (
     OperatorError,
@@ -32,6 +32,8 @@ from feeds.providers import registry
 from feeds.records import CANDLE, TICK
 
 GRANULARITIES = ("1s", "5s", "15s", "1m", "5m", "15m", "1h", "4h", "1d")
+# The fields that name the code which the site runs.
+WIRING = ("config_path", "slots")
 _FIELDS: dict[type[OperatorError], str] = {
     PackError: "pack",
     ContractError: "config_path",
@@ -78,10 +80,11 @@ class AddCompetitionForm(forms.ModelForm):
         shown["feed_source"] = _choice(registry.names())
         shown["feed_kind"] = _choice((CANDLE, TICK), empty="the pack's")
         shown["feed_granularity"] = _choice(GRANULARITIES, empty="the pack's")
-        shown["config_path"].help_text = (
-            "The contract, module:attribute; empty: the site's. Its own "
-            "scheduled_predictions stand in place of the pack's."
-        )
+        if "config_path" in shown:
+            shown["config_path"].help_text = (
+                "The contract, module:attribute; empty: the site's. Its own "
+                "scheduled_predictions stand in place of the pack's."
+            )
         shown["name"].required = False
         shown["name"].help_text = "Empty: made of the slug."
         shown["slug"].help_text = "Its address. It stays once the competition runs."
@@ -102,7 +105,7 @@ class AddCompetitionForm(forms.ModelForm):
                     slug=cleaned["slug"],
                     pack_name=cleaned["pack"],
                     name=cleaned["name"],
-                    config_path=cleaned["config_path"],
+                    config_path=cleaned.get("config_path", ""),
                     feed_source=cleaned["feed_source"],
                     feed_kind=cleaned["feed_kind"],
                     feed_granularity=cleaned["feed_granularity"],
@@ -113,7 +116,8 @@ class AddCompetitionForm(forms.ModelForm):
                     ],
                 )
         except OperatorError as error:
-            self.add_error(_FIELDS.get(type(error), "slug"), str(error))
+            wrong = _FIELDS.get(type(error), "slug")
+            self.add_error(wrong if wrong in self.fields else None, str(error))
         return cleaned
 
     def _post_clean(self) -> None:
@@ -171,9 +175,13 @@ class CompetitionForm(forms.ModelForm):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
-        if {"config_path", "slots"} <= cleaned.keys():
+        if set(WIRING) <= cleaned.keys() and set(WIRING) & set(self.changed_data):
+            wiring = {name: cleaned[name] for name in WIRING}
             try:
+                try_apart(**wiring)
                 wire(load_config(cleaned["config_path"]), cleaned["slots"])
-            except CompetitionError as error:
-                raise forms.ValidationError(str(error), code=error.code) from error
+            except ContractError as error:
+                self.add_error("config_path", str(error))
+            except SlotError as error:
+                self.add_error("slots", str(error))
         return cleaned

@@ -36,6 +36,7 @@ class FeedSubscriptionForm(forms.ModelForm):
 @admin.register(FeedSubscription)
 class FeedSubscriptionAdmin(EdgeAdmin):
     form = FeedSubscriptionForm
+    json_shapes = {"fallbacks": list[str]}
     show_full_result_count = False
     list_display = ("__str__", "active", "state", "age", "lag", "missing", "trouble")
     list_filter = ("active", "source", "kind", "granularity")

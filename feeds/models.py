@@ -10,8 +10,19 @@ from django.db.models import F, Q
 from django.urls import reverse
 from django.utils.http import urlencode
 
-from feeds.errors import FeedError
+from feeds.errors import (
+    FeedError,
+    UnknownGranularityError,
+    UnknownKindError,
+    UnknownSubjectError,
+)
 from feeds.records import FeedKey
+
+_FIELDS: dict[type[FeedError], str] = {
+    UnknownSubjectError: "subject",
+    UnknownKindError: "kind",
+    UnknownGranularityError: "granularity",
+}
 
 
 class FeedSubscriptionQuerySet(models.QuerySet["FeedSubscription"]):
@@ -94,12 +105,18 @@ class FeedSubscription(models.Model):
         return [self.source, *self.fallbacks]
 
     def clean(self) -> None:
+        """Refuse a feed that its source, or one that stands in for it, cannot serve."""
         from feeds.subscriptions import check_feed
 
+        wrong = ""
         try:
+            check_feed(self.key)
+            wrong = "fallbacks"
             check_feed(self.key, fallbacks=self.fallbacks)
         except FeedError as error:
-            raise ValidationError(str(error), code=error.code) from None
+            place = wrong or _FIELDS.get(type(error), "source")
+            problem = ValidationError(f"{error}.", code=error.code)
+            raise ValidationError({place: problem}) from None
 
 
 class BackfillJobQuerySet(models.QuerySet["BackfillJob"]):

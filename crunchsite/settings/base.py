@@ -6,7 +6,12 @@ from typing import Any
 from csp.constants import NONE, SELF
 
 from crunchsite.settings import unfold
-from crunchsite.settings.env import BASE_DIR, EnvError, read_env
+from crunchsite.settings.env import (  # noqa: F401  OWN_CALLABLES is a setting
+    BASE_DIR,
+    OWN_CALLABLES,
+    EnvError,
+    read_env,
+)
 from crunchsite.settings.logging import logging_config
 from crunchsite.settings.secret import secret_key
 from crunchsite.settings.urls import broker, database
@@ -17,13 +22,6 @@ VAR_DIR = ENV.var
 IS_VAR_DIR_NEW = not VAR_DIR.exists()  # before the secret key is kept there
 LOCAL_MODELS_DIR = ENV.models_dir
 MODELS_LOG_DIR = VAR_DIR / "log" / "models"
-# Modules and packages that wirings may name (competitions/apps.py).
-OWN_CALLABLES: tuple[str, ...] = (
-    "competitions.contract",
-    "competitions.defaults",
-    "competitions.packs",
-    "scoring.metrics",
-)
 CALLABLE_PACKAGES = ENV.packages
 
 DEBUG = False

@@ -16,6 +16,13 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfig
 from feeds.errors import OperatorError
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
+# Modules and packages that wirings may name beside CALLABLE_PACKAGES.
+OWN_CALLABLES: tuple[str, ...] = (
+    "competitions.contract",
+    "competitions.defaults",
+    "competitions.packs",
+    "scoring.metrics",
+)
 
 
 def setting(default: Any, description: str, **constraints: Any) -> Any:

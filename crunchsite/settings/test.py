@@ -7,8 +7,9 @@ folder of its own.
 import os
 
 from crunchsite.settings.base import *
-from crunchsite.settings.base import CACHES, DATABASES, ENV, OWN_CALLABLES, _database
+from crunchsite.settings.base import CACHES, DATABASES, ENV, _database
 from crunchsite.settings.env import BASE_DIR
+from crunchsite.settings.env import OWN_CALLABLES as OWN
 from crunchsite.settings.urls import broker
 from crunchsite.stack.places import embedded_database_url, embedded_redis_url
 
@@ -22,7 +23,7 @@ DATABASES = {
     "default": _database("DATABASE_URL", DATABASE_URL),
     "tape": {**DATABASES["tape"], **_database("DATABASE_URL", DATABASE_URL)},
 }
-OWN_CALLABLES = (*OWN_CALLABLES, "tests")
+OWN_CALLABLES = (*OWN, "tests")
 CALLABLE_PACKAGES = ("runtime_definitions",)
 REDIS_URL = embedded_redis_url(SERVERS_DIR, int(WORKER.removeprefix("gw")))
 CACHES = {"default": {**CACHES["default"], "LOCATION": REDIS_URL}}

@@ -3,7 +3,10 @@
 from datetime import timedelta
 
 import pytest
+from django.contrib import admin
+from django.contrib.auth.models import Permission, User
 from django.core.management import call_command
+from django.forms import JSONField
 from django.urls import reverse
 
 from competitions.errors import DefinitionError
@@ -205,3 +208,109 @@ def test_end_is_pressed_like_every_action(client, running):
     client.post(path, {"reason": "it was fun"})
     running.refresh_from_db()
     assert running.ending_at is not None
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "said"),
+    [
+        ({"slots": '{"SCORING_FUNCTION": "os:abort"}'}, "slots", "CALLABLE_PACKAGES"),
+        ({"slots": '{"SCORING": "a:b"}'}, "slots", "is no slot"),
+        ({"slots": '{"SCORING_FUNCTION": 1}'}, "slots", "valid string"),
+        ({"slots": '{"SCORING_FUNCTION": "one two"}'}, "slots", "match pattern"),
+        ({"slots": "[1]"}, "slots", "valid dictionary"),
+        ({"slots": "[" * 5000}, "slots", "nested deeper"),
+        ({"slots": '{"a\\u0000": "b"}'}, "slots", "NUL"),
+        ({"config_path": "var.models.x.main:Y"}, "config_path", "CALLABLE_PACKAGES"),
+        ({"config_path": "os:environ"}, "config_path", "CALLABLE_PACKAGES"),
+    ],
+)
+def test_a_wiring_that_cannot_be_is_refused_at_its_field(
+    client, running, changes, field, said
+):
+    before = Competition.objects.values().get()
+    page = saved(client, running, **changes)
+    errors = page.context["adminform"].form.errors
+    assert list(errors) == [field]
+    assert said in str(errors[field])
+    assert Competition.objects.values().get() == before
+
+
+@pytest.mark.parametrize(
+    ("scope", "said"),
+    [
+        ("[1]", "valid dictionary"),
+        ("3", "valid dictionary"),
+        ('{"subject": [1]}', "subject: Input should be a valid string"),
+        ('{"subject": ""}', "subject: String should have at least 1 character"),
+        ('{"subject": "BTCUSDT", "step_seconds": "1"}', "step_seconds: "),
+        ('{"subject": "BTCUSDT", "horizon": 0}', "horizon: "),
+        ('{"subject": "a\\u0000"}', "NUL"),
+        ("[" * 5000, "nested deeper"),
+        ('{"step": 1e999}', "too large"),
+    ],
+)
+def test_a_scope_that_cannot_be_is_refused_at_its_field(client, running, scope, said):
+    page = saved(client, running, rows=[{"scope_template": scope}])
+    (inline,) = page.context["inline_admin_formsets"]
+    assert list(inline.formset.errors[0]) == ["scope_template"]
+    assert said in str(inline.formset.errors[0]["scope_template"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"fallbacks": '{"a": 1}'}, "fallbacks"),
+        ({"fallbacks": "[1]"}, "fallbacks"),
+        ({"fallbacks": '["nyse"]'}, "fallbacks"),
+        ({"fallbacks": "[" * 5000}, "fallbacks"),
+        ({"subject": "a b"}, "subject"),
+        ({"source": "nyse"}, "source"),
+        ({"kind": "smell"}, "kind"),
+    ],
+)
+def test_a_feed_that_cannot_be_is_refused_at_its_field(client, running, changes, field):
+    row = FeedSubscription.objects.get()
+    path = reverse("admin:feeds_feedsubscription_change", args=[row.pk])
+    form = client.get(path).context["adminform"].form
+    body = {name: form[name].value() for name in form.fields} | changes
+    page = client.post(path, {k: v for k, v in body.items() if v is not None})
+    assert list(page.context["adminform"].form.errors) == [field]
+
+
+def test_every_json_field_that_can_be_edited_has_a_shape(rf, operator):
+    request = rf.get("/")
+    request.user = operator
+    shaped = []
+    for model, site in admin.site._registry.items():
+        sites = [site, *(i(model, admin.site) for i in getattr(site, "inlines", []))]
+        for each in sites:
+            if not each.has_change_permission(request):
+                continue
+            form = each.get_formset(request).form if each is not site else None
+            form = form or site.get_form(request, model(), change=True)
+            for name, field in form.base_fields.items():
+                if isinstance(field, JSONField):
+                    assert field.shape is not None, (model, name)
+                    shaped.append(name)
+    assert sorted(shaped) == [
+        *("fallbacks", "meta", "scope_template", "scope_template", "slots")
+    ]
+
+
+@pytest.fixture
+def changer():
+    """Staff who may change and add competitions, and is no superuser."""
+    user = User.objects.create_user("vera", is_staff=True)
+    user.user_permissions.set(
+        Permission.objects.filter(content_type__app_label="competitions")
+    )
+    return user
+
+
+def test_the_wiring_is_for_superusers_alone(client, running, changer):
+    client.force_login(changer)
+    saved(client, running, config_path="competitions.contract", name="Other")
+    running.refresh_from_db()
+    assert (running.config_path, running.name) == ("", "Other")
+    assert added(client, config_path="competitions.contract").status_code == 302
+    assert Competition.objects.get(slug="eth").config_path == ""

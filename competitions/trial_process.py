@@ -1,0 +1,155 @@
+"""A wiring tried in a process of its own, before it is loaded where secrets are.
+
+`python -m competitions.trial_process FILE` is that process: it has no secret in its
+environment, no database and no broker, and bounded memory; FILE gets what is wrong.
+What callables answer is judged later, at activation; here they only have to come back.
+"""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from competitions.config_loader import has_operators_package
+from competitions.errors import CompetitionError, ContractError, SlotError
+from competitions.slots import SLOTS, Wiring, default_path, wire
+from core.imports import is_within
+from core.texts import message_of, readable
+
+# On the wall, for starting Python, importing and calling.
+PATIENCE_S = 30.0
+LARGEST_MEMORY = 4 * 2**30
+LARGEST_ANSWER = 64 * 2**10
+_WELL = "well"
+_ERRORS = {error.code: error for error in (ContractError, SlotError)}
+
+
+def try_apart(*, config_path: str, slots: Mapping[str, Any]) -> None:
+    """Load, wire and call the operator's callables elsewhere, if there are any.
+
+    Raises ContractError or SlotError, also when they end the process or never come
+    back. The engine's own are not tried.
+    """
+    if _is_own(config_path, slots):
+        return
+    with tempfile.TemporaryDirectory(prefix="crunchsite-trial-") as folder:
+        file = Path(folder) / "answer"
+        how_it_ended = _run(file, {"config_path": config_path, "slots": slots})
+        answer = _read(file)
+    code, _, problem = answer.partition("\n")
+    if code in _ERRORS:
+        raise _ERRORS[code](readable(problem))
+    if answer != _WELL or how_it_ended:
+        how = how_it_ended or "it left the process"
+        raise ContractError(f"the wiring was tried in a process of its own: {how}.")
+
+
+def _is_own(config_path: str, slots: Mapping[str, Any]) -> bool:
+    """Whether nothing but the project's own code is wired."""
+    env = settings.ENV
+    contract = config_path or env.crunch_config_module
+    if not contract and has_operators_package():
+        return False
+    given = slots.values() if isinstance(slots, Mapping) else ()  # refused elsewhere
+    paths = [contract, *given, *(getattr(env, slot.lower()) for slot in SLOTS)]
+    modules = (p.partition(":")[0] for p in paths if p and isinstance(p, str))
+    return all(is_within(module, settings.OWN_CALLABLES) for module in modules)
+
+
+def _read(file: Path) -> str:
+    try:
+        with file.open("rb") as answer:
+            return answer.read(LARGEST_ANSWER).decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def _environment() -> dict[str, str]:
+    """The child's environment: where code is, and the names of callables."""
+    env = settings.ENV
+    names = ["crunch_config_module", *(slot.lower() for slot in SLOTS)]
+    return {
+        "PATH": os.defpath,
+        "LANG": "C.UTF-8",
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "OMP_NUM_THREADS": "1",
+        "DJANGO_SETTINGS_MODULE": "crunchsite.settings.trial",
+        "VAR_DIR": str(settings.VAR_DIR),
+        "LOCAL_MODELS_DIR": str(settings.LOCAL_MODELS_DIR),
+        "CALLABLE_PACKAGES": ",".join(settings.CALLABLE_PACKAGES),
+        **{name.upper(): value for name in names if (value := getattr(env, name))},
+    }
+
+
+def _run(file: Path, wiring: dict[str, Any]) -> str:
+    """Run the child; returns how it ended, in words, empty if well."""
+    child = subprocess.Popen(
+        [sys.executable, "-m", __name__, str(file)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=_environment(),
+        cwd=settings.BASE_DIR,
+        start_new_session=True,
+    )
+    try:
+        child.communicate(json.dumps(wiring).encode(), timeout=PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        return f"it took longer than {PATIENCE_S:g} s"
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)  # and what it has left behind
+        child.wait()
+    if child.returncode < 0:
+        return f"it ended the process with {signal.Signals(-child.returncode).name}"
+    return f"it left the process with {child.returncode}" if child.returncode else ""
+
+
+def main(answer: Path) -> None:
+    """Try the wiring that stands on standard input; write what is wrong."""
+    import django
+
+    resource.setrlimit(resource.RLIMIT_DATA, (LARGEST_MEMORY, LARGEST_MEMORY))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    django.setup()
+    from competitions.config_loader import load_config
+
+    asked = json.load(sys.stdin)
+    try:
+        wiring = wire(load_config(asked["config_path"]), asked["slots"])
+    except CompetitionError as error:
+        found = f"{error.code}\n{message_of(error)}"
+    else:
+        _call_all(wiring)
+        found = _WELL
+    answer.write_text(found)
+
+
+def _call_all(wiring: Wiring) -> None:
+    """Call each callable that is not the engine's, with something in each place."""
+    shown = ("raw_input", "inference_input", "inference_output", "scope")
+    something: dict[str, Any] = {
+        **{name: {} for name in shown},
+        **{name: [] for name in ("scored_predictions", "models", "entries")},
+        "now": datetime.now(UTC),  # noqa: TID251  any instant will do
+        "config": wiring.config,
+    }
+    for slot, names in SLOTS.items():
+        if wiring.paths[slot] != default_path(slot):
+            with suppress(BaseException):  # what it raises here says nothing yet
+                wiring.call(slot, *(something.get(name) for name in names))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

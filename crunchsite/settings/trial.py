@@ -1,0 +1,18 @@
+"""A process that tries operators' callables: no `.env`, no secret, no server."""
+
+import secrets
+
+from crunchsite.settings.env import BASE_DIR, OWN_CALLABLES, Env  # noqa: F401  settings
+
+ENV = Env(_env_file=None)
+VAR_DIR = ENV.var
+LOCAL_MODELS_DIR = ENV.models_dir
+CALLABLE_PACKAGES = ENV.packages
+SECRET_KEY = secrets.token_urlsafe(48)
+USE_TZ = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+INSTALLED_APPS = [
+    *("emissions.apps.EmissionsConfig", "scoring.apps.ScoringConfig"),
+    *("competitions.apps.CompetitionsConfig", "feeds.apps.FeedsConfig"),
+    *("django.contrib.auth", "django.contrib.contenttypes"),
+]
