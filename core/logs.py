@@ -56,7 +56,7 @@ class IdleLine:
 
 
 def append_bounded(path: Path, data: bytes, *, largest_bytes: int) -> None:
-    """Append to a log of two files, `NAME.log` and before it `NAME.1.log`.
+    """Append to a log of two files, `NAME.log` and before it `NAME.log.1`.
 
     Each is about `largest_bytes` long at most. Raises OSError, as on a full disk.
     """
@@ -65,4 +65,4 @@ def append_bounded(path: Path, data: bytes, *, largest_bytes: int) -> None:
         file.write(data)
         size = file.tell()
     if size > largest_bytes:
-        path.replace(path.with_suffix(".1.log"))
+        path.replace(path.with_name(f"{path.name}.1"))

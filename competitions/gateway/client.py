@@ -31,6 +31,7 @@ from model_runner_client.model_runners import DynamicSubclassModelRunner
 from competitions.gateway.announcements import identity_of, models_of
 from competitions.gateway.link import Link, disarm
 from competitions.gateway.types import ModelIdentity, State
+from core.backoff import backoff
 from core.texts import describe, message_of, readable
 
 log = structlog.get_logger(__name__)
@@ -247,7 +248,7 @@ class Cluster(ModelCluster):
                 return
             if failure and attempt % ATTEMPTS_A_REPORT == 0:
                 await self.report(runner, failure, runner.error)
-            await asyncio.sleep(min(0.25 * 2**attempt, LONGEST_PAUSE_S))
+            await asyncio.sleep(backoff(attempt, first_s=0.25, most_s=LONGEST_PAUSE_S))
 
     async def _attempt(self, runner: Runner) -> tuple[bool, str]:
         """One attempt; returns whether the model is ready, else the failure's code.

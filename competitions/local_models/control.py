@@ -8,7 +8,6 @@ was asked survives a restart of either side.
 import json
 import os
 import shutil
-import stat
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +15,12 @@ from typing import Any, cast, get_args
 
 from competitions.local_models import submission
 from competitions.local_models.supervisor import State
-from competitions.local_models.trees import plain_files, scratch_folder
+from competitions.local_models.trees import (
+    open_itself,
+    open_plain,
+    plain_files,
+    scratch_folder,
+)
 from core.files import write_file
 from core.parsing import JsonError, parse_json
 from core.texts import brief, message_of, readable
@@ -212,17 +216,11 @@ def _tail(path: Path, most_bytes: int) -> bytes:
     A model that can replace its log must not choose what the site's pages show.
     """
     try:
-        with open(path, "rb", opener=_open_plainly) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                return b""
+        with open_plain(path) as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - most_bytes))
             return file.read(most_bytes)
     except OSError:
         return b""
-
-
-def _open_plainly(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
 def _known(logs_dir: Path, model_id: str) -> None:
@@ -242,4 +240,4 @@ def _flag(logs_dir: Path, model_id: str, name: str) -> Path:
 
 def _leave(flag: Path) -> None:
     """Make the flag's file; never what a link in its place would point to."""
-    os.close(_open_plainly(str(flag), os.O_WRONLY | os.O_CREAT))
+    os.close(open_itself(str(flag), os.O_WRONLY | os.O_CREAT))

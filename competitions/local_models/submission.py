@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from competitions.local_models.trees import plain_files
+from competitions.local_models.trees import open_plain, plain_files
 from core.parsing import LARGEST_BYTES, JsonError, parse_json
 from core.texts import brief, one_line
 
@@ -61,7 +61,7 @@ def read(folder: Path) -> Submission:
     digest = hashlib.sha256()
     for path in plain_files(folder):
         try:
-            with path.open("rb") as file:
+            with open_plain(path) as file:
                 content = hashlib.file_digest(file, "sha256").digest()
         except FileNotFoundError:
             continue
@@ -80,7 +80,7 @@ def read(folder: Path) -> Submission:
 def _about(path: Path) -> dict[str, Any]:
     """What a `model.json` says; nothing where there is none, or a senseless one."""
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             about = parse_json(file.read(LARGEST_BYTES + 1))
     except (OSError, JsonError):
         return {}

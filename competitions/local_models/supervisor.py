@@ -17,8 +17,9 @@ import structlog
 from competitions.local_models import cgroups
 from competitions.local_models.submission import Submission
 from competitions.local_models.trees import remove_tree
+from core.backoff import backoff
 from core.logs import append_bounded
-from core.texts import message_of, readable
+from core.texts import describe, message_of, readable
 
 log = structlog.get_logger(__name__)
 
@@ -120,38 +121,43 @@ class ModelProcess:
         await asyncio.to_thread(remove_tree, self._run_dir)
 
     async def _live(self) -> None:
-        """Keep one process up; give up after too many ends in a row."""
-        while True:
+        """Keep one process up, whatever happens around it, until it is quarantined."""
+        while self.state != "QUARANTINED":
             try:
-                async with self._start_slots:
-                    is_up = await self._start_process()
-            except OSError as error:  # the machine's trouble, not held against it
+                await self._live_once()
+            except Exception as error:  # noqa: BLE001  or nobody would start it again
+                # The machine's trouble, or ours: not held against the model.
+                await self._end_process()
                 await self._change(
                     "RECOVERING", f"it could not be started: {message_of(error)}"
                 )
                 await asyncio.sleep(START_PAUSE_S)
-                continue
-            started_at = time.monotonic()
-            if is_up:
-                await self._change("RUNNING")
-            assert self._process is not None  # _start_process made it
-            code = await self._process.wait()
-            with contextlib.suppress(OSError):  # the folder is the model's own
-                self.socket.unlink()
-            await self._end_group()
-            if time.monotonic() - started_at > STEADY_S:
-                self.restarts = self._faults = 0
-            reason = f"its process ended ({_ending(code)}): {self._last_words()}"
-            log.warning("model.ended", model=self.model_id, reason=reason)
-            if code not in _FROM_OUTSIDE or self._is_killed_here:
-                self._faults += 1
-            if self._faults > MOST_RESTARTS:
-                times = self._faults
-                await self._change("QUARANTINED", f"{times} times in a row {reason}")
-                return
-            await self._change("RECOVERING", reason)
-            await asyncio.sleep(min(0.1 * 2**self.restarts, LONGEST_PAUSE_S))
-            self.restarts += 1
+
+    async def _live_once(self) -> None:
+        """Start a process, and wait until it has ended and may be started again."""
+        async with self._start_slots:
+            is_up = await self._start_process()
+        started_at = time.monotonic()
+        if is_up:
+            await self._change("RUNNING")
+        assert self._process is not None  # _start_process made it
+        code = await self._process.wait()
+        with contextlib.suppress(OSError):  # the folder is the model's own
+            self.socket.unlink()
+        await self._end_group()
+        if time.monotonic() - started_at > STEADY_S:
+            self.restarts = self._faults = 0
+        reason = f"its process ended ({_ending(code)}): {self._last_words()}"
+        log.warning("model.ended", model=self.model_id, reason=reason)
+        if code not in _FROM_OUTSIDE or self._is_killed_here:
+            self._faults += 1
+        if self._faults > MOST_RESTARTS:
+            times = self._faults
+            await self._change("QUARANTINED", f"{times} times in a row {reason}")
+            return
+        await self._change("RECOVERING", reason)
+        await asyncio.sleep(backoff(self.restarts, first_s=0.1, most_s=LONGEST_PAUSE_S))
+        self.restarts += 1
 
     async def _start_process(self) -> bool:
         """Start a process and wait until it listens; False when it ended first."""
@@ -256,7 +262,12 @@ class ModelProcess:
         if error is not None:
             self.error = readable(error)
         log.info("model.state", model=self.model_id, state=state, error=self.error)
-        await self._on_change(self)
+        try:
+            await self._on_change(self)
+        except Exception:  # noqa: BLE001  its listener's
+            log.warning(
+                "model.change_not_told", model=self.model_id, error=describe(error)
+            )
 
 
 def clean_environment() -> dict[str, str]:

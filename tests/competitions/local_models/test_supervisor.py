@@ -172,3 +172,55 @@ def test_ends_from_outside_are_not_its_fault_and_its_own_are(tmp_path, monkeypat
     state, error = asyncio.run(live())
     assert state == "QUARANTINED"
     assert error.startswith("5 times in a row its process ended (SIGSEGV)")
+
+
+def test_no_trouble_ends_the_life_of_a_model(tmp_path, monkeypatch):
+    """Neither in its start, whatever is raised there, nor in who hears of it."""
+    monkeypatch.setattr(supervisor, "START_PAUSE_S", 0.01)
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "main.py").write_text(STEADY)
+    (tmp_path / "run").mkdir()
+    start, troubles = asyncio.create_subprocess_exec, [RecursionError(), ValueError()]
+
+    async def troubled(*args, **options):
+        if troubles:
+            raise troubles.pop()
+        return await start(*args, **options)
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", troubled)
+    states = asyncio.Queue()
+
+    async def live():
+        async def changed(process):
+            states.put_nowait((process.state, process.error))
+            raise RuntimeError("a listener's")
+
+        process = ModelProcess(
+            submission.read(tmp_path / "model"),
+            uid=0,
+            run_dir=tmp_path / "run" / "model",
+            log_path=tmp_path / "model.log",
+            limits=Limits(),
+            start_slots=asyncio.Semaphore(1),
+            on_change=changed,
+        )
+        process.restarts = 2_000  # of a model that ends itself each minute
+        process.start()
+        try:
+            seen = [await asyncio.wait_for(states.get(), 60) for _ in range(3)]
+            process.restart()
+            seen += [await asyncio.wait_for(states.get(), 60)]
+            monkeypatch.setattr(supervisor, "LONGEST_PAUSE_S", 0.01)
+        finally:
+            await process.stop()
+        return seen
+
+    found = asyncio.run(live())
+
+    assert [state for state, _ in found] == [
+        *["RECOVERING"] * 2,
+        "RUNNING",
+        "RECOVERING",
+    ]
+    assert found[0][1] == "it could not be started: ValueError"
+    assert found[1][1] == "it could not be started: RecursionError"

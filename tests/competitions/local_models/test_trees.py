@@ -135,3 +135,20 @@ def test_folders_of_processes_that_were_killed_are_removed_by_the_next(
     one.remove()
     living.remove()
     assert not living.path.exists()
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link", "folder"])
+def test_a_model_json_that_is_no_plain_file_counts_as_none(tmp_path, kind):
+    """A pipe would be waited for, by everybody; a link would show its target's text."""
+    folder = a_model(tmp_path / "model")
+    (tmp_path / "other.json").write_text('{"name": "other"}')
+    about = folder / "model.json"
+    match kind:
+        case "pipe":
+            os.mkfifo(about)
+        case "link":
+            about.symlink_to(tmp_path / "other.json")
+        case "folder":
+            about.mkdir()
+
+    assert submission.read(folder).name == "model"

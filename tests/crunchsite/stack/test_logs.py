@@ -21,12 +21,12 @@ def test_two_files_bound_what_a_part_writes(tmp_path, monkeypatch):
         follow(log, b"%099d\n" % number)
         assert wait_until(lambda n=number: log_ends_with(log, n), timeout_s=60)
     files = sorted((tmp_path / "log").iterdir())
-    assert [file.name for file in files] == ["worker.1.log", "worker.log"]
+    assert [file.name for file in files] == ["worker.log", "worker.log.1"]
     assert sum(file.stat().st_size for file in files) < 2500
 
 
 def log_ends_with(log, number):
-    both = (log.path, log.path.with_suffix(".1.log"))
+    both = (log.path, log.path.with_name("worker.log.1"))
     return any(f"{number:099d}" in p.read_text() for p in both if p.exists())
 
 
