@@ -266,7 +266,7 @@ class ModelProcess:
             await self._on_change(self)
         except Exception:  # noqa: BLE001  its listener's
             log.warning(
-                "model.change_not_told", model=self.model_id, error=describe(error)
+                "model.change_not_told", model=self.model_id, error=describe(trouble)
             )
 
 

@@ -9,8 +9,8 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 DEEPEST_FOLDER = 32
 
@@ -36,7 +36,7 @@ def _files(folder: Path, depth: int) -> Iterator[Path]:
                 yield Path(entry.path)
 
 
-def open_plain(path: Path) -> BinaryIO:
+def open_plain(path: Path) -> BufferedReader:
     """Open a plain file to read; raises OSError for links, pipes and all else.
 
     A pipe in its place would be waited for; a link would choose what is read.
