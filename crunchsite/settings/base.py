@@ -152,7 +152,11 @@ CACHES = {
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "crunchsite-cache",
         # One that hangs may not hold up whoever asks it.
-        "OPTIONS": {"socket_timeout": 5, "socket_connect_timeout": 5},
+        "OPTIONS": {
+            "serializer": "core.json_cache.JsonSerializer",
+            "socket_timeout": 5,
+            "socket_connect_timeout": 5,
+        },
     }
 }
 

@@ -6,6 +6,7 @@ from typing import Any
 import structlog
 
 from core.logs import bound_event, bounded_traceback
+from core.texts import one_line
 
 _SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
@@ -17,11 +18,13 @@ _SHARED: list[Any] = [
 ]
 
 
-class WithoutTraceback(logging.Filter):
-    """Drops the traceback of a record whose message says all."""
+class OneLine(logging.Filter):
+    """Makes one line, without a traceback, of a refused request; errors stay whole."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.exc_info = None
+        if getattr(record, "status_code", 400) < 500:
+            record.msg, record.args = one_line(record.getMessage(), limit=500), ()
+            record.exc_info = None
         return True
 
 
@@ -58,12 +61,10 @@ def logging_config(level: str) -> dict[str, Any]:
             "refused": {
                 "class": "logging.StreamHandler",
                 "formatter": "line",
-                "filters": ["without_traceback"],
+                "filters": ["one_line"],
             },
         },
-        "filters": {
-            "without_traceback": {"()": "crunchsite.settings.logging.WithoutTraceback"}
-        },
+        "filters": {"one_line": {"()": "crunchsite.settings.logging.OneLine"}},
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
             "alembic": {"level": "WARNING"},
@@ -73,11 +74,10 @@ def logging_config(level: str) -> dict[str, Any]:
             "celery.beat": {"level": "WARNING"},
             "axes": {"level": "WARNING"},
             "django.server": {"level": "WARNING"},
-            # One line for a request with a foreign Host, without a traceback.
-            "django.security.DisallowedHost": {
-                "handlers": ["refused"],
-                "propagate": False,
-            },
+            # Whatever a client sends, it writes a line at most.
+            "django.request": {"handlers": ["refused"], "propagate": False},
+            "django.security": {"handlers": ["refused"], "propagate": False},
+            "waitress.queue": {"level": "ERROR"},
             # The gateway says what happens on its connections, in its own events.
             "model_runner_client": {"level": "CRITICAL"},
         },

