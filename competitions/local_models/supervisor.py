@@ -264,7 +264,7 @@ class ModelProcess:
         log.info("model.state", model=self.model_id, state=state, error=self.error)
         try:
             await self._on_change(self)
-        except Exception:  # noqa: BLE001  its listener's
+        except Exception as trouble:  # noqa: BLE001  its listener's
             log.warning(
                 "model.change_not_told", model=self.model_id, error=describe(trouble)
             )
