@@ -36,6 +36,11 @@ def one_line(text: str, *, limit: int) -> str:
     return readable(text, limit=limit).translate(_BREAKS)
 
 
+def counted(count: int, noun: str) -> str:
+    """Return `1 round`, `2 rounds`; a noun whose plural ends in -s alone."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def describe(error: BaseException, *, limit: int = LONGEST_TEXT) -> str:
     """Return `Type: message` of an exception, readable; never raises.
 

@@ -13,7 +13,7 @@ from competitions.dispatch import predict_now
 from competitions.lifecycle import activate, end, pause, problems_of
 from competitions.models import Competition, Input, ParticipantModel
 from competitions.wiring import wiring_of
-from crunchsite.templatetags.figures import counted
+from core.texts import counted
 from feeds import audit, clock
 from scoring.corrections import Correction, Newest, rescore, void
 from scoring.cycle import run_cycle

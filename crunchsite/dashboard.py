@@ -20,9 +20,9 @@ from competitions.models import (
 )
 from competitions.wiring import shown_wiring
 from core import heartbeats
+from core.texts import counted
 from crunchsite.admin import buttons_for
 from crunchsite.celery import QUEUES
-from crunchsite.templatetags.figures import counted
 from emissions.models import Checkpoint
 from feeds import clock
 from feeds.errors import TapeError

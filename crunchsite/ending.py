@@ -6,7 +6,7 @@ import structlog
 from django.db import transaction
 
 from competitions.models import Competition, Input
-from crunchsite.templatetags.figures import counted
+from core.texts import counted
 from emissions import checkpoints
 from feeds import clock
 from feeds.errors import OperatorError

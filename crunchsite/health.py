@@ -25,6 +25,7 @@ from competitions.models import CallableFailure
 from competitions.reporting import CompetitionQuery, chosen_competition
 from core import heartbeats
 from core.requests import read_query
+from core.texts import counted
 from crunchsite.celery import QUEUES
 from feeds.tape import schema
 
@@ -83,7 +84,8 @@ def _failing_callables() -> list[str]:
     try:
         return [
             f"{failure.competition.slug}: {failure} fails since "
-            f"{failure.first_at.isoformat()}, {failure.count} times: {failure.text}"
+            f"{failure.first_at.isoformat()}, {counted(failure.count, 'time')}: "
+            f"{failure.text}"
             for failure in CallableFailure.objects.select_related("competition")
         ]
     except DatabaseError:

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.utils.text import Truncator
 
 from core.admin_base import EdgeAdmin
+from core.texts import counted
 from feeds import audit, backfill, clock, health, ingest
 from feeds.errors import FeedError
 from feeds.granularity import seconds
@@ -63,7 +64,7 @@ class FeedSubscriptionAdmin(EdgeAdmin):
         if row is None:
             return "paused"
         if subscription.consecutive_errors:
-            return f"failed {subscription.consecutive_errors} times"
+            return f"failed {counted(subscription.consecutive_errors, 'time')}"
         if subscription.serving_source not in ("", subscription.source):
             return f"served by {subscription.serving_source}"
         return "stale" if row.is_stale else "fresh"
@@ -126,7 +127,7 @@ class FeedSubscriptionAdmin(EdgeAdmin):
         chosen = list(queryset)
         queryset.update(**changes)
         audit.note(request.user, chosen, flag=CHANGE, what=what)
-        self.message_user(request, f"{len(chosen)} subscriptions: {what}.")
+        self.message_user(request, f"{counted(len(chosen), 'subscription')}: {what}.")
 
 
 @admin.register(BackfillJob)

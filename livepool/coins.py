@@ -4,6 +4,7 @@ from datetime import date, timedelta
 
 import structlog
 
+from core.texts import counted
 from feeds import clock, subscriptions
 from feeds.models import FeedIngestionState, FeedSubscription
 from feeds.providers import registry
@@ -99,7 +100,7 @@ def missing(as_of: date) -> str:
         )
     silent = active.filter(serving_source="", consecutive_errors=0).count()
     if silent:
-        return f"the daily candles of {silent} coins have not come yet"
+        return f"the daily candles of {counted(silent, 'coin')} have not come yet"
     if newest is None or newest < as_of:
         return (
             f"the tape ends on {newest or 'no day'} for {pool_config.BENCHMARK}, the "

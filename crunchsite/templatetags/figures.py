@@ -10,10 +10,11 @@ from django.conf import settings
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from core.texts import readable
+from core.texts import counted, readable
 from feeds import clock
 
 register = template.Library()
+register.filter(counted)
 
 UNKNOWN = "\N{EM DASH}"
 _VALUE_ALONE = re.compile(r'\{"value": (-?[0-9][0-9.eE+-]*)\}')
@@ -55,12 +56,6 @@ def decimals_for(value: float) -> int:
 def percent(value: float | None) -> str:
     """A fraction as a percentage, rounded down, so that 100 % means all."""
     return UNKNOWN if value is None else f"{int(value * 1000) / 10:g} %"
-
-
-@register.filter
-def counted(count: int, noun: str) -> str:
-    """`1 round`, `2 rounds`."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 @register.filter

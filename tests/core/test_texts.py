@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.texts import describe, readable, storable, storable_json
+from core.texts import counted, describe, readable, storable, storable_json
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
 
@@ -62,3 +62,8 @@ def test_json_is_cleaned_at_any_depth():
         "a\ufffd": ["\ufffd", {"b": ["x", 1, None]}]
     }
     assert json.loads(json.dumps(storable_json({"k": True}))) == {"k": True}
+
+
+def test_one_is_counted_in_the_singular():
+    told = [counted(n, "problem") for n in (0, 1, 2)]
+    assert told == ["0 problems", "1 problem", "2 problems"]

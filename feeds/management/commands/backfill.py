@@ -11,6 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
+from core.texts import counted
 from feeds import backfill, clock
 from feeds.errors import OperatorError
 from feeds.models import BackfillJob
@@ -68,7 +69,9 @@ class Command(BaseCommand):
         ) as bar:
 
             def show(job: BackfillJob) -> None:
-                bar.set_postfix_str(f"{job.records_written} records", refresh=False)
+                bar.set_postfix_str(
+                    counted(job.records_written, "record"), refresh=False
+                )
                 bar.update(_hours(job.start_at, job.cursor_at) - bar.n)
 
             try:
@@ -85,8 +88,8 @@ class Command(BaseCommand):
             raise CommandError(f"{job.key.id}: the backfill was {job.status}")
         refused = f", {job.records_refused} refused" if job.records_refused else ""
         self.stdout.write(
-            f"{job.key.id}: {job.records_written} records in "
-            f"{job.pages_fetched} pages{refused}"
+            f"{job.key.id}: {counted(job.records_written, 'record')} in "
+            f"{counted(job.pages_fetched, 'page')}{refused}"
         )
 
     def _is_put_off(

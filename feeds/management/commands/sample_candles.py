@@ -9,6 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 
 from core.files import replacing
+from core.texts import counted
 from feeds import clock
 from feeds.errors import OperatorError
 from feeds.providers import registry
@@ -46,4 +47,6 @@ class Command(BaseCommand):
                 )
         except (OperatorError, ImproperlyConfigured, OSError, OverflowError) as error:
             raise CommandError(str(error)) from None
-        self.stdout.write(f"{file}: {len(found)} candles of {subject} from {start:%F}")
+        self.stdout.write(
+            f"{file}: {counted(len(found), 'candle')} of {subject} from {start:%F}"
+        )

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from core.texts import counted
 from feeds import clock, health, ingest, retention
 from feeds.models import FeedSubscription
 from feeds.tape import partitions, schema
@@ -27,8 +28,9 @@ class Command(BaseCommand):
         now = clock.now()
         if strays := partitions.rows_in_default():
             problems.append(
-                f"{strays} records lie in the default partition, which must be empty: "
-                "move them, then run `manage.py tape partitions`"
+                "the default partition must be empty and holds "
+                f"{counted(strays, 'record')}: move them, then run "
+                "`manage.py tape partitions`"
             )
         months = {partition.month for partition in partitions.existing()}
         ahead = partitions.next_month(partitions.month_of(now))
@@ -48,15 +50,13 @@ class Command(BaseCommand):
             ]
         for refused in health.refusals():
             self.stdout.write(
-                f"note: {refused.feed} had {refused.refused_count} records refused "
-                f"({refused.reason}), last {refused.last_record}"
+                f"note: {refused.feed} had {counted(refused.refused_count, 'record')} "
+                f"refused ({refused.reason}), last {refused.last_record}"
             )
         for problem in problems:
             self.stderr.write(problem)
         if problems:
-            raise CommandError(
-                "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-            )
+            raise CommandError(counted(len(problems), "problem"))
         self.stdout.write("the tape is whole")
 
     def list(self) -> None:
@@ -65,9 +65,9 @@ class Command(BaseCommand):
         for partition in partitions.existing():
             self.stdout.write(
                 f"{partition.month:%Y-%m}  {partition.size_bytes / 1e6:10.1f} MB  "
-                f"about {partition.estimated_rows} records"
+                f"about {counted(partition.estimated_rows, 'record')}"
             )
-        self.stdout.write(f"default  {partitions.rows_in_default()} records")
+        self.stdout.write(f"default  {counted(partitions.rows_in_default(), 'record')}")
 
     def prune(self) -> None:
         now = clock.now()

@@ -5,6 +5,7 @@ import polars as pl
 from django.core.management.base import BaseCommand, CommandParser
 
 from core.files import write_file
+from core.texts import counted
 from livepool import backtest, build, charts
 from livepool.management.commands._pool import (
     add_inputs,
@@ -29,7 +30,8 @@ class Command(BaseCommand):
         folder = folder_of(options) / "backtest" / mode
         self._write(done, folder)
         self.stdout.write(
-            f"{done.dates[0]} to {done.dates[-1]}, {len(done.dates)} days, {mode}"
+            f"{done.dates[0]} to {done.dates[-1]}, "
+            f"{counted(len(done.dates), 'day')}, {mode}"
         )
         names = ("strategy", *METRICS)
         self.stdout.write(" | ".join(names))

@@ -2,6 +2,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
+from core.texts import counted
 from livepool import build, shadow
 from livepool.management.commands._pool import (
     add_inputs,
@@ -23,5 +24,5 @@ class Command(BaseCommand):
             histories = shadow.build_tracks(panel, folder_of(options))
         for history in histories:
             self.stdout.write(
-                f"{history.track.track_id}: {len(history.releases)} releases"
+                f"{history.track.track_id}: {counted(len(history.releases), 'release')}"
             )

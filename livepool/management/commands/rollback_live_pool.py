@@ -2,6 +2,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
+from core.texts import counted
 from livepool import rollback
 from livepool.management.commands._pool import refusals
 
@@ -33,7 +34,9 @@ class Command(BaseCommand):
                     actor="command line",
                 )
         verb = "Would roll back to" if options["dry_run"] else "Rolled back to"
-        self.stdout.write(f"{verb} {done.version} ({done.age_days} days old)")
+        self.stdout.write(
+            f"{verb} {done.version} ({counted(done.age_days, 'day')} old)"
+        )
         self.stdout.write(f"  from {done.previous_version or 'nothing'}")
         self.stdout.write(f"  pool {' '.join(done.symbols)}")
         self.stdout.write(f"  in   {' '.join(done.entered) or '-'}")

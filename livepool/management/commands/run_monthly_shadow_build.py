@@ -2,6 +2,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
+from core.texts import counted
 from livepool import artifacts, config, monthly
 from livepool.management.commands._pool import add_inputs, inputs, refusals
 
@@ -34,7 +35,8 @@ class Command(BaseCommand):
             last = history.releases[-1]["as_of_date"] if history.releases else "none"
             churn = history.mean_churn
             write(
-                f"track    {history.track.track_id}: {len(history.releases)} releases, "
+                f"track    {history.track.track_id}: "
+                f"{counted(len(history.releases), 'release')}, "
                 f"last {last}, churn {'-' if churn is None else f'{churn:.2f}'}"
             )
         write(f"summary  {done.folder / monthly.SUMMARY}")

@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from competitions.models import Competition
+from core.texts import counted
 from scoring.corrections import Correction, rescore, void
 
 
@@ -53,8 +54,8 @@ class Command(BaseCommand):
 
     def _show(self, done: Correction) -> None:
         self.stdout.write(
-            f"{done.rounds} rounds, {done.scores} scores, "
-            f"{done.snapshots} snapshots superseded"
+            f"{counted(done.rounds, 'round')}, {counted(done.scores, 'score')}, "
+            f"{counted(done.snapshots, 'snapshot')} superseded"
         )
         for move in done.moves:
             self.stdout.write(
