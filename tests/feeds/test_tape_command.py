@@ -48,7 +48,7 @@ def test_each_problem_is_a_line():
         )
     said, lines = tape("check")
     assert said == "3 problems"
-    assert "1 records lie in the default partition" in lines
+    assert "the default partition must be empty and holds 1 record:" in lines
     assert "simulated:BTCUSDT:candle:1m is stale: 540 s old" in lines
     assert "lacks 2026-03-02 11:41:00 to 2026-03-02 11:50:00" in lines
 
