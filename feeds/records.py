@@ -8,6 +8,8 @@ from feeds import granularity as granularities
 from feeds.errors import UnknownGranularityError, UnknownKindError
 
 CANDLE, TICK, DEPTH, FUNDING = KINDS = ("candle", "tick", "depth", "funding")
+# Each is a class of this name in `feeds/providers/`.
+SOURCES = ("binance", "pyth", "replay", "simulated")
 MOMENTARY = (DEPTH, FUNDING)  # measured when asked; there is no history
 OHLCV = ("open", "high", "low", "close", "volume")
 

@@ -8,12 +8,21 @@ import sys
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any
 
-from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    Field,
+    ValidationError,
+    field_validator,
+)
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
 
 from feeds.errors import OperatorError
+from feeds.records import CANDLE, SOURCES, TICK
+from livepool.config import DEFAULT_MODE, PROFILES
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 # Modules and packages that wirings may name beside CALLABLE_PACKAGES.
@@ -23,6 +32,20 @@ OWN_CALLABLES: tuple[str, ...] = (
     "competitions.packs",
     "scoring.metrics",
 )
+
+
+def one_of(*choices: str) -> AfterValidator:
+    """Take one of `choices` in any case of letters; refuse all else, naming them."""
+
+    def chosen(value: str) -> str:
+        for choice in choices:
+            if choice.lower() == value.strip().lower():
+                return choice
+        if not value:  # the default of a setting that need not be chosen
+            return value
+        raise ValueError(f"give one of {', '.join(choices)}")
+
+    return AfterValidator(chosen)
 
 
 def setting(default: Any, description: str, **constraints: Any) -> Any:
@@ -90,7 +113,7 @@ class Env(BaseSettings):
     )
 
     # Market data
-    feed_source: str = setting(
+    feed_source: Annotated[str, one_of(*SOURCES)] = setting(
         "simulated",
         "Provider of market data: simulated, replay, binance or pyth.",
         validation_alias=AliasChoices("feed_source", "feed_provider"),
@@ -101,7 +124,7 @@ class Env(BaseSettings):
         "Not set: the pack's.",
         validation_alias=AliasChoices("feed_subjects", "feed_assets"),
     )
-    feed_kind: str = setting(
+    feed_kind: Annotated[str, one_of(CANDLE, TICK)] = setting(
         "", "Kind of feed record: candle or tick. Empty: the pack's."
     )
     feed_granularity: str = setting(
@@ -201,10 +224,10 @@ class Env(BaseSettings):
         "Whether releases are published and their daily candles subscribed; if not, "
         "every run is a dry run. `manage.py up` turns it on for the local store.",
     )
-    publish_mode: str = setting(
-        "core_major", "Profile of the published pool: core_major or broad_liquid."
+    publish_mode: Annotated[str, one_of(*PROFILES)] = setting(
+        DEFAULT_MODE, "Profile of the published pool: core_major or broad_liquid."
     )
-    livepool_source: str = setting(
+    livepool_source: Annotated[str, one_of(*SOURCES)] = setting(
         "", "Feed source of the daily candles. Empty: FEED_SOURCE."
     )
     livepool_excluded_symbols: str = setting(
@@ -249,14 +272,16 @@ class Env(BaseSettings):
         "/.well-known/security.txt. Empty: there is none.",
     )
     api_read_auth: bool = setting(False, "Whether reading the API needs a key too.")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = setting(
+    log_level: Annotated[str, one_of("DEBUG", "INFO", "WARNING", "ERROR")] = setting(
         "INFO", "Lowest level that is logged."
     )
 
-    @field_validator("feed_source", "feed_kind")
+    @field_validator("feed_subjects")
     @classmethod
-    def _lower(cls, value: str) -> str:
-        return value.strip().lower()
+    def _names_some(cls, value: str) -> str:
+        if not value.replace(",", "").strip():
+            raise ValueError("give at least one subject, like BTCUSDT,ETHUSDT")
+        return value
 
     @property
     def var(self) -> Path:
@@ -290,6 +315,12 @@ class Env(BaseSettings):
         return self.subjects if "feed_subjects" in self.model_fields_set else ()
 
 
+def _advice(error: ErrorDetails) -> str:
+    """What to give instead, by our own check or by pydantic's."""
+    ours = error.get("ctx", {}).get("error")
+    return str(ours) if ours else error["msg"][0].lower() + error["msg"][1:]
+
+
 class EnvError(OperatorError):
     """A variable has a value that cannot be used."""
 
@@ -302,7 +333,7 @@ def read_env() -> Env:
         return Env()
     except ValidationError as error:
         problems = "; ".join(
-            f"{str(e['loc'][0]).upper()} was {e['input']!r}: {e['msg'].lower()}"
+            f"{str(e['loc'][0]).upper()} was {e['input']!r}: {_advice(e)}"
             for e in error.errors()
         )
         raise EnvError(f"{problems}. Correct the environment or .env.") from None

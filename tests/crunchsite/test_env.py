@@ -1,11 +1,14 @@
 from pathlib import Path
 
 import pytest
+from pydantic import AfterValidator
 
 from crunchsite.settings import env
 from crunchsite.settings.env import EnvError, read_env
 from crunchsite.settings.secret import kept_secret, secret_key
 from crunchsite.settings.urls import broker, database
+from feeds.providers import registry
+from feeds.records import SOURCES
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -17,6 +20,60 @@ def test_the_example_lists_every_variable_with_its_default():
 def test_a_bad_value_names_its_variable(monkeypatch):
     monkeypatch.setenv("PORT", "http")
     with pytest.raises(env.EnvError, match=r"PORT was 'http': .*integer"):
+        env.read_env()
+
+
+CHOICES = {
+    "FEED_SOURCE": "binance, pyth, replay, simulated",
+    "FEED_KIND": "candle, tick",
+    "LIVEPOOL_SOURCE": "binance, pyth, replay, simulated",
+    "PUBLISH_MODE": "core_major, broad_liquid",
+    "LOG_LEVEL": "DEBUG, INFO, WARNING, ERROR",
+}
+
+
+@pytest.mark.parametrize("wrong", ["nope", " ", "core_major,broad_liquid", "1"])
+@pytest.mark.parametrize("name", CHOICES)
+def test_a_choice_that_there_is_not_is_refused_with_those_there_are(
+    monkeypatch, name, wrong
+):
+    monkeypatch.setenv(name, wrong)
+    with pytest.raises(EnvError) as refused:
+        env.read_env()
+    assert str(refused.value) == (
+        f"{name} was {wrong!r}: give one of {CHOICES[name]}. "
+        "Correct the environment or .env."
+    )
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_a_choice_is_taken_in_any_case_of_letters(monkeypatch, name):
+    for choice in CHOICES[name].split(", "):
+        for spelled in (choice.upper(), f" {choice.title()} "):
+            monkeypatch.setenv(name, spelled)
+            assert getattr(env.read_env(), name.lower()) == choice
+
+
+def test_every_setting_whose_meaning_lists_choices_is_held_to_them():
+    held = {
+        name.upper()
+        for name, field in env.Env.model_fields.items()
+        if any(isinstance(rule, AfterValidator) for rule in field.metadata)
+    }
+    assert held == set(CHOICES)
+
+
+def test_every_source_is_a_provider():
+    assert [registry.create(name).name for name in SOURCES if name != "replay"] == [
+        name for name in SOURCES if name != "replay"
+    ]
+    assert registry.names() == list(SOURCES)
+
+
+@pytest.mark.parametrize("wrong", [",", " , "])
+def test_subjects_that_name_none_are_refused(monkeypatch, wrong):
+    monkeypatch.setenv("FEED_SUBJECTS", wrong)
+    with pytest.raises(EnvError, match=r"FEED_SUBJECTS was .* give at least one"):
         env.read_env()
 
 
