@@ -6,7 +6,7 @@ UV := $(BIN)/uv
 TIMES ?= 5
 SUITES ?= tests/competitions tests/crunchsite/stack tests/e2e tests/feeds tests/scoring
 
-.PHONY: setup up test stress drills lint types migrations lock audit sbom env-example clean
+.PHONY: setup up test stress drills attack lint types migrations lock audit sbom env-example clean
 
 setup: .venv/.dev
 
@@ -48,6 +48,10 @@ stress: setup
 # Kills, outages and a full disk against the running site, each against an undisturbed run.
 drills: setup
 	DRILLS=1 $(BIN)/pytest tests/faults
+
+# Hostile models, uploads, requests, orchestrators and staff, and a table of what was seen.
+attack: setup
+	ATTACKS=1 $(BIN)/pytest tests/attacks
 
 lint: setup
 	$(BIN)/ruff check .

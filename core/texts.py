@@ -7,7 +7,19 @@ from typing import Any
 LONGEST_TEXT = 2_000
 _CUT = "…"
 _BREAKS = str.maketrans("\t\n", "  ")
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_FORMULA_STARTS = (
+    "=",
+    "+",
+    "-",
+    "@",
+    "\t",
+    "\r",
+    "\n",
+    "\uff1d",
+    "\uff0b",
+    "\uff0d",
+    "\uff20",
+)
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 # PostgreSQL refuses NUL and lone surrogates; the other controls move a terminal's
 # cursor or split a log line; the directional marks reorder what a reader sees.

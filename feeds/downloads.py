@@ -1,8 +1,9 @@
 """The Parquet files of past market data, as programs download them."""
 
+import io
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from django.http import FileResponse, HttpResponse
 from django.utils.http import http_date, quote_etag
@@ -77,8 +78,7 @@ def send_file(request: Request, path: Path) -> HttpResponse | FileResponse:
         file = path.open("rb")
         if span:
             first, last = span
-            file.seek(first)
-            response = FileResponse(_Part(file, last - first + 1), status=206)
+            response = FileResponse(_Part(file, first, last + 1), status=206)
             response["Content-Length"] = str(last - first + 1)
             response["Content-Range"] = f"bytes {first}-{last}/{stat.st_size}"
         else:
@@ -92,20 +92,38 @@ def send_file(request: Request, path: Path) -> HttpResponse | FileResponse:
     return answer(request)
 
 
-class _Part:
-    """A file that ends after `left` bytes."""
+class _Part(io.RawIOBase):
+    """The bytes of a file from `start` up to `end`, as a file of their own.
 
-    def __init__(self, file: Any, left: int) -> None:
-        self._file, self._left = file, left
+    It can be seeked, so a server sends it by itself, as slowly as it is taken, and no
+    thread waits for that.
+    """
+
+    def __init__(self, file: BinaryIO, start: int, end: int) -> None:
+        self._file, self._start, self._end = file, start, end
+        self._file.seek(start)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._file.tell() - self._start
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        bases = (self._start, self._file.tell(), self._end)
+        self._file.seek(bases[whence] + offset)
+        return self.tell()
 
     def read(self, size: int = -1) -> bytes:
-        size = self._left if size < 0 else min(size, self._left)
-        data: bytes = self._file.read(size)
-        self._left -= len(data)
-        return data
+        left = max(0, self._end - self._file.tell())
+        return self._file.read(left if size < 0 else min(size, left))
 
     def close(self) -> None:
         self._file.close()
+        super().close()
 
 
 def _byte_range(text: str, size: int) -> tuple[int, int] | tuple[()] | None:

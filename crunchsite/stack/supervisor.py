@@ -195,12 +195,7 @@ class Supervisor:
         )
         self._start_part(
             "web",
-            [
-                *(scripts / "waitress-serve", "--threads=8"),
-                *("--connection-limit=1000", "--max-request-body-size=67108864"),
-                f"--listen=127.0.0.1:{self._env.port}",
-                "crunchsite.wsgi:application",
-            ],
+            web_command(self._env.port),
             env=env,
             is_up=lambda: is_listening(self._env.port),
         )
@@ -317,6 +312,16 @@ def _is_running(where: str) -> StackError:
         f"crunchsite is already running here (process {where}); "
         "stop it with Ctrl-C where it runs, or with kill and its number."
     )
+
+
+def web_command(port: int) -> list[Any]:
+    """The command of the web server, which `tests/attacks` attacks."""
+    return [
+        *(Path(sys.executable).parent / "waitress-serve", "--threads=8"),
+        *("--connection-limit=1000", "--max-request-body-size=67108864"),
+        f"--listen=127.0.0.1:{port}",
+        "crunchsite.wsgi:application",
+    ]
 
 
 def is_listening(port: int) -> bool:
