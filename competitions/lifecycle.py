@@ -53,6 +53,13 @@ def create_competition(
         raise DefinitionError(
             f"there is a competition {slug} already; change it in the admin."
         )
+    interval_s = env.checkpoint_interval_seconds or pack.checkpoint_interval_seconds
+    rationale = f"Pack {pack.id}: {pack.description}."
+    if interval_s != pack.checkpoint_interval_seconds:
+        rationale = (
+            f"CHECKPOINT_INTERVAL_SECONDS was {interval_s} when it was made, in place "
+            f"of the pack's {pack.checkpoint_interval_seconds}. {rationale}"
+        )
     competition = Competition(
         slug=slug,
         name=name or slug.replace("-", " ").title(),
@@ -64,9 +71,9 @@ def create_competition(
         feed_granularity=feed_granularity
         or env.feed_granularity
         or pack.feed.granularity,
-        checkpoint_interval_s=pack.checkpoint_interval_seconds,
-        score_interval_s=pack.checkpoint_interval_seconds,
-        interval_rationale=f"Pack {pack.id}: {pack.description}.",
+        checkpoint_interval_s=interval_s,
+        score_interval_s=interval_s,
+        interval_rationale=rationale,
         crunch_pubkey=env.crunch_pubkey,
         network=env.network,
         created_at=clock.now(),

@@ -197,6 +197,12 @@ class Env(BaseSettings):
         "Packages, comma separated, that contracts and callables may come from, beside "
         "the project's own.",
     )
+    checkpoint_interval_seconds: int | None = setting(
+        None,
+        "Cadence of a new competition, in seconds: how often it is scored. Empty: the "
+        "pack's.",
+        ge=1,
+    )
     crunch_config_module: str = setting(
         "",
         "The contract, module:attribute. Empty: runtime_definitions, else default. "
@@ -341,7 +347,6 @@ def read_env() -> Env:
 
 # Names that other coordinators read and this one does not: what to do instead.
 _REPLACED = {
-    "checkpoint_interval_seconds": "set the intervals on the competition's page",
     "score_interval_seconds": "set the score interval on the competition's page",
     "feed_retention_check_seconds": "what is past retention is dropped each hour",
     "market_retention_check_seconds": "what is past retention is dropped each hour",
@@ -385,9 +390,8 @@ def example() -> str:
     """Render `.env.example`: each variable with its meaning and default."""
     lines = ["# Copy to .env and change what you need; every line is optional.", ""]
     for name, field in Env.model_fields.items():
-        default = (
-            str(field.default).lower() if field.default is False else field.default
-        )
+        default = "" if field.default is None else field.default
+        default = "false" if default is False else default
         lines += [f"# {field.description}", f"#{name.upper()}={default}", ""]
     return "\n".join(lines)
 

@@ -78,6 +78,18 @@ def test_the_cadence_is_the_pack_s_and_says_why(db, frozen_clock):
     )
 
 
+def test_the_cadence_of_the_environment_wins_and_the_reason_tells(
+    db, frozen_clock, settings
+):
+    settings.ENV = settings.ENV.model_copy(update={"checkpoint_interval_seconds": 900})
+    made = lifecycle.create_competition(slug="a", pack_name="realtime")
+    assert (made.checkpoint_interval_s, made.score_interval_s) == (900, 900)
+    assert made.interval_rationale.startswith(
+        "CHECKPOINT_INTERVAL_SECONDS was 900 when it was made, in place of the pack's "
+        "15. Pack realtime: "
+    )
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [

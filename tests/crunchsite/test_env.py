@@ -70,6 +70,15 @@ def test_every_source_is_a_provider():
     assert registry.names() == list(SOURCES)
 
 
+@pytest.mark.parametrize("wrong", ["0", "-60", "1.5", "soon"])
+def test_a_cadence_is_a_positive_number_of_seconds(monkeypatch, wrong):
+    monkeypatch.setenv("CHECKPOINT_INTERVAL_SECONDS", wrong)
+    with pytest.raises(EnvError, match="CHECKPOINT_INTERVAL_SECONDS was"):
+        env.read_env()
+    monkeypatch.setenv("CHECKPOINT_INTERVAL_SECONDS", "900")
+    assert env.read_env().checkpoint_interval_seconds == 900
+
+
 @pytest.mark.parametrize("wrong", [",", " , "])
 def test_subjects_that_name_none_are_refused(monkeypatch, wrong):
     monkeypatch.setenv("FEED_SUBJECTS", wrong)
@@ -120,8 +129,8 @@ def test_the_seeds_names_are_read_too(monkeypatch, name, field, text, value):
         ("feed_granularty", "do you mean FEED_GRANULARITY?"),
         ("FEED_RETENTION_CHECK_SECONDS", "what is past retention is dropped each hour"),
         (
-            "CHECKPOINT_INTERVAL_SECONDS",
-            "set the intervals on the competition's page",
+            "SCORE_INTERVAL_SECONDS",
+            "set the score interval on the competition's page",
         ),
     ],
 )
