@@ -20,10 +20,10 @@ from typing import Any
 
 from django.conf import settings
 
-from competitions.config_loader import has_operators_package
+from competitions.config_loader import OPERATOR_PACKAGE, has_operators_package
 from competitions.errors import CompetitionError, ContractError, SlotError
 from competitions.slots import SLOTS, Wiring, default_path, wire
-from core.imports import is_within
+from core.imports import NotImportable, check_module, is_within
 from core.texts import message_of, readable
 
 # On the wall, for starting Python, importing and calling.
@@ -31,6 +31,7 @@ PATIENCE_S = 30.0
 LARGEST_MEMORY = 4 * 2**30
 LARGEST_ANSWER = 64 * 2**10
 _WELL = "well"
+_CONTRACT = "contract"
 _ERRORS = {error.code: error for error in (ContractError, SlotError)}
 
 
@@ -40,8 +41,15 @@ def try_apart(*, config_path: str, slots: Mapping[str, Any]) -> None:
     Raises ContractError or SlotError, also when they end the process or never come
     back. The engine's own are not tried.
     """
-    if _is_own(config_path, slots):
+    others = {
+        name: path
+        for name, path in _paths(config_path, slots).items()
+        if not is_within(path.partition(":")[0], settings.OWN_CALLABLES)
+    }
+    if not others:
         return
+    for name, path in others.items():
+        _check(name, path)
     with tempfile.TemporaryDirectory(prefix="crunchsite-trial-") as folder:
         file = Path(folder) / "answer"
         how_it_ended = _run(file, {"config_path": config_path, "slots": slots})
@@ -54,16 +62,31 @@ def try_apart(*, config_path: str, slots: Mapping[str, Any]) -> None:
         raise ContractError(f"the wiring was tried in a process of its own: {how}.")
 
 
-def _is_own(config_path: str, slots: Mapping[str, Any]) -> bool:
-    """Whether nothing but the project's own code is wired."""
+def _paths(config_path: str, slots: Mapping[str, Any]) -> dict[str, str]:
+    """Everything that is wired by name: the contract, and slots by row or variable."""
     env = settings.ENV
     contract = config_path or env.crunch_config_module
     if not contract and has_operators_package():
-        return False
-    given = slots.values() if isinstance(slots, Mapping) else ()  # refused elsewhere
-    paths = [contract, *given, *(getattr(env, slot.lower()) for slot in SLOTS)]
-    modules = (p.partition(":")[0] for p in paths if p and isinstance(p, str))
-    return all(is_within(module, settings.OWN_CALLABLES) for module in modules)
+        contract = OPERATOR_PACKAGE
+    given = slots if isinstance(slots, Mapping) else {}  # refused elsewhere
+    variables = {slot: getattr(env, slot.lower()) for slot in SLOTS}
+    return {
+        name: path
+        for name, path in {_CONTRACT: contract, **variables, **given}.items()
+        if path and isinstance(path, str)
+    }
+
+
+def _check(name: str, path: str) -> None:
+    """Look at where a path leads; what may not be imported needs no process."""
+    try:
+        check_module(path.partition(":")[0])
+    except NotImportable as error:
+        if name == _CONTRACT:
+            raise ContractError(
+                f"contract {path} could not be loaded: {error}."
+            ) from error
+        raise SlotError(f"{name} was {path!r}: {error}.") from error
 
 
 def _read(file: Path) -> str:
