@@ -88,6 +88,7 @@ class PredictionQuery(PageQuery):
     end = InstantField(
         required=False, help_text="Slots before this instant. Without it: now."
     )
+    scope_key = IdField(required=False)
 
 
 class PredictionRow(serializers.Serializer[Any]):
@@ -186,16 +187,16 @@ def predictions(
 ) -> Response:
     """The newest predictions of a range, ascending by time; pages lead back in time."""
     end = query.get("end", clock.now())
-    rows = Prediction.objects.filter(
-        input__competition=competition,
-        input__slot_at__gte=query.get("start", end - DEFAULT_RANGE),
-        input__slot_at__lt=end,
+    rows = Prediction.objects.filter(input__competition=competition).between(
+        query.get("start", end - DEFAULT_RANGE), end
     )
     if model_ids := query.get("projectIds"):
         wanted = ParticipantModel.objects.filter(
             competition=competition, model_id__in=model_ids
         )
-        rows = rows.filter(model__in=list(wanted))
+        rows = rows.for_models(wanted)
+    if "scope_key" in query:
+        rows = rows.in_scope(query["scope_key"])
     # Ordered by the round: the index of a competition's rounds serves any page.
     page, following = Keyset("input__slot_at", read_instant, descending=True).page(
         with_parts(rows), limit=query["limit"], cursor=query.get("cursor")

@@ -1,5 +1,6 @@
 """Rounds (inputs) and the immutable answers to them."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from django.db import models
@@ -128,6 +129,18 @@ class Input(models.Model):
 
 
 class PredictionQuerySet(models.QuerySet["Prediction"]):
+    def for_models(self, models: Iterable[ParticipantModel]) -> "PredictionQuerySet":
+        """Those of these models."""
+        return self.filter(model__in=list(models))
+
+    def between(self, start: datetime, end: datetime) -> "PredictionQuerySet":
+        """Those of rounds whose slot lies in `[start, end)`."""
+        return self.filter(input__slot_at__gte=start, input__slot_at__lt=end)
+
+    def in_scope(self, scope_key: str) -> "PredictionQuerySet":
+        """Those of rounds of a scope, whatever its shape."""
+        return self.filter(input__scope_key=scope_key)
+
     def with_shown_output(self, *, limit: int = 400) -> "PredictionQuerySet":
         """Without the output, but with its JSON's first characters for people to read.
 
