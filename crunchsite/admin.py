@@ -306,7 +306,7 @@ class CompetitionAdmin(SiteAdmin):
             "opts": self.opts,
             "title": f"{chosen.title}: {competition}",
             "back": reverse("admin:competitions_competition_change", args=[object_id]),
-            "action": chosen,
+            "heading": chosen.title,
             "effect": chosen.effect(competition),
             "form": form,
         }

@@ -1,14 +1,23 @@
 """Admin page of checkpoints: a ledger of what was paid."""
 
 import json
+from typing import Any
 
-from django.contrib import admin
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.decorators import display
+from unfold.decorators import action, display
+from unfold.widgets import UnfoldAdminTextInputWidget
 
-from competitions.admin_base import LedgerAdmin
-from emissions.models import Checkpoint
+from competitions.admin_base import LedgerAdmin, ReasonForm
+from emissions.models import LONGEST_TX_HASH, MAY_PAY, Checkpoint, is_tx_hash
+from emissions.transitions import TransitionError, correct_transaction
 
 STATUS_LABELS = {
     "PENDING": "warning",
@@ -16,6 +25,19 @@ STATUS_LABELS = {
     "CLAIMABLE": "info",
     "PAID": "success",
 }
+
+
+class TransactionForm(ReasonForm):
+    """The right transaction of a checkpoint, and why the one that is there is wrong."""
+
+    tx_hash = forms.CharField(
+        max_length=LONGEST_TX_HASH,
+        label="Transaction",
+        validators=[is_tx_hash],
+        widget=UnfoldAdminTextInputWidget(),
+        help_text="Its hash, as the chain gives it.",
+    )
+    field_order = ("tx_hash", "reason")
 
 
 @admin.register(Checkpoint)
@@ -34,6 +56,7 @@ class CheckpointAdmin(LedgerAdmin):
     list_select_related = ["competition"]
     search_fields = ["=tx_hash", "competition__slug"]
     ordering = ["-period_end", "-pk"]
+    actions_detail = ["correct_transaction"]
     fields = [
         "competition",
         "period_start",
@@ -47,6 +70,58 @@ class CheckpointAdmin(LedgerAdmin):
         "emission",
         "ranking",
     ]
+
+    def has_pay_permission(
+        self, request: HttpRequest, object_id: str | None = None
+    ) -> bool:
+        """Whether the user may say what was paid, though nobody edits the ledger."""
+        return bool(request.user.has_perm(MAY_PAY))
+
+    @action(description="Correct transaction", permissions=["pay"], icon="history")
+    def correct_transaction(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return redirect("admin:checkpoint-transaction", object_id)
+
+    def get_urls(self) -> list[URLPattern]:
+        return [
+            path(
+                "<path:object_id>/transaction",
+                self.admin_site.admin_view(self.transaction_view),
+                name="checkpoint-transaction",
+            ),
+            *super().get_urls(),
+        ]
+
+    def transaction_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask for the right transaction and a reason; written when it is posted."""
+        checkpoint = self.get_object(request, object_id)
+        if checkpoint is None:
+            raise Http404("There is no such checkpoint.")
+        if not self.has_pay_permission(request):
+            raise PermissionDenied
+        back = reverse("admin:emissions_checkpoint_change", args=[checkpoint.pk])
+        form = TransactionForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            try:
+                corrected = correct_transaction(
+                    checkpoint_id=checkpoint.pk, user=request.user, **form.cleaned_data
+                )
+            except TransitionError as error:
+                messages.error(request, str(error))
+            else:
+                messages.success(
+                    request, f"{corrected} has the transaction {corrected.tx_hash}."
+                )
+                return redirect(back)
+        context: dict[str, Any] = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": f"Correct transaction: {checkpoint}",
+            "heading": "Correct transaction",
+            "back": back,
+            "effect": _effect(checkpoint),
+            "form": form,
+        }
+        return TemplateResponse(request, "operator/act.html", context)
 
     @display(description="Status", ordering="status", label=STATUS_LABELS)
     def labelled_status(self, checkpoint: Checkpoint) -> str:
@@ -75,6 +150,15 @@ class CheckpointAdmin(LedgerAdmin):
     @display(description="Ranking")
     def ranking(self, checkpoint: Checkpoint) -> SafeString:
         return _pretty(checkpoint.meta)
+
+
+def _effect(checkpoint: Checkpoint) -> list[str]:
+    if not checkpoint.tx_hash:
+        return ["Nothing: it was not submitted yet, so there is no transaction."]
+    return [
+        f"The transaction {checkpoint.tx_hash} is replaced; the trail keeps it.",
+        f"The status stays {checkpoint.status}. Nothing is sent to the chain.",
+    ]
 
 
 def _pretty(value: object) -> SafeString:

@@ -23,12 +23,11 @@ from core.permissions import writes
 from core.refusals import Conflict
 from core.requests import IdField, read_body, read_instant, read_query
 from emissions import formats, transitions
-from emissions.models import Checkpoint
+from emissions.models import LONGEST_TX_HASH, MAY_PAY, Checkpoint, is_tx_hash
 from feeds import audit
 from feeds.paging import LARGEST_INT, Keyset, page_response
 
 NEWEST_FIRST = Keyset("period_end", read_instant, descending=True)
-MAY_PAY = "emissions.change_checkpoint"
 
 
 class CheckpointQuery(PageQuery):
@@ -166,11 +165,7 @@ class Reward(serializers.Serializer[Any]):
 
 
 class Confirmation(serializers.Serializer[Any]):
-    tx_hash = serializers.RegexField(
-        r"^[!-~]+$",
-        max_length=128,
-        error_messages={"invalid": "is printable ASCII without a space."},
-    )
+    tx_hash = serializers.CharField(max_length=LONGEST_TX_HASH, validators=[is_tx_hash])
 
 
 class TransactionCorrection(Confirmation):

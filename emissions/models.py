@@ -2,10 +2,16 @@
 
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
+from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import F, Func, Q, TextChoices
 
 from competitions.models import Competition
+
+# Who confirms and corrects what was paid; the same for the API and the admin.
+MAY_PAY = "emissions.change_checkpoint"
+LONGEST_TX_HASH = 128
+is_tx_hash = RegexValidator(r"^[!-~]+$", "is printable ASCII without a space.")
 
 
 class Checkpoint(models.Model):
@@ -30,7 +36,7 @@ class Checkpoint(models.Model):
     )
     meta = models.JSONField(default=dict, db_column="meta_jsonb")
     merkle_root = models.CharField(max_length=64, null=True, blank=True)
-    tx_hash = models.CharField(max_length=128, null=True, blank=True)
+    tx_hash = models.CharField(max_length=LONGEST_TX_HASH, null=True, blank=True)
     submitted_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField()
 
