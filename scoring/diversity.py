@@ -11,6 +11,7 @@ from scoring.models import Snapshot
 Figures = Mapping[str, float | None]
 
 METRICS = ("ic", "model_correlation", "ensemble_correlation", "contribution", "fnc")
+# A correlation over fewer predictions may as well be chance.
 ENOUGH = 30
 NOT_ENOUGH = "Not enough data yet: keep answering, feedback follows."
 
@@ -48,7 +49,10 @@ def guidance(figures: Figures) -> list[str]:
 
 @dataclass(frozen=True)
 class Feedback:
-    """What a model's newest snapshot says of its difference from the others."""
+    """What a model's newest snapshot says of its difference from the others.
+
+    A snapshot of fewer than `ENOUGH` predictions gives figures and no advice.
+    """
 
     score: float | None
     figures: dict[str, float | None]
@@ -58,7 +62,7 @@ class Feedback:
 
     @property
     def is_early(self) -> bool:
-        """Whether a correlation over so few may as well be chance."""
+        """Whether the predictions are too few for advice."""
         return self.predictions < ENOUGH
 
 
@@ -73,10 +77,11 @@ def feedback(model: ParticipantModel) -> Feedback | None:
     if newest is None:
         return None
     figures = numbers(newest.result_summary)
+    is_enough = newest.prediction_count >= ENOUGH
     return Feedback(
         score=diversity_score(figures),
         figures={name: figures.get(name) for name in METRICS},
-        guidance=guidance(figures),
+        guidance=guidance(figures) if is_enough else [NOT_ENOUGH],
         period_end=newest.period_end,
         predictions=newest.prediction_count,
     )

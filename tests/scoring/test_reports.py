@@ -111,7 +111,7 @@ def test_a_rank_change_names_the_snapshots_and_who_passed(client, competition):
 
 def test_diversity_of_a_model(client, competition):
     [a] = make_models(competition, "a")
-    snap(a, 1, 1.0, ic=0.1, model_correlation=0.25)
+    snap(a, 1, 1.0, count=30, ic=0.1, model_correlation=0.25)
     publish(competition=competition, wiring=WIRING, now=NOW)
     found = get(client, "/reports/models/a/diversity")
     assert (found["rank"], found["diversity_score"]) == (1, 0.75)
@@ -120,6 +120,16 @@ def test_diversity_of_a_model(client, competition):
     assert "unique alpha" in found["guidance"][0].lower()
     [row] = get(client, "/reports/diversity")
     assert (row["model_id"], row["diversity_score"]) == ("a", 0.75)
+
+
+@pytest.mark.parametrize("count", [1, 8, 29])
+def test_figures_of_a_few_predictions_come_without_advice(client, competition, count):
+    [a] = make_models(competition, "a")
+    figures = {"ic": 0.9, "model_correlation": 0.1, "contribution": 0.5}
+    snap(a, 1, 1.0, count=count, **figures)
+    found = get(client, "/reports/models/a/diversity")
+    assert found["guidance"] == [NOT_ENOUGH]
+    assert found["metrics"].items() >= figures.items()
 
 
 def test_the_overview_has_each_models_newest_snapshot(
