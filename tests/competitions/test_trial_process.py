@@ -13,6 +13,13 @@ from crunchsite.stack.processes import wait_until
 
 KILLERS = {
     "aborts": ("from os import abort as f", "with SIGABRT"),
+    "aborts_later": (
+        """import os
+def f(prediction, ground_truth):
+    if prediction.value > 0: os.abort()
+    return {"value": 0.0}""",
+        "with SIGABRT",
+    ),
     "leaves": ("import os\ndef f(): os._exit(3)", "left the process with 3"),
     "leaves_when_imported": ("import os; os._exit(0)", "left the process"),
     "grows": (
@@ -54,8 +61,9 @@ def schema_of(name):
 def test_what_ends_a_process_ends_the_trial_alone(package, name):
     code, said = KILLERS[name]
     package(**{name: code})
+    slot = "SCORING_FUNCTION" if "prediction" in code else "REPORT_SCHEMA_PROVIDER"
     with pytest.raises((ContractError, SlotError), match=said):
-        try_apart(config_path="", slots=schema_of(name))
+        try_apart(config_path="", slots={slot: f"runtime_definitions.{name}:f"})
 
 
 def test_what_never_comes_back_is_told_after_the_deadline(package, monkeypatch):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.texts import counted, describe, readable, storable, storable_json
+from core.texts import counted, csv_cell, describe, readable, storable, storable_json
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
 
@@ -67,3 +67,15 @@ def test_json_is_cleaned_at_any_depth():
 def test_one_is_counted_in_the_singular():
     told = [counted(n, "problem") for n in (0, 1, 2)]
     assert told == ["0 problems", "1 problem", "2 problems"]
+
+
+@pytest.mark.parametrize(
+    "start", [*"=+-@\t\r\n", "\uff1d", "\uff0b", "\uff0d", "\uff20"]
+)
+def test_a_cell_that_a_spreadsheet_would_run_stays_text(start):
+    assert csv_cell(f"{start}cmd|' /C calc'!A0") == f"'{start}cmd|' /C calc'!A0"
+
+
+def test_numbers_and_plain_texts_stay_as_they_are_in_a_cell():
+    cells = [-1.5, None, "a-b", "", "1 = 1"]
+    assert [csv_cell(cell) for cell in cells] == cells

@@ -62,6 +62,13 @@ def test_the_proxy_alone_is_published_and_on_the_loopback_address():
     assert ports == {"proxy": ["127.0.0.1:${PORT:-8000}:8080"]}
 
 
+def test_what_a_client_says_of_forwarding_does_not_count():
+    said = SERVICES["web"]["command"]
+    assert "--clear-untrusted-proxy-headers" in said
+    assert "--trusted-proxy-count=2" in said
+    assert "ports" not in SERVICES["web"]
+
+
 def test_the_models_image_holds_no_site():
     assert SERVICES["models"]["build"]["target"] == "models"
     stage = (ROOT / "Dockerfile").read_text().split("AS models")[1].split("FROM")[0]

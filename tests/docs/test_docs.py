@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
     ROOT / "README.md",
     ROOT / "CHANGELOG.md",
+    ROOT / "SECURITY.md",
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
@@ -25,6 +26,17 @@ def test_links_to_files_resolve(name):
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
         if "://" not in target and not target.startswith("mailto:"):
             assert (page.parent / target).exists(), f"{name}: {target}"
+
+
+def test_each_attack_that_is_held_names_a_test_that_exists():
+    text = (ROOT / "docs" / "security.md").read_text()
+    rows = [r for r in text.splitlines() if r.startswith("| ") and "`" in r]
+    named = [re.findall(r"`((?:tests/)?[\w/]*test_\w+\.py)`", row) for row in rows]
+    tests = {path for paths in named for path in paths}
+    assert len(tests) > 20
+    for path in tests:
+        place = ROOT / path if "/" in path else ROOT / "tests" / "crunchsite" / path
+        assert place.exists(), path
 
 
 @pytest.mark.parametrize("name", NAMES)
