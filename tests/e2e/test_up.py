@@ -46,7 +46,7 @@ def test_ctrl_c_while_it_starts_stops_what_was_started(stack):
     ("env", "message"),
     [
         ({"DEMO_PACK": "moon"}, "Error: DEMO_PACK: pack was 'moon'; the packs are"),
-        ({"FEED_SOURCE": "moon"}, "Error: FEED_SOURCE: source was 'moon'"),
+        ({"FEED_SOURCE": "moon"}, "Error: FEED_SOURCE was 'moon': give one of"),
         ({"FEED_GRANULARITY": "7q"}, "Error: FEED_GRANULARITY: granularity was '7q'"),
         ({"LOCAL_MODELS_DIR": "/moon"}, "LOCAL_MODELS_DIR was /moon"),
         ({"CLOCK_START": "soon"}, "CLOCK_START was 'soon'"),
