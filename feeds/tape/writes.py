@@ -191,9 +191,8 @@ def _write(
         for at in (instant.astimezone(UTC) for instant in feed)
     }
     partitions.ensure(connection, months)
-    if not connection.info.get("has_staging"):
-        connection.execute(sa.text(_STAGING))
-        connection.info["has_staging"] = True
+    # Each time: a rollback takes the table away again, and nobody tells the connection.
+    connection.execute(sa.text(_STAGING))
     buffer = io.StringIO()
     # In the key's order, so that two writers cannot wait for each other's rows.
     for number, key in enumerate(sorted(accepted), start=1):

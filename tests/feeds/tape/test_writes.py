@@ -7,8 +7,8 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from feeds.tape import partitions, reads
-from feeds.tape.engine import transaction
+from feeds.tape import partitions, reads, writes
+from feeds.tape.engine import dispose, transaction
 from feeds.tape.writes import AppendResult, append
 from tests.conftest import NOW
 from tests.fakes.texts import ANY_TEXT, JSON
@@ -199,6 +199,15 @@ def test_nothing_is_written_when_the_statement_fails(monkeypatch):
         append([candle(-1)])
     assert rows("*") == before
     assert reads.watermark(**FEED) == NOW - timedelta(minutes=2)
+
+
+def test_a_connection_whose_first_write_failed_can_write_again(monkeypatch):
+    dispose()
+    monkeypatch.setattr(writes, "_UPSERT", "SELECT no_such_column")
+    with pytest.raises(sa.exc.ProgrammingError):
+        append([candle(-1)])
+    monkeypatch.undo()
+    assert append([candle(-1)]) == AppendResult(new=1)
 
 
 def test_two_writers_of_the_same_records_do_no_harm():
