@@ -20,6 +20,7 @@ from competitions.admin_base import ReasonForm
 from competitions.local_models import control, upload
 from competitions.local_models.control import ControlError, ModelStatus
 from competitions.models import ParticipantModel
+from core.acts import may
 from feeds import audit, clock
 
 TONES = {
@@ -42,7 +43,7 @@ class LocalAction:
     title: str
     effect: Callable[[ModelStatus], list[str]]
     run: Callable[[str], None]
-    permission: str = "change"
+    permission: str = "operate"
     flag: int = CHANGE
 
 
@@ -256,7 +257,7 @@ class LocalModelPages:
 
 
 def _require(request: HttpRequest, verb: str) -> None:
-    if not request.user.has_perm(f"competitions.{verb}_participantmodel"):
+    if not may(request.user, f"competitions.{verb}_participantmodel"):
         raise PermissionDenied
 
 

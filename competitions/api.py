@@ -41,7 +41,7 @@ class ModelRow(serializers.ModelSerializer[ParticipantModel]):
 def models(request: Request) -> Response:
     """The models that take part, ordered by model id."""
     query = read_query(ModelQuery, request)
-    competition = chosen_competition(query)
+    competition = chosen_competition(query, request.user)
     if competition is None:
         return Response([])
     rows = ParticipantModel.objects.filter(competition=competition)
@@ -77,4 +77,5 @@ def metrics_widgets(request: Request) -> Response:
 
 
 def _schema(request: Request) -> dict[str, Any]:
-    return report_schema(chosen_competition(read_query(CompetitionQuery, request)))
+    query = read_query(CompetitionQuery, request)
+    return report_schema(chosen_competition(query, request.user))

@@ -28,15 +28,15 @@ class PageQuery(CompetitionQuery, paging.PageQuery):
     """Query of a list of one competition."""
 
 
-def chosen_competition(query: dict[str, Any]) -> Competition | None:
+def chosen_competition(query: dict[str, Any], user: Any) -> Competition | None:
     """The competition asked for, else the first that is shown, else None.
 
-    Raises NotFound for an unknown slug.
+    Raises NotFound for an unknown slug, and for a draft of which the user may not know.
     """
     slug = query.get("competition")
     if slug is None:
         return Competition.objects.shown().first()
-    competition = Competition.objects.filter(slug=slug).first()
+    competition = Competition.objects.seen_by(user).filter(slug=slug).first()
     if competition is None:
         raise NotFound(
             f"competition was {slug!r}; there is none of that name.",
@@ -56,7 +56,7 @@ def list_report(query_class: type[CompetitionQuery], row: Any) -> Callable[..., 
         @wraps(view)
         def wrapped(request: Request) -> Response:
             query = read_query(query_class, request)
-            competition = chosen_competition(query)
+            competition = chosen_competition(query, request.user)
             if competition is None:
                 return Response([])
             return view(request, query, competition)

@@ -1,11 +1,12 @@
 """What each admin page stands on: forms and actions that no value makes fail."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django import forms
 from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.auth import get_permission_codename
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import QuerySet
@@ -15,6 +16,7 @@ from pydantic import TypeAdapter
 from pydantic import ValidationError as Misfit
 from unfold.admin import ModelAdmin
 
+from core.acts import may
 from core.parsing import JsonError, parse_json
 from core.texts import one_line, storable_json
 
@@ -86,6 +88,23 @@ class JsonShapes:
             shape = self.json_shapes.get(db_field.name)
             field.shape = shape and TypeAdapter(shape)
         return field
+
+
+def has_act(verb: str) -> Callable[..., bool]:
+    """Make an admin class's `has_<verb>_permission` of the act on its model.
+
+    An action names it: `permissions=["poll"]` is `feeds.poll_feedsubscription`.
+    """
+
+    def has_permission(
+        self: Any,
+        request: HttpRequest,
+        object_id: Any = None,  # noqa: ARG001  unfold gives it
+    ) -> bool:
+        codename = get_permission_codename(verb, self.opts)
+        return may(request.user, f"{self.opts.app_label}.{codename}")
+
+    return has_permission
 
 
 class EdgeAdmin(JsonShapes, ModelAdmin):

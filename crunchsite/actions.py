@@ -25,7 +25,7 @@ class Action:
     """`effect` says beforehand what will happen; `run` does it and says what did."""
 
     title: str
-    icon: str
+    permission: str
     effect: Callable[[Competition], list[str]]
     run: Callable[[Competition], str]
 
@@ -121,16 +121,20 @@ def _score(competition: Competition) -> str:
     )
 
 
+def _act(verb: str) -> str:
+    return f"competitions.{verb}_competition"
+
+
 def _models(competition: Competition) -> str:
     return counted(ParticipantModel.objects.expected(competition).count(), "model")
 
 
 ACTIONS: Mapping[str, Action] = {
-    "activate": Action("Activate", "play_arrow", _activate_effect, _activate),
-    "pause": Action("Pause", "pause", _pause_effect, _pause),
-    "end": Action("End", "stop", _end_effect, _end),
-    "predict-now": Action("Predict now", "bolt", _predict_effect, _predict),
-    "score-now": Action("Score now", "calculate", _score_effect, _score),
+    "activate": Action("Activate", _act("activate"), _activate_effect, _activate),
+    "pause": Action("Pause", _act("pause"), _pause_effect, _pause),
+    "end": Action("End", _act("end"), _end_effect, _end),
+    "predict-now": Action("Predict now", _act("predict"), _predict_effect, _predict),
+    "score-now": Action("Score now", _act("score"), _score_effect, _score),
 }
 
 
@@ -149,9 +153,18 @@ def press(*, action: Action, competition: Competition, user: Any, reason: str) -
     return message
 
 
-CORRECTIONS: Mapping[str, tuple[str, Callable[..., Correction]]] = {
-    "rescore": ("Score again", rescore),
-    "void": ("Void", void),
+@dataclass(frozen=True)
+class Corrector:
+    """A correction of a stretch of time; `service` previews it and makes it."""
+
+    title: str
+    permission: str
+    service: Callable[..., Correction]
+
+
+CORRECTIONS: Mapping[str, Corrector] = {
+    "rescore": Corrector("Score again", _act("rescore"), rescore),
+    "void": Corrector("Void", _act("void"), void),
 }
 
 
@@ -170,9 +183,9 @@ def correct(
     `span` is what the service takes: start, end, and for a void window a scope_key.
     Refused when something was corrected since `on`.
     """
-    title, service = CORRECTIONS[kind]
+    corrector = CORRECTIONS[kind]
     with transaction.atomic():  # no correction without its trail
-        done = service(
+        done = corrector.service(
             competition_id=competition.pk,
             reason=reason,
             author=user.get_username(),
@@ -186,7 +199,7 @@ def correct(
                 user,
                 [competition],
                 flag=CHANGE,
-                what=f"{title}: [{span['start']:%Y-%m-%d %H:%M:%S}, "
+                what=f"{corrector.title}: [{span['start']:%Y-%m-%d %H:%M:%S}, "
                 f"{span['end']:%Y-%m-%d %H:%M:%S}) UTC, {where}. {in_words(done)} "
                 f"Reason: {reason}",
             )

@@ -1,11 +1,10 @@
-"""Admin pages that need all apps: competitions with their actions, users, the trail."""
+"""Admin pages of competitions with their actions, which need all apps."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.admin.models import LogEntry
-from django.contrib.auth.admin import GroupAdmin, UserAdmin
-from django.contrib.auth.models import Group, User
+from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -16,13 +15,14 @@ from django.utils.safestring import SafeString
 from kombu.exceptions import OperationalError
 from unfold.admin import TabularInline
 from unfold.decorators import action, display
-from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from competitions import shapes
-from competitions.admin_base import LedgerAdmin, ReasonForm, SiteAdmin
+from competitions.admin_base import ReasonForm, SiteAdmin
 from competitions.lifecycle import begin_emissions, settle
 from competitions.models import Competition, ScheduledPrediction
-from core.admin_base import JsonShapes
+from core.acts import may
+from core.admin_base import JsonShapes, has_act
+from crunchsite import accounts  # noqa: F401  importing registers its pages
 from crunchsite.actions import ACTIONS, CORRECTIONS, press
 from crunchsite.competition_forms import WIRING, AddCompetitionForm, CompetitionForm
 from crunchsite.correcting import correction_page
@@ -85,6 +85,14 @@ class CompetitionAdmin(SiteAdmin):
     form = CompetitionForm
     json_shapes = {"slots": shapes.Slots}
     actions = None
+    of_competition = "pk"
+    has_activate_permission = has_act("activate")
+    has_pause_permission = has_act("pause")
+    has_end_permission = has_act("end")
+    has_predict_permission = has_act("predict")
+    has_score_permission = has_act("score")
+    has_rescore_permission = has_act("rescore")
+    has_void_permission = has_act("void")
     actions_detail = [
         *("activate", "pause", "end"),
         {"title": "Now", "icon": "bolt", "items": ["predict_now", "score_now"]},
@@ -210,39 +218,46 @@ class CompetitionAdmin(SiteAdmin):
         return f"{competition.feed_source} {competition.feed_granularity}"
 
     @display(description="Press")
-    def buttons(self, competition: Competition) -> SafeString:
-        names = (
-            ["pause", "predict-now", "score-now"]
-            if competition.status == Competition.Status.ACTIVE
-            else ["activate", "score-now"]
-        )
-        return buttons_for(competition.pk, names)
+    def buttons(self, competition: Any) -> SafeString:
+        return competition.press
 
-    @action(description="Activate", permissions=["change"], icon="play_arrow")
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        """Lay the buttons of who looks beside each row."""
+        changelist = super().get_changelist_instance(request)
+        for competition in changelist.result_list:
+            names = (
+                ["pause", "predict-now", "score-now"]
+                if competition.status == Competition.Status.ACTIVE
+                else ["activate", "score-now"]
+            )
+            competition.press = buttons_for(request.user, competition.pk, names)
+        return changelist
+
+    @action(description="Activate", permissions=["activate"], icon="play_arrow")
     def activate(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return redirect("admin:competition-act", object_id, "activate")
 
-    @action(description="Pause", permissions=["change"], icon="pause")
+    @action(description="Pause", permissions=["pause"], icon="pause")
     def pause(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return redirect("admin:competition-act", object_id, "pause")
 
-    @action(description="End", permissions=["change"], icon="stop")
+    @action(description="End", permissions=["end"], icon="stop")
     def end(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return redirect("admin:competition-act", object_id, "end")
 
-    @action(description="Predict now", permissions=["change"], icon="bolt")
+    @action(description="Predict now", permissions=["predict"], icon="bolt")
     def predict_now(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return redirect("admin:competition-act", object_id, "predict-now")
 
-    @action(description="Score now", permissions=["change"], icon="calculate")
+    @action(description="Score now", permissions=["score"], icon="calculate")
     def score_now(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return redirect("admin:competition-act", object_id, "score-now")
 
-    @action(description="Score again", permissions=["change"], icon="history")
+    @action(description="Score again", permissions=["rescore"], icon="history")
     def score_again(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return redirect("admin:competition-correct", object_id, "rescore")
 
-    @action(description="Void a stretch", permissions=["change"], icon="block")
+    @action(description="Void a stretch", permissions=["void"], icon="block")
     def void_stretch(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return redirect("admin:competition-correct", object_id, "void")
 
@@ -261,30 +276,29 @@ class CompetitionAdmin(SiteAdmin):
             *super().get_urls(),
         ]
 
-    def chosen(self, request: HttpRequest, object_id: str) -> Competition:
-        """The competition, if there is one that the user may change."""
+    def chosen(
+        self, request: HttpRequest, object_id: str, offered: Mapping[str, Any], key: str
+    ) -> tuple[Competition, Any]:
+        """The competition and what is to be done, if the user may see and do that."""
         competition = self.get_object(request, object_id)
         if competition is None:
             raise Http404("There is no such competition.")
-        if not self.has_change_permission(request, competition):
+        if key not in offered:
+            raise Http404("There is no such action.")
+        if not may(request.user, offered[key].permission):
             raise PermissionDenied
-        return competition
+        return competition, offered[key]
 
     def correct_view(
         self, request: HttpRequest, object_id: str, kind: str
     ) -> HttpResponse:
-        competition = self.chosen(request, object_id)
-        if kind not in CORRECTIONS:
-            raise Http404("There is no such correction.")
+        competition, _ = self.chosen(request, object_id, CORRECTIONS, kind)
         frame = {**self.admin_site.each_context(request), "opts": self.opts}
         return correction_page(request, competition, kind, frame)
 
     def act_view(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
         """Say what the action will do and ask why; done only when it is posted."""
-        competition = self.chosen(request, object_id)
-        if name not in ACTIONS:
-            raise Http404("There is no such action.")
-        chosen = ACTIONS[name]
+        competition, chosen = self.chosen(request, object_id, ACTIONS, name)
         form = ReasonForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
             try:
@@ -313,42 +327,14 @@ class CompetitionAdmin(SiteAdmin):
         return TemplateResponse(request, "operator/act.html", context)
 
 
-def buttons_for(competition_id: int, names: list[str]) -> SafeString:
-    """Links to the pages of actions, as small buttons."""
+def buttons_for(user: Any, competition_id: int, names: list[str]) -> SafeString:
+    """Links to the pages of the actions that the user may do, as small buttons."""
     parts = SafeString("")
     for name in names:
+        if not may(user, ACTIONS[name].permission):
+            continue
         url = reverse("admin:competition-act", args=[competition_id, name])
         parts += format_html(
             '<a class="press" href="{}">{}</a> ', url, ACTIONS[name].title
         )
     return parts
-
-
-@admin.register(LogEntry)
-class TrailAdmin(LedgerAdmin):
-    """Who did what, and why."""
-
-    list_display = ["action_time", "user", "object_repr", "content_type", "what"]
-    list_filter = ["user", "content_type"]
-    list_select_related = ["user", "content_type"]
-    search_fields = ["object_repr", "change_message"]
-    ordering = ["-action_time", "-pk"]
-
-    @display(description="What and why")
-    def what(self, entry: LogEntry) -> str:
-        return entry.get_change_message()
-
-
-admin.site.unregister([User, Group])
-
-
-@admin.register(User)
-class OperatorAdmin(UserAdmin, SiteAdmin):
-    form = UserChangeForm
-    add_form = UserCreationForm
-    change_password_form = AdminPasswordChangeForm
-
-
-@admin.register(Group)
-class OperatorGroupAdmin(GroupAdmin, SiteAdmin):
-    pass

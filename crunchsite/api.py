@@ -2,21 +2,26 @@
 
 from typing import Any
 
+import structlog
 from django.core.exceptions import (
     BadRequest,
     RequestDataTooBig,
     SuspiciousOperation,
 )
+from django.db import DatabaseError
 from django.http import Http404, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from drf_spectacular.authentication import SessionScheme
 from rest_framework.exceptions import APIException, ParseError, ValidationError
 from rest_framework.response import Response
 
+from core.acts import SEE_ALL, may
 from core.refusals import envelope
 from core.requests import BodyTooLargeError
 from feeds.errors import OperatorError
 from livepool.stores import StoreError
+
+log = structlog.get_logger(__name__)
 
 # What Django itself finds wrong with a request while a view reads it.
 _UNREADABLE = (
@@ -58,9 +63,9 @@ def refuse(error: Exception, context: dict[str, Any]) -> Response | None:
 
     match error:
         case OperatorError():
-            return Response(envelope(str(error), error.code), status=503)
+            return _unavailable(str(error), error.code, context)
         case StoreError():
-            return Response(envelope(str(error), "store_failed"), status=503)
+            return _unavailable(str(error), "store_failed", context)
         case ValidationError():
             return Response(envelope(*_first(error.detail)), status=422)
         case RequestDataTooBig():
@@ -75,6 +80,16 @@ def refuse(error: Exception, context: dict[str, Any]) -> Response | None:
         code = getattr(error.detail, "code", error.default_code)
     response.data = envelope(str(response.data["detail"]), code)
     return response
+
+
+def _unavailable(why: str, code: str, context: dict[str, Any]) -> Response:
+    """Why it cannot be told now is for operators: it names hosts, paths and code."""
+    log.warning("api.unavailable", code=code, why=why)
+    try:
+        is_told = may(context["request"].user, SEE_ALL)
+    except DatabaseError:  # who asks cannot be told either
+        is_told = False
+    return Response(envelope(why if is_told else MEANINGS[503], code), status=503)
 
 
 def _first(detail: Any, path: str = "") -> tuple[str, str]:

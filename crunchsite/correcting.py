@@ -122,7 +122,7 @@ def correction_page(
     Only what was just previewed is applied: after a change of the fields or another
     correction it is previewed again.
     """
-    title, _ = CORRECTIONS[kind]
+    title = CORRECTIONS[kind].title
     form = CorrectionForm(kind, competition, request.POST or None)
     shown: Correction | None = None
     on = newest(competition.pk)

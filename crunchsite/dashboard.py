@@ -20,6 +20,7 @@ from competitions.models import (
 )
 from competitions.wiring import shown_wiring
 from core import heartbeats
+from core.acts import SEE_ALL, may
 from core.texts import counted
 from crunchsite.admin import buttons_for
 from crunchsite.celery import QUEUES
@@ -61,27 +62,36 @@ class Line:
     press: SafeString = field(default_factory=SafeString)
 
 
-def dashboard(_request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """Called by the admin's index; the number of statements is constant."""
-    now = clock.now()
-    lines = _lines(now)
+def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """Called by the admin's index; the number of statements is constant.
+
+    Each part is there for who may view what it tells of.
+    """
+    now, user = clock.now(), request.user
+    lines = _lines(now, user) if may(user, SEE_ALL) else {}
     troubles = [
-        *_silent_processes(),
-        *_stuck_rounds(lines, now),
+        *(_silent_processes() if may(user, SEE_ALL) else []),
+        *_stuck_rounds(lines, now, user),
         *_lost_rounds(lines, now),
         *_unscheduled(lines),
         *_failing_models(lines),
         *_quarantined_models(lines),
-        *_stale_feeds(now),
+        *(_stale_feeds(now) if may(user, "feeds.view_feedsubscription") else []),
         *_failing_callables(lines),
         *_unpayable(lines),
         *_unpaid(lines),
-        *_overdue_pool(),
+        *(_overdue_pool() if may(user, "livepool.view_release") else []),
     ]
-    return {**context, "lines": lines.values(), "troubles": troubles, "now": now}
+    return {
+        **context,
+        "lines": lines.values(),
+        "troubles": troubles,
+        "sees_all": may(user, SEE_ALL),
+        "now": now,
+    }
 
 
-def _lines(now: datetime) -> dict[int, Line]:
+def _lines(now: datetime, user: Any) -> dict[int, Line]:
     competitions = Competition.objects.exclude(status=Competition.Status.ENDED)
     lines = {c.pk: Line(competition=c) for c in competitions}
     rounds = Input.objects.filter(
@@ -115,7 +125,7 @@ def _lines(now: datetime) -> dict[int, Line]:
             if line.competition.status == Competition.Status.ACTIVE
             else ["activate"]
         )
-        line.press = buttons_for(line.competition.pk, names)
+        line.press = buttons_for(user, line.competition.pk, names)
     return lines
 
 
@@ -162,7 +172,9 @@ def _unpayable(lines: dict[int, Line]) -> Iterator[Trouble]:
             )
 
 
-def _stuck_rounds(lines: dict[int, Line], now: datetime) -> Iterator[Trouble]:
+def _stuck_rounds(
+    lines: dict[int, Line], now: datetime, user: Any
+) -> Iterator[Trouble]:
     """Rounds that nobody asks, and asked ones that nobody scores."""
     late = now - clock.wall_seconds(PATIENCE_S)
     waiting = Q(performed_at__isnull=True, slot_at__lt=late)
@@ -187,7 +199,7 @@ def _stuck_rounds(lines: dict[int, Line], now: datetime) -> Iterator[Trouble]:
                 where=where,
                 since=asked_since,
                 url=url,
-                press=buttons_for(pk, ["predict-now"]),
+                press=buttons_for(user, pk, ["predict-now"]),
             )
         patience = timedelta(seconds=3 * lines[pk].competition.score_interval_s)
         if scored_not and scored_since < late - patience:
@@ -197,7 +209,7 @@ def _stuck_rounds(lines: dict[int, Line], now: datetime) -> Iterator[Trouble]:
                 where=where,
                 since=scored_since,
                 url=url,
-                press=buttons_for(pk, ["score-now"]),
+                press=buttons_for(user, pk, ["score-now"]),
             )
 
 

@@ -24,6 +24,7 @@ import crunchsite
 from competitions.models import CallableFailure
 from competitions.reporting import CompetitionQuery, chosen_competition
 from core import heartbeats
+from core.acts import SEE_ALL, may
 from core.requests import read_query
 from core.texts import counted
 from crunchsite.celery import QUEUES
@@ -73,7 +74,7 @@ def readyz(request: Request) -> Response:
     """Whether every part of the site works; operators are told which does not."""
     found = problems()
     answer: dict[str, Any] = {"status": "not ready" if found else "ready"}
-    if _is_operator(request):
+    if _is_told_why(request):
         answer["problems"] = found
         answer["failing_callables"] = _failing_callables()
     return Response(answer, status=503 if found else 200)
@@ -92,10 +93,9 @@ def _failing_callables() -> list[str]:
         return []
 
 
-def _is_operator(request: Request) -> bool:
+def _is_told_why(request: Request) -> bool:
     try:
-        user = get_user(request)
-        return user.is_active and getattr(user, "is_staff", False)
+        return may(get_user(request), SEE_ALL)
     except DatabaseError:
         return False
 
@@ -110,7 +110,9 @@ def problems() -> dict[str, str]:
 @permission_classes([AllowAny])
 def info(request: Request) -> Response:
     """The competition's name and its address on the chain."""
-    competition = chosen_competition(read_query(CompetitionQuery, request))
+    competition = chosen_competition(
+        read_query(CompetitionQuery, request), request.user
+    )
     return Response(
         {
             "crunch_id": competition.slug if competition else None,

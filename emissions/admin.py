@@ -16,7 +16,8 @@ from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from competitions.admin_base import LedgerAdmin, ReasonForm
-from emissions.models import LONGEST_TX_HASH, MAY_PAY, Checkpoint, is_tx_hash
+from core.admin_base import has_act
+from emissions.models import LONGEST_TX_HASH, Checkpoint, is_tx_hash
 from emissions.transitions import TransitionError, correct_transaction
 
 STATUS_LABELS = {
@@ -71,13 +72,9 @@ class CheckpointAdmin(LedgerAdmin):
         "ranking",
     ]
 
-    def has_pay_permission(
-        self, request: HttpRequest, object_id: str | None = None
-    ) -> bool:
-        """Whether the user may say what was paid, though nobody edits the ledger."""
-        return bool(request.user.has_perm(MAY_PAY))
+    has_settle_permission = has_act("settle")
 
-    @action(description="Correct transaction", permissions=["pay"], icon="history")
+    @action(description="Correct transaction", permissions=["settle"], icon="history")
     def correct_transaction(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return redirect("admin:checkpoint-transaction", object_id)
 
@@ -96,7 +93,7 @@ class CheckpointAdmin(LedgerAdmin):
         checkpoint = self.get_object(request, object_id)
         if checkpoint is None:
             raise Http404("There is no such checkpoint.")
-        if not self.has_pay_permission(request):
+        if not self.has_settle_permission(request):
             raise PermissionDenied
         back = reverse("admin:emissions_checkpoint_change", args=[checkpoint.pk])
         form = TransactionForm(request.POST or None)

@@ -188,7 +188,7 @@ class StatusChange(serializers.Serializer[Any]):
 @api_view(["GET"])
 def checkpoints(request: Request) -> Response:
     """Closed periods and what they pay, newest first."""
-    page, following = _page(read_query(CheckpointQuery, request))
+    page, following = _page(read_query(CheckpointQuery, request), request.user)
     return page_response(request, CheckpointRow(page, many=True).data, following)
 
 
@@ -196,7 +196,7 @@ def checkpoints(request: Request) -> Response:
 @api_view(["GET"])
 def latest(request: Request) -> Response:
     """The newest checkpoint."""
-    checkpoint = _latest(read_query(CompetitionQuery, request))
+    checkpoint = _latest(read_query(CompetitionQuery, request), request.user)
     return Response(CheckpointRow(checkpoint).data)
 
 
@@ -205,7 +205,7 @@ def latest(request: Request) -> Response:
 def rewards(request: Request) -> Response:
     """What each ranked model earned, ascending by period and rank."""
     query = read_query(RewardQuery, request)
-    page, following = _page(query)
+    page, following = _page(query, request.user)
     ensembles = set(
         ParticipantModel.objects.filter(
             is_virtual=True, competition__in={c.competition_id for c in page}
@@ -245,23 +245,23 @@ def _percent_by_place(
 
 @extend_schema(responses=Payload)
 @api_view(["GET"])
-def payload(_request: Request, checkpoint_id: str) -> Response:
+def payload(request: Request, checkpoint_id: str) -> Response:
     """Period and emission, as they were closed."""
-    return Response(Payload(_checkpoint(checkpoint_id)).data)
+    return Response(Payload(_checkpoint(checkpoint_id, request.user)).data)
 
 
 @extend_schema(responses=Emission)
 @api_view(["GET"])
-def emission(_request: Request, checkpoint_id: str) -> Response:
+def emission(request: Request, checkpoint_id: str) -> Response:
     """The protocol's EmissionCheckpoint, shares in billionths."""
-    return Response(_emission(_checkpoint(checkpoint_id)))
+    return Response(_emission(_checkpoint(checkpoint_id, request.user)))
 
 
 @extend_schema(responses=CliFormat)
 @api_view(["GET"])
-def cli_format(_request: Request, checkpoint_id: str) -> Response:
+def cli_format(request: Request, checkpoint_id: str) -> Response:
     """The same shares as percentages, keyed by model, for the command line tool."""
-    checkpoint = _checkpoint(checkpoint_id)
+    checkpoint = _checkpoint(checkpoint_id, request.user)
     return Response(formats.cli_format(checkpoint, _emission(checkpoint)))
 
 
@@ -270,7 +270,8 @@ def cli_format(_request: Request, checkpoint_id: str) -> Response:
 def prizes(request: Request, checkpoint_id: str) -> Response:
     """`total_prize` split among the models by their shares; it adds up exactly."""
     query = read_query(PrizeQuery, request)
-    return Response(formats.prizes(_checkpoint(checkpoint_id), query["total_prize"]))
+    checkpoint = _checkpoint(checkpoint_id, request.user)
+    return Response(formats.prizes(checkpoint, query["total_prize"]))
 
 
 @extend_schema(parameters=[LatestPrizeQuery], responses=LatestPrizes)
@@ -278,7 +279,7 @@ def prizes(request: Request, checkpoint_id: str) -> Response:
 def latest_prizes(request: Request) -> Response:
     """The newest checkpoint's prizes, with its context."""
     query = read_query(LatestPrizeQuery, request)
-    checkpoint = _latest(query)
+    checkpoint = _latest(query, request.user)
     context = {"total_prize": query["total_prize"]}
     return Response(LatestPrizes(checkpoint, context=context).data)
 
@@ -287,7 +288,7 @@ def latest_prizes(request: Request) -> Response:
 @api_view(["GET"])
 def latest_emission(request: Request) -> Response:
     """The newest emission, with its checkpoint's context."""
-    checkpoint = _latest(read_query(CompetitionQuery, request))
+    checkpoint = _latest(read_query(CompetitionQuery, request), request.user)
     return Response(LatestEmission(checkpoint).data)
 
 
@@ -296,7 +297,7 @@ def latest_emission(request: Request) -> Response:
 @api_view(["POST"])
 def confirm(request: Request, checkpoint_id: str) -> Response:
     """Store the transaction and move PENDING to SUBMITTED."""
-    checkpoint = _checkpoint(checkpoint_id)
+    checkpoint = _checkpoint(checkpoint_id, request.user)
     tx_hash = read_body(Confirmation, request)["tx_hash"]
     return _step(
         request,
@@ -310,7 +311,7 @@ def confirm(request: Request, checkpoint_id: str) -> Response:
 @api_view(["POST"])
 def correct_transaction(request: Request, checkpoint_id: str) -> Response:
     """Replace a wrong transaction hash; the status stays, the trail says why."""
-    checkpoint = _checkpoint(checkpoint_id)
+    checkpoint = _checkpoint(checkpoint_id, request.user)
     asked = read_body(TransactionCorrection, request)
     try:
         corrected = transitions.correct_transaction(
@@ -326,7 +327,7 @@ def correct_transaction(request: Request, checkpoint_id: str) -> Response:
 @api_view(["PATCH"])
 def status(request: Request, checkpoint_id: str) -> Response:
     """Move one legal step on."""
-    checkpoint = _checkpoint(checkpoint_id)
+    checkpoint = _checkpoint(checkpoint_id, request.user)
     to = read_body(StatusChange, request)["status"]
     return _step(
         request,
@@ -345,8 +346,8 @@ def _step(request: Request, step: Callable[[], Checkpoint], *, what: str) -> Res
     return Response(CheckpointRow(checkpoint).data)
 
 
-def _page(query: dict[str, Any]) -> tuple[list[Checkpoint], str | None]:
-    competition = chosen_competition(query)
+def _page(query: dict[str, Any], user: Any) -> tuple[list[Checkpoint], str | None]:
+    competition = chosen_competition(query, user)
     if competition is None:
         return [], None
     rows = Checkpoint.objects.filter(competition=competition)
@@ -355,20 +356,19 @@ def _page(query: dict[str, Any]) -> tuple[list[Checkpoint], str | None]:
     return NEWEST_FIRST.page(rows, limit=query["limit"], cursor=query.get("cursor"))
 
 
-def _latest(query: dict[str, Any]) -> Checkpoint:
-    competition: Competition | None = chosen_competition(query)
+def _latest(query: dict[str, Any], user: Any) -> Checkpoint:
+    competition: Competition | None = chosen_competition(query, user)
     checkpoint = Checkpoint.objects.filter(competition=competition).first()
     if checkpoint is None:
         raise NotFound("No checkpoints found", code="checkpoint_not_found")
     return checkpoint
 
 
-def _checkpoint(checkpoint_id: str) -> Checkpoint:
+def _checkpoint(checkpoint_id: str, user: Any) -> Checkpoint:
     number = checkpoint_id.removeprefix("CKP_")
     is_number = number.isascii() and number.isdecimal() and len(number) < 19
-    checkpoint = (
-        Checkpoint.objects.filter(pk=int(number)).first() if is_number else None
-    )
+    rows = Checkpoint.objects.filter(competition__in=Competition.objects.seen_by(user))
+    checkpoint = rows.filter(pk=int(number)).first() if is_number else None
     if checkpoint is None:
         raise NotFound(
             f"Checkpoint {checkpoint_id} not found", code="checkpoint_not_found"

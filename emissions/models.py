@@ -9,7 +9,7 @@ from django.db.models import F, Func, Q, TextChoices
 from competitions.models import Competition
 
 # Who confirms and corrects what was paid; the same for the API and the admin.
-MAY_PAY = "emissions.change_checkpoint"
+MAY_PAY = "emissions.settle_checkpoint"
 LONGEST_TX_HASH = 128
 is_tx_hash = RegexValidator(r"^[!-~]+$", "is printable ASCII without a space.")
 
@@ -43,6 +43,7 @@ class Checkpoint(models.Model):
     class Meta:
         db_table = "checkpoints"
         ordering = ["-period_end", "-pk"]
+        permissions = [("settle_checkpoint", "Can say what paid a checkpoint")]
         constraints = [
             ExclusionConstraint(
                 name="checkpoint_periods_disjoint",

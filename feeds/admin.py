@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.text import Truncator
 
-from core.admin_base import EdgeAdmin
+from core.admin_base import EdgeAdmin, has_act
 from core.texts import counted
 from feeds import audit, backfill, clock, health, ingest
 from feeds.errors import FeedError
@@ -49,6 +49,19 @@ class FeedSubscriptionAdmin(EdgeAdmin):
         *("gaps", "created_at"),
     )
     actions = ("poll_now", "activate", "pause")
+    has_poll_permission = has_act("poll")
+    has_activate_permission = has_act("activate")
+    has_pause_permission = has_act("pause")
+
+    def get_readonly_fields(  # type: ignore[no-untyped-def]
+        self, request: HttpRequest, obj: FeedSubscription | None = None
+    ):
+        """A form may not do what the list's actions refuse."""
+        may_switch = self.has_activate_permission(request) and (
+            self.has_pause_permission(request)
+        )
+        kept = () if obj is None or may_switch else ("active",)
+        return (*self.readonly_fields, *kept)
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
         """Looks up the health of all rows at once."""
@@ -101,19 +114,19 @@ class FeedSubscriptionAdmin(EdgeAdmin):
         obj.next_poll_at = None  # a changed setting is tried at once
         super().save_model(request, obj, form, change)
 
-    @admin.action(description="Poll now", permissions=["change"])
+    @admin.action(description="Poll now", permissions=["poll"])
     def poll_now(
         self, request: HttpRequest, queryset: QuerySet[FeedSubscription]
     ) -> None:
         self._change(request, queryset, "poll now", next_poll_at=None)
 
-    @admin.action(description="Activate", permissions=["change"])
+    @admin.action(description="Activate", permissions=["activate"])
     def activate(
         self, request: HttpRequest, queryset: QuerySet[FeedSubscription]
     ) -> None:
         self._change(request, queryset, "activated", active=True, next_poll_at=None)
 
-    @admin.action(description="Pause", permissions=["change"])
+    @admin.action(description="Pause", permissions=["pause"])
     def pause(self, request: HttpRequest, queryset: QuerySet[FeedSubscription]) -> None:
         self._change(request, queryset, "paused", active=False)
 
@@ -143,6 +156,7 @@ class BackfillJobAdmin(EdgeAdmin):
     list_filter = ("status", "sink", "source")
     search_fields = ("source", "subject", "error")
     actions = ("cancel",)
+    has_cancel_permission = has_act("cancel")
 
     @admin.display(description="progress")
     def progress(self, job: BackfillJob) -> str:
@@ -155,9 +169,6 @@ class BackfillJobAdmin(EdgeAdmin):
         self, request: HttpRequest, obj: BackfillJob | None = None
     ) -> bool:
         return False
-
-    def has_cancel_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("feeds.change_backfilljob")
 
     @admin.action(description="Cancel", permissions=["cancel"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[BackfillJob]) -> None:

@@ -194,7 +194,7 @@ class Backfill(APIView):
     """Start the backfill of a feed."""
 
     queryset = BackfillJob.objects.all()
-    write_permission = "feeds.add_backfilljob"
+    write_permission = "feeds.start_backfilljob"
 
     @extend_schema(
         request=BackfillRequestSerializer, responses={201: BackfillJobSerializer}
@@ -251,7 +251,7 @@ class BackfillCancel(APIView):
     """End an unfinished job; what it wrote stays."""
 
     queryset = BackfillJob.objects.all()
-    write_permission = "feeds.change_backfilljob"
+    write_permission = "feeds.cancel_backfilljob"
 
     @extend_schema(request=None, responses=BackfillJobSerializer)
     def post(self, request: Request, job_id: str) -> Response:

@@ -18,10 +18,11 @@ from django.db import IntegrityError, transaction
 from core.texts import message_of
 from feeds import clock, retention
 from feeds.errors import BadRangeError, FeedError, ProviderError
+from feeds.granularity import seconds
 from feeds.ingest import provider_of
 from feeds.models import BackfillJob
 from feeds.providers.base import FetchRequest, after, pages
-from feeds.records import FeedKey, FeedRecord
+from feeds.records import CANDLE, FeedKey, FeedRecord
 from feeds.subscriptions import check_feed
 from feeds.tape.writes import append
 
@@ -34,6 +35,8 @@ LEASE_S = 60.0
 SAVE_EVERY_S = 5.0
 SAVE_EVERY_RECORDS = 20_000
 RETRIES = 5
+# Of one job: nineteen years of minutes, or 115 days of seconds or of single events.
+MOST_STEPS = 10_000_000
 
 
 class BackfillActiveError(FeedError):
@@ -102,6 +105,13 @@ def _check(
         raise BadRangeError(
             f"from was {start_at:%Y-%m-%dT%H:%M:%SZ}, to was "
             f"{end_at:%Y-%m-%dT%H:%M:%SZ}; from must lie before to"
+        )
+    step_s = seconds(key.granularity) if key.kind == CANDLE else 1
+    if (end_at - start_at).total_seconds() > step_s * MOST_STEPS:
+        raise BadRangeError(
+            f"the range was {(end_at - start_at).days} days of {key.kind} at "
+            f"{key.granularity}; give {step_s * MOST_STEPS // 86_400} days at most, "
+            "and the rest to another job"
         )
     if end_at > now:
         raise BadRangeError(

@@ -78,6 +78,11 @@ class FeedSubscription(models.Model):
 
     class Meta:
         ordering = ["source", "subject", "kind", "granularity"]
+        permissions = [
+            ("poll_feedsubscription", "Can poll feeds now"),
+            ("activate_feedsubscription", "Can activate feeds"),
+            ("pause_feedsubscription", "Can pause feeds"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["source", "subject", "kind", "granularity"],
@@ -182,6 +187,10 @@ class BackfillJob(models.Model):
     class Meta:
         db_table = "backfill_jobs"
         ordering = ["-created_at", "id"]
+        permissions = [
+            ("start_backfilljob", "Can start backfills"),
+            ("cancel_backfilljob", "Can cancel backfills"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["source", "subject", "kind", "granularity"],

@@ -13,7 +13,7 @@ from django.urls import URLPattern, path
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from core.admin_base import EdgeAdmin
+from core.admin_base import EdgeAdmin, has_act
 from feeds import audit
 from livepool import rollback
 from livepool.errors import LivePoolError
@@ -63,6 +63,7 @@ class ReleaseAdmin(LedgerAdmin):
     list_filter = ("status", "mode")
     search_fields = ("version", "reason", "error")
     actions_detail = ["roll_back"]
+    has_roll_back_permission = has_act("roll_back")
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """Lays the release published before it beside each row, in one statement."""
@@ -119,11 +120,6 @@ class ReleaseAdmin(LedgerAdmin):
     )
     def roll_back(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return redirect("admin:livepool-rollback", object_id)
-
-    def has_roll_back_permission(
-        self, request: HttpRequest, object_id: str | None = None
-    ) -> bool:
-        return request.user.has_perm("livepool.change_release")
 
     def get_urls(self) -> list[URLPattern]:
         page = path(

@@ -51,6 +51,7 @@ class ScoreInline(ReadOnlyInline):
 
 @admin.register(Prediction)
 class PredictionAdmin(LedgerAdmin):
+    of_competition = "input__competition"
     list_display = [
         "performed_at",
         "model",
@@ -69,8 +70,8 @@ class PredictionAdmin(LedgerAdmin):
     inlines = [ScoreInline]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Prediction]:
-        rows = super().get_queryset(request).with_shown_output(limit=SHORT)
-        return with_status(rows).defer(
+        rows: Any = super().get_queryset(request)
+        return with_status(rows.with_shown_output(limit=SHORT)).defer(
             "input__raw_data", "input__model_input", "input__timing", "meta"
         )
 
@@ -99,6 +100,7 @@ class PredictionAdmin(LedgerAdmin):
 
 @admin.register(Score)
 class ScoreAdmin(LedgerAdmin):
+    of_competition = "prediction__input__competition"
     list_display = [
         "scored_at",
         "model",
@@ -128,6 +130,7 @@ class ScoreAdmin(LedgerAdmin):
 
 @admin.register(Snapshot)
 class SnapshotAdmin(LedgerAdmin):
+    of_competition = "model__competition"
     list_display = [
         "period_start",
         "period_end",
@@ -212,6 +215,7 @@ class LeaderboardAdmin(LedgerAdmin):
 
 @admin.register(LeaderboardEntry)
 class LeaderboardEntryAdmin(LedgerAdmin):
+    of_competition = "leaderboard__competition"
     list_display = ["rank", "model", "ranking_value", "prediction_count", "leaderboard"]
     list_filter = ["leaderboard__is_newest", "leaderboard__competition"]
     list_select_related = ["model", "leaderboard"]

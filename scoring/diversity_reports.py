@@ -63,7 +63,7 @@ class CorrelationRow(serializers.Serializer[Any]):
 @api_view(["GET"])
 def model_diversity(request: Request, model_id: str) -> Response:
     """How different a model is from the others, by its newest snapshot."""
-    model = model_of(read_query(CompetitionQuery, request), model_id)
+    model = model_of(read_query(CompetitionQuery, request), model_id, request.user)
     found = diversity.feedback(model)
     if found is None:
         raise NotFound(f"{model_id} has no snapshot yet.", code="snapshot_not_found")

@@ -290,7 +290,7 @@ def _wanted(
 def rank_history(request: Request, model_id: str) -> Response:
     """A model's rank on each board that is kept, the newest first."""
     query = read_query(PageQuery, request)
-    model = model_of(query, model_id)
+    model = model_of(query, model_id, request.user)
     page, following = Keyset("leaderboard__as_of", read_instant, descending=True).page(
         LeaderboardEntry.objects.filter(model=model).select_related("leaderboard"),
         limit=query["limit"],
@@ -304,7 +304,7 @@ def rank_history(request: Request, model_id: str) -> Response:
 def rank_change(request: Request, model_id: str) -> Response:
     """Why a model's rank differs between two instants."""
     query = read_query(ChangeQuery, request)
-    model = model_of(query, model_id)
+    model = model_of(query, model_id, request.user)
     change = history.explain(
         competition=model.competition,
         wiring=wiring_of(model.competition),
@@ -350,11 +350,11 @@ def ensemble_history(
     )
 
 
-def model_of(query: dict[str, Any], model_id: str) -> ParticipantModel:
+def model_of(query: dict[str, Any], model_id: str, user: Any) -> ParticipantModel:
     """The model of a path, in the competition asked for; raises NotFound."""
     model = (
         ParticipantModel.objects.filter(
-            competition=chosen_competition(query), model_id=model_id
+            competition=chosen_competition(query, user), model_id=model_id
         )
         .select_related("competition")
         .first()

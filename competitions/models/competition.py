@@ -10,6 +10,7 @@ from django.db.models import Case, ExpressionWrapper, F, Q, TextChoices, Value, 
 from django.db.models.functions import NullIf
 from django.db.models.lookups import Exact
 
+from core.acts import SEE_ALL, may
 from feeds import granularity
 from feeds.errors import FeedError, UnknownGranularityError, UnknownKindError
 from feeds.records import FeedKey
@@ -28,9 +29,21 @@ class CompetitionQuerySet(models.QuerySet["Competition"]):
 
     def shown(self) -> "CompetitionQuerySet":
         """All but drafts: the active ones first, then as they were made."""
+        return self.exclude(status=Competition.Status.DRAFT).in_order()
+
+    def seen_by(self, user: Any) -> "CompetitionQuerySet":
+        """Those that the user may know of: all of them with SEE_ALL, else `shown`."""
+        return self.in_order() if may(user, SEE_ALL) else self.shown()
+
+    def in_order(self) -> "CompetitionQuerySet":
+        """The active ones first, drafts last, then as they were made."""
         status = Competition.Status
-        active_first = Case(When(status=status.ACTIVE, then=0), default=1)
-        return self.exclude(status=status.DRAFT).order_by(active_first, "pk")
+        place = Case(
+            When(status=status.ACTIVE, then=0),
+            When(status=status.DRAFT, then=2),
+            default=1,
+        )
+        return self.order_by(place, "pk")
 
 
 class Competition(models.Model):
@@ -89,6 +102,15 @@ class Competition(models.Model):
     class Meta:
         db_table = "competitions"
         ordering = ["slug"]
+        permissions = [
+            ("activate_competition", "Can activate competition"),
+            ("pause_competition", "Can pause competition"),
+            ("end_competition", "Can end competition"),
+            ("predict_competition", "Can ask a competition's models now"),
+            ("score_competition", "Can score a competition now"),
+            ("rescore_competition", "Can score a stretch of a competition again"),
+            ("void_competition", "Can void a stretch of a competition"),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=Q(status__in=["DRAFT", "ACTIVE", "PAUSED", "ENDED"]),

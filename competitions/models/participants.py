@@ -103,6 +103,9 @@ class ParticipantModel(models.Model):
     class Meta:
         db_table = "models"
         ordering = ["competition", "model_id"]
+        permissions = [
+            ("operate_participantmodel", "Can start, stop and restart local models")
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["competition", "model_id"], name="model_id_unique"

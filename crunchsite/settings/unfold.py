@@ -6,8 +6,15 @@ from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 
-def _page(title: str, icon: str, view: str) -> dict[str, Any]:
-    return {"title": title, "icon": icon, "link": reverse_lazy(f"admin:{view}")}
+def _page(title: str, icon: str, view: str, of: str = "") -> dict[str, Any]:
+    """An entry for who may view what its page shows, `app_model`."""
+    model = (of or view.removesuffix("_changelist")).replace("_", ".view_")
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(f"admin:{view}"),
+        "permission": lambda request: view == "index" or request.user.has_perm(model),
+    }
 
 
 def _models(title: str, *pages: dict[str, Any]) -> dict[str, Any]:
@@ -74,7 +81,12 @@ UNFOLD = {
                         and "/local/" not in request.path
                     )
                 },
-                _page("Local models", "memory", "local-models"),
+                _page(
+                    "Local models",
+                    "memory",
+                    "local-models",
+                    of="competitions_participantmodel",
+                ),
                 _page("Crunchers", "group", "competitions_cruncher_changelist"),
                 _page(
                     "Predictions",

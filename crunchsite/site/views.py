@@ -8,8 +8,8 @@ from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
+from django.utils.cache import patch_cache_control
 from django.utils.http import content_disposition_header
-from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 from rest_framework.exceptions import ValidationError
@@ -41,21 +41,26 @@ View = Callable[..., HttpResponseBase]
 
 
 def public(view: View) -> View:
-    """Safe methods only; caches keep a page but ask each time whether it changed."""
+    """Safe methods only; caches keep a page but ask each time whether it changed.
+
+    What somebody who is known sees may be for them alone, and no shared cache keeps it.
+    """
 
     @require_safe
-    @cache_control(public=True, no_cache=True)
     @vary_on_headers("HX-Request")
     @wraps(view)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        return view(request, *args, **kwargs)
+        response = view(request, *args, **kwargs)
+        kept_by = "private" if request.user.is_authenticated else "public"
+        patch_cache_control(response, no_cache=True, **{kept_by: True})
+        return response
 
     return wrapped
 
 
 @public
 def home(request: HttpRequest) -> HttpResponse:
-    competitions = list(Competition.objects.shown())
+    competitions = list(Competition.objects.seen_by(request.user))
     competition = chosen(request, competitions)
     feeds = list(FeedIngestionState.objects.all())
     context: dict[str, Any] = {
@@ -118,7 +123,7 @@ def model(request: HttpRequest, model_id: str) -> HttpResponse:
 @public
 def diversity(request: HttpRequest) -> HttpResponse:
     """How alike the leading models are, pair by pair."""
-    competition = required(chosen(request, list(Competition.objects.shown())))
+    competition = required(chosen(request))
     context = {"competition": competition, "map": heat_map(competition)}
     return page(request, "site/diversity.html", context)
 
@@ -140,7 +145,7 @@ def livepool(request: HttpRequest) -> HttpResponse:
 @public
 def leaderboard_csv(request: HttpRequest) -> HttpResponse:
     """The whole newest board: one row a model, an unknown value is empty."""
-    competition = required(chosen(request, list(Competition.objects.shown())))
+    competition = required(chosen(request))
     board = Leaderboard.objects.filter(competition=competition, is_newest=True).first()
     columns = columns_of(competition, board.ranking_key) if board else []
     entries = (
@@ -170,7 +175,7 @@ def leaderboard_csv(request: HttpRequest) -> HttpResponse:
 @public
 def scores_csv(request: HttpRequest) -> HttpResponse:
     """The home page's chart: one row an instant, one column a model."""
-    competition = required(chosen(request, list(Competition.objects.shown())))
+    competition = required(chosen(request))
     board = board_of(competition)
     if board is None:
         return csv_response(f"{competition.slug}-scores", ["at"], [])
@@ -222,9 +227,11 @@ def after_of(request: HttpRequest) -> int:
 
 
 def chosen(
-    request: HttpRequest, competitions: Sequence[Competition]
+    request: HttpRequest, competitions: Sequence[Competition] | None = None
 ) -> Competition | None:
     """The one asked for, else the first; raises Http404 for an unknown slug."""
+    if competitions is None:
+        competitions = list(Competition.objects.seen_by(request.user))
     slug = request.GET.get("competition")
     if slug is None:
         return competitions[0] if competitions else None
@@ -239,8 +246,8 @@ def required(competition: Competition | None) -> Competition:
 
 def shown_model(request: HttpRequest, model_id: str) -> ParticipantModel:
     """The model of that id in the competition asked for, or the first that has it."""
-    rows = ParticipantModel.objects.filter(model_id=model_id).exclude(
-        competition__status=Competition.Status.DRAFT
+    rows = ParticipantModel.objects.filter(
+        model_id=model_id, competition__in=Competition.objects.seen_by(request.user)
     )
     if slug := request.GET.get("competition"):
         rows = rows.filter(competition__slug=slug)

@@ -206,7 +206,7 @@ def test_each_page_asks_for_its_permission(client, local):
     urls = {
         LIST: "view",
         reverse("admin:local-model", args=["steady"]): "view",
-        reverse("admin:local-model-act", args=["steady", "stop"]): "change",
+        reverse("admin:local-model-act", args=["steady", "stop"]): "operate",
         ADD: "add",
     }
     viewer = User.objects.create_user("vera", is_staff=True)
@@ -224,10 +224,10 @@ def test_each_page_asks_for_its_permission(client, local):
 @pytest.mark.parametrize(
     ("name", "others", "verb"),
     [
-        ("stop", ["view", "add", "delete"], "change"),
-        ("start", ["view", "add", "delete"], "change"),
-        ("restart", ["view", "add", "delete"], "change"),
-        ("remove", ["view", "add", "change"], "delete"),
+        ("stop", ["view", "add", "delete", "change"], "operate"),
+        ("start", ["view", "add", "delete", "change"], "operate"),
+        ("restart", ["view", "add", "delete", "change"], "operate"),
+        ("remove", ["view", "add", "change", "operate"], "delete"),
     ],
 )
 def test_an_action_is_done_only_with_its_permission(client, local, name, others, verb):

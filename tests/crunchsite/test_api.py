@@ -240,11 +240,11 @@ def test_each_write_names_the_permission_that_it_needs(client):
     assert (
         needed.items()
         >= {
-            f"post {checkpoint}/confirm": "emissions.change_checkpoint",
-            f"post {checkpoint}/transaction": "emissions.change_checkpoint",
-            f"patch {checkpoint}/status": "emissions.change_checkpoint",
-            "post /reports/backfill": "feeds.add_backfilljob",
-            "post /reports/backfill/jobs/{job_id}/cancel": "feeds.change_backfilljob",
+            f"post {checkpoint}/confirm": "emissions.settle_checkpoint",
+            f"post {checkpoint}/transaction": "emissions.settle_checkpoint",
+            f"patch {checkpoint}/status": "emissions.settle_checkpoint",
+            "post /reports/backfill": "feeds.start_backfilljob",
+            "post /reports/backfill/jobs/{job_id}/cancel": "feeds.cancel_backfilljob",
         }.items()
     )
     assert None not in needed.values()

@@ -101,7 +101,7 @@ def test_only_who_may_pay_corrects_a_transaction(client, submitted):
     viewer = User.objects.create_user("vera", is_staff=True)
     url = transaction_page(submitted)
     change = reverse("admin:emissions_checkpoint_change", args=[submitted.pk])
-    for name, status in (("view", 403), ("change", 302)):
+    for name, status in (("view", 403), ("settle", 302)):
         permission = Permission.objects.get(codename=f"{name}_checkpoint")
         viewer.user_permissions.add(permission)
         client.force_login(User.objects.get(pk=viewer.pk))

@@ -23,7 +23,7 @@ def world(db, frozen_clock):
 @pytest.fixture
 def operator(client):
     user = User.objects.create_user("olga", is_staff=True)
-    user.user_permissions.add(Permission.objects.get(codename="change_checkpoint"))
+    user.user_permissions.add(Permission.objects.get(codename="settle_checkpoint"))
     client.force_login(user)
     return user
 
@@ -206,7 +206,7 @@ def test_a_payout_is_written_with_the_permission_for_it_alone(client, world, wri
         ([], {}),
         ([], {"is_staff": True}),
         (["view_checkpoint"], {"is_staff": True}),
-        (["change_checkpoint"], {"is_staff": False}),
+        (["settle_checkpoint"], {"is_staff": False}),
     ):
         user = logged_in(client, *permissions, **fields)
         refused = written(client, checkpoint, write)

@@ -166,12 +166,18 @@ def test_the_same_request_takes_up_what_failed(operator, monkeypatch):
 
 
 def test_a_tape_that_is_away_is_said_in_one_line(client):
+    client.force_login(User.objects.create_superuser("olga"))
     with tape_away():
         answer = client.get("/reports/feeds")
-    assert answer.status_code == 503
+        told = Client().get("/reports/feeds")
+    assert answer.status_code == told.status_code == 503
     assert answer.json()["code"] == "tape_failed"
     assert answer.json()["detail"].startswith("the tape's database failed: connection")
     assert "\n" not in answer.json()["detail"]
+    assert told.json() == {
+        "detail": "It cannot be told now; later may help.",
+        "code": "tape_failed",
+    }
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,122 @@
+"""Admin pages of who may log in, what each may do, and what each did."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.models import Group, Permission, User
+from django.contrib.contenttypes.models import ContentType
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.http import HttpRequest
+from unfold.decorators import display
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from competitions.admin_base import LedgerAdmin, SiteAdmin
+from core.acts import SEE_ALL, may
+
+# What is done in these apps is done to competitions, and some are drafts.
+OF_COMPETITIONS = {"competitions", "scoring", "emissions"}
+
+
+@admin.register(LogEntry)
+class TrailAdmin(LedgerAdmin):
+    """Who did what, and why; an entry is shown to who may view what it is about."""
+
+    of_competition = ""
+    list_display = ["action_time", "user", "object_repr", "content_type", "what"]
+    list_filter = ["user", "content_type"]
+    list_select_related = ["user", "content_type"]
+    search_fields = ["object_repr", "change_message"]
+    ordering = ["-action_time", "-pk"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[LogEntry]:
+        rows = super().get_queryset(request)
+        if request.user.is_superuser:
+            return rows
+        kinds = [
+            kind
+            for kind in ContentType.objects.all()
+            if may(request.user, f"{kind.app_label}.view_{kind.model}")
+            and (kind.app_label not in OF_COMPETITIONS or may(request.user, SEE_ALL))
+        ]
+        return rows.filter(content_type__in=kinds)
+
+    @display(description="What and why")
+    def what(self, entry: LogEntry) -> str:
+        return entry.get_change_message()
+
+
+class NoMoreThanOwn:
+    """Nobody gives a right, or takes over an account, beyond what they may do."""
+
+    def formfield_for_manytomany(
+        self, db_field: Any, request: Any = None, **kwargs: Any
+    ) -> Any:
+        if not request.user.is_superuser:
+            if db_field.related_model is Permission:
+                kwargs["queryset"] = _own(request.user)
+            elif db_field.related_model is Group:
+                kwargs["queryset"] = _groups_within(_own(request.user))
+        up: Any = super()
+        return up.formfield_for_manytomany(db_field, request, **kwargs)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        up: Any = super()
+        return up.has_change_permission(request, obj) and _is_within(obj, request.user)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        up: Any = super()
+        return up.has_delete_permission(request, obj) and _is_within(obj, request.user)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """For the list's action too, which asks for no object."""
+        up: Any = super()
+        found = up.get_deleted_objects(objs, request)
+        beyond = {str(obj) for obj in objs if not _is_within(obj, request.user)}
+        return (*found[:2], found[2] | beyond, *found[3:])
+
+
+def _own(user: Any) -> QuerySet[Permission]:
+    """The permissions that a user holds, directly or by a role."""
+    return Permission.objects.filter(Q(user=user) | Q(group__user=user)).distinct()
+
+
+def _groups_within(own: QuerySet[Permission]) -> QuerySet[Group]:
+    lacking = Permission.objects.filter(group=OuterRef("pk")).exclude(
+        pk__in=own.values("pk")
+    )
+    return Group.objects.filter(~Exists(lacking))
+
+
+def _is_within(obj: User | Group | None, user: Any) -> bool:
+    """Whether the user may do all that the account, or the role, may do."""
+    if obj is None or user.is_superuser:
+        return True
+    if isinstance(obj, Group):
+        return _groups_within(_own(user)).filter(pk=obj.pk).exists()
+    return not obj.is_superuser and (
+        obj.get_all_permissions() <= user.get_all_permissions()
+    )
+
+
+admin.site.unregister([User, Group])
+
+
+@admin.register(User)
+class OperatorAdmin(NoMoreThanOwn, UserAdmin, SiteAdmin):
+    of_competition = ""
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+
+    def get_readonly_fields(  # type: ignore[no-untyped-def]
+        self, request: HttpRequest, obj: User | None = None
+    ):
+        beyond = () if request.user.is_superuser else ("is_superuser",)
+        return (*super().get_readonly_fields(request, obj), *beyond)
+
+
+@admin.register(Group)
+class OperatorGroupAdmin(NoMoreThanOwn, GroupAdmin, SiteAdmin):
+    of_competition = ""
