@@ -353,4 +353,9 @@ def test_a_models_page_says_how_different_it_is_and_what_to_do(client, world):
     page = text(client.get(f"/models/{model.model_id}"))
     assert "<dd>0.80<small>from 0, as the others, to 1, like none" in page
     assert "too few to rely on" in page
+    assert "Unique alpha" not in page
+    newest.prediction_count = 30
+    newest.save()
+    page = text(client.get(f"/models/{model.model_id}"))
+    assert "too few to rely on" not in page
     assert "Unique alpha: your signal is both different and right." in page
