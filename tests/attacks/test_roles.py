@@ -1,0 +1,585 @@
+"""Every address by every role and method, against one table of who may do what.
+
+The addresses come from the URLconf and the admin's registry, so one that is new fails
+here until it has its row. In full (ATTACKS=1) every method is asked, else those that
+differ.
+"""
+
+import logging
+import re
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib import import_module
+from unittest.mock import patch
+
+import pytest
+from axes.models import AccessAttempt, AccessFailureLog, AccessLog
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth.models import AnonymousUser, Group, Permission, User
+from django.template.backends.django import Template
+from django.test import Client
+from django.urls import URLPattern, get_resolver
+
+from competitions.models import (
+    Competition,
+    Cruncher,
+    Input,
+    ParticipantModel,
+    ScheduledPrediction,
+)
+from feeds import audit, backfill
+from feeds.models import FeedSubscription
+from feeds.records import FeedKey
+from livepool.models import Release, ShadowTrack
+from scoring.models import Rescoring, VoidWindow
+from tests import factories
+from tests.attacks.conftest import FULL
+from tests.conftest import NOW
+
+pytestmark = pytest.mark.django_db(databases=["default", "tape"])
+
+# ------------------------------------------------------------------ who is let in
+
+STRANGER, OUTSIDER, STAFF = "stranger", "outsider", "staff"
+ROLES = ("viewer", "operator", "finance", "admin")
+ALL = (STRANGER, OUTSIDER, STAFF, *ROLES, "superuser")
+ANYBODY, ANY_STAFF = frozenset(ALL), frozenset(ALL[2:])
+VIEWERS = frozenset(ALL[3:])
+OPERATORS = frozenset({"operator", "admin", "superuser"})
+FINANCE = frozenset({"finance", "admin", "superuser"})
+ADMINS = frozenset({"admin", "superuser"})
+NOBODY: frozenset[str] = frozenset()
+
+LOGIN = 302
+MARK = "hush"  # in every text of a draft
+METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Who is let in, and what they are answered; `refused` unless 401 or 403."""
+
+    who: frozenset[str]
+    status: int = 200
+    refused: int | None = None
+
+
+Row = dict[str, Rule]  # by method; the others are 405
+
+
+def reads(status: int = 200, *, options: int = 200) -> Row:
+    """A report: anybody reads; OPTIONS describes it."""
+    return page(status) | {"OPTIONS": Rule(ANYBODY, options)}
+
+
+def page(status: int = 200) -> Row:
+    return {"GET": Rule(ANYBODY, status), "HEAD": Rule(ANYBODY, status)}
+
+
+def writes(method: str, who: frozenset[str], status: int) -> Row:
+    return {method: Rule(who, status), "OPTIONS": Rule(ANYBODY)}
+
+
+def asks(who: frozenset[str], status: int = 200, refused: int | None = None) -> Row:
+    """A page of the admin, which takes any method but POST for GET."""
+    return dict.fromkeys(METHODS, Rule(who, status, refused))
+
+
+def only_shows(who: frozenset[str]) -> Row:
+    return {method: Rule(who) for method in ("GET", "HEAD", "OPTIONS")}
+
+
+# 404 and 422: let in, and there is nothing, or something is missing in the question.
+TABLE: dict[str, Row] = {
+    **dict.fromkeys(
+        [
+            *("home", "leaderboard-csv", "scores-csv", "model-csv"),
+            *("model", "diversity", "feeds", "livepool"),
+        ],
+        page(),
+    ),
+    **dict.fromkeys(
+        [
+            *("healthz", "info", "reports-feeds", "reports-feeds-tail"),
+            *("backfill-feeds", "backfill-jobs", "backfill-job", "data-index"),
+            *("reports-models", "reports-schema", "reports-leaderboard-columns"),
+            *("reports-metrics-widgets", "reports-leaderboard", "reports-predictions"),
+            *("reports-snapshots", "models-global", "models-params", "models-metrics"),
+            *("models-summary", "model-diversity", "model-ranks", "reports-diversity"),
+            *("reports-correlations", "ensemble-history", "reports-checkpoints"),
+            *("reports-checkpoint-latest", "reports-rewards", "reports-prizes-latest"),
+            *("reports-checkpoint-payload", "reports-emission", "reports-cli-format"),
+            *("reports-prizes", "reports-emission-latest", "livepool-releases"),
+            *("livepool-status", "schema", "openapi-json", "docs"),
+        ],
+        reads(),
+    ),
+    "security-txt": page(404),  # none is told of
+    "readyz": reads(503),  # no worker here
+    "model-rank-change": reads(422),
+    **dict.fromkeys(
+        ["data-file", "livepool-current", "livepool-release", "livepool-file"],
+        reads(404),
+    ),
+    "backfill": writes("POST", OPERATORS, 422),
+    "backfill-cancel": writes("POST", OPERATORS, 200),
+    "reports-checkpoint-confirm": writes("POST", FINANCE, 422),
+    "reports-checkpoint-transaction": writes("POST", FINANCE, 422),
+    "reports-checkpoint-status": writes("PATCH", FINANCE, 422),
+    **dict.fromkeys(["redoc", "^admin$"], dict.fromkeys(METHODS, Rule(ANYBODY, 302))),
+    # The admin's own pages.
+    "admin:login": asks(ANYBODY) | {"GET": Rule(ANY_STAFF, 302, refused=200)},
+    "admin:logout": {"POST": Rule(ANY_STAFF), "OPTIONS": Rule(ANY_STAFF)},
+    **dict.fromkeys(
+        ["admin:index", "admin:search", "admin:password_change"],
+        asks(ANY_STAFF),
+    ),
+    **dict.fromkeys(
+        ["admin:jsi18n", "admin:password_change_done"], only_shows(ANY_STAFF)
+    ),
+    "admin:app_list": asks(VIEWERS, refused=404),
+    "admin:autocomplete": only_shows(NOBODY),
+    "admin:view_on_site": asks(ANY_STAFF, 404),
+    "admin/(?P<url>.*)$": asks(ANY_STAFF, 404),
+    # Acts.
+    "admin:competition-act": asks(OPERATORS),
+    "admin:competition-correct": asks(OPERATORS),
+    **dict.fromkeys(
+        [
+            f"admin:competitions_competition_{act}"
+            for act in (
+                *("activate", "pause", "end", "predict_now", "score_now"),
+                *("score_again", "void_stretch"),
+            )
+        ],
+        asks(OPERATORS, 302),
+    ),
+    "admin:checkpoint-transaction": asks(FINANCE),
+    "admin:emissions_checkpoint_correct_transaction": asks(FINANCE, 302),
+    "admin:local-models": asks(VIEWERS),
+    "admin:local-model": asks(VIEWERS, 404),
+    "admin:local-model-add": asks(OPERATORS),
+    "admin:local-model-act": asks(OPERATORS, 404),
+    "admin:livepool-rollback": asks(OPERATORS),
+    "admin:livepool_release_roll_back": asks(OPERATORS, 302),
+    "admin:auth_user_password_change": asks(ADMINS),
+}
+
+
+@dataclass(frozen=True)
+class Rights:
+    """Who may do what with the rows of a model, on its pages in the admin."""
+
+    view: frozenset[str] = VIEWERS
+    add: frozenset[str] = NOBODY
+    change: frozenset[str] = NOBODY
+    delete: frozenset[str] = NOBODY
+
+    def rows(self, model: str) -> dict[str, Row]:
+        name = f"admin:{model}"
+        app, _, short = model.partition("_")
+        return {
+            f"{name}_changelist": asks(self.view),
+            f"{name}_history": asks(self.view),
+            f"{name}_add": asks(self.add),
+            f"{name}_delete": asks(self.delete),
+            f"{name}_change": asks(self.view) | {"POST": Rule(self.change)},
+            f"admin/{app}/{short}/<path:object_id>/": asks(ANY_STAFF, 302),
+        }
+
+
+MODELS: dict[str, Rights] = {
+    "admin_logentry": Rights(),
+    "auth_user": Rights(ADMINS, ADMINS, ADMINS, ADMINS),
+    "auth_group": Rights(ADMINS, ADMINS, ADMINS, ADMINS),
+    "axes_accessattempt": Rights(OPERATORS, NOBODY, ADMINS, OPERATORS),
+    "axes_accesslog": Rights(ADMINS, NOBODY, ADMINS, ADMINS),
+    "axes_accessfailurelog": Rights(ADMINS, NOBODY, ADMINS, ADMINS),
+    "competitions_competition": Rights(add=OPERATORS, change=OPERATORS),
+    "competitions_scheduledprediction": Rights(add=OPERATORS, change=OPERATORS),
+    "competitions_cruncher": Rights(change=FINANCE),
+    "competitions_participantmodel": Rights(),
+    "competitions_input": Rights(),
+    "competitions_prediction": Rights(),
+    "scoring_score": Rights(),
+    "scoring_snapshot": Rights(),
+    "scoring_rescoring": Rights(),
+    "scoring_voidwindow": Rights(),
+    "scoring_leaderboard": Rights(),
+    "scoring_leaderboardentry": Rights(),
+    "emissions_checkpoint": Rights(),
+    "livepool_release": Rights(),
+    "livepool_shadowtrack": Rights(),
+    "feeds_feedsubscription": Rights(add=OPERATORS, change=OPERATORS, delete=ADMINS),
+    "feeds_backfilljob": Rights(delete=ADMINS),
+}
+for _model, _rights in MODELS.items():
+    TABLE |= _rights.rows(_model)
+    if _model.startswith("axes_"):  # an empty form of it can be saved
+        TABLE[f"admin:{_model}_change"]["POST"] = Rule(_rights.change, 302)
+TABLE["admin:admin_logentry_history"] = asks(VIEWERS, refused=302)
+
+# Under API_READ_AUTH these alone are told to strangers.
+OPEN = {"healthz", "readyz", "info", "security-txt"}
+
+# ------------------------------------------------------------------ the addresses
+
+
+@dataclass(frozen=True)
+class Address:
+    """A pattern of the URLconf: its key in the table, and its route in whole."""
+
+    key: str
+    route: str
+
+    @property
+    def is_of_admin(self) -> bool:
+        return self.route.startswith("admin/")
+
+    @property
+    def is_page(self) -> bool:
+        """Whether people ask here, who are led to the login."""
+        return self.key in {
+            *("home", "leaderboard-csv", "scores-csv", "model-csv", "model"),
+            *("diversity", "feeds", "livepool", "^admin$"),
+        }
+
+    def path(self, values: dict[str, object]) -> str:
+        """The path with a value for each of its parts."""
+        model = self.route.split("/")[2] if self.route.count("/") > 2 else ""
+        own = {**values, "object_id": values.get(model, 1), "id": values["user"]}
+        if self.key == "admin:local-model-act":
+            own["name"] = "stop"
+        route = re.sub(r"\(\?P<(\w+)>[^)]+\)", lambda m: str(own[m[1]]), self.route)
+        route = re.sub(r"<(?:\w+:)?(\w+)>", lambda m: str(own[m[1]]), route)
+        return "/" + re.sub(r"/\?|[\^$\\]", "", route)
+
+
+def addresses() -> list[Address]:
+    """Every address once; the aliases below /api/ are compared apart."""
+    return [
+        Address(name if pattern.name else route, route)
+        for name, route, pattern in walk(get_resolver())
+        if not name.startswith("api:")
+    ]
+
+
+def walk(resolver, prefix="", spaces=()):
+    for pattern in resolver.url_patterns:
+        route = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLPattern):
+            yield ":".join([*spaces, str(pattern.name)]), route, pattern
+        else:
+            space = (pattern.namespace,) if pattern.namespace else ()
+            yield from walk(pattern, route, (*spaces, *space))
+
+
+# ------------------------------------------------------------------ the world
+
+
+@pytest.fixture
+def roles(db):
+    """The four groups, also after a test that emptied every table."""
+    import_module("crunchsite.migrations.0001_roles").make_roles(apps, None)
+
+
+def user(role: str) -> User | None:
+    if role == STRANGER:
+        return None
+    if role == "superuser":
+        return User.objects.create_superuser(role)
+    made = User.objects.create_user(role, is_staff=role != OUTSIDER)
+    if role in ROLES:
+        made.groups.add(Group.objects.get(name=role))
+    return made
+
+
+def client_of(who: User | None) -> Client:
+    client = Client(raise_request_exception=False)
+    if who is not None:
+        client.force_login(who)
+    return client
+
+
+@pytest.fixture
+def world(roles, tape, frozen_clock, settings, tmp_path):
+    settings.MODELS_LOG_DIR = tmp_path  # no orchestrator has run
+    return factories.running_competition(at=NOW, models=2, hours=1)
+
+
+def values_of(made: factories.World) -> dict[str, object]:
+    """A value for each part of any path, and for each model's `object_id`."""
+    job = backfill.start(
+        key=FeedKey("simulated", "BTCUSDT", "candle", "1m"),
+        start_at=NOW - timedelta(hours=2),
+        end_at=NOW,
+    )
+    feed = FeedSubscription.objects.create(
+        source="simulated",
+        subject="BTCUSDT",
+        kind="candle",
+        granularity="1m",
+        created_at=NOW,
+    )
+    target = User.objects.create_user("target")
+    audit.note(target, [feed], flag=CHANGE, what="polled")
+    snapshot = made.models[0].snapshots.first()
+    prediction = made.rounds[0].predictions.first()
+    why = {"reason": MARK, "author": "olga", "created_at": NOW}
+    of = {"competition": made.competition, **why}
+    hour = NOW, NOW + timedelta(hours=1)
+    rows = {
+        "competition": made.competition,
+        "scheduledprediction": made.scheduled,
+        "cruncher": made.models[0].cruncher,
+        "participantmodel": made.models[0],
+        "input": made.rounds[0],
+        "prediction": prediction,
+        "score": prediction.scores.first(),
+        "snapshot": snapshot,
+        "leaderboard": made.board,
+        "leaderboardentry": made.board.entries.first(),
+        "checkpoint": made.checkpoints[-1],
+        "feedsubscription": feed,
+        "backfilljob": job,
+        "user": target,
+        "group": Group.objects.create(name="helpers"),
+        "logentry": LogEntry.objects.first(),
+        "rescoring": Rescoring.objects.create(
+            scoring_version=2, period_start=hour[0], period_end=hour[1], **of
+        ),
+        "voidwindow": VoidWindow.objects.create(start_at=hour[0], end_at=hour[1], **of),
+        "release": Release.objects.create(
+            version="2026-02-28-core_major",
+            mode="core_major",
+            as_of_date=NOW.date(),
+            symbols=["BTCUSDT"],
+            symbol_map={},
+            universe={},
+            ranking=[],
+            checksums={},
+            created_at=NOW,
+        ),
+        "shadowtrack": ShadowTrack.objects.create(
+            track_id="t", mode="core_major", release_count=0, releases=[], built_at=NOW
+        ),
+        "accessattempt": AccessAttempt.objects.create(failures_since_start=1),
+        "accesslog": AccessLog.objects.create(),
+        "accessfailurelog": AccessFailureLog.objects.create(),
+    }
+    return {name: row.pk for name, row in rows.items()} | {
+        "model_id": made.models[0].model_id,
+        "job_id": job.pk,
+        "checkpoint_id": made.checkpoints[-1],
+        "version": "none",
+        "name": "pause",
+        "kind": "rescore",
+        "source": "simulated",
+        "subject": "BTCUSDT",
+        "granularity": "1m",
+        "filename": "none.parquet",
+        "content_type_id": 1,
+        "app_label": "competitions",
+        "url": "none",
+    }
+
+
+@contextmanager
+def undrawn(who: User | AnonymousUser):
+    """Decide on pages by who asks, without looking that up each time, nor drawing them.
+
+    Other tests log in, and look at what the pages show.
+    """
+    logging.disable()
+    try:
+        with (
+            patch("django.contrib.auth.middleware.get_user", lambda _: who),
+            patch.object(Template, "render", lambda *_, **__: ""),
+            patch.object(admin.site, "each_context", lambda _: {}),
+        ):
+            yield
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+# ------------------------------------------------------------------ the tests
+
+
+def methods_of(address: Address) -> list[str]:
+    """All of them in full; else those that differ, and one that is not taken."""
+    if FULL:
+        return METHODS
+    if address.is_of_admin:
+        is_posted = not address.key.endswith(("_changelist", "_history", "/"))
+        return ["GET", "POST"] if is_posted else ["GET"]
+    return [*(TABLE[address.key].keys() - {"HEAD", "OPTIONS"}), "DELETE"]
+
+
+def expected(address: Address, method: str, role: str) -> int:
+    rule = TABLE[address.key].get(method)
+    is_unknown = role in (STRANGER, OUTSIDER)
+    if address.is_of_admin and is_unknown and address.key != "admin:login":
+        return LOGIN
+    if rule is None:
+        return 405
+    if role in rule.who:
+        return rule.status
+    return rule.refused or (401 if role == STRANGER else 403)
+
+
+def test_each_address_has_its_row():
+    found = {address.key for address in addresses()}
+    assert found - set(TABLE) == set(), "say in the table above who may do what there"
+    assert set(TABLE) - found == set(), "rows without an address"
+    registered = {
+        f"{model._meta.app_label}_{model._meta.model_name}"
+        for model in admin.site._registry
+    }
+    assert registered == set(MODELS)
+
+
+def test_below_api_are_the_same_views_by_the_same_names():
+    found = {
+        name: (route, pattern.callback) for name, route, pattern in walk(get_resolver())
+    }
+    aliases = {name: of for name, of in found.items() if name.startswith("api:")}
+    assert aliases
+    for name, (route, view) in aliases.items():
+        own_route, own_view = found[name.removeprefix("api:")]
+        assert (route, view) == (f"api/{own_route}", own_view)
+
+
+@pytest.mark.attack("every address by every role and method", held_by="core.acts")
+@pytest.mark.parametrize("role", ALL)
+def test_each_address_lets_in_whom_the_table_says(role, world, seen):
+    values, client = values_of(world), Client(raise_request_exception=False)
+    wrong, asked = {}, 0
+    with undrawn(user(role) or AnonymousUser()):
+        for address in addresses():
+            for method in methods_of(address):
+                answer = client.generic(method, address.path(values))
+                right = expected(address, method, role)
+                asked += 1
+                if answer.status_code != right:
+                    wrong[address.key, method] = (answer.status_code, right)
+    seen(f"{asked} requests as {role}")
+    assert wrong == {}
+
+
+@pytest.mark.attack("reading round API_READ_AUTH", held_by="crunchsite.readers")
+@pytest.mark.parametrize("role", [STRANGER, OUTSIDER, STAFF])
+def test_under_api_read_auth_operators_alone_read(role, world, settings):
+    settings.ENV = settings.ENV.model_copy(update={"api_read_auth": True})
+    values, client = values_of(world), client_of(user(role))
+    wrong = {}
+    for address in (each for each in addresses() if not each.is_of_admin):
+        right = expected(address, "GET", role)
+        if role != STAFF and address.key not in OPEN:
+            is_led = role == STRANGER and address.is_page
+            right = LOGIN if is_led else 401 if role == STRANGER else 403
+        path = address.path(values)
+        for each in (path, f"/api{path}") if is_program(address) else (path,):
+            answer = client.get(each)
+            if answer.status_code != right:
+                wrong[each] = (answer.status_code, right)
+            if right == LOGIN and address.is_page and role != STAFF:
+                assert answer["Location"].startswith("/admin/login/"), each
+    assert wrong == {}
+
+
+def is_program(address: Address) -> bool:
+    return not (address.is_page or address.is_of_admin or address.key == "security-txt")
+
+
+@pytest.fixture
+def draft(world):
+    """A draft whose every text holds MARK, with all that a competition can have."""
+    made = factories.running_competition(at=NOW, models=2, hours=1, slug=f"{MARK}-cup")
+    of = {"competition": made.competition}
+    Competition.objects.filter(pk=made.competition.pk).update(
+        status="DRAFT", name=f"{MARK} cup"
+    )
+    Cruncher.objects.filter(**of).update(name=MARK, wallet=MARK)
+    ScheduledPrediction.objects.filter(**of).update(scope_key=MARK)
+    Input.objects.filter(**of).update(scope_key=MARK, reason=MARK)
+    for model in ParticipantModel.objects.filter(**of):
+        model.model_id, model.name = f"{MARK}-{model.pk}", MARK
+        model.save(update_fields=["model_id", "name"])
+    made.models[0].refresh_from_db()
+    for checkpoint in made.checkpoints:
+        checkpoint.meta["ranking"][0]["model_name"] = MARK
+        checkpoint.save()
+    return made
+
+
+@pytest.mark.attack("looking for a draft", held_by="Competition.objects.seen_by")
+@pytest.mark.parametrize("role", [STRANGER, OUTSIDER, STAFF])
+def test_a_draft_is_nowhere_for_who_may_not_see_it(role, draft):
+    values, client = values_of(draft), client_of(user(role))
+    asked = {"competition": f"{MARK}-cup"}
+    for address in addresses():
+        if address.is_of_admin and address.key != "admin:index":
+            continue
+        path = address.path(values)
+        for query in ({}, asked):
+            answer = client.get(path, query)
+            hidden = (path, asked["competition"], values["model_id"])
+            assert MARK not in shown(answer, hidden=hidden), path
+
+
+def test_who_may_see_drafts_sees_them_everywhere(draft):
+    values, client = values_of(draft), client_of(user("viewer"))
+    asked = {"competition": f"{MARK}-cup"}
+    for address in addresses():
+        if address.is_of_admin or "GET" not in TABLE[address.key]:
+            continue
+        answer = client.get(address.path(values), asked)
+        assert answer.status_code == TABLE[address.key]["GET"].status, address
+    assert MARK in client.get("/").content.decode()
+    assert "private" in client.get("/")["Cache-Control"]
+
+
+@pytest.mark.attack("looking for a draft in the admin", held_by="SiteAdmin")
+def test_no_list_form_or_act_of_the_admin_shows_a_draft_without_the_permission(draft):
+    """Whoever may do all but view competitions meets no trace of one."""
+    values = values_of(draft)
+    who = user(STAFF)
+    who.user_permissions.set(
+        Permission.objects.exclude(codename__in=["view_competition"])
+    )
+    client = client_of(who)
+    for address in addresses():
+        if address.is_of_admin and address.key != "admin:logout":
+            path = address.path(values)
+            assert MARK not in shown(client.get(path), hidden=(path,)), path
+
+
+def shown(answer, *, hidden) -> str:
+    """What an answer shows, without what was asked."""
+    text = b"".join(answer) if answer.streaming else answer.content
+    text = text.decode(errors="replace")
+    for asked in hidden:
+        text = text.replace(asked, "")
+    return text
+
+
+def test_strangers_are_told_the_state_alone(draft, monkeypatch, settings):
+    monkeypatch.setattr(settings, "REDIS_URL", "redis://127.0.0.1:1/0")
+    for role in (STRANGER, OUTSIDER, STAFF):
+        answer = client_of(user(role)).get("/readyz")
+        assert (answer.status_code, answer.json()) == (503, {"status": "not ready"})
+    told = client_of(user("viewer")).get("/readyz").json()
+    assert "redis" in told["problems"]
+
+
+def test_a_password_is_taken_by_the_login_alone(world):
+    """Basic and bearer credentials are nobody's, so no guessing goes past the login."""
+    User.objects.create_superuser("olga", password="right")
+    right = "b2xnYTpyaWdodA=="  # olga:right
+    for given in (f"Basic {right}", f"Bearer {right}", f"Token {right}"):
+        answer = Client().post("/reports/backfill", headers={"Authorization": given})
+        assert answer.status_code == 401, given
+        assert "Basic" not in answer["WWW-Authenticate"]
