@@ -85,6 +85,7 @@ def _model(said: Any) -> dict[str, Any] | None:
                 infos.get("cruncher_wallet_pubkey") or "", LONGEST_ID
             ),
             "cruncher_hotkey": infos.get("cruncher_hotkey"),
+            "socket_uid": _uid(infos.get("socket_uid")),
         },
     }
 
@@ -97,6 +98,11 @@ def _port(value: Any) -> int | str:
     """A number, or the path of a unix socket."""
     is_number = type(value) is int and 0 <= value < 2**16
     return value if is_number else _text(value, LONGEST_ADDRESS)
+
+
+def _uid(value: Any) -> int | None:
+    """The user whose sockets a model's are; None where nobody says it."""
+    return value if type(value) is int else None
 
 
 def _text(value: Any, limit: int) -> str:

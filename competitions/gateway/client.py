@@ -29,7 +29,7 @@ from model_runner_client.model_concurrent_runners import (
 from model_runner_client.model_runners import DynamicSubclassModelRunner
 
 from competitions.gateway.announcements import identity_of, models_of
-from competitions.gateway.link import Link, disarm
+from competitions.gateway.link import Link, check_socket, disarm
 from competitions.gateway.types import ModelIdentity, State
 from core.backoff import backoff
 from core.texts import describe, message_of, readable
@@ -64,6 +64,12 @@ class Runner(DynamicSubclassModelRunner):
     def grpc_options(self, options: list[tuple[str, Any]]) -> None:
         limit = ("grpc.max_receive_message_length", LARGEST_MESSAGE_BYTES)
         self._options = [*options, limit]
+
+    async def init(self) -> tuple[bool, Any]:
+        """Connect and set up; raises OSError for a socket that is not the model's."""
+        if self.ip == "unix":
+            check_socket(str(self.port), owner=self.infos.get("socket_uid"))
+        return await super().init()
 
     async def setup(self, grpc_channel: Any) -> tuple[bool, Any]:
         if self.closed:

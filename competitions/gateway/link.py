@@ -2,6 +2,8 @@
 
 import asyncio
 import math
+import os
+import stat
 import time
 from typing import Any
 
@@ -26,6 +28,7 @@ class Link(WebsocketClient):
     retry_s = 0.25
 
     def __init__(self, host: str, port: int, crunch_id: str, on_event: Any) -> None:
+        """`host` is a name, or a unix socket's path, and then `port` is nothing."""
         super().__init__(host, port, crunch_id, on_event)
         self.retry_interval = self.retry_s
         self.error = ""
@@ -73,32 +76,51 @@ class Link(WebsocketClient):
         await self.event_handler(event.get("event"), event.get("data"))
 
     async def connect(self) -> None:
-        uri = f"ws://{self.host}:{self.port}/{self.crunch_id}"
+        is_path = self.host.startswith("/")
+        uri = f"ws://{'localhost' if is_path else f'{self.host}:{self.port}'}"
+        uri += f"/{self.crunch_id}"
+        where = self.host if is_path else uri
         if time.monotonic() - self._opened_at < STEADY_S:
             await self._pause()  # it hung up on us
         else:
             self._pause_s = self.retry_s
         while True:
             try:
-                self.websocket = await websockets.connect(
-                    uri, max_size=LARGEST_ROSTER_BYTES
+                self.websocket = await (
+                    websockets.unix_connect(
+                        self.host, uri=uri, max_size=LARGEST_ROSTER_BYTES
+                    )
+                    if is_path
+                    else websockets.connect(uri, max_size=LARGEST_ROSTER_BYTES)
                 )
             except (OSError, TimeoutError, websockets.WebSocketException) as error:
                 if not self.error:
                     log.warning(
-                        "gateway.no_orchestrator", uri=uri, error=message_of(error)
+                        "gateway.no_orchestrator", uri=where, error=message_of(error)
                     )
                 self.error = message_of(error)
                 await self._pause()
             else:
                 self.error = ""
                 self._opened_at = time.monotonic()
-                log.info("gateway.connected", uri=uri)
+                log.info("gateway.connected", uri=where)
                 return
 
     async def _pause(self) -> None:
         await asyncio.sleep(self._pause_s)
         self._pause_s = min(self._pause_s * 2, LONGEST_PAUSE_S)
+
+
+def check_socket(path: str, *, owner: int | None) -> None:
+    """Raise OSError unless a plain unix socket lies there, and its owner is the model.
+
+    A link could lead to another model's; `owner` is None where nobody has said it.
+    """
+    found = os.lstat(path)
+    if not stat.S_ISSOCK(found.st_mode):
+        raise OSError(f"{path} is no socket")
+    if owner is not None and found.st_uid != owner:
+        raise OSError(f"{path} is a socket of user {found.st_uid}, not of {owner}")
 
 
 def disarm(link: WebsocketClient) -> None:

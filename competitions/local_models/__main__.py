@@ -9,10 +9,10 @@ from pathlib import Path
 
 import structlog
 
-from competitions.local_models import cgroups
+from competitions.local_models import cgroups, sandbox
 from competitions.local_models.orchestrator import Orchestrator
-from competitions.local_models.sandbox import strongest_level
 from competitions.local_models.supervisor import Limits
+from competitions.local_models.users import NoUserError
 from core.logs import bound_event, bounded_traceback
 
 log = structlog.get_logger(__name__)
@@ -24,8 +24,12 @@ def main() -> int:
         description="Runs each sub-folder of a folder as a model of its own process.",
     )
     parser.add_argument("--models", type=Path, required=True, help="folder of models")
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument(
+        "--socket",
+        type=Path,
+        required=True,
+        help="unix socket for coordinators",
+    )
     parser.add_argument("--crunch-id", required=True)
     parser.add_argument("--logs", type=Path, required=True, help="folder of logs")
     parser.add_argument("--memory-mb", type=int, default=Limits.memory_mb)
@@ -46,7 +50,9 @@ def main() -> int:
         "--level",
         type=int,
         choices=(1, 2),
-        help="sandbox level; default: the strongest",
+        default=Limits.level,
+        help="sandbox level; 1 leaves the network and readable files open, and is "
+        "never taken unless asked for",
     )
     args = parser.parse_args()
     structlog.configure(
@@ -63,32 +69,45 @@ def main() -> int:
     logging.basicConfig(level=logging.WARNING)
     if not args.models.is_dir():
         parser.error(f"--models was {args.models}, which is not a folder")
+    if args.level == 2 and (trouble := sandbox.trouble_with_level_2()):
+        return _fail(
+            f"level was 2, which this machine does not allow ({trouble}); allow "
+            "unprivileged user namespaces, run as root, or ask for --level 1 "
+            "(LOCAL_MODELS_LEVEL=1), which leaves the network and readable files open "
+            "to models."
+        )
     try:
         asyncio.run(_run(args))
     except OSError as error:
-        print(f"Error: {args.host}:{args.port}: {error.strerror}.", file=sys.stderr)  # noqa: T201
-        return 1
+        return _fail(f"socket was {args.socket}, which cannot be served: {error}.")
+    except NoUserError as error:
+        return _fail(str(error))
     return 0
+
+
+def _fail(text: str) -> int:
+    print(f"Error: {text}", file=sys.stderr)  # noqa: T201
+    return 1
 
 
 async def _run(args: argparse.Namespace) -> None:
     until = asyncio.Event()
     for end in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(end, until.set)
-    level = args.level or await asyncio.to_thread(strongest_level)
+    wanted = [c for c in cgroups.CONTROLLERS if c != "cpu" or args.cpus]
     orchestrator = Orchestrator(
         models_dir=args.models.resolve(),
         logs_dir=args.logs.resolve(),
         crunch_id=args.crunch_id,
         limits=Limits(
-            level=level,
+            level=args.level,
             memory_mb=args.memory_mb,
             cpus=args.cpus,
-            cgroup=cgroups.find() if args.cpus else None,
+            parents=await asyncio.to_thread(cgroups.find, wanted),
             hang_s=args.hang_s,
         ),
     )
-    await orchestrator.run(host=args.host, port=args.port, until=until)
+    await orchestrator.run(socket=args.socket.absolute(), until=until)
 
 
 if __name__ == "__main__":

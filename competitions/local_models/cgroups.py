@@ -1,113 +1,164 @@
-"""A share of the CPU that a model cannot exceed: the kernel's control groups.
+"""Bounds of a model's processes together: the kernel's control groups.
 
-Version 2 (`cpu.max`) or 1 (`cpu.cfs_quota_us`), wherever this process may make groups:
-as root on a plain machine, as a user or in a container only where it was delegated.
+Version 2, or 1, wherever this process may make groups: as root on a plain machine, as a
+user or in a container only where it was delegated. Each controller is taken where it is
+to be had: in version 1 they are apart.
 """
 
-import asyncio
-import contextlib
 import os
 import signal
-from collections.abc import Iterator
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
+CONTROLLERS = ("cpu", "memory", "pids")
 _PERIOD_US = 100_000
 _NAME = "crunchsite-models-"
+KILL_S = 2.0
 
 
-def find() -> Path | None:
-    """Make a group to hold the models' groups; None where the kernel refuses."""
-    for base in _places():
+def find(controllers: Collection[str] = CONTROLLERS) -> dict[str, Path]:
+    """Make groups to hold the models' groups, by controller.
+
+    A controller that the kernel refuses is left out; in version 2, all have one group.
+    """
+    found: dict[str, Path] = {}
+    for controller, base in _places():
+        if controller not in controllers or controller in found:
+            continue
         parent = base / f"{_NAME}{os.getpid()}"
         try:
             _sweep(base)
-            _allow_cpu(base)
-            parent.mkdir()
-            _allow_cpu(parent)
-            remove(make(parent, "probe", cpus=1.0))
+            _allow(base, controller)
+            parent.mkdir(exist_ok=True)
+            _allow(parent, controller)
+            probe = make(
+                {controller: parent}, "probe", cpus=1.0, memory_mb=1024, tasks=64
+            )
+            remove(probe)
         except OSError:
-            remove(parent)
+            if parent not in found.values():
+                remove([parent])
             continue
-        return parent
-    return None
+        found[controller] = parent
+    return found
 
 
-def make(parent: Path, name: str, *, cpus: float) -> Path:
-    """A group whose processes together get `cpus` processors' time at most.
+def make(
+    parents: Mapping[str, Path], name: str, *, cpus: float, memory_mb: int, tasks: int
+) -> list[Path]:
+    """Groups whose processes together get so much at most; see `find`.
 
-    A process joins by writing its id to `cgroup.procs`. Raises OSError.
+    A process joins by writing its id to `cgroup.procs` of each. Raises OSError.
     """
-    group = parent / name
-    group.mkdir(exist_ok=True)
+    groups = {controller: parent / name for controller, parent in parents.items()}
     quota_us = round(cpus * _PERIOD_US)
-    if (group / "cpu.max").exists():
-        (group / "cpu.max").write_text(f"{quota_us} {_PERIOD_US}")
-    else:
-        (group / "cpu.cfs_period_us").write_text(str(_PERIOD_US))
-        (group / "cpu.cfs_quota_us").write_text(str(quota_us))
-    return group
+    memory = str(memory_mb * 2**20)
+    for controller, group in groups.items():
+        group.mkdir(exist_ok=True)
+        match controller:
+            case "cpu" if (group / "cpu.max").exists():
+                _write(group, {"cpu.max": f"{quota_us} {_PERIOD_US}"})
+            case "cpu":
+                _write(group, {"cpu.cfs_period_us": str(_PERIOD_US)})
+                _write(group, {"cpu.cfs_quota_us": str(quota_us)})
+            case "memory" if (group / "memory.max").exists():
+                _write(group, {"memory.max": memory, "memory.oom.group": "1"})
+                _write_if_there(group, {"memory.swap.max": "0"})
+            case "memory":
+                _write(group, {"memory.limit_in_bytes": memory})
+                _write_if_there(group, {"memory.memsw.limit_in_bytes": memory})
+            case "pids":
+                _write(group, {"pids.max": str(tasks)})
+    return list(dict.fromkeys(groups.values()))
 
 
-async def kill(group: Path) -> None:
+def ran_out_of_memory(groups: Iterable[Path]) -> bool:
+    """Whether the kernel has killed in one of the groups for want of memory."""
+    texts = (
+        line
+        for group in groups
+        for name in ("memory.events", "memory.oom_control")
+        for line in _lines(group / name)
+    )
+    return any(line.startswith("oom_kill ") and line != "oom_kill 0" for line in texts)
+
+
+def kill(groups: Iterable[Path]) -> None:
     """Kill what is left of a model, also what hid from its process group.
 
-    Gives up after a second of looking. Raises OSError.
+    Gives up after a while of looking. Raises OSError.
     """
-    for _ in range(100):  # each look may find children born since the last
-        pids = (group / "cgroup.procs").read_text().split()
-        if not pids:
-            return
-        if (group / "cgroup.kill").exists():
-            (group / "cgroup.kill").write_text("1")
-        else:
-            for pid in pids:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(int(pid), signal.SIGKILL)
-        await asyncio.sleep(0.01)
+    for group in groups:
+        deadline = time.monotonic() + KILL_S
+        # Each look may find children born since the last.
+        while pids := (group / "cgroup.procs").read_text().split():
+            if time.monotonic() > deadline:
+                break
+            if (group / "cgroup.kill").exists():
+                (group / "cgroup.kill").write_text("1")
+            else:
+                for pid in pids:
+                    with suppress(ProcessLookupError):
+                        os.kill(int(pid), signal.SIGKILL)
+            time.sleep(0.005)
 
 
-def remove(group: Path) -> None:
-    """Remove a group without processes; one that has some stays."""
-    with contextlib.suppress(OSError):
-        group.rmdir()
+def remove(groups: Iterable[Path]) -> None:
+    """Remove groups without processes; one that has some stays."""
+    for group in groups:
+        with suppress(OSError):
+            group.rmdir()
 
 
-def _places() -> Iterator[Path]:
-    """Groups below which ours could be made, the nearest first."""
-    own = [line.split(":", 2) for line in _lines("/proc/self/cgroup")]
-    for line in _lines("/proc/self/mounts"):
+def _places() -> Iterator[tuple[str, Path]]:
+    """Controllers with groups below which ours could be made, the nearest first."""
+    own = [line.split(":", 2) for line in _lines(Path("/proc/self/cgroup"))]
+    for line in _lines(Path("/proc/self/mounts")):
         _, mount, kind, options, *_ = line.split()
         if kind == "cgroup2":
             path = next((path for _, names, path in own if not names), "/")
             group = Path(mount + path)
             # A group with processes of its own, like ours, can share nothing out.
-            yield group.parent if path != "/" else group
-            yield Path(mount)
-        elif kind == "cgroup" and "cpu" in options.split(","):
-            found = (path for _, names, path in own if "cpu" in names.split(","))
-            yield Path(mount + next(found, "/"))
+            for base in (group.parent if path != "/" else group, Path(mount)):
+                for known in _lines(base / "cgroup.controllers"):
+                    yield from ((controller, base) for controller in known.split())
+        elif kind == "cgroup":
+            for controller in {*CONTROLLERS} & {*options.split(",")}:
+                found = (path for _, ns, path in own if controller in ns.split(","))
+                yield controller, Path(mount + next(found, "/"))
 
 
-def _lines(path: str) -> list[str]:
+def _lines(path: Path) -> list[str]:
     try:
-        return Path(path).read_text().splitlines()
+        return path.read_text().splitlines()
     except OSError:
         return []
 
 
-def _allow_cpu(group: Path) -> None:
-    """Let the children of a group of version 2 have CPU quotas."""
+def _write(group: Path, texts: Mapping[str, str]) -> None:
+    for name, text in texts.items():
+        (group / name).write_text(text)
+
+
+def _write_if_there(group: Path, texts: Mapping[str, str]) -> None:
+    """Some kernels do not count swap."""
+    _write(group, {n: text for n, text in texts.items() if (group / n).exists()})
+
+
+def _allow(group: Path, controller: str) -> None:
+    """Let the children of a group of version 2 have a controller's bounds."""
     control = group / "cgroup.subtree_control"
-    if control.exists() and "cpu" not in control.read_text().split():
-        control.write_text("+cpu")
+    if control.exists() and controller not in control.read_text().split():
+        control.write_text(f"+{controller}")
 
 
 def _sweep(base: Path) -> None:
-    """Remove the empty groups of orchestrators that were killed."""
+    """Kill and remove what orchestrators that were killed have left."""
     for group in base.glob(f"{_NAME}*"):
         if Path("/proc", group.name.removeprefix(_NAME)).exists():
             continue
-        for child in group.iterdir():
-            if child.is_dir():
-                remove(child)
-        remove(group)
+        children = [child for child in group.iterdir() if child.is_dir()]
+        kill(children)
+        remove([*children, group])

@@ -7,7 +7,6 @@ a live competition; recorded candles are shown and questions asked round by roun
 import importlib
 import shutil
 import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from competitions.gateway.types import Answer, Argument, Call
 from competitions.local_models import control
 from competitions.local_models.control import ControlError
 from competitions.local_models.supervisor import PROJECT, clean_environment
+from competitions.local_models.usage import descendants
 from competitions.predict import check_answer
 from competitions.slots import Wiring
 
@@ -71,25 +71,26 @@ def check_model(
     candles: Sequence[Mapping[str, float]],
     rounds: int,
     timeout_s: float,
+    level: int = 2,
 ) -> Checkup:
     """Run the model in `path` over `candles`, oldest first, `rounds` times.
 
     Each round shows one candle more, at most the newest `WINDOW`. Raises ControlError
-    when the folder is no model.
+    when the folder is no model, or this
+    machine does not allow the sandbox's level.
     """
     require_model(path)
     found = Checkup(limit_ms=timeout_s * 1000)
     importlib.import_module("competitions.gateway.rounds")  # not the model's time
     with tempfile.TemporaryDirectory(prefix="check-model-") as scratch:
         folder = Path(scratch)
-        folder.chmod(0o755)  # the sandbox's users may pass
         for name in INSTANCES:
             shutil.copytree(path, folder / "models" / name)
         started = time.perf_counter()
-        with _orchestrator(folder) as port:
+        with _orchestrator(folder, level=level) as socket:
             gateway = ModelGateway(
-                host="127.0.0.1",
-                port=port,
+                host=str(socket),
+                port=0,
                 crunch_id=CRUNCH,
                 base_classname=base_classname,
                 timeout_s=timeout_s,
@@ -204,38 +205,39 @@ def _look_at_processes(logs: Path, found: Checkup) -> None:
 
 
 def _peak_mb(pid: int) -> float | None:
-    """Largest resident size of a process or its child, the one in the sandbox."""
-    with suppress(OSError):
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        sizes = []
-        for one in (pid, *children):
+    """Largest resident size of a process below a keeper: the model's."""
+    sizes = []
+    for one in descendants(pid):
+        with suppress(OSError):
             status = Path(f"/proc/{one}/status").read_text().splitlines()
             peaks = [line for line in status if line.startswith("VmHWM:")]
             sizes += [int(line.split()[1]) / 1024 for line in peaks]
-        return max(sizes, default=None)
-    return None
+    return max(sizes, default=None)
 
 
 @contextmanager
-def _orchestrator(folder: Path) -> Iterator[int]:
-    """The orchestrator over `folder`/models on a free port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    with (folder / "orchestrator.log").open("wb") as output:
+def _orchestrator(folder: Path, *, level: int) -> Iterator[Path]:
+    """The orchestrator over `folder`/models; gives its socket."""
+    socket = folder / "orchestrator.sock"
+    output = folder / "orchestrator.log"
+    with output.open("wb") as file:
         process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "competitions.local_models"),
                 *("--models", folder / "models", "--logs", folder / "logs"),
-                *("--port", str(port), "--crunch-id", CRUNCH),
+                *("--socket", socket, "--crunch-id", CRUNCH, "--level", str(level)),
             ],
             cwd=PROJECT,
             env=clean_environment(),
-            stdout=output,
+            stdout=file,
             stderr=subprocess.STDOUT,
         )
     try:
-        yield port
+        while not socket.exists():
+            if process.poll() is not None:
+                raise ControlError(output.read_text().strip().removeprefix("Error: "))
+            time.sleep(0.01)
+        yield socket
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(30)

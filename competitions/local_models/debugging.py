@@ -33,6 +33,7 @@ def debug_model(
     candles: Sequence[Mapping[str, float]],
     rounds: int,
     timeout_s: float,
+    level: int = 0,  # noqa: ARG001  there is no sandbox here
 ) -> Checkup:
     """As `check_model`, but within this process, where a debugger can stop the model.
 

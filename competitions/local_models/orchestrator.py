@@ -5,26 +5,30 @@ The protocol of the official orchestrator: one `init` with the running models, t
 """
 
 import asyncio
+import errno
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
+from socket import AF_UNIX, SOCK_STREAM
+from socket import socket as Socket  # noqa: N812  a class
 from typing import Any
 
 import structlog
-from websockets.asyncio.server import ServerConnection, broadcast, serve
+from websockets.asyncio.server import ServerConnection, broadcast, unix_serve
 from websockets.exceptions import ConnectionClosed
 
 from competitions.local_models import cgroups, control, sandbox, submission
 from competitions.local_models.submission import Stamp, Submission
-from competitions.local_models.supervisor import Limits, ModelProcess
+from competitions.local_models.supervisor import PACKAGE, Limits, ModelProcess
 from competitions.local_models.trees import OwnedFolder
+from competitions.local_models.users import Users
 from core.parsing import JsonError, parse_json
-from core.texts import brief, describe, readable
+from core.texts import brief, describe, message_of, readable
 
 log = structlog.get_logger(__name__)
 
 SCAN_S = 0.25
-FIRST_UID, USERS = 50_000, 10_000
 STARTS_AT_ONCE = max(2, (os.cpu_count() or 2))
 LARGEST_REPORT_BYTES = 2**20
 LARGEST_ADDRESS = 200
@@ -42,9 +46,11 @@ class Orchestrator:
         self._limits = limits
         self._sandbox = sandbox.describe(
             level=limits.level,
-            is_cpu_bounded=limits.cgroup is not None,
+            bounds=limits.bounds,
             cpus=limits.cpus,
+            controllers=limits.parents,
         )
+        self._users: Users | None = None
         self._run_dir = OwnedFolder("crunchsite-models-")
         self._processes: dict[str, ModelProcess] = {}
         self._stamps: dict[str, Stamp] = {}
@@ -58,11 +64,21 @@ class Orchestrator:
         self._serial = 0
         self._start_slots = asyncio.Semaphore(STARTS_AT_ONCE)
 
-    async def run(self, *, host: str, port: int, until: asyncio.Event) -> None:
-        """Serve until `until` is set, then stop every model."""
+    async def run(self, *, socket: Path, until: asyncio.Event) -> None:
+        """Serve at a unix socket until `until` is set, then stop every model.
+
+        Raises OSError where another orchestrator serves there, or nobody can, and
+        NoUserError.
+        """
+        if os.geteuid() == 0:
+            self._users = await asyncio.to_thread(Users)
         log.info("sandbox.chosen", meaning=self._sandbox)
-        server = await serve(self._converse, host, port, max_size=LARGEST_REPORT_BYTES)
-        log.info("orchestrator.listening", host=host, port=port)
+        for folder in (self._models_dir, self._logs_dir):
+            self._close_to_others(folder)
+        server = await unix_serve(
+            self._converse, sock=_bound(socket), max_size=LARGEST_REPORT_BYTES
+        )
+        log.info("orchestrator.listening", socket=str(socket))
         try:
             async with server:
                 while not until.is_set():
@@ -87,9 +103,27 @@ class Orchestrator:
                     log.error(
                         "model.not_stopped", model=process.model_id, error=describe(end)
                     )
+            await asyncio.to_thread(socket.unlink, missing_ok=True)
             await asyncio.to_thread(self._run_dir.remove)
-            if self._limits.cgroup is not None:
-                cgroups.remove(self._limits.cgroup)
+            cgroups.remove(self._limits.parents.values())
+
+    def _close_to_others(self, folder: Path) -> None:
+        """Participants' code and what it prints are for its operator's eyes.
+
+        The examples are everybody's.
+        """
+        if folder.is_relative_to(PACKAGE.parent):
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.chmod(0o700)
+        except OSError as error:  # not ours, or on a volume that is only read
+            if folder.stat().st_mode & 0o077:
+                log.warning(
+                    "orchestrator.open_folder",
+                    folder=str(folder),
+                    error=message_of(error),
+                )
 
     async def _scan(self) -> None:
         """Bring the processes in line with the folder: added, edited, deleted."""
@@ -204,11 +238,9 @@ class Orchestrator:
 
     def _next_uid(self) -> int:
         """A user of its own for each process, where root may give one."""
-        if os.geteuid() != 0:
+        if self._users is None:
             return 0
-        taken = {process.uid for process in self._processes.values()}
-        free = (FIRST_UID + (self._serial + i) % USERS for i in range(USERS))
-        return next(uid for uid in free if uid not in taken)
+        return self._users.take({process.uid for process in self._processes.values()})
 
     async def _changed(self, process: ModelProcess) -> None:
         try:
@@ -279,6 +311,25 @@ class Orchestrator:
             await process.stop("QUARANTINED", f"{code}: {reason}")
 
 
+def _bound(path: Path) -> Socket:
+    """A unix socket at a path, for this user alone; replaces one without a server."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    server = Socket(AF_UNIX, SOCK_STREAM)
+    with (
+        Socket(AF_UNIX, SOCK_STREAM) as probe,
+        suppress(FileNotFoundError, ConnectionRefusedError),
+    ):
+        probe.connect(str(path))
+        raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE), str(path))
+    path.unlink(missing_ok=True)
+    before = os.umask(0o177)
+    try:
+        server.bind(str(path))
+    finally:
+        os.umask(before)
+    return server
+
+
 def _is_report(said: Any) -> bool:
     return isinstance(said, dict) and all(
         isinstance(said.get(name), str) for name in ("model_id", "failure_code")
@@ -297,6 +348,8 @@ def _as_announced(process: ModelProcess) -> dict[str, Any]:
             "cruncher_name": cruncher,
             "cruncher_wallet_pubkey": "",
             "cruncher_hotkey": None,
+            # The gateway connects to a socket of this user and no other.
+            "socket_uid": process.uid or os.geteuid(),
         },
         "state": states.get(process.state, "STOPPED"),
         "error": _why(process),

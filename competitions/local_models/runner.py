@@ -4,47 +4,64 @@ Started by the supervisor, never by hand: closes the sandbox, then serves the mo
 """
 
 import argparse
-import signal
 import sys
 from pathlib import Path
 
-from competitions.local_models.sandbox import Sandbox, add_arguments
+from competitions.local_models.keeper import Told, keep
+from competitions.local_models.sandbox import Bounds, Sandbox
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 
 
 def main() -> None:
+    args = _arguments()
+    # Only what serves models is shown to them, not the project around it.
+    sys.path[:] = [path for path in sys.path if Path(path) != PROJECT]
+    sandbox = Sandbox(
+        level=args.level,
+        uid=args.uid,
+        bounds=Bounds(args.memory_mb, args.tasks, is_watched=args.watched),
+        readable=(Path(__file__).resolve().parent, args.package, args.model),
+        writable=args.socket.parent,
+        groups=args.group,
+        holds_cpu=args.holds_cpu,
+    )
+
+    def work(tell: Told) -> None:
+        # Its gRPC takes 30 MB, which the processes that wait outside do not need.
+        from competitions.local_models.servicer import serve
+
+        serve(
+            sandbox.seen(args.model),
+            sandbox.seen(args.package),
+            sandbox.seen(args.socket),
+            hang_s=args.hang_s,
+            setup_hang_s=args.setup_hang_s,
+            on_listening=tell,
+        )
+
+    keep(work, sandbox=sandbox, parent=args.parent, ready=args.ready)
+
+
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("--socket", type=Path, required=True)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--package", type=Path, required=True)
     parser.add_argument("--hang-s", type=float, required=True)
     parser.add_argument("--setup-hang-s", type=float, required=True)
-    add_arguments(parser)
-    args = parser.parse_args()
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
-    # Only what serves models is shown to them, not the project around it.
-    sys.path[:] = [path for path in sys.path if Path(path) != PROJECT]
-    sandbox = Sandbox(
-        level=args.level,
-        parent=args.parent,
-        uid=args.uid,
-        memory_mb=args.memory_mb,
-        readable=(Path(__file__).resolve().parent, args.package, args.model),
-        writable=args.socket.parent,
-        cgroup=args.cgroup,
+    parser.add_argument("--level", type=int, choices=(1, 2), required=True)
+    parser.add_argument("--parent", type=int, required=True)
+    parser.add_argument("--ready", type=int, help="open pipe: told when it listens")
+    parser.add_argument("--uid", type=int, default=0, help="0 keeps the user")
+    parser.add_argument("--memory-mb", type=int, required=True)
+    parser.add_argument("--tasks", type=int, default=256)
+    parser.add_argument("--watched", action="store_true", help="no group holds memory")
+    parser.add_argument(
+        "--group", type=Path, action="append", default=[], help="control group to join"
     )
-    sandbox.close()
-    # Its gRPC takes 30 MB, which the process that waits outside does not need.
-    from competitions.local_models.servicer import serve
-
-    serve(
-        sandbox.seen(args.model),
-        sandbox.seen(args.package),
-        sandbox.seen(args.socket),
-        hang_s=args.hang_s,
-        setup_hang_s=args.setup_hang_s,
-    )
+    parser.add_argument("--holds-cpu", action="store_true", help="a group does")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -1,21 +1,17 @@
 """What keeps a model to itself: closed around a process before its code is imported.
 
-Level 1: a process of its own with limits on memory, files and file size, a share of the
-CPU, a clean environment, no way to gain privileges, and, when root starts it, a user id
-of its own. It sees the network and whatever that user may read.
+Level 1: a process of its own with limits, a clean environment, a filter of system
+calls, no way to gain privileges, and, when root starts it, a user of its own. It sees
+the network and whatever that user may read.
 Level 2: as 1, and no network at all, no other process, and a file system that holds
 nothing but Python, the model's folder (read-only) and an empty /tmp.
 
-The CPU is bounded by a control group where one may be made (cgroups.py). Elsewhere each
-process has a low priority on one processor, which it could leave if it wanted to.
-
-Both are for models that one knows; strangers belong behind the real orchestrator.
-Linux only; the kernel is called through ctypes (os.unshare needs Python 3.12).
+What holds memory, processes and CPU is said by `describe`: control groups where they
+may be made (cgroups.py), else limits of each process, a look at all of them twice a
+second (keeper.py) and the filter.
 """
 
-import argparse
 import contextlib
-import ctypes
 import os
 import random
 import resource
@@ -23,22 +19,12 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
+from competitions.local_models import kernel, seccomp
 from competitions.local_models.trees import scratch_folder
-
-_PR_SET_PDEATHSIG = 1
-_PR_SET_NO_NEW_PRIVS = 38
-_CLONE_NEWUSER = 0x10000000
-# Mounts, host name, IPC, processes, network.
-_NAMESPACES = 0x00020000 | 0x04000000 | 0x08000000 | 0x20000000 | 0x40000000
-_MS_NOSUID, _MS_NODEV, _MS_NOEXEC = 2, 4, 8
-_MS_BIND, _MS_MOVE, _MS_REC, _MS_PRIVATE = 4096, 8192, 16384, 1 << 18
-_SYS_MOUNT_SETATTR = 442
-_AT_FDCWD, _AT_RECURSIVE = -100, 0x8000
-_READ_ONLY, _NO_SUID = 1, 2  # of mount_setattr
-_CAPABILITY_VERSION_3 = 0x20080522
 
 # Libraries that Python's own modules link to, and the time zones.
 _SYSTEM = (
@@ -46,95 +32,137 @@ _SYSTEM = (
     *("/usr/share/zoneinfo", "/etc/localtime", "/etc/ld.so.cache"),
 )
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
+SCRATCH_MB, SCRATCH_FILES = 64, 4_096
+OPEN_FILES, LARGEST_FILE_MB = 256, 50
 
 MEANING = {
-    1: "own process, limits, clean environment; network and readable files are open",
-    2: "own process, limits, clean environment; no network, only its own files",
-}
-CPU_MEANING = {
-    True: "at most {cpus:g} of a CPU, held by the kernel",
-    False: "low priority, on one CPU each; nothing stops a model that moves itself",
+    1: "own process, limits, clean environment, filter of system calls; network and "
+    "readable files are open",
+    2: "own process, limits, clean environment, filter of system calls; no network, "
+    "only its own files",
 }
 
-_libc = ctypes.CDLL(None, use_errno=True)
+
+@dataclass(frozen=True)
+class Bounds:
+    """What all processes of a model may use together.
+
+    `is_watched` says that the keeper looks after it, as no control group does.
+    """
+
+    memory_mb: int
+    tasks: int = 256
+    is_watched: bool = False
 
 
-def describe(*, level: int, is_cpu_bounded: bool, cpus: float) -> str:
-    """What holds at a level, in words for operators and participants."""
-    cpu = CPU_MEANING[is_cpu_bounded].format(cpus=cpus)
-    return f"level {level}: {MEANING[level]}; CPU: {cpu}"
+def describe(
+    *, level: int, bounds: Bounds, cpus: float, controllers: Collection[str]
+) -> str:
+    """What holds at a level, and by what, in words for operators and participants."""
+    group = "held by a control group"
+    watch = "looked after twice a second"
+    memory = f"memory: {bounds.memory_mb} MB"
+    tasks = f"processes and threads: {bounds.tasks}"
+    return "; ".join(
+        [
+            f"level {level}: {MEANING[level]}",
+            f"{memory}, {group}"
+            if "memory" in controllers
+            else f"{memory} each by limit and together {watch}",
+            f"{tasks}, {group}"
+            if "pids" in controllers
+            else f"{tasks}, {'held by limit' if _limits_tasks(level) else watch}",
+            f"disk: {SCRATCH_MB} MB of /tmp that go with it"
+            if level == 2
+            else f"disk: {LARGEST_FILE_MB} MB each file, nothing bounds all of them",
+            f"CPU: at most {cpus:g} of a CPU, {group}"
+            if "cpu" in controllers
+            else "CPU: low priority, on one CPU, held by the filter",
+        ]
+    )
 
 
-def strongest_level() -> int:
-    """The level that this machine allows, by trying it in a child."""
+def _limits_tasks(level: int) -> bool:
+    """The limit counts a user's processes: it needs a user, or a space for users."""
+    return level == 2 or os.geteuid() == 0
+
+
+def trouble_with_level_2() -> str:
+    """Why this machine does not allow level 2, by trying it; empty if it does."""
     with scratch_folder("crunchsite-sandbox-") as scratch:
-        command = [sys.executable, "-m", "competitions.local_models.sandbox"]
+        command = [sys.executable, "-m", "competitions.local_models.trial"]
         found = subprocess.run(
             [*command, str(scratch)],
-            cwd=_project(),
+            cwd=Path(__file__).resolve().parent.parent.parent,
             capture_output=True,
+            text=True,
             timeout=30,
             check=False,
         )
-    return 2 if found.returncode == 0 else 1
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--level", type=int, choices=(1, 2), required=True)
-    parser.add_argument("--parent", type=int, required=True)
-    parser.add_argument("--uid", type=int, default=0, help="0 keeps the user")
-    parser.add_argument("--memory-mb", type=int, required=True)
-    parser.add_argument("--cgroup", type=Path, help="control group to join")
+    if found.returncode == 0:
+        return ""
+    said = found.stderr.strip().splitlines()
+    return said[-1] if said else f"a trial ended with {found.returncode}"
 
 
 class Sandbox:
-    """One process's sandbox; `close` it, then use `seen` for paths inside."""
+    """One model's sandbox: `build` it, then, in a child, `close` it.
+
+    `writable` is where the model's socket is made; `take_back` takes it away from the
+    model. `seen` says how a path is reached from inside.
+    """
 
     def __init__(
         self,
         *,
         level: int,
-        parent: int,
         uid: int,
-        memory_mb: int,
+        bounds: Bounds,
         readable: Iterable[Path],
         writable: Path,
-        cgroup: Path | None = None,
+        groups: Iterable[Path] = (),
+        holds_cpu: bool = False,
     ) -> None:
         self.level = level
-        self._parent = parent
-        self._uid = uid
-        self._memory_mb = memory_mb
+        self.uid = uid
+        self.bounds = bounds
         self._readable = [Path(p) for p in sys.path if p and Path(p).exists()]
         self._readable += [*readable]
         self._writable = writable
-        self._cgroup = cgroup
+        # Open: their paths cannot be reached from inside.
+        self._joins = [os.open(g / "cgroup.procs", os.O_WRONLY) for g in groups]
+        self._holds_cpu = holds_cpu
         self._handles: dict[Path, Path] = {}
 
-    def close(self) -> None:
-        """Close the sandbox. At level 2 a child goes on and this process waits."""
-        _die_with(self._parent)
-        if self._cgroup is not None:
-            (self._cgroup / "cgroup.procs").write_text(str(os.getpid()))
+    def build(self) -> None:
+        """Make what the model will see; at level 2, in a namespace of its own."""
         if self.level == 2:
-            _unshare()
-            _go_on_in_child()
             self._build_root()
         else:
             self._keep_handles()
+
+    def close(self) -> None:
+        """Give up every right that this process has beyond a model's."""
+        for handle in self._joins:
+            os.write(handle, b"0")  # whoever writes
+            os.close(handle)
         self._limit()
-        if self._uid:
-            os.setgroups([])
-            os.setresgid(self._uid, self._uid, self._uid)
-            os.setresuid(self._uid, self._uid, self._uid)
-        _drop_capabilities()
-        _check(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
-        # Changing the user cleared it.
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        kernel.drop_privileges(self.uid)
+        kernel.die_with_parent(signal.SIGKILL)  # changing the user cleared it
+        kernel.leave_keyring()
+        seccomp.install()
         sys.path[:] = [str(self.seen(Path(p))) for p in sys.path if p]
         for module in list(sys.modules.values()):
             if isinstance(places := getattr(module, "__path__", None), list):
                 places[:] = [str(self.seen(Path(place))) for place in places]
+
+    def take_back(self) -> None:
+        """Take the socket's folder out of the model's sight, before its code runs.
+
+        At level 1, who made the folder takes it back.
+        """
+        if self.level == 2:
+            kernel.unmount(self._writable)
 
     def seen(self, path: Path) -> Path:
         """How `path` is reached from inside."""
@@ -145,7 +173,7 @@ class Sandbox:
 
     def _keep_handles(self) -> None:
         """Another user may be barred from these folders, but not from open ones."""
-        if not self._uid:
+        if not self.uid:
             return
         for path in {*self._readable, self._writable}:
             if path.is_dir():
@@ -154,142 +182,44 @@ class Sandbox:
 
     def _build_root(self) -> None:
         """Make a file system of the few things a model needs, at their own paths."""
-        _mount("none", "/", None, _MS_REC | _MS_PRIVATE)
+        kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
         sources = [*map(Path, _SYSTEM), *map(Path, _DEVICES), *self._readable]
         handles = {p: os.open(p, os.O_PATH) for p in sources if p.exists()}
         writable = os.open(self._writable, os.O_PATH)
         root = Path(tempfile.gettempdir()).resolve()
-        _mount("tmpfs", root, "tmpfs", _MS_NOSUID, "size=1m,mode=755")
+        kernel.mount("tmpfs", root, "tmpfs", kernel.MS_NOSUID, "size=1m,mode=755")
         (root / "tmp").mkdir()
-        _mount("tmpfs", root / "tmp", "tmpfs", _MS_NOSUID, "size=64m,mode=1777")
+        size = f"size={SCRATCH_MB}m,nr_inodes={SCRATCH_FILES},mode=1777"
+        kernel.mount("tmpfs", root / "tmp", "tmpfs", kernel.MS_NOSUID, size)
         for path, handle in sorted(handles.items()):
-            _bind(handle, root / path.relative_to("/"))
+            kernel.bind(handle, root / path.relative_to("/"))
         home = root / self._writable.relative_to("/")
         for folder in (home, root / "proc"):
             folder.mkdir(parents=True, exist_ok=True)
-        _set_attributes(root, _READ_ONLY | _NO_SUID, recursive=True)
-        _set_attributes(root / "tmp", 0, clear=_READ_ONLY)
-        _bind(writable, home)
+        kernel.set_attributes(root, kernel.READ_ONLY | kernel.NO_SUID, recursive=True)
+        kernel.set_attributes(root / "tmp", 0, clear=kernel.READ_ONLY)
+        kernel.bind(writable, home)
         with contextlib.suppress(OSError):  # refused where the outer /proc is masked
-            _mount("proc", root / "proc", "proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
+            flags = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
+            kernel.mount("proc", root / "proc", "proc", flags, "hidepid=2")
         for handle in (*handles.values(), writable):
             os.close(handle)
         os.chdir(root)
-        _mount(".", "/", None, _MS_MOVE)
+        kernel.mount(".", "/", None, kernel.MS_MOVE)
         os.chroot(".")
         os.chdir("/")
 
     def _limit(self) -> None:
         limits = {
-            resource.RLIMIT_AS: self._memory_mb * 2**20,
-            resource.RLIMIT_NOFILE: 256,
-            resource.RLIMIT_FSIZE: 50 * 2**20,
+            resource.RLIMIT_AS: self.bounds.memory_mb * 2**20,
+            resource.RLIMIT_NOFILE: OPEN_FILES,
+            resource.RLIMIT_FSIZE: LARGEST_FILE_MB * 2**20,
             resource.RLIMIT_CORE: 0,
         }
-        if self._uid:
-            limits[resource.RLIMIT_NPROC] = 256  # counts this user's threads
+        if self.uid or self.level == 2:
+            limits[resource.RLIMIT_NPROC] = self.bounds.tasks
         for kind, value in limits.items():
             resource.setrlimit(kind, (value, value))
         os.nice(10)
-        if self._cgroup is None:
+        if not self._holds_cpu:
             os.sched_setaffinity(0, {random.choice([*os.sched_getaffinity(0)])})
-
-
-def _die_with(parent: int) -> None:
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:
-        os._exit(1)  # it died before the line above
-
-
-def _unshare() -> None:
-    flags = _NAMESPACES
-    uid, gid = os.geteuid(), os.getegid()
-    if uid != 0:
-        flags |= _CLONE_NEWUSER
-    _check(_libc.unshare(flags), "unshare")
-    if uid != 0:
-        Path("/proc/self/setgroups").write_text("deny")
-        Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
-        Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
-
-
-def _go_on_in_child() -> None:
-    """Fork into the new process namespace; the parent ends as the child does."""
-    parent = os.getpid()
-    child = os.fork()
-    if child == 0:
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        return
-    # A terminated parent takes the child along: see `_die_with`.
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
-    _, status = os.waitpid(child, 0)
-    if os.WIFSIGNALED(status):
-        os.kill(parent, os.WTERMSIG(status))
-    os._exit(os.waitstatus_to_exitcode(status))
-
-
-def _bind(handle: int, target: Path) -> None:
-    """Show an open file or folder at `target`, unless an outer folder shows it."""
-    source = f"/proc/self/fd/{handle}"
-    if Path(source).is_dir():
-        if target.is_dir() and any(target.iterdir()):
-            return
-        target.mkdir(parents=True, exist_ok=True)
-    else:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.touch()
-    _mount(source, target, None, _MS_BIND | _MS_REC)
-
-
-def _set_attributes(
-    path: Path, attributes: int, *, clear: int = 0, recursive: bool = False
-) -> None:
-    argument = (ctypes.c_uint64 * 4)(attributes, clear, 0, 0)
-    _check(
-        _libc.syscall(
-            _SYS_MOUNT_SETATTR,
-            _AT_FDCWD,
-            os.fsencode(path),
-            _AT_RECURSIVE if recursive else 0,
-            ctypes.byref(argument),
-            ctypes.c_size_t(ctypes.sizeof(argument)),
-        ),
-        "mount_setattr",
-    )
-
-
-def _drop_capabilities() -> None:
-    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
-    nothing = (ctypes.c_uint32 * 6)()
-    _check(_libc.capset(ctypes.byref(header), ctypes.byref(nothing)), "capset")
-
-
-def _mount(
-    source: str, target: str | Path, kind: str | None, flags: int, data: str = ""
-) -> None:
-    encoded = [os.fsencode(source), os.fsencode(target), kind and kind.encode()]
-    code = _libc.mount(*encoded, ctypes.c_ulong(flags), data.encode() or None)
-    _check(code, f"mount {target}")
-
-
-def _check(code: int, what: str) -> None:
-    if code < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, f"{what}: {os.strerror(number)}")
-
-
-def _project() -> Path:
-    return Path(__file__).resolve().parent.parent.parent
-
-
-if __name__ == "__main__":
-    # Nothing to clean up is made here: this process ends in the middle of `close`.
-    Sandbox(
-        level=2,
-        parent=os.getppid(),
-        uid=0,
-        memory_mb=1024,
-        readable=(),
-        writable=Path(sys.argv[1]),
-    ).close()
-    os._exit(0)

@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -179,9 +179,12 @@ def serve(
     *,
     hang_s: float,
     setup_hang_s: float,
+    on_listening: Callable[[], None],
 ) -> None:
-    """Serve the model of a folder at a unix socket until SIGTERM."""
-    sys.path[:0] = [str(model_dir), str(package_dir)]
+    """Serve the model of a folder at a unix socket until SIGTERM.
+
+    `on_listening` is called before anything of the model can have run.
+    """
     server = grpc.server(
         ThreadPoolExecutor(max_workers=4),
         options=[("grpc.max_receive_message_length", LARGEST_REQUEST_BYTES)],
@@ -193,6 +196,8 @@ def serve(
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     server.add_insecure_port(f"unix:{socket}")
     server.start()
+    on_listening()
+    sys.path[:0] = [str(model_dir), str(package_dir)]
     signal.sigwait({signal.SIGTERM, signal.SIGINT})
     server.stop(0)
     os._exit(0)  # threads of the model must not hold the process back

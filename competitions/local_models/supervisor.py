@@ -3,18 +3,22 @@
 import asyncio
 import contextlib
 import os
+import secrets
 import signal
+import stat
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import structlog
 
-from competitions.local_models import cgroups
+from competitions.local_models import cgroups, users
+from competitions.local_models.keeper import READY
+from competitions.local_models.sandbox import Bounds
 from competitions.local_models.submission import Submission
 from competitions.local_models.trees import remove_tree
 from core.backoff import backoff
@@ -32,9 +36,11 @@ LOG_BYTES_PER_S = 2**20
 MOST_RESTARTS = 4
 STEADY_S = 300.0  # a process that lived this long has recovered
 START_TIMEOUT_S = 60.0
+END_S = 10.0
+_KILL = signal.SIGKILL
 START_PAUSE_S = 5.0
-# Somebody or the kernel ended it, which is not its code's fault; a model that does so
-# itself is started again after longer and longer pauses.
+# Somebody ended it, which is not its code's fault; a model that does so itself is
+# started again after longer and longer pauses.
 _FROM_OUTSIDE = {-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP}
 LONGEST_PAUSE_S = 60.0
 
@@ -45,15 +51,22 @@ State = Literal["STARTING", "RUNNING", "RECOVERING", "STOPPED", "QUARANTINED"]
 class Limits:
     """What one model may use; see sandbox.py.
 
-    `cpus` is a share of processors, held where `cgroup` is a group for models' groups.
+    `cpus` is a share of processors. `parents` are groups for models' groups, by the
+    controllers that may be had; see `cgroups.find`.
     """
 
-    level: int = 1
+    level: int = 2
     memory_mb: int = 2048
     cpus: float = 1.0
-    cgroup: Path | None = None
+    parents: Mapping[str, Path] = field(default_factory=dict)
     hang_s: float = 30.0
     setup_hang_s: float = 120.0
+
+    @property
+    def bounds(self) -> Bounds:
+        """What all processes of a model may use together, and who looks after it."""
+        is_watched = not {"memory", "pids"} <= self.parents.keys()
+        return Bounds(self.memory_mb, is_watched=is_watched)
 
 
 class ModelProcess:
@@ -93,7 +106,7 @@ class ModelProcess:
         self._newest_lines: deque[str] = deque(maxlen=5)
         self._life: asyncio.Task[None] | None = None
         self._log_reader: asyncio.Task[None] | None = None
-        self._cgroup: Path | None = None
+        self._groups: list[Path] = []
 
     @property
     def model_id(self) -> str:
@@ -142,14 +155,14 @@ class ModelProcess:
             await self._change("RUNNING")
         assert self._process is not None  # _start_process made it
         code = await self._process.wait()
-        with contextlib.suppress(OSError):  # the folder is the model's own
-            self.socket.unlink()
+        is_short = cgroups.ran_out_of_memory(self._groups)
         await self._end_group()
         if time.monotonic() - started_at > STEADY_S:
             self.restarts = self._faults = 0
-        reason = f"its process ended ({_ending(code)}): {self._last_words()}"
+        ending = "it ran out of memory" if is_short else _ending(code)
+        reason = f"its process ended ({ending}): {self._last_words()}"
         log.warning("model.ended", model=self.model_id, reason=reason)
-        if code not in _FROM_OUTSIDE or self._is_killed_here:
+        if code not in _FROM_OUTSIDE or self._is_killed_here or is_short:
             self._faults += 1
         if self._faults > MOST_RESTARTS:
             times = self._faults
@@ -165,42 +178,72 @@ class ModelProcess:
         stamp = time.strftime("%Y%m%d_%H%M%S", time.gmtime())
         serial = f"{time.monotonic_ns() // 1000 % 1_000_000:06d}"
         self.deployment_id = f"{self.model_id}_{stamp}_{serial}"
-        self.socket = self._run_dir / f"{serial}.sock"
-        self._run_dir.mkdir(exist_ok=True)
+        # Not from its name or deployment, which everybody can read.
+        self.socket = self._run_dir / f"{secrets.token_hex(8)}.sock"
+        await asyncio.to_thread(remove_tree, self._run_dir)
+        self._run_dir.mkdir(mode=0o700)
         if self._uid:
             os.chown(self._run_dir, self._uid, self._uid)
-        joins = []
-        if self._limits.cgroup is not None:
-            self._cgroup = cgroups.make(
-                self._limits.cgroup, self.model_id, cpus=self._limits.cpus
-            )
-            joins = ["--cgroup", str(self._cgroup)]
-        self._process = await asyncio.create_subprocess_exec(
+        bounds = self._limits.bounds
+        self._groups = cgroups.make(
+            self._limits.parents,
+            self._run_dir.name,
+            cpus=self._limits.cpus,
+            memory_mb=bounds.memory_mb,
+            tasks=bounds.tasks,
+        )
+        options = [f"--group={group}" for group in self._groups]
+        options += ["--watched"] if bounds.is_watched else []
+        options += ["--holds-cpu"] if "cpu" in self._limits.parents else []
+        ready, tell_ready = os.pipe()
+        try:
+            try:
+                self._process = await self._spawn(tell_ready, options)
+            finally:
+                os.close(tell_ready)
+            self._log_reader = asyncio.create_task(self._keep_log(self._process))
+            told = await asyncio.wait_for(_read(ready), START_TIMEOUT_S)
+        except TimeoutError:
+            self._kill()
+            return False
+        finally:
+            os.close(ready)
+        if told != READY:
+            return False
+        self._take_back()
+        return True
+
+    async def _spawn(
+        self, tell_ready: int, options: list[str]
+    ) -> asyncio.subprocess.Process:
+        limits, bounds = self._limits, self._limits.bounds
+        return await asyncio.create_subprocess_exec(
             sys.executable,
             *("-B", "-u", "-m", "competitions.local_models.runner"),
             *("--socket", str(self.socket), "--model", str(self.submission.path)),
             *("--package", str(PACKAGE), "--parent", str(os.getpid())),
-            *("--level", str(self._limits.level), "--uid", str(self._uid)),
-            *("--memory-mb", str(self._limits.memory_mb)),
-            *("--hang-s", str(self._limits.hang_s)),
-            *("--setup-hang-s", str(self._limits.setup_hang_s)),
-            *joins,
+            *("--level", str(limits.level), "--uid", str(self._uid)),
+            *("--memory-mb", str(bounds.memory_mb), "--tasks", str(bounds.tasks)),
+            *("--hang-s", str(limits.hang_s)),
+            *("--setup-hang-s", str(limits.setup_hang_s)),
+            *("--ready", str(tell_ready), *options),
             cwd=PROJECT,
             env=clean_environment(),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
+            pass_fds=(tell_ready,),
             start_new_session=True,
         )
-        self._log_reader = asyncio.create_task(self._keep_log(self._process))
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while self._process.returncode is None:
-            if await _listens(self.socket):
-                return True
-            if time.monotonic() > deadline:
-                self._kill()
-            await asyncio.sleep(0.02)
-        return False
+
+    def _take_back(self) -> None:
+        """Own the socket's folder, before anything of the model has run."""
+        owner = self._uid or os.geteuid()
+        found = self.socket.lstat()
+        if not stat.S_ISSOCK(found.st_mode) or found.st_uid != owner:
+            raise OSError(f"{self.socket} is no socket of user {owner}")
+        if self._uid:
+            os.chown(self._run_dir, os.geteuid(), os.getegid())
 
     async def _keep_log(self, process: asyncio.subprocess.Process) -> None:
         """Copy the model's output to its log, in two files of a bounded size."""
@@ -220,18 +263,17 @@ class ModelProcess:
         return readable(self._newest_lines[-1], limit=LONGEST_LAST_WORDS)
 
     async def _end_process(self) -> None:
+        """End the process with all that it started; what cannot be ended is logged."""
         process, self._process = self._process, None
-        if process is None or process.returncode is not None:
-            await self._end_group()
-            return
-        with contextlib.suppress(ProcessLookupError):
-            process.send_signal(signal.SIGTERM)
-        try:
-            await asyncio.wait_for(process.wait(), 1.0)
-        except TimeoutError:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
+        if process is not None and process.returncode is None:
+            for end in (process.terminate, lambda: os.killpg(process.pid, _KILL)):
+                with contextlib.suppress(ProcessLookupError):
+                    end()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(process.wait(), END_S)
+                    break
+            else:
+                log.error("model.not_ended", model=self.model_id, pid=process.pid)
         await self._end_group()
 
     def restart(self) -> None:
@@ -239,22 +281,21 @@ class ModelProcess:
         self._kill()
 
     async def _end_group(self) -> None:
-        """End also children that left the process group; at level 2 there are none."""
-        group = self._cgroup
-        if group is None:
-            return
+        """End what a keeper that was killed itself could not end."""
+        groups, self._groups = self._groups, []
         try:
-            await cgroups.kill(group)
+            await asyncio.to_thread(cgroups.kill, groups)
+            if self._uid:
+                await asyncio.to_thread(users.kill_all, {self._uid})
         except OSError as error:
             log.warning("model.group_left", model=self.model_id, error=str(error))
-        cgroups.remove(group)
-        self._cgroup = None
+        cgroups.remove(groups)
 
     def _kill(self) -> None:
         if self._process is not None and self._process.returncode is None:
             self._is_killed_here = True
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+                self._process.terminate()  # its keeper then kills it
 
     async def _change(self, state: State, error: str | None = None) -> None:
         self.state = state
@@ -288,13 +329,16 @@ def _now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
 
 
-async def _listens(path: Path) -> bool:
+async def _read(pipe: int) -> bytes:
+    """What is written to a pipe first; nothing when all its writers end."""
+    loop = asyncio.get_running_loop()
+    is_readable = asyncio.Event()
+    loop.add_reader(pipe, is_readable.set)
     try:
-        _, writer = await asyncio.open_unix_connection(str(path))
-    except OSError:
-        return False
-    writer.close()
-    return True
+        await is_readable.wait()
+    finally:
+        loop.remove_reader(pipe)
+    return os.read(pipe, len(READY))
 
 
 def _ending(code: int) -> str:

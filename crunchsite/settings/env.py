@@ -73,7 +73,9 @@ class Env(BaseSettings):
         "Redis or Valkey, redis://host:port/0. Empty: the embedded server.",
     )
     model_runner_node_host: str = setting(
-        "", "Host of the model orchestrator. Empty: the embedded local models."
+        "",
+        "Host of the model orchestrator, or the path of its unix socket. Empty: the "
+        "embedded local models.",
     )
     model_runner_node_port: int = setting(
         9091, "WebSocket port of the model orchestrator."
@@ -106,6 +108,13 @@ class Env(BaseSettings):
     )
     local_models_competition: str = setting(
         "", "Slug of the competition that they take part in. Empty: the demo."
+    )
+    local_models_level: int = setting(
+        2,
+        "Sandbox of the embedded models. 1, for machines without namespaces, leaves "
+        "the network and readable files open to them.",
+        ge=1,
+        le=2,
     )
     port: int = setting(8000, "Port of the site.", ge=1, le=65535)
     var_dir: Path = setting(

@@ -18,6 +18,8 @@ from django.core.management import call_command
 from django.db import OperationalError, connection
 
 from competitions.local_models import control as local_models
+from competitions.local_models.sandbox import trouble_with_level_2
+from competitions.local_models.trees import OwnedFolder
 from crunchsite import health
 from crunchsite.settings.env import BASE_DIR
 from crunchsite.settings.secret import kept_secret
@@ -48,6 +50,7 @@ class Supervisor:
         self._lock: IO[str] | None = None
         self._clock = SiteClock(self._env)
         self._is_clock_unsaved = False
+        self._models_run: OwnedFolder | None = None
 
     # --- start
 
@@ -160,24 +163,30 @@ class Supervisor:
             return {}
         if not self._env.local_models_dir:
             local_models.begin(settings.LOCAL_MODELS_DIR)
-        port = free_port()
+        level = self._env.local_models_level
+        if level == 2 and (trouble := trouble_with_level_2()):
+            self._say(
+                f"  models             NOT STARTED: this machine cannot lock them in "
+                f"({trouble});\n  see docs/operator/models.md, or set "
+                "LOCAL_MODELS_LEVEL=1, which trusts them more"
+            )
+            return {}
+        self._models_run = OwnedFolder("crunchsite-orchestrator-")
+        socket = self._models_run.path / "orchestrator.sock"
         self._start_part(
             "models",
             [
                 *(sys.executable, "-m", "competitions.local_models"),
                 *("--models", settings.LOCAL_MODELS_DIR),
-                *("--host", "127.0.0.1", "--port", str(port)),
+                *("--socket", socket, "--level", str(level)),
                 *("--crunch-id", self._env.local_models_competition or demo.SLUG),
                 *("--logs", settings.MODELS_LOG_DIR),
             ],
             # Participants' code sees no setting and no secret.
             env={"PATH": os.defpath, "PYTHONPATH": str(BASE_DIR), "LANG": "C.UTF-8"},
-            is_up=lambda: is_listening(port),
+            is_up=socket.exists,
         )
-        return {
-            "MODEL_RUNNER_NODE_HOST": "127.0.0.1",
-            "MODEL_RUNNER_NODE_PORT": str(port),
-        }
+        return {"MODEL_RUNNER_NODE_HOST": str(socket)}
 
     def _start_workers(self, extra: dict[str, str]) -> None:
         extra |= demo.pool_settings()
@@ -299,6 +308,8 @@ class Supervisor:
         leftovers.end(
             self._var, patience_s=2, is_meant=lambda p: p.supervisor == os.getpid()
         )
+        if self._models_run is not None:
+            self._models_run.remove()
         self._save_clock(is_stopped=True)
         with suppress(OSError):
             self._lock.truncate(0)
@@ -328,9 +339,3 @@ def is_listening(port: int) -> bool:
     with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
         return True
     return False
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -37,11 +37,20 @@ def test_prefork_is_asked_for_by_the_name_that_celery_heeds():
     assert sorted(pools) == ["processes", "processes", "threads"]
 
 
-def test_the_models_see_neither_the_environment_file_nor_the_databases_network():
+def test_the_models_see_neither_the_environment_file_nor_any_network():
     models = SERVICES["models"]
     assert "env_file" not in models
-    assert models["networks"] == ["models"]
+    assert models["network_mode"] == "none"
+    assert "networks" not in models
     assert "SECRET_KEY" not in models["environment"]
+
+
+def test_the_gateway_and_the_orchestrator_share_one_socket():
+    socket = SERVICES["models"]["command"].split("--socket ")[1].split()[0]
+    worker = SERVICES["worker-models"]
+    assert worker["environment"]["MODEL_RUNNER_NODE_HOST"] == socket
+    for service in (worker, SERVICES["models"]):
+        assert "sockets:/sockets" in service["volumes"]
 
 
 def test_the_models_cannot_write_one_anothers_code():

@@ -151,7 +151,7 @@ class Machine:
         self.var = folder / "var"
         self.postgres = Postgres(self.var, options=VOLATILE)
         self.valkey = Valkey(self.var, durable=False)
-        self.port = find_free_port()
+        self.socket = folder / "o.sock"
         self.models = folder / "models"
         for name in ("one", "two", "three"):
             (self.models / name).mkdir(parents=True)
@@ -160,8 +160,7 @@ class Machine:
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "crunchsite.settings.dev",
             "VAR_DIR": str(self.var),
-            "MODEL_RUNNER_NODE_HOST": "127.0.0.1",
-            "MODEL_RUNNER_NODE_PORT": str(self.port),
+            "MODEL_RUNNER_NODE_HOST": str(self.socket),
         }
         self.processes: list[subprocess.Popen] = []
 
@@ -175,7 +174,7 @@ class Machine:
     def start_orchestrator(self) -> subprocess.Popen:
         return self.run(
             *("-m", "competitions.local_models", "--models", str(self.models)),
-            *("--host", "127.0.0.1", "--port", str(self.port)),
+            *("--socket", str(self.socket)),
             *("--crunch-id", self.SLUG, "--logs", str(self.var / "log")),
         )
 

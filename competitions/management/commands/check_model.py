@@ -67,6 +67,7 @@ class Command(BaseCommand):
                 candles=self._candles(options["feed"], options["rounds"] + WINDOW),
                 rounds=options["rounds"],
                 timeout_s=options["timeout"],
+                level=settings.ENV.local_models_level,
             )
         except ControlError as error:
             raise CommandError(str(error)) from None

@@ -97,12 +97,19 @@ class RunningModel:
         self.process.wait()
 
     def signal(self, number: signal.Signals) -> None:
-        self.process.send_signal(number)
+        """Send a signal to the model itself, not to those who keep it."""
+        (guardian,) = children(self.process.pid)
+        (model,) = children(guardian)
+        os.kill(model, number)
 
     def stop(self) -> None:
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGCONT)
             self.kill()
+
+
+def children(pid: int) -> list[int]:
+    return [*map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
 
 
 class Stage:

@@ -11,7 +11,6 @@ import pytest
 from competitions.gateway.gateway import ModelGateway
 from competitions.local_models.supervisor import PROJECT
 from tests.competitions.gateway.conftest import AMPLE_S, STEADY
-from tests.ports import free_port
 
 
 class LocalModels:
@@ -22,7 +21,7 @@ class LocalModels:
         self.models.mkdir()
         self.logs = folder / "logs"
         self.output = folder / "orchestrator.log"
-        self.port = free_port()
+        self.socket = folder / "o.sock"
         self.process: subprocess.Popen[bytes] | None = None
         self.gateways: list[ModelGateway] = []
 
@@ -37,7 +36,7 @@ class LocalModels:
                 [
                     *(sys.executable, "-m", "competitions.local_models"),
                     *("--models", models or self.models, "--logs", self.logs),
-                    *("--port", str(self.port), "--crunch-id", "test", *options),
+                    *("--socket", self.socket, "--crunch-id", "test", *options),
                 ],
                 cwd=PROJECT,
                 env={**os.environ, "SECRET_KEY": "not for models"},
@@ -48,8 +47,8 @@ class LocalModels:
 
     def gateway(self, **options) -> ModelGateway:
         gateway = ModelGateway(
-            host="127.0.0.1",
-            port=self.port,
+            host=str(self.socket),
+            port=0,
             crunch_id="test",
             base_classname="tracker.TrackerBase",
             **{"timeout_s": AMPLE_S, **options},

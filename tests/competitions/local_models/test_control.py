@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from websockets.sync.client import connect
+from websockets.sync.client import unix_connect
 
 from competitions.local_models import control
 from tests.competitions.gateway.conftest import (
@@ -162,7 +162,7 @@ def test_senseless_reports_are_passed_over_and_the_sensible_heard(local_models):
             }
         ),
     )
-    with connect(f"ws://127.0.0.1:{local_models.port}/test") as link:
+    with unix_connect(str(local_models.socket), "ws://localhost/test") as link:
         for frame in frames:
             link.send(frame)
         wait_for(lambda: state_of(local_models, "model") == "QUARANTINED")

@@ -34,7 +34,7 @@ def test_what_cannot_be_started_is_tried_again_and_not_quarantined(
             uid=0,
             run_dir=tmp_path / "run" / "model",
             log_path=tmp_path / "model.log",
-            limits=Limits(),
+            limits=Limits(level=1),
             start_slots=asyncio.Semaphore(1),
             on_change=changed,
         )
@@ -52,13 +52,21 @@ def test_what_cannot_be_started_is_tried_again_and_not_quarantined(
     assert "it could not be started: [Errno 2]" in seen[0][1]
 
 
-def test_a_group_that_cannot_be_cleared_ends_no_models_life(tmp_path):
+def test_a_group_that_cannot_be_cleared_ends_no_models_life(tmp_path, monkeypatch):
     """A plain folder for a control group: what is joined and read there are files."""
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "main.py").write_text(STEADY)
-    (tmp_path / "run").mkdir()
-    group = tmp_path / "group" / "model"
+    (tmp_path / "x").mkdir()
+    group = tmp_path / "group" / "run"
     group.mkdir(parents=True)
+    make = cgroups.make
+
+    def made(*args, **options):
+        groups = make(*args, **options)
+        (group / "cgroup.procs").touch()
+        return groups
+
+    monkeypatch.setattr(cgroups, "make", made)
     states = asyncio.Queue()
 
     async def live():
@@ -68,9 +76,9 @@ def test_a_group_that_cannot_be_cleared_ends_no_models_life(tmp_path):
         process = ModelProcess(
             submission.read(tmp_path / "model"),
             uid=0,
-            run_dir=tmp_path / "run" / "model",
+            run_dir=tmp_path / "x" / "run",
             log_path=tmp_path / "model.log",
-            limits=Limits(cgroup=tmp_path / "group"),
+            limits=Limits(level=1, parents={"pids": tmp_path / "group"}),
             start_slots=asyncio.Semaphore(1),
             on_change=changed,
         )
@@ -88,25 +96,20 @@ def test_a_group_that_cannot_be_cleared_ends_no_models_life(tmp_path):
     assert asyncio.run(live()) == ["RUNNING", "RECOVERING", "RUNNING", "STOPPED"]
 
 
-def test_a_group_of_version_2_is_killed_as_a_whole(tmp_path):
+def test_a_group_of_version_2_is_killed_as_a_whole(tmp_path, monkeypatch):
     no_process = 2**22 + 1  # beyond the kernel's largest id
     (tmp_path / "cgroup.procs").write_text(f"{no_process}\n")
     (tmp_path / "cgroup.kill").touch()
+    monkeypatch.setattr(cgroups, "KILL_S", 0.05)
 
-    async def kill():
-        killing = asyncio.create_task(cgroups.kill(tmp_path))
-        await asyncio.sleep(0)  # up to its pause
-        (tmp_path / "cgroup.procs").write_text("")
-        await killing
-
-    asyncio.run(kill())
+    cgroups.kill([tmp_path])
 
     assert (tmp_path / "cgroup.kill").read_text() == "1"
 
 
 def test_a_process_that_hung_in_its_setup_did_not_recover_before():
     """Or a setup that never ends would be started again for ever."""
-    assert Limits().setup_hang_s < supervisor.STEADY_S
+    assert Limits(level=1).setup_hang_s < supervisor.STEADY_S
 
 
 def test_a_folder_that_cannot_be_read_hides_no_other(tmp_path, monkeypatch):
@@ -123,7 +126,10 @@ def test_a_folder_that_cannot_be_read_hides_no_other(tmp_path, monkeypatch):
 
     monkeypatch.setattr(submission, "read", refuse)
     orchestrator = Orchestrator(
-        models_dir=models, logs_dir=tmp_path / "logs", crunch_id="t", limits=Limits()
+        models_dir=models,
+        logs_dir=tmp_path / "logs",
+        crunch_id="t",
+        limits=Limits(level=1),
     )
 
     found = orchestrator._look()
@@ -148,7 +154,7 @@ def test_ends_from_outside_are_not_its_fault_and_its_own_are(tmp_path, monkeypat
             uid=0,
             run_dir=tmp_path / "run" / "model",
             log_path=tmp_path / "model.log",
-            limits=Limits(),
+            limits=Limits(level=1),
             start_slots=asyncio.Semaphore(1),
             on_change=changed,
         )
@@ -200,7 +206,7 @@ def test_no_trouble_ends_the_life_of_a_model(tmp_path, monkeypatch):
             uid=0,
             run_dir=tmp_path / "run" / "model",
             log_path=tmp_path / "model.log",
-            limits=Limits(),
+            limits=Limits(level=1),
             start_slots=asyncio.Semaphore(1),
             on_change=changed,
         )

@@ -1,0 +1,178 @@
+"""Two processes of ours around a model's: nothing of the model outlives them.
+
+The keeper is the child of the orchestrator. It waits, watches what no control group
+holds, and ends everything when it is told to, or when the orchestrator has ended. Its
+child, the guardian, is the first process of the namespace at level 2: when it ends, the
+kernel ends all others in there. The guardian's child becomes the model. A model can
+neither signal nor look into the two, but at level 1 without a user of its own.
+"""
+
+import os
+import select
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import NoReturn
+
+from competitions.local_models import kernel
+from competitions.local_models.sandbox import Bounds, Sandbox
+from competitions.local_models.usage import descendants, usage_of
+
+WATCH_S = 0.5
+END_S = 5.0
+TOO_MUCH = 70  # exit code of a model that took more than it may
+READY = b"1"
+_HEARD = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
+Told = Callable[[], None]
+
+
+def keep(
+    work: Callable[[Told], None],
+    *,
+    sandbox: Sandbox,
+    parent: int,
+    ready: int | None = None,
+) -> NoReturn:
+    """Run `work` inside of a sandbox, until it ends or SIGTERM or `parent`'s end comes.
+
+    `work` calls what it is given as soon as it listens: its folder for the socket is
+    then taken away, and READY is written to `ready`. Ends as the work did.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, _HEARD)
+    kernel.die_with_parent(signal.SIGTERM)
+    if os.getppid() != parent:
+        os._exit(1)  # it died before the line above
+    if sandbox.level == 2:
+        kernel.unshare()
+    else:
+        kernel.adopt_orphans()
+    ending, tell_ending = os.pipe()
+    guardian = os.fork()
+    if guardian == 0:
+        os.close(ending)
+        _guard(work, sandbox, tell_ending, ready)
+    for handle in (tell_ending, *([] if ready is None else [ready])):
+        os.close(handle)
+    kernel.hide()
+    status, excess = _wait(guardian, sandbox.bounds)
+    _end_all(guardian, sandbox)
+    if excess:  # said when the model can no longer fill the pipe
+        print(f"ended: {excess}", flush=True)  # noqa: T201  the model's log
+    with suppress(OSError, ValueError):
+        os.set_blocking(ending, False)
+        status = int(os.read(ending, 16))
+    _end_as(status)
+
+
+def _wait(guardian: int, bounds: Bounds) -> tuple[int, str]:
+    """Wait for an end; returns its wait status, and the excess that was its reason."""
+    while True:
+        heard = signal.sigtimedwait(_HEARD, WATCH_S)
+        if heard is not None and heard.si_signo != signal.SIGCHLD:
+            return heard.si_signo, ""
+        if (status := _reap().get(guardian)) is not None:
+            return status, ""
+        if bounds.is_watched and (excess := usage_of(os.getpid()).beyond(bounds)):
+            return TOO_MUCH << 8, excess
+
+
+def _reap() -> dict[int, int]:
+    """Wait statuses, by id, of the children that have ended since the last look."""
+    found = {}
+    with suppress(ChildProcessError):
+        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            found[ended[0]] = ended[1]
+    return found
+
+
+def _end_all(guardian: int, sandbox: Sandbox) -> None:
+    """Kill the model with all that it has started."""
+    with suppress(ProcessLookupError):
+        os.kill(guardian, signal.SIGKILL)
+    if sandbox.level == 1:
+        if sandbox.uid:
+            _kill_user(sandbox.uid)
+        deadline = time.monotonic() + END_S
+        while (left := descendants(os.getpid())) and time.monotonic() < deadline:
+            for pid in left:
+                with suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
+            _reap()
+            time.sleep(0.001)
+    with suppress(ChildProcessError):
+        os.waitpid(guardian, 0)  # the kernel first ends all in its namespace
+
+
+def _kill_user(uid: int) -> None:
+    """Kill all processes of a user at once, before any of them can fork again."""
+    killer = os.fork()
+    if killer == 0:
+        os.setresuid(uid, uid, uid)
+        with suppress(OSError):
+            os.kill(-1, signal.SIGKILL)
+        os._exit(0)
+    os.waitpid(killer, 0)
+
+
+def _end_as(status: int) -> NoReturn:
+    """End this process as a wait status says."""
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        with suppress(OSError, ValueError):
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+        os.kill(os.getpid(), number)
+    os._exit(os.waitstatus_to_exitcode(status) % 256)
+
+
+def _guard(
+    work: Callable[[Told], None],
+    sandbox: Sandbox,
+    tell_ending: int,
+    ready: int | None,
+) -> NoReturn:
+    """Close the sandbox around a child and wait for its end; then end."""
+    kernel.die_with_parent(signal.SIGKILL)
+    if _is_closed(tell_ending):
+        os._exit(1)  # the keeper died before the line above
+    sandbox.build()
+    listening, tell_listening = os.pipe()
+    model = os.fork()
+    if model == 0:
+        for handle in (listening, tell_ending, *([] if ready is None else [ready])):
+            os.close(handle)
+        _work(work, sandbox, tell_listening)
+    os.close(tell_listening)
+    kernel.hide()
+    if os.read(listening, 1) and ready is not None:
+        sandbox.take_back()
+        os.write(ready, READY)
+        os.close(ready)
+    while True:
+        pid, status = os.wait()
+        if pid == model:
+            os.write(tell_ending, b"%d" % status)
+            os._exit(0)
+
+
+def _work(
+    work: Callable[[Told], None], sandbox: Sandbox, tell_listening: int
+) -> NoReturn:
+    os.setsid()  # or a signal to its own group would hit ours
+    sandbox.close()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+
+    def tell() -> None:
+        os.write(tell_listening, READY)
+        os.close(tell_listening)
+
+    work(tell)
+    os._exit(0)
+
+
+def _is_closed(pipe: int) -> bool:
+    """Whether nobody reads a pipe any more."""
+    poll = select.poll()
+    poll.register(pipe, 0)
+    return bool(poll.poll(0))

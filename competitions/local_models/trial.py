@@ -1,0 +1,24 @@
+"""Whether this machine allows level 2: `python -m competitions.local_models.trial DIR`.
+
+Ends with 0 if it does; else it says why not, in its last line.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from competitions.local_models.keeper import keep
+from competitions.local_models.sandbox import Bounds, Sandbox
+
+if __name__ == "__main__":
+    keep(
+        lambda tell: tell(),
+        sandbox=Sandbox(
+            level=2,
+            uid=0,
+            bounds=Bounds(memory_mb=1024),
+            readable=(),
+            writable=Path(sys.argv[1]),
+        ),
+        parent=os.getppid(),
+    )

@@ -1,0 +1,101 @@
+"""A user of its own for each model, where root may give one."""
+
+import os
+import pwd
+import signal
+import socket
+import time
+from collections import deque
+from collections.abc import Collection
+from contextlib import suppress
+from pathlib import Path
+
+FIRST_UID = 50_000
+BLOCKS, BLOCK_SIZE = 40, 250
+END_S = 5.0
+
+
+class NoUserError(RuntimeError):
+    """There is no free user for a model, in words."""
+
+
+class Users:
+    """User ids that belong to this orchestrator alone while it lives, in blocks.
+
+    A new block's processes are killed: an orchestrator that was killed has left them.
+    Ids that the system knows by name are somebody else's, and are left alone. Raises
+    NoUserError.
+    """
+
+    def __init__(self) -> None:
+        self._locks: list[socket.socket] = []
+        self._uids: deque[int] = deque()
+        self._claim()
+
+    def take(self, taken: Collection[int]) -> int:
+        """Return a user id that is not in `taken`, the longest unused first."""
+        for _ in self._uids.copy():
+            self._uids.rotate(-1)
+            if self._uids[-1] not in taken and not _is_named(self._uids[-1]):
+                return self._uids[-1]
+        self._claim()
+        return self.take(taken)
+
+    def _claim(self) -> None:
+        """Take a block that nobody has."""
+        for number in range(BLOCKS):
+            # A name in the kernel: nobody can hold it twice, and it ends with us.
+            lock = socket.socket(socket.AF_UNIX)
+            try:
+                lock.bind(f"\0crunchsite-models-users-{number}")
+            except OSError:
+                lock.close()
+                continue
+            first = FIRST_UID + number * BLOCK_SIZE
+            block = range(first, first + BLOCK_SIZE)
+            kill_all(block)
+            self._locks.append(lock)
+            self._uids.extend(block)
+            return
+        raise NoUserError(
+            f"the users {FIRST_UID} to {FIRST_UID + BLOCKS * BLOCK_SIZE - 1} are all "
+            "taken by orchestrators on this machine; stop one of them."
+        )
+
+
+def kill_all(uids: Collection[int]) -> int:
+    """Kill the processes of users until none is left; returns how many were found.
+
+    Gives up after a few seconds.
+    """
+    killed: set[int] = set()
+    deadline = time.monotonic() + END_S
+    while (found := _processes(uids)) and time.monotonic() < deadline:
+        for pid in found:
+            with suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        killed |= found
+        time.sleep(0.002)
+    return len(killed)
+
+
+def _processes(uids: Collection[int]) -> set[int]:
+    """Ids of users' living processes; the owner of their files may be root."""
+    found = set()
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            status = (folder / "status").read_text().splitlines()
+            fields = dict(line.split(":\t", 1) for line in status if ":\t" in line)
+            owner = int(fields["Uid"].split()[0])
+            is_alive = fields["State"][0] not in "ZX"
+            if owner in uids and is_alive and not _is_named(owner):
+                found.add(int(folder.name))
+    return found
+
+
+def _is_named(uid: int) -> bool:
+    try:
+        pwd.getpwuid(uid)
+    except KeyError:
+        return False
+    return True
