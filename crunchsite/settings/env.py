@@ -286,7 +286,9 @@ class Env(BaseSettings):
         "Where to report a vulnerability, mailto:... or https://..., for "
         "/.well-known/security.txt. Empty: there is none.",
     )
-    api_read_auth: bool = setting(False, "Whether reading the API needs a key too.")
+    api_read_auth: bool = setting(
+        False, "Whether operators alone read: API, pages and downloads."
+    )
     log_level: Annotated[str, one_of("DEBUG", "INFO", "WARNING", "ERROR")] = setting(
         "INFO", "Lowest level that is logged."
     )

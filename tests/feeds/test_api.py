@@ -186,6 +186,7 @@ def test_a_tape_that_is_away_is_said_in_one_line(client):
         ({"source": "nyse"}, "nyse"),
         ({"start": BODY["end"], "end": BODY["start"]}, "before"),
         ({"end": "2036-01-01"}, "future"),
+        ({"start": "1970-01-01", "granularity": "1s"}, "give 115 days at most"),
         ({"start": "soon"}, "start"),
         ({"sink": "tape"}, None),
         ({"sink": "moon"}, "moon"),

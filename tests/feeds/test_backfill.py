@@ -313,6 +313,7 @@ def test_the_task_works_the_job_off():
         ({"start_at": SPAN["end_at"], "end_at": SPAN["start_at"]}, "before to"),
         ({"end_at": NOW + timedelta(seconds=1)}, "future"),
         ({"start_at": NOW - timedelta(days=91)}, "FEED_RECORD_TTL_DAYS"),
+        ({"start_at": NOW - timedelta(days=56 * 365)}, "give 6944 days at most"),
     ],
 )
 def test_ranges_without_sense_are_refused(changes, message):
