@@ -70,7 +70,7 @@ def add_rounds(
     from django.db import connection
 
     from competitions.models import Input
-    from feeds.bulk import copy_rows
+    from core.copy import copy_rows
     from feeds.records import FeedRecord
     from feeds.tape.writes import append
 

@@ -56,8 +56,8 @@ def candles(rows: int) -> list[Any]:
 def run(args: argparse.Namespace) -> dict[str, Any]:
     import sqlalchemy as sa
 
-    from feeds import clock
-    from feeds.bulk import copy_rows
+    from core import clock
+    from core.copy import copy_rows
     from feeds.tape import partitions
     from feeds.tape.engine import dispose, transaction
     from feeds.tape.writes import append

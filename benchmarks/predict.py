@@ -16,7 +16,7 @@ from competitions import lifecycle
 from competitions.gateway.types import Answer, ModelIdentity, RoundAnswers
 from competitions.models import Competition, Input, Prediction
 from competitions.predict import perform_round
-from feeds import clock
+from core import clock
 from feeds.records import FeedRecord
 from feeds.tape.writes import append
 

@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
 
-    from feeds import clock
+    from core import clock
     from scoring.cycle import run_cycle
     from scoring.models import LeaderboardEntry, Score, Snapshot
 
@@ -83,7 +83,7 @@ def least_work(competition_id: int, now: datetime, *, is_batch: bool) -> None:
 
     from competitions.contract import GroundTruth, InferenceOutput, ScoreResult
     from competitions.defaults import scoring_function
-    from feeds.bulk import copy_rows
+    from core.copy import copy_rows
 
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(

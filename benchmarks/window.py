@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> dict[str, Any]:
     import sqlalchemy as sa
 
-    from feeds import clock
+    from core import clock
     from feeds.tape.engine import dispose, engine
 
     subjects = [f"S{i:02}USDT" for i in range(args.subjects)]

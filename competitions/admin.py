@@ -7,7 +7,6 @@ from django.http import HttpRequest
 from unfold.decorators import display
 
 from competitions import shapes
-from competitions.admin_base import LedgerAdmin, SiteAdmin
 from competitions.admin_local_models import LocalModelPages
 from competitions.lifecycle import settle
 from competitions.models import (
@@ -16,6 +15,7 @@ from competitions.models import (
     ParticipantModel,
     ScheduledPrediction,
 )
+from core.admin.lists import LedgerAdmin, SiteAdmin
 
 ROUND_LABELS = {
     "RECEIVED": "info",

@@ -16,12 +16,12 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminTextInputWidget
 
-from competitions.admin_base import ReasonForm
 from competitions.local_models import control, upload
 from competitions.local_models.control import ControlError, ModelStatus
 from competitions.models import ParticipantModel
+from core import audit, clock
 from core.acts import may
-from feeds import audit, clock
+from core.admin.lists import ReasonForm
 
 TONES = {
     "STARTING": "info",

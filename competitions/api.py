@@ -11,8 +11,8 @@ from rest_framework.response import Response
 from competitions.models import ParticipantModel
 from competitions.reporting import CompetitionQuery, PageQuery, chosen_competition
 from competitions.schema import Column, ReportSchema, Widget, report_schema
+from core.paging import Keyset, page_response, read_text
 from core.requests import read_query
-from feeds.paging import Keyset, page_response, read_text
 
 
 class ModelQuery(PageQuery):

@@ -19,9 +19,9 @@ from competitions.errors import CompetitionError
 from competitions.models import CallableFailure, Competition
 from competitions.slot_answers import first_problem
 from competitions.slots import Wiring
+from core import clock
 from core.deadline import in_time
 from core.texts import describe, message_of, readable
-from feeds import clock
 
 log = structlog.get_logger(__name__)
 

@@ -14,8 +14,8 @@ from competitions import truth
 from competitions.contract import CallArgument, CrunchConfig
 from competitions.report_schema import standard_schema
 from competitions.wiring import wiring_of
+from core import clock
 from core.texts import brief
-from feeds import clock
 from feeds.tape import reads
 
 

@@ -9,8 +9,7 @@ from django.db.models import Q
 
 from competitions.errors import DefinitionError
 from competitions.models import Competition, Input, ScheduledPrediction
-from core import grid
-from feeds import clock
+from core import clock, grid
 
 log = structlog.get_logger(__name__)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from competitions.contract import CrunchConfig
 from competitions.dispatch import GRACE_S
-from feeds import clock
+from core import clock
 from feeds.records import seconds, span
 
 

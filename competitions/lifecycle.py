@@ -22,7 +22,8 @@ from competitions.models import Competition, ScheduledPrediction
 from competitions.slots import Wiring, wire
 from competitions.trial_process import try_apart
 from competitions.wiring import wiring_of
-from feeds import clock, granularity
+from core import clock
+from feeds import granularity
 from feeds.models import FeedSubscription
 from feeds.records import FeedKey
 from feeds.subscriptions import check_feed, subscribe

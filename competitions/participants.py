@@ -9,7 +9,7 @@ from django.db.models.functions import Least
 
 from competitions.gateway.types import ModelIdentity
 from competitions.models import Competition, Cruncher, ParticipantModel
-from feeds import clock
+from core import clock
 
 log = structlog.get_logger(__name__)
 

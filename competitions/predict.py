@@ -45,9 +45,9 @@ from competitions.slot_answers import (
 )
 from competitions.slots import Wiring
 from competitions.wiring import wiring_of
+from core import clock
+from core.copy import copy_rows
 from core.texts import LONGEST_TEXT, brief, describe, message_of, readable
-from feeds import clock
-from feeds.bulk import copy_rows
 from feeds.errors import TapeError
 
 log = structlog.get_logger(__name__)

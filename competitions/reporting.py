@@ -12,8 +12,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from competitions.models import Competition
+from core import paging
 from core.requests import read_query
-from feeds import paging
 
 
 class CompetitionQuery(serializers.Serializer[Any]):

@@ -13,8 +13,8 @@ from competitions.dispatch import predict_now
 from competitions.lifecycle import activate, end, pause, problems_of
 from competitions.models import Competition, Input, ParticipantModel
 from competitions.wiring import wiring_of
+from core import audit, clock
 from core.texts import counted
-from feeds import audit, clock
 from scoring.corrections import Correction, Newest, rescore, void
 from scoring.cycle import run_cycle
 from scoring.dry_run import dry_run

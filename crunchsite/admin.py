@@ -17,11 +17,11 @@ from unfold.admin import TabularInline
 from unfold.decorators import action, display
 
 from competitions import shapes
-from competitions.admin_base import ReasonForm, SiteAdmin
 from competitions.lifecycle import begin_emissions, settle
 from competitions.models import Competition, ScheduledPrediction
 from core.acts import may
-from core.admin_base import JsonShapes, has_act
+from core.admin.lists import ReasonForm, SiteAdmin
+from core.admin.strict import JsonShapes, has_act
 from crunchsite import accounts  # noqa: F401  importing registers its pages
 from crunchsite.actions import ACTIONS, CORRECTIONS, press
 from crunchsite.competition_forms import WIRING, AddCompetitionForm, CompetitionForm

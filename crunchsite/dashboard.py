@@ -19,13 +19,12 @@ from competitions.models import (
     ScheduledPrediction,
 )
 from competitions.wiring import shown_wiring
-from core import heartbeats
+from core import clock, heartbeats
 from core.acts import SEE_ALL, may
 from core.texts import counted
 from crunchsite.admin import buttons_for
 from crunchsite.celery import QUEUES
 from emissions.models import Checkpoint
-from feeds import clock
 from feeds.errors import TapeError
 from feeds.health import health
 from livepool import schedule

@@ -6,9 +6,9 @@ import structlog
 from django.db import transaction
 
 from competitions.models import Competition, Input
+from core import clock
 from core.texts import counted
 from emissions import checkpoints
-from feeds import clock
 from feeds.errors import OperatorError
 from scoring import snapshots
 from scoring.cycle import run_cycle

@@ -19,13 +19,13 @@ from competitions.reporting import (
     chosen_competition,
     numbers,
 )
+from core import audit
+from core.paging import LARGEST_INT, Keyset, page_response
 from core.permissions import writes
 from core.refusals import Conflict
 from core.requests import IdField, read_body, read_instant, read_query
 from emissions import formats, transitions
 from emissions.models import LONGEST_TX_HASH, MAY_PAY, Checkpoint, is_tx_hash
-from feeds import audit
-from feeds.paging import LARGEST_INT, Keyset, page_response
 
 NEWEST_FIRST = Keyset("period_end", read_instant, descending=True)
 

@@ -28,10 +28,10 @@ from competitions.lifecycle import key_of
 from competitions.models import Competition, Input
 from competitions.slots import Wiring
 from competitions.wiring import wiring_of
+from core import clock
 from emissions.errors import EmissionError
 from emissions.models import Checkpoint
 from emissions.strategies import EmissionCheckpoint, checked, tiers
-from feeds import clock
 from feeds.errors import OperatorError
 from scoring import leaderboard, locks, snapshots
 from scoring.corrections import newest

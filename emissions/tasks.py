@@ -2,8 +2,8 @@
 
 from celery import shared_task
 
+from core import clock
 from emissions import checkpoints
-from feeds import clock
 
 
 @shared_task(name="emissions.dispatch")

@@ -6,8 +6,8 @@ from typing import Any
 from django.contrib.admin.models import CHANGE
 from django.db import transaction
 
+from core import audit, clock
 from emissions.models import Checkpoint
-from feeds import audit, clock
 
 Status = Checkpoint.Status
 NEXT: Mapping[str, str] = {

@@ -10,9 +10,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.text import Truncator
 
-from core.admin_base import EdgeAdmin, has_act
+from core import audit, clock
+from core.admin.strict import EdgeAdmin, has_act
 from core.texts import counted
-from feeds import audit, backfill, clock, health, ingest
+from feeds import backfill, health, ingest
 from feeds.errors import FeedError
 from feeds.granularity import seconds
 from feeds.models import BackfillJob, FeedSubscription

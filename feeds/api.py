@@ -13,6 +13,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from core import audit
+from core.paging import (
+    Keyset,
+    PageQuery,
+    page_response,
+    read_cursor,
+    read_text,
+    write_cursor,
+)
 from core.refusals import Conflict
 from core.requests import (
     IdField,
@@ -21,17 +30,9 @@ from core.requests import (
     read_instant,
     read_query,
 )
-from feeds import audit, backfill, health
+from feeds import backfill, health
 from feeds.errors import FeedError
 from feeds.models import BackfillJob, FeedSubscription
-from feeds.paging import (
-    Keyset,
-    PageQuery,
-    page_response,
-    read_cursor,
-    read_text,
-    write_cursor,
-)
 from feeds.records import FeedKey
 from feeds.tape.engine import transaction
 

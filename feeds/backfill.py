@@ -15,8 +15,9 @@ from typing import Any
 import structlog
 from django.db import IntegrityError, transaction
 
+from core import clock
 from core.texts import message_of
-from feeds import clock, retention
+from feeds import retention
 from feeds.errors import BadRangeError, FeedError, ProviderError
 from feeds.granularity import seconds
 from feeds.ingest import provider_of

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 import structlog
 
-from feeds import clock
+from core import clock
 from feeds.models import FeedSubscription
 from feeds.records import CANDLE, FeedKey, seconds, span
 from feeds.tape.engine import transaction

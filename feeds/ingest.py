@@ -8,8 +8,9 @@ from functools import lru_cache
 
 import structlog
 
+from core import clock
 from core.texts import message_of, readable
-from feeds import clock, health
+from feeds import health
 from feeds.errors import FeedError, ProviderError, ProviderSettingError
 from feeds.models import FeedSubscription
 from feeds.providers import registry

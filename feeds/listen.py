@@ -16,8 +16,9 @@ from typing import ParamSpec, TypeVar
 import structlog
 from django.db import connections
 
+from core import clock
 from core.texts import describe, message_of, readable
-from feeds import clock, ingest
+from feeds import ingest
 from feeds.errors import FeedError, OperatorError, ProviderSettingError
 from feeds.ingest import provider_of
 from feeds.models import FeedSubscription

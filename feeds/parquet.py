@@ -22,8 +22,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from django.conf import settings
 
+from core import clock
 from core.files import replacing
-from feeds import clock
 from feeds.errors import FeedError
 from feeds.records import OHLCV, FeedKey, FeedRecord
 from feeds.tape.checks import NAME, SKEW, checker

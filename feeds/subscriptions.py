@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
-from feeds import clock
+from core import clock
 from feeds.errors import FeedError, UnknownSourceError, UnknownSubjectError
 from feeds.models import FeedSubscription
 from feeds.providers import registry

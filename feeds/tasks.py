@@ -4,7 +4,8 @@ import uuid
 
 from celery import shared_task
 
-from feeds import backfill, clock, health, ingest, retention
+from core import clock
+from feeds import backfill, health, ingest, retention
 from feeds.models import BackfillJob
 
 # Below the soft time limit of prefork workers; a longer job takes turns.

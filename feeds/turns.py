@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 
 from django.db import Error, connection
 
-from feeds import clock
+from core import clock
 from feeds.models import FeedSubscription
 
 _PULLING = 0xFEED

@@ -13,8 +13,8 @@ from django.urls import URLPattern, path
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from core.admin_base import EdgeAdmin, has_act
-from feeds import audit
+from core import audit
+from core.admin.strict import EdgeAdmin, has_act
 from livepool import rollback
 from livepool.errors import LivePoolError
 from livepool.models import Release, ShadowTrack

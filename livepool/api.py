@@ -13,8 +13,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from core.paging import LONGEST_CURSOR, Keyset
 from core.requests import IdField, read_query
-from feeds.paging import LONGEST_CURSOR, Keyset
 from livepool import rollback, schedule
 from livepool.artifacts import FILES
 from livepool.models import Release

@@ -8,7 +8,7 @@ import polars as pl
 import structlog
 from django.conf import settings
 
-from feeds import clock
+from core import clock
 from livepool import artifacts, candles, contract, pipeline
 from livepool import config as pool_config
 from livepool.artifacts import RELEASE_MANIFEST, SIGNATURE

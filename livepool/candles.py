@@ -10,7 +10,7 @@ from django.db.models import FloatField
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, Coalesce
 
-from feeds import clock
+from core import clock
 from feeds.models import FeedRecord
 from livepool import artifacts
 from livepool.errors import LivePoolError

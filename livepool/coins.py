@@ -4,8 +4,9 @@ from datetime import date, timedelta
 
 import structlog
 
+from core import clock
 from core.texts import counted
-from feeds import clock, subscriptions
+from feeds import subscriptions
 from feeds.models import FeedIngestionState, FeedSubscription
 from feeds.providers import registry
 from feeds.records import CANDLE, FeedKey

@@ -7,8 +7,8 @@ from typing import Any
 
 from django.conf import settings
 
+from core import clock
 from core.files import write_file
-from feeds import clock
 from livepool import artifacts, build, contract, release, review, schedule, shadow
 from livepool.artifacts import RELEASE_MANIFEST, to_json
 from livepool.config import BASELINE, TRACKS

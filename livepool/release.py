@@ -21,9 +21,9 @@ import structlog
 from django.conf import settings
 from django.db import connection, transaction
 
+from core import clock
 from core.files import write_file
 from core.texts import message_of
-from feeds import clock
 from livepool import artifacts, contract, document, signing
 from livepool import config as pool_config
 from livepool.artifacts import FILES, MANIFEST, RELEASE_MANIFEST, SIGNATURE

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import structlog
 from django.db import transaction
 
-from feeds import clock
+from core import clock
 from livepool import contract, document, release
 from livepool.artifacts import FILES
 from livepool.errors import PublishError, RollbackError

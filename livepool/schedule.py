@@ -15,7 +15,7 @@ from django.core.cache import cache
 from django.db.models import Q
 from redis.exceptions import RedisError
 
-from feeds import clock
+from core import clock
 from feeds.errors import FeedError
 from livepool import build, coins, release
 from livepool import config as pool_config

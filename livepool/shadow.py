@@ -15,8 +15,8 @@ import structlog
 from django.conf import settings
 from django.db import transaction
 
+from core import clock
 from core.files import new_folder, write_file
-from feeds import clock
 from livepool import artifacts, pipeline
 from livepool.artifacts import META_FIELDS, RELEASE_MANIFEST, to_csv, to_json
 from livepool.config import BASELINE, SOURCE_PROJECT, TRACKS, Track

@@ -9,8 +9,8 @@ from unfold.admin import TabularInline
 from unfold.decorators import display
 
 from competitions.admin import SHORT, shortened
-from competitions.admin_base import LedgerAdmin
 from competitions.models import Prediction
+from core.admin.lists import LedgerAdmin
 from core.texts import readable
 from scoring.models import (
     Leaderboard,

@@ -12,8 +12,8 @@ from pydantic import BaseModel
 from competitions.contract import CrunchConfig, numeric_fields
 from competitions.models import Input, Prediction
 from competitions.slots import Wiring
+from core.columns import json_number, read_columns
 from scoring import batch
-from scoring.columns import json_number, read_columns
 from scoring.scoring import Scored, score_all
 
 Truths = Mapping[int, BaseModel]

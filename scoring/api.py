@@ -11,9 +11,9 @@ from rest_framework.response import Response
 
 from competitions.models import Competition, Input, ParticipantModel, Prediction
 from competitions.reporting import PageQuery, list_report, numbers
+from core import clock
+from core.paging import Keyset, page_response, read_int
 from core.requests import IdField, IdListField, InstantField, read_instant
-from feeds import clock
-from feeds.paging import Keyset, page_response, read_int
 from scoring.models import LeaderboardEntry, Score, Snapshot
 
 NOT_SCORED = "Prediction not scored"

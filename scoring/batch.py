@@ -17,9 +17,9 @@ import numpy as np
 from pydantic import BaseModel
 
 from competitions.contract import numeric_fields
+from core.columns import LARGEST
 from core.deadline import Late, in_time
 from core.texts import brief, describe, storable
-from scoring.columns import LARGEST
 from scoring.scoring import Failure, Scored
 from scoring.threads import Budget
 

@@ -21,8 +21,8 @@ from competitions.errors import CompetitionError
 from competitions.models import Competition, Input
 from competitions.slots import Wiring
 from competitions.wiring import wiring_of
+from core import clock
 from core.texts import one_line, readable
-from feeds import clock
 from scoring import cycle, leaderboard, locks, snapshots
 from scoring.answers import score_answers, truths_of
 from scoring.leaderboard import Standing

@@ -8,7 +8,7 @@ from django.db import connection
 
 from competitions.models import Competition, ParticipantModel, Prediction
 from competitions.slots import Wiring
-from scoring.columns import json_number, read_columns
+from core.columns import json_number, read_columns
 from scoring.matrices import signal_field
 from scoring.metrics.ranks import pairwise_spearman
 from scoring.models import LeaderboardEntry

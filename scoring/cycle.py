@@ -21,9 +21,9 @@ from competitions.models import Competition, Input, ParticipantModel
 from competitions.slots import Wiring
 from competitions.truth import Hole, Truth, is_late
 from competitions.wiring import wiring_of
+from core import clock
 from core.grid import following, is_astray
 from core.texts import describe, readable
-from feeds import clock
 from scoring import leaderboard, locks, recovery, snapshots, truth
 from scoring.answers import score_answers
 from scoring.models import VoidWindow

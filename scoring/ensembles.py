@@ -21,8 +21,8 @@ from competitions.callables import CallableError, Door
 from competitions.contract import EnsembleConfig
 from competitions.models import Competition, Input, ParticipantModel, Prediction
 from competitions.slots import Wiring
+from core.copy import copy_rows
 from core.texts import brief
-from feeds.bulk import copy_rows
 from scoring.answers import score_answers, truths_of
 from scoring.matrices import Period, Scores, read_scores, signal_field
 from scoring.metrics.ranks import without_noise

@@ -10,7 +10,7 @@ from django.db import connection
 from competitions.contract import RETURN_SPELLINGS, CrunchConfig, numeric_fields
 from competitions.models import Competition, Prediction
 from competitions.slots import Wiring
-from scoring.columns import LARGEST, json_number, read_columns
+from core.columns import LARGEST, json_number, read_columns
 from scoring.models import CURRENT_SCORE, Rescoring
 
 _RETURN = ", ".join(json_number("actuals_jsonb", name) for name in RETURN_SPELLINGS)

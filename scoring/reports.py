@@ -20,6 +20,8 @@ from competitions.reporting import (
     numbers,
 )
 from competitions.wiring import wiring_of
+from core import clock
+from core.paging import Keyset, page_response
 from core.requests import (
     IdField,
     IdListField,
@@ -27,8 +29,6 @@ from core.requests import (
     read_instant,
     read_query,
 )
-from feeds import clock
-from feeds.paging import Keyset, page_response
 from scoring import history
 from scoring.api import DEFAULT_RANGE
 from scoring.ensembles import model_id_of

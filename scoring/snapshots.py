@@ -21,9 +21,9 @@ from competitions.contract import CrunchConfig
 from competitions.models import Competition
 from competitions.slot_answers import json_object
 from competitions.slots import Wiring
+from core.columns import LARGEST
 from core.texts import brief
 from scoring import ensembles
-from scoring.columns import LARGEST
 from scoring.matrices import Period, Scores, read_extras, read_scores, score_fields
 from scoring.metrics import Ensemble, MetricsContext, default_registry
 from scoring.metrics.parts import WIDTH, all_parts

@@ -7,8 +7,8 @@ from typing import Any
 from django.db.models import Max
 
 from competitions.models import Competition
-from feeds import clock
-from feeds.bulk import copy_rows
+from core import clock
+from core.copy import copy_rows
 from scoring.models import Rescoring, Score
 from scoring.scoring import Scored
 

@@ -16,7 +16,7 @@ from django.db import connection
 
 from competitions.contract import CrunchConfig
 from competitions.models import Competition
-from scoring.columns import read_columns
+from core.columns import read_columns
 from scoring.metrics.parts import IN_PARTS, PLACES, WIDTH, merge_all
 from scoring.models import Snapshot
 from scoring.snapshots import rounded, summary_fields

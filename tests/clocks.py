@@ -7,7 +7,7 @@ done twice and nothing stands still for longer than the jump.
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-from feeds.clock import Clock
+from core.clock import Clock
 
 JUMPS = tuple(sign * timedelta(hours=hours) for hours in (1, 6, 24) for sign in (1, -1))
 

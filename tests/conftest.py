@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from django.db import connections
 
 from competitions.wiring import reset_cache
-from feeds import clock
+from core import clock
 from feeds.tape.engine import dispose, transaction
 from tests.clocks import JumpingClock
 from tests.network import loopback_only as loopback_only  # for every test

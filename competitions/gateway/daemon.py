@@ -18,9 +18,8 @@ from competitions.gateway import pool
 from competitions.lifecycle import subject_of
 from competitions.models import Competition, Input
 from competitions.predict import perform_waiting
-from core import heartbeats
+from core import clock, heartbeats
 from core.logs import IdleLine
-from feeds import clock
 from feeds.ingest import provider_of
 from feeds.records import FeedKey, span
 from feeds.tape.reads import watermark

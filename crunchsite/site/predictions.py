@@ -5,8 +5,8 @@ from datetime import datetime
 
 from competitions.contract import RETURN_SPELLINGS
 from competitions.models import Input, ParticipantModel, Prediction
+from core.paging import Keyset
 from core.requests import read_instant
-from feeds.paging import Keyset
 from scoring.api import newest_scores, with_parts
 from scoring.models import Score
 

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
-from feeds import clock
+from core import clock
 
 GOOD_FOR = timedelta(days=90)
 

@@ -15,6 +15,7 @@ from django.views.decorators.vary import vary_on_headers
 from rest_framework.exceptions import ValidationError
 
 from competitions.models import Competition, ParticipantModel
+from core import clock
 from core.texts import csv_cell
 from crunchsite.site.alike import heat_map
 from crunchsite.site.board import (
@@ -28,7 +29,6 @@ from crunchsite.site.charts import line_chart, series_rows
 from crunchsite.site.predictions import predictions_of
 from crunchsite.site.series import on_one_grid, points_of, recent, rolling
 from crunchsite.site.status import status_of
-from feeds import clock
 from feeds.models import FeedIngestionState
 from feeds.pages import feed_context
 from livepool.pages import pool_context

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from core import clock
 from core.files import write_file
 from crunchsite.settings.env import Env
-from feeds import clock
 from feeds.providers import replay
 
 SAVE_EVERY_S = 2.0

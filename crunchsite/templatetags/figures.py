@@ -10,8 +10,8 @@ from django.conf import settings
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from core import clock
 from core.texts import counted, readable
-from feeds import clock
 
 register = template.Library()
 register.filter(counted)

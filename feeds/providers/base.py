@@ -15,8 +15,8 @@ from typing import Any, Protocol
 
 import structlog
 
+from core import clock
 from core.texts import brief, describe, message_of
-from feeds import clock
 from feeds.errors import (
     FeedError,
     NothingUsableError,

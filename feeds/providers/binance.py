@@ -15,8 +15,8 @@ from typing import Any
 import structlog
 from django.conf import settings
 
+from core import clock
 from core.texts import brief
-from feeds import clock
 from feeds.errors import ProviderError
 from feeds.providers import binance_rest as rest
 from feeds.providers import binance_streams

@@ -13,7 +13,7 @@ from typing import Any
 import requests
 import structlog
 
-from feeds import clock
+from core import clock
 from feeds.errors import (
     FeedError,
     ProviderError,

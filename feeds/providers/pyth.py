@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 import requests
 from django.conf import settings
 
+from core import clock
 from core.texts import brief, describe
-from feeds import clock
 from feeds.errors import (
     NothingUsableError,
     ProviderError,

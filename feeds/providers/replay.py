@@ -15,7 +15,7 @@ import numpy as np
 from django.conf import settings
 from numpy.typing import NDArray
 
-from feeds import clock
+from core import clock
 from feeds.errors import ReplayFileError, UnknownGranularityError, UnknownSubjectError
 from feeds.providers.base import (
     STANDARD_GRANULARITIES,

@@ -5,7 +5,7 @@ from email.utils import parsedate_to_datetime
 
 import requests
 
-from feeds import clock
+from core import clock
 from feeds.errors import LONGEST_WAIT_S
 
 # A number this large is no wait but an instant: epoch seconds, or finer from 1e11 on.

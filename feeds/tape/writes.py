@@ -17,8 +17,8 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.dialects.postgresql import insert
 
+from core import clock
 from core.texts import brief, one_line, storable_json
-from feeds import clock
 from feeds.records import FeedKey, FeedRecord
 from feeds.tape import partitions
 from feeds.tape.checks import SKEW, checker

@@ -30,7 +30,8 @@ from competitions.models import (
     ParticipantModel,
     ScheduledPrediction,
 )
-from feeds import audit, backfill
+from core import audit
+from feeds import backfill
 from feeds.models import FeedSubscription
 from feeds.records import FeedKey
 from livepool.models import Release, ShadowTrack

@@ -8,7 +8,7 @@ import pytest
 from django.db import connections
 from playwright.sync_api import expect
 
-from feeds import clock
+from core import clock
 from scoring.models import LeaderboardEntry
 from tests import factories
 

@@ -6,7 +6,7 @@ from django.urls import reverse
 
 from competitions.local_models import control
 from competitions.local_models.control import ModelStatus
-from feeds import clock
+from core import clock
 from tests.browser.test_leaderboard import (  # noqa: F401  fixtures
     browser,
     opened,

@@ -11,7 +11,6 @@ from django.db import connections
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from competitions.admin_base import MOST_COUNTED, BoundedPaginator, LedgerAdmin
 from competitions.contract import CrunchConfig
 from competitions.models import (
     Competition,
@@ -20,7 +19,8 @@ from competitions.models import (
     Prediction,
 )
 from competitions.slots import wire
-from feeds import clock
+from core import clock
+from core.admin.lists import MOST_COUNTED, BoundedPaginator, LedgerAdmin
 from feeds.models import FeedSubscription
 from scoring.models import Score
 from tests import factories

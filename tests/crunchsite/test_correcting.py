@@ -8,9 +8,9 @@ from django.contrib.auth.models import Permission, User
 from django.urls import reverse
 
 from competitions.models import Input
+from core import audit
 from crunchsite import correcting
 from crunchsite.correcting import slope
-from feeds import audit
 from scoring.corrections import Move
 from scoring.models import Rescoring, Score, Snapshot, VoidWindow
 

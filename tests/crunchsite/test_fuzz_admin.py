@@ -13,8 +13,8 @@ from django.test import Client
 from django.urls import reverse
 
 from competitions.models import Competition
-from core.admin_base import EdgeAdmin
-from feeds import clock
+from core import clock
+from core.admin.strict import EdgeAdmin
 from feeds.models import FeedSubscription
 from tests import factories
 from tests.fakes.requests import IN_FIELDS

@@ -9,6 +9,7 @@ from django.db import connections
 from django.test.utils import CaptureQueriesContext
 
 from competitions.models import Competition, Input, Prediction
+from core import clock
 from crunchsite.site import predictions
 from crunchsite.site.alike import shade
 from crunchsite.templatetags.figures import (
@@ -19,7 +20,6 @@ from crunchsite.templatetags.figures import (
     significant,
     site_clock,
 )
-from feeds import clock
 from scoring.models import Leaderboard, Snapshot
 from tests import factories
 from tests.conftest import NOW

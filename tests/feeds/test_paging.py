@@ -7,7 +7,8 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from feeds import backfill, clock, ingest
+from core import clock
+from feeds import backfill, ingest
 from feeds.errors import ProviderError
 from feeds.providers.base import FetchRequest, pages
 from feeds.providers.simulated import Simulated

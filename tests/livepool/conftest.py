@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from django.conf import settings as django_settings
 
-from feeds import clock
+from core import clock
 from livepool import artifacts, config, pipeline
 from livepool.stores import Stores
 from livepool.stores.local import LocalDocumentStore, LocalReleaseStore

@@ -21,7 +21,7 @@ from django.db import connections
 connections["default"].settings_dict["NAME"] = {database!r}
 from datetime import datetime
 from pathlib import Path
-from feeds import clock
+from core import clock
 from livepool import artifacts, release
 from tests.livepool.conftest import local_stores
 

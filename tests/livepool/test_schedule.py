@@ -7,8 +7,9 @@ import pytest
 from django.core.cache import cache
 from polars.testing import assert_frame_equal
 
+from core import clock
 from crunchsite.celery import app
-from feeds import clock, ingest
+from feeds import ingest
 from feeds.models import FeedSubscription
 from feeds.providers.coins import COINS
 from feeds.records import FeedRecord

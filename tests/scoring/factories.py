@@ -10,7 +10,7 @@ from competitions.models import (
     Prediction,
     ScheduledPrediction,
 )
-from feeds import clock
+from core import clock
 from feeds.records import FeedRecord
 from feeds.tape.writes import append
 

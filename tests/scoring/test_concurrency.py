@@ -7,7 +7,7 @@ import pytest
 from django.db import connection, transaction
 
 from competitions.models import Input
-from feeds import clock
+from core import clock
 from scoring import cycle, locks
 from scoring.corrections import CorrectionError, rescore, void
 from scoring.cycle import run_cycle

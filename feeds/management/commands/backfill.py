@@ -11,8 +11,9 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
+from core import clock
 from core.texts import counted
-from feeds import backfill, clock
+from feeds import backfill
 from feeds.errors import OperatorError
 from feeds.models import BackfillJob
 from feeds.records import FeedKey

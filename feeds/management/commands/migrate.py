@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.commands import migrate
 from django.db import DEFAULT_DB_ALIAS
 
-from feeds import clock
+from core import clock
 from feeds.tape import partitions, schema
 
 

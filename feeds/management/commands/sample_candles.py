@@ -8,9 +8,9 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 
+from core import clock
 from core.files import replacing
 from core.texts import counted
-from feeds import clock
 from feeds.errors import OperatorError
 from feeds.providers import registry
 from feeds.providers.base import FetchRequest, pages

@@ -5,8 +5,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from core import clock
 from core.texts import counted
-from feeds import clock, health, ingest, retention
+from feeds import health, ingest, retention
 from feeds.models import FeedSubscription
 from feeds.tape import partitions, schema
 

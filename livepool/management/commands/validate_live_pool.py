@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from feeds import clock
+from core import clock
 from livepool import build, config, contract
 from livepool.management.commands._pool import add_output
 

@@ -12,7 +12,7 @@ from competitions.gateway.daemon import ModelDaemon, clear_queue
 from competitions.lifecycle import pause
 from competitions.models import Competition, Input, Prediction
 from competitions.tasks import predict
-from feeds import clock
+from core import clock
 from feeds.records import FeedKey
 from feeds.tape.reads import watermark
 from feeds.tape.writes import append

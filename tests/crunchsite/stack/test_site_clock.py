@@ -3,8 +3,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.conf import settings as site_settings
 
+from core import clock
 from crunchsite.stack.site_clock import SAVE_EVERY_S, SiteClock
-from feeds import clock
 
 WALL = datetime(2026, 3, 2, 12, tzinfo=UTC)
 START = datetime(2020, 1, 1, tzinfo=UTC)

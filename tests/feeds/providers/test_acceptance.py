@@ -10,7 +10,7 @@ from email.utils import formatdate
 import polars as pl
 import pytest
 
-from feeds import clock
+from core import clock
 from feeds.errors import (
     ProviderError,
     ProviderSettingError,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from feeds import clock
+from core import clock
 from feeds.errors import FeedError, ProviderError
 from feeds.providers import registry
 from feeds.providers.base import FetchRequest, pages

@@ -7,8 +7,8 @@ from django.db import connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from core.copy import copy_rows
 from core.texts import storable, storable_json
-from feeds.bulk import copy_rows
 
 pytestmark = pytest.mark.django_db
 

@@ -12,7 +12,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from competitions.models import Competition
 from core.acts import SEE_ALL, may
-from core.admin_base import EdgeAdmin
+from core.admin.strict import EdgeAdmin
 
 MOST_COUNTED = 10_000
 

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from feeds import clock
+from core import clock
 
 START = datetime(2023, 3, 1, tzinfo=UTC)
 
