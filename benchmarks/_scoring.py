@@ -71,7 +71,7 @@ def add_rounds(
 
     from competitions.models import Input
     from core.copy import copy_rows
-    from feeds.records import FeedRecord
+    from feeds.tape.records import FeedRecord
     from feeds.tape.writes import append
 
     numbers = random.Random(7)

@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def candles(rows: int) -> list[Any]:
     """Minute candles of ten subjects."""
-    from feeds.records import FeedRecord
+    from feeds.tape.records import FeedRecord
 
     records = []
     for subject in range(10):

@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     from django.conf import settings
 
     from feeds import parquet
-    from feeds.records import OHLCV, FeedKey, FeedRecord
+    from feeds.tape.records import OHLCV, FeedKey, FeedRecord
 
     folder = Path(tempfile.mkdtemp(dir=settings.VAR_DIR))
     settings.ENV = settings.ENV.model_copy(

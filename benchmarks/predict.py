@@ -17,7 +17,7 @@ from competitions.gateway.types import Answer, ModelIdentity, RoundAnswers
 from competitions.models import Competition, Input, Prediction
 from competitions.predict import perform_round
 from core import clock
-from feeds.records import FeedRecord
+from feeds.tape.records import FeedRecord
 from feeds.tape.writes import append
 
 INSERT = (

@@ -174,7 +174,7 @@ def _backfill(subjects: list[str], start: datetime) -> None:
 
     from feeds import backfill
     from feeds.models import BackfillJob
-    from feeds.records import FeedKey
+    from feeds.tape.records import FeedKey
 
     settings.ENV = settings.ENV.model_copy(update={"feed_record_ttl_days": 10_000})
     for subject in subjects:

@@ -7,7 +7,7 @@ from typing import Any
 from competitions.contract import CrunchConfig
 from competitions.dispatch import GRACE_S
 from core import clock
-from feeds.records import seconds, span
+from feeds.tape.records import seconds, span
 
 
 def age_s(raw_input: Mapping[str, Any], *, kind: str, granularity: str) -> float | None:

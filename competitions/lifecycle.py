@@ -25,8 +25,8 @@ from competitions.wiring import wiring_of
 from core import clock
 from feeds import granularity
 from feeds.models import FeedSubscription
-from feeds.records import FeedKey
 from feeds.subscriptions import check_feed, subscribe
+from feeds.tape.records import FeedKey
 
 
 @transaction.atomic

@@ -28,8 +28,8 @@ from feeds.errors import (
     UnknownSourceError,
     UnknownSubjectError,
 )
-from feeds.providers import registry
-from feeds.records import CANDLE, TICK
+from feeds.providers import sources
+from feeds.tape.records import CANDLE, TICK
 
 GRANULARITIES = ("1s", "5s", "15s", "1m", "5m", "15m", "1h", "4h", "1d")
 # The fields that name the code which the site runs.
@@ -77,7 +77,7 @@ class AddCompetitionForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         shown = self.fields
         shown["pack"] = _choice(packs.names(), help_text=schedules())
-        shown["feed_source"] = _choice(registry.names())
+        shown["feed_source"] = _choice(sources.names())
         shown["feed_kind"] = _choice((CANDLE, TICK), empty="the pack's")
         shown["feed_granularity"] = _choice(GRANULARITIES, empty="the pack's")
         if "config_path" in shown:
@@ -165,7 +165,7 @@ class CompetitionForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for name, values in (
-            ("feed_source", registry.names()),
+            ("feed_source", sources.names()),
             ("feed_kind", [CANDLE, TICK]),
             ("feed_granularity", GRANULARITIES),
         ):

@@ -33,8 +33,8 @@ from core.requests import (
 from feeds import backfill, health
 from feeds.errors import FeedError
 from feeds.models import BackfillJob, FeedSubscription
-from feeds.records import FeedKey
 from feeds.tape.engine import transaction
+from feeds.tape.records import FeedKey
 
 # Both vocabularies are understood.
 FILTERS = {

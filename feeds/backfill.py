@@ -17,14 +17,14 @@ from django.db import IntegrityError, transaction
 
 from core import clock
 from core.texts import message_of
-from feeds import retention
 from feeds.errors import BadRangeError, FeedError, ProviderError
 from feeds.granularity import seconds
 from feeds.ingest import provider_of
 from feeds.models import BackfillJob
 from feeds.providers.base import FetchRequest, after, pages
-from feeds.records import CANDLE, FeedKey, FeedRecord
 from feeds.subscriptions import check_feed
+from feeds.tape import retention
+from feeds.tape.records import CANDLE, FeedKey, FeedRecord
 from feeds.tape.writes import append
 
 log = structlog.get_logger(__name__)

@@ -10,8 +10,8 @@ import structlog
 
 from core import clock
 from feeds.models import FeedSubscription
-from feeds.records import CANDLE, FeedKey, seconds, span
 from feeds.tape.engine import transaction
+from feeds.tape.records import CANDLE, FeedKey, seconds, span
 
 log = structlog.get_logger(__name__)
 

@@ -13,10 +13,10 @@ from core.texts import message_of, readable
 from feeds import health
 from feeds.errors import FeedError, ProviderError, ProviderSettingError
 from feeds.models import FeedSubscription
-from feeds.providers import registry
+from feeds.providers import sources
 from feeds.providers.base import FetchRequest, Provider, pages, since
-from feeds.records import FeedRecord
 from feeds.tape import reads
+from feeds.tape.records import FeedRecord
 from feeds.tape.writes import AppendResult, append
 from feeds.turns import turn_at
 
@@ -46,7 +46,7 @@ class Pulled:
 @lru_cache(maxsize=32)
 def provider_of(source: str) -> Provider:
     """One provider of each name for a process: it may hold connections."""
-    return registry.create(source)
+    return sources.create(source)
 
 
 def ingest_due(*, only: Collection[int] | None = None) -> int:

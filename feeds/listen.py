@@ -22,7 +22,7 @@ from feeds import ingest
 from feeds.errors import FeedError, OperatorError, ProviderSettingError
 from feeds.ingest import provider_of
 from feeds.models import FeedSubscription
-from feeds.records import FeedKey, FeedRecord
+from feeds.tape.records import FeedKey, FeedRecord
 from feeds.tape.writes import append
 from feeds.turns import turn_at
 

@@ -16,7 +16,7 @@ from feeds.errors import (
     UnknownKindError,
     UnknownSubjectError,
 )
-from feeds.records import FeedKey
+from feeds.tape.records import FeedKey
 
 _FIELDS: dict[type[FeedError], str] = {
     UnknownSubjectError: "subject",

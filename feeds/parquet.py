@@ -25,8 +25,8 @@ from django.conf import settings
 from core import clock
 from core.files import replacing
 from feeds.errors import FeedError
-from feeds.records import OHLCV, FeedKey, FeedRecord
 from feeds.tape.checks import NAME, SKEW, checker
+from feeds.tape.records import OHLCV, FeedKey, FeedRecord
 
 WRITERS = 4
 _INSTANT = pa.timestamp("us", tz="UTC")

@@ -5,8 +5,9 @@ import uuid
 from celery import shared_task
 
 from core import clock
-from feeds import backfill, health, ingest, retention
+from feeds import backfill, health, ingest
 from feeds.models import BackfillJob
+from feeds.tape import retention
 
 # Below the soft time limit of prefork workers; a longer job takes turns.
 BACKFILL_TURN_S = 120.0

@@ -8,8 +8,8 @@ from core import clock
 from core.texts import counted
 from feeds import subscriptions
 from feeds.models import FeedIngestionState, FeedSubscription
-from feeds.providers import registry
-from feeds.records import CANDLE, FeedKey
+from feeds.providers import sources
+from feeds.tape.records import CANDLE, FeedKey
 from livepool import build, universe
 from livepool import config as pool_config
 from livepool.errors import LivePoolError
@@ -39,7 +39,7 @@ def listed() -> list[str]:
     source = build.daily_source()
     daily = [
         found.symbol
-        for found in registry.create(source).list_subjects()
+        for found in sources.create(source).list_subjects()
         if CANDLE in found.kinds and GRANULARITY in found.granularities
     ]
     coins = universe.eligible_symbols(

@@ -21,8 +21,8 @@ from competitions.predict import perform_waiting
 from core import clock, heartbeats
 from core.logs import IdleLine
 from feeds.ingest import provider_of
-from feeds.records import FeedKey, span
 from feeds.tape.reads import watermark
+from feeds.tape.records import FeedKey, span
 from feeds.tape.writes import append
 
 log = structlog.get_logger(__name__)

@@ -21,7 +21,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
 
 from feeds.errors import OperatorError
-from feeds.records import CANDLE, SOURCES, TICK
+from feeds.tape.records import CANDLE, SOURCES, TICK
 from livepool.config import DEFAULT_MODE, PROFILES
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent

@@ -14,7 +14,7 @@ from competitions.models import (
 )
 from competitions.models.participants import QUARANTINED
 from feeds.models import FeedIngestionState
-from feeds.records import span
+from feeds.tape.records import span
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from crunchsite.site.predictions import predictions_of
 from crunchsite.site.series import on_one_grid, points_of, recent, rolling
 from crunchsite.site.status import status_of
 from feeds.models import FeedIngestionState
-from feeds.pages import feed_context
+from feeds.views import feed_context
 from livepool.pages import pool_context
 from scoring.diversity import feedback
 from scoring.models import Leaderboard, LeaderboardEntry

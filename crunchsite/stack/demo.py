@@ -18,8 +18,8 @@ from feeds.errors import (
     UnknownKindError,
     UnknownSubjectError,
 )
-from feeds.records import FeedKey
 from feeds.subscriptions import check_feed
+from feeds.tape.records import FeedKey
 
 SLUG = "btc-demo"
 _VARIABLES: dict[type[OperatorError], str] = {

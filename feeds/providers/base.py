@@ -24,7 +24,8 @@ from feeds.errors import (
     UnknownGranularityError,
     UnknownKindError,
 )
-from feeds.records import (
+from feeds.tape.checks import SKEW, checker
+from feeds.tape.records import (
     CANDLE,
     MOMENTARY,
     FeedKey,
@@ -32,7 +33,6 @@ from feeds.records import (
     check_kind,
     seconds,
 )
-from feeds.tape.checks import SKEW, checker
 
 STANDARD_GRANULARITIES = ("1s", "1m", "5m", "15m", "1h", "4h", "1d")
 POLL_FLOOR_S = 0.5

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 from feeds.providers.base import FetchRequest, Provider, Subject, ask, one_family
-from feeds.records import FeedKey, FeedRecord
+from feeds.tape.records import FeedKey, FeedRecord
 
 
 class Guarded:

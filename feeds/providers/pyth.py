@@ -27,8 +27,8 @@ from feeds.errors import (
 from feeds.providers.base import FetchRequest, Subject, check_served, poll
 from feeds.providers.shapes import whole
 from feeds.providers.waits import retry_after_s
-from feeds.records import CANDLE, TICK, FeedKey, FeedRecord, seconds
 from feeds.tape.checks import SKEW
+from feeds.tape.records import CANDLE, TICK, FeedKey, FeedRecord, seconds
 
 GRANULARITIES = ("1s", "1m", "5m", "15m", "1h")
 QUOTES = ("USDT", "USDC", "USD")

@@ -25,7 +25,7 @@ from feeds.providers.base import (
     poll,
     records,
 )
-from feeds.records import CANDLE, OHLCV, FeedKey, FeedRecord, seconds
+from feeds.tape.records import CANDLE, OHLCV, FeedKey, FeedRecord, seconds
 
 TIME_COLUMNS = ("open_time", "ts", "timestamp", "date")
 # Epoch numbers below each bound count so many to a second; others are nanoseconds.

@@ -9,7 +9,7 @@ import structlog
 
 from core.texts import brief, describe
 from feeds.errors import NothingUsableError, ProviderError
-from feeds.records import FeedRecord
+from feeds.tape.records import FeedRecord
 
 log = structlog.get_logger(__name__)
 

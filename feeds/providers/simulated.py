@@ -30,7 +30,7 @@ from feeds.providers.base import (
     records,
 )
 from feeds.providers.coins import COINS, Coin
-from feeds.records import CANDLE, OHLCV, TICK, FeedKey, FeedRecord, seconds
+from feeds.tape.records import CANDLE, OHLCV, TICK, FeedKey, FeedRecord, seconds
 
 _ANCHOR_BITS = 25  # 388 days between two anchors
 _ANCHOR_SIGMA = 0.4

@@ -7,7 +7,7 @@ from math import inf
 from typing import Any
 
 from feeds.errors import FeedError
-from feeds.records import (
+from feeds.tape.records import (
     CANDLE,
     DEPTH,
     FUNDING,

@@ -9,8 +9,8 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from feeds.records import FeedKey, FeedRecord, span
 from feeds.tape.engine import transaction
+from feeds.tape.records import FeedKey, FeedRecord, span
 from feeds.tape.tables import feed_ingestion_state
 
 # How many times its own length a window may span before older months are needed.

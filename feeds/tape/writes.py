@@ -19,10 +19,10 @@ from sqlalchemy.dialects.postgresql import insert
 
 from core import clock
 from core.texts import brief, one_line, storable_json
-from feeds.records import FeedKey, FeedRecord
 from feeds.tape import partitions
 from feeds.tape.checks import SKEW, checker
 from feeds.tape.engine import transaction
+from feeds.tape.records import FeedKey, FeedRecord
 from feeds.tape.tables import feed_ingestion_state, feed_refusals
 
 log = structlog.get_logger(__name__)

@@ -33,7 +33,7 @@ from competitions.models import (
 from core import audit
 from feeds import backfill
 from feeds.models import FeedSubscription
-from feeds.records import FeedKey
+from feeds.tape.records import FeedKey
 from livepool.models import Release, ShadowTrack
 from scoring.models import Rescoring, VoidWindow
 from tests import factories

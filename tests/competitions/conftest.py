@@ -6,7 +6,7 @@ import pytest
 
 from competitions import lifecycle
 from competitions.gateway.types import Answer, ModelIdentity, RoundAnswers
-from feeds.records import FeedRecord
+from feeds.tape.records import FeedRecord
 from feeds.tape.writes import append
 
 SOURCE = "simulated"

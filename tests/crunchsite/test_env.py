@@ -7,8 +7,8 @@ from crunchsite.settings import env
 from crunchsite.settings.env import EnvError, read_env
 from crunchsite.settings.secret import kept_secret, secret_key
 from crunchsite.settings.urls import broker, database
-from feeds.providers import registry
-from feeds.records import SOURCES
+from feeds.providers import sources
+from feeds.tape.records import SOURCES
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -64,10 +64,10 @@ def test_every_setting_whose_meaning_lists_choices_is_held_to_them():
 
 
 def test_every_source_is_a_provider():
-    assert [registry.create(name).name for name in SOURCES if name != "replay"] == [
+    assert [sources.create(name).name for name in SOURCES if name != "replay"] == [
         name for name in SOURCES if name != "replay"
     ]
-    assert registry.names() == list(SOURCES)
+    assert sources.names() == list(SOURCES)
 
 
 @pytest.mark.parametrize("wrong", ["0", "-60", "1.5", "soon"])

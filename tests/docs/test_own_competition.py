@@ -15,7 +15,7 @@ from competitions import dispatch, packs
 from competitions.local_models.supervisor import PACKAGE
 from competitions.models import Competition, Input
 from competitions.predict import perform_waiting
-from feeds.records import FeedRecord
+from feeds.tape.records import FeedRecord
 from feeds.tape.writes import append
 from scoring.cycle import run_cycle
 from scoring.models import Leaderboard, Score

@@ -6,9 +6,9 @@ from unittest import mock
 
 import sqlalchemy as sa
 
-from feeds.records import FeedRecord
 from feeds.tape import engine
 from feeds.tape.engine import transaction
+from feeds.tape.records import FeedRecord
 from tests.conftest import NOW
 
 FEED = {

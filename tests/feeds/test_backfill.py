@@ -12,9 +12,9 @@ from feeds import backfill, parquet, tasks
 from feeds.errors import BadRangeError, FeedError, ProviderError, TapeError
 from feeds.models import BackfillJob
 from feeds.providers.simulated import Simulated
-from feeds.records import FeedKey
 from feeds.tape import reads
 from feeds.tape.engine import transaction
+from feeds.tape.records import FeedKey
 from tests.conftest import NOW
 from tests.feeds.factories import FEED, full_disk
 

@@ -7,15 +7,15 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from feeds import backfill, health, ingest, retention
+from feeds import backfill, health, ingest
 from feeds.errors import ProviderError
 from feeds.models import FeedSubscription
 from feeds.providers.base import poll
 from feeds.providers.simulated import Simulated
-from feeds.records import FeedKey
 from feeds.subscriptions import subscribe
-from feeds.tape import reads
+from feeds.tape import reads, retention
 from feeds.tape.engine import transaction
+from feeds.tape.records import FeedKey
 from feeds.tape.writes import append
 from tests.clocks import JUMPS
 from tests.feeds.factories import FEED, candle

@@ -18,10 +18,10 @@ from feeds.errors import (
 )
 from feeds.models import FeedSubscription
 from feeds.providers.simulated import Simulated
-from feeds.records import FeedKey
 from feeds.subscriptions import check_feed, subscribe
 from feeds.tape import reads
 from feeds.tape.engine import transaction
+from feeds.tape.records import FeedKey
 from tests.conftest import NOW
 from tests.feeds.factories import FEED, full_disk
 

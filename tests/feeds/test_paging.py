@@ -12,9 +12,9 @@ from feeds import backfill, ingest
 from feeds.errors import ProviderError
 from feeds.providers.base import FetchRequest, pages
 from feeds.providers.simulated import Simulated
-from feeds.records import FeedKey
 from feeds.subscriptions import subscribe
 from feeds.tape.engine import transaction
+from feeds.tape.records import FeedKey
 from tests.conftest import NOW
 from tests.fakes.exchange import FakeExchange
 from tests.feeds.factories import FEED, candle

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from feeds import parquet
-from feeds.records import FeedRecord
+from feeds.tape.records import FeedRecord
 from tests.conftest import NOW
 from tests.feeds.factories import FEED, candle
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from django.core.management import CommandError, call_command
 
-from feeds.providers import registry, replay
+from feeds.providers import replay, sources
 from feeds.providers.base import FetchRequest
 
 
@@ -23,8 +23,8 @@ def test_the_file_replays_the_simulated_market(tmp_path, env, frozen_clock):
         datetime(2026, 1, 1, 12, tzinfo=UTC),
         datetime(2026, 1, 1, 13, tzinfo=UTC),
     )
-    recorded = registry.create("replay").fetch(asked)
-    simulated = registry.create("simulated").fetch(asked)
+    recorded = sources.create("replay").fetch(asked)
+    simulated = sources.create("simulated").fetch(asked)
     assert [r.values for r in recorded] == [r.values for r in simulated]
     assert len(recorded) == 60
 

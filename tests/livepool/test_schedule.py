@@ -12,8 +12,8 @@ from crunchsite.celery import app
 from feeds import ingest
 from feeds.models import FeedSubscription
 from feeds.providers.coins import COINS
-from feeds.records import FeedRecord
 from feeds.tape import writes
+from feeds.tape.records import FeedRecord
 from livepool import build, candles, coins, release, rollback, schedule, tasks
 from livepool.consumer import Reader, document_file
 from livepool.errors import LivePoolError

@@ -11,7 +11,7 @@ from competitions.models import (
     ScheduledPrediction,
 )
 from core import clock
-from feeds.records import FeedRecord
+from feeds.tape.records import FeedRecord
 from feeds.tape.writes import append
 
 SOURCE, SUBJECT = "simulated", "BTCUSDT"

@@ -11,8 +11,8 @@ from competitions.contract import CrunchConfig
 from competitions.models import Input
 from competitions.slots import wire
 from competitions.truth import DOUBT, PATIENCE
-from feeds.records import FeedRecord
 from feeds.tape import reads
+from feeds.tape.records import FeedRecord
 from feeds.tape.writes import append
 from scoring import truth
 from scoring.cycle import run_cycle

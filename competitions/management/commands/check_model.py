@@ -14,7 +14,7 @@ from competitions.config_loader import load_config
 from competitions.local_models.checkup import WINDOW, Checkup, check_model
 from competitions.local_models.control import ControlError
 from competitions.slots import wire
-from feeds.providers import registry, replay
+from feeds.providers import replay, sources
 from feeds.providers.base import FetchRequest, pages
 
 MARKET_START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -93,7 +93,7 @@ class Command(BaseCommand):
         )
         return [
             {"ts": int(record.ts_event.timestamp()), **record.values}
-            for page in pages(registry.create("simulated"), request)
+            for page in pages(sources.create("simulated"), request)
             for record in page
         ]
 

@@ -10,7 +10,7 @@ from competitions import lifecycle, packs
 from competitions.models import Competition
 from crunchsite.actions import ACTIONS
 from crunchsite.templatetags.figures import duration
-from feeds.providers import registry
+from feeds.providers import sources
 
 
 class Command(BaseCommand):
@@ -37,7 +37,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--source",
             default="",
-            help=f"{', '.join(registry.names())}; default: FEED_SOURCE",
+            help=f"{', '.join(sources.names())}; default: FEED_SOURCE",
         )
         parser.add_argument(
             "--granularity", default="", help="like 1m; default: the pack's"

@@ -16,7 +16,7 @@ from core.texts import counted
 from feeds import backfill
 from feeds.errors import OperatorError
 from feeds.models import BackfillJob
-from feeds.records import FeedKey
+from feeds.tape.records import FeedKey
 
 
 class Command(BaseCommand):

@@ -12,9 +12,9 @@ from core import clock
 from core.files import replacing
 from core.texts import counted
 from feeds.errors import OperatorError
-from feeds.providers import registry
+from feeds.providers import sources
 from feeds.providers.base import FetchRequest, pages
-from feeds.records import CANDLE, OHLCV
+from feeds.tape.records import CANDLE, OHLCV
 
 
 class Command(BaseCommand):
@@ -38,7 +38,7 @@ class Command(BaseCommand):
             request = FetchRequest(subject, CANDLE, "1m", start, end, 10_000)
             found = [
                 {"open_time": record.ts_event, "symbol": subject, **record.values}
-                for page in pages(registry.create("simulated"), request)
+                for page in pages(sources.create("simulated"), request)
                 for record in page
             ]
             with replacing(file) as draft:

@@ -7,9 +7,9 @@ from django.core.management.base import BaseCommand, CommandError
 
 from core import clock
 from core.texts import counted
-from feeds import health, ingest, retention
+from feeds import health, ingest
 from feeds.models import FeedSubscription
-from feeds.tape import partitions, schema
+from feeds.tape import partitions, retention, schema
 
 
 class Command(BaseCommand):

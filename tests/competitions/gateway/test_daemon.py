@@ -13,8 +13,8 @@ from competitions.lifecycle import pause
 from competitions.models import Competition, Input, Prediction
 from competitions.tasks import predict
 from core import clock
-from feeds.records import FeedKey
 from feeds.tape.reads import watermark
+from feeds.tape.records import FeedKey
 from feeds.tape.writes import append
 from tests.competitions.conftest import AnsweringGateway, candles
 from tests.conftest import NOW

@@ -18,10 +18,10 @@ from feeds.errors import (
     UnknownKindError,
     UnknownSubjectError,
 )
-from feeds.providers import registry
+from feeds.providers import sources
 from feeds.providers.base import FetchRequest, pages
-from feeds.records import KINDS, FeedKey
 from feeds.tape.checks import checker
+from feeds.tape.records import KINDS, FeedKey
 from tests.conftest import NOW
 from tests.fakes.exchange import FakeExchange
 from tests.fakes.hermes import FakeHermes
@@ -62,17 +62,17 @@ def site(request, env, at, tmp_path, monkeypatch):
                 monkeypatch.setitem(sys.modules, "binance.client", None)
             with FakeExchange(now=lambda: clock.now().timestamp()) as exchange:
                 env(**exchange.env)
-                yield Site(registry.create(name), server=exchange)
+                yield Site(sources.create(name), server=exchange)
         elif name == "pyth":
             with FakeHermes(key="k", now=lambda: clock.now().timestamp()) as hermes:
                 env(pyth_api_url=hermes.url, pyth_api_key="k")
-                yield Site(registry.create(name), server=hermes)
+                yield Site(sources.create(name), server=hermes)
         else:
             if name == "replay":
                 path = tmp_path / "candles.parquet"
                 recorded().write_parquet(path)
                 env(feed_replay_path=str(path), feed_subjects="BTCUSDT")
-            yield Site(registry.create(name))
+            yield Site(sources.create(name))
 
 
 def recorded():
@@ -228,7 +228,7 @@ def exchange(request, env, at, monkeypatch):
         FakeExchange(now=lambda: clock.now().timestamp()) as exchange,
     ):
         env(**exchange.env)
-        yield Site(registry.create("binance"), server=exchange)
+        yield Site(sources.create("binance"), server=exchange)
 
 
 def test_b1_the_package_and_plain_https_give_identical_records(env, at, monkeypatch):
@@ -239,7 +239,7 @@ def test_b1_the_package_and_plain_https_give_identical_records(env, at, monkeypa
             with monkeypatch.context() as patch:
                 if hide:
                     patch.setitem(sys.modules, "binance.client", None)
-                site = Site(registry.create("binance"))
+                site = Site(sources.create("binance"))
                 asked = len(server.requests)
                 answers.append(
                     [
@@ -348,15 +348,15 @@ def test_p1_without_its_key_the_error_names_the_setting(env, frozen_clock):
     with FakeHermes(key="k") as hermes:
         env(pyth_api_url=hermes.url, pyth_api_key="")
         with pytest.raises(ProviderSettingError, match="PYTH_API_KEY is not set"):
-            Site(registry.create("pyth")).ask()
+            Site(sources.create("pyth")).ask()
         env(pyth_api_url=hermes.url, pyth_api_key="wrong")
         with pytest.raises(ProviderSettingError, match="PYTH_API_KEY was refused"):
-            Site(registry.create("pyth")).ask()
+            Site(sources.create("pyth")).ask()
 
 
 def test_p2_a_tick_is_the_published_price_at_its_instant(env, at):
     with at(NOW + HALF), FakeHermes(now=lambda: clock.now().timestamp()) as hermes:
         env(pyth_api_url=hermes.url, pyth_api_key="")
-        (tick,) = Site(registry.create("pyth")).ask(kind="tick", granularity="1s")
+        (tick,) = Site(sources.create("pyth")).ask(kind="tick", granularity="1s")
     assert tick.ts_event == NOW + HALF
     assert 99 <= tick.values["price"] <= 101

@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from feeds.errors import ProviderError, ProviderSettingError
-from feeds.providers import binance_streams, registry
+from feeds.providers import sources
 from feeds.providers.base import FetchRequest
-from feeds.records import FeedKey
+from feeds.providers.binance import streams
+from feeds.tape.records import FeedKey
 from tests.fakes.exchange import FakeExchange
 
 
@@ -18,7 +19,7 @@ def stream(env):
     """A listener in this thread's loop, on the wall's clock."""
     with FakeExchange() as server:
         env(**server.env)
-        yield server, registry.create("binance")
+        yield server, sources.create("binance")
 
 
 def listened(server, provider, feeds, act, *, count):
@@ -191,7 +192,7 @@ def test_b17_a_stream_that_is_refused_says_whether_to_ask_again(stream, status, 
 
 def test_b18_a_reader_that_falls_too_far_behind_is_told(stream, monkeypatch):
     server, provider = stream
-    monkeypatch.setattr(binance_streams, "QUEUE", 0)
+    monkeypatch.setattr(streams, "QUEUE", 0)
 
     def act():
         server.wait_for_listener()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from core import clock
 from feeds.errors import FeedError, ProviderError
-from feeds.providers import registry
+from feeds.providers import sources
 from feeds.providers.base import FetchRequest, pages
 from feeds.providers.simulated import Simulated
 from feeds.tape.checks import SKEW, checker
@@ -45,7 +45,7 @@ def exchange():
 @pytest.fixture
 def binance(exchange, env, frozen_clock):
     env(**exchange.env)
-    return registry.create("binance")
+    return sources.create("binance")
 
 
 def request(kind="candle", minutes=5, **changes):
@@ -212,7 +212,7 @@ def test_any_error_of_a_provider_is_a_provider_error(monkeypatch, frozen_clock, 
 
     monkeypatch.setattr(Simulated, "fetch", fails)
     monkeypatch.setattr(Simulated, "list_subjects", fails)
-    provider = registry.create("simulated")
+    provider = sources.create("simulated")
     with pytest.raises(ProviderError, match="simulated failed"):
         provider.fetch(request())
     with pytest.raises(ProviderError, match="simulated failed"):
@@ -238,13 +238,13 @@ def test_an_answer_to_another_question_is_a_provider_error(
 ):
     monkeypatch.setattr(Simulated, "fetch", lambda *_: answer)
     with pytest.raises(ProviderError):
-        registry.create("simulated").fetch(request())
+        sources.create("simulated").fetch(request())
 
 
 def test_what_was_not_asked_for_is_left_out(monkeypatch, frozen_clock):
     answer = [record(-1), record(-60), record(-2), record(-1, subject="ETHUSDT")]
     monkeypatch.setattr(Simulated, "fetch", lambda *_: answer)
-    found = registry.create("simulated").fetch(request())
+    found = sources.create("simulated").fetch(request())
     assert found == [record(-2), record(-1)]
 
 
@@ -261,7 +261,7 @@ def hermes():
 def pyth(hermes, env, frozen_clock):
     env(pyth_api_url=hermes.url, pyth_api_key="")
     hermes.published_at = hermes.answer_with = None
-    return registry.create("pyth")
+    return sources.create("pyth")
 
 
 PRICE = {"price": "10000", "expo": -2, "publish_time": int(NOW.timestamp()) - 60}
@@ -288,7 +288,7 @@ def test_any_price_is_sound_or_a_provider_error(body, pyth, hermes):
 def test_a_list_of_prices_is_read_as_far_as_it_makes_sense(body, pyth, hermes):
     hermes.answer_with = body
     try:
-        assert len(registry.create("pyth").list_subjects()) <= 2
+        assert len(sources.create("pyth").list_subjects()) <= 2
     except FeedError:
         pass
     finally:

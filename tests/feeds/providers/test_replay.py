@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from feeds.errors import ReplayFileError, UnknownGranularityError, UnknownSubjectError
-from feeds.providers import registry, replay
+from feeds.providers import replay, sources
 from feeds.providers.base import FetchRequest
 
 START = datetime(2023, 3, 1, tzinfo=UTC)
@@ -45,7 +45,7 @@ def ask(*, subject="BTCUSDT", granularity="1m", start=START, limit=1000):
     request = FetchRequest(
         subject, "candle", granularity, start, START + timedelta(days=99), limit
     )
-    return registry.create("replay").fetch(request)
+    return sources.create("replay").fetch(request)
 
 
 def test_candles_appear_as_the_clock_passes_their_close(use, at):
@@ -139,7 +139,7 @@ def test_a_file_of_many_symbols_serves_each(use, at):
         assert len(ask(subject="BBB")) == 10
         with pytest.raises(UnknownSubjectError, match=r"'CCC'.*AAA, BBB"):
             ask(subject="CCC")
-    assert [s.symbol for s in registry.create("replay").list_subjects()] == [
+    assert [s.symbol for s in sources.create("replay").list_subjects()] == [
         "AAA",
         "BBB",
     ]

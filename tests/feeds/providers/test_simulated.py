@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from feeds.errors import UnknownGranularityError, UnknownKindError, UnknownSourceError
-from feeds.providers import registry
+from feeds.providers import sources
 from feeds.providers.base import FetchRequest, pages
 from feeds.providers.coins import COINS
 from tests.conftest import NOW
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("frozen_clock")
 
 @pytest.fixture
 def exchange():
-    return registry.create("simulated")
+    return sources.create("simulated")
 
 
 def ask(exchange, start, end, *, granularity="1s", kind="candle", subject="BTCUSDT"):
@@ -159,8 +159,8 @@ def test_unknown_names_are_refused_with_the_known_ones(exchange):
     with pytest.raises(UnknownGranularityError, match="'1x'"):
         ask(exchange, NOW - timedelta(1), NOW, granularity="1x")
     with pytest.raises(UnknownSourceError, match=r"'nyse'.*binance.*simulated"):
-        registry.create("nyse")
+        sources.create("nyse")
 
 
 def test_names_do_not_mind_case():
-    assert registry.create(" Simulated ").name == "simulated"
+    assert sources.create(" Simulated ").name == "simulated"

@@ -3,8 +3,8 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from feeds.records import FeedRecord
 from feeds.tape import reads
+from feeds.tape.records import FeedRecord
 from feeds.tape.writes import append
 from tests.conftest import NOW
 from tests.feeds.factories import FEED, candle

@@ -8,9 +8,8 @@ from alembic.migration import MigrationContext
 from django.core.management import call_command
 from django.db import connections
 
-from feeds import retention
 from feeds.models import FeedIngestionState, FeedRecord
-from feeds.tape import partitions, schema
+from feeds.tape import partitions, retention, schema
 from feeds.tape.engine import engine, transaction
 from feeds.tape.tables import metadata
 from feeds.tape.writes import append

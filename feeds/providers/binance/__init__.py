@@ -18,12 +18,12 @@ from django.conf import settings
 from core import clock
 from core.texts import brief
 from feeds.errors import ProviderError
-from feeds.providers import binance_rest as rest
-from feeds.providers import binance_streams
 from feeds.providers.base import FetchRequest, Subject, check_served, merged, poll
+from feeds.providers.binance import rest
+from feeds.providers.binance import streams as binance_streams
 from feeds.providers.shapes import each, instant, number, numbers, same, truth, whole
-from feeds.records import CANDLE, DEPTH, FUNDING, OHLCV, TICK, FeedKey, FeedRecord
-from feeds.records import seconds as length_of
+from feeds.tape.records import CANDLE, DEPTH, FUNDING, OHLCV, TICK, FeedKey, FeedRecord
+from feeds.tape.records import seconds as length_of
 
 GRANULARITIES = (
     *("1s", "1m", "3m", "5m", "15m", "30m"),

@@ -11,7 +11,7 @@ from typing import Any
 from core.parsing import JsonError, parse_json
 from core.texts import brief
 from feeds.errors import ProviderError, ProviderSettingError
-from feeds.providers.binance_rest import REFUSES_SITE, TIMEOUT_S
+from feeds.providers.binance.rest import REFUSES_SITE, TIMEOUT_S
 
 SILENCE_S = 60.0
 QUEUE = 10_000

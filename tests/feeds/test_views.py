@@ -4,12 +4,12 @@ from datetime import timedelta
 import pytest
 from django.contrib.auth.models import User
 
-from feeds import backfill, health, ingest, pages
+from feeds import backfill, health, ingest, views
 from feeds.models import FeedSubscription
-from feeds.pages import HEIGHT, bars, price_lines
-from feeds.records import FeedKey, span
 from feeds.subscriptions import subscribe
+from feeds.tape.records import FeedKey, span
 from feeds.tape.writes import append
+from feeds.views import HEIGHT, bars, price_lines
 from tests.conftest import NOW
 from tests.feeds.factories import FEED, candle
 
@@ -189,7 +189,7 @@ def test_the_axis_never_says_the_same_twice(price, spread):
         candle(m, values=dict.fromkeys(("open", "high", "low", "close"), value))
         for m, value in enumerate((price, price * (1 + spread)))
     ]
-    decimals = pages.price_decimals(records)
-    labels = [f"{value:.{decimals}f}" for _, value in pages.price_lines(records)]
+    decimals = views.price_decimals(records)
+    labels = [f"{value:.{decimals}f}" for _, value in views.price_lines(records)]
     assert len(set(labels)) == len(labels)
     assert all(float(label) for label in labels)

@@ -5,7 +5,7 @@ import importlib
 from feeds.errors import UnknownSourceError
 from feeds.providers.base import Provider, one_family
 from feeds.providers.boundary import Guarded
-from feeds.records import SOURCES
+from feeds.tape.records import SOURCES
 
 
 def names() -> list[str]:

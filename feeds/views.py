@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from feeds import health
-from feeds.records import CANDLE, FeedKey, FeedRecord, seconds
 from feeds.tape import reads
+from feeds.tape.records import CANDLE, FeedKey, FeedRecord, seconds
 
 CANDLES = 60
 WIDTH, HEIGHT = 960, 240
