@@ -12,7 +12,7 @@ from typing import Any
 
 from competitions import truth
 from competitions.contract import CallArgument, CrunchConfig
-from competitions.report_schema import standard_schema
+from competitions.standard_report import standard_schema
 from competitions.wiring import wiring_of
 from core import clock
 from core.texts import brief

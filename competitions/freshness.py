@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from competitions.contract import CrunchConfig
-from competitions.dispatch import GRACE_S
+from competitions.grid_dispatch import GRACE_S
 from core import clock
 from feeds.tape.records import seconds, span
 

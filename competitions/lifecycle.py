@@ -16,8 +16,8 @@ from competitions.callables import (
     keep_failure,
 )
 from competitions.config_loader import load_config
-from competitions.dispatch import begin, is_settled
 from competitions.errors import CompetitionError, DefinitionError
+from competitions.grid_dispatch import begin, is_settled
 from competitions.models import Competition, ScheduledPrediction
 from competitions.slots import Wiring, wire
 from competitions.trial_process import try_apart

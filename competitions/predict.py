@@ -24,7 +24,6 @@ from pydantic import ValidationError
 from competitions import freshness
 from competitions.callables import CallableError, Door
 from competitions.defaults import RoundContext
-from competitions.dispatch import tolerance
 from competitions.gateway.errors import GatewayError
 from competitions.gateway.types import (
     Answer,
@@ -33,9 +32,10 @@ from competitions.gateway.types import (
     ModelIdentity,
     RoundAnswers,
 )
+from competitions.grid_dispatch import tolerance
 from competitions.lifecycle import subject_of
 from competitions.models import Input, Prediction, ScheduledPrediction
-from competitions.participants import record_errors, sync_roster
+from competitions.roster import record_errors, sync_roster
 from competitions.slot_answers import (
     checked_call,
     checked_scope,

@@ -9,9 +9,9 @@ from rest_framework import serializers
 from competitions.callables import CallableError, Door
 from competitions.contract import CrunchConfig
 from competitions.models import Competition
-from competitions.report_schema import standard_schema
 from competitions.slot_answers import json_object
 from competitions.slots import Wiring
+from competitions.standard_report import standard_schema
 from competitions.wiring import shown_wiring
 
 SLOT = "REPORT_SCHEMA_PROVIDER"

@@ -7,7 +7,7 @@ import structlog
 from celery import shared_task
 from celery.signals import worker_init, worker_shutdown
 
-from competitions import dispatch as grid
+from competitions import grid_dispatch as grid
 from competitions.gateway import pool
 from competitions.lifecycle import check_running, subscribe_missing
 from competitions.models import Competition

@@ -9,7 +9,7 @@ from django.contrib.admin.models import CHANGE
 from django.db import transaction
 from django.db.models import Count, Q
 
-from competitions.dispatch import predict_now
+from competitions.grid_dispatch import predict_now
 from competitions.lifecycle import activate, end, pause, problems_of
 from competitions.models import Competition, Input, ParticipantModel
 from competitions.wiring import wiring_of

@@ -13,7 +13,7 @@ import structlog
 from celery import current_app
 from django.db import close_old_connections
 
-from competitions import dispatch
+from competitions import grid_dispatch
 from competitions.gateway import pool
 from competitions.lifecycle import subject_of
 from competitions.models import Competition, Input
@@ -74,7 +74,7 @@ class ModelDaemon:
 
     def turn(self) -> int:
         """Ask every round that can be asked now; returns how many were."""
-        dispatch.dispatch()
+        grid_dispatch.dispatch()
         asked = 0
         active = list(Competition.objects.active())
         for slug in self._listeners.keys() - {c.slug for c in active}:

@@ -2,7 +2,7 @@ import pytest
 
 from competitions.contract import CrunchConfig, EnsembleConfig, ScoreResult
 from competitions.models import CallableFailure
-from competitions.report_schema import standard_schema
+from competitions.standard_report import standard_schema
 from scoring.models import Snapshot
 from tests import factories
 

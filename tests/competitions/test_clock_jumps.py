@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from competitions import dispatch
+from competitions import grid_dispatch
 from competitions.models import Input, ScheduledPrediction
 from competitions.predict import perform_waiting
 from feeds.tape.writes import append
@@ -27,8 +27,8 @@ def models(competition, tape, at):
 def tick(at, when, competition, models) -> int:
     """Beat and a worker at an instant of the site's clock; rounds that were asked."""
     with at(when):
-        dispatch.dispatch()
-        dispatch.reap()
+        grid_dispatch.dispatch()
+        grid_dispatch.reap()
         return perform_waiting(competition_id=competition.pk, gateway=models)
 
 
@@ -44,7 +44,7 @@ def outcomes() -> list[tuple[int, str, bool]]:
 @pytest.mark.parametrize("jump", JUMPS, ids=str)
 def test_a_tick_of_beat_ahead_of_time_costs_no_round(at, competition, models, jump):
     with at(NOW + jump):
-        dispatch.dispatch()  # Beat's clock alone is wrong
+        grid_dispatch.dispatch()  # Beat's clock alone is wrong
     for minute in range(1, 6):
         assert tick(at, NOW + minute * MINUTE, competition, models) == 1, minute
     assert outcomes()[:5] == [(m, "RECEIVED", True) for m in range(1, 6)]
@@ -55,8 +55,8 @@ def test_a_tick_of_beat_ahead_of_time_costs_no_round(at, competition, models, ju
 @pytest.mark.parametrize("jump", JUMPS, ids=str)
 def test_rounds_of_instants_to_come_are_not_asked(at, competition, models, jump):
     with at(NOW + jump):
-        assert dispatch.dispatch() == [competition.pk]
-    assert dispatch.dispatch() == []
+        assert grid_dispatch.dispatch() == [competition.pk]
+    assert grid_dispatch.dispatch() == []
     assert perform_waiting(competition_id=competition.pk, gateway=models) == 0
     assert models.asked == []
 

@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from competitions import dispatch, lifecycle
+from competitions import grid_dispatch, lifecycle
 from competitions.errors import DefinitionError
 from competitions.models import Input, ScheduledPrediction
 from tests.conftest import NOW
@@ -11,15 +11,15 @@ SLOT = NOW + timedelta(minutes=1)
 
 
 def test_nothing_is_due_before_the_slot(competition):
-    assert dispatch.dispatch() == []
+    assert grid_dispatch.dispatch() == []
     assert not Input.objects.exists()
 
 
 def test_a_slot_becomes_one_round_however_often_it_is_dispatched(competition, at):
     with at(SLOT):
-        assert dispatch.dispatch() == [competition.pk]
+        assert grid_dispatch.dispatch() == [competition.pk]
         ScheduledPrediction.objects.update(next_slot_at=SLOT)
-        assert dispatch.dispatch() == [competition.pk]
+        assert grid_dispatch.dispatch() == [competition.pk]
     round_ = Input.objects.get()
     assert (round_.slot_at, round_.status) == (SLOT, "RECEIVED")
     assert ScheduledPrediction.objects.get().next_slot_at == SLOT + timedelta(minutes=1)
@@ -28,24 +28,24 @@ def test_a_slot_becomes_one_round_however_often_it_is_dispatched(competition, at
 def test_a_schedule_that_is_not_active_is_never_asked(competition, at):
     ScheduledPrediction.objects.update(active=False, next_slot_at=SLOT)
     with at(SLOT + timedelta(minutes=3)):
-        assert dispatch.dispatch() == []
+        assert grid_dispatch.dispatch() == []
     assert not Input.objects.exists()
 
 
 def test_slots_of_an_outage_are_recorded_as_missed_with_the_reason(competition, at):
     with at(SLOT + timedelta(minutes=5)):
-        dispatch.dispatch()
+        grid_dispatch.dispatch()
     statuses = list(Input.objects.order_by("slot_at").values_list("status", flat=True))
     assert statuses == ["MISSED"] * 5 + ["RECEIVED"]
     assert "no worker was up" in Input.objects.order_by("slot_at")[0].reason
 
 
 def test_a_pass_is_bounded_and_the_next_one_goes_on(competition, at, monkeypatch):
-    monkeypatch.setattr(dispatch, "MOST_SLOTS_A_PASS", 3)
+    monkeypatch.setattr(grid_dispatch, "MOST_SLOTS_A_PASS", 3)
     with at(SLOT + timedelta(minutes=4)):
-        dispatch.dispatch()
+        grid_dispatch.dispatch()
         assert Input.objects.count() == 3
-        dispatch.dispatch()
+        grid_dispatch.dispatch()
     assert Input.objects.count() == 5
 
 
@@ -53,36 +53,36 @@ def test_dispatch_needs_the_same_statements_for_one_and_many_slots(
     competition, at, django_assert_num_queries
 ):
     with at(SLOT), django_assert_num_queries(5):
-        dispatch.dispatch()
+        grid_dispatch.dispatch()
     with at(SLOT + timedelta(minutes=50)), django_assert_num_queries(5):
-        dispatch.dispatch()
+        grid_dispatch.dispatch()
 
 
 def test_a_paused_competition_gets_no_rounds(competition, at):
     lifecycle.pause(competition_id=competition.pk)
     with at(SLOT):
-        assert dispatch.dispatch() == []
+        assert grid_dispatch.dispatch() == []
 
 
 def test_a_round_that_waited_too_long_is_reaped(competition, at):
     with at(SLOT):
-        dispatch.dispatch()
-        assert dispatch.reap() == 0
+        grid_dispatch.dispatch()
+        assert grid_dispatch.reap() == 0
     with at(SLOT + timedelta(minutes=3)):
-        assert dispatch.reap() == 1
+        assert grid_dispatch.reap() == 1
     assert Input.objects.get().reason == "no worker asked the models in time"
 
 
 def test_predict_now_makes_one_round_however_often_it_is_pressed(competition):
-    assert dispatch.predict_now(competition_id=competition.pk) == 1
-    dispatch.predict_now(competition_id=competition.pk)
+    assert grid_dispatch.predict_now(competition_id=competition.pk) == 1
+    grid_dispatch.predict_now(competition_id=competition.pk)
     assert Input.objects.get().slot_at == NOW
 
 
 def test_predict_now_needs_an_active_competition(competition):
     lifecycle.pause(competition_id=competition.pk)
     with pytest.raises(DefinitionError, match="activate it first"):
-        dispatch.predict_now(competition_id=competition.pk)
+        grid_dispatch.predict_now(competition_id=competition.pk)
     assert not Input.objects.exists()
 
 
@@ -104,5 +104,5 @@ def test_how_late_a_round_is_asked_goes_by_its_horizon(
         Input.objects.all().delete()
         competition.scheduled_predictions.update(next_slot_at=hour)
         with at(hour + timedelta(seconds=late_s)):
-            dispatch.dispatch()
+            grid_dispatch.dispatch()
         assert Input.objects.get(slot_at=hour).status == status

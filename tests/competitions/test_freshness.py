@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from competitions import dispatch, freshness
+from competitions import freshness, grid_dispatch
 from competitions.contract import CrunchConfig
 from competitions.models import Input, Prediction
 from competitions.predict import perform_waiting
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("tape")  # its newest candle closed at NOW
 
 def ask_at(at, when, competition):
     with at(when):
-        dispatch.predict_now(competition_id=competition.pk)
+        grid_dispatch.predict_now(competition_id=competition.pk)
         perform_waiting(
             competition_id=competition.pk, gateway=AnsweringGateway({"a": 1.0})
         )

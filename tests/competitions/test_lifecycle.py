@@ -5,7 +5,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from pydantic import ValidationError as ContractProblem
 
-from competitions import dispatch, lifecycle
+from competitions import grid_dispatch, lifecycle
 from competitions.contract import CrunchConfig
 from competitions.errors import CompetitionError, DefinitionError, PackError
 from competitions.models import Competition
@@ -194,13 +194,13 @@ def test_a_schedule_added_while_it_runs_is_asked_from_the_next_slot(competition,
     assert added.next_slot_at == NOW + MINUTE
     assert FeedSubscription.objects.filter(subject="ETHUSDT", active=True).exists()
     with at(NOW + MINUTE):
-        dispatch.dispatch()
+        grid_dispatch.dispatch()
     assert slots(added) == [(NOW + MINUTE, "RECEIVED")]
 
 
 def test_what_was_added_behind_the_admin_s_back_is_found_by_the_grid(competition, at):
     added = schedule(competition)
-    dispatch.dispatch()
+    grid_dispatch.dispatch()
     added.refresh_from_db()
     assert added.next_slot_at == NOW + MINUTE
     assert lifecycle.subscribe_missing() == 1
@@ -219,14 +219,14 @@ def test_one_taken_up_again_misses_nothing_of_the_time_between(
 ):
     scheduled = competition.scheduled_predictions.get()
     competition.scheduled_predictions.update(active=False)
-    dispatch.dispatch()
+    grid_dispatch.dispatch()
     with at(NOW + timedelta(days=2)):
         competition.scheduled_predictions.update(active=True)
         if settles:
             lifecycle.settle(competition_id=competition.pk)
-        dispatch.dispatch()
+        grid_dispatch.dispatch()
     with at(NOW + timedelta(days=2) + MINUTE):
-        dispatch.dispatch()
+        grid_dispatch.dispatch()
     assert slots(scheduled) == [(NOW + timedelta(days=2) + MINUTE, "RECEIVED")]
 
 
@@ -244,10 +244,10 @@ def test_a_changed_interval_stays_on_the_grid(
         mine.update(prediction_interval_s=after_s)
         if settles:
             lifecycle.settle(competition_id=competition.pk)
-        dispatch.dispatch()
+        grid_dispatch.dispatch()
     expected = grid.following(NOW + timedelta(seconds=1), after_s)
     with at(expected):
-        dispatch.dispatch()
+        grid_dispatch.dispatch()
     statuses = slots(mine.get())
     assert all(slot.timestamp() % after_s == 0 for slot, _ in statuses)
     assert (expected, "RECEIVED") in statuses
@@ -256,7 +256,7 @@ def test_a_changed_interval_stays_on_the_grid(
 
 def test_a_question_that_was_asked_stays_the_same(competition, at):
     with at(NOW + MINUTE):
-        dispatch.dispatch()
+        grid_dispatch.dispatch()
     scheduled = competition.scheduled_predictions.get()
     scheduled.scope_template = {**scheduled.scope_template, "subject": "ETHUSDT"}
     scheduled.resolve_horizon_s = 300

@@ -5,11 +5,11 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from competitions import dispatch
+from competitions import grid_dispatch
 from competitions.gateway.types import Answer
 from competitions.models import Competition, Input, ParticipantModel, Prediction
-from competitions.participants import sync_roster
 from competitions.predict import newest_feeds, perform_round, perform_waiting
+from competitions.roster import sync_roster
 from feeds.errors import TapeError
 from tests.competitions.conftest import AnsweringGateway, identity
 from tests.conftest import NOW
@@ -21,7 +21,7 @@ SECOND = timedelta(seconds=1)
 
 @pytest.fixture
 def round_(competition):
-    dispatch.predict_now(competition_id=competition.pk)
+    grid_dispatch.predict_now(competition_id=competition.pk)
     return Input.objects.select_related(
         "competition", "scheduled_prediction__competition"
     ).get()
@@ -292,7 +292,7 @@ def test_a_round_that_comes_too_late_is_missed(round_, at):
 
 
 def test_a_slot_that_raises_costs_its_round_and_not_the_next(competition):
-    dispatch.predict_now(competition_id=competition.pk)
+    grid_dispatch.predict_now(competition_id=competition.pk)
     Competition.objects.update(
         slots={"RAW_INPUT_PROVIDER": "tests.competitions.callables:raising_input"}
     )

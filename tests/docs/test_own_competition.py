@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from django.core.management import call_command
 
-from competitions import dispatch, packs
+from competitions import grid_dispatch, packs
 from competitions.local_models.supervisor import PACKAGE
 from competitions.models import Competition, Input
 from competitions.predict import perform_waiting
@@ -101,7 +101,7 @@ def test_the_page_leads_to_a_board(project, tape, frozen_clock, at, capsys):
     slot = NOW + timedelta(seconds=30)
     with at(slot):
         append(rising(NOW, 30))
-        assert dispatch.dispatch() == [made.pk]
+        assert grid_dispatch.dispatch() == [made.pk]
         assert perform_waiting(competition_id=made.pk, gateway=models) == 1
     with at(slot + timedelta(seconds=121)):
         append(rising(slot, 121))

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.core.management import call_command
 
-from competitions import dispatch, lifecycle
+from competitions import grid_dispatch, lifecycle
 from competitions.contract import CallMethod, CrunchConfig
 from competitions.models import Competition, Input, ParticipantModel, Prediction
 from competitions.predict import perform_waiting
@@ -52,7 +52,7 @@ def worlds(db, tape, frozen_clock, at):
         with at(now):
             for competition in Competition.objects.all():
                 gateway = AnsweringGateway({"m1": 1.0, "m2": -1.0})
-                dispatch.predict_now(competition_id=competition.pk)
+                grid_dispatch.predict_now(competition_id=competition.pk)
                 assert (
                     perform_waiting(competition_id=competition.pk, gateway=gateway) == 2
                 )

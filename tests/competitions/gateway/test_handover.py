@@ -6,7 +6,7 @@ import pytest
 from django.conf import settings
 from django.db import OperationalError, connection
 
-from competitions import dispatch, lifecycle
+from competitions import grid_dispatch, lifecycle
 from competitions.gateway import gateway as gateway_module
 from competitions.gateway import pool
 from competitions.gateway.errors import GatewayError
@@ -53,7 +53,7 @@ def owner(stage, competition, monkeypatch):
         pool, "new_gateway", lambda key: stage.gateway(starts=False, timeout_s=30)
     )
     monkeypatch.setattr(pool, "WATCH_S", 0.05)
-    dispatch.predict_now(competition_id=competition.pk)
+    grid_dispatch.predict_now(competition_id=competition.pk)
     gateway = pool.gateway_of("btc")
     wait_live(gateway, "slow", "steady")
     yield gateway

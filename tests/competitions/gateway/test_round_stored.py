@@ -4,10 +4,10 @@ import signal
 
 import pytest
 
-from competitions import dispatch, lifecycle
+from competitions import grid_dispatch, lifecycle
 from competitions.models import Input, ParticipantModel, Prediction
-from competitions.participants import sync_roster
 from competitions.predict import perform_waiting
+from competitions.roster import sync_roster
 from tests.competitions.conftest import identity
 from tests.competitions.gateway.conftest import LIMIT_S, STEADY, predicting, wait_live
 
@@ -87,7 +87,7 @@ def test_each_model_gets_its_own_row_and_nobody_anothers_fate(stage, frozen_cloc
     stage.models["stopped"].signal(signal.SIGSTOP)
     stage.orchestrator.withdraw("withdrawn", "RECOVERING")
     sync_roster(competition=competition, identities=[identity("long-gone")])
-    dispatch.predict_now(competition_id=competition.pk)
+    grid_dispatch.predict_now(competition_id=competition.pk)
 
     assert perform_waiting(competition_id=competition.pk, gateway=gateway) == 1
 
