@@ -251,7 +251,7 @@ async def _serve_all(folder: Path, model_ids: list[str]) -> None:
         add_DynamicSubclassServiceServicer_to_server,
     )
 
-    from competitions.local_models.answers import decode, encode
+    from competitions.local_models.variants import decode, encode
 
     hanging: set[str] = set()
     raising: set[str] = set()

@@ -9,8 +9,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from competitions.models import ParticipantModel
+from competitions.report_schema import Column, ReportSchema, Widget, report_schema
 from competitions.reporting import CompetitionQuery, PageQuery, chosen_competition
-from competitions.schema import Column, ReportSchema, Widget, report_schema
 from core.paging import Keyset, page_response, read_text
 from core.requests import read_query
 

@@ -8,7 +8,7 @@ from celery import shared_task
 from celery.signals import worker_init, worker_shutdown
 
 from competitions import grid_dispatch as grid
-from competitions.gateway import pool
+from competitions.gateway_pool import pool
 from competitions.lifecycle import check_running, subscribe_missing
 from competitions.models import Competition
 from competitions.predict import perform_waiting

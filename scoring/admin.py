@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from unfold.admin import TabularInline
 from unfold.decorators import display
 
-from competitions.admin import SHORT, shortened
+from competitions.admin.rounds import SHORT, shortened
 from competitions.models import Prediction
 from core.admin.lists import LedgerAdmin
 from core.texts import readable

@@ -17,7 +17,7 @@ from competitions.gateway.errors import GatewayError
 from competitions.gateway.types import Call, ModelIdentity, RoundAnswers
 
 if TYPE_CHECKING:
-    from competitions.gateway.rounds import Rounds
+    from competitions.gateway.asking import Rounds
 
 log = structlog.get_logger(__name__)
 
@@ -78,7 +78,7 @@ class ModelGateway:
         """Start the loop's thread and begin to connect."""
         if self._thread is not None:
             raise GatewayError(f"the gateway of {self.crunch_id} was started twice.")
-        from competitions.gateway.rounds import Rounds  # the client: heavy, fork-shy
+        from competitions.gateway.asking import Rounds  # the client: heavy, fork-shy
 
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, cast, get_args
 
 from competitions.local_models import submission
-from competitions.local_models.supervisor import State
+from competitions.local_models.process import State
 from competitions.local_models.trees import (
     open_itself,
     open_plain,

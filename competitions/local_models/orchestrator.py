@@ -19,8 +19,8 @@ from websockets.asyncio.server import ServerConnection, broadcast, unix_serve
 from websockets.exceptions import ConnectionClosed
 
 from competitions.local_models import cgroups, control, sandbox, submission
+from competitions.local_models.process import PACKAGE, Limits, ModelProcess
 from competitions.local_models.submission import Stamp, Submission
-from competitions.local_models.supervisor import PACKAGE, Limits, ModelProcess
 from competitions.local_models.trees import OwnedFolder
 from competitions.local_models.users import Users
 from core.parsing import JsonError, parse_json

@@ -30,7 +30,7 @@ from model_runner_client.grpc.generated.dynamic_subclass_pb2_grpc import (
     add_DynamicSubclassServiceServicer_to_server,
 )
 
-from competitions.local_models.answers import UnsendableError, decode, encode
+from competitions.local_models.variants import UnsendableError, decode, encode
 
 LONGEST_TEXT = 4_000
 LARGEST_REQUEST_BYTES = 64 * 2**20

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from competitions.models import Competition, ParticipantModel
-from competitions.schema import report_schema
+from competitions.report_schema import report_schema
 from competitions.wiring import shown_wiring
 from crunchsite.site.charts import Chart, Spark, line_chart, series_rows, spark
 from crunchsite.site.series import Series, points_of, recent, rolling

@@ -23,7 +23,7 @@ from model_runner_client.grpc.generated.dynamic_subclass_pb2_grpc import (
     add_DynamicSubclassServiceServicer_to_server,
 )
 
-from competitions.local_models.answers import encode
+from competitions.local_models.variants import encode
 
 PEM = serialization.Encoding.PEM
 

@@ -10,8 +10,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from competitions.check_model.checkup import WINDOW, Checkup, check_model
 from competitions.config_loader import load_config
-from competitions.local_models.checkup import WINDOW, Checkup, check_model
 from competitions.local_models.control import ControlError
 from competitions.slots import wire
 from feeds.providers import replay, sources
@@ -56,7 +56,7 @@ class Command(BaseCommand):
         config = load_config()
         check = check_model
         if options["no_sandbox"]:
-            from competitions.local_models.debugging import debug_model
+            from competitions.check_model.debugging import debug_model
 
             check = debug_model
         try:

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from competitions.gateway.daemon import ModelDaemon
+from competitions.run_models import ModelDaemon
 
 
 class Command(BaseCommand):

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from competitions.local_models.process import PACKAGE, PROJECT
 from competitions.local_models.submission import folders
-from competitions.local_models.supervisor import PACKAGE, PROJECT
 from tests.competitions.gateway.conftest import (
     ask,
     predicting,

@@ -7,10 +7,10 @@ import pytest
 import redis
 from django.conf import settings
 
-from competitions.gateway import daemon as module
-from competitions.gateway.daemon import ModelDaemon, clear_queue
+from competitions import run_models as module
 from competitions.lifecycle import pause
 from competitions.models import Competition, Input, Prediction
+from competitions.run_models import ModelDaemon, clear_queue
 from competitions.tasks import predict
 from core import clock
 from feeds.tape.reads import watermark

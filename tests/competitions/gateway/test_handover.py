@@ -8,8 +8,8 @@ from django.db import OperationalError, connection
 
 from competitions import grid_dispatch, lifecycle
 from competitions.gateway import gateway as gateway_module
-from competitions.gateway import pool
 from competitions.gateway.errors import GatewayError
+from competitions.gateway_pool import pool
 from competitions.models import Input, Prediction
 from competitions.predict import perform_waiting
 from tests.competitions.gateway.conftest import (

@@ -9,9 +9,9 @@ import psycopg2
 import pytest
 from django.conf import settings
 
-from competitions.gateway import pool
 from competitions.gateway.errors import GatewayError
-from competitions.gateway.ownership import claim
+from competitions.gateway_pool import pool
+from competitions.gateway_pool.ownership import claim
 from tests.competitions.gateway.conftest import wait_for
 
 
@@ -36,7 +36,7 @@ def test_a_second_claim_is_refused_until_the_first_is_released():
 
 def test_the_lock_is_freed_when_its_process_is_killed():
     program = (
-        "import sys, time; from competitions.gateway.ownership import claim;"
+        "import sys, time; from competitions.gateway_pool.ownership import claim;"
         "held = claim('crunch', database_url=sys.argv[1]); print('held', flush=True);"
         "time.sleep(60)"
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from competitions.gateway.gateway import ModelGateway
-from competitions.local_models.supervisor import PROJECT
+from competitions.local_models.process import PROJECT
 from tests.competitions.gateway.conftest import AMPLE_S, STEADY
 
 

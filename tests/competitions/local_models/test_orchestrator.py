@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from competitions.gateway.types import Argument, Call
-from competitions.local_models.supervisor import PROJECT
+from competitions.local_models.process import PROJECT
 from tests.competitions.gateway.conftest import (
     LIMIT_S,
     STEADY,

@@ -5,9 +5,10 @@ import os
 import shutil
 import signal
 
-from competitions.local_models import cgroups, submission, supervisor
+from competitions.local_models import cgroups, submission
+from competitions.local_models import process as supervisor
 from competitions.local_models.orchestrator import Orchestrator
-from competitions.local_models.supervisor import Limits, ModelProcess
+from competitions.local_models.process import Limits, ModelProcess
 from tests.competitions.gateway.conftest import STEADY
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from competitions.local_models import submission
 from competitions.local_models.control import ControlError, add
 from competitions.local_models.orchestrator import Orchestrator
-from competitions.local_models.supervisor import Limits
+from competitions.local_models.process import Limits
 from competitions.local_models.trees import (
     OwnedFolder,
     plain_files,

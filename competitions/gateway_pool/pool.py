@@ -15,8 +15,8 @@ from django.db import connection
 from competitions.gateway import credentials
 from competitions.gateway.errors import GatewayError
 from competitions.gateway.gateway import ModelGateway
-from competitions.gateway.ownership import Ownership, claim
 from competitions.gateway.types import Call
+from competitions.gateway_pool.ownership import Ownership, claim
 from competitions.predict import newest_feeds
 
 log = structlog.get_logger(__name__)

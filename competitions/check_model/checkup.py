@@ -23,7 +23,7 @@ from competitions.gateway.gateway import ModelGateway
 from competitions.gateway.types import Answer, Argument, Call
 from competitions.local_models import control
 from competitions.local_models.control import ControlError
-from competitions.local_models.supervisor import PROJECT, clean_environment
+from competitions.local_models.process import PROJECT, clean_environment
 from competitions.local_models.usage import descendants
 from competitions.predict import check_answer
 from competitions.slots import Wiring
@@ -81,7 +81,7 @@ def check_model(
     """
     require_model(path)
     found = Checkup(limit_ms=timeout_s * 1000)
-    importlib.import_module("competitions.gateway.rounds")  # not the model's time
+    importlib.import_module("competitions.gateway.asking")  # not the model's time
     with tempfile.TemporaryDirectory(prefix="check-model-") as scratch:
         folder = Path(scratch)
         for name in INSTANCES:

@@ -14,7 +14,7 @@ from celery import current_app
 from django.db import close_old_connections
 
 from competitions import grid_dispatch
-from competitions.gateway import pool
+from competitions.gateway_pool import pool
 from competitions.lifecycle import subject_of
 from competitions.models import Competition, Input
 from competitions.predict import perform_waiting

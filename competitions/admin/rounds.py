@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from unfold.decorators import display
 
 from competitions import shapes
-from competitions.admin_local_models import LocalModelPages
+from competitions.admin.local_models import LocalModelPages
 from competitions.lifecycle import settle
 from competitions.models import (
     Cruncher,

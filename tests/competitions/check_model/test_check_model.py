@@ -6,10 +6,10 @@ import sys
 
 import pytest
 
+from competitions.check_model.checkup import check_model
+from competitions.check_model.debugging import debug_model
 from competitions.contract import CrunchConfig
-from competitions.local_models.checkup import check_model
-from competitions.local_models.debugging import debug_model
-from competitions.local_models.supervisor import PROJECT
+from competitions.local_models.process import PROJECT
 from competitions.slots import wire
 from tests.competitions.gateway.conftest import (
     AMPLE_S,

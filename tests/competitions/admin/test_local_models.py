@@ -10,7 +10,7 @@ from django.contrib.auth.models import Permission, User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
-from competitions import admin_local_models
+from competitions.admin import local_models
 from competitions.local_models import control
 from competitions.local_models.control import ModelStatus
 from competitions.models import ParticipantModel
@@ -155,7 +155,7 @@ def test_a_model_is_added_from_a_zip_and_removed_again(client, local):
 
 @pytest.fixture
 def small_uploads(local, monkeypatch):
-    monkeypatch.setattr(admin_local_models, "LARGEST_UPLOAD_BYTES", 1_000)
+    monkeypatch.setattr(local_models, "LARGEST_UPLOAD_BYTES", 1_000)
     return local
 
 
@@ -268,7 +268,7 @@ def test_a_model_that_runs_and_fails_says_what_it_failed_with(db, frozen_clock):
         sandbox="level 1",
         pid=None,
     )
-    [line] = admin_local_models._lines([status])
+    [line] = local_models._lines([status])
     assert line["why"] == "predict: ValueError: no idea (main.py:5)"
-    [line] = admin_local_models._lines([replace(status, error="stopped by Olga")])
+    [line] = local_models._lines([replace(status, error="stopped by Olga")])
     assert line["why"] == "stopped by Olga"

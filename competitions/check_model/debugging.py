@@ -7,6 +7,7 @@ from pathlib import Path
 
 from model_runner_client.grpc.generated.dynamic_subclass_pb2 import SetupRequest
 
+from competitions.check_model.checkup import Checkup, ask_all, require_model
 from competitions.gateway.replies import (
     Reply,
     answer_of,
@@ -16,9 +17,8 @@ from competitions.gateway.replies import (
 )
 from competitions.gateway.types import Answer, Call
 from competitions.gateway.wire import request_of
-from competitions.local_models.checkup import Checkup, ask_all, require_model
+from competitions.local_models.process import PACKAGE
 from competitions.local_models.servicer import ModelServicer
-from competitions.local_models.supervisor import PACKAGE
 from competitions.slots import Wiring
 
 # No call is taken for hung while somebody looks at it.
