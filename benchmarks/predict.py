@@ -15,7 +15,7 @@ from benchmarks.measure import compare
 from competitions import lifecycle
 from competitions.gateway.types import Answer, ModelIdentity, RoundAnswers
 from competitions.models import Competition, Input, Prediction
-from competitions.predict import perform_round
+from competitions.rounds.perform import perform_round
 from core import clock
 from feeds.tape.records import FeedRecord
 from feeds.tape.writes import append

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from competitions import truth
 from competitions.contract import CallArgument, CrunchConfig
+from competitions.rounds import tape_ends
 from competitions.standard_report import standard_schema
 from competitions.wiring import wiring_of
 from core import clock
@@ -168,19 +168,19 @@ def ground_truth_resolver(prediction: Any) -> dict[str, Any] | None:
         return dict(prediction.raw_data)
     competition = prediction.competition
     config = wiring_of(competition).config
-    feed = truth.Feed.of(competition, truth.subject_of(prediction, config))
+    feed = tape_ends.Feed.of(competition, tape_ends.subject_of(prediction, config))
     now = clock.now()
-    (found,) = truth.ends_on_tape(
+    (found,) = tape_ends.ends_on_tape(
         feed,
         [prediction],
         config.max_ground_truth_staleness_fraction,
         now,
-        is_over=truth.waited_out(feed.source, [prediction], now),
+        is_over=tape_ends.waited_out(feed.source, [prediction], now),
         holes=None,
         is_filled=False,
     )
-    if isinstance(found, truth.Ends):
-        found = truth.priced(feed, found)
+    if isinstance(found, tape_ends.Ends):
+        found = tape_ends.priced(feed, found)
     if found.reason:
         raise ValueError(found.reason)
     return found.actuals

@@ -17,7 +17,7 @@ from competitions import grid_dispatch
 from competitions.gateway_pool import pool
 from competitions.lifecycle import subject_of
 from competitions.models import Competition, Input
-from competitions.predict import perform_waiting
+from competitions.rounds.perform import perform_waiting
 from core import clock, heartbeats
 from core.logs import IdleLine
 from feeds.ingest import provider_of

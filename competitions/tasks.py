@@ -11,7 +11,7 @@ from competitions import grid_dispatch as grid
 from competitions.gateway_pool import pool
 from competitions.lifecycle import check_running, subscribe_missing
 from competitions.models import Competition
-from competitions.predict import perform_waiting
+from competitions.rounds.perform import perform_waiting
 from core.logs import IdleLine
 
 log = structlog.get_logger(__name__)

@@ -4,8 +4,13 @@ from typing import Any
 
 from competitions.callables import CallableError, Door
 from competitions.models import Competition
-from competitions.predict import NoInputError, build_call, build_input, context_of
 from competitions.report_schema import ask_provider
+from competitions.rounds.perform import (
+    NoInputError,
+    build_call,
+    build_input,
+    context_of,
+)
 from competitions.slots import Wiring
 from core.texts import message_of
 

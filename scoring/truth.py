@@ -1,4 +1,4 @@
-"""What was true of the due rounds, by the rules of competitions/truth.py.
+"""What was true of the due rounds, by the rules of competitions/rounds/tape_ends.py.
 
 No round ends for want of a candle before its provider was asked. A contract's
 `resolve_ground_truth` decides what the records say, by the same rules of when and of
@@ -16,10 +16,7 @@ from pydantic import BaseModel
 
 from competitions.callables import Outcomes
 from competitions.models import Competition, Input
-from competitions.signatures import takes
-from competitions.slot_answers import json_object
-from competitions.slots import Wiring
-from competitions.truth import (
+from competitions.rounds.tape_ends import (
     WAITING,
     Ends,
     Feed,
@@ -31,6 +28,9 @@ from competitions.truth import (
     subject_of,
     waited_out,
 )
+from competitions.signatures import takes
+from competitions.slot_answers import json_object
+from competitions.slots import Wiring
 from core.deadline import Late, in_time
 from core.texts import describe
 from feeds.tape import reads

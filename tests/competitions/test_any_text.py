@@ -11,7 +11,7 @@ from competitions.gateway.announcements import identity_of, models_of
 from competitions.gateway.replies import Kind, Reply, answer_of, decode
 from competitions.gateway.types import Answer
 from competitions.models import Cruncher, Input, ParticipantModel, Prediction
-from competitions.predict import perform_round, perform_waiting
+from competitions.rounds.perform import perform_round, perform_waiting
 from competitions.wiring import reset_cache
 from core.texts import readable, storable
 from tests.competitions.conftest import AnsweringGateway, identity

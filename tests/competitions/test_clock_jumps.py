@@ -6,7 +6,7 @@ import pytest
 
 from competitions import grid_dispatch
 from competitions.models import Input, ScheduledPrediction
-from competitions.predict import perform_waiting
+from competitions.rounds.perform import perform_waiting
 from feeds.tape.writes import append
 from tests.competitions.conftest import AnsweringGateway, candles
 from tests.conftest import NOW

@@ -14,7 +14,7 @@ from django.core.management import call_command
 from competitions import grid_dispatch, packs
 from competitions.local_models.process import PACKAGE
 from competitions.models import Competition, Input
-from competitions.predict import perform_waiting
+from competitions.rounds.perform import perform_waiting
 from feeds.tape.records import FeedRecord
 from feeds.tape.writes import append
 from scoring.cycle import run_cycle

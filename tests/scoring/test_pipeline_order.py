@@ -6,8 +6,8 @@ import pytest
 
 from competitions import defaults, grid_dispatch
 from competitions.models import Competition, Input, Prediction
-from competitions.predict import perform_round
 from competitions.report_schema import report_schema
+from competitions.rounds.perform import perform_round
 from competitions.slots import SLOTS
 from feeds.tape.writes import append
 from scoring.cycle import run_cycle

@@ -8,7 +8,7 @@ from django.core.management import call_command
 from competitions import grid_dispatch, lifecycle
 from competitions.contract import CallMethod, CrunchConfig
 from competitions.models import Competition, Input, ParticipantModel, Prediction
-from competitions.predict import perform_waiting
+from competitions.rounds.perform import perform_waiting
 from scoring.cycle import run_cycle
 from tests.competitions.conftest import AnsweringGateway
 from tests.conftest import NOW

@@ -11,7 +11,7 @@ from competitions.gateway import gateway as gateway_module
 from competitions.gateway.errors import GatewayError
 from competitions.gateway_pool import pool
 from competitions.models import Input, Prediction
-from competitions.predict import perform_waiting
+from competitions.rounds.perform import perform_waiting
 from tests.competitions.gateway.conftest import (
     AMPLE_S,
     LIMIT_S,

@@ -6,8 +6,8 @@ import pytest
 
 from competitions import grid_dispatch, lifecycle
 from competitions.models import Input, ParticipantModel, Prediction
-from competitions.predict import perform_waiting
 from competitions.roster import sync_roster
+from competitions.rounds.perform import perform_waiting
 from tests.competitions.conftest import identity
 from tests.competitions.gateway.conftest import LIMIT_S, STEADY, predicting, wait_live
 

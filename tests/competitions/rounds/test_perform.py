@@ -8,8 +8,8 @@ from django.test.utils import CaptureQueriesContext
 from competitions import grid_dispatch
 from competitions.gateway.types import Answer
 from competitions.models import Competition, Input, ParticipantModel, Prediction
-from competitions.predict import newest_feeds, perform_round, perform_waiting
 from competitions.roster import sync_roster
+from competitions.rounds.perform import newest_feeds, perform_round, perform_waiting
 from feeds.errors import TapeError
 from tests.competitions.conftest import AnsweringGateway, identity
 from tests.conftest import NOW

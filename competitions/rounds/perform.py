@@ -21,7 +21,6 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
 from pydantic import ValidationError
 
-from competitions import freshness
 from competitions.callables import CallableError, Door
 from competitions.defaults import RoundContext
 from competitions.gateway.errors import GatewayError
@@ -36,6 +35,7 @@ from competitions.grid_dispatch import tolerance
 from competitions.lifecycle import subject_of
 from competitions.models import Input, Prediction, ScheduledPrediction
 from competitions.roster import record_errors, sync_roster
+from competitions.rounds import freshness
 from competitions.slot_answers import (
     checked_call,
     checked_scope,

@@ -4,10 +4,11 @@ from datetime import timedelta
 
 import pytest
 
-from competitions import freshness, grid_dispatch
+from competitions import grid_dispatch
 from competitions.contract import CrunchConfig
 from competitions.models import Input, Prediction
-from competitions.predict import perform_waiting
+from competitions.rounds import freshness
+from competitions.rounds.perform import perform_waiting
 from competitions.slots import wire
 from tests.competitions.conftest import AnsweringGateway
 from tests.conftest import NOW
@@ -42,7 +43,7 @@ def test_a_round_on_a_dead_feed_is_missed_and_says_so(competition, at, age_s):
 
 def test_the_contract_says_how_many_candles(competition, at, monkeypatch):
     wiring = wire(CrunchConfig(max_input_age_candles=10), {})
-    monkeypatch.setattr("competitions.predict.wiring_of", lambda _: wiring)
+    monkeypatch.setattr("competitions.rounds.perform.wiring_of", lambda _: wiring)
     late = NOW + timedelta(minutes=10)
     assert ask_at(at, late, competition).performed_at == late
 
