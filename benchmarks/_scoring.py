@@ -136,7 +136,7 @@ def add_history(competition: Any, models: list[Any], *, rounds: int) -> None:
     """Rounds before START, scored long ago, and their closed snapshots."""
     from django.db import connection, transaction
 
-    from competitions.callables import Door
+    from competitions.callables.door import Door
     from competitions.slots import wire
     from scoring import snapshots
 

@@ -7,7 +7,7 @@ from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import transaction
 
 from competitions import packs
-from competitions.callables import (
+from competitions.callables.door import (
     CHECKS,
     TRIAL,
     WIRING,

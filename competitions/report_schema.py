@@ -6,10 +6,10 @@ from typing import Any
 
 from rest_framework import serializers
 
-from competitions.callables import CallableError, Door
+from competitions.callables.door import CallableError, Door
+from competitions.callables.slot_answers import json_object
 from competitions.contract import CrunchConfig
 from competitions.models import Competition
-from competitions.slot_answers import json_object
 from competitions.slots import Wiring
 from competitions.standard_report import standard_schema
 from competitions.wiring import shown_wiring

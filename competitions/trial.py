@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from competitions.callables import CallableError, Door
+from competitions.callables.door import CallableError, Door
 from competitions.models import Competition
 from competitions.report_schema import ask_provider
 from competitions.rounds.perform import (

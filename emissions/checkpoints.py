@@ -23,7 +23,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Count, F, Max, Min, Q, QuerySet, Sum
 from django.db.models.functions import Greatest
 
-from competitions.callables import Door
+from competitions.callables.door import Door
 from competitions.lifecycle import key_of
 from competitions.models import Competition, Input
 from competitions.slots import Wiring

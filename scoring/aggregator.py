@@ -11,7 +11,7 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import Field, TypeAdapter
 from typing_extensions import TypedDict
 
-from competitions.callables import CallableError, Door
+from competitions.callables.door import CallableError, Door
 from competitions.models import Competition, ParticipantModel
 from competitions.slots import Wiring
 from core.texts import brief

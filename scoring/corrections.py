@@ -16,7 +16,7 @@ from django.db.models import Max, QuerySet
 from psycopg2.errors import LockNotAvailable
 from pydantic import ValidationError
 
-from competitions.callables import Door
+from competitions.callables.door import Door
 from competitions.errors import CompetitionError
 from competitions.models import Competition, Input
 from competitions.slots import Wiring

@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 from pydantic import BaseModel, ValidationError
 
-from competitions.callables import Door, Outcomes
+from competitions.callables.door import Door, Outcomes
 from competitions.models import Competition, Input, ParticipantModel
 from competitions.rounds.tape_ends import Hole, Truth, is_late
 from competitions.slots import Wiring

@@ -17,7 +17,7 @@ import numpy as np
 import structlog
 from django.db import connection
 
-from competitions.callables import CallableError, Door
+from competitions.callables.door import CallableError, Door
 from competitions.contract import EnsembleConfig
 from competitions.models import Competition, Input, ParticipantModel, Prediction
 from competitions.slots import Wiring

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from pydantic_core import to_json
 from typing_extensions import TypedDict
 
-from competitions.callables import CallableError, Door
+from competitions.callables.door import CallableError, Door
 from competitions.contract import CrunchConfig
 from competitions.models import Competition, Input, ParticipantModel
 from competitions.slots import Wiring

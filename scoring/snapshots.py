@@ -16,10 +16,10 @@ import numpy as np
 import structlog
 from django.db import connection
 
-from competitions.callables import CallableError, Door
+from competitions.callables.door import CallableError, Door
+from competitions.callables.slot_answers import json_object
 from competitions.contract import CrunchConfig
 from competitions.models import Competition
-from competitions.slot_answers import json_object
 from competitions.slots import Wiring
 from core.columns import LARGEST
 from core.texts import brief

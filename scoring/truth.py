@@ -14,7 +14,9 @@ from typing import Any
 import structlog
 from pydantic import BaseModel
 
-from competitions.callables import Outcomes
+from competitions.callables.door import Outcomes
+from competitions.callables.signatures import takes
+from competitions.callables.slot_answers import json_object
 from competitions.models import Competition, Input
 from competitions.rounds.tape_ends import (
     WAITING,
@@ -28,8 +30,6 @@ from competitions.rounds.tape_ends import (
     subject_of,
     waited_out,
 )
-from competitions.signatures import takes
-from competitions.slot_answers import json_object
 from competitions.slots import Wiring
 from core.deadline import Late, in_time
 from core.texts import describe

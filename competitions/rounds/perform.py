@@ -21,7 +21,14 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
 from pydantic import ValidationError
 
-from competitions.callables import CallableError, Door
+from competitions.callables.door import CallableError, Door
+from competitions.callables.slot_answers import (
+    checked_call,
+    checked_scope,
+    first_problem,
+    fitting,
+    require_finite,
+)
 from competitions.defaults import RoundContext
 from competitions.gateway.errors import GatewayError
 from competitions.gateway.types import (
@@ -36,13 +43,6 @@ from competitions.lifecycle import subject_of
 from competitions.models import Input, Prediction, ScheduledPrediction
 from competitions.roster import record_errors, sync_roster
 from competitions.rounds import freshness
-from competitions.slot_answers import (
-    checked_call,
-    checked_scope,
-    first_problem,
-    fitting,
-    require_finite,
-)
 from competitions.slots import Wiring
 from competitions.wiring import wiring_of
 from core import clock

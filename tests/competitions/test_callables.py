@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from competitions.callables import CallableError, Door
+from competitions.callables.door import CallableError, Door
 from competitions.models import CallableFailure
 from tests import factories
 from tests.conftest import NOW

@@ -5,8 +5,8 @@ from datetime import datetime
 
 import pytest
 
+from competitions.callables.slot_answers import checked_call, checked_scope
 from competitions.gateway.types import Argument
-from competitions.slot_answers import checked_call, checked_scope
 
 
 def test_arguments_get_the_type_of_their_value():

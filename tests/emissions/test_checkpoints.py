@@ -5,7 +5,7 @@ from django.db import IntegrityError, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from competitions.callables import Door
+from competitions.callables.door import Door
 from competitions.contract import Aggregation, CrunchConfig
 from competitions.models import ParticipantModel
 from competitions.slots import wire

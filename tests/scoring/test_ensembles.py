@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from competitions.callables import Door
+from competitions.callables.door import Door
 from competitions.contract import Aggregation, EnsembleConfig
 from competitions.models import ParticipantModel, Prediction
 from scoring import corrections, ensembles, matrices, snapshots

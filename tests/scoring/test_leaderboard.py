@@ -7,7 +7,7 @@ from django.db.models import F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from competitions import callables
+from competitions.callables import door
 from competitions.contract import Aggregation, CrunchConfig
 from competitions.models import (
     CallableFailure,
@@ -321,7 +321,7 @@ def test_while_a_ranker_fails_the_engines_order_stands_in_and_says_so(
 ):
     if ranker == "hangs":
         AWAKE.clear()
-        monkeypatch.setattr(callables, "PATIENCE_S", 0.2)
+        monkeypatch.setattr(door, "PATIENCE_S", 0.2)
     a, b = make_models(competition, *"ab")
     snap(a, 1, 1.0)
     snap(b, 1, 2.0)

@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from competitions.callables import Door
+from competitions.callables.door import Door
 from competitions.contract import Aggregation, CrunchConfig
 from competitions.models import Competition, Input
 from competitions.slots import wire

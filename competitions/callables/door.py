@@ -15,9 +15,9 @@ import structlog
 from django.db import connection
 from pydantic import ValidationError
 
+from competitions.callables.slot_answers import first_problem
 from competitions.errors import CompetitionError
 from competitions.models import CallableFailure, Competition
-from competitions.slot_answers import first_problem
 from competitions.slots import Wiring
 from core import clock
 from core.deadline import in_time
