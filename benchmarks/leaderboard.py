@@ -17,7 +17,7 @@ from benchmarks import _scoring
 from benchmarks.measure import compare
 from competitions.contract import CrunchConfig
 from competitions.slots import wire
-from scoring import leaderboard, windows
+from scoring.board import leaderboard, windows
 from scoring.models import Snapshot
 
 

@@ -15,9 +15,9 @@ from competitions.models import Competition, Input, ParticipantModel
 from competitions.wiring import wiring_of
 from core import audit, clock
 from core.texts import counted
+from scoring.activation import dry_run
 from scoring.corrections import Correction, Newest, rescore, void
 from scoring.cycle import run_cycle
-from scoring.dry_run import dry_run
 
 
 @dataclass(frozen=True)

@@ -33,9 +33,10 @@ from emissions.errors import EmissionError
 from emissions.models import Checkpoint
 from emissions.strategies import EmissionCheckpoint, checked, tiers
 from feeds.errors import OperatorError
-from scoring import leaderboard, locks, snapshots
+from scoring import locks, snapshots
+from scoring.board import leaderboard
+from scoring.board.leaderboard import Standing
 from scoring.corrections import newest
-from scoring.leaderboard import Standing
 from scoring.models import Snapshot
 from scoring.periods import floor, following
 

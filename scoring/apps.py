@@ -7,6 +7,6 @@ class ScoringConfig(AppConfig):
     def ready(self) -> None:
         """Try scorers before a competition runs."""
         from competitions import lifecycle
-        from scoring import dry_run
+        from scoring import activation
 
-        lifecycle.TRIALS.append(dry_run.try_scorer)
+        lifecycle.TRIALS.append(activation.try_scorer)

@@ -23,9 +23,10 @@ from competitions.slots import Wiring
 from competitions.wiring import wiring_of
 from core import clock
 from core.texts import one_line, readable
-from scoring import cycle, leaderboard, locks, snapshots
+from scoring import cycle, locks, snapshots
 from scoring.answers import score_answers, truths_of
-from scoring.leaderboard import Standing
+from scoring.board import leaderboard
+from scoring.board.leaderboard import Standing
 from scoring.matrices import Period
 from scoring.models import Rescoring, Snapshot, VoidWindow
 from scoring.store import copy_scores, current_version

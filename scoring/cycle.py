@@ -24,8 +24,9 @@ from competitions.wiring import wiring_of
 from core import clock
 from core.grid import following, is_astray
 from core.texts import describe, readable
-from scoring import leaderboard, locks, recovery, snapshots, truth
+from scoring import locks, recovery, snapshots, truth
 from scoring.answers import score_answers
+from scoring.board import leaderboard
 from scoring.models import VoidWindow
 from scoring.scoring import Scored
 from scoring.store import copy_scores, current_version

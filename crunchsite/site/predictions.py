@@ -7,7 +7,7 @@ from competitions.contract import RETURN_SPELLINGS
 from competitions.models import Input, ParticipantModel, Prediction
 from core.paging import Keyset
 from core.requests import read_instant
-from scoring.api import newest_scores, with_parts
+from scoring.api.boards import newest_scores, with_parts
 from scoring.models import Score
 
 PAGE_ROWS = 25

@@ -13,7 +13,7 @@ from emissions import checkpoints
 from emissions.checkpoints import close_due, ranking_of
 from emissions.models import Checkpoint
 from emissions.strategies import tiers
-from scoring.leaderboard import standings
+from scoring.board.leaderboard import standings
 from scoring.models import Snapshot
 from tests.conftest import NOW
 from tests.scoring.factories import make_competition, make_models, make_round

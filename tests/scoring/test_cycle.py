@@ -9,7 +9,8 @@ from pydantic import field_validator
 
 from competitions.contract import GroundTruth, InferenceOutput, ScoreResult
 from competitions.models import Competition, Input, Prediction
-from scoring import cycle, leaderboard, scoring, snapshots, threads
+from scoring import cycle, scoring, snapshots, threads
+from scoring.board import leaderboard
 from scoring.cycle import claim_due, run_cycle
 from scoring.models import Leaderboard, Score, Snapshot
 from scoring.statuses import with_status

@@ -14,8 +14,8 @@ from competitions.contract import CrunchConfig, GroundTruth
 from competitions.rounds.tape_ends import Ends
 from competitions.slots import wire
 from scoring import truth
+from scoring.board.leaderboard import Entrant, Standing, as_entry, ranked, standings
 from scoring.cycle import run_cycle
-from scoring.leaderboard import Entrant, Standing, as_entry, ranked, standings
 from scoring.models import Score
 from tests.conftest import NOW
 from tests.scoring.factories import make_models, make_round, put_candles

@@ -8,7 +8,8 @@ from django.db import connection
 
 from competitions.contract import EnsembleConfig
 from competitions.models import Competition, Input, Prediction
-from scoring import corrections, windows
+from scoring import corrections
+from scoring.board import windows
 from scoring.corrections import rescore, void
 from scoring.cycle import run_cycle
 from scoring.models import (

@@ -15,9 +15,9 @@ from competitions.callables.door import CallableError, Door
 from competitions.models import Competition, ParticipantModel
 from competitions.slots import Wiring
 from core.texts import brief
+from scoring.board.windows import Figures
 from scoring.models import Score
 from scoring.snapshots import rounded
-from scoring.windows import Figures
 
 
 class Entrant(NamedTuple):

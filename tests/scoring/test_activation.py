@@ -2,7 +2,7 @@ import pytest
 
 from competitions.contract import CrunchConfig, InferenceOutput
 from competitions.slots import wire
-from scoring.dry_run import dry_run
+from scoring.activation import dry_run
 
 
 def tried(**config):

@@ -21,13 +21,13 @@ from competitions.contract import CrunchConfig
 from competitions.models import Competition, Input, ParticipantModel
 from competitions.slots import Wiring
 from scoring import locks
-from scoring.aggregator import Entrant, aggregated
+from scoring.board.aggregator import Entrant, aggregated
+from scoring.board.windows import Figures, averaged_fields, figures, figures_of_period
 from scoring.matrices import score_fields
 from scoring.metrics.parts import UNITS
 from scoring.models import Leaderboard
 from scoring.periods import floor
 from scoring.snapshots import summary_fields
-from scoring.windows import Figures, averaged_fields, figures, figures_of_period
 
 # Of each hour the last board is kept as history.
 HISTORY_PERIOD_S = 3600

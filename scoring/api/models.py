@@ -29,12 +29,12 @@ from core.requests import (
     read_instant,
     read_query,
 )
-from scoring import history
-from scoring.api import DEFAULT_RANGE
+from scoring.api.boards import DEFAULT_RANGE
+from scoring.board import rank_change as history
+from scoring.board.leaderboard import Standing, standings
+from scoring.board.scopes import scope_figures
 from scoring.ensembles import model_id_of
-from scoring.leaderboard import Standing, standings
 from scoring.models import LeaderboardEntry, Snapshot
-from scoring.scopes import scope_figures
 
 
 class RangeQuery(CompetitionQuery):

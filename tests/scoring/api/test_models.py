@@ -4,13 +4,13 @@ import pytest
 from drf_spectacular.generators import SchemaGenerator
 
 from competitions.models import ParticipantModel
+from scoring.board.leaderboard import publish
 from scoring.cycle import run_cycle
 from scoring.diversity import NOT_ENOUGH, diversity_score, guidance
-from scoring.leaderboard import publish
 from scoring.models import Snapshot
 from tests.conftest import NOW
+from tests.scoring.board.test_leaderboard import WIRING, snap
 from tests.scoring.factories import make_models, make_round, put_candles
-from tests.scoring.test_leaderboard import WIRING, snap
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 

@@ -15,9 +15,9 @@ from competitions.reporting import CompetitionQuery, list_report
 from competitions.wiring import wiring_of
 from core.requests import read_query
 from scoring import diversity
+from scoring.api.models import model_of
 from scoring.correlations import correlations
 from scoring.models import LeaderboardEntry, Snapshot
-from scoring.reports import model_of
 
 
 class DiversityRow(serializers.Serializer[Any]):

@@ -16,8 +16,8 @@ from competitions.models import (
     Prediction,
 )
 from competitions.slots import wire
-from scoring import windows
-from scoring.leaderboard import Entrant, Standing, publish, ranked, standings
+from scoring.board import windows
+from scoring.board.leaderboard import Entrant, Standing, publish, ranked, standings
 from scoring.models import Leaderboard, Score, Snapshot
 from tests.conftest import NOW
 from tests.scoring.factories import make_models, make_round

@@ -7,9 +7,10 @@ import pytest
 
 from competitions.contract import CrunchConfig
 from competitions.slots import wire
-from scoring import corrections, windows
+from scoring import corrections
+from scoring.board import windows
+from scoring.board.leaderboard import standings
 from scoring.cycle import run_cycle
-from scoring.leaderboard import standings
 from scoring.matrices import Period, read_scores
 from scoring.metrics import MetricsContext, default_registry
 from scoring.models import Leaderboard, Snapshot

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from competitions.models import Competition, ParticipantModel
 from competitions.slots import Wiring
-from scoring.leaderboard import Standing, standings
+from scoring.board.leaderboard import Standing, standings
 from scoring.models import Snapshot
 
 
