@@ -138,7 +138,7 @@ def add_history(competition: Any, models: list[Any], *, rounds: int) -> None:
 
     from competitions.callables.door import Door
     from competitions.slots import wire
-    from scoring import snapshots
+    from scoring.snapshots import snapshots
 
     first = START - timedelta(minutes=rounds + 2)
     add_rounds(competition, models, first=first, count=rounds)

@@ -162,7 +162,7 @@ def ground_truth_resolver(prediction: Any) -> dict[str, Any] | None:
     None as long as the tape does not settle it; raises ValueError for what it can never
     say, like a return on an entry price of 0. The engine resolves whole sets of rounds
     by this same rule, and asks the provider about what the tape lacks (competitions/
-    truth.py, scoring/truth.py).
+    truth.py, scoring/truth/resolve.py).
     """
     if prediction.performed_at == prediction.resolvable_at:
         return dict(prediction.raw_data)

@@ -27,7 +27,7 @@ from crunchsite.actions import ACTIONS, CORRECTIONS, press
 from crunchsite.competition_forms import WIRING, AddCompetitionForm, CompetitionForm
 from crunchsite.correcting import correction_page
 from feeds.errors import OperatorError
-from scoring.store import begin_version
+from scoring.scores.store import begin_version
 
 STATUS_LABELS = {
     "DRAFT": "",

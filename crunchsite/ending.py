@@ -10,9 +10,9 @@ from core import clock
 from core.texts import counted
 from emissions import checkpoints
 from feeds.errors import OperatorError
-from scoring import snapshots
 from scoring.cycle import run_cycle
 from scoring.models import Snapshot
+from scoring.snapshots import snapshots
 
 log = structlog.get_logger(__name__)
 

@@ -33,12 +33,13 @@ from emissions.errors import EmissionError
 from emissions.models import Checkpoint
 from emissions.strategies import EmissionCheckpoint, checked, tiers
 from feeds.errors import OperatorError
-from scoring import locks, snapshots
+from scoring import locks
 from scoring.board import leaderboard
 from scoring.board.leaderboard import Standing
 from scoring.corrections import newest
 from scoring.models import Snapshot
 from scoring.periods import floor, following
+from scoring.snapshots import snapshots
 
 log = structlog.get_logger(__name__)
 

@@ -20,7 +20,7 @@ from scoring.models import (
     Snapshot,
     VoidWindow,
 )
-from scoring.statuses import with_status
+from scoring.scores.statuses import with_status
 
 # Characters of an answer's JSON on its own page.
 LONGEST_ANSWER = 20_000

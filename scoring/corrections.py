@@ -23,13 +23,14 @@ from competitions.slots import Wiring
 from competitions.wiring import wiring_of
 from core import clock
 from core.texts import one_line, readable
-from scoring import cycle, locks, snapshots
-from scoring.answers import score_answers, truths_of
+from scoring import cycle, locks
 from scoring.board import leaderboard
 from scoring.board.leaderboard import Standing
-from scoring.matrices import Period
 from scoring.models import Rescoring, Snapshot, VoidWindow
-from scoring.store import copy_scores, current_version
+from scoring.scores.score_rounds import score_answers, truths_of
+from scoring.scores.store import copy_scores, current_version
+from scoring.snapshots import snapshots
+from scoring.snapshots.matrices import Period
 
 log = structlog.get_logger(__name__)
 

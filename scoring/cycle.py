@@ -24,12 +24,14 @@ from competitions.wiring import wiring_of
 from core import clock
 from core.grid import following, is_astray
 from core.texts import describe, readable
-from scoring import locks, recovery, snapshots, truth
-from scoring.answers import score_answers
+from scoring import locks
 from scoring.board import leaderboard
 from scoring.models import VoidWindow
-from scoring.scoring import Scored
-from scoring.store import copy_scores, current_version
+from scoring.scores.score_rounds import score_answers
+from scoring.scores.scorer import Scored
+from scoring.scores.store import copy_scores, current_version
+from scoring.snapshots import snapshots
+from scoring.truth import recovery, resolve
 
 log = structlog.get_logger(__name__)
 
@@ -142,9 +144,9 @@ def _score_due(
     limit = 1 + PREDICTIONS_A_BATCH // max(models, 1)
     last: tuple[datetime, int] | None = None
     while True:
-        resolver = truth.Resolver(competition, outcomes)
+        resolver = resolve.Resolver(competition, outcomes)
         wanted = _Batch(competition, wiring, limit, last, holes, is_filled, resolver)
-        if truth.is_own(wiring):
+        if resolve.is_own(wiring):
             _ask_resolver(wanted)
         resolver.is_sealed = True
         rounds = _score_batch(wanted, report)
@@ -164,7 +166,7 @@ class _Batch:
     after: tuple[datetime, int] | None
     holes: list[Hole] | None
     is_filled: bool
-    resolver: truth.Resolver
+    resolver: resolve.Resolver
 
     def due(self, now: datetime) -> QuerySet[Input]:
         """Return those of them that are due, without a lock."""
@@ -182,7 +184,7 @@ def _ask_resolver(wanted: _Batch) -> None:
     """Ask the operator's resolver about the rounds before any lock is held."""
     now = clock.now()
     rounds = list(wanted.due(now)[: wanted.limit])
-    truth.resolve(
+    resolve.resolve(
         competition=wanted.competition,
         wiring=wanted.wiring,
         rounds=rounds,
@@ -210,7 +212,7 @@ def _score_batch(wanted: _Batch, report: CycleReport) -> list[Input]:
         return rounds
     truths = _void_among(competition, rounds)
     others = [round_ for round_ in rounds if round_.pk not in truths]
-    found = truth.resolve(
+    found = resolve.resolve(
         competition=competition,
         wiring=wiring,
         rounds=others,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from competitions.models import Competition, ParticipantModel
 from competitions.wiring import shown_wiring
-from scoring.correlations import correlations
+from scoring.diversity.correlations import correlations
 
 MODELS = 20
 STEPS = 5  # shades on either side of none

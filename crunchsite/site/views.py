@@ -32,7 +32,7 @@ from crunchsite.site.status import status_of
 from feeds.models import FeedIngestionState
 from feeds.views import feed_context
 from livepool.pages import pool_context
-from scoring.diversity import feedback
+from scoring.diversity.feedback import feedback
 from scoring.models import Leaderboard, LeaderboardEntry
 
 REFRESH_S = 5

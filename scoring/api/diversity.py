@@ -14,9 +14,9 @@ from competitions.models import Competition, ParticipantModel
 from competitions.reporting import CompetitionQuery, list_report
 from competitions.wiring import wiring_of
 from core.requests import read_query
-from scoring import diversity
 from scoring.api.models import model_of
-from scoring.correlations import correlations
+from scoring.diversity import feedback
+from scoring.diversity.correlations import correlations
 from scoring.models import LeaderboardEntry, Snapshot
 
 
@@ -64,7 +64,7 @@ class CorrelationRow(serializers.Serializer[Any]):
 def model_diversity(request: Request, model_id: str) -> Response:
     """How different a model is from the others, by its newest snapshot."""
     model = model_of(read_query(CompetitionQuery, request), model_id, request.user)
-    found = diversity.feedback(model)
+    found = feedback.feedback(model)
     if found is None:
         raise NotFound(f"{model_id} has no snapshot yet.", code="snapshot_not_found")
     rank = (
@@ -106,8 +106,8 @@ def diversity_overview(
         {
             "model_id": snapshot.model.model_id,
             "period_end": snapshot.period_end,
-            **{name: snapshot.result_summary.get(name) for name in diversity.METRICS},
-            "diversity_score": diversity.diversity_score(snapshot.result_summary),
+            **{name: snapshot.result_summary.get(name) for name in feedback.METRICS},
+            "diversity_score": feedback.diversity_score(snapshot.result_summary),
         }
         for snapshot in sorted(newest, key=_most_diverse_first)
     ]
@@ -115,7 +115,7 @@ def diversity_overview(
 
 
 def _most_diverse_first(snapshot: Snapshot) -> tuple[bool, float, str]:
-    score = diversity.diversity_score(snapshot.result_summary)
+    score = feedback.diversity_score(snapshot.result_summary)
     return score is None, -(score or 0.0), snapshot.model.model_id
 
 

@@ -33,8 +33,8 @@ from scoring.api.boards import DEFAULT_RANGE
 from scoring.board import rank_change as history
 from scoring.board.leaderboard import Standing, standings
 from scoring.board.scopes import scope_figures
-from scoring.ensembles import model_id_of
 from scoring.models import LeaderboardEntry, Snapshot
+from scoring.snapshots.ensembles import model_id_of
 
 
 class RangeQuery(CompetitionQuery):

@@ -17,7 +17,7 @@ from competitions.slots import Wiring
 from core.texts import brief
 from scoring.board.windows import Figures
 from scoring.models import Score
-from scoring.snapshots import rounded
+from scoring.snapshots.snapshots import rounded
 
 
 class Entrant(NamedTuple):

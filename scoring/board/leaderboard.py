@@ -23,11 +23,11 @@ from competitions.slots import Wiring
 from scoring import locks
 from scoring.board.aggregator import Entrant, aggregated
 from scoring.board.windows import Figures, averaged_fields, figures, figures_of_period
-from scoring.matrices import score_fields
 from scoring.metrics.parts import UNITS
 from scoring.models import Leaderboard
 from scoring.periods import floor
-from scoring.snapshots import summary_fields
+from scoring.snapshots.matrices import score_fields
+from scoring.snapshots.snapshots import summary_fields
 
 # Of each hour the last board is kept as history.
 HISTORY_PERIOD_S = 3600

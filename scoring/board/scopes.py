@@ -10,7 +10,7 @@ from django.db import connection
 from competitions.contract import CrunchConfig
 from competitions.models import Competition
 from scoring.models import CURRENT_SCORE
-from scoring.snapshots import rounded
+from scoring.snapshots.snapshots import rounded
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from competitions.models import Competition
 from core.columns import read_columns
 from scoring.metrics.parts import IN_PARTS, PLACES, WIDTH, merge_all
 from scoring.models import Snapshot
-from scoring.snapshots import rounded, summary_fields
+from scoring.snapshots.snapshots import rounded, summary_fields
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from competitions.models import Competition, Input, ScheduledPrediction
 from feeds.errors import OperatorError
 from feeds.models import FeedSubscription
 from scoring.models import Rescoring
-from scoring.store import current_version
+from scoring.scores.store import current_version
 
 pytestmark = [
     pytest.mark.django_db(databases=["default", "tape"]),

@@ -4,7 +4,7 @@ import pytest
 
 from competitions.contract import CrunchConfig
 from competitions.slots import wire
-from scoring import recovery
+from scoring.truth import recovery
 from tests.scoring.factories import SOURCE, make_competition
 
 

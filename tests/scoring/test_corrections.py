@@ -7,16 +7,17 @@ from competitions.contract import CrunchConfig
 from competitions.models import Competition, Input, Prediction
 from competitions.slots import wire
 from crunchsite.site import series
-from scoring import corrections, cycle, snapshots
+from scoring import corrections, cycle
 from scoring.api.boards import newest_scores
 from scoring.board.aggregator import scored_predictions
 from scoring.board.leaderboard import standings
 from scoring.board.scopes import scope_figures
 from scoring.corrections import CorrectionError, Move, newest, rescore, void
 from scoring.cycle import run_cycle
-from scoring.matrices import Period
 from scoring.models import Leaderboard, Rescoring, Score, Snapshot, VoidWindow
-from scoring.statuses import with_status
+from scoring.scores.statuses import with_status
+from scoring.snapshots import snapshots
+from scoring.snapshots.matrices import Period
 from tests.conftest import NOW
 from tests.scoring.factories import make_models, make_round, put_candles
 

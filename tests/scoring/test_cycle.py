@@ -9,11 +9,14 @@ from pydantic import field_validator
 
 from competitions.contract import GroundTruth, InferenceOutput, ScoreResult
 from competitions.models import Competition, Input, Prediction
-from scoring import cycle, scoring, snapshots, threads
+from scoring import cycle
 from scoring.board import leaderboard
 from scoring.cycle import claim_due, run_cycle
 from scoring.models import Leaderboard, Score, Snapshot
-from scoring.statuses import with_status
+from scoring.scores import budget
+from scoring.scores import scorer as scoring
+from scoring.scores.statuses import with_status
+from scoring.snapshots import snapshots
 from tests.conftest import NOW
 from tests.scoring.factories import make_models, make_round, put_candles
 
@@ -397,7 +400,7 @@ def test_a_scorer_that_keeps_hanging_fails_the_rest(competition, rewire, monkeyp
 
 
 def test_a_slow_scorer_fails_what_it_had_no_time_for(competition, rewire, monkeypatch):
-    monkeypatch.setattr(threads, "BUDGET_S", 0.5)
+    monkeypatch.setattr(budget, "BUDGET_S", 0.5)
     woken = threading.Event()
 
     def slow(prediction, ground_truth):

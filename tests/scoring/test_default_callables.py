@@ -13,10 +13,10 @@ from competitions import defaults
 from competitions.contract import CrunchConfig, GroundTruth
 from competitions.rounds.tape_ends import Ends
 from competitions.slots import wire
-from scoring import truth
 from scoring.board.leaderboard import Entrant, Standing, as_entry, ranked, standings
 from scoring.cycle import run_cycle
 from scoring.models import Score
+from scoring.truth import resolve
 from tests.conftest import NOW
 from tests.scoring.factories import make_models, make_round, put_candles
 
@@ -26,7 +26,7 @@ START = NOW - 20 * MINUTE
 
 def engines(competition, round_, now):
     """What the engine says without asking a provider: actuals, or the reason."""
-    [found] = truth.resolve(
+    [found] = resolve.resolve(
         competition=competition,
         wiring=wire(CrunchConfig(), {}),
         rounds=[round_],
@@ -103,7 +103,9 @@ def test_the_default_resolver_refuses_a_return_on_nothing(
     monkeypatch.setattr(
         "competitions.rounds.tape_ends.ends_on_tape", lambda *_, **__: [nothing]
     )
-    monkeypatch.setattr("scoring.truth.ends_on_tape", lambda *_, **__: [nothing])
+    monkeypatch.setattr(
+        "scoring.truth.resolve.ends_on_tape", lambda *_, **__: [nothing]
+    )
     round_ = make_round(competition, START + MINUTE, {})
     with at(NOW), pytest.raises(ValueError, match=said) as refused:
         defaults.ground_truth_resolver(round_)
@@ -117,7 +119,7 @@ def delegating(prediction):
 def test_an_operators_resolver_may_leave_it_to_the_default(competition):
     put_candles(START, [100.0, 110.0, 121.0])
     round_ = make_round(competition, START + MINUTE, {})
-    [found] = truth.resolve(
+    [found] = resolve.resolve(
         competition=competition,
         wiring=wire(
             CrunchConfig(), {"GROUND_TRUTH_RESOLVER": f"{__name__}:delegating"}

@@ -6,9 +6,11 @@ from datetime import timedelta
 import pytest
 
 from competitions.models import CallableFailure, Input
-from scoring import locks, scoring, truth
+from scoring import locks
 from scoring.cycle import run_cycle
 from scoring.models import Score
+from scoring.scores import scorer
+from scoring.truth import resolve
 from tests.conftest import NOW
 from tests.scoring.factories import make_models, make_round, put_candles
 
@@ -79,7 +81,7 @@ def test_a_scorer_that_fails_some_predictions_is_no_failing_scorer(
 @pytest.mark.parametrize(
     ("wired", "name"),
     [
-        ({"own_paths": {"GROUND_TRUTH_RESOLVER": f"{__name__}:oracle"}}, truth.SLOT),
+        ({"own_paths": {"GROUND_TRUTH_RESOLVER": f"{__name__}:oracle"}}, resolve.SLOT),
         ({"resolve_ground_truth": oracle}, "resolve_ground_truth"),
     ],
 )
@@ -130,7 +132,7 @@ def test_a_resolver_is_asked_once_and_before_any_lock(
 def test_a_resolver_that_hangs_is_not_started_again_meanwhile(
     competition, models, rewire, monkeypatch
 ):
-    monkeypatch.setattr(truth, "RESOLVER_PATIENCE_S", 0.05)
+    monkeypatch.setattr(resolve, "RESOLVER_PATIENCE_S", 0.05)
     woken, asked = threading.Event(), []
 
     def hang(_):
@@ -142,7 +144,7 @@ def test_a_resolver_that_hangs_is_not_started_again_meanwhile(
     for minute in (1, 2):
         ask_round(competition, models, minute)
         run_cycle(competition_id=competition.pk)
-    text = rows()[truth.SLOT][2]
+    text = rows()[resolve.SLOT][2]
     woken.set()
     assert len(asked) == 1
     assert text == "StillAtWork: an earlier call of it is still at work"
@@ -151,7 +153,7 @@ def test_a_resolver_that_hangs_is_not_started_again_meanwhile(
 def test_a_scorer_that_hangs_is_not_started_again_meanwhile(
     competition, models, rewire, monkeypatch
 ):
-    monkeypatch.setattr(scoring, "SCORER_PATIENCE_S", 0.05)
+    monkeypatch.setattr(scorer, "SCORER_PATIENCE_S", 0.05)
     woken, asked = threading.Event(), []
 
     def hang(prediction, ground_truth):
@@ -163,6 +165,6 @@ def test_a_scorer_that_hangs_is_not_started_again_meanwhile(
         ask_round(competition, models, minute)
         run_cycle(competition_id=competition.pk)
     woken.set()
-    assert len(asked) == scoring.MOST_HANGS
+    assert len(asked) == scorer.MOST_HANGS
     last = Score.objects.order_by("pk").last()
     assert last.failed_reason.endswith("earlier calls of the scorer are still at work")

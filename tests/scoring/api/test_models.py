@@ -6,7 +6,7 @@ from drf_spectacular.generators import SchemaGenerator
 from competitions.models import ParticipantModel
 from scoring.board.leaderboard import publish
 from scoring.cycle import run_cycle
-from scoring.diversity import NOT_ENOUGH, diversity_score, guidance
+from scoring.diversity.feedback import NOT_ENOUGH, diversity_score, guidance
 from scoring.models import Snapshot
 from tests.conftest import NOW
 from tests.scoring.board.test_leaderboard import WIRING, snap

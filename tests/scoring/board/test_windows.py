@@ -11,9 +11,9 @@ from scoring import corrections
 from scoring.board import windows
 from scoring.board.leaderboard import standings
 from scoring.cycle import run_cycle
-from scoring.matrices import Period, read_scores
 from scoring.metrics import MetricsContext, default_registry
 from scoring.models import Leaderboard, Snapshot
+from scoring.snapshots.matrices import Period, read_scores
 from tests.conftest import NOW
 from tests.scoring.factories import make_models, make_round, put_candles
 

@@ -4,9 +4,10 @@ import threading
 import numpy as np
 import pytest
 
-from scoring import batch, cycle, threads
+from scoring import cycle
 from scoring.cycle import run_cycle
 from scoring.models import Score
+from scoring.scores import batch, budget
 from tests.scoring.factories import make_models
 from tests.scoring.test_cycle import ask, values_of
 
@@ -166,7 +167,7 @@ def test_a_batch_scorer_that_always_raises_is_not_called_for_ever(monkeypatch):
 
 
 def test_a_batch_scorer_has_one_time_for_all_its_calls(monkeypatch):
-    monkeypatch.setattr(threads, "BUDGET_S", 0.5)
+    monkeypatch.setattr(budget, "BUDGET_S", 0.5)
     woken = threading.Event()
 
     def scorer(predictions, ground_truth):

@@ -11,7 +11,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from competitions.slots import Wiring
 from core.columns import LARGEST
 from core.texts import brief, describe, has_nul, readable
-from scoring.threads import Budget
+from scoring.scores.budget import Budget
 
 # Characters of a scorer's answer, as JSON.
 LARGEST_RESULT = 64 * 2**10

@@ -6,10 +6,10 @@ from competitions.callables.door import Door
 from competitions.contract import Aggregation, CrunchConfig
 from competitions.models import Competition, Input
 from competitions.slots import wire
-from scoring import snapshots
 from scoring.cycle import run_cycle
-from scoring.matrices import MOST_EXTRAS, Period
 from scoring.models import Leaderboard, Score, Snapshot
+from scoring.snapshots import snapshots
+from scoring.snapshots.matrices import MOST_EXTRAS, Period
 from tests.conftest import NOW
 from tests.scoring.factories import make_models, make_round, put_candles
 

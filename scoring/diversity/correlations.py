@@ -9,10 +9,10 @@ from django.db import connection
 from competitions.models import Competition, ParticipantModel, Prediction
 from competitions.slots import Wiring
 from core.columns import json_number, read_columns
-from scoring.matrices import signal_field
 from scoring.metrics.ranks import pairwise_spearman
 from scoring.models import LeaderboardEntry
-from scoring.snapshots import rounded
+from scoring.snapshots.matrices import signal_field
+from scoring.snapshots.snapshots import rounded
 
 NEWEST_ROUNDS = 500
 # Fewer rounds in common say nothing of two models.

@@ -13,8 +13,8 @@ from competitions.contract import CrunchConfig, numeric_fields
 from competitions.models import Input, Prediction
 from competitions.slots import Wiring
 from core.columns import json_number, read_columns
-from scoring import batch
-from scoring.scoring import Scored, score_all
+from scoring.scores import batch
+from scoring.scores.scorer import Scored, score_all
 
 Truths = Mapping[int, BaseModel]
 

@@ -23,13 +23,19 @@ from competitions.models import Competition
 from competitions.slots import Wiring
 from core.columns import LARGEST
 from core.texts import brief
-from scoring import ensembles
-from scoring.matrices import Period, Scores, read_extras, read_scores, score_fields
 from scoring.metrics import Ensemble, MetricsContext, default_registry
 from scoring.metrics.parts import WIDTH, all_parts
 from scoring.models import Score, Snapshot
 from scoring.periods import EPOCH
-from scoring.store import current_version
+from scoring.scores.store import current_version
+from scoring.snapshots import ensembles
+from scoring.snapshots.matrices import (
+    Period,
+    Scores,
+    read_extras,
+    read_scores,
+    score_fields,
+)
 
 log = structlog.get_logger(__name__)
 registry = default_registry()

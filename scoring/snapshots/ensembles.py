@@ -23,11 +23,11 @@ from competitions.models import Competition, Input, ParticipantModel, Prediction
 from competitions.slots import Wiring
 from core.copy import copy_rows
 from core.texts import brief
-from scoring.answers import score_answers, truths_of
-from scoring.matrices import Period, Scores, read_scores, signal_field
 from scoring.metrics.ranks import without_noise
 from scoring.models import Snapshot
-from scoring.store import copy_scores
+from scoring.scores.score_rounds import score_answers, truths_of
+from scoring.scores.store import copy_scores
+from scoring.snapshots.matrices import Period, Scores, read_scores, signal_field
 
 log = structlog.get_logger(__name__)
 

@@ -34,7 +34,7 @@ from competitions.slots import Wiring
 from core.deadline import Late, in_time
 from core.texts import describe
 from feeds.tape import reads
-from scoring.threads import Budget
+from scoring.scores.budget import Budget
 
 log = structlog.get_logger(__name__)
 

@@ -10,7 +10,7 @@ from competitions.models import Competition
 from core import clock
 from core.copy import copy_rows
 from scoring.models import Rescoring, Score
-from scoring.scoring import Scored
+from scoring.scores.scorer import Scored
 
 FIRST_VERSION = 1
 

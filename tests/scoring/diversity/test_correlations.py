@@ -8,7 +8,7 @@ from competitions.contract import CrunchConfig
 from competitions.models import Input, ParticipantModel
 from competitions.slots import wire
 from scoring.board.leaderboard import publish
-from scoring.correlations import LEAST_IN_COMMON, correlations
+from scoring.diversity.correlations import LEAST_IN_COMMON, correlations
 from tests.conftest import NOW
 from tests.scoring.factories import make_models, make_round
 

@@ -14,8 +14,8 @@ from competitions.slots import wire
 from feeds.tape import reads
 from feeds.tape.records import FeedRecord
 from feeds.tape.writes import append
-from scoring import truth
 from scoring.cycle import run_cycle
+from scoring.truth import resolve as truth
 from tests.conftest import NOW
 from tests.scoring.factories import (
     SOURCE,

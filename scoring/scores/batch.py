@@ -20,8 +20,8 @@ from competitions.contract import numeric_fields
 from core.columns import LARGEST
 from core.deadline import Late, in_time
 from core.texts import brief, describe, storable
-from scoring.scoring import Failure, Scored
-from scoring.threads import Budget
+from scoring.scores.budget import Budget
+from scoring.scores.scorer import Failure, Scored
 
 Columns = dict[str, np.ndarray]
 
