@@ -9,12 +9,13 @@ from django.conf import settings
 
 from core import clock
 from core.files import write_file
-from livepool import artifacts, build, contract, release, review, schedule, shadow
+from livepool import artifacts, build, contract, release, review, schedule
 from livepool.artifacts import RELEASE_MANIFEST, to_json
 from livepool.config import BASELINE, TRACKS
 from livepool.models import Release, ShadowTrack
 from livepool.pipeline import Panel, Ranking
-from livepool.shadow import TRACKS_DIR, History
+from livepool.shadow import history as shadow
+from livepool.shadow.history import TRACKS_DIR, History
 
 SUMMARY = "monthly_shadow_build_summary.json"
 REVIEW = "monthly_review.md"

@@ -11,7 +11,7 @@ import polars as pl
 from livepool.artifacts import version_of
 from livepool.labels import rank_pct
 from livepool.pipeline import Panel, Ranking
-from livepool.shadow import History
+from livepool.shadow.history import History
 
 _REASONS = {
     "rs_risk_adj": "strength against BTC for its risk",

@@ -6,7 +6,8 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from core.files import write_file
 from core.texts import counted
-from livepool import backtest, build, charts
+from livepool import build, charts
+from livepool.backtest import backtest
 from livepool.management.commands._pool import (
     add_inputs,
     folder_of,

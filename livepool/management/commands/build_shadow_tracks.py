@@ -3,13 +3,14 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from core.texts import counted
-from livepool import build, shadow
+from livepool import build
 from livepool.management.commands._pool import (
     add_inputs,
     folder_of,
     inputs,
     refusals,
 )
+from livepool.shadow import history as shadow
 
 
 class Command(BaseCommand):

@@ -9,9 +9,10 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from django.core.management import call_command
 
-from livepool import contract, release, replay, shadow
+from livepool import contract, release, replay
 from livepool.config import BASELINE
 from livepool.models import Release, ShadowTrack
+from livepool.shadow import history as shadow
 from tests.livepool.conftest import frozen, market
 
 pytestmark = pytest.mark.django_db

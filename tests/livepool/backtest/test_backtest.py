@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livepool import backtest, charts, config, simulator
+from livepool import charts, config, simulator
+from livepool.backtest import backtest
 from livepool.pipeline import BuildError
 from livepool.simulator import SimulationError
 
