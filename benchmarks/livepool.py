@@ -16,7 +16,8 @@ import numpy as np
 import polars as pl
 
 from benchmarks.measure import compare, peak_mb, summary
-from livepool import artifacts, config, features, pipeline, universe
+from livepool import config, features, pipeline, universe
+from livepool.release import artifacts
 
 FIRST = date(2021, 1, 1)
 YEAR = 365**0.5
@@ -148,8 +149,8 @@ def build_figures(candles: pl.DataFrame, last: date) -> dict[str, Any]:
 
 def read_figures(candles: pl.DataFrame, last: date) -> dict[str, Any]:
     """A consumer's verified read from the local store, in milliseconds."""
-    from livepool import document
-    from livepool.consumer import Reader, document_file
+    from livepool.reader import Reader, document_file
+    from livepool.release import document
     from livepool.stores.local import LocalDocumentStore, LocalReleaseStore
 
     ranking = pipeline.rank_live(

@@ -27,7 +27,7 @@ from crunchsite.celery import QUEUES
 from emissions.models import Checkpoint
 from feeds.errors import TapeError
 from feeds.health import health
-from livepool import schedule
+from livepool.release import schedule
 from scoring.models import Leaderboard
 
 HOUR = timedelta(hours=1)

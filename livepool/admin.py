@@ -15,9 +15,9 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from core import audit
 from core.admin.strict import EdgeAdmin, has_act
-from livepool import rollback
 from livepool.errors import LivePoolError
 from livepool.models import Release, ShadowTrack
+from livepool.release import rollback
 from livepool.stores import StoreError
 from livepool.universe import base_asset
 

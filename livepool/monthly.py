@@ -9,11 +9,12 @@ from django.conf import settings
 
 from core import clock
 from core.files import write_file
-from livepool import artifacts, build, contract, release, review, schedule
-from livepool.artifacts import RELEASE_MANIFEST, to_json
+from livepool import review
 from livepool.config import BASELINE, TRACKS
 from livepool.models import Release, ShadowTrack
 from livepool.pipeline import Panel, Ranking
+from livepool.release import artifacts, build, publish, rules, schedule
+from livepool.release.artifacts import RELEASE_MANIFEST, to_json
 from livepool.shadow import history as shadow
 from livepool.shadow.history import TRACKS_DIR, History
 
@@ -50,15 +51,15 @@ def run(
         mode=mode, as_of=as_of, parquet=parquet, metadata=metadata, folder=target
     )
     if publish_dry_run:
-        release.publish(
+        publish.publish(
             folder=target,
             mode=ranking.mode,
             dry_run=True,
             allow_stale=as_of is not None,
         )
     else:
-        contract.validate_folder(
-            target, release.expectations(mode=ranking.mode, allow_stale=True)
+        rules.validate_folder(
+            target, publish.expectations(mode=ranking.mode, allow_stale=True)
         ).raise_for_errors()
 
     def panel_of(mode: str) -> Panel:

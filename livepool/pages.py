@@ -5,8 +5,9 @@ from typing import Any
 
 from django.utils.safestring import mark_safe
 
-from livepool import charts, schedule
+from livepool import charts
 from livepool.models import Release, ShadowTrack
+from livepool.release import schedule
 from livepool.universe import base_asset
 
 MONTHS = 24

@@ -2,7 +2,8 @@
 
 from celery import shared_task
 
-from livepool import monthly, schedule
+from livepool import monthly
+from livepool.release import schedule
 
 
 @shared_task(name="livepool.publish")

@@ -6,11 +6,11 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 
-from livepool import artifacts, release
 from livepool.models import Release, ShadowTrack
+from livepool.release import artifacts, publish
 from livepool.stores import StoreError
 from tests.livepool.conftest import frozen, local_stores
-from tests.livepool.test_publish import FIRST, NEW, OLD, SECOND, put, read
+from tests.livepool.release.test_publish import FIRST, NEW, OLD, SECOND, put, read
 
 pytestmark = pytest.mark.django_db(databases=["default", "tape"])
 
@@ -23,7 +23,7 @@ def site(tmp_path, env):
     env(livepool_store_dir=tmp_path / "store", livepool_output_dir=tmp_path / "output")
     for as_of, symbols in ((FIRST, OLD), (SECOND, NEW)):
         with frozen(artifacts.completed_at(as_of) + timedelta(hours=3)):
-            release.publish(folder=put(tmp_path, as_of, symbols))
+            publish.publish(folder=put(tmp_path, as_of, symbols))
     with frozen(artifacts.completed_at(SECOND) + timedelta(days=1)):
         yield local_stores(tmp_path / "store")
 

@@ -7,16 +7,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from livepool import (
-    artifacts,
-    config,
-    features,
-    labels,
-    pipeline,
-    regime,
-    training,
-    universe,
-)
+from livepool import config, features, labels, pipeline, regime, training, universe
+from livepool.release import artifacts
 from tests.livepool import golden
 
 pytestmark = golden.needs_golden

@@ -6,16 +6,17 @@ from datetime import date, timedelta
 
 import pytest
 
-from livepool import artifacts, release, rollback
-from livepool.consumer import Reader
 from livepool.models import Release
+from livepool.reader import Reader
+from livepool.release import artifacts, rollback
+from livepool.release import publish as release
 from livepool.stores import ConflictError, StoreError, Stores
 from livepool.stores.firestore import FirestoreDocumentStore
 from livepool.stores.gcs import GcsReleaseStore
 from livepool.stores.local import LocalDocumentStore
 from tests.fakes import google
 from tests.livepool.conftest import frozen, pool_of
-from tests.livepool.test_publish import FIRST, NEW, OLD, SECOND, publish, put
+from tests.livepool.release.test_publish import FIRST, NEW, OLD, SECOND, publish, put
 
 JANUARY, FEBRUARY = "2026-01-31-core_major", "2026-02-28-core_major"
 

@@ -8,19 +8,11 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from livepool import (
-    artifacts,
-    config,
-    features,
-    pipeline,
-    ranking,
-    regressors,
-    training,
-    universe,
-)
+from livepool import config, features, pipeline, ranking, regressors, training, universe
 from livepool import labels as labelling
 from livepool.features import FeatureError
 from livepool.pipeline import BuildError
+from livepool.release import artifacts
 from tests.livepool.conftest import market
 
 DAY = date(2026, 3, 13)

@@ -8,12 +8,13 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from livepool import build, config
-from livepool.contract import ContractError
+from livepool import config
 from livepool.errors import LivePoolError
 from livepool.features import FeatureError
 from livepool.pipeline import BuildError
-from livepool.signing import SigningKeyError
+from livepool.release import build
+from livepool.release.rules import ContractError
+from livepool.release.signing import SigningKeyError
 from livepool.simulator import SimulationError
 from livepool.stores import StoreError
 

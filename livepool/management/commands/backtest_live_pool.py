@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from core.files import write_file
 from core.texts import counted
-from livepool import build, charts
+from livepool import charts
 from livepool.backtest import backtest
 from livepool.management.commands._pool import (
     add_inputs,
@@ -14,6 +14,7 @@ from livepool.management.commands._pool import (
     inputs,
     refusals,
 )
+from livepool.release import build
 from livepool.simulator import METRICS
 
 

@@ -3,13 +3,13 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from core.texts import counted
-from livepool import build
 from livepool.management.commands._pool import (
     add_inputs,
     folder_of,
     inputs,
     refusals,
 )
+from livepool.release import build
 from livepool.shadow import history as shadow
 
 

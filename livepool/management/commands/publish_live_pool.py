@@ -3,7 +3,6 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
-from livepool import build, release
 from livepool.management.commands._pool import (
     add_allow_stale,
     add_inputs,
@@ -11,6 +10,7 @@ from livepool.management.commands._pool import (
     folder_of,
     refusals,
 )
+from livepool.release import build, publish
 
 
 class Command(BaseCommand):
@@ -45,7 +45,7 @@ class Command(BaseCommand):
                 if as_of is not None and not options["allow_stale"]:
                     build.check_age(as_of)
                 refused = build_from(options).refused
-            done = release.publish(
+            done = publish.publish(
                 folder=folder,
                 mode=options["universe_mode"],
                 dry_run=options["dry_run"],

@@ -3,8 +3,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from core.texts import counted
-from livepool import rollback
 from livepool.management.commands._pool import refusals
+from livepool.release import rollback
 
 
 class Command(BaseCommand):

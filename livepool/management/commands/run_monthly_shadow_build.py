@@ -3,8 +3,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from core.texts import counted
-from livepool import artifacts, config, monthly
+from livepool import config, monthly
 from livepool.management.commands._pool import add_inputs, inputs, refusals
+from livepool.release import artifacts
 
 
 class Command(BaseCommand):

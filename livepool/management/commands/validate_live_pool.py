@@ -6,8 +6,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from core import clock
-from livepool import build, config, contract
+from livepool import config
 from livepool.management.commands._pool import add_output
+from livepool.release import build, rules
 
 
 class Command(BaseCommand):
@@ -27,9 +28,9 @@ class Command(BaseCommand):
         parser.add_argument("--reference-date", type=date.fromisoformat)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        report = contract.validate_folder(
+        report = rules.validate_folder(
             options["output_dir"] or build.output_dir(),
-            contract.Expectations(
+            rules.Expectations(
                 reference_date=options["reference_date"] or clock.now().date(),
                 mode=options["mode"],
                 source_project=options["source_project"],

@@ -9,9 +9,10 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from django.core.management import call_command
 
-from livepool import contract, release, replay
+from livepool import replay
 from livepool.config import BASELINE
 from livepool.models import Release, ShadowTrack
+from livepool.release import publish, rules
 from livepool.shadow import history as shadow
 from tests.livepool.conftest import frozen, market
 
@@ -83,8 +84,8 @@ def test_the_files_carry_the_track_and_are_refused_for_publication(tree):
             (root / track / row["release_manifest_path"]).read_bytes()
         )
         assert manifest["artifacts"]["live_pool"] == row["live_pool_path"]
-        with pytest.raises(contract.ContractError, match="missing"):
-            release.publish(folder=root / track / row["version"], allow_stale=True)
+        with pytest.raises(rules.ContractError, match="missing"):
+            publish.publish(folder=root / track / row["version"], allow_stale=True)
 
 
 def test_the_summary_names_both_tracks(tree):

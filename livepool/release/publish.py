@@ -24,12 +24,12 @@ from django.db import connection, transaction
 from core import clock
 from core.files import write_file
 from core.texts import message_of
-from livepool import artifacts, contract, document, signing
 from livepool import config as pool_config
-from livepool.artifacts import FILES, MANIFEST, RELEASE_MANIFEST, SIGNATURE
-from livepool.consumer import Reader
 from livepool.errors import BusyError, PublishError
 from livepool.models import Release
+from livepool.reader import Reader
+from livepool.release import artifacts, document, rules, signing
+from livepool.release.artifacts import FILES, MANIFEST, RELEASE_MANIFEST, SIGNATURE
 from livepool.stores import ConflictError, Document, StoreError, Stores
 from livepool.stores.site import site_stores
 
@@ -78,9 +78,9 @@ def expectations(
     mode: str | None = None,
     allow_stale: bool = False,
     require_manifest: bool = False,
-) -> contract.Expectations:
+) -> rules.Expectations:
     config = pool_config.DEFAULT
-    return contract.Expectations(
+    return rules.Expectations(
         reference_date=clock.now().date(),
         mode=mode,
         source_project=pool_config.SOURCE_PROJECT,
@@ -117,7 +117,7 @@ def publish(
     dry_run = dry_run or not settings.ENV.publish_enabled
     files = artifacts.read_files(folder)
     files.pop(SIGNATURE, None)
-    contract.validate(
+    rules.validate(
         files, expectations(mode=mode, allow_stale=allow_stale), where=str(folder)
     ).raise_for_errors()
     if settings.ENV.livepool_signing_key_file:
@@ -133,7 +133,7 @@ def publish(
         address=stores.documents.address(),
     )
     write_file(folder / RELEASE_MANIFEST, artifacts.to_json(manifest))
-    contract.validate_folder(
+    rules.validate_folder(
         folder,
         expectations(mode=mode, allow_stale=allow_stale, require_manifest=True),
     ).raise_for_errors()
@@ -299,11 +299,11 @@ def describe(files: Mapping[str, bytes], *, storage_prefix: str) -> dict[str, An
 
 
 def _typed(row: Mapping[str, str]) -> dict[str, Any]:
-    place = contract.number(row["current_rank"])
+    place = rules.number(row["current_rank"])
     numbers = ("rule_score", "linear_score", "ml_score", "final_score", "confidence")
     return {
         **row,
-        **{key: contract.number(row[key]) for key in numbers},
+        **{key: rules.number(row[key]) for key in numbers},
         "selected_flag": row["selected_flag"] == "True",
         "current_rank": None if place is None else int(place),
     }

@@ -17,15 +17,16 @@ from redis.exceptions import RedisError
 
 from core import clock
 from feeds.errors import FeedError
-from livepool import build, coins, release
+from livepool import coins
 from livepool import config as pool_config
-from livepool.contract import ContractError
 from livepool.errors import LivePoolError
 from livepool.features import FeatureError
 from livepool.models import Release
 from livepool.pipeline import BuildError
-from livepool.release import Publication
-from livepool.signing import SigningKeyError
+from livepool.release import build, publish
+from livepool.release.publish import Publication
+from livepool.release.rules import ContractError
+from livepool.release.signing import SigningKeyError
 from livepool.stores import StoreError
 
 log = structlog.get_logger(__name__)
@@ -140,7 +141,7 @@ def _publish(as_of: date) -> Publication:
         raise LivePoolError(
             f"the tape ends on {ranking.as_of_date}, the release needs {as_of}"
         )
-    return release.publish(
+    return publish.publish(
         folder=build.output_dir(),
         mode=ranking.mode,
         actor="schedule",

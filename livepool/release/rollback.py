@@ -6,10 +6,10 @@ import structlog
 from django.db import transaction
 
 from core import clock
-from livepool import contract, document, release
-from livepool.artifacts import FILES
 from livepool.errors import PublishError, RollbackError
 from livepool.models import Release
+from livepool.release import document, publish, rules
+from livepool.release.artifacts import FILES
 from livepool.stores import Stores
 from livepool.stores.site import site_stores
 
@@ -39,14 +39,14 @@ class Rollback:
 
 def _verified(
     version: str, stores: Stores, *, allow_stale: bool
-) -> tuple[dict[str, bytes], contract.Report]:
+) -> tuple[dict[str, bytes], rules.Report]:
     files = stores.releases.read_release(version)
     if not files:
         known = Release.objects.ever_published().newest_first()
         names = ", ".join(known.values_list("version", flat=True)[:12]) or "none"
         raise RollbackError(f"{version!r} is not in the store; known are: {names}")
-    report = contract.validate(
-        files, release.expectations(allow_stale=allow_stale), where=version
+    report = rules.validate(
+        files, publish.expectations(allow_stale=allow_stale), where=version
     )
     if not report.ok:
         raise RollbackError(f"{version} cannot be used: {'; '.join(report.errors)}")
@@ -88,7 +88,7 @@ def rollback(
     if not reason:
         raise RollbackError("a rollback needs a reason; give one")
     stores = stores or site_stores()
-    with release.only_publisher():
+    with publish.only_publisher():
         planned = preview(version=version, allow_stale=allow_stale, stores=stores)
         files, _ = _verified(version, stores, allow_stale=allow_stale)
         before = stores.documents.read()
@@ -96,7 +96,7 @@ def rollback(
         stores.releases.point_current(version, files)
         stores.documents.write(payload, expected=before)
         try:
-            release.verify_with_consumer(stores, version)
+            publish.verify_with_consumer(stores, version)
         except PublishError as error:
             raise RollbackError(str(error)) from error
         _mark(files, payload["storage_prefix"], reason=reason, actor=actor)
@@ -115,7 +115,7 @@ def _mark(
 ) -> None:
     """Rows follow the store; a version that only the store knows gets its row."""
     now = clock.now()
-    facts = release.describe(files, storage_prefix=storage_prefix)
+    facts = publish.describe(files, storage_prefix=storage_prefix)
     told = {"reason": reason, "actor": actor}
     shown = {"status": Status.PUBLISHED, "activated_at": now, "error": "", **told}
     same_day = {"mode": facts["mode"], "as_of_date": facts["as_of_date"]}

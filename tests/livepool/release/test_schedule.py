@@ -14,10 +14,11 @@ from feeds.models import FeedSubscription
 from feeds.providers.coins import COINS
 from feeds.tape import writes
 from feeds.tape.records import FeedRecord
-from livepool import build, candles, coins, release, rollback, schedule, tasks
-from livepool.consumer import Reader, document_file
+from livepool import candles, coins, tasks
 from livepool.errors import LivePoolError
 from livepool.models import Release
+from livepool.reader import Reader, document_file
+from livepool.release import build, publish, rollback, schedule
 from livepool.stores import StoreError
 from livepool.stores.site import site_stores
 from tests.livepool.conftest import frozen, market
@@ -133,7 +134,7 @@ def test_a_late_run_publishes_the_same_release(filled, site):
         tasks.publish()
         late = Release.objects.get()
         assert late.version == "2024-08-31-core_major"
-        again = release.publish(folder=build.output_dir())
+        again = publish.publish(folder=build.output_dir())
     assert not again.changed
     with frozen(DUE):
         build.build(as_of=late.as_of_date, folder=site / "in-time")
@@ -296,7 +297,7 @@ def test_two_workers_build_the_first_release_once(fresh, monkeypatch):
 def test_a_withdrawn_release_is_not_published_again(filled):
     with frozen(DUE - timedelta(days=31)):
         build.build(as_of=(DUE - timedelta(days=32)).date())
-        earlier = release.publish(folder=build.output_dir())
+        earlier = publish.publish(folder=build.output_dir())
     schedule.publish_due()
     rollback.rollback(version=earlier.version, reason="bad data")
     assert schedule.publish_due() is None

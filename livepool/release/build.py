@@ -9,12 +9,13 @@ import structlog
 from django.conf import settings
 
 from core import clock
-from livepool import artifacts, candles, contract, pipeline
+from livepool import candles, pipeline
 from livepool import config as pool_config
-from livepool.artifacts import RELEASE_MANIFEST, SIGNATURE
 from livepool.config import LivePoolConfig
 from livepool.errors import LivePoolError
 from livepool.pipeline import Panel, Ranking
+from livepool.release import artifacts, rules
+from livepool.release.artifacts import RELEASE_MANIFEST, SIGNATURE
 
 log = structlog.get_logger(__name__)
 
@@ -114,9 +115,9 @@ def build(
         check_age(found.dates[-1])
     ranking = pipeline.rank_live(found)
     files = artifacts.render(ranking, selection_meta=config.include_selection_meta)
-    contract.validate(
+    rules.validate(
         files,
-        contract.Expectations(
+        rules.Expectations(
             reference_date=clock.now().date(),
             mode=ranking.mode,
             pool_size=config.ranking.pool_size,

@@ -15,8 +15,9 @@ from cryptography.hazmat.primitives.serialization import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from livepool import consumer, document, signing
-from livepool.consumer import PoolError, Reader
+from livepool import reader as consumer
+from livepool.reader import PoolError, Reader
+from livepool.release import document, signing
 from livepool.stores.local import LocalReleaseStore
 from tests.livepool.conftest import pool_of
 

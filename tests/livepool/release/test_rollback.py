@@ -5,12 +5,21 @@ from datetime import date, timedelta
 import pytest
 from django.core.management import CommandError, call_command
 
-from livepool import artifacts, release, rollback
 from livepool.errors import PublishError, RollbackError
 from livepool.models import Release
+from livepool.release import artifacts, rollback
+from livepool.release import publish as release
 from livepool.stores import StoreError
 from tests.livepool.conftest import frozen, pool_of
-from tests.livepool.test_publish import FIRST, NEW, OLD, SECOND, publish, put, read
+from tests.livepool.release.test_publish import (
+    FIRST,
+    NEW,
+    OLD,
+    SECOND,
+    publish,
+    put,
+    read,
+)
 
 pytestmark = pytest.mark.django_db
 

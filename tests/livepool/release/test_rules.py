@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from livepool import artifacts, contract, document
+from livepool.release import artifacts, document, rules
 from livepool.stores import StoreError
 from tests.livepool import golden
 from tests.livepool.conftest import local_stores, pool_of
@@ -40,7 +40,7 @@ def release(tmp_path):
 
 def check(files, **expected):
     values = {"reference_date": DAY, **expected}
-    return contract.validate(files, contract.Expectations(**values))
+    return rules.validate(files, rules.Expectations(**values))
 
 
 def edited(files, name, change, *, manifest=True):
@@ -73,9 +73,9 @@ def test_a_whole_release_is_accepted(release):
 
 @golden.needs_golden
 def test_the_published_fixture_is_accepted():
-    report = contract.validate_folder(
+    report = rules.validate_folder(
         golden.ROOT / "smoke_fixture",
-        contract.Expectations(
+        rules.Expectations(
             reference_date=DAY, pool_size=5, require_artifact_manifest=False
         ),
     )
@@ -209,7 +209,7 @@ def test_all_violations_are_listed_at_once(release):
     files = edited(release.files, "live_pool.json", _set("pool_size", 0))
     files = edited(files, "live_pool_legacy.json", _set("mode", ""))
     report = check(files, mode="broad_liquid")
-    with pytest.raises(contract.ContractError) as error:
+    with pytest.raises(rules.ContractError) as error:
         report.raise_for_errors()
     assert len(report.errors) >= 4
     assert all(message in str(error.value) for message in report.errors)
@@ -228,7 +228,7 @@ DEEP = b"[" * 100_000 + b"]" * 100_000
 
 @given(
     name=st.sampled_from([n for n in artifacts.FILES.values() if n.endswith(".json")]),
-    key=st.sampled_from([*contract.MANIFEST_FIELDS, "symbol_map", "pool_size"]),
+    key=st.sampled_from([*rules.MANIFEST_FIELDS, "symbol_map", "pool_size"]),
     value=ANYTHING,
 )
 @settings(max_examples=200)

@@ -9,10 +9,11 @@ from datetime import date, timedelta
 import pytest
 from django.db import connection
 
-from livepool import artifacts, contract, release
-from livepool.consumer import Reader, document_file, load_trend_pool
 from livepool.errors import BusyError, PublishError
 from livepool.models import Release
+from livepool.reader import Reader, document_file, load_trend_pool
+from livepool.release import artifacts, rules
+from livepool.release import publish as release
 from livepool.stores import ConflictError, StoreError
 from tests.livepool.conftest import frozen, local_stores, pool_of
 
@@ -176,7 +177,7 @@ def test_every_run_is_dry_where_publishing_is_disabled(tmp_path, stores, env):
 def test_a_broken_release_never_reaches_a_store(tmp_path, stores):
     folder = put(tmp_path, FIRST, OLD)
     (folder / "live_pool.json").write_bytes(b"{}")
-    with pytest.raises(contract.ContractError, match="does not match the sha256"):
+    with pytest.raises(rules.ContractError, match="does not match the sha256"):
         publish(folder, stores, FIRST)
     assert not (tmp_path / "store").exists()
 
@@ -184,7 +185,7 @@ def test_a_broken_release_never_reaches_a_store(tmp_path, stores):
 def test_a_stale_release_is_refused_unless_allowed(tmp_path, stores):
     folder = put(tmp_path, FIRST, OLD)
     with frozen(artifacts.completed_at(FIRST) + timedelta(days=60)):
-        with pytest.raises(contract.ContractError, match="days old"):
+        with pytest.raises(rules.ContractError, match="days old"):
             release.publish(folder=folder, stores=stores)
         release.publish(folder=folder, stores=stores, allow_stale=True)
     assert Release.objects.get().status == "PUBLISHED"
@@ -196,7 +197,7 @@ def test_a_challenger_is_refused(tmp_path, stores):
         payload = json.loads((folder / name).read_bytes())
         payload |= {"source_track": "shadow_candidate", "profile": "challenger_topk_60"}
         (folder / name).write_bytes(artifacts.to_json(payload))
-    with pytest.raises(contract.ContractError, match="is of a shadow track"):
+    with pytest.raises(rules.ContractError, match="is of a shadow track"):
         publish(folder, stores, FIRST)
     assert not (tmp_path / "store").exists()
 

@@ -1,7 +1,7 @@
 """Optional Ed25519 signature of a release's artifact manifest.
 
 The manifest holds the checksums of the other files, so its signature covers them all;
-`livepool.consumer` verifies it.
+`livepool.reader` verifies it.
 """
 
 import base64
