@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from benchmarks.measure import compare, peak_mb, summary
-from livepool import config, features, pipeline, universe
+from livepool.model import features, parameters, pipeline, universe
 from livepool.release import artifacts
 
 FIRST = date(2021, 1, 1)
@@ -50,9 +50,11 @@ def market(symbols: int, days: int) -> pl.DataFrame:
 
 
 def ours(candles: pl.DataFrame) -> pl.DataFrame:
-    settings = config.DEFAULT
+    settings = parameters.DEFAULT
     rows = features.symbol_features(features.tidy(candles), settings.features)
-    refreshes = universe.history(rows, config.gates("core_major"), settings.universe)
+    refreshes = universe.history(
+        rows, parameters.gates("core_major"), settings.universe
+    )
     rows = universe.with_membership(rows, refreshes)
     return features.with_context(rows, settings.features)
 

@@ -16,10 +16,10 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from core import audit
 from core.admin.strict import EdgeAdmin, has_act
 from livepool.errors import LivePoolError
+from livepool.model.universe import base_asset
 from livepool.models import Release, ShadowTrack
 from livepool.release import rollback
 from livepool.stores import StoreError
-from livepool.universe import base_asset
 
 
 def _coins(symbols: list[str]) -> str:

@@ -13,7 +13,7 @@ from django.db.models.functions import Cast, Coalesce
 from core import clock
 from feeds.models import FeedRecord
 from livepool.errors import LivePoolError
-from livepool.features import CANDLE_SCHEMA
+from livepool.model.features import CANDLE_SCHEMA
 from livepool.release import artifacts
 
 METADATA = (

@@ -10,9 +10,9 @@ from feeds import subscriptions
 from feeds.models import FeedIngestionState, FeedSubscription
 from feeds.providers import sources
 from feeds.tape.records import CANDLE, FeedKey
-from livepool import config as pool_config
-from livepool import universe
 from livepool.errors import LivePoolError
+from livepool.model import parameters as pool_config
+from livepool.model import universe
 from livepool.release import build
 
 log = structlog.get_logger(__name__)

@@ -2,8 +2,8 @@
 
 from celery import shared_task
 
-from livepool import monthly
 from livepool.release import schedule
+from livepool.shadow import monthly
 
 
 @shared_task(name="livepool.publish")

@@ -22,7 +22,7 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfig
 
 from feeds.errors import OperatorError
 from feeds.tape.records import CANDLE, SOURCES, TICK
-from livepool.config import DEFAULT_MODE, PROFILES
+from livepool.model.parameters import DEFAULT_MODE, PROFILES
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 # Modules and packages that wirings may name beside CALLABLE_PACKAGES.

@@ -31,7 +31,7 @@ from crunchsite.site.series import on_one_grid, points_of, recent, rolling
 from crunchsite.site.status import status_of
 from feeds.models import FeedIngestionState
 from feeds.views import feed_context
-from livepool.pages import pool_context
+from livepool.views import pool_context
 from scoring.diversity.feedback import feedback
 from scoring.models import Leaderboard, LeaderboardEntry
 

@@ -14,11 +14,12 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 
-from livepool import pipeline, simulator
-from livepool.config import BENCHMARK, BacktestConfig
-from livepool.features import GRID
-from livepool.pipeline import BuildError, Panel
-from livepool.simulator import Array, Path, SimulationError
+from livepool.backtest import simulator
+from livepool.backtest.simulator import Array, Path, SimulationError
+from livepool.model import pipeline
+from livepool.model.features import GRID
+from livepool.model.parameters import BENCHMARK, BacktestConfig
+from livepool.model.pipeline import BuildError, Panel
 
 SCORES = ("final_score", "rule_score", "linear_score", "ml_score")
 Weights = dict[str, float]

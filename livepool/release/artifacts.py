@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from core.files import write_file
-from livepool.config import SOURCE_PROJECT
-from livepool.pipeline import Ranking
+from livepool.model.parameters import SOURCE_PROJECT
+from livepool.model.pipeline import Ranking
 
 CONTRACT_VERSION = "crypto_live_pool_rotation.live_pool.v1"
 PROFILE = "crypto_live_pool_rotation"

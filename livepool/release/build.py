@@ -9,11 +9,12 @@ import structlog
 from django.conf import settings
 
 from core import clock
-from livepool import candles, pipeline
-from livepool import config as pool_config
-from livepool.config import LivePoolConfig
+from livepool import candles
 from livepool.errors import LivePoolError
-from livepool.pipeline import Panel, Ranking
+from livepool.model import parameters as pool_config
+from livepool.model import pipeline
+from livepool.model.parameters import LivePoolConfig
+from livepool.model.pipeline import Panel, Ranking
 from livepool.release import artifacts, rules
 from livepool.release.artifacts import RELEASE_MANIFEST, SIGNATURE
 

@@ -24,8 +24,8 @@ from django.db import connection, transaction
 from core import clock
 from core.files import write_file
 from core.texts import message_of
-from livepool import config as pool_config
 from livepool.errors import BusyError, PublishError
+from livepool.model import parameters as pool_config
 from livepool.models import Release
 from livepool.reader import Reader
 from livepool.release import artifacts, document, rules, signing

@@ -13,7 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from livepool.regime import REGIMES
+from livepool.model.regime import REGIMES
 from livepool.release import artifacts
 from livepool.release.artifacts import (
     FILES,

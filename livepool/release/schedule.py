@@ -18,11 +18,11 @@ from redis.exceptions import RedisError
 from core import clock
 from feeds.errors import FeedError
 from livepool import coins
-from livepool import config as pool_config
 from livepool.errors import LivePoolError
-from livepool.features import FeatureError
+from livepool.model import parameters as pool_config
+from livepool.model.features import FeatureError
+from livepool.model.pipeline import BuildError
 from livepool.models import Release
-from livepool.pipeline import BuildError
 from livepool.release import build, publish
 from livepool.release.publish import Publication
 from livepool.release.rules import ContractError

@@ -8,7 +8,7 @@ import pytest
 from django.conf import settings as django_settings
 
 from core import clock
-from livepool import config, pipeline
+from livepool.model import parameters, pipeline
 from livepool.release import artifacts
 from livepool.stores import Stores
 from livepool.stores.local import LocalDocumentStore, LocalReleaseStore
@@ -112,7 +112,7 @@ def env(settings):
     return change
 
 
-def pool_of(as_of: date, symbols, mode: str = config.DEFAULT_MODE):
+def pool_of(as_of: date, symbols, mode: str = parameters.DEFAULT_MODE):
     """Files of a small release with the given pool; for stores and the contract."""
     rows = pl.DataFrame(
         {

@@ -10,9 +10,10 @@ import polars as pl
 import pytest
 from django.core.management import CommandError, call_command, load_command_class
 
-from livepool import monthly, tasks
+from livepool import tasks
 from livepool.models import Release, ShadowTrack
 from livepool.release import build, schedule
+from livepool.shadow import monthly
 from tests.livepool.conftest import frozen, market
 
 pytestmark = pytest.mark.django_db(databases=["default", "tape"])

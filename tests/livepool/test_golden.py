@@ -7,7 +7,15 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from livepool import config, features, labels, pipeline, regime, training, universe
+from livepool.model import (
+    features,
+    labels,
+    parameters,
+    pipeline,
+    regime,
+    training,
+    universe,
+)
 from livepool.release import artifacts
 from tests.livepool import golden
 
@@ -15,7 +23,7 @@ pytestmark = golden.needs_golden
 
 # The reference excludes JUP because its name holds "UP"; here exclusion is by symbol.
 CONFIG = replace(
-    config.DEFAULT, universe=config.UniverseConfig(excluded_symbols={"JUPUSDT"})
+    parameters.DEFAULT, universe=parameters.UniverseConfig(excluded_symbols={"JUPUSDT"})
 )
 
 
@@ -23,7 +31,7 @@ CONFIG = replace(
 def panel():
     rows = features.symbol_features(features.tidy(golden.candles()), CONFIG.features)
     refreshes = universe.history(
-        rows, config.gates("core_major"), CONFIG.universe, golden.metadata()
+        rows, parameters.gates("core_major"), CONFIG.universe, golden.metadata()
     )
     rows = universe.with_membership(rows, refreshes)
     rows = regime.with_regime(features.with_context(rows, CONFIG.features))

@@ -8,14 +8,14 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from livepool import config
+from livepool.backtest.simulator import SimulationError
 from livepool.errors import LivePoolError
-from livepool.features import FeatureError
-from livepool.pipeline import BuildError
+from livepool.model import parameters
+from livepool.model.features import FeatureError
+from livepool.model.pipeline import BuildError
 from livepool.release import build
 from livepool.release.rules import ContractError
 from livepool.release.signing import SigningKeyError
-from livepool.simulator import SimulationError
 from livepool.stores import StoreError
 
 
@@ -36,7 +36,7 @@ def add_inputs(parser: CommandParser) -> None:
     parser.add_argument(
         *("--mode", "--universe-mode"),
         dest="universe_mode",
-        choices=tuple(config.PROFILES),
+        choices=tuple(parameters.PROFILES),
         help="Profile (default: PUBLISH_MODE).",
     )
     parser.add_argument(

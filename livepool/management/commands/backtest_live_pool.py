@@ -6,8 +6,8 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from core.files import write_file
 from core.texts import counted
-from livepool import charts
-from livepool.backtest import backtest
+from livepool.backtest import backtest, equity_charts
+from livepool.backtest.simulator import METRICS
 from livepool.management.commands._pool import (
     add_inputs,
     folder_of,
@@ -15,7 +15,6 @@ from livepool.management.commands._pool import (
     refusals,
 )
 from livepool.release import build
-from livepool.simulator import METRICS
 
 
 class Command(BaseCommand):
@@ -50,8 +49,8 @@ class Command(BaseCommand):
             "performance_summary.csv": done.summary().write_csv(),
             "equity.csv": done.equity().write_csv(),
             "holdings.csv": _holdings(done).write_csv(),
-            "equity.svg": charts.lines(equity, labels, title="Equity"),
-            "drawdown.svg": charts.lines(
+            "equity.svg": equity_charts.lines(equity, labels, title="Equity"),
+            "drawdown.svg": equity_charts.lines(
                 drawdown, labels, title="Drawdown", percent=True
             ),
         }

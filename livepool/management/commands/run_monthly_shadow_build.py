@@ -3,9 +3,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from core.texts import counted
-from livepool import config, monthly
 from livepool.management.commands._pool import add_inputs, inputs, refusals
+from livepool.model import parameters
 from livepool.release import artifacts
+from livepool.shadow import monthly
 
 
 class Command(BaseCommand):
@@ -15,7 +16,7 @@ class Command(BaseCommand):
         add_inputs(parser)
         parser.add_argument(
             "--shadow-universe-mode",
-            choices=tuple(config.PROFILES),
+            choices=tuple(parameters.PROFILES),
             help="Profile of the shadow tracks (default: that of the pool).",
         )
         parser.add_argument("--skip-publish-dry-run", action="store_true")

@@ -6,8 +6,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from core import clock
-from livepool import config
 from livepool.management.commands._pool import add_output
+from livepool.model import parameters
 from livepool.release import build, rules
 
 
@@ -16,11 +16,11 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         add_output(parser)
-        parser.add_argument("--mode", choices=tuple(config.PROFILES))
-        parser.add_argument("--source-project", default=config.SOURCE_PROJECT)
+        parser.add_argument("--mode", choices=tuple(parameters.PROFILES))
+        parser.add_argument("--source-project", default=parameters.SOURCE_PROJECT)
         parser.add_argument("--expected-pool-size", type=int)
         parser.add_argument(
-            "--max-age-days", type=int, default=config.DEFAULT.max_age_days
+            "--max-age-days", type=int, default=parameters.DEFAULT.max_age_days
         )
         parser.add_argument("--allow-stale", action="store_true")
         parser.add_argument("--require-manifest", action="store_true")

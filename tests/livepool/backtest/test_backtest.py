@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livepool import charts, config, simulator
-from livepool.backtest import backtest
-from livepool.pipeline import BuildError
-from livepool.simulator import SimulationError
+from livepool.backtest import backtest, equity_charts, simulator
+from livepool.backtest.simulator import SimulationError
+from livepool.model import parameters
+from livepool.model.pipeline import BuildError
 
 C = 0.0015
 
@@ -107,9 +107,11 @@ def test_selection_weighs_by_inverse_volatility():
             "vol20": [None, 0.5, 0.01, 1.0, 0.5],
         }
     )
-    weights = backtest.select(rows, "final_score", config.BacktestConfig())
+    weights = backtest.select(rows, "final_score", parameters.BacktestConfig())
     assert weights == pytest.approx({"B": 2 / 23, "C": 20 / 23, "D": 1 / 23})
-    assert backtest.select(rows.head(1), "final_score", config.BacktestConfig()) == {}
+    assert (
+        backtest.select(rows.head(1), "final_score", parameters.BacktestConfig()) == {}
+    )
 
 
 def test_all_strategies_cover_the_same_days(panel):
@@ -135,10 +137,10 @@ def test_too_little_history_is_refused(panel):
 
 
 def test_charts_are_whole_documents_and_escape_names():
-    svg = charts.lines({"<a>": [1, 2]}, ["x", "y"], title="t & u")
+    svg = equity_charts.lines({"<a>": [1, 2]}, ["x", "y"], title="t & u")
     assert svg.startswith("<svg")
     assert svg.endswith("</svg>")
     assert "<a>" not in svg.replace("&lt;a&gt;", "")
     assert "t &amp; u" in svg
-    assert charts.lines({}, [], title="none") == ""
-    assert "0.50" in charts.bars([("TRX", 0.5, True)], title="b")
+    assert equity_charts.lines({}, [], title="none") == ""
+    assert "0.50" in equity_charts.bars([("TRX", 0.5, True)], title="b")

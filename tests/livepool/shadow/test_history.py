@@ -9,11 +9,11 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from django.core.management import call_command
 
-from livepool import replay
-from livepool.config import BASELINE
+from livepool.model.parameters import BASELINE
 from livepool.models import Release, ShadowTrack
 from livepool.release import publish, rules
 from livepool.shadow import history as shadow
+from livepool.shadow import offline
 from tests.livepool.conftest import frozen, market
 
 pytestmark = pytest.mark.django_db
@@ -109,15 +109,15 @@ def test_the_history_is_replayed_offline(tree, monkeypatch):
         raise AssertionError("no network here")
 
     monkeypatch.setattr(socket, "socket", shut)
-    found = list(replay.releases(folder / "shadow_releases"))
+    found = list(offline.releases(folder / "shadow_releases"))
     assert [r.as_of_date for r in found] == sorted(r.as_of_date for r in found)
     assert list(found[0].symbols) == found[0].payload()["symbols"]
     on = found[1].activation_date
-    active = replay.active_on(folder / "shadow_releases", on)
+    active = offline.active_on(folder / "shadow_releases", on)
     assert active.version == found[1].version
-    before = replay.active_on(folder / "shadow_releases", on - timedelta(days=1))
+    before = offline.active_on(folder / "shadow_releases", on - timedelta(days=1))
     assert before.version == found[0].version
-    assert replay.active_on(folder / "shadow_releases", date(2020, 1, 1)) is None
+    assert offline.active_on(folder / "shadow_releases", date(2020, 1, 1)) is None
 
 
 def test_an_old_release_does_not_stay_behind(panel, tmp_path):

@@ -10,8 +10,8 @@ from functools import reduce
 
 import polars as pl
 
-from livepool.config import LabelConfig
-from livepool.features import GRID
+from livepool.model.features import GRID
+from livepool.model.parameters import LabelConfig
 
 
 def rank_pct(value: pl.Expr) -> pl.Expr:

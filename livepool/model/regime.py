@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from livepool.features import GRID, is_above_zero
+from livepool.model.features import GRID, is_above_zero
 
 REGIMES = ("risk_off", "btc_dominant", "broad_alt_strength", "late_momentum")
 

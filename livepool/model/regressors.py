@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from livepool.config import ModelConfig
+from livepool.model.parameters import ModelConfig
 
 Array = npt.NDArray[np.float64]
 

@@ -2,9 +2,9 @@
 
 import polars as pl
 
-from livepool.config import RankingConfig
-from livepool.features import GRID
-from livepool.labels import in_order, rank_pct
+from livepool.model.features import GRID
+from livepool.model.labels import in_order, rank_pct
+from livepool.model.parameters import RankingConfig
 
 COMPONENTS = ("rule_score", "linear_score", "ml_score")
 _GRID = 12  # decimals of scores: they are sums of k/n, and sums must not split ties

@@ -8,10 +8,18 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from livepool import config, features, pipeline, ranking, regressors, training, universe
-from livepool import labels as labelling
-from livepool.features import FeatureError
-from livepool.pipeline import BuildError
+from livepool.model import (
+    features,
+    parameters,
+    pipeline,
+    ranking,
+    regressors,
+    training,
+    universe,
+)
+from livepool.model import labels as labelling
+from livepool.model.features import FeatureError
+from livepool.model.pipeline import BuildError
 from livepool.release import artifacts
 from tests.livepool.conftest import market
 
@@ -39,7 +47,7 @@ def scored(**columns):
                 "ml_score_raw": pl.Float64,
             },
         ),
-        config.DEFAULT.ranking,
+        parameters.DEFAULT.ranking,
     )
 
 
@@ -106,7 +114,7 @@ def test_a_price_that_stands_still_is_not_above_its_average(unit):
         flat(pl.col(name)).otherwise(0.1).alias(name) * unit
         for name in ("open", "high", "low", "close")
     )
-    panel = features.symbol_features(features.tidy(frame), config.FeatureConfig())
+    panel = features.symbol_features(features.tidy(frame), parameters.FeatureConfig())
     last = panel.filter(symbol="SOLUSDT").row(-1, named=True)
     assert last["trend_persist_90"] == 0.0
     assert last["risk_adjusted_momentum"] is None
@@ -117,9 +125,11 @@ def test_a_price_that_stands_still_is_not_above_its_average(unit):
 def test_breadth_is_known_from_five_names_on():
     def breadth(bases):
         frame = market(70, bases)
-        panel = features.symbol_features(features.tidy(frame), config.FeatureConfig())
+        panel = features.symbol_features(
+            features.tidy(frame), parameters.FeatureConfig()
+        )
         everybody = panel.with_columns(in_universe=pl.col("symbol") != "BTCUSDT")
-        rows = features.with_context(everybody, config.FeatureConfig())
+        rows = features.with_context(everybody, parameters.FeatureConfig())
         return rows["breadth_above_sma60"].tail(1).is_not_null().item()
 
     five = ("ADA", "ETH", "LTC", "SOL", "TRX")
@@ -154,7 +164,7 @@ def test_float_noise_does_not_split_a_tie():
 def test_an_unknown_feature_of_the_scheme_is_named(panel):
     members = panel.rows.filter("in_universe").drop("ma200_slope")
     with pytest.raises(ValueError, match="ma200_slope"):
-        ranking.with_rule_score(members, config.DEFAULT.ranking)
+        ranking.with_rule_score(members, parameters.DEFAULT.ranking)
 
 
 def test_features_do_not_look_ahead(candles, panel):
@@ -199,9 +209,9 @@ def test_a_peer_with_a_gap_keeps_the_whole_date_out_of_training():
     frame = market(200)
     gap = frame["date"].min() + timedelta(days=120)
     frame = frame.filter((pl.col("symbol") != "ADAUSDT") | (pl.col("date") != gap))
-    rows = features.symbol_features(features.tidy(frame), config.FeatureConfig())
+    rows = features.symbol_features(features.tidy(frame), parameters.FeatureConfig())
     rows = rows.with_columns((pl.col("symbol") != "BTCUSDT").alias("in_universe"))
-    labels = config.LabelConfig()
+    labels = parameters.LabelConfig()
     ends = training.with_label_ends(rows, labels).filter(
         (pl.col("date") == frame["date"].min() + timedelta(days=50))
         & pl.col("in_universe")
@@ -228,7 +238,9 @@ def test_ridge_is_the_textbook_solution():
     )
     target = np.concatenate([y, np.zeros(3)])
     expected = np.c_[np.ones(50), z] @ np.linalg.lstsq(augmented, target)[0]
-    assert regressors.ridge(x, y, x, config.ModelConfig()) == pytest.approx(expected)
+    assert regressors.ridge(x, y, x, parameters.ModelConfig()) == pytest.approx(
+        expected
+    )
 
 
 def test_a_constant_column_and_unknown_values_do_no_harm():
@@ -237,7 +249,9 @@ def test_a_constant_column_and_unknown_values_do_no_harm():
     assert train.tolist() == [[1.0, 0.0, 2.0], [2.0, 0.0, 2.0], [1.5, 0.0, 2.0]]
     assert score.tolist() == [[1.5, 7.0, 2.0]]
     y = np.array([0.0, 1.0, 0.5])
-    assert np.isfinite(regressors.ridge(train, y, score, config.ModelConfig())).all()
+    assert np.isfinite(
+        regressors.ridge(train, y, score, parameters.ModelConfig())
+    ).all()
 
 
 @pytest.mark.parametrize(
@@ -253,14 +267,14 @@ def test_a_constant_column_and_unknown_values_do_no_harm():
     ],
 )
 def test_static_filters_are_by_name_never_by_substring(symbols, passing):
-    gates = config.gates("core_major")
-    found = universe.eligible_symbols(symbols, gates, config.UniverseConfig())
+    gates = parameters.gates("core_major")
+    found = universe.eligible_symbols(symbols, gates, parameters.UniverseConfig())
     assert set(found) == passing
 
 
 def test_high_noise_coins_are_only_kept_out_of_core_major():
-    gates = config.gates("broad_liquid")
-    found = universe.eligible_symbols(["PEPEUSDT"], gates, config.UniverseConfig())
+    gates = parameters.gates("broad_liquid")
+    found = universe.eligible_symbols(["PEPEUSDT"], gates, parameters.UniverseConfig())
     assert found == {"PEPEUSDT": "PEPE"}
 
 
@@ -272,9 +286,9 @@ def test_a_run_on_the_first_does_not_confirm_twice():
 
 def test_unknown_names_are_refused_with_the_known_ones(panel):
     with pytest.raises(ValueError, match="give one of core_major, broad_liquid"):
-        config.gates("core")
+        parameters.gates("core")
     with pytest.raises(ValueError, match="give one of blended_rank_pct"):
-        labelling.with_labels(panel.rows, config.LabelConfig(target="return"))
+        labelling.with_labels(panel.rows, parameters.LabelConfig(target="return"))
 
 
 def test_what_cannot_be_built_says_why(candles):

@@ -12,9 +12,9 @@ from datetime import date
 import numpy as np
 import polars as pl
 
-from livepool import regressors
-from livepool.config import LabelConfig, ModelConfig
-from livepool.features import GRID, MODEL_FEATURES
+from livepool.model import regressors
+from livepool.model.features import GRID, MODEL_FEATURES
+from livepool.model.parameters import LabelConfig, ModelConfig
 
 PREDICTIONS = {
     "date": pl.Date,

@@ -5,10 +5,10 @@ from typing import Any
 
 from django.utils.safestring import mark_safe
 
-from livepool import charts
+from livepool.backtest import equity_charts
+from livepool.model.universe import base_asset
 from livepool.models import Release, ShadowTrack
 from livepool.release import schedule
-from livepool.universe import base_asset
 
 MONTHS = 24
 BARS, ROWS = 12, 24
@@ -67,7 +67,7 @@ def pool_context() -> dict[str, Any]:
         for row in ranking[:BARS]
         if row["final_score"] is not None
     ]
-    churn = charts.lines(
+    churn = equity_charts.lines(
         {"churn": [row.churn or 0.0 for row in known]},
         [row.release.as_of_date.isoformat() for row in known],
         title="Share of the pool that is new, month by month",
@@ -87,7 +87,7 @@ def pool_context() -> dict[str, Any]:
         ],
         "history": rows,
         # SVG of our own: every text in it is escaped by `charts`.
-        "scores_chart": mark_safe(charts.bars(bars, title="Final scores")),
+        "scores_chart": mark_safe(equity_charts.bars(bars, title="Final scores")),
         "churn_chart": mark_safe(churn),
         "tracks": list(ShadowTrack.objects.all()),
     }

@@ -8,8 +8,8 @@ from typing import Any
 
 import polars as pl
 
-from livepool.labels import rank_pct
-from livepool.pipeline import Panel, Ranking
+from livepool.model.labels import rank_pct
+from livepool.model.pipeline import Panel, Ranking
 from livepool.release.artifacts import version_of
 from livepool.shadow.history import History
 

@@ -12,8 +12,8 @@ from datetime import date, timedelta
 
 import polars as pl
 
-from livepool.config import BENCHMARK, QUOTE, Gates, UniverseConfig
-from livepool.features import GRID
+from livepool.model.features import GRID
+from livepool.model.parameters import BENCHMARK, QUOTE, Gates, UniverseConfig
 
 _MULTIPLIER = re.compile(r"^10{3,}(?=[A-Z])|(?<=[A-Z])10{3,}$")
 

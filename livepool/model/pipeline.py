@@ -6,9 +6,9 @@ from datetime import date
 
 import polars as pl
 
-from livepool import config as settings
-from livepool import features, labels, ranking, regime, training, universe
-from livepool.config import LivePoolConfig
+from livepool.model import features, labels, ranking, regime, training, universe
+from livepool.model import parameters as settings
+from livepool.model.parameters import LivePoolConfig
 
 
 class BuildError(ValueError):

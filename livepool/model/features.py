@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from livepool.config import BENCHMARK, FeatureConfig
+from livepool.model.parameters import BENCHMARK, FeatureConfig
 
 CANDLE_SCHEMA = {
     "date": pl.Date,
