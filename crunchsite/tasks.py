@@ -5,7 +5,7 @@ from typing import Any
 from celery import shared_task
 
 from core import heartbeats
-from crunchsite import ending
+from crunchsite.operator import ending
 
 
 @shared_task(name="crunchsite.heartbeat", bind=True)

@@ -9,12 +9,12 @@ from drf_spectacular.views import (
     SpectacularSwaggerSplitView,
 )
 
-from crunchsite import health
+from crunchsite import readiness
 
 api: list[URLPattern | URLResolver] = [
-    re_path(r"^healthz/?$", health.healthz, name="healthz"),
-    re_path(r"^readyz/?$", health.readyz, name="readyz"),
-    re_path(r"^info/?$", health.info, name="info"),
+    re_path(r"^healthz/?$", readiness.healthz, name="healthz"),
+    re_path(r"^readyz/?$", readiness.readyz, name="readyz"),
+    re_path(r"^info/?$", readiness.info, name="info"),
     path("", include("feeds.urls")),
     path("", include("competitions.urls")),
     path("", include("scoring.urls")),

@@ -7,8 +7,8 @@ import psycopg2
 import pytest
 from django.conf import settings
 
+from crunchsite.settings.places import embedded_database_url
 from crunchsite.settings.test import SERVERS_DIR
-from crunchsite.stack.places import embedded_database_url
 from crunchsite.stack.postgres import VOLATILE, Postgres
 from crunchsite.stack.valkey import Valkey
 

@@ -35,7 +35,7 @@ UNFOLD = {
     ],
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": True,
-    "DASHBOARD_CALLBACK": "crunchsite.dashboard.dashboard",
+    "DASHBOARD_CALLBACK": "crunchsite.operator.dashboard.dashboard",
     "STYLES": [lambda _request: static("site/admin.css")],
     "COLORS": {
         "primary": {

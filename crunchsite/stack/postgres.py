@@ -17,14 +17,14 @@ from pathlib import Path
 import psycopg2
 
 from core.files import replacing
-from crunchsite.stack.errors import StackError
-from crunchsite.stack.places import (
+from crunchsite.settings.places import (
     embedded_database_url,
     is_reachable,
     needs_stand_in,
     socket_dir,
     tag,
 )
+from crunchsite.stack.errors import StackError
 from crunchsite.stack.processes import Child, mark, wait_until
 
 SUPERUSER = "crunchsite"

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from crunchsite.stack import launch
-from crunchsite.stack.logs import PartLog
+from crunchsite.stack.log_files import PartLog
 
 MARK = "CRUNCHSITE_PART"
 

@@ -20,7 +20,7 @@ from django.db import OperationalError, connection
 from competitions.local_models import control as local_models
 from competitions.local_models.sandbox import trouble_with_level_2
 from competitions.local_models.trees import OwnedFolder
-from crunchsite import health
+from crunchsite import readiness
 from crunchsite.settings.env import BASE_DIR
 from crunchsite.settings.secret import kept_secret
 from crunchsite.stack import demo, leftovers
@@ -129,7 +129,7 @@ class Supervisor:
         """Look whether servers that are not ours answer, before anything is made."""
         if self._env.database_url:
             connection.ensure_connection()
-        if self._env.redis_url and (problem := health.redis_problem()):
+        if self._env.redis_url and (problem := readiness.redis_problem()):
             raise StackError(problem)
 
     def _start_servers(self) -> None:
@@ -240,7 +240,7 @@ class Supervisor:
 
         def wait() -> None:
             if not wait_until(ready, timeout_s=60, every_s=0.2):
-                found = " ".join(health.problems().values()) or "it does not answer."
+                found = " ".join(readiness.problems().values()) or "it does not answer."
                 raise StackError(
                     f"the site did not become ready: {found} See {self._log}."
                 )

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import redis
 
+from crunchsite.settings.places import embedded_redis_url, socket_dir
 from crunchsite.stack.errors import StackError
-from crunchsite.stack.places import embedded_redis_url, socket_dir
 from crunchsite.stack.processes import Child, wait_until
 
 

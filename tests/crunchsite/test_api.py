@@ -14,7 +14,7 @@ from django.urls import resolve
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from competitions.models import Competition
-from crunchsite import health
+from crunchsite import readiness
 from crunchsite.api import refuse
 from crunchsite.settings.env import BASE_DIR
 from tests import factories
@@ -173,8 +173,8 @@ def test_a_database_that_is_down_is_a_problem_not_an_error(monkeypatch):
 
             raise OperationalError("connection refused\nmore")
 
-    monkeypatch.setattr(health, "connection", Down())
-    assert health.database_problem() == (
+    monkeypatch.setattr(readiness, "connection", Down())
+    assert readiness.database_problem() == (
         "connection refused; start PostgreSQL or correct DATABASE_URL."
     )
 

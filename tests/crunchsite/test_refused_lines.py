@@ -81,7 +81,7 @@ def test_only_an_error_of_ours_is_told_with_its_traceback(lines, monkeypatch, er
     def fail(*args, **kwargs):
         raise error
 
-    monkeypatch.setattr("crunchsite.health.problems", fail)
+    monkeypatch.setattr("crunchsite.readiness.problems", fail)
     status, written = lines("get", "/readyz")
     assert (status == 500) == isinstance(error, PermissionError)
     assert (len(written) == 1) == (status == 400)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import psycopg2
 
+from crunchsite.settings.places import embedded_database_url, embedded_redis_url
 from crunchsite.stack import leftovers
-from crunchsite.stack.places import embedded_database_url, embedded_redis_url
 from tests.e2e.conftest import ROOT, Stack
 from tests.faults import market
 from tests.ports import free_port

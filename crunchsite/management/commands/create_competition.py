@@ -8,7 +8,7 @@ from django.db import transaction
 
 from competitions import lifecycle, packs
 from competitions.models import Competition
-from crunchsite.actions import ACTIONS
+from crunchsite.operator.actions import ACTIONS
 from crunchsite.templatetags.figures import duration
 from feeds.providers import sources
 

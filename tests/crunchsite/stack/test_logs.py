@@ -1,7 +1,7 @@
 import os
 
-from crunchsite.stack import logs
-from crunchsite.stack.logs import PartLog
+from crunchsite.stack import log_files
+from crunchsite.stack.log_files import PartLog
 from crunchsite.stack.processes import wait_until
 
 
@@ -15,7 +15,7 @@ def follow(log, *chunks):
 
 
 def test_two_files_bound_what_a_part_writes(tmp_path, monkeypatch):
-    monkeypatch.setattr(logs, "LARGEST_BYTES", 1000)
+    monkeypatch.setattr(log_files, "LARGEST_BYTES", 1000)
     log = PartLog(tmp_path / "log" / "worker.log")
     for number in range(50):
         follow(log, b"%099d\n" % number)

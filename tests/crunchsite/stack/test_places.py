@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from crunchsite.stack import places
+from crunchsite.settings import places
 
 
 def test_a_socket_lies_under_var(tmp_path):

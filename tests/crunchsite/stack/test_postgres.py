@@ -6,8 +6,8 @@ import subprocess
 import psycopg2
 import pytest
 
+from crunchsite.settings.places import embedded_database_url, socket_dir
 from crunchsite.settings.test import SERVERS_DIR
-from crunchsite.stack.places import embedded_database_url, socket_dir
 from crunchsite.stack.postgres import Postgres
 
 

@@ -325,7 +325,7 @@ def test_status_tells_fresh_late_and_stale(filled, days, state, expected_by):
 
 
 def test_the_first_page_of_the_admin_lists_an_overdue_pool(filled, rf):
-    from crunchsite.dashboard import dashboard
+    from crunchsite.operator.dashboard import dashboard
 
     schedule.publish_due()
 

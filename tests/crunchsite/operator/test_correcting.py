@@ -9,8 +9,8 @@ from django.urls import reverse
 
 from competitions.models import Input
 from core import audit
-from crunchsite import correcting
-from crunchsite.correcting import slope
+from crunchsite.operator import correcting
+from crunchsite.operator.correcting import slope
 from scoring.corrections import Move
 from scoring.models import Rescoring, Score, Snapshot, VoidWindow
 

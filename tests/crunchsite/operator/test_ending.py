@@ -6,7 +6,7 @@ import pytest
 
 from competitions import lifecycle
 from competitions.models import Competition
-from crunchsite import ending
+from crunchsite.operator import ending
 from emissions.models import Checkpoint
 from scoring.models import Score, Snapshot
 from tests.conftest import NOW

@@ -15,7 +15,7 @@ from unfold.widgets import INPUT_CLASSES, SELECT_CLASSES
 from competitions.errors import CompetitionError
 from competitions.models import Competition
 from core import clock
-from crunchsite.actions import CORRECTIONS, correct, in_words
+from crunchsite.operator.actions import CORRECTIONS, correct, in_words
 from scoring.corrections import Correction, Move, Newest, newest
 from scoring.periods import floor
 

@@ -22,8 +22,8 @@ from competitions.wiring import shown_wiring
 from core import clock, heartbeats
 from core.acts import SEE_ALL, may
 from core.texts import counted
-from crunchsite.admin import buttons_for
 from crunchsite.celery import QUEUES
+from crunchsite.operator.pages import buttons_for
 from emissions.models import Checkpoint
 from feeds.errors import TapeError
 from feeds.health import health
