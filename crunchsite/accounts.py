@@ -12,8 +12,8 @@ from django.http import HttpRequest
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from competitions.admin.drafts import LedgerAdmin, SiteAdmin
 from core.acts import SEE_ALL, may
-from core.admin.lists import LedgerAdmin, SiteAdmin
 
 # What is done in these apps is done to competitions, and some are drafts.
 OF_COMPETITIONS = {"competitions", "scoring", "emissions"}

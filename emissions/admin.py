@@ -15,7 +15,8 @@ from django.utils.safestring import SafeString
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from core.admin.lists import LedgerAdmin, ReasonForm
+from competitions.admin.drafts import LedgerAdmin
+from core.admin.lists import ReasonForm
 from core.admin.strict import has_act
 from emissions.models import LONGEST_TX_HASH, Checkpoint, is_tx_hash
 from emissions.transitions import TransitionError, correct_transaction

@@ -14,7 +14,8 @@ from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from core import audit
-from core.admin.strict import EdgeAdmin, has_act
+from core.admin.lists import BoundedAdmin, ReadOnlyMixin
+from core.admin.strict import has_act
 from livepool.errors import LivePoolError
 from livepool.model.universe import base_asset
 from livepool.models import Release, ShadowTrack
@@ -26,7 +27,7 @@ def _coins(symbols: list[str]) -> str:
     return " ".join(base_asset(s) for s in symbols) or "-"
 
 
-class ReasonForm(forms.Form):
+class RollbackForm(forms.Form):
     """Why; kept with the release and in the trail."""
 
     reason = forms.CharField(
@@ -37,25 +38,8 @@ class ReasonForm(forms.Form):
     )
 
 
-class LedgerAdmin(EdgeAdmin):
-    """Rows that services write: they can be read, and nothing else."""
-
-    show_full_result_count = False
-    list_fullwidth = True
-    actions = None
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
 @admin.register(Release)
-class ReleaseAdmin(LedgerAdmin):
+class ReleaseAdmin(ReadOnlyMixin, BoundedAdmin):
     list_display = (
         *("as_of_date", "mode", "state", "pool", "entered", "left", "regime"),
         *("activated_at", "revision", "reason", "error"),
@@ -136,7 +120,7 @@ class ReleaseAdmin(LedgerAdmin):
             raise Http404("There is no such release.")
         if not self.has_roll_back_permission(request):
             raise PermissionDenied
-        form = ReasonForm(request.POST or None)
+        form = RollbackForm(request.POST or None)
         allow_stale = bool(request.POST.get("allow_stale"))
         planned, refusal = None, ""
         try:
@@ -173,7 +157,7 @@ class ReleaseAdmin(LedgerAdmin):
 
 
 @admin.register(ShadowTrack)
-class ShadowTrackAdmin(LedgerAdmin):
+class ShadowTrackAdmin(ReadOnlyMixin, BoundedAdmin):
     list_display = (
         *("track_id", "mode", "profile", "candidate_status", "release_count"),
         *("first_as_of_date", "last_as_of_date", "mean_churn", "built_at"),

@@ -8,9 +8,9 @@ from django.http import HttpRequest
 from unfold.admin import TabularInline
 from unfold.decorators import display
 
+from competitions.admin.drafts import LedgerAdmin
 from competitions.admin.rounds import SHORT, shortened
 from competitions.models import Prediction
-from core.admin.lists import LedgerAdmin
 from core.texts import readable
 from scoring.models import (
     Leaderboard,

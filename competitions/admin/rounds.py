@@ -7,6 +7,7 @@ from django.http import HttpRequest
 from unfold.decorators import display
 
 from competitions import shapes
+from competitions.admin.drafts import LedgerAdmin, SiteAdmin
 from competitions.admin.local_models import LocalModelPages
 from competitions.lifecycle import settle
 from competitions.models import (
@@ -15,7 +16,6 @@ from competitions.models import (
     ParticipantModel,
     ScheduledPrediction,
 )
-from core.admin.lists import LedgerAdmin, SiteAdmin
 
 ROUND_LABELS = {
     "RECEIVED": "info",

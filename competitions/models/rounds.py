@@ -153,7 +153,7 @@ class PredictionQuerySet(models.QuerySet["Prediction"]):
 class Prediction(models.Model):
     """What one model answered in one round. Written once, never updated.
 
-    The protocol's status (PENDING, SCORED, ...) is derived in `scoring.scores.statuses`.
+    `scoring.scores.statuses` derives the protocol's status (PENDING, SCORED, ...).
     """
 
     class Outcome(TextChoices):

@@ -17,10 +17,11 @@ from unfold.admin import TabularInline
 from unfold.decorators import action, display
 
 from competitions import shapes
+from competitions.admin.drafts import SiteAdmin
 from competitions.lifecycle import begin_emissions, settle
 from competitions.models import Competition, ScheduledPrediction
 from core.acts import may
-from core.admin.lists import ReasonForm, SiteAdmin
+from core.admin.lists import ReasonForm
 from core.admin.strict import JsonShapes, has_act
 from crunchsite import accounts  # noqa: F401  importing registers its pages
 from crunchsite.operator.actions import ACTIONS, CORRECTIONS, press

@@ -11,6 +11,7 @@ from django.db import connections
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from competitions.admin.drafts import LedgerAdmin
 from competitions.contract import CrunchConfig
 from competitions.models import (
     Competition,
@@ -20,7 +21,7 @@ from competitions.models import (
 )
 from competitions.slots import wire
 from core import clock
-from core.admin.lists import MOST_COUNTED, BoundedPaginator, LedgerAdmin
+from core.admin.lists import MOST_COUNTED, BoundedPaginator
 from feeds.models import FeedSubscription
 from scoring.models import Score
 from tests import factories

@@ -262,8 +262,8 @@ def test_a_period_that_is_closed_while_a_board_is_read_counts_once(
     assert before.samples["score_recent"] == {"count": 2, "expected": 2}
 
 
-REVERSED = "tests.scoring.test_leaderboard:worst_first"
-LOSSY = "tests.scoring.test_leaderboard:forgets_one"
+REVERSED = "tests.scoring.board.test_leaderboard:worst_first"
+LOSSY = "tests.scoring.board.test_leaderboard:forgets_one"
 
 
 def worst_first(entries):
@@ -325,7 +325,7 @@ def test_while_a_ranker_fails_the_engines_order_stands_in_and_says_so(
     a, b = make_models(competition, *"ab")
     snap(a, 1, 1.0)
     snap(b, 1, 2.0)
-    own = f"tests.scoring.test_leaderboard:{ranker}"
+    own = f"tests.scoring.board.test_leaderboard:{ranker}"
     wiring = wire(CrunchConfig(), {"LEADERBOARD_RANKER": own})
     board = publish(competition=competition, wiring=wiring, now=NOW)
     AWAKE.set()
@@ -356,7 +356,7 @@ def test_a_board_older_than_the_newest_is_not_published(competition):
     assert Leaderboard.objects.get().as_of > NOW
 
 
-AGGREGATOR = "tests.scoring.test_leaderboard:counts_scores"
+AGGREGATOR = "tests.scoring.board.test_leaderboard:counts_scores"
 
 
 def counts_scores(scored_predictions, models):
@@ -395,7 +395,7 @@ def test_an_aggregator_of_the_operator_gives_the_figures(competition):
     assert {key: line.value for key, line in found.items()} == {"b": 2.0, "a": 1.0}
 
 
-NO_NUMBERS = "tests.scoring.test_leaderboard:gives_no_numbers"
+NO_NUMBERS = "tests.scoring.board.test_leaderboard:gives_no_numbers"
 
 
 def gives_no_numbers(scored_predictions, models):

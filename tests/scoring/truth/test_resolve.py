@@ -193,7 +193,7 @@ def test_rounds_of_a_subject_share_two_reads_of_the_tape(
 
 
 ORACLE = {}
-ORACLE_PATH = "tests.scoring.test_truth:oracle"
+ORACLE_PATH = "tests.scoring.truth.test_resolve:oracle"
 
 
 def oracle(prediction):
