@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from core import audit
+from core.acts import SEE_ALL, may
 from core.paging import (
     Keyset,
     PageQuery,
@@ -43,6 +44,7 @@ FILTERS = {
     "kind": ("kind",),
     "granularity": ("granularity",),
 }
+UNTOLD = "It failed; operators see of what."
 JOBS = Keyset("created_at", read_instant, descending=True)
 
 _TAIL = """
@@ -143,7 +145,10 @@ class BackfillJobSerializer(serializers.ModelSerializer[BackfillJob]):
         read_only_fields = fields
 
     def get_error(self, job: BackfillJob) -> str | None:
-        return job.error or None
+        """What it failed of names hosts and paths of the site."""
+        if not job.error or may(self.context["request"].user, SEE_ALL):
+            return job.error or None
+        return UNTOLD
 
 
 class Feeds(APIView):
@@ -218,7 +223,7 @@ class Backfill(APIView):
         from feeds.tasks import run_backfill_job
 
         run_backfill_job.delay_on_commit(str(job.pk))
-        return Response(BackfillJobSerializer(job).data, status.HTTP_201_CREATED)
+        return Response(_told(job, request), status.HTTP_201_CREATED)
 
 
 class BackfillJobs(APIView):
@@ -233,9 +238,7 @@ class BackfillJobs(APIView):
         if "status" in query:
             jobs = jobs.filter(status=query["status"])
         page, cursor = JOBS.page(jobs, limit=query["limit"], cursor=query.get("cursor"))
-        return page_response(
-            request, BackfillJobSerializer(page, many=True).data, cursor
-        )
+        return page_response(request, [_told(job, request) for job in page], cursor)
 
 
 class BackfillJobDetail(APIView):
@@ -245,7 +248,7 @@ class BackfillJobDetail(APIView):
 
     @extend_schema(responses=BackfillJobSerializer)
     def get(self, request: Request, job_id: str) -> Response:
-        return Response(BackfillJobSerializer(_job(job_id)).data)
+        return Response(_told(_job(job_id), request))
 
 
 class BackfillCancel(APIView):
@@ -261,7 +264,7 @@ class BackfillCancel(APIView):
         except FeedError as error:
             raise _refusal(error) from error
         audit.note(request.user, [job], flag=CHANGE, what="cancelled")
-        return Response(BackfillJobSerializer(job).data)
+        return Response(_told(job, request))
 
 
 def _named(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -272,6 +275,10 @@ def _named(values: Mapping[str, Any]) -> dict[str, Any]:
         for alias in reversed(aliases)
         if alias in values
     }
+
+
+def _told(job: BackfillJob, request: Request) -> dict[str, Any]:
+    return BackfillJobSerializer(job, context={"request": request}).data
 
 
 def _job(job_id: str) -> BackfillJob:
