@@ -34,6 +34,12 @@ def main() -> int:
     parser.add_argument("--logs", type=Path, required=True, help="folder of logs")
     parser.add_argument("--memory-mb", type=int, default=Limits.memory_mb)
     parser.add_argument(
+        "--tasks",
+        type=int,
+        default=Limits.tasks,
+        help="processes and threads of each model together",
+    )
+    parser.add_argument(
         "--cpus",
         type=float,
         default=Limits.cpus,
@@ -102,6 +108,7 @@ async def _run(args: argparse.Namespace) -> None:
         limits=Limits(
             level=args.level,
             memory_mb=args.memory_mb,
+            tasks=args.tasks,
             cpus=args.cpus,
             parents=await asyncio.to_thread(cgroups.find, wanted),
             hang_s=args.hang_s,

@@ -57,6 +57,7 @@ class Limits:
 
     level: int = 2
     memory_mb: int = 2048
+    tasks: int = 256
     cpus: float = 1.0
     parents: Mapping[str, Path] = field(default_factory=dict)
     hang_s: float = 30.0
@@ -66,7 +67,7 @@ class Limits:
     def bounds(self) -> Bounds:
         """What all processes of a model may use together, and who looks after it."""
         is_watched = not {"memory", "pids"} <= self.parents.keys()
-        return Bounds(self.memory_mb, is_watched=is_watched)
+        return Bounds(self.memory_mb, self.tasks, is_watched=is_watched)
 
 
 class ModelProcess:

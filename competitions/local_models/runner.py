@@ -55,7 +55,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--ready", type=int, help="open pipe: told when it listens")
     parser.add_argument("--uid", type=int, default=0, help="0 keeps the user")
     parser.add_argument("--memory-mb", type=int, required=True)
-    parser.add_argument("--tasks", type=int, default=256)
+    parser.add_argument("--tasks", type=int, required=True)
     parser.add_argument("--watched", action="store_true", help="no group holds memory")
     parser.add_argument(
         "--group", type=Path, action="append", default=[], help="control group to join"

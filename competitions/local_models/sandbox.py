@@ -51,7 +51,7 @@ class Bounds:
     """
 
     memory_mb: int
-    tasks: int = 256
+    tasks: int
     is_watched: bool = False
 
 

@@ -16,7 +16,7 @@ if __name__ == "__main__":
         sandbox=Sandbox(
             level=2,
             uid=0,
-            bounds=Bounds(memory_mb=1024),
+            bounds=Bounds(memory_mb=1024, tasks=64),
             readable=(),
             writable=Path(sys.argv[1]),
         ),

@@ -80,7 +80,7 @@ class RunningModel:
                     *(sys.executable, "-B", "-m", "competitions.local_models.runner"),
                     *("--socket", self.socket, "--model", self.folder),
                     *("--package", PACKAGE, "--parent", str(os.getpid())),
-                    *("--memory-mb", "2048", "--level", "1"),
+                    *("--memory-mb", "2048", "--tasks", "256", "--level", "1"),
                     *(f"--{key}={value}" for key, value in self.options.items()),
                 ],
                 cwd=PROJECT,

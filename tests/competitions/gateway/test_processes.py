@@ -3,6 +3,7 @@
 In each test the steady model's answer of the same round arrives.
 """
 
+import os
 import signal
 import threading
 
@@ -209,3 +210,33 @@ def test_a_replaced_deployment_is_asked_and_the_older_one_forgotten(stage):
     )
 
     assert bad_answer(gateway).result == {"value": 8.0}
+
+
+@pytest.mark.parametrize("lie", ["a link", "a file", "another's"])
+def test_only_a_plain_socket_of_the_models_own_user_is_connected_to(
+    stage, tmp_path, lie
+):
+    """A model that puts a link in its socket's place gives another's answers."""
+    honest = stage.add("steady")
+    place, owner = tmp_path / "bad.sock", os.geteuid()
+    match lie:
+        case "a link":
+            place.symlink_to(honest.socket)
+        case "a file":
+            place.touch()
+        case "another's":
+            place, owner = honest.socket, owner + 1
+    stage.orchestrator.announce("bad", address=place, socket_uid=owner)
+    gateway = stage.gateway()
+    wait_live(gateway, "steady")
+    errors = {"another's": f"not of {owner}"}
+
+    def reason():
+        return {i.model_id: i.error for i in gateway.roster()}["bad"]
+
+    wait_for(lambda: errors.get(lie, "is no socket") in reason())
+    answers = ask(gateway, ["steady", "bad"])
+    assert {a.model_id: a.outcome for a in answers.values()} == {
+        "steady": "ANSWERED",
+        "bad": "ABSENT",
+    }
