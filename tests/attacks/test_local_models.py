@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from competitions.local_models import cgroups, control, kernel, seccomp
+from competitions.local_models.process import PROJECT
 from competitions.local_models.sandbox import trouble_with_level_2
-from competitions.local_models.supervisor import PROJECT
 from competitions.local_models.usage import descendants, usage_of
 from tests.competitions.gateway.conftest import STEADY, ask, wait_for, wait_live
 from tests.competitions.local_models.conftest import LocalModels
