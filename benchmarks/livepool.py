@@ -16,8 +16,8 @@ import numpy as np
 import polars as pl
 
 from benchmarks.measure import compare, peak_mb, summary
+from livepool import artifacts
 from livepool.model import features, parameters, pipeline, universe
-from livepool.release import artifacts
 
 FIRST = date(2021, 1, 1)
 YEAR = 365**0.5

@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     import pyarrow.parquet as pq
     from django.conf import settings
 
-    from feeds import parquet
+    from feeds.tape import parquet
     from feeds.tape.records import OHLCV, FeedKey, FeedRecord
 
     folder = Path(tempfile.mkdtemp(dir=settings.VAR_DIR))

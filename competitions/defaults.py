@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from competitions import tape_ends
 from competitions.contract import CallArgument, CrunchConfig
-from competitions.rounds import tape_ends
 from competitions.standard_report import standard_schema
 from competitions.wiring import wiring_of
 from core import clock

@@ -11,9 +11,9 @@ from typing import Any
 
 from django.conf import settings
 
-from competitions.callables.signatures import check_counts, check_names, wants_context
 from competitions.contract import CrunchConfig
 from competitions.errors import SlotError
+from competitions.signatures import check_counts, check_names, wants_context
 from core.imports import NotImportable, import_target
 from core.texts import brief
 

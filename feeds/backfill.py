@@ -291,7 +291,7 @@ def _flush(job: BackfillJob, batch: _Batch) -> None:
     if job.sink != Sink.PARQUET:
         refused = append(batch.records, move_watermark=False).refused
     if job.sink != Sink.TAPE:
-        from feeds import parquet
+        from feeds.tape import parquet
 
         sound = parquet.sound(batch.records)
         refused = max(refused, len(batch.records) - len(sound))

@@ -32,7 +32,7 @@ class DataIndex(APIView):
 
     @extend_schema(responses=FileSerializer(many=True))
     def get(self, request: Request) -> Response:
-        from feeds import parquet
+        from feeds.tape import parquet
 
         return Response(FileSerializer(parquet.index(), many=True).data)
 
@@ -49,7 +49,7 @@ class DataFile(APIView):
         }
     )
     def get(self, request: Request, **parts: str) -> HttpResponse | FileResponse:
-        from feeds import parquet
+        from feeds.tape import parquet
 
         path = parquet.locate(tuple(parts.values()))
         if path is None:

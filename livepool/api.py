@@ -15,9 +15,9 @@ from rest_framework.views import APIView
 
 from core.paging import LONGEST_CURSOR, Keyset
 from core.requests import IdField, read_query
+from livepool.artifacts import FILES
 from livepool.models import Release
 from livepool.release import rollback, schedule
-from livepool.release.artifacts import FILES
 
 PAGE_DEFAULT, PAGE_MOST = 24, 100
 NEWEST_FIRST = Keyset("as_of_date", date.fromisoformat, descending=True)

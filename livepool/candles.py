@@ -12,9 +12,9 @@ from django.db.models.functions import Cast, Coalesce
 
 from core import clock
 from feeds.models import FeedRecord
+from livepool import artifacts
 from livepool.errors import LivePoolError
 from livepool.model.features import CANDLE_SCHEMA
-from livepool.release import artifacts
 
 METADATA = (
     *("symbol", "status", "base_asset", "quote_asset", "is_spot_trading_allowed"),

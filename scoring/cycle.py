@@ -18,8 +18,8 @@ from pydantic import BaseModel, ValidationError
 
 from competitions.callables.door import Door, Outcomes
 from competitions.models import Competition, Input, ParticipantModel
-from competitions.rounds.tape_ends import Hole, Truth, is_late
 from competitions.slots import Wiring
+from competitions.tape_ends import Hole, Truth, is_late
 from competitions.wiring import wiring_of
 from core import clock
 from core.grid import following, is_astray

@@ -84,7 +84,7 @@ def _kept_granularities() -> list[str]:
 
 
 def _export(*, before: datetime, keep: list[str]) -> None:
-    from feeds import parquet
+    from feeds.tape import parquet
 
     record = feed_records.c
     goes = sa.text(f"NOT ({partitions.KEPT})").bindparams(keep=keep)

@@ -9,14 +9,14 @@ import structlog
 from django.conf import settings
 
 from core import clock
-from livepool import candles
+from livepool import artifacts, candles
+from livepool.artifacts import RELEASE_MANIFEST, SIGNATURE
 from livepool.errors import LivePoolError
 from livepool.model import parameters as pool_config
 from livepool.model import pipeline
 from livepool.model.parameters import LivePoolConfig
 from livepool.model.pipeline import Panel, Ranking
-from livepool.release import artifacts, rules
-from livepool.release.artifacts import RELEASE_MANIFEST, SIGNATURE
+from livepool.release import rules
 
 log = structlog.get_logger(__name__)
 

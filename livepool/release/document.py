@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from livepool.release.artifacts import CONTRACT_VERSION, FILES
+from livepool.artifacts import CONTRACT_VERSION, FILES
 from livepool.stores import ROOT_PREFIX, ReleaseStore
 
 

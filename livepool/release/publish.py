@@ -24,12 +24,13 @@ from django.db import connection, transaction
 from core import clock
 from core.files import write_file
 from core.texts import message_of
+from livepool import artifacts
+from livepool.artifacts import FILES, MANIFEST, RELEASE_MANIFEST, SIGNATURE
 from livepool.errors import BusyError, PublishError
 from livepool.model import parameters as pool_config
 from livepool.models import Release
 from livepool.reader import Reader
-from livepool.release import artifacts, document, rules, signing
-from livepool.release.artifacts import FILES, MANIFEST, RELEASE_MANIFEST, SIGNATURE
+from livepool.release import document, rules, signing
 from livepool.stores import ConflictError, Document, StoreError, Stores
 from livepool.stores.site import site_stores
 

@@ -6,10 +6,10 @@ import structlog
 from django.db import transaction
 
 from core import clock
+from livepool.artifacts import FILES
 from livepool.errors import PublishError, RollbackError
 from livepool.models import Release
 from livepool.release import document, publish, rules
-from livepool.release.artifacts import FILES
 from livepool.stores import Stores
 from livepool.stores.site import site_stores
 

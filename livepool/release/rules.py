@@ -13,14 +13,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from livepool import artifacts
+from livepool.artifacts import FILES, MANIFEST, RANKING_COLUMNS, RELEASE_MANIFEST
 from livepool.model.regime import REGIMES
-from livepool.release import artifacts
-from livepool.release.artifacts import (
-    FILES,
-    MANIFEST,
-    RANKING_COLUMNS,
-    RELEASE_MANIFEST,
-)
 
 POOL_FIELDS = (
     *("as_of_date", "version", "mode", "pool_size", "symbols", "symbol_map"),

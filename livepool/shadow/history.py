@@ -17,13 +17,13 @@ from django.db import transaction
 
 from core import clock
 from core.files import new_folder, write_file
+from livepool import artifacts
+from livepool.artifacts import META_FIELDS, RELEASE_MANIFEST, to_csv, to_json
 from livepool.model import pipeline
 from livepool.model.parameters import BASELINE, SOURCE_PROJECT, TRACKS, Track
 from livepool.model.pipeline import Panel, Ranking
 from livepool.model.universe import base_asset, month_ends
 from livepool.models import ShadowTrack
-from livepool.release import artifacts
-from livepool.release.artifacts import META_FIELDS, RELEASE_MANIFEST, to_csv, to_json
 
 log = structlog.get_logger(__name__)
 

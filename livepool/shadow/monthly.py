@@ -9,11 +9,12 @@ from django.conf import settings
 
 from core import clock
 from core.files import write_file
+from livepool import artifacts
+from livepool.artifacts import RELEASE_MANIFEST, to_json
 from livepool.model.parameters import BASELINE, TRACKS
 from livepool.model.pipeline import Panel, Ranking
 from livepool.models import Release, ShadowTrack
-from livepool.release import artifacts, build, publish, rules, schedule
-from livepool.release.artifacts import RELEASE_MANIFEST, to_json
+from livepool.release import build, publish, rules, schedule
 from livepool.shadow import history as shadow
 from livepool.shadow import review
 from livepool.shadow.history import TRACKS_DIR, History

@@ -8,9 +8,9 @@ from typing import Any
 
 import polars as pl
 
+from livepool.artifacts import version_of
 from livepool.model.labels import rank_pct
 from livepool.model.pipeline import Panel, Ranking
-from livepool.release.artifacts import version_of
 from livepool.shadow.history import History
 
 _REASONS = {

@@ -17,7 +17,7 @@ from google.auth.exceptions import DefaultCredentialsError
 from google.cloud.storage import Client
 from google.cloud.storage.retry import DEFAULT_RETRY
 
-from livepool.release.artifacts import FILES, MANIFEST, SIGNATURE
+from livepool.artifacts import FILES, MANIFEST, SIGNATURE
 from livepool.stores import ROOT_PREFIX, ConflictError, StoreError
 from livepool.stores.local import digest
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from core.files import new_folder, write_file
 from core.parsing import JsonError, parse_json
-from livepool.release import artifacts
+from livepool import artifacts
 from livepool.stores import ROOT_PREFIX, ConflictError, Document, StoreError
 
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import structlog
 
-from competitions.callables.signatures import check_counts
 from competitions.errors import SlotError
+from competitions.signatures import check_counts
 from core.imports import NotImportable, import_target
 from scoring.metrics.context import MetricsContext
 from scoring.metrics.ranks import Floats

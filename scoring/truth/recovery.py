@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import structlog
 
-from competitions.rounds.tape_ends import Hole
+from competitions.tape_ends import Hole
 from core.texts import describe
 from feeds.ingest import provider_of
 from feeds.providers.base import FetchRequest, pages

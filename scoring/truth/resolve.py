@@ -1,4 +1,4 @@
-"""What was true of the due rounds, by the rules of competitions/rounds/tape_ends.py.
+"""What was true of the due rounds, by the rules of competitions/tape_ends.py.
 
 No round ends for want of a candle before its provider was asked. A contract's
 `resolve_ground_truth` decides what the records say, by the same rules of when and of
@@ -15,10 +15,11 @@ import structlog
 from pydantic import BaseModel
 
 from competitions.callables.door import Outcomes
-from competitions.callables.signatures import takes
 from competitions.callables.slot_answers import json_object
 from competitions.models import Competition, Input
-from competitions.rounds.tape_ends import (
+from competitions.signatures import takes
+from competitions.slots import Wiring
+from competitions.tape_ends import (
     WAITING,
     Ends,
     Feed,
@@ -30,7 +31,6 @@ from competitions.rounds.tape_ends import (
     subject_of,
     waited_out,
 )
-from competitions.slots import Wiring
 from core.deadline import Late, in_time
 from core.texts import describe
 from feeds.tape import reads

@@ -4,9 +4,9 @@ from functools import partial
 
 import pytest
 
-from competitions.callables.signatures import check_names, takes
 from competitions.contract import CrunchConfig, EnsembleConfig
 from competitions.errors import SlotError
+from competitions.signatures import check_names, takes
 from competitions.slots import SLOTS, wire
 
 

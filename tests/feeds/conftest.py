@@ -3,7 +3,8 @@ from contextlib import contextmanager
 import pytest
 import sqlalchemy as sa
 
-from feeds import ingest, parquet
+from feeds import ingest
+from feeds.tape import parquet
 from feeds.tape.engine import engine
 from tests.feeds.factories import candle
 

@@ -8,11 +8,11 @@ import pytest
 import sqlalchemy as sa
 from django.core.management import CommandError, call_command
 
-from feeds import backfill, parquet, tasks
+from feeds import backfill, tasks
 from feeds.errors import BadRangeError, FeedError, ProviderError, TapeError
 from feeds.models import BackfillJob
 from feeds.providers.simulated import Simulated
-from feeds.tape import reads
+from feeds.tape import parquet, reads
 from feeds.tape.engine import transaction
 from feeds.tape.records import FeedKey
 from tests.conftest import NOW

@@ -1,6 +1,6 @@
 import pytest
 
-from feeds import parquet
+from feeds.tape import parquet
 from tests.feeds.factories import candle
 
 pytestmark = pytest.mark.usefixtures("tape", "frozen_clock")

@@ -8,8 +8,8 @@ import pytest
 from django.conf import settings as django_settings
 
 from core import clock
+from livepool import artifacts
 from livepool.model import parameters, pipeline
-from livepool.release import artifacts
 from livepool.stores import Stores
 from livepool.stores.local import LocalDocumentStore, LocalReleaseStore
 

@@ -6,8 +6,9 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 
+from livepool import artifacts
 from livepool.models import Release, ShadowTrack
-from livepool.release import artifacts, publish
+from livepool.release import publish
 from livepool.stores import StoreError
 from tests.livepool.conftest import frozen, local_stores
 from tests.livepool.release.test_publish import FIRST, NEW, OLD, SECOND, put, read

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from livepool import artifacts
 from livepool.model import (
     features,
     labels,
@@ -16,7 +17,6 @@ from livepool.model import (
     training,
     universe,
 )
-from livepool.release import artifacts
 from tests.livepool import golden
 
 pytestmark = golden.needs_golden

@@ -6,10 +6,11 @@ from datetime import date, timedelta
 
 import pytest
 
+from livepool import artifacts
 from livepool.models import Release
 from livepool.reader import Reader
-from livepool.release import artifacts, rollback
 from livepool.release import publish as release
+from livepool.release import rollback
 from livepool.stores import ConflictError, StoreError, Stores
 from livepool.stores.firestore import FirestoreDocumentStore
 from livepool.stores.gcs import GcsReleaseStore

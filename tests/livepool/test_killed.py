@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 
+from livepool import artifacts
 from livepool.models import Release
-from livepool.release import artifacts
 from tests.livepool.conftest import frozen, pool_of
 from tests.livepool.release.test_publish import (
     FIRST,
@@ -30,7 +30,7 @@ connections["default"].settings_dict["NAME"] = {database!r}
 from datetime import datetime
 from pathlib import Path
 from core import clock
-from livepool.release import artifacts
+from livepool import artifacts
 from livepool.release import publish as release
 from tests.livepool.conftest import local_stores
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from livepool import artifacts
 from livepool import reader as consumer
 from livepool.reader import PoolError, Reader, load_trend_pool
-from livepool.release import artifacts
 from tests.livepool.conftest import pool_of
 
 DAY = date(2026, 3, 13)

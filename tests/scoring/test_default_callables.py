@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from competitions import defaults
 from competitions.contract import CrunchConfig, GroundTruth
-from competitions.rounds.tape_ends import Ends
 from competitions.slots import wire
+from competitions.tape_ends import Ends
 from scoring.board.leaderboard import Entrant, Standing, as_entry, ranked, standings
 from scoring.cycle import run_cycle
 from scoring.models import Score
@@ -101,7 +101,7 @@ def test_the_default_resolver_refuses_a_return_on_nothing(
     """The tape takes no such price today; one that it holds makes no figure."""
     nothing = Ends(0.0, 60.0, 0.0, 0.0, entry_price=price, exit_price=101.0)
     monkeypatch.setattr(
-        "competitions.rounds.tape_ends.ends_on_tape", lambda *_, **__: [nothing]
+        "competitions.tape_ends.ends_on_tape", lambda *_, **__: [nothing]
     )
     monkeypatch.setattr(
         "scoring.truth.resolve.ends_on_tape", lambda *_, **__: [nothing]

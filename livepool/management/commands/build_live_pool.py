@@ -2,6 +2,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
+from livepool import artifacts
 from livepool.management.commands._pool import (
     add_allow_stale,
     add_inputs,
@@ -9,7 +10,6 @@ from livepool.management.commands._pool import (
     folder_of,
     refusals,
 )
-from livepool.release import artifacts
 
 
 class Command(BaseCommand):

@@ -3,9 +3,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from core.texts import counted
+from livepool import artifacts
 from livepool.management.commands._pool import add_inputs, inputs, refusals
 from livepool.model import parameters
-from livepool.release import artifacts
 from livepool.shadow import monthly
 
 

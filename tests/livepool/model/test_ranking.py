@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from livepool import artifacts
 from livepool.model import (
     features,
     parameters,
@@ -20,7 +21,6 @@ from livepool.model import (
 from livepool.model import labels as labelling
 from livepool.model.features import FeatureError
 from livepool.model.pipeline import BuildError
-from livepool.release import artifacts
 from tests.livepool.conftest import market
 
 DAY = date(2026, 3, 13)

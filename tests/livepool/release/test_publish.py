@@ -9,11 +9,12 @@ from datetime import date, timedelta
 import pytest
 from django.db import connection
 
+from livepool import artifacts
 from livepool.errors import BusyError, PublishError
 from livepool.models import Release
 from livepool.reader import Reader, document_file, load_trend_pool
-from livepool.release import artifacts, rules
 from livepool.release import publish as release
+from livepool.release import rules
 from livepool.stores import ConflictError, StoreError
 from tests.livepool.conftest import frozen, local_stores, pool_of
 

@@ -5,10 +5,11 @@ from datetime import date, timedelta
 import pytest
 from django.core.management import CommandError, call_command
 
+from livepool import artifacts
 from livepool.errors import PublishError, RollbackError
 from livepool.models import Release
-from livepool.release import artifacts, rollback
 from livepool.release import publish as release
+from livepool.release import rollback
 from livepool.stores import StoreError
 from tests.livepool.conftest import frozen, pool_of
 from tests.livepool.release.test_publish import (

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from livepool.release import artifacts, document, rules
+from livepool import artifacts
+from livepool.release import document, rules
 from livepool.stores import StoreError
 from tests.livepool import golden
 from tests.livepool.conftest import local_stores, pool_of

@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from competitions.rounds.tape_ends import DOUBT, PATIENCE
+from competitions.tape_ends import DOUBT, PATIENCE
 from feeds.errors import ProviderError
 from scoring.cycle import run_cycle
 from scoring.models import VoidWindow

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from competitions.contract import CrunchConfig
 from competitions.models import Input
-from competitions.rounds.tape_ends import DOUBT, PATIENCE
 from competitions.slots import wire
+from competitions.tape_ends import DOUBT, PATIENCE
 from feeds.tape import reads
 from feeds.tape.records import FeedRecord
 from feeds.tape.writes import append

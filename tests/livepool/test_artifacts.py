@@ -3,7 +3,7 @@
 import json
 from datetime import date
 
-from livepool.release import artifacts
+from livepool import artifacts
 from tests.livepool.conftest import pool_of
 
 SYMBOLS = ["TRXUSDT", "LTCUSDT", "DOGEUSDT", "LATEUSDT", "LINKUSDT"]

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from feeds import parquet
+from feeds.tape import parquet
 from feeds.tape.records import FeedRecord
 from tests.conftest import NOW
 from tests.feeds.factories import FEED, candle
