@@ -11,10 +11,11 @@ class CompetitionsConfig(AppConfig):
 
     def ready(self) -> None:
         """Say where callables come from; try schedules and schemas before one runs."""
-        from competitions import lifecycle, trial
+        from competitions import trial
+        from competitions.trial_process import TRIALS
 
         admit(callable_sources)
-        lifecycle.TRIALS += [trial.try_schedule, trial.try_schema]
+        TRIALS.extend([trial.try_schedule, trial.try_schema])
 
 
 def callable_sources() -> Sources:

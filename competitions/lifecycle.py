@@ -1,6 +1,6 @@
 """Creating, activating, pausing and ending a competition."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from django.conf import settings
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
@@ -20,12 +20,13 @@ from competitions.errors import CompetitionError, DefinitionError
 from competitions.grid_dispatch import begin, is_settled
 from competitions.models import Competition, ScheduledPrediction
 from competitions.slots import Wiring, wire
-from competitions.trial_process import try_apart
+from competitions.trial_process import TRIALS, try_apart
 from competitions.wiring import wiring_of
 from core import clock
 from feeds import granularity
 from feeds.models import FeedSubscription
-from feeds.subscriptions import check_feed, subscribe
+from feeds.providers.sources import check_feed
+from feeds.subscriptions import subscribe
 from feeds.tape.records import FeedKey
 
 
@@ -186,11 +187,6 @@ def missing_points(
         if 0 < s.resolve_horizon_s < length_s
     ]
     return missing
-
-
-# What is tried before a competition runs, by each app what it knows: given the
-# competition and its wiring, what is wrong, in words (registered by the AppConfigs).
-TRIALS: list[Callable[[Competition, Wiring], Sequence[str]]] = []
 
 
 def problems_of(competition: Competition) -> list[str]:

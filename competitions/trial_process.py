@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,6 +33,11 @@ LARGEST_ANSWER = 64 * 2**10
 _WELL = "well"
 _CONTRACT = "contract"
 _ERRORS = {error.code: error for error in (ContractError, SlotError)}
+
+
+# What is tried before a competition runs, by each app what it knows: given the
+# competition and its wiring, what is wrong, in words (registered by the AppConfigs).
+TRIALS: list[Callable[[Any, Wiring], Sequence[str]]] = []
 
 
 def try_apart(*, config_path: str, slots: Mapping[str, Any]) -> None:
@@ -147,8 +152,10 @@ def main(answer: Path) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     django.setup()
     from competitions.config_loader import load_config
-    from competitions.lifecycle import TRIALS
     from competitions.models import Competition
+
+    # This file runs as __main__ here; the apps have registered in the module.
+    from competitions.trial_process import TRIALS
 
     asked = json.load(sys.stdin)
     try:

@@ -29,6 +29,7 @@ from competitions.models import Competition, Input
 from competitions.slots import Wiring
 from competitions.wiring import wiring_of
 from core import clock
+from core.grid import floor, following
 from emissions.errors import EmissionError
 from emissions.models import Checkpoint
 from emissions.strategies import EmissionCheckpoint, checked, tiers
@@ -38,7 +39,6 @@ from scoring.board import leaderboard
 from scoring.board.leaderboard import Standing
 from scoring.corrections import newest
 from scoring.models import Snapshot
-from scoring.periods import floor, following
 from scoring.snapshots import snapshots
 
 log = structlog.get_logger(__name__)

@@ -22,7 +22,7 @@ from feeds.granularity import seconds
 from feeds.ingest import provider_of
 from feeds.models import BackfillJob
 from feeds.providers.base import FetchRequest, after, pages
-from feeds.subscriptions import check_feed
+from feeds.providers.sources import check_feed
 from feeds.tape import retention
 from feeds.tape.records import CANDLE, FeedKey, FeedRecord
 from feeds.tape.writes import append

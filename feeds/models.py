@@ -16,6 +16,7 @@ from feeds.errors import (
     UnknownKindError,
     UnknownSubjectError,
 )
+from feeds.providers.sources import check_feed
 from feeds.tape.records import FeedKey
 
 _FIELDS: dict[type[FeedError], str] = {
@@ -111,8 +112,6 @@ class FeedSubscription(models.Model):
 
     def clean(self) -> None:
         """Refuse a feed that its source, or one that stands in for it, cannot serve."""
-        from feeds.subscriptions import check_feed
-
         wrong = ""
         try:
             check_feed(self.key)

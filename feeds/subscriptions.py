@@ -6,30 +6,9 @@ from datetime import datetime, timedelta
 from django.conf import settings
 
 from core import clock
-from feeds.errors import FeedError, UnknownSourceError, UnknownSubjectError
 from feeds.models import FeedSubscription
-from feeds.providers import sources
-from feeds.providers.base import check_served
-from feeds.tape.checks import NAME
+from feeds.providers.sources import check_feed
 from feeds.tape.records import FeedKey
-
-
-def check_feed(key: FeedKey, *, fallbacks: Sequence[str] = ()) -> None:
-    """Raise FeedError for what `key.source`, or one that stands in for it, lacks."""
-    if not isinstance(fallbacks, (list, tuple)):
-        raise FeedError(f"fallbacks were {fallbacks!r}; give a list of sources")
-    for source in (key.source, *fallbacks):
-        if source not in sources.names():
-            raise UnknownSourceError(
-                f"source was {source!r}; "
-                f"the known sources are {', '.join(sources.names())}"
-            )
-    if not NAME.fullmatch(key.subject):
-        raise UnknownSubjectError(
-            f"subject was {key.subject!r}; give letters, digits, '.', '_' or '-'"
-        )
-    for source in (key.source, *fallbacks):
-        check_served(sources.create(source), key)
 
 
 def subscribe(

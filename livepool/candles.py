@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import polars as pl
+from django.conf import settings
 from django.db.models import FloatField
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, Coalesce
@@ -20,6 +21,11 @@ METADATA = (
     *("symbol", "status", "base_asset", "quote_asset", "is_spot_trading_allowed"),
 )
 _FIELDS = ("open", "high", "low", "close", "volume")
+
+
+def daily_source() -> str:
+    """Feed source of the daily candles."""
+    return str(settings.ENV.livepool_source or settings.ENV.feed_source)
 
 
 def _number(name: str) -> Cast:

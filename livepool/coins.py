@@ -10,10 +10,10 @@ from feeds import subscriptions
 from feeds.models import FeedIngestionState, FeedSubscription
 from feeds.providers import sources
 from feeds.tape.records import CANDLE, FeedKey
+from livepool import candles
 from livepool.errors import LivePoolError
 from livepool.model import parameters as pool_config
 from livepool.model import universe
-from livepool.release import build
 
 log = structlog.get_logger(__name__)
 
@@ -27,7 +27,7 @@ _PAUSE_S, _STEP_S = 20.0, 0.25
 
 
 def _feeds() -> dict[str, str]:
-    source = build.daily_source()
+    source = candles.daily_source()
     return {"source": source, "kind": CANDLE, "granularity": GRANULARITY}
 
 
@@ -37,7 +37,7 @@ def listed() -> list[str]:
     Raises LivePoolError when the source has no daily candles in USDT, FeedError when
     it does not answer.
     """
-    source = build.daily_source()
+    source = candles.daily_source()
     daily = [
         found.symbol
         for found in sources.create(source).list_subjects()
@@ -59,7 +59,7 @@ def subscribe() -> int:
 
     Safe to repeat: what an operator has paused or changed stays so. Raises as `listed`.
     """
-    source = build.daily_source()
+    source = candles.daily_source()
     keys = [FeedKey(source, coin, CANDLE, GRANULARITY) for coin in listed()]
     new = subscriptions.subscribe_new(
         keys,
@@ -87,7 +87,7 @@ def missing(as_of: date) -> str:
 
     A coin that its source fails to give is not waited for, the benchmark is.
     """
-    source = build.daily_source()
+    source = candles.daily_source()
     newest = (
         FeedIngestionState.objects.using("tape")
         .filter(**_feeds(), subject=pool_config.BENCHMARK)

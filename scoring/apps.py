@@ -6,7 +6,7 @@ class ScoringConfig(AppConfig):
 
     def ready(self) -> None:
         """Try scorers before a competition runs."""
-        from competitions import lifecycle
+        from competitions.trial_process import TRIALS
         from scoring import activation
 
-        lifecycle.TRIALS.append(activation.try_scorer)
+        TRIALS.append(activation.try_scorer)

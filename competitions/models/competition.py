@@ -13,7 +13,7 @@ from django.db.models.lookups import Exact
 from core.acts import SEE_ALL, may
 from feeds import granularity
 from feeds.errors import FeedError, UnknownGranularityError, UnknownKindError
-from feeds.subscriptions import check_feed
+from feeds.providers.sources import check_feed
 from feeds.tape.records import FeedKey
 
 SLUG_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*$"

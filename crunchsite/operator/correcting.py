@@ -15,9 +15,9 @@ from unfold.widgets import INPUT_CLASSES, SELECT_CLASSES
 from competitions.errors import CompetitionError
 from competitions.models import Competition
 from core import clock
+from core.grid import floor
 from crunchsite.operator.actions import CORRECTIONS, correct, in_words
 from scoring.corrections import Correction, Move, Newest, newest
-from scoring.periods import floor
 
 # A preview of yesterday says nothing of today.
 PREVIEW_IS_GOOD_FOR_S = 900

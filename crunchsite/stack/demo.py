@@ -18,7 +18,7 @@ from feeds.errors import (
     UnknownKindError,
     UnknownSubjectError,
 )
-from feeds.subscriptions import check_feed
+from feeds.providers.sources import check_feed
 from feeds.tape.records import FeedKey
 
 SLUG = "btc-demo"

@@ -1,11 +1,13 @@
 """The providers by name."""
 
 import importlib
+from collections.abc import Sequence
 
-from feeds.errors import UnknownSourceError
-from feeds.providers.base import Provider, one_family
+from feeds.errors import FeedError, UnknownSourceError, UnknownSubjectError
+from feeds.providers.base import Provider, check_served, one_family
 from feeds.providers.boundary import Guarded
-from feeds.tape.records import SOURCES
+from feeds.tape.checks import NAME
+from feeds.tape.records import SOURCES, FeedKey
 
 
 def names() -> list[str]:
@@ -23,3 +25,20 @@ def create(name: str) -> Provider:
         # Imported when asked for: nobody pays for clients that are not used.
         module = importlib.import_module(f"feeds.providers.{known}")
         return Guarded(getattr(module, known.capitalize())())
+
+
+def check_feed(key: FeedKey, *, fallbacks: Sequence[str] = ()) -> None:
+    """Raise FeedError for what `key.source`, or one that stands in for it, lacks."""
+    if not isinstance(fallbacks, (list, tuple)):
+        raise FeedError(f"fallbacks were {fallbacks!r}; give a list of sources")
+    for source in (key.source, *fallbacks):
+        if source not in names():
+            raise UnknownSourceError(
+                f"source was {source!r}; the known sources are {', '.join(names())}"
+            )
+    if not NAME.fullmatch(key.subject):
+        raise UnknownSubjectError(
+            f"subject was {key.subject!r}; give letters, digits, '.', '_' or '-'"
+        )
+    for source in (key.source, *fallbacks):
+        check_served(create(source), key)

@@ -29,11 +29,6 @@ def default_mode() -> str:
     return str(settings.ENV.publish_mode)
 
 
-def daily_source() -> str:
-    """Feed source of the daily candles."""
-    return str(settings.ENV.livepool_source or settings.ENV.feed_source)
-
-
 def site_config() -> LivePoolConfig:
     """The pool's numbers with what this site excludes."""
     config = pool_config.DEFAULT
@@ -87,7 +82,7 @@ def load_candles(until: date, parquet: Path | None = None) -> pl.DataFrame:
     """Candles of the site's tape, or of a file, up to the day `until`."""
     if parquet is not None:
         return candles.from_parquet(parquet, until=until)
-    return candles.from_tape(source=daily_source(), until=until)
+    return candles.from_tape(source=candles.daily_source(), until=until)
 
 
 def build(

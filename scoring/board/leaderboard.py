@@ -20,12 +20,12 @@ from competitions.callables.door import CallableError, Door
 from competitions.contract import CrunchConfig
 from competitions.models import Competition, Input, ParticipantModel
 from competitions.slots import Wiring
+from core.grid import floor
 from scoring import locks
 from scoring.board.aggregator import Entrant, aggregated
 from scoring.board.windows import Figures, averaged_fields, figures, figures_of_period
 from scoring.metrics.parts import UNITS
 from scoring.models import Leaderboard
-from scoring.periods import floor
 from scoring.snapshots.matrices import score_fields
 from scoring.snapshots.snapshots import summary_fields
 

@@ -22,11 +22,11 @@ from competitions.contract import CrunchConfig
 from competitions.models import Competition
 from competitions.slots import Wiring
 from core.columns import LARGEST
+from core.grid import EPOCH
 from core.texts import brief
 from scoring.metrics import Ensemble, MetricsContext, default_registry
 from scoring.metrics.parts import WIDTH, all_parts
 from scoring.models import Score, Snapshot
-from scoring.periods import EPOCH
 from scoring.scores.store import current_version
 from scoring.snapshots import ensembles
 from scoring.snapshots.matrices import (

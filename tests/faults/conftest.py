@@ -10,6 +10,14 @@ from tests.e2e.conftest import tmp_path  # noqa: F401  one that PostgreSQL's use
 from tests.faults.site import Site
 
 
+@pytest.fixture(autouse=True)
+def _terminal():
+    """Let a closed terminal reach what a test starts, under nohup too."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.fixture
 def make_site(tmp_path):  # noqa: F811
     """Make a site that is not started yet; nothing of it is left after the test."""

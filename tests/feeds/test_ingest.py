@@ -18,7 +18,8 @@ from feeds.errors import (
 )
 from feeds.models import FeedSubscription
 from feeds.providers.simulated import Simulated
-from feeds.subscriptions import check_feed, subscribe
+from feeds.providers.sources import check_feed
+from feeds.subscriptions import subscribe
 from feeds.tape import reads
 from feeds.tape.engine import transaction
 from feeds.tape.records import FeedKey

@@ -324,13 +324,15 @@ def test_status_tells_fresh_late_and_stale(filled, days, state, expected_by):
     assert found.next_expected_by.isoformat() == expected_by
 
 
-def test_the_first_page_of_the_admin_lists_an_overdue_pool(filled, rf):
+def test_the_first_page_of_the_admin_lists_an_overdue_pool(filled, rf, admin_user):
     from crunchsite.operator.dashboard import dashboard
 
     schedule.publish_due()
 
     def told():
-        found = dashboard(rf.get("/admin/"), {})["troubles"]
+        request = rf.get("/admin/")
+        request.user = admin_user
+        found = dashboard(request, {})["troubles"]
         return [t.what for t in found if t.where.startswith("2024-08-31")]
 
     assert told() == []
