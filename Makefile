@@ -6,7 +6,7 @@ UV := $(BIN)/uv
 TIMES ?= 5
 SUITES ?= tests/competitions tests/crunchsite/stack tests/e2e tests/feeds tests/scoring
 
-.PHONY: setup up test stress drills attack lint types migrations lock audit sbom env-example clean
+.PHONY: setup up test browser stress drills attack bench coverage lint types migrations lock audit sbom env-example clean
 
 setup: .venv/.dev
 
@@ -52,6 +52,20 @@ drills: setup
 # Hostile models, uploads, requests, orchestrators and staff, and a table of what was seen.
 attack: setup
 	ATTACKS=1 $(BIN)/pytest tests/attacks
+
+# Pages in Chromium.
+browser: setup
+	$(BIN)/pytest -m browser
+
+# Our services against the least work that leaves the same rows.
+bench: setup
+	@for name in predict score leaderboard metrics ingest parquet gateway livepool; do \
+		$(BIN)/python -m benchmarks $$name || exit 1; \
+	done
+
+# Lines and branches that no test runs.
+coverage: setup
+	$(BIN)/pytest -m "not browser and not faults" --numprocesses auto --cov --cov-branch --cov-report=term-missing:skip-covered
 
 lint: setup
 	$(BIN)/ruff check .

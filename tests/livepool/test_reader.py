@@ -194,3 +194,12 @@ def test_the_module_runs_alone():
     assert imported <= set(sys.stdlib_module_names)
     code = f"import runpy; runpy.run_path({str(path)!r})"
     subprocess.run([sys.executable, "-I", "-S", "-c", code], check=True)
+
+
+def test_the_earlier_name_gives_the_same_things():
+    from livepool import consumer as earlier
+    from livepool import reader
+
+    assert len(earlier.__all__) == 9
+    for name in earlier.__all__:
+        assert getattr(earlier, name) is getattr(reader, name)

@@ -1,0 +1,25 @@
+"""The earlier name of `livepool.reader`: trading systems import it."""
+
+from livepool.reader import (
+    CONTRACT_VERSION,
+    MOST_BYTES,
+    MOST_SYMBOLS,
+    STATIC_SYMBOLS,
+    Pool,
+    PoolError,
+    Reader,
+    document_file,
+    load_trend_pool,
+)
+
+__all__ = [
+    "CONTRACT_VERSION",
+    "MOST_BYTES",
+    "MOST_SYMBOLS",
+    "STATIC_SYMBOLS",
+    "Pool",
+    "PoolError",
+    "Reader",
+    "document_file",
+    "load_trend_pool",
+]
