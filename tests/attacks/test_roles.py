@@ -563,8 +563,8 @@ def shown(answer, *, hidden) -> str:
     return text
 
 
-def test_strangers_are_told_the_state_alone(draft, monkeypatch, settings):
-    monkeypatch.setattr(settings, "REDIS_URL", "redis://127.0.0.1:1/0")
+def test_strangers_are_told_the_state_alone(draft, settings):
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
     for role in (STRANGER, OUTSIDER, STAFF):
         answer = client_of(user(role)).get("/readyz")
         assert (answer.status_code, answer.json()) == (503, {"status": "not ready"})
