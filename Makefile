@@ -6,7 +6,7 @@ UV := $(BIN)/uv
 TIMES ?= 5
 SUITES ?= tests/competitions tests/crunchsite/stack tests/e2e tests/feeds tests/scoring
 
-.PHONY: setup up test browser stress drills attack bench coverage lint types migrations lock audit sbom env-example clean
+.PHONY: setup up test browser stress drills attack bench coverage mutants lint types migrations lock audit sbom env-example clean
 
 setup: .venv/.dev
 
@@ -66,6 +66,10 @@ bench: setup
 # Lines and branches that no test runs.
 coverage: setup
 	$(BIN)/pytest -m "not browser and not faults" --numprocesses auto --cov --cov-branch --cov-report=term-missing:skip-covered
+
+# Small changes of the code, one at a time: which does a test notice? (tests/mutants.toml)
+mutants: setup
+	$(BIN)/python -m tests.mutants $(FILES)
 
 lint: setup
 	$(BIN)/ruff check .

@@ -64,6 +64,38 @@ def test_a_paused_competition_gets_no_rounds(competition, at):
         assert grid_dispatch.dispatch() == []
 
 
+def test_rounds_that_wait_are_not_asked_while_their_competition_is_paused(
+    competition, at
+):
+    with at(SLOT):
+        assert grid_dispatch.dispatch() == [competition.pk]
+        lifecycle.pause(competition_id=competition.pk)
+        assert grid_dispatch.dispatch() == []
+        assert Input.objects.to_ask(SLOT).count() == 1
+
+
+def test_a_slot_is_due_at_its_very_instant_and_not_before(competition, at):
+    with at(SLOT - timedelta.resolution):
+        assert grid_dispatch.dispatch() == []
+    with at(SLOT):
+        assert grid_dispatch.dispatch() == [competition.pk]
+    assert Input.objects.get().slot_at == SLOT
+
+
+def test_who_is_asking_has_time_to_finish_before_a_round_is_reaped(
+    competition, at, settings
+):
+    """It may begin 15 s late, waits four times 20 s for models, and has 10 s over."""
+    settings.ENV = settings.ENV.model_copy(update={"model_runner_timeout_s": 20.0})
+    with at(SLOT):
+        grid_dispatch.dispatch()
+    with at(SLOT + timedelta(seconds=15 + 4 * 20 + 10)):
+        assert grid_dispatch.reap() == 0
+    with at(SLOT + timedelta(seconds=15 + 4 * 20 + 11)):
+        assert grid_dispatch.reap() == 1
+    assert Input.objects.get().status == "MISSED"
+
+
 def test_a_round_that_waited_too_long_is_reaped(competition, at):
     with at(SLOT):
         grid_dispatch.dispatch()

@@ -281,6 +281,31 @@ def test_ending_stops_asking_and_can_be_taken_back(competition):
     assert (again.status, again.ending_at) == ("ACTIVE", None)
 
 
+def test_one_that_ended_never_runs_again(competition):
+    Competition.objects.update(status=Competition.Status.ENDED)
+    competition.scheduled_predictions.update(next_slot_at=None)
+    with pytest.raises(DefinitionError, match="btc was ENDED; it cannot run again"):
+        lifecycle.activate(competition_id=competition.pk)
+    competition.refresh_from_db()
+    assert competition.status == "ENDED"
+    assert competition.scheduled_predictions.get().next_slot_at is None
+
+
+def test_a_draft_has_nothing_to_end(db, frozen_clock):
+    draft = lifecycle.create_competition(slug="btc", pack_name="baseline")
+    with pytest.raises(DefinitionError, match="btc was DRAFT; it has not begun"):
+        lifecycle.end(competition_id=draft.pk)
+    draft.refresh_from_db()
+    assert (draft.status, draft.ending_at) == ("DRAFT", None)
+
+
+def test_emissions_go_back_to_the_first_activation_whatever_came_after(competition, at):
+    lifecycle.pause(competition_id=competition.pk)
+    with at(NOW + timedelta(days=3)):
+        again = lifecycle.activate(competition_id=competition.pk)
+    assert again.activated_at == NOW
+
+
 def test_pack_errors_carry_a_stable_code():
     assert PackError.code == "pack_invalid"
 

@@ -2,14 +2,16 @@ import json
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
 from competitions import grid_dispatch
 from competitions.gateway.types import Answer
 from competitions.models import Competition, Input, ParticipantModel, Prediction
 from competitions.roster import sync_roster
+from competitions.rounds import perform
 from competitions.rounds.perform import newest_feeds, perform_round, perform_waiting
+from core import clock
 from feeds.errors import TapeError
 from tests.competitions.conftest import AnsweringGateway, identity
 from tests.conftest import NOW
@@ -253,6 +255,66 @@ def test_performing_twice_stores_once(round_):
     ).get()
     ask(stale, {"a": 2.0})
     assert Prediction.objects.get().output == {"value": 1.0}
+
+
+def waiting(competition, *slots):
+    """Rounds of these slots that nobody has asked yet, made in this order."""
+    return [
+        Input.objects.create(
+            competition=competition,
+            scheduled_prediction=competition.scheduled_predictions.get(),
+            slot_at=slot_at,
+            scope_key="default",
+            received_at=NOW,
+        )
+        for slot_at in slots
+    ]
+
+
+def test_waiting_rounds_are_asked_oldest_slot_first(competition, monkeypatch):
+    waiting(competition, NOW, NOW - 2 * SECOND, NOW - SECOND)
+    asked = []
+    monkeypatch.setattr(
+        perform, "perform_round", lambda round_, gateway: asked.append(round_.slot_at)
+    )
+    monkeypatch.setattr(perform, "_miss", lambda *_: None)
+    perform_waiting(competition_id=competition.pk, gateway=AnsweringGateway({"a": 1.0}))
+    assert asked == [NOW - 2 * SECOND, NOW - SECOND, NOW]
+
+
+class SlowGateway(AnsweringGateway):
+    """Models that need three seconds."""
+
+    def ask(self, **asked):
+        clock.current().tick(3)
+        return super().ask(**asked)
+
+
+def test_a_round_counts_from_when_its_models_were_asked(competition, jumping):
+    """Not from when they had answered: the input would be older than it says."""
+    (round_,) = waiting(competition, NOW)
+    perform_round(round_=round_, gateway=SlowGateway({"a": 1.0}))
+    round_.refresh_from_db()
+    assert (round_.performed_at, round_.resolvable_at) == (NOW, NOW + 60 * SECOND)
+    assert Prediction.objects.get().performed_at == NOW
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_round_whose_answers_cannot_be_kept_goes_on_waiting(
+    competition, round_, monkeypatch
+):
+    """Else it would be taken for asked, and end without a single answer."""
+
+    def full(*_):
+        raise OperationalError("disk full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(perform, "copy_rows", full)
+        with pytest.raises(OperationalError):
+            ask(round_, {"a": 1.0})
+    assert Input.objects.waiting().get().performed_at is None
+    ask(round_, {"a": 1.0})
+    assert outcomes() == {"a": "ANSWERED"}
 
 
 def test_statements_do_not_depend_on_the_number_of_models(competition):
