@@ -1,12 +1,16 @@
 import gc
+import queue
 from types import SimpleNamespace
 
 import pytest
+import redis
 from celery import signals
+from celery.contrib.testing.worker import start_worker
+from django.conf import settings
 
 from competitions import tasks as predict_tasks
 from core.logs import IdleLine
-from crunchsite import celery
+from crunchsite import celery, tasks
 from scoring import tasks as scoring_tasks
 
 
@@ -40,3 +44,20 @@ def test_a_loop_without_work_says_so_once_a_minute(task, event, caplog, monkeypa
     monkeypatch.setattr("core.logs.IDLE_S", 0.0)
     task.dispatch()
     assert sum(event in message for message in caplog.messages) == 2
+
+
+def test_a_task_is_the_brokers_until_it_has_ended(monkeypatch):
+    """So that one whose worker dies in the middle is given to another."""
+    broker, prefix = redis.from_url(settings.REDIS_URL), "crunchsite:"
+    held = queue.Queue()
+    monkeypatch.setattr(
+        tasks.heartbeats,
+        "give",
+        lambda *_, **__: held.put(broker.hlen(f"{prefix}unacked")),
+    )
+    monkeypatch.setattr(signals.worker_ready, "receivers", [])
+    options = {"pool": "solo", "perform_ping_check": False, "queues": ["default"]}
+    with start_worker(celery.app, **options):
+        tasks.give_sign_of_life.apply_async(args=["default"], queue="default")
+        assert held.get(timeout=60) == 1
+    assert broker.hlen(f"{prefix}unacked") == 0

@@ -211,6 +211,28 @@ def test_a_provider_that_stays_down_fails_the_job(monkeypatch, jumping):
     assert (job.status, job.error, count()) == ("failed", "down", 0)
 
 
+def test_failures_with_progress_between_them_do_not_add_up(
+    each_page, monkeypatch, jumping
+):
+    """An exchange that is busy at every other question is slow, not down."""
+    fetch, asked = Simulated.fetch, []
+
+    def answer(self, request):
+        asked.append(request)
+        if len(asked) % 2:
+            raise ProviderError("busy")
+        return fetch(self, request)
+
+    monkeypatch.setattr(Simulated, "fetch", answer)
+    monkeypatch.setattr(backfill, "RETRIES", 2)
+    job = start()
+    for _ in range(20):
+        backfill.run(job_id=job.pk)
+        job.refresh_from_db()
+        jumping.tick(2)  # after one failure in a row
+    assert (job.status, count()) == ("completed", MINUTES)
+
+
 def test_a_provider_that_gives_fewer_than_asked_is_asked_on(monkeypatch):
     fetch = Simulated.fetch
     monkeypatch.setattr(Simulated, "fetch", lambda self, r: fetch(self, r)[:30])
@@ -272,6 +294,23 @@ def test_a_running_job_is_taken_over_by_the_same_command_alone():
     assert start(take_over=True).pk == job.pk
     with pytest.raises(backfill._LostError):
         backfill._save(held, pages_fetched=1)
+
+
+def test_a_worker_that_lost_its_job_neither_moves_nor_ends_it(each_page):
+    """As when it hung for longer than its lease, and another one has begun."""
+    job = start()
+
+    def hang(running):
+        backfill.take_back(job_id=job.pk)
+        successor.append(backfill._claim(job.pk))
+
+    successor = []
+    assert backfill.run(job_id=job.pk, on_progress=hang) is False
+    job.refresh_from_db()
+    [mine] = successor
+    assert (job.status, job.lease) == ("running", mine.lease)
+    assert job.cursor_at == mine.cursor_at == SPAN["start_at"] + timedelta(minutes=50)
+    assert job.records_written == 50
 
 
 def test_a_turn_ends_and_the_next_goes_on(each_page):

@@ -124,6 +124,26 @@ def test_a_subscription_is_due_again_after_its_interval(subscription, at):
         assert ingest.ingest_due() == 1
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_poll_that_is_asked_for_during_a_pull_comes(subscription, monkeypatch, fails):
+    ingest.ingest_due()
+    FeedSubscription.objects.update(next_poll_at=NOW - timedelta(seconds=1))
+    fetch = Simulated.fetch
+
+    def answer(self, request):
+        FeedSubscription.objects.update(next_poll_at=None)  # "poll now"
+        if fails:
+            raise ProviderError("down")
+        return fetch(self, request)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Simulated, "fetch", answer)
+        assert ingest.ingest_due() == 1
+    subscription.refresh_from_db()
+    assert subscription.next_poll_at is None
+    assert ingest.ingest_due() == 1
+
+
 def test_a_clock_that_was_set_back_stops_nothing(subscription, at):
     ingest.ingest_due()
     with at(NOW - timedelta(days=300)):
