@@ -29,6 +29,7 @@ from core.texts import brief, describe, message_of, readable
 log = structlog.get_logger(__name__)
 
 SCAN_S = 0.25
+USERS_FILE = ".users.json"
 STARTS_AT_ONCE = max(2, (os.cpu_count() or 2))
 LARGEST_REPORT_BYTES = 2**20
 LARGEST_ADDRESS = 200
@@ -70,11 +71,11 @@ class Orchestrator:
         Raises OSError where another orchestrator serves there, or nobody can, and
         NoUserError.
         """
-        if os.geteuid() == 0:
-            self._users = await asyncio.to_thread(Users)
         log.info("sandbox.chosen", meaning=self._sandbox)
         for folder in (self._models_dir, self._logs_dir):
             self._close_to_others(folder)
+        if os.geteuid() == 0:
+            self._users = await asyncio.to_thread(Users, self._logs_dir / USERS_FILE)
         server = await unix_serve(
             self._converse, sock=_bound(socket), max_size=LARGEST_REPORT_BYTES
         )
@@ -106,6 +107,8 @@ class Orchestrator:
             await asyncio.to_thread(socket.unlink, missing_ok=True)
             await asyncio.to_thread(self._run_dir.remove)
             cgroups.remove(self._limits.parents.values())
+            if self._users is not None:
+                self._users.close()
 
     def _close_to_others(self, folder: Path) -> None:
         """Participants' code and what it prints are for its operator's eyes.

@@ -1,5 +1,6 @@
 """A user of its own for each model, where root may give one."""
 
+import json
 import os
 import pwd
 import signal
@@ -9,6 +10,8 @@ from collections import deque
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
+
+from core.files import write_file
 
 FIRST_UID = 50_000
 BLOCKS, BLOCK_SIZE = 40, 250
@@ -22,12 +25,14 @@ class NoUserError(RuntimeError):
 class Users:
     """User ids that belong to this orchestrator alone while it lives, in blocks.
 
-    A new block's processes are killed: an orchestrator that was killed has left them.
-    Ids that the system knows by name are somebody else's, and are left alone. Raises
-    NoUserError.
+    `record` is a file that models cannot write; it keeps the blocks that its
+    orchestrators have had. What still runs in such a block was left by one that was
+    killed, and ends. A block in which others run, and ids that the system knows by
+    name, are somebody else's and are left alone. Raises NoUserError.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, record: Path) -> None:
+        self._record = record
         self._locks: list[socket.socket] = []
         self._uids: deque[int] = deque()
         self._claim()
@@ -41,8 +46,14 @@ class Users:
         self._claim()
         return self.take(taken)
 
+    def close(self) -> None:
+        """Let others have the users."""
+        for lock in self._locks:
+            lock.close()
+
     def _claim(self) -> None:
         """Take a block that nobody has."""
+        ours = self._recorded()
         for number in range(BLOCKS):
             # A name in the kernel: nobody can hold it twice, and it ends with us.
             lock = socket.socket(socket.AF_UNIX)
@@ -53,14 +64,25 @@ class Users:
                 continue
             first = FIRST_UID + number * BLOCK_SIZE
             block = range(first, first + BLOCK_SIZE)
-            kill_all(block)
+            if number in ours:
+                kill_all(block)
+            elif _processes(block):
+                lock.close()
+                continue
+            write_file(self._record, json.dumps(sorted(ours | {number})).encode())
             self._locks.append(lock)
             self._uids.extend(block)
             return
         raise NoUserError(
             f"the users {FIRST_UID} to {FIRST_UID + BLOCKS * BLOCK_SIZE - 1} are all "
-            "taken by orchestrators on this machine; stop one of them."
+            "taken on this machine, by orchestrators or other programs; stop one."
         )
+
+    def _recorded(self) -> set[int]:
+        try:
+            return set(json.loads(self._record.read_bytes()))
+        except (OSError, ValueError, TypeError):
+            return set()
 
 
 def kill_all(uids: Collection[int]) -> int:
