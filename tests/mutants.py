@@ -11,6 +11,7 @@ listed, not tried.
 
 import argparse
 import ast
+import itertools
 import os
 import re
 import shutil
@@ -30,6 +31,7 @@ LIST = ROOT / "tests" / "mutants.toml"
 LEAST = 0.9
 # What pytest says: all passed, some failed.
 PASSED, FAILED = 0, 1
+_SECONDS = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -90,8 +92,6 @@ def run_tests(folder: Path, tests: Sequence[str]) -> subprocess.CompletedProcess
     command = [sys.executable, "-m", "pytest", "-q", "-x", "--no-header"]
     own = ("DJANGO_", "PYTEST_")  # of the run of pytest that this may be part of
     environment = {k: v for k, v in os.environ.items() if not k.startswith(own)}
-    # Compiled modules are found by second and size, which a change may keep.
-    environment["PYTHONDONTWRITEBYTECODE"] = "1"
     return subprocess.run(
         [*command, "-p", "no:cacheprovider", "--reuse-db", *tests],
         cwd=folder,
@@ -109,12 +109,15 @@ def first_failure(mutant: Mutant, folder: Path) -> str | None:
     run at all: that is no notice.
     """
     path = folder / mutant.file
-    original = path.read_text()
+    original, written = path.read_text(), path.stat()
     path.write_text(mutant.applied(folder))
+    # A compiled module is taken for this one's by its second and size.
+    os.utime(path, (written.st_atime, written.st_mtime + next(_SECONDS)))
     try:
         run = run_tests(folder, mutant.tests)
     finally:
         path.write_text(original)
+        os.utime(path, (written.st_atime, written.st_mtime))
     if run.returncode == PASSED:
         return None
     failed = re.search(r"^(?:FAILED|ERROR) (\S+)", run.stdout, re.MULTILINE)

@@ -291,6 +291,22 @@ def test_one_that_ended_never_runs_again(competition):
     assert competition.scheduled_predictions.get().next_slot_at is None
 
 
+def test_what_was_edited_while_it_was_tried_is_looked_at_again(
+    competition, monkeypatch
+):
+    lifecycle.pause(competition_id=competition.pk)
+
+    def while_somebody_edits(tried):
+        tried.scheduled_predictions.update(active=False)
+        return []
+
+    monkeypatch.setattr(lifecycle, "problems_of", while_somebody_edits)
+    with pytest.raises(DefinitionError, match="no active scheduled prediction"):
+        lifecycle.activate(competition_id=competition.pk)
+    competition.refresh_from_db()
+    assert competition.status == "PAUSED"
+
+
 def test_a_draft_has_nothing_to_end(db, frozen_clock):
     draft = lifecycle.create_competition(slug="btc", pack_name="baseline")
     with pytest.raises(DefinitionError, match="btc was DRAFT; it has not begun"):

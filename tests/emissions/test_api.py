@@ -3,9 +3,11 @@ from datetime import UTC, datetime
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
+from django.db import DatabaseError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core import audit
 from emissions.formats import apportion, percentages
 from emissions.frac64 import WHOLE, split
 from emissions.models import Checkpoint
@@ -376,3 +378,21 @@ def test_rewards_in_percent_add_up_to_a_hundred(client, world):
     checkpoint.save()
     rows = client.get("/reports/checkpoints/rewards?limit=1").json()
     assert sum(round(row["reward_pct"] * 10_000) for row in rows) == 1_000_000
+
+
+BEFORE = {"confirm": "PENDING", "transaction": "SUBMITTED", "status": "CLAIMABLE"}
+
+
+@pytest.mark.parametrize("write", WRITES, ids=lambda write: write[1])
+def test_a_step_without_its_trail_is_none(client, world, operator, monkeypatch, write):
+    checkpoint = world.checkpoints[0]
+    before = {"status": BEFORE[write[1]], "tx_hash": "0xabc"}
+    Checkpoint.objects.filter(pk=checkpoint.pk).update(**before)
+
+    def full(*_, **__):
+        raise DatabaseError("disk full")
+
+    monkeypatch.setattr(audit, "note", full)
+    client.raise_request_exception = False
+    assert written(client, checkpoint, write).status_code == 500
+    assert Checkpoint.objects.filter(pk=checkpoint.pk).values(*before).get() == before

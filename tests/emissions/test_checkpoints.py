@@ -14,7 +14,7 @@ from emissions.checkpoints import close_due, ranking_of
 from emissions.models import Checkpoint
 from emissions.strategies import tiers
 from scoring.board.leaderboard import standings
-from scoring.models import Snapshot
+from scoring.models import Snapshot, VoidWindow
 from tests.conftest import NOW
 from tests.scoring.factories import make_competition, make_models, make_round
 
@@ -442,3 +442,54 @@ def test_key_and_providers_of_the_environment_are_read_when_they_are_paid(
     assert paid["crunch"] == "ENV"
     assert paid["compute_provider_rewards"] == []
     assert [r["provider"] for r in paid["data_provider_rewards"]] == ["data"]
+
+
+def test_the_rows_providers_win_over_the_contracts(competition, rewire):
+    wiring = rewire(compute_provider="contract", data_provider="contract")
+    competition.compute_provider, competition.data_provider = "row", "row"
+    paid = checkpoints.build_emission(
+        competition=competition, wiring=wiring, ranking=[], door=Door(competition)
+    )
+    assert [r.provider for r in paid.compute_provider_rewards] == ["row"]
+    assert [r.provider for r in paid.data_provider_rewards] == ["row"]
+
+
+def test_what_is_corrected_while_it_is_ranked_is_ranked_again(competition, monkeypatch):
+    """The ranking rests on scores that count no longer."""
+    [model] = make_models(competition, "a")
+    snap(model, MIDNIGHT - HOUR, 1.0)
+    rank = checkpoints.ranking_of
+
+    def while_an_operator_voids(**wanted):
+        ranking = rank(**wanted)
+        VoidWindow.objects.create(
+            competition=competition,
+            start_at=MIDNIGHT - 2 * HOUR,
+            end_at=MIDNIGHT,
+            reason="outage",
+            author="olga",
+            created_at=NOW,
+        )
+        return ranking
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "ranking_of", while_an_operator_voids)
+        assert close_due(now=NOW) == []
+    assert len(close_due(now=NOW)) == 1
+
+
+def test_a_period_that_another_node_paid_meanwhile_is_not_paid_again(
+    competition, monkeypatch
+):
+    [model] = make_models(competition, "a")
+    snap(model, MIDNIGHT - HOUR, 1.0)
+    rank = checkpoints.ranking_of
+
+    def while_another_pays(**wanted):
+        monkeypatch.setattr(checkpoints, "ranking_of", rank)
+        assert len(close_due(now=NOW)) == 1
+        return rank(**wanted)
+
+    monkeypatch.setattr(checkpoints, "ranking_of", while_another_pays)
+    assert close_due(now=NOW) == []
+    assert Checkpoint.objects.count() == 1

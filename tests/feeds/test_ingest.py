@@ -225,6 +225,14 @@ def test_retry_after_is_respected(subscription, broken):
     assert subscription.next_poll_at == NOW + timedelta(seconds=120)
 
 
+def test_a_server_that_asks_for_a_short_wait_shortens_none(subscription, broken):
+    FeedSubscription.objects.update(consecutive_errors=3)
+    broken(ProviderError("slow down", retry_after_s=1))
+    ingest.ingest_due()
+    subscription.refresh_from_db()
+    assert subscription.next_poll_at == NOW + timedelta(seconds=16)
+
+
 def test_a_wrong_setting_is_not_asked_again_soon(subscription, broken):
     broken(ProviderSettingError("set PYTH_API_KEY"))
     ingest.ingest_due()

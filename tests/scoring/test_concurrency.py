@@ -4,7 +4,7 @@ import threading
 from datetime import timedelta
 
 import pytest
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 
 from competitions.models import Input
 from core import clock
@@ -155,3 +155,24 @@ def test_a_round_that_another_worker_has_in_hand_is_passed_over(market):
         with connection.cursor() as cursor:
             cursor.execute("RESET lock_timeout")
     assert report.resolved == 29
+
+
+def test_nothing_is_scored_while_somebody_sums_up(market):
+    """A score could else be dated into a period that is just being closed."""
+    worker = connection.copy()
+    try:
+        worker.set_autocommit(False)
+        with worker.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_advisory_xact_lock(%s, %s)", [locks._SCORING, market.pk]
+            )
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '50ms'")
+        with pytest.raises(OperationalError, match="lock timeout"):
+            run_cycle(competition_id=market.pk)
+    finally:
+        worker.close()
+        with connection.cursor() as cursor:
+            cursor.execute("RESET lock_timeout")
+    assert not Score.objects.exists()
+    assert run_cycle(competition_id=market.pk).resolved == 30

@@ -260,6 +260,55 @@ def test_a_round_that_falls_due_in_a_void_window_becomes_void(scored, at):
     assert (round_.status, later.status) == ("RESOLVED", "VOID")
 
 
+@pytest.mark.parametrize(("begins_s", "status"), [(-60, "RESOLVED"), (0, "VOID")])
+def test_a_window_holds_the_slot_it_begins_with_and_not_the_one_it_ends_with(
+    scored, at, begins_s, status
+):
+    [up] = scored.models.filter(model_id="up")
+    slot_at = NOW + 5 * MINUTE
+    begins_at = slot_at + timedelta(seconds=begins_s)
+    void(**hour(scored, start=begins_at, end=begins_at + MINUTE))
+    round_ = make_round(scored, slot_at, {up: 1.0})
+    with at(NOW + 10 * MINUTE):
+        run_cycle(competition_id=scored.pk)
+    round_.refresh_from_db()
+    assert round_.status == status
+
+
+def test_a_round_resolved_as_a_period_ends_is_scored_again_with_the_next_one(
+    scored, at, reversed_scorer
+):
+    [up] = scored.models.filter(model_id="up")
+    make_round(scored, NOW - MINUTE, {up: 1.0})
+    run_cycle(competition_id=scored.pk)  # resolved at NOW sharp
+    with at(NOW + HOUR):
+        run_cycle(competition_id=scored.pk)
+        assert rescore(**hour(scored, end=NOW)).rounds == 3
+        assert rescore(**hour(scored, start=NOW, end=NOW + HOUR)).rounds == 1
+
+
+def test_periods_between_those_that_a_window_touches_stay_as_they_are(scored, at):
+    """Rounds of the first hour and, to the instant, of the end of the second."""
+    [up] = scored.models.filter(model_id="up")
+    put_candles(NOW + 58 * MINUTE, [200.0 + i for i in range(70)])
+    for hours, minutes in ((0, 2), (1, 2), (1, 60)):
+        performed_at = NOW + hours * HOUR + (minutes - 1) * MINUTE
+        make_round(scored, performed_at, {up: float(minutes)})
+        with at(performed_at + MINUTE):
+            run_cycle(competition_id=scored.pk)
+    with at(NOW + 3 * HOUR):
+        run_cycle(competition_id=scored.pk)
+        scored.rounds.filter(slot_at=NOW + HOUR + MINUTE).update(scope_key="other")
+        scope_key = scored.scheduled_predictions.get().scope_key
+        void(**hour(scored, start=NOW, end=NOW + 3 * HOUR, scope_key=scope_key))
+    periods = Snapshot.objects.filter(period_start__gte=NOW, model=up)
+    assert sorted(periods.values_list("period_start", "superseded_at")) == [
+        (NOW, NOW + 3 * HOUR),
+        (NOW + HOUR, None),
+        (NOW + 2 * HOUR, NOW + 3 * HOUR),
+    ]
+
+
 def test_a_void_window_of_another_scope_is_none(scored):
     done = void(**hour(scored, scope_key="eth-60"))
     assert (done.rounds, done.moves) == (0, [])
@@ -369,7 +418,8 @@ def test_a_round_resolved_as_its_period_begins_is_voided_there(scored, at):
         run_cycle(competition_id=scored.pk)
         void(**hour(scored, start=NOW - MINUTE, end=NOW))
     assert not Snapshot.objects.current().filter(period_start=NOW).exists()
-    assert Snapshot.objects.current().filter(period_end=NOW).count() == 2
+    before = Snapshot.objects.current().filter(period_end=NOW)
+    assert set(before.values_list("revision", "prediction_count")) == {(0, 3)}
 
 
 def test_a_round_that_was_never_asked_stays_missed_in_a_void_window(scored):

@@ -9,6 +9,7 @@ from pydantic import field_validator
 
 from competitions.contract import GroundTruth, InferenceOutput, ScoreResult
 from competitions.models import Competition, Input, Prediction
+from core import grid
 from scoring import cycle
 from scoring.board import leaderboard
 from scoring.cycle import claim_due, run_cycle
@@ -352,6 +353,21 @@ def test_a_due_competition_is_claimed_once_and_moves_on_the_grid(competition, at
         assert claim_due() == []
     competition.refresh_from_db()
     assert competition.next_score_at == NOW + timedelta(seconds=10)
+
+
+def test_two_workers_that_see_one_due_give_it_to_one(competition, monkeypatch):
+    """The other one claims it after this one has read that it is due."""
+    Competition.objects.update(next_score_at=NOW)
+    claims = []
+
+    def while_the_other_claims(at, length_s):
+        monkeypatch.setattr(cycle, "following", grid.following)
+        claims.append(claim_due())
+        return grid.following(at, length_s)
+
+    monkeypatch.setattr(cycle, "following", while_the_other_claims)
+    claims.append(claim_due())
+    assert claims == [[competition.pk], []]
 
 
 def test_nothing_due_costs_one_statement(competition, django_assert_num_queries):

@@ -299,6 +299,17 @@ def test_a_round_counts_from_when_its_models_were_asked(competition, jumping):
     assert Prediction.objects.get().performed_at == NOW
 
 
+def test_a_round_that_is_asked_late_ends_its_horizon_after_it_was_asked(
+    competition, jumping
+):
+    (round_,) = waiting(competition, NOW)
+    jumping.tick(7)
+    perform_round(round_=round_, gateway=AnsweringGateway({"a": 1.0}))
+    round_.refresh_from_db()
+    late = NOW + 7 * SECOND
+    assert (round_.performed_at, round_.resolvable_at) == (late, late + 60 * SECOND)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_round_whose_answers_cannot_be_kept_goes_on_waiting(
     competition, round_, monkeypatch

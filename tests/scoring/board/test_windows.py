@@ -64,10 +64,11 @@ def test_a_metric_weighs_by_what_was_scored_not_by_what_was_expected(competition
     assert figures_at(competition, NOW)["ic"] == 0.25
 
 
-def test_a_void_window_in_an_older_hour_reaches_sums_in_memory(
-    competition, at, monkeypatch
+@pytest.mark.parametrize("kind", ["void", "rescore"])
+def test_a_correction_of_an_older_hour_reaches_sums_in_memory(
+    competition, at, rewire, monkeypatch, kind
 ):
-    """The newest closed snapshots stay as they were: only the window tells."""
+    """The newest closed snapshots stay as they were: only the correction tells."""
     put_candles(NOW - 3 * HOUR, [100.0 + i for i in range(181)])
     [model] = make_models(competition, "a")
     for performed_at in (NOW - 130 * MINUTE, NOW - 125 * MINUTE, NOW - 30 * MINUTE):
@@ -75,13 +76,18 @@ def test_a_void_window_in_an_older_hour_reaches_sums_in_memory(
         with at(performed_at + 2 * MINUTE):
             run_cycle(competition_id=competition.pk)
     run_cycle(competition_id=competition.pk)
-    monkeypatch.setattr(corrections, "wiring_of", lambda competition: WIRING)
+    wiring = rewire(scoring_function=lambda prediction, ground_truth: {"value": 7.0})
+    monkeypatch.setattr(corrections, "wiring_of", lambda competition: wiring)
     later = NOW + SECOND
     before = figures_at(competition, later)
-    corrections.void(
+    correct, start, end = {
+        "void": (corrections.void, NOW - 130 * MINUTE, NOW - 129 * MINUTE),
+        "rescore": (corrections.rescore, NOW - 3 * HOUR, NOW - HOUR),
+    }[kind]
+    correct(
         competition_id=competition.pk,
-        start=NOW - 130 * MINUTE,
-        end=NOW - 129 * MINUTE,
+        start=start,
+        end=end,
         reason="the exchange was down",
         author="olga",
     )

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -168,3 +169,16 @@ def test_whatever_a_provider_raises_the_round_waits(holed, exchange, error):
     exchange.error = error
     run_cycle(competition_id=holed.pk)
     assert ends(holed) == ["RECEIVED", "RESOLVED"]
+
+
+def test_what_a_provider_calls_otherwise_is_kept_under_the_feeds_own_name(
+    holed, exchange
+):
+    """Such as a replay of another source's history."""
+    exchange.records = [
+        replace(record, source="binance")
+        for record in candles(START, [100.0, 110.0, 120.0, 130.0])
+    ]
+    assert run_cycle(competition_id=holed.pk).resolved == 2
+    first = holed.rounds.order_by("slot_at").first()
+    assert first.actuals["resolved_price"] == 110.0
