@@ -94,8 +94,9 @@ def test_a_correction_of_an_older_hour_reaches_sums_in_memory(
     after = figures_at(competition, later)
     windows.forget()
     assert after == figures_at(competition, later)
+    left = Snapshot.objects.current().values_list("value", "prediction_count")
     assert after["score_recent"] == pytest.approx(
-        sum(Snapshot.objects.current().values_list("value", flat=True)) / 2
+        sum(value * count for value, count in left) / sum(count for _, count in left)
     )
     assert after["score_recent"] != before["score_recent"]
 
