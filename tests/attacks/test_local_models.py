@@ -22,7 +22,8 @@ MODELS = Path(__file__).parent / "models"
 SOMEBODY = 12_345  # a user that the system does not know
 IS_ROOT = os.geteuid() == 0
 # So much that a model serves, and little enough to be reached by a small attack.
-SMALL = ("--memory-mb", "640", "--tasks", "48")
+FEW = ("--tasks", "48")
+SMALL = ("--memory-mb", "640", *FEW)
 
 pytestmark = pytest.mark.skipif(
     bool(trouble_with_level_2()), reason="namespaces are not available here"
@@ -217,7 +218,7 @@ def test_memory_of_all_processes_together_is_bounded(arena):
 
 @pytest.mark.attack("a fork bomb", held_by="the pids group, or a limit")
 def test_the_number_of_processes_is_bounded(arena):
-    gateway, answers = arena.attack("breeder", options=SMALL)
+    gateway, answers = arena.attack("breeder", options=FEW)
 
     assert answers["breeder"].outcome == "ANSWERED", answers["breeder"].reason
     assert 0 < answers["breeder"].result["value"] < 48

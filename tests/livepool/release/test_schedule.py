@@ -214,6 +214,7 @@ def fill():
         assert ingest.take_turn(subscription, turn_s=60)
 
 
+@pytest.mark.timeout(600)  # six releases are trained
 def test_a_fresh_site_brings_its_first_release_and_a_history(fresh, client):
     assert schedule.publish_first() is None  # it subscribes
     subscribed = FeedSubscription.objects.filter(granularity="1d")
