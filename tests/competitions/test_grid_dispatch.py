@@ -111,6 +111,14 @@ def test_predict_now_makes_one_round_however_often_it_is_pressed(competition):
     assert Input.objects.get().slot_at == NOW
 
 
+def test_predict_now_asks_once_a_second_however_fast_it_is_pressed(competition, at):
+    for later_ms in (0, 400, 999, 1000):
+        with at(NOW + timedelta(milliseconds=later_ms)):
+            grid_dispatch.predict_now(competition_id=competition.pk)
+    slots = Input.objects.order_by("slot_at").values_list("slot_at", flat=True)
+    assert list(slots) == [NOW, NOW + timedelta(seconds=1)]
+
+
 def test_predict_now_needs_an_active_competition(competition):
     lifecycle.pause(competition_id=competition.pk)
     with pytest.raises(DefinitionError, match="activate it first"):
