@@ -13,6 +13,7 @@ from django.urls import reverse
 from competitions.models import Competition
 from crunchsite.settings.env import BASE_DIR
 from feeds.models import FeedSubscription
+from scoring.models import Rescoring
 from tests.conftest import NOW
 
 pytestmark = pytest.mark.django_db(databases=["default", "tape"])
@@ -71,6 +72,17 @@ def test_nobody_takes_over_an_account_that_may_do_more(roles, taker):
         client.post(reverse("admin:auth_user_changelist"), chosen | {"post": "yes"})
         target.refresh_from_db()
         assert target.check_password("before")
+
+
+def test_who_has_every_permission_is_no_superuser_yet(roles):
+    """What comes with the next version is a superuser's at once, and not theirs."""
+    every = staff("eve")
+    every.user_permissions.set(Permission.objects.all())
+    superuser = User.objects.create_superuser("root", password="before")
+    answer = client_of(every).post(pages_of(superuser)["password"], PASSWORD)
+    assert answer.status_code == 403
+    superuser.refresh_from_db()
+    assert superuser.check_password("before")
 
 
 def test_a_clerk_changes_accounts_that_may_do_no_more(roles):
@@ -133,7 +145,7 @@ def test_a_role_is_changed_only_by_who_may_do_all_of_it(roles):
 
 def test_the_trail_shows_what_its_reader_may_view(roles, frozen_clock):
     author = User.objects.create_superuser("olga")
-    for model in (Competition, FeedSubscription, User):
+    for model in (Competition, FeedSubscription, Rescoring, User):
         LogEntry.objects.create(
             user=author,
             content_type=ContentType.objects.get_for_model(model),
@@ -147,8 +159,13 @@ def test_the_trail_shows_what_its_reader_may_view(roles, frozen_clock):
     assert "a FeedSubscription" in page
     assert "a Competition" not in page
     assert "a User" not in page
+    corrector = staff("cora", "admin.view_logentry", "scoring.view_rescoring")
+    assert "a Rescoring" not in client_of(corrector).get(trail).content.decode(), (
+        "it may be of a draft"
+    )
     page = client_of(staff("vera", role="viewer")).get(trail).content.decode()
     assert "a Competition" in page
+    assert "a Rescoring" in page
     assert "a User" not in page
 
 

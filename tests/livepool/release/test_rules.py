@@ -96,6 +96,11 @@ def _set(key, value):
     return lambda payload: payload.__setitem__(key, value)
 
 
+def _turn_round(legacy):
+    for key in ("symbols", "symbol_map"):
+        legacy[key] = dict(reversed(legacy[key].items()))
+
+
 BROKEN = [
     ("live_pool.json", _set("symbols", []), "must be a list that is not empty"),
     ("live_pool.json", _set("symbols", [" "] * 5), "symbols must be text"),
@@ -119,6 +124,7 @@ BROKEN = [
     ),
     ("live_pool_legacy.json", _set("symbols", {"ETHUSDT": {"base_asset": "ETH"}}), ""),
     ("live_pool_legacy.json", _set("mode", "broad_liquid"), "differ in mode"),
+    ("live_pool_legacy.json", _turn_round, "live_pool_legacy differ in order"),
     ("latest_universe.json", _set("symbols", SYMBOLS[1:]), "outside the universe"),
     ("latest_universe.json", _set("as_of_date", None), "must be a date"),
     ("artifact_manifest.json", _set("manifest_type", "x"), "manifest_type was 'x'"),
