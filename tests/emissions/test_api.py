@@ -7,6 +7,7 @@ from django.db import DatabaseError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from competitions.models import Competition
 from core import audit
 from emissions.formats import apportion, percentages
 from emissions.frac64 import WHOLE, split
@@ -396,3 +397,12 @@ def test_a_step_without_its_trail_is_none(client, world, operator, monkeypatch, 
     client.raise_request_exception = False
     assert written(client, checkpoint, write).status_code == 500
     assert Checkpoint.objects.filter(pk=checkpoint.pk).values(*before).get() == before
+
+
+def test_a_checkpoint_of_a_draft_is_there_for_who_may_see_drafts(client, world):
+    Competition.objects.update(status=Competition.Status.DRAFT)
+    parts = ("payload", "emission", "emission/cli-format", "prizes")
+    addresses = [url(world.checkpoints[0], part) for part in parts]
+    assert [client.get(each).status_code for each in addresses] == [404] * 4
+    logged_in(client, "view_competition", is_staff=True)
+    assert [client.get(each).status_code for each in addresses] == [200] * 4

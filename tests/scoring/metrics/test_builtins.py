@@ -52,6 +52,9 @@ def metric(name, *args, **kwargs):
         ("ic", {"signals": [[1, 7, 2, 3]], "actuals": [1, NAN, 2, 3]}, [1.0]),
         ("hit_rate", {"signals": [[1, -1, 0, 2]], "actuals": [1, 1, 0, 3]}, [0.75]),
         ("hit_rate", {"signals": [[NAN, NAN]], "actuals": [1, 2]}, [None]),
+        # A round without a truth is none.
+        ("hit_rate", {"signals": [[1, 1]], "actuals": [1, NAN]}, [1.0]),
+        ("mean_return", {"signals": [[1, 1]], "actuals": [0.5, NAN]}, [0.5]),
         ("mean_return", {"signals": [[2, -3, 0]], "actuals": [0.1, 0.2, 0.5]},
          [pytest.approx(-0.1 / 3)]),
         ("max_drawdown", {"signals": [[1, 1, -3, 0.5]]}, [-3.0]),

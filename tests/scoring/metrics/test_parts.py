@@ -115,3 +115,16 @@ def test_periods_of_two_rounds_are_chunks_of_a_window():
     assert metric.figure(reduce(metric.merge, pieces))[0] == pytest.approx(
         np.mean(ics) / np.std(ics)
     )
+
+
+@pytest.mark.parametrize(
+    ("rounds", "chunks"),
+    [(1, 0), (2, 1), (3, 1), (5, 2), (29, 3), (40, 4), (59, 5), (100, 10), (1000, 100)],
+)
+def test_chunks_of_ics_are_three_at_least_and_then_of_ten_rounds(rounds, chunks):
+    """As far as two rounds make a chunk; an incomplete one is dropped."""
+    rising = np.arange(float(rounds))
+    parts = IN_PARTS["ic_sharpe"].parts(
+        period(rising[:, None], rising[:, None], rising)
+    )
+    np.testing.assert_allclose(parts, [[chunks, min(chunks, 1), 0.0]], atol=1e-12)
