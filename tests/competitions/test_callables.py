@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from competitions.callables.door import CallableError, Door
+from competitions.callables.door import CallableError, Door, Outcomes
 from competitions.models import CallableFailure
 from tests import factories
 from tests.conftest import NOW
@@ -99,3 +99,15 @@ def test_a_success_costs_one_statement_however_often(
     with django_assert_num_queries(1):
         for _ in range(5):
             door.call("SLOT", "own:f", lambda: 1)
+
+
+def test_what_worked_for_one_and_failed_for_another_is_failing(competition):
+    """Until a whole piece of work went well."""
+    for reason, kept in (("it raised", ["SLOT"]), ("", [])):
+        outcomes = Outcomes()
+        outcomes.worked("SLOT")
+        if reason:
+            outcomes.failed("SLOT", "own:f", reason)
+        outcomes.keep(competition)
+        failing = CallableFailure.objects.values_list("callable", flat=True)
+        assert list(failing) == kept

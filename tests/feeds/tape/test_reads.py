@@ -101,3 +101,19 @@ def test_a_tick_counts_at_its_own_instant():
     assert prices.closed_at.tolist() == [NOW.timestamp()]
     assert prices.price.tolist() == [7.0]
     assert len(reads.newest_closed(**tick, at=NOW, limit=1)) == 1
+
+
+def test_what_a_feed_has_seen_is_of_its_source_and_not_of_the_future():
+    """A watermark that lies ahead was set by a clock that was."""
+    assert reads.newest_seen(at=NOW) is None
+    append([candle(-9), candle(-8, subject="ETHUSDT"), candle(-7, source="binance")])
+    seen = [
+        reads.newest_seen(at=NOW),
+        reads.newest_seen(at=NOW, source="simulated"),
+        reads.newest_seen(at=NOW - timedelta(minutes=8), source="simulated"),
+        reads.newest_seen(at=NOW - timedelta(minutes=8.5)),
+        reads.newest_seen(at=NOW - timedelta(minutes=10)),
+        reads.newest_seen(at=NOW, source="pyth"),
+    ]
+    minutes_ago = [at and (NOW - at) / timedelta(minutes=1) for at in seen]
+    assert minutes_ago == [7, 8, 8, 9, None, None]

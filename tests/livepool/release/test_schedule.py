@@ -181,6 +181,18 @@ def test_a_tape_that_ends_early_waits(tape, site):
     assert Release.objects.count() == 0
 
 
+def test_a_ranking_of_another_day_is_not_published(filled, monkeypatch):
+    rank = build.build
+    monkeypatch.setattr(
+        build, "build", lambda as_of: rank(as_of=as_of - timedelta(days=1))
+    )
+    with pytest.raises(
+        LivePoolError, match="ends on 2024-08-30, the release needs 2024-08-31"
+    ):
+        schedule.publish_due()
+    assert Release.objects.count() == 0
+
+
 def test_a_site_without_daily_candles_says_so(tape, site, caplog):
     with frozen(DUE):
         assert schedule.publish_due() is None
