@@ -198,6 +198,15 @@ def test_a_schedule_added_while_it_runs_is_asked_from_the_next_slot(competition,
     assert slots(added) == [(NOW + MINUTE, "RECEIVED")]
 
 
+def test_settling_takes_no_slot_away_that_has_come(competition, at):
+    """Beat is a moment late, and an operator saves just then."""
+    with at(NOW + MINUTE + timedelta(seconds=1)):
+        lifecycle.settle(competition_id=competition.pk)
+        grid_dispatch.dispatch()
+    scheduled = competition.scheduled_predictions.get()
+    assert slots(scheduled) == [(NOW + MINUTE, "RECEIVED")]
+
+
 def test_what_was_added_behind_the_admin_s_back_is_found_by_the_grid(competition, at):
     added = schedule(competition)
     grid_dispatch.dispatch()

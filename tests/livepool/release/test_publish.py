@@ -117,6 +117,15 @@ def test_publishing_the_same_bytes_again_changes_nothing(tmp_path, first):
     )
 
 
+@pytest.mark.parametrize("change", [{"extra": 1}, {"mode": None}])
+def test_a_document_that_somebody_changed_is_written_again(first, tmp_path, change):
+    whole = first.documents.read().payload
+    left = {k: v for k, v in {**whole, **change}.items() if v is not None}
+    first.documents.write(left, expected=first.documents.read())
+    publish(put(tmp_path, FIRST, OLD), first, FIRST)
+    assert first.documents.read().payload == whole
+
+
 def test_other_bytes_of_a_published_version_are_refused(tmp_path, first):
     folder = put(tmp_path, FIRST, NEW)
     with pytest.raises(PublishError, match="published with other bytes"):

@@ -72,6 +72,13 @@ def test_a_whole_release_is_accepted(release):
     assert report.age_days == 0
 
 
+def test_only_who_asks_for_the_release_manifest_needs_it(release):
+    del release.files["release_manifest.json"]
+    assert check(release.files).errors == []
+    report = check(release.files, require_manifest=True)
+    assert report.errors == ["release_manifest.json is missing"]
+
+
 @golden.needs_golden
 def test_the_published_fixture_is_accepted():
     report = rules.validate_folder(

@@ -207,6 +207,19 @@ def test_top_n_looks_at_the_value_whatever_its_field_is_called(market, at, rewir
     assert newest.meta["weights"] == {"b": 1.0}
 
 
+@pytest.mark.parametrize("least", [0.0, 1e-9])
+def test_who_weighs_nothing_to_the_digits_kept_is_no_member(market, at, rewire, least):
+    def the_first(model_metrics, signals):
+        return {m: 1.0 if m == "a" else least for m in model_metrics}
+
+    rewire(ensembles=(EnsembleConfig(name="one", strategy=the_first),))
+    a, b = make_models(market, "a", "b")
+    score_rounds(market, at, NOW, [{a: 1.0, b: 3.0}])
+    prediction = Prediction.objects.get(model__is_virtual=True)
+    assert prediction.meta["weights"] == {"a": 1.0}
+    assert prediction.output == {"value": 1.0}
+
+
 def test_a_strategy_that_raises_leaves_the_cycle_alone(market, at, rewire):
     def broken(model_metrics, signals):
         raise RuntimeError("no weights")
