@@ -350,7 +350,7 @@ def test_statements_do_not_depend_on_the_number_of_models(competition):
 
 def test_a_tape_without_candles_misses_the_round_with_the_reason(round_, tape):
     tape()
-    ask(round_, {"a": 1.0})
+    assert not perform_round(round_=round_, gateway=AnsweringGateway({"a": 1.0}))
     round_.refresh_from_db()
     assert round_.status == "MISSED"
     assert round_.reason == "the tape has no closed candle of simulated:BTCUSDT"
@@ -358,10 +358,12 @@ def test_a_tape_without_candles_misses_the_round_with_the_reason(round_, tape):
 
 
 def test_a_round_that_comes_too_late_is_missed(round_, at):
+    gateway = AnsweringGateway({"a": 1.0})
     with at(NOW + timedelta(minutes=2)):
-        ask(round_, {"a": 1.0})
+        assert not perform_round(round_=round_, gateway=gateway)
     round_.refresh_from_db()
     assert round_.status == "MISSED"
+    assert gateway.asked == []
 
 
 def test_a_slot_that_raises_costs_its_round_and_not_the_next(competition):

@@ -117,3 +117,13 @@ def test_what_a_feed_has_seen_is_of_its_source_and_not_of_the_future():
     ]
     minutes_ago = [at and (NOW - at) / timedelta(minutes=1) for at in seen]
     assert minutes_ago == [7, 8, 8, 9, None, None]
+
+
+def test_whole_records_of_a_stretch_are_the_closed_ones_as_they_were():
+    append(
+        [candle(-3, 1.0), candle(-2, 2.0), candle(-1, 3.0), candle(0, is_closed=False)]
+    )
+    since, until = NOW - timedelta(minutes=1), NOW
+    found = reads.closed_records(**FEED, since=since, until=until)
+    assert found == [candle(-2, 2.0), candle(-1, 3.0)]
+    assert all(record.is_closed for record in found)

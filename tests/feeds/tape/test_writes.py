@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from feeds import health
 from feeds.tape import partitions, reads, writes
 from feeds.tape.engine import dispose, transaction
 from feeds.tape.writes import AppendResult, append
@@ -47,6 +48,19 @@ def test_the_same_records_again_change_nothing():
     before = rows("*")
     assert append([candle(-1), candle(-1)]) == AppendResult(unchanged=2)
     assert rows("*") == before
+
+
+def test_records_of_a_feed_are_counted_once_each():
+    """Over several calls, one that changes a record and one that brings nothing new."""
+    append([candle(-3), candle(-2)])
+    append([candle(-2, 107.0), candle(-1)])
+    append([candle(-1)])
+    append([candle(-1, subject="ETHUSDT")])
+    counts = {s.key.id: s.record_count for s in health.summaries()}
+    assert counts == {
+        "simulated:BTCUSDT:candle:1m": 3,
+        "simulated:ETHUSDT:candle:1m": 1,
+    }
 
 
 def test_a_late_correction_updates_the_record():

@@ -137,6 +137,27 @@ def test_breadth_is_known_from_five_names_on():
     assert not breadth(five[:4])
 
 
+def test_candles_are_sorted_by_symbol_and_then_by_day():
+    days = [date(2026, 3, 1 + n) for n in range(3)]
+    given = [("BCHUSDT", days[0]), ("ADAUSDT", days[1]), ("BCHUSDT", days[2])]
+    frame = pl.DataFrame(
+        {
+            "symbol": [symbol for symbol, _ in given],
+            "date": [day for _, day in given],
+            **{
+                name: [1.0, 2.0, 3.0]
+                for name, kind in features.CANDLE_SCHEMA.items()
+                if kind == pl.Float64
+            },
+        }
+    )
+    assert features.tidy(frame).select("symbol", "date", "close").rows() == [
+        ("ADAUSDT", days[1], 2.0),
+        ("BCHUSDT", days[0], 1.0),
+        ("BCHUSDT", days[2], 3.0),
+    ]
+
+
 def test_of_two_candles_of_one_day_the_last_given_counts():
     frame = market(3, ())
     again = frame.slice(1, 1).with_columns(close=pl.lit(42.0))
