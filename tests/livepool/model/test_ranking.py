@@ -88,6 +88,15 @@ def test_stability_decides_a_tie_before_volume_does():
     assert rows["symbol"].to_list() == ["C1USDT", "C0USDT"]
 
 
+def test_each_day_is_ranked_by_itself_and_days_come_in_their_order():
+    later = DAY + timedelta(days=1)
+    rows = scored(date=[later, DAY, later, DAY], rule_score=[0.9, 0.1, 0.2, 0.8])
+    assert rows.select("date", "symbol", "current_rank").rows() == [
+        *((DAY, "C3USDT", 1), (DAY, "C1USDT", 2)),
+        *((later, "C0USDT", 1), (later, "C2USDT", 2)),
+    ]
+
+
 def test_an_unknown_tie_breaker_comes_after_a_known_one():
     rows = scored(liquidity_stability=[None, 0.1])
     assert rows["symbol"].to_list() == ["C1USDT", "C0USDT"]
