@@ -1,4 +1,5 @@
 import gc
+import logging
 import queue
 import threading
 from types import SimpleNamespace
@@ -47,7 +48,18 @@ def test_a_loop_without_work_says_so_once_a_minute(task, event, caplog, monkeypa
     assert sum(event in message for message in caplog.messages) == 2
 
 
-def test_a_task_is_the_brokers_until_it_has_ended(monkeypatch):
+@pytest.fixture
+def as_before():
+    """What a worker sets for its whole process is not the next test's."""
+    root, queues = logging.getLogger(), celery.app.amqp.queues
+    level, handlers = root.level, root.handlers[:]
+    yield
+    root.setLevel(level)
+    root.handlers[:] = handlers
+    queues.select(celery.QUEUES)
+
+
+def test_a_task_is_the_brokers_until_it_has_ended(monkeypatch, as_before):
     """So that one whose worker dies in the middle is given to another."""
     broker = redis.from_url(settings.REDIS_URL)
     begun, may_end = queue.Queue(), threading.Event()
