@@ -69,7 +69,7 @@ def add_rounds(
     """Rounds a minute apart, each answered by every model, and the candles for them."""
     from django.db import connection
 
-    from competitions.models import Input
+    from competitions.models import Round
     from core.copy import copy_rows
     from feeds.tape.records import FeedRecord
     from feeds.tape.writes import append
@@ -90,8 +90,8 @@ def add_rounds(
             )
         )
     append(records)
-    rounds = Input.objects.bulk_create(
-        Input(
+    rounds = Round.objects.bulk_create(
+        Round(
             competition=competition,
             scheduled_prediction=competition.scheduled_predictions.get(),
             slot_at=first + timedelta(minutes=i),

@@ -14,7 +14,7 @@ from psycopg2.extras import Json, execute_values
 from benchmarks.measure import compare
 from competitions import lifecycle
 from competitions.gateway.types import Answer, ModelIdentity, RoundAnswers
-from competitions.models import Competition, Input, Prediction
+from competitions.models import Competition, Prediction, Round
 from competitions.rounds.perform import perform_round
 from core import clock
 from feeds.tape.records import FeedRecord
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     rounds = _Rounds(competition)
     perform_round(round_=rounds.new(), gateway=gateway)  # the roster is known after it
     rows = list(
-        Prediction.objects.filter(input__competition=competition)
+        Prediction.objects.filter(round__competition=competition)
         .order_by("pk")
         .values_list(
             *("model_id", "outcome", "reason", "output", "exec_time_us"),
@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     )
     with CaptureQueriesContext(connection) as statements:
         perform_round(round_=rounds.new(), gateway=gateway)
-    pending: list[Input] = []
+    pending: list[Round] = []
 
     def reset() -> None:
         pending[:] = [rounds.new() for _ in range(args.rounds)]
@@ -148,10 +148,10 @@ class _Rounds:
         self._scheduled = competition.scheduled_predictions.get(active=True)
         self._made = 0
 
-    def new(self) -> Input:
+    def new(self) -> Round:
         self._made += 1
         now = clock.now()
-        return Input.objects.create(
+        return Round.objects.create(
             competition=self._competition,
             scheduled_prediction=self._scheduled,
             slot_at=now - timedelta(microseconds=self._made),

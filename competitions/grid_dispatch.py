@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db.models import Q
 
 from competitions.errors import DefinitionError
-from competitions.models import Competition, Input, ScheduledPrediction
+from competitions.models import Competition, Round, ScheduledPrediction
 from core import clock, grid
 
 log = structlog.get_logger(__name__)
@@ -39,14 +39,14 @@ def dispatch() -> list[int]:
     due = list(ScheduledPrediction.objects.due(now).select_related("competition"))
     if due:
         rounds = [round_ for scheduled in due for round_ in _settle(scheduled, now)]
-        Input.objects.bulk_create(rounds, ignore_conflicts=True, batch_size=1000)
+        Round.objects.bulk_create(rounds, ignore_conflicts=True, batch_size=1000)
         _revive(rounds, now)
         ScheduledPrediction.objects.bulk_update(due, ["starts_at", "next_slot_at"])
-        missed = sum(r.status == Input.Status.MISSED for r in rounds)
+        missed = sum(r.status == Round.Status.MISSED for r in rounds)
         if missed:
             log.warning("slots.missed", count=missed)
     return list(
-        Input.objects.to_ask(now)
+        Round.objects.to_ask(now)
         .filter(competition__status=Competition.Status.ACTIVE)
         .order_by("competition_id")
         .values_list("competition_id", flat=True)
@@ -75,7 +75,7 @@ def is_settled(scheduled: ScheduledPrediction, now: datetime) -> bool:
     ) and slot_at <= grid.following(now, interval_s)
 
 
-def _settle(scheduled: ScheduledPrediction, now: datetime) -> Iterable[Input]:
+def _settle(scheduled: ScheduledPrediction, now: datetime) -> Iterable[Round]:
     """Rounds of the slots up to `now`; moves `next_slot_at` behind the last of them."""
     interval_s = scheduled.prediction_interval_s
     slot_at = scheduled.next_slot_at
@@ -97,30 +97,30 @@ def _settle(scheduled: ScheduledPrediction, now: datetime) -> Iterable[Input]:
     scheduled.next_slot_at = slot_at
 
 
-def _revive(rounds: Sequence[Input], now: datetime) -> None:
+def _revive(rounds: Sequence[Round], now: datetime) -> None:
     """Have rounds asked after all whose slot a clock that was ahead found missed."""
-    fresh = [r for r in rounds if r.status == Input.Status.RECEIVED]
+    fresh = [r for r in rounds if r.status == Round.Status.RECEIVED]
     if not fresh:
         return
-    Input.objects.filter(
+    Round.objects.filter(
         scheduled_prediction__in={r.scheduled_prediction_id for r in fresh},
         slot_at__in={r.slot_at for r in fresh},
-        status=Input.Status.MISSED,
+        status=Round.Status.MISSED,
         performed_at__isnull=True,
         received_at__gt=now,
-    ).update(status=Input.Status.RECEIVED, reason="", received_at=now)
+    ).update(status=Round.Status.RECEIVED, reason="", received_at=now)
 
 
-def _round(scheduled: ScheduledPrediction, slot_at: datetime, now: datetime) -> Input:
+def _round(scheduled: ScheduledPrediction, slot_at: datetime, now: datetime) -> Round:
     late = now - slot_at
     is_missed = late > tolerance(scheduled)
-    return Input(
+    return Round(
         competition=scheduled.competition,
         scheduled_prediction=scheduled,
         slot_at=slot_at,
         scope_key=scheduled.scope_key,
         received_at=now,
-        status=Input.Status.MISSED if is_missed else Input.Status.RECEIVED,
+        status=Round.Status.MISSED if is_missed else Round.Status.RECEIVED,
         reason=f"no worker was up; the slot came up {late} late" if is_missed else "",
     )
 
@@ -131,16 +131,16 @@ def reap() -> int:
     asking = clock.wall_seconds(4 * settings.ENV.model_runner_timeout_s + GRACE_S)
     reaped = 0
     for scheduled in ScheduledPrediction.objects.filter(
-        Q(rounds__status=Input.Status.RECEIVED, rounds__performed_at__isnull=True)
+        Q(rounds__status=Round.Status.RECEIVED, rounds__performed_at__isnull=True)
     ).distinct():
         reaped += (
-            Input.objects.waiting()
+            Round.objects.waiting()
             .filter(
                 scheduled_prediction=scheduled,
                 slot_at__lt=now - tolerance(scheduled) - asking,
             )
             .update(
-                status=Input.Status.MISSED,
+                status=Round.Status.MISSED,
                 reason="no worker asked the models in time",
             )
         )
@@ -166,5 +166,5 @@ def predict_now(*, competition_id: int) -> int:
         _round(scheduled, slot_at, now)
         for scheduled in competition.scheduled_predictions.filter(active=True)
     ]
-    Input.objects.bulk_create(rounds, ignore_conflicts=True)
+    Round.objects.bulk_create(rounds, ignore_conflicts=True)
     return len(rounds)

@@ -16,7 +16,7 @@ from django.db import close_old_connections
 from competitions import grid_dispatch
 from competitions.gateway_pool import pool
 from competitions.lifecycle import subject_of
-from competitions.models import Competition, Input
+from competitions.models import Competition, Round
 from competitions.rounds.perform import perform_waiting
 from core import clock, heartbeats
 from core.logs import IdleLine
@@ -85,7 +85,7 @@ class ModelDaemon:
                 continue
             self._listen(competition)
             waiting = list(
-                Input.objects.to_ask(clock.now())
+                Round.objects.to_ask(clock.now())
                 .filter(competition=competition)
                 .select_related("scheduled_prediction", "competition")
             )
@@ -175,7 +175,7 @@ def clear_queue() -> None:
         broker.channel().queue_purge("models")
 
 
-def is_ready(round_: Input, *, is_connected: bool) -> bool:
+def is_ready(round_: Round, *, is_connected: bool) -> bool:
     """Whether the roster is known and the tape holds the slot's newest closed candle.
 
     After `PATIENCE_S` the round is asked with what there is.

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from competitions.contract import CrunchConfig
-from competitions.models import Competition, Input
+from competitions.models import Competition, Round
 from feeds import granularity
 from feeds.tape import reads
 
@@ -45,13 +45,13 @@ class Truth:
         return self.actuals is None and not self.reason
 
     @property
-    def status(self) -> Input.Status:
+    def status(self) -> Round.Status:
         """The status of a round that ends so."""
         if self.is_void:
-            return Input.Status.VOID
+            return Round.Status.VOID
         if self.actuals is None:
-            return Input.Status.UNRESOLVABLE
-        return Input.Status.RESOLVED
+            return Round.Status.UNRESOLVABLE
+        return Round.Status.RESOLVED
 
 
 WAITING = Truth()
@@ -144,7 +144,7 @@ class Ends:
 
 def ends_on_tape(
     feed: Feed,
-    rounds: Sequence[Input],
+    rounds: Sequence[Round],
     fraction: float,
     now: datetime,
     *,
@@ -265,14 +265,14 @@ def priced(feed: Feed, ends: Ends) -> Truth:
     )
 
 
-def subject_of(round_: Input, config: CrunchConfig) -> str:
+def subject_of(round_: Round, config: CrunchConfig) -> str:
     """The subject of a round's scope, in either spelling, else the contract's."""
     return (
         round_.scope.get("subject") or round_.scope.get("asset") or config.scope.subject
     )
 
 
-def deadline_of(round_: Input) -> datetime:
+def deadline_of(round_: Round) -> datetime:
     performed_at, resolvable_at = round_.performed_at, round_.resolvable_at
     assert performed_at is not None  # only asked rounds are due
     assert resolvable_at is not None
@@ -280,13 +280,13 @@ def deadline_of(round_: Input) -> datetime:
     return resolvable_at + max(PATIENCE, PATIENCE_IN_HORIZONS * horizon)
 
 
-def is_late(rounds: Sequence[Input], now: datetime) -> NDArray[np.bool_]:
+def is_late(rounds: Sequence[Round], now: datetime) -> NDArray[np.bool_]:
     """Which rounds are past their deadline by the clock."""
     return np.array([now > deadline_of(round_) for round_ in rounds], dtype=bool)
 
 
 def waited_out(
-    source: str, rounds: Sequence[Input], now: datetime
+    source: str, rounds: Sequence[Round], now: datetime
 ) -> NDArray[np.bool_]:
     """Of which rounds the wait for the truth is over; a statement if any is late.
 

@@ -25,7 +25,7 @@ from django.db.models.functions import Greatest
 
 from competitions.callables.door import Door
 from competitions.lifecycle import key_of
-from competitions.models import Competition, Input
+from competitions.models import Competition, Round
 from competitions.slots import Wiring
 from competitions.wiring import wiring_of
 from core import clock
@@ -217,10 +217,10 @@ def _rounds(competition: Competition, start: datetime, end: datetime) -> _Rounds
     is_due = Q(resolvable_at__gte=start, resolvable_at__lt=end)
     is_asked = Q(performed_at__gte=start, performed_at__lt=end)
     found = (
-        Input.objects.filter(
+        Round.objects.filter(
             is_due | is_asked, competition=competition, performed_at__isnull=False
         )
-        .exclude(status=Input.Status.VOID)
+        .exclude(status=Round.Status.VOID)
         .aggregate(
             due=Count("pk", filter=is_due),
             asked=Count("pk", filter=is_asked),

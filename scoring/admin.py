@@ -51,7 +51,7 @@ class ScoreInline(ReadOnlyInline):
 
 @admin.register(Prediction)
 class PredictionAdmin(LedgerAdmin):
-    of_competition = "input__competition"
+    of_competition = "round__competition"
     list_display = [
         "performed_at",
         "model",
@@ -61,10 +61,10 @@ class PredictionAdmin(LedgerAdmin):
         "answer",
         "exec_time_us",
     ]
-    list_filter = ["outcome", "input__competition"]
+    list_filter = ["outcome", "round__competition"]
     exclude = ["output"]
     readonly_fields = ["whole_answer"]
-    list_select_related = ["model", "input"]
+    list_select_related = ["model", "round"]
     search_fields = ["=model__model_id", "model__name"]
     ordering = ["-performed_at", "-pk"]
     inlines = [ScoreInline]
@@ -72,12 +72,12 @@ class PredictionAdmin(LedgerAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Prediction]:
         rows: Any = super().get_queryset(request)
         return with_status(rows.with_shown_output(limit=SHORT)).defer(
-            "input__raw_data", "input__model_input", "input__timing", "meta"
+            "round__raw_data", "round__model_input", "round__timing", "meta"
         )
 
     @display(description="Scope")
     def scope(self, prediction: Prediction) -> str:
-        return prediction.input.scope_key
+        return prediction.round.scope_key
 
     @display(description="Status", label=STATUS_LABELS)
     def labelled_status(self, prediction: Any) -> str:
@@ -95,12 +95,12 @@ class PredictionAdmin(LedgerAdmin):
 
     @display(description="Why")
     def why(self, prediction: Any) -> str:
-        return shortened(prediction.reason or prediction.input.reason) or "-"
+        return shortened(prediction.reason or prediction.round.reason) or "-"
 
 
 @admin.register(Score)
 class ScoreAdmin(LedgerAdmin):
-    of_competition = "prediction__input__competition"
+    of_competition = "prediction__round__competition"
     list_display = [
         "scored_at",
         "model",

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from competitions.callables.door import Door
 from competitions.errors import CompetitionError
-from competitions.models import Competition, Input
+from competitions.models import Competition, Round
 from competitions.slots import Wiring
 from competitions.wiring import wiring_of
 from core import clock
@@ -170,13 +170,13 @@ def void(
             author=author,
             created_at=now,
         )
-        rounds = Input.objects.filter(
+        rounds = Round.objects.filter(
             window.rounds,
             competition=competition,
             performed_at__isnull=False,
-        ).exclude(status=Input.Status.VOID)
+        ).exclude(status=Round.Status.VOID)
         touched = _closed_periods_of(competition, rounds)
-        count = rounds.update(status=Input.Status.VOID, reason=window.round_reason)
+        count = rounds.update(status=Round.Status.VOID, reason=window.round_reason)
         for period in touched:
             snapshots.revise(
                 competition=competition,
@@ -294,7 +294,7 @@ def _closed_periods(competition: Competition, **where: datetime) -> list[Period]
 
 
 def _closed_periods_of(
-    competition: Competition, rounds: QuerySet[Input]
+    competition: Competition, rounds: QuerySet[Round]
 ) -> list[Period]:
     """The closed periods that the rounds were resolved in."""
     resolved_at = rounds.values_list("resolved_at", flat=True)
@@ -320,9 +320,9 @@ def _rescore_period(
     """
     rounds = {
         round_.pk: round_
-        for round_ in Input.objects.filter(
+        for round_ in Round.objects.filter(
             competition=competition,
-            status=Input.Status.RESOLVED,
+            status=Round.Status.RESOLVED,
             resolved_at__gte=period.start,
             resolved_at__lt=period.end,
         ).only("resolved_at", "actuals")

@@ -17,7 +17,7 @@ from django.db.models import Q, QuerySet
 from pydantic import BaseModel, ValidationError
 
 from competitions.callables.door import Door, Outcomes
-from competitions.models import Competition, Input, ParticipantModel
+from competitions.models import Competition, ParticipantModel, Round
 from competitions.slots import Wiring
 from competitions.tape_ends import Hole, Truth, is_late
 from competitions.wiring import wiring_of
@@ -168,9 +168,9 @@ class _Batch:
     is_filled: bool
     resolver: resolve.Resolver
 
-    def due(self, now: datetime) -> QuerySet[Input]:
+    def due(self, now: datetime) -> QuerySet[Round]:
         """Return those of them that are due, without a lock."""
-        due = Input.objects.due(now).filter(competition=self.competition)
+        due = Round.objects.due(now).filter(competition=self.competition)
         if self.after is not None:
             # Waiting rounds stay due; going past them keeps the next from starving.
             at, pk = self.after
@@ -196,7 +196,7 @@ def _ask_resolver(wanted: _Batch) -> None:
 
 
 @transaction.atomic
-def _score_batch(wanted: _Batch, report: CycleReport) -> list[Input]:
+def _score_batch(wanted: _Batch, report: CycleReport) -> list[Round]:
     """Score the next due rounds that nobody else works on."""
     competition, wiring = wanted.competition, wanted.wiring
     locks.share(competition.pk)
@@ -236,7 +236,7 @@ def _score_batch(wanted: _Batch, report: CycleReport) -> list[Input]:
     return rounds
 
 
-def _void_among(competition: Competition, rounds: Sequence[Input]) -> dict[int, Truth]:
+def _void_among(competition: Competition, rounds: Sequence[Round]) -> dict[int, Truth]:
     """How rounds end that an operator has declared void, by their key."""
     slots = [round_.slot_at for round_ in rounds]
     windows = VoidWindow.objects.filter(
@@ -299,7 +299,7 @@ def _score_rounds(
 
 
 def _end_rounds(
-    rounds: Sequence[Input], truths: Sequence[Truth], now: datetime
+    rounds: Sequence[Round], truths: Sequence[Truth], now: datetime
 ) -> None:
     """Write how the rounds ended; one statement, none when all of them wait."""
     ended = [
@@ -334,7 +334,7 @@ def _end_rounds(
         )
 
 
-def _note_late(rounds: Sequence[Input], truths: Sequence[Truth], now: datetime) -> None:
+def _note_late(rounds: Sequence[Round], truths: Sequence[Truth], now: datetime) -> None:
     """Note which rounds wait past their deadline; a statement if there are new ones.
 
     A note from after `now` was made while a clock ran ahead, and is made anew.
@@ -349,7 +349,7 @@ def _note_late(rounds: Sequence[Input], truths: Sequence[Truth], now: datetime) 
         and (round_.overdue_at is None or round_.overdue_at > now)
     ]
     if late:
-        Input.objects.filter(pk__in=late).update(overdue_at=now)
+        Round.objects.filter(pk__in=late).update(overdue_at=now)
 
 
 def _json(value: dict[str, Any] | None) -> str | None:

@@ -6,7 +6,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Exists, F, OuterRef, Q
 
-from competitions.models import Competition, Input, ParticipantModel, Prediction
+from competitions.models import Competition, ParticipantModel, Prediction, Round
 from core.texts import readable
 
 # The score of a prediction that counts, as SQL over a row `score`: that of the highest
@@ -34,10 +34,10 @@ class ScoreQuerySet(models.QuerySet["Score"]):
     ) -> "ScoreQuerySet":
         """Those that count of rounds that were resolved in `[start, end)`."""
         return self.current().filter(
-            prediction__input__competition=competition,
-            prediction__input__status=Input.Status.RESOLVED,
-            prediction__input__resolved_at__gte=start,
-            prediction__input__resolved_at__lt=end,
+            prediction__round__competition=competition,
+            prediction__round__status=Round.Status.RESOLVED,
+            prediction__round__resolved_at__gte=start,
+            prediction__round__resolved_at__lt=end,
         )
 
 
@@ -228,7 +228,7 @@ class VoidWindow(models.Model):
         scope = Q(scope_key=self.scope_key) if self.scope_key else Q()
         return scope & Q(slot_at__gte=self.start_at, slot_at__lt=self.end_at)
 
-    def holds(self, round_: Input) -> bool:
+    def holds(self, round_: Round) -> bool:
         """The same of one round."""
         is_scope = self.scope_key in ("", round_.scope_key)
         return is_scope and self.start_at <= round_.slot_at < self.end_at

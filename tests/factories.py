@@ -9,9 +9,9 @@ import numpy as np
 from competitions.models import (
     Competition,
     Cruncher,
-    Input,
     ParticipantModel,
     Prediction,
+    Round,
     ScheduledPrediction,
 )
 from emissions.frac64 import split
@@ -45,7 +45,7 @@ class World:
     competition: Competition
     scheduled: ScheduledPrediction
     models: list[ParticipantModel]
-    rounds: list[Input]
+    rounds: list[Round]
     board: Leaderboard
     checkpoints: list[Checkpoint]
 
@@ -151,7 +151,7 @@ def _rounds(
     at: datetime,
     hours: int,
     random: np.random.Generator,
-) -> list[Input]:
+) -> list[Round]:
     slots = [at - timedelta(minutes=15 * i) for i in range(hours * 4, -1, -1)]
     returns = random.normal(0, 4e-4, len(slots))
     prices = 64_000 * np.cumprod(1 + returns)
@@ -159,7 +159,7 @@ def _rounds(
     for i, slot_at in enumerate(slots):
         performed_at = slot_at + timedelta(milliseconds=180)
         resolvable_at = slot_at + timedelta(seconds=60)
-        round_ = Input(
+        round_ = Round(
             competition=of,
             scheduled_prediction=scheduled,
             slot_at=slot_at,
@@ -168,12 +168,12 @@ def _rounds(
             received_at=slot_at,
         )
         if i % 97 == 41:
-            round_.status = Input.Status.MISSED
+            round_.status = Round.Status.MISSED
             round_.reason = "no worker was up; the slot came up 0:02:10 late"
         else:
             round_.performed_at, round_.resolvable_at = performed_at, resolvable_at
         if round_.performed_at and resolvable_at <= at:
-            round_.status = Input.Status.RESOLVED
+            round_.status = Round.Status.RESOLVED
             round_.resolved_at = resolvable_at + timedelta(seconds=2)
             round_.actuals = {
                 "entry_price": round(float(prices[i]), 2),
@@ -181,11 +181,11 @@ def _rounds(
                 "actual_return": float(returns[i]),
             }
         rounds.append(round_)
-    return Input.objects.bulk_create(rounds)
+    return Round.objects.bulk_create(rounds)
 
 
 def _predictions(
-    rounds: Sequence[Input],
+    rounds: Sequence[Round],
     roster: Sequence[ParticipantModel],
     at: datetime,
     random: np.random.Generator,
@@ -204,7 +204,7 @@ def _predictions(
                 outcome, reason = "ABSENT", "no answer within 5.0 s"
             predictions.append(
                 Prediction(
-                    input=round_,
+                    round=round_,
                     model=model,
                     outcome=outcome,
                     reason=reason,
@@ -218,7 +218,7 @@ def _predictions(
     Prediction.objects.bulk_create(predictions, batch_size=2000)
     scores = []
     for prediction in predictions:
-        round_ = prediction.input
+        round_ = prediction.round
         if prediction.outcome != "ANSWERED" or round_.status != "RESOLVED":
             continue
         value = prediction.output["value"] * round_.actuals["actual_return"] * 10_000

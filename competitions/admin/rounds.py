@@ -12,8 +12,8 @@ from competitions.admin.local_models import LocalModelPages
 from competitions.lifecycle import settle
 from competitions.models import (
     Cruncher,
-    Input,
     ParticipantModel,
+    Round,
     ScheduledPrediction,
 )
 
@@ -107,7 +107,7 @@ class ParticipantModelAdmin(LocalModelPages, LedgerAdmin):
         return shortened(model.last_error) or "-"
 
 
-@admin.register(Input)
+@admin.register(Round)
 class RoundAdmin(LedgerAdmin):
     list_display = [
         "slot_at",
@@ -129,12 +129,12 @@ class RoundAdmin(LedgerAdmin):
         return super().get_queryset(request).defer("raw_data", "model_input", "timing")
 
     @display(description="Status", ordering="status", label=ROUND_LABELS)
-    def labelled_status(self, round_: Input) -> str:
+    def labelled_status(self, round_: Round) -> str:
         return round_.status
 
     @display(description="Stage, or why it ended")
-    def stage(self, round_: Input) -> str:
-        if round_.status != Input.Status.RECEIVED:
+    def stage(self, round_: Round) -> str:
+        if round_.status != Round.Status.RECEIVED:
             return shortened(round_.reason) or "-"
         if round_.performed_at is None:
             return f"models to be asked since {round_.received_at:%H:%M:%S}"

@@ -1,4 +1,4 @@
-"""Rounds (inputs) and the immutable answers to them."""
+"""Rounds and the immutable answers to them."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -11,25 +11,25 @@ from competitions.models.competition import Competition, ScheduledPrediction
 from competitions.models.participants import ParticipantModel
 
 
-class InputQuerySet(models.QuerySet["Input"]):
-    def waiting(self) -> "InputQuerySet":
+class RoundQuerySet(models.QuerySet["Round"]):
+    def waiting(self) -> "RoundQuerySet":
         """Rounds of which the models have not been asked yet."""
-        return self.filter(status=Input.Status.RECEIVED, performed_at__isnull=True)
+        return self.filter(status=Round.Status.RECEIVED, performed_at__isnull=True)
 
-    def to_ask(self, now: datetime) -> "InputQuerySet":
+    def to_ask(self, now: datetime) -> "RoundQuerySet":
         """Waiting rounds whose slot has come; a clock that was ahead made others."""
         return self.waiting().filter(slot_at__lte=now)
 
-    def due(self, now: datetime) -> "InputQuerySet":
+    def due(self, now: datetime) -> "RoundQuerySet":
         """Asked rounds whose future has happened, in a total order."""
         return self.filter(
-            status=Input.Status.RECEIVED,
+            status=Round.Status.RECEIVED,
             performed_at__isnull=False,
             resolvable_at__lte=now,
         ).order_by("resolvable_at", "pk")
 
 
-class Input(models.Model):
+class Round(models.Model):
     """A round: the row `(scheduled prediction, slot)` and all that its answers share.
 
     Born RECEIVED by the dispatcher; `performed_at` says when the models were asked.
@@ -81,12 +81,11 @@ class Input(models.Model):
         help_text="When a cycle first found that its truth was late; NULL before.",
     )
 
-    objects = InputQuerySet.as_manager()
+    objects = RoundQuerySet.as_manager()
 
     class Meta:
         db_table = "inputs"
         ordering = ["-slot_at", "-pk"]
-        verbose_name = "round"
         constraints = [
             models.UniqueConstraint(
                 fields=["scheduled_prediction", "slot_at"], name="round_slot_unique"
@@ -135,11 +134,11 @@ class PredictionQuerySet(models.QuerySet["Prediction"]):
 
     def between(self, start: datetime, end: datetime) -> "PredictionQuerySet":
         """Those of rounds whose slot lies in `[start, end)`."""
-        return self.filter(input__slot_at__gte=start, input__slot_at__lt=end)
+        return self.filter(round__slot_at__gte=start, round__slot_at__lt=end)
 
     def in_scope(self, scope_key: str) -> "PredictionQuerySet":
         """Those of rounds of a scope, whatever its shape."""
-        return self.filter(input__scope_key=scope_key)
+        return self.filter(round__scope_key=scope_key)
 
     def with_shown_output(self, *, limit: int = 400) -> "PredictionQuerySet":
         """Without the output, but with its JSON's first characters for people to read.
@@ -161,11 +160,12 @@ class Prediction(models.Model):
         FAILED = "FAILED"
         ABSENT = "ABSENT"
 
-    input = models.ForeignKey(
+    round = models.ForeignKey(
         # The unique constraint below serves as its index.
-        Input,
+        Round,
         on_delete=models.CASCADE,
         related_name="predictions",
+        db_column="input_id",
         db_index=False,
     )
     model = models.ForeignKey(
@@ -185,7 +185,7 @@ class Prediction(models.Model):
         ordering = ["-performed_at", "-pk"]
         constraints = [
             models.UniqueConstraint(
-                fields=["input", "model"], name="prediction_unique_per_round"
+                fields=["round", "model"], name="prediction_unique_per_round"
             ),
             models.CheckConstraint(
                 condition=Q(outcome__in=["ANSWERED", "FAILED", "ABSENT"]),
@@ -197,4 +197,4 @@ class Prediction(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.model_id}@{self.input_id}"
+        return f"{self.model_id}@{self.round_id}"

@@ -40,7 +40,7 @@ from competitions.gateway.types import (
 )
 from competitions.grid_dispatch import tolerance
 from competitions.lifecycle import subject_of
-from competitions.models import Input, Prediction, ScheduledPrediction
+from competitions.models import Prediction, Round, ScheduledPrediction
 from competitions.roster import record_errors, sync_roster
 from competitions.rounds import freshness
 from competitions.slots import Wiring
@@ -95,7 +95,7 @@ def perform_waiting(*, competition_id: int, gateway: Gateway) -> int:
     rounds keep waiting.
     """
     rounds = (
-        Input.objects.to_ask(clock.now())
+        Round.objects.to_ask(clock.now())
         .filter(competition_id=competition_id)
         .select_related("competition", "scheduled_prediction__competition")
         .order_by("slot_at", "scheduled_prediction__order", "pk")
@@ -112,7 +112,7 @@ def perform_waiting(*, competition_id: int, gateway: Gateway) -> int:
     return performed
 
 
-def perform_round(*, round_: Input, gateway: Gateway) -> bool:
+def perform_round(*, round_: Round, gateway: Gateway) -> bool:
     """Ask one round and keep the answers; False when it was too late or had no input.
 
     The number of SQL statements does not depend on the number of models.
@@ -415,7 +415,7 @@ def _told(problem: str, said: str) -> dict[str, Any]:
     return {"_validation_error": readable(problem), "raw_output": readable(said)}
 
 
-def _log_invalid(round_: Input, answers: list[Answer]) -> None:
+def _log_invalid(round_: Round, answers: list[Answer]) -> None:
     """A line for each invalid output; of very many, the first ones and their number."""
     invalid = [a for a in answers if a.outcome == "FAILED" and a.result is not None]
     for answer in invalid[:MOST_LOGGED]:
@@ -430,7 +430,7 @@ def _log_invalid(round_: Input, answers: list[Answer]) -> None:
 
 
 def _keep(
-    round_: Input,
+    round_: Round,
     question: Question,
     models: Mapping[str, int],
     answers: list[Answer],
@@ -440,7 +440,7 @@ def _keep(
     same = question.model_input is question.raw_data
     with transaction.atomic():
         won = (
-            Input.objects.waiting()
+            Round.objects.waiting()
             .filter(pk=round_.pk)
             .update(
                 performed_at=performed_at,
@@ -503,8 +503,8 @@ def _keep(
     return True
 
 
-def _miss(round_: Input, reason: str) -> None:
-    Input.objects.waiting().filter(pk=round_.pk).update(
-        status=Input.Status.MISSED, reason=reason
+def _miss(round_: Round, reason: str) -> None:
+    Round.objects.waiting().filter(pk=round_.pk).update(
+        status=Round.Status.MISSED, reason=reason
     )
     log.warning("round.missed", round=round_.pk, reason=reason)

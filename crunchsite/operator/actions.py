@@ -11,7 +11,7 @@ from django.db.models import Count, Q
 
 from competitions.grid_dispatch import predict_now
 from competitions.lifecycle import activate, end, pause, problems_of
-from competitions.models import Competition, Input, ParticipantModel
+from competitions.models import Competition, ParticipantModel, Round
 from competitions.wiring import wiring_of
 from core import audit, clock
 from core.texts import counted
@@ -52,8 +52,8 @@ def _warnings(competition: Competition) -> list[str]:
 
 
 def _pause_effect(competition: Competition) -> list[str]:
-    rounds = Input.objects.filter(
-        competition=competition, status=Input.Status.RECEIVED
+    rounds = Round.objects.filter(
+        competition=competition, status=Round.Status.RECEIVED
     ).aggregate(
         waiting=Count("pk", filter=Q(performed_at__isnull=True)),
         asked=Count("pk", filter=Q(performed_at__isnull=False)),
@@ -71,8 +71,8 @@ def _pause(competition: Competition) -> str:
 
 
 def _end_effect(competition: Competition) -> list[str]:
-    asked = Input.objects.filter(
-        competition=competition, status=Input.Status.RECEIVED
+    asked = Round.objects.filter(
+        competition=competition, status=Round.Status.RECEIVED
     ).count()
     return [
         f"Asked no more: {_models(competition)}.",
@@ -104,7 +104,7 @@ def _predict(competition: Competition) -> str:
 
 
 def _score_effect(competition: Competition) -> list[str]:
-    due = Input.objects.due(clock.now()).filter(competition=competition).count()
+    due = Round.objects.due(clock.now()).filter(competition=competition).count()
     return [
         f"Due, and scored if their truth is on the tape: {counted(due, 'round')}.",
         "Snapshots and leaderboard are brought up to date.",

@@ -14,8 +14,8 @@ from django.utils.safestring import SafeString
 from competitions.models import (
     CallableFailure,
     Competition,
-    Input,
     ParticipantModel,
+    Round,
     ScheduledPrediction,
 )
 from competitions.wiring import shown_wiring
@@ -93,7 +93,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 def _lines(now: datetime, user: Any) -> dict[int, Line]:
     competitions = Competition.objects.exclude(status=Competition.Status.ENDED)
     lines = {c.pk: Line(competition=c) for c in competitions}
-    rounds = Input.objects.filter(
+    rounds = Round.objects.filter(
         competition__in=lines, slot_at__gt=now - HOUR, slot_at__lte=now
     )
     for pk, last, missed, unresolvable in (
@@ -178,7 +178,7 @@ def _stuck_rounds(
     late = now - clock.wall_seconds(PATIENCE_S)
     waiting = Q(performed_at__isnull=True, slot_at__lt=late)
     due = Q(performed_at__isnull=False, resolvable_at__lt=late)
-    rounds = Input.objects.filter(competition__in=lines, status="RECEIVED")
+    rounds = Round.objects.filter(competition__in=lines, status="RECEIVED")
     for pk, asked_not, asked_since, scored_not, scored_since in (
         rounds.order_by()
         .values_list("competition_id")
@@ -190,7 +190,7 @@ def _stuck_rounds(
         )
     ):
         where = lines[pk].competition.slug
-        url = _list("competitions_input", competition=pk, status="RECEIVED")
+        url = _list("competitions_round", competition=pk, status="RECEIVED")
         if asked_not:
             yield Trouble(
                 what=f"Models not asked yet: {counted(asked_not, 'round')}. "
@@ -223,7 +223,7 @@ def _lost_rounds(lines: dict[int, Line], now: datetime) -> Iterator[Trouble]:
                     what=f"{what}, last hour: {counted(count, 'round')}.",
                     where=line.competition.slug,
                     since=now - HOUR,
-                    url=_list("competitions_input", competition=pk, status=status),
+                    url=_list("competitions_round", competition=pk, status=status),
                     is_severe=False,
                 )
 

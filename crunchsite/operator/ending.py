@@ -5,7 +5,7 @@ from datetime import datetime
 import structlog
 from django.db import transaction
 
-from competitions.models import Competition, Input
+from competitions.models import Competition, Round
 from core import clock
 from core.texts import counted
 from emissions import checkpoints
@@ -38,8 +38,8 @@ def finish(*, competition: Competition) -> str:
     of those scores, so it comes within one such period. Safe to repeat.
     """
     run_cycle(competition_id=competition.pk)
-    open_rounds = Input.objects.filter(
-        competition=competition, status=Input.Status.RECEIVED
+    open_rounds = Round.objects.filter(
+        competition=competition, status=Round.Status.RECEIVED
     ).count()
     if open_rounds:
         return f"{counted(open_rounds, 'round')} not scored yet"

@@ -64,7 +64,7 @@ UNFOLD = {
                     "schedule",
                     "competitions_scheduledprediction_changelist",
                 ),
-                _page("Rounds", "timer", "competitions_input_changelist"),
+                _page("Rounds", "timer", "competitions_round_changelist"),
             ),
             _models(
                 "Is the data fresh?",

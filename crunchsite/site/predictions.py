@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from competitions.contract import RETURN_SPELLINGS
-from competitions.models import Input, ParticipantModel, Prediction
+from competitions.models import ParticipantModel, Prediction, Round
 from core.paging import Keyset
 from core.requests import read_instant
 from scoring.api.boards import newest_scores, with_parts
@@ -26,7 +26,7 @@ class Told:
 
     @property
     def truth(self) -> float | None:
-        actuals = self.prediction.input.actuals or {}
+        actuals = self.prediction.round.actuals or {}
         found = (actuals[name] for name in RETURN_SPELLINGS if name in actuals)
         return next(found, None)
 
@@ -46,12 +46,12 @@ def predictions_of(
 
 def tell(prediction: Prediction, score: Score | None) -> Told:
     """Name the stage that a prediction has reached, and why or until when."""
-    round_ = prediction.input
+    round_ = prediction.round
     if prediction.outcome != Prediction.Outcome.ANSWERED:
         return Told(prediction, score, prediction.outcome.lower(), prediction.reason)
-    if round_.status == Input.Status.RECEIVED:
+    if round_.status == Round.Status.RECEIVED:
         return Told(prediction, score, "pending", "", round_.resolvable_at)
-    if round_.status != Input.Status.RESOLVED:
+    if round_.status != Round.Status.RESOLVED:
         stage = round_.status.lower()
         return Told(prediction, None, stage, round_.reason.removeprefix(f"{stage}: "))
     if score is None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from django.db.models import Avg, Count, DateTimeField, F, Func, Value
 
-from competitions.models import Competition, Input
+from competitions.models import Competition, Round
 from scoring.models import Score, Snapshot
 
 SPAN = timedelta(hours=72)
@@ -73,13 +73,13 @@ def _from_scores(
     competition: Competition, models: Sequence[int], since: datetime, until: datetime
 ) -> list[Point]:
     """Means per bin of the newest rounds, one statement."""
-    rounds = Input.objects.filter(
-        competition=competition, status=Input.Status.RESOLVED
+    rounds = Round.objects.filter(
+        competition=competition, status=Round.Status.RESOLVED
     ).order_by("-slot_at", "-pk")[:NEWEST_ROUNDS]
     bin_s = max(1, int((until - since).total_seconds() / YOUNG_BINS))
     binned = Func(
         Value(timedelta(seconds=bin_s)),
-        F("prediction__input__resolvable_at"),
+        F("prediction__round__resolvable_at"),
         Value(EPOCH),
         function="date_bin",
         output_field=DateTimeField(),
@@ -89,7 +89,7 @@ def _from_scores(
         .filter(
             success=True,
             prediction__model__in=models,
-            prediction__input__in=rounds.values("pk"),
+            prediction__round__in=rounds.values("pk"),
         )
         .values_list("prediction__model_id", binned)
         .annotate(mean=Avg("value"), scores=Count("pk"))

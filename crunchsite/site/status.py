@@ -7,9 +7,9 @@ from django.db.models import Count, Q
 
 from competitions.models import (
     Competition,
-    Input,
     ParticipantModel,
     Prediction,
+    Round,
     ScheduledPrediction,
 )
 from competitions.models.participants import QUARANTINED
@@ -28,7 +28,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Status:
-    last_round: Input | None
+    last_round: Round | None
     answered: int
     asked: int
     next_slot_at: datetime | None
@@ -43,12 +43,12 @@ class Status:
 def status_of(competition: Competition, *, feeds: list[FeedIngestionState]) -> Status:
     """Five statements, whatever the size of the competition."""
     last_round = (
-        Input.objects.filter(competition=competition, performed_at__isnull=False)
+        Round.objects.filter(competition=competition, performed_at__isnull=False)
         .only("slot_at", "status", "resolvable_at")
         .first()
     )
     outcomes = (
-        Prediction.objects.filter(input=last_round).aggregate(
+        Prediction.objects.filter(round=last_round).aggregate(
             asked=Count("pk"), answered=Count("pk", filter=Q(outcome="ANSWERED"))
         )
         if last_round
@@ -110,7 +110,7 @@ def feed_at(
 
 def _first_scores_at(
     competition: Competition,
-    last_round: Input | None,
+    last_round: Round | None,
     schedule: list[ScheduledPrediction],
 ) -> datetime | None:
     """When the first scores can be there, while there is no board yet."""

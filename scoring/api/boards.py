@@ -9,7 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from competitions.models import Competition, Input, ParticipantModel, Prediction
+from competitions.models import Competition, ParticipantModel, Prediction, Round
 from competitions.reporting import PageQuery, list_report, numbers
 from core import clock
 from core.paging import Keyset, page_response, read_int
@@ -96,8 +96,8 @@ class PredictionRow(serializers.Serializer[Any]):
 
     model_id = serializers.CharField(source="model.model_id")
     prediction_config_id = serializers.SerializerMethodField()
-    scope_key = serializers.CharField(source="input.scope_key")
-    scope = serializers.DictField(source="input.scope")
+    scope_key = serializers.CharField(source="round.scope_key")
+    scope = serializers.DictField(source="round.scope")
     score_value = serializers.SerializerMethodField()
     score_failed = serializers.SerializerMethodField()
     score_failed_reason = serializers.SerializerMethodField()
@@ -105,7 +105,7 @@ class PredictionRow(serializers.Serializer[Any]):
     performed_at = serializers.DateTimeField()
 
     def get_prediction_config_id(self, prediction: Prediction) -> str:
-        return f"CFG_{prediction.input.scheduled_prediction_id:03d}"
+        return f"CFG_{prediction.round.scheduled_prediction_id:03d}"
 
     def get_score_value(self, prediction: Prediction) -> float | None:
         score = self._score(prediction)
@@ -118,7 +118,7 @@ class PredictionRow(serializers.Serializer[Any]):
     def get_score_failed_reason(self, prediction: Prediction) -> str | None:
         score = self._score(prediction)
         if score is None:
-            return prediction.reason or prediction.input.reason or NOT_SCORED
+            return prediction.reason or prediction.round.reason or NOT_SCORED
         return None if score.success else score.failed_reason or NOT_SCORED
 
     @extend_schema_field(serializers.DateTimeField(allow_null=True))
@@ -187,7 +187,7 @@ def predictions(
 ) -> Response:
     """The newest predictions of a range, ascending by time; pages lead back in time."""
     end = query.get("end", clock.now())
-    rows = Prediction.objects.filter(input__competition=competition).between(
+    rows = Prediction.objects.filter(round__competition=competition).between(
         query.get("start", end - DEFAULT_RANGE), end
     )
     if model_ids := query.get("projectIds"):
@@ -198,7 +198,7 @@ def predictions(
     if "scope_key" in query:
         rows = rows.in_scope(query["scope_key"])
     # Ordered by the round: the index of a competition's rounds serves any page.
-    page, following = Keyset("input__slot_at", read_instant, descending=True).page(
+    page, following = Keyset("round__slot_at", read_instant, descending=True).page(
         with_parts(rows), limit=query["limit"], cursor=query.get("cursor")
     )
     data = PredictionRow(
@@ -227,14 +227,14 @@ def snapshots(
 
 def with_parts(rows: QuerySet[Prediction]) -> QuerySet[Prediction]:
     """Predictions with model and round, without the bulky columns of both."""
-    return rows.select_related("model", "input").defer(
-        *("input__raw_data", "input__model_input", "input__timing"),
+    return rows.select_related("model", "round").defer(
+        *("round__raw_data", "round__model_input", "round__timing"),
         *("output", "meta"),
     )
 
 
 def newest_scores(page: list[Prediction]) -> dict[int, Score]:
     """The score that counts, by prediction; of a void round none."""
-    counting = [p.pk for p in page if p.input.status != Input.Status.VOID]
+    counting = [p.pk for p in page if p.round.status != Round.Status.VOID]
     scores = Score.objects.current().filter(prediction__in=counting)
     return {s.prediction_id: s for s in scores}

@@ -109,7 +109,7 @@ def scored_predictions(
             "prediction__model__model_id",
             "prediction__output",
             "prediction__performed_at",
-            "prediction__input__scope_key",
+            "prediction__round__scope_key",
         )
     )
     return [
@@ -118,7 +118,7 @@ def scored_predictions(
             "model_id": row["prediction__model__model_id"],
             "inference_output": row["prediction__output"],
             "performed_at": row["prediction__performed_at"],
-            "scope_key": row["prediction__input__scope_key"],
+            "scope_key": row["prediction__round__scope_key"],
             "value": row["value"],
             "success": row["success"],
             "failed_reason": row["failed_reason"],

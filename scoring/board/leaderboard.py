@@ -18,7 +18,7 @@ from typing_extensions import TypedDict
 
 from competitions.callables.door import CallableError, Door
 from competitions.contract import CrunchConfig
-from competitions.models import Competition, Input, ParticipantModel
+from competitions.models import Competition, ParticipantModel, Round
 from competitions.slots import Wiring
 from core.grid import floor
 from scoring import locks
@@ -239,9 +239,9 @@ def is_behind(competition: Competition, now: datetime) -> bool:
     length_s = competition.snapshot_period_s
     if floor(as_of, length_s) < floor(now, length_s):
         return True
-    return Input.objects.filter(
+    return Round.objects.filter(
         competition=competition,
-        status=Input.Status.RESOLVED,
+        status=Round.Status.RESOLVED,
         resolved_at__gte=as_of,
     ).exists()
 

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from competitions.contract import CrunchConfig, numeric_fields
-from competitions.models import Input, Prediction
+from competitions.models import Prediction, Round
 from competitions.slots import Wiring
 from core.columns import json_number, read_columns
 from scoring.scores import batch
@@ -50,7 +50,7 @@ def score_answers(
     return _in_columns(cursor, wiring.config, truths, which, wanted)
 
 
-def truths_of(rounds: Mapping[int, Input], wiring: Wiring) -> Truths:
+def truths_of(rounds: Mapping[int, Round], wiring: Wiring) -> Truths:
     """The stored truths of resolved rounds, as objects of the contract's type."""
     kind = wiring.config.ground_truth_type
     return {pk: kind.model_validate(round_.actuals) for pk, round_ in rounds.items()}

@@ -2,11 +2,11 @@
 
 from django.db.models import Case, CharField, OuterRef, QuerySet, Subquery, Value, When
 
-from competitions.models import Input, Prediction
+from competitions.models import Prediction, Round
 from scoring.models import Score
 
 PENDING, SCORED, FAILED, ABSENT = STATUSES = ("PENDING", "SCORED", "FAILED", "ABSENT")
-WITHOUT_SCORES = (Input.Status.UNRESOLVABLE, Input.Status.VOID)
+WITHOUT_SCORES = (Round.Status.UNRESOLVABLE, Round.Status.VOID)
 
 
 def with_status(predictions: QuerySet[Prediction]) -> QuerySet[Prediction]:
@@ -21,7 +21,7 @@ def with_status(predictions: QuerySet[Prediction]) -> QuerySet[Prediction]:
         status=Case(
             When(outcome=Prediction.Outcome.ABSENT, then=Value(ABSENT)),
             When(outcome=Prediction.Outcome.FAILED, then=Value(FAILED)),
-            When(input__status__in=WITHOUT_SCORES, then=Value(FAILED)),
+            When(round__status__in=WITHOUT_SCORES, then=Value(FAILED)),
             When(score_success=True, then=Value(SCORED)),
             When(score_success=False, then=Value(FAILED)),
             default=Value(PENDING),

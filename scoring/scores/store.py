@@ -28,7 +28,7 @@ def begin_version(*, competition: Competition, reason: str, author: str) -> int 
 
     For a change of who scores: what was scored before stays as it is.
     """
-    has_scores = Score.objects.filter(prediction__input__competition=competition)
+    has_scores = Score.objects.filter(prediction__round__competition=competition)
     if not has_scores.exists() or competition.activated_at is None:
         return None
     now, version = clock.now(), current_version(competition) + 1

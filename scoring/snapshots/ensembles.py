@@ -19,7 +19,7 @@ from django.db import connection
 
 from competitions.callables.door import CallableError, Door
 from competitions.contract import EnsembleConfig
-from competitions.models import Competition, Input, ParticipantModel, Prediction
+from competitions.models import Competition, ParticipantModel, Prediction, Round
 from competitions.slots import Wiring
 from core.copy import copy_rows
 from core.texts import brief
@@ -196,9 +196,9 @@ def _stored(
         Prediction.objects.filter(
             model__competition=competition,
             model__model_id__in=[model_id_of(config.name) for config in configs],
-            input__status=Input.Status.RESOLVED,
-            input__resolved_at__gte=period.start,
-            input__resolved_at__lt=period.end,
+            round__status=Round.Status.RESOLVED,
+            round__resolved_at__gte=period.start,
+            round__resolved_at__lt=period.end,
         )
         .order_by("model_id", "-pk")
         .distinct("model_id")
@@ -361,7 +361,7 @@ def _store(
     field = signal_field(wiring.config)
     rounds = {
         row.pk: row
-        for row in Input.objects.filter(pk__in=answers).only(
+        for row in Round.objects.filter(pk__in=answers).only(
             "performed_at", "resolved_at", "actuals"
         )
     }

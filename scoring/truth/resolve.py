@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from competitions.callables.door import Outcomes
 from competitions.callables.slot_answers import json_object
-from competitions.models import Competition, Input
+from competitions.models import Competition, Round
 from competitions.signatures import takes
 from competitions.slots import Wiring
 from competitions.tape_ends import (
@@ -52,7 +52,7 @@ def resolve(
     *,
     competition: Competition,
     wiring: Wiring,
-    rounds: Sequence[Input],
+    rounds: Sequence[Round],
     now: datetime,
     holes: list[Hole] | None = None,
     is_filled: bool = True,
@@ -125,12 +125,12 @@ def resolve(
     ]
 
 
-def _raw_data_of_immediate(rounds: Sequence[Input]) -> dict[int, dict[str, Any]]:
+def _raw_data_of_immediate(rounds: Sequence[Round]) -> dict[int, dict[str, Any]]:
     """The raw input of rounds without a horizon: their truth is known at once."""
     ids = [r.pk for r in rounds if r.resolvable_at == r.performed_at]
     if not ids:
         return {}
-    return dict(Input.objects.filter(pk__in=ids).values_list("pk", "raw_data"))
+    return dict(Round.objects.filter(pk__in=ids).values_list("pk", "raw_data"))
 
 
 def _said(actuals: dict[str, Any] | None, provenance: dict[str, Any]) -> Truth:
@@ -138,7 +138,7 @@ def _said(actuals: dict[str, Any] | None, provenance: dict[str, Any]) -> Truth:
     return WAITING if actuals is None else Truth(actuals, provenance)
 
 
-def _from_contract(feed: Feed, resolver: Callable[..., Any], round_: Input) -> Any:
+def _from_contract(feed: Feed, resolver: Callable[..., Any], round_: Round) -> Any:
     """What the contract makes of the round's closed records, oldest first.
 
     They reach from the last one that was closed when the models were asked to the last
@@ -168,7 +168,7 @@ class Resolver:
 
     def truth(
         self,
-        round_: Input,
+        round_: Round,
         name: str,
         path: str,
         call: Callable[[], Any],
@@ -183,7 +183,7 @@ class Resolver:
         return self._said.get(place)
 
     def _ask(
-        self, round_: Input, name: str, path: str, call: Callable[[], Any]
+        self, round_: Round, name: str, path: str, call: Callable[[], Any]
     ) -> dict[str, Any] | None:
         patience_s = min(RESOLVER_PATIENCE_S, self._budget.left_s)
         if self._has_hung or not patience_s:
@@ -203,7 +203,7 @@ class Resolver:
         return actuals
 
 
-def _expired(round_: Input) -> Truth:
+def _expired(round_: Round) -> Truth:
     assert round_.resolvable_at is not None  # only asked rounds are due
     patience = deadline_of(round_) - round_.resolvable_at
     return Truth(reason=f"no truth came within {patience} after the end of the round")

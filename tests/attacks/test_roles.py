@@ -26,8 +26,8 @@ from django.urls import URLPattern, get_resolver
 from competitions.models import (
     Competition,
     Cruncher,
-    Input,
     ParticipantModel,
+    Round,
     ScheduledPrediction,
 )
 from core import audit
@@ -198,7 +198,7 @@ MODELS: dict[str, Rights] = {
     "competitions_scheduledprediction": Rights(add=OPERATORS, change=OPERATORS),
     "competitions_cruncher": Rights(change=FINANCE),
     "competitions_participantmodel": Rights(),
-    "competitions_input": Rights(),
+    "competitions_round": Rights(),
     "competitions_prediction": Rights(),
     "scoring_score": Rights(),
     "scoring_snapshot": Rights(),
@@ -332,7 +332,7 @@ def values_of(made: factories.World) -> dict[str, object]:
         "scheduledprediction": made.scheduled,
         "cruncher": made.models[0].cruncher,
         "participantmodel": made.models[0],
-        "input": made.rounds[0],
+        "round": made.rounds[0],
         "prediction": prediction,
         "score": prediction.scores.first(),
         "snapshot": snapshot,
@@ -500,7 +500,7 @@ def draft(world):
     )
     Cruncher.objects.filter(**of).update(name=MARK, wallet=MARK)
     ScheduledPrediction.objects.filter(**of).update(scope_key=MARK)
-    Input.objects.filter(**of).update(scope_key=MARK, reason=MARK)
+    Round.objects.filter(**of).update(scope_key=MARK, reason=MARK)
     for model in ParticipantModel.objects.filter(**of):
         model.model_id, model.name = f"{MARK}-{model.pk}", MARK
         model.save(update_fields=["model_id", "name"])

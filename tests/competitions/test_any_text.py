@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from competitions.gateway.announcements import identity_of, models_of
 from competitions.gateway.replies import Kind, Reply, answer_of, decode
 from competitions.gateway.types import Answer
-from competitions.models import Cruncher, Input, ParticipantModel, Prediction
+from competitions.models import Cruncher, ParticipantModel, Prediction, Round
 from competitions.rounds.perform import perform_round, perform_waiting
 from competitions.wiring import reset_cache
 from core.texts import readable, storable
@@ -30,9 +30,9 @@ EVERY = settings(
 
 
 def a_round(competition):
-    newest = Input.objects.order_by("slot_at").first()
+    newest = Round.objects.order_by("slot_at").first()
     before = newest.slot_at if newest else NOW
-    return Input.objects.create(
+    return Round.objects.create(
         competition=competition,
         scheduled_prediction=competition.scheduled_predictions.get(),
         slot_at=before - timedelta(microseconds=1),
@@ -91,7 +91,7 @@ def test_whatever_a_model_says_costs_that_model_alone(
 
     rows = {
         p.model.model_id: p
-        for p in Prediction.objects.filter(input=round_).select_related("model")
+        for p in Prediction.objects.filter(round=round_).select_related("model")
     }
     assert rows.keys() == results.keys()
     for name in ("steady", "warning", "named"):

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from competitions import grid_dispatch
-from competitions.models import Input, ScheduledPrediction
+from competitions.models import Round, ScheduledPrediction
 from competitions.rounds.perform import perform_waiting
 from feeds.tape.writes import append
 from tests.competitions.conftest import AnsweringGateway, candles
@@ -36,7 +36,7 @@ def outcomes() -> list[tuple[int, str, bool]]:
     """Minutes after NOW, status and whether asked, of the rounds up to ten minutes."""
     return [
         ((r.slot_at - NOW) // MINUTE, r.status, r.performed_at is not None)
-        for r in Input.objects.order_by("slot_at")
+        for r in Round.objects.order_by("slot_at")
         if r.slot_at <= NOW + 10 * MINUTE
     ]
 
@@ -79,7 +79,7 @@ def test_a_clock_that_goes_back_for_good_asks_each_slot_once(
     back = NOW + MINUTE - jump
     assert tick(at, back, competition, models) == 0
     assert tick(at, back + MINUTE, competition, models) == 1
-    asked = [r.slot_at for r in Input.objects.order_by("slot_at")]
+    asked = [r.slot_at for r in Round.objects.order_by("slot_at")]
     assert asked == [back + MINUTE, NOW + MINUTE]
     assert ScheduledPrediction.objects.get().next_slot_at == back + 2 * MINUTE
 
@@ -90,6 +90,6 @@ def test_a_clock_that_goes_ahead_for_good_goes_on_at_once(
 ):
     tick(at, NOW + MINUTE, competition, models)
     tick(at, NOW + jump, competition, models)
-    assert Input.objects.get(slot_at=NOW + jump).performed_at is not None
-    missed = Input.objects.filter(status="MISSED").count()
+    assert Round.objects.get(slot_at=NOW + jump).performed_at is not None
+    missed = Round.objects.filter(status="MISSED").count()
     assert missed == jump // MINUTE - 2

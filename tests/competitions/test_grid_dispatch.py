@@ -4,7 +4,7 @@ import pytest
 
 from competitions import grid_dispatch, lifecycle
 from competitions.errors import DefinitionError
-from competitions.models import Input, ScheduledPrediction
+from competitions.models import Round, ScheduledPrediction
 from tests.conftest import NOW
 
 SLOT = NOW + timedelta(minutes=1)
@@ -12,7 +12,7 @@ SLOT = NOW + timedelta(minutes=1)
 
 def test_nothing_is_due_before_the_slot(competition):
     assert grid_dispatch.dispatch() == []
-    assert not Input.objects.exists()
+    assert not Round.objects.exists()
 
 
 def test_a_slot_becomes_one_round_however_often_it_is_dispatched(competition, at):
@@ -20,7 +20,7 @@ def test_a_slot_becomes_one_round_however_often_it_is_dispatched(competition, at
         assert grid_dispatch.dispatch() == [competition.pk]
         ScheduledPrediction.objects.update(next_slot_at=SLOT)
         assert grid_dispatch.dispatch() == [competition.pk]
-    round_ = Input.objects.get()
+    round_ = Round.objects.get()
     assert (round_.slot_at, round_.status) == (SLOT, "RECEIVED")
     assert ScheduledPrediction.objects.get().next_slot_at == SLOT + timedelta(minutes=1)
 
@@ -29,24 +29,24 @@ def test_a_schedule_that_is_not_active_is_never_asked(competition, at):
     ScheduledPrediction.objects.update(active=False, next_slot_at=SLOT)
     with at(SLOT + timedelta(minutes=3)):
         assert grid_dispatch.dispatch() == []
-    assert not Input.objects.exists()
+    assert not Round.objects.exists()
 
 
 def test_slots_of_an_outage_are_recorded_as_missed_with_the_reason(competition, at):
     with at(SLOT + timedelta(minutes=5)):
         grid_dispatch.dispatch()
-    statuses = list(Input.objects.order_by("slot_at").values_list("status", flat=True))
+    statuses = list(Round.objects.order_by("slot_at").values_list("status", flat=True))
     assert statuses == ["MISSED"] * 5 + ["RECEIVED"]
-    assert "no worker was up" in Input.objects.order_by("slot_at")[0].reason
+    assert "no worker was up" in Round.objects.order_by("slot_at")[0].reason
 
 
 def test_a_pass_is_bounded_and_the_next_one_goes_on(competition, at, monkeypatch):
     monkeypatch.setattr(grid_dispatch, "MOST_SLOTS_A_PASS", 3)
     with at(SLOT + timedelta(minutes=4)):
         grid_dispatch.dispatch()
-        assert Input.objects.count() == 3
+        assert Round.objects.count() == 3
         grid_dispatch.dispatch()
-    assert Input.objects.count() == 5
+    assert Round.objects.count() == 5
 
 
 def test_dispatch_needs_the_same_statements_for_one_and_many_slots(
@@ -71,7 +71,7 @@ def test_rounds_that_wait_are_not_asked_while_their_competition_is_paused(
         assert grid_dispatch.dispatch() == [competition.pk]
         lifecycle.pause(competition_id=competition.pk)
         assert grid_dispatch.dispatch() == []
-        assert Input.objects.to_ask(SLOT).count() == 1
+        assert Round.objects.to_ask(SLOT).count() == 1
 
 
 def test_a_slot_is_due_at_its_very_instant_and_not_before(competition, at):
@@ -79,7 +79,7 @@ def test_a_slot_is_due_at_its_very_instant_and_not_before(competition, at):
         assert grid_dispatch.dispatch() == []
     with at(SLOT):
         assert grid_dispatch.dispatch() == [competition.pk]
-    assert Input.objects.get().slot_at == SLOT
+    assert Round.objects.get().slot_at == SLOT
 
 
 def test_who_is_asking_has_time_to_finish_before_a_round_is_reaped(
@@ -93,7 +93,7 @@ def test_who_is_asking_has_time_to_finish_before_a_round_is_reaped(
         assert grid_dispatch.reap() == 0
     with at(SLOT + timedelta(seconds=15 + 4 * 20 + 11)):
         assert grid_dispatch.reap() == 1
-    assert Input.objects.get().status == "MISSED"
+    assert Round.objects.get().status == "MISSED"
 
 
 def test_a_round_that_waited_too_long_is_reaped(competition, at):
@@ -102,20 +102,20 @@ def test_a_round_that_waited_too_long_is_reaped(competition, at):
         assert grid_dispatch.reap() == 0
     with at(SLOT + timedelta(minutes=3)):
         assert grid_dispatch.reap() == 1
-    assert Input.objects.get().reason == "no worker asked the models in time"
+    assert Round.objects.get().reason == "no worker asked the models in time"
 
 
 def test_predict_now_makes_one_round_however_often_it_is_pressed(competition):
     assert grid_dispatch.predict_now(competition_id=competition.pk) == 1
     grid_dispatch.predict_now(competition_id=competition.pk)
-    assert Input.objects.get().slot_at == NOW
+    assert Round.objects.get().slot_at == NOW
 
 
 def test_predict_now_asks_once_a_second_however_fast_it_is_pressed(competition, at):
     for later_ms in (0, 400, 999, 1000):
         with at(NOW + timedelta(milliseconds=later_ms)):
             grid_dispatch.predict_now(competition_id=competition.pk)
-    slots = Input.objects.order_by("slot_at").values_list("slot_at", flat=True)
+    slots = Round.objects.order_by("slot_at").values_list("slot_at", flat=True)
     assert list(slots) == [NOW, NOW + timedelta(seconds=1)]
 
 
@@ -123,7 +123,7 @@ def test_predict_now_needs_an_active_competition(competition):
     lifecycle.pause(competition_id=competition.pk)
     with pytest.raises(DefinitionError, match="activate it first"):
         grid_dispatch.predict_now(competition_id=competition.pk)
-    assert not Input.objects.exists()
+    assert not Round.objects.exists()
 
 
 @pytest.mark.parametrize(
@@ -141,8 +141,8 @@ def test_how_late_a_round_is_asked_goes_by_its_horizon(
         starts_at=hour,
     )
     for late_s, status in ((latest_s, "RECEIVED"), (latest_s + 1, "MISSED")):
-        Input.objects.all().delete()
+        Round.objects.all().delete()
         competition.scheduled_predictions.update(next_slot_at=hour)
         with at(hour + timedelta(seconds=late_s)):
             grid_dispatch.dispatch()
-        assert Input.objects.get(slot_at=hour).status == status
+        assert Round.objects.get(slot_at=hour).status == status

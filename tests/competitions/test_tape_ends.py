@@ -3,7 +3,7 @@ from math import nan
 
 import pytest
 
-from competitions.models import Input
+from competitions.models import Round
 from competitions.tape_ends import Ends, Feed, deadline_of, is_late, priced
 from tests.conftest import NOW
 
@@ -49,7 +49,7 @@ def test_what_gives_no_return_says_why(entry_price, exit_price, reason):
     [(timedelta(minutes=1), HOUR), (timedelta(minutes=6), HOUR), (HOUR, 10 * HOUR)],
 )
 def test_a_round_waits_an_hour_or_ten_of_its_horizons(horizon, patience):
-    round_ = Input(performed_at=NOW, resolvable_at=NOW + horizon)
+    round_ = Round(performed_at=NOW, resolvable_at=NOW + horizon)
     deadline = NOW + horizon + patience
     assert deadline_of(round_) == deadline
     assert not is_late([round_], deadline)[0]

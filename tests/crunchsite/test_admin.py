@@ -15,9 +15,9 @@ from competitions.admin.drafts import LedgerAdmin
 from competitions.contract import CrunchConfig
 from competitions.models import (
     Competition,
-    Input,
     ParticipantModel,
     Prediction,
+    Round,
 )
 from competitions.slots import wire
 from core import clock
@@ -212,11 +212,11 @@ def test_score_now_reports_what_it_did(client, world, tape):
 
 
 def test_predict_now_makes_the_rounds_of_this_instant(client, world, frozen_clock, at):
-    before = Input.objects.count()
+    before = Round.objects.count()
     with at(frozen_clock + timedelta(seconds=7)):
         act(client, world, "predict-now", reason="look")
-    assert Input.objects.count() == before + 1
-    assert Input.objects.waiting().get().slot_at == frozen_clock + timedelta(seconds=7)
+    assert Round.objects.count() == before + 1
+    assert Round.objects.waiting().get().slot_at == frozen_clock + timedelta(seconds=7)
 
 
 def test_who_may_only_look_cannot_press(client, world):
@@ -279,7 +279,7 @@ def test_a_quarantined_model_is_an_alarm_and_the_public_page_tells_it(
 
 
 def test_a_void_of_the_operator_s_own_is_no_problem(client, world, fresh_feed):
-    Input.objects.update(status="VOID", reason="the exchange was down")
+    Round.objects.update(status="VOID", reason="the exchange was down")
     assert "Ended without a truth" not in dashboard(client)
 
 
@@ -294,7 +294,7 @@ def test_the_dashboard_says_what_is_stuck_and_since_when(
         last_error="503 from the exchange",
         first_error_at=frozen_clock - timedelta(minutes=7),
     )
-    Input.objects.filter(status="RESOLVED").update(
+    Round.objects.filter(status="RESOLVED").update(
         status="RECEIVED", resolved_at=None, actuals=None
     )
     with at(frozen_clock + timedelta(minutes=5)):

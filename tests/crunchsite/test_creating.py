@@ -10,7 +10,7 @@ from django.forms import JSONField
 from django.urls import reverse
 
 from competitions.errors import DefinitionError
-from competitions.models import Competition, Input, ScheduledPrediction
+from competitions.models import Competition, Round, ScheduledPrediction
 from feeds.errors import OperatorError
 from feeds.models import FeedSubscription
 from scoring.models import Rescoring
@@ -178,7 +178,7 @@ def test_a_schedule_stopped_and_taken_up_on_the_page(client, running, frozen_clo
         saved(client, running, rows=[{"active": "on"}])
     scheduled.refresh_from_db()
     assert scheduled.next_slot_at == frozen_clock + timedelta(days=2, minutes=1)
-    assert not Input.objects.exists()
+    assert not Round.objects.exists()
 
 
 def test_another_scorer_scores_in_a_version_of_its_own(client, world):

@@ -8,7 +8,7 @@ import pytest
 from django.db import connections
 from django.test.utils import CaptureQueriesContext
 
-from competitions.models import Competition, Input, Prediction
+from competitions.models import Competition, Prediction, Round
 from core import clock
 from crunchsite.site import predictions
 from crunchsite.site.alike import shade
@@ -164,7 +164,7 @@ def test_older_predictions_are_one_page_further(client, world, monkeypatch):
 
 
 def test_every_way_a_prediction_can_end(client, world):
-    resolved = Input.objects.filter(status="RESOLVED").order_by("slot_at")
+    resolved = Round.objects.filter(status="RESOLVED").order_by("slot_at")
     resolved.filter(pk=resolved.last().pk).update(
         status="UNRESOLVABLE", resolved_at=None, reason="the tape has a gap"
     )
@@ -173,7 +173,7 @@ def test_every_way_a_prediction_can_end(client, world):
 
 
 def test_a_void_round_says_why_in_the_operators_words(client, world):
-    Input.objects.filter(status="RESOLVED").update(
+    Round.objects.filter(status="RESOLVED").update(
         status="VOID", reason="void: the exchange was closed"
     )
     page = text(client.get("/models/m1"))

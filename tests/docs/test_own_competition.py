@@ -13,7 +13,7 @@ from django.core.management import call_command
 
 from competitions import grid_dispatch, packs
 from competitions.local_models.process import PACKAGE
-from competitions.models import Competition, Input
+from competitions.models import Competition, Round
 from competitions.rounds.perform import perform_waiting
 from feeds.tape.records import FeedRecord
 from feeds.tape.writes import append
@@ -107,7 +107,7 @@ def test_the_page_leads_to_a_board(project, tape, frozen_clock, at, capsys):
         append(rising(slot, 121))
         assert run_cycle(competition_id=made.pk).scored == 2
 
-    assert Input.objects.get().input_age_s == 0
+    assert Round.objects.get().input_age_s == 0
     scores = Score.objects.values_list("prediction__model__model_id", "value")
     assert dict(scores) == {"follower": 1.0, "opposite": -1.0}
     board = Leaderboard.objects.get(is_newest=True)

@@ -5,9 +5,9 @@ from datetime import timedelta
 from competitions.models import (
     Competition,
     Cruncher,
-    Input,
     ParticipantModel,
     Prediction,
+    Round,
     ScheduledPrediction,
 )
 from core import clock
@@ -68,7 +68,7 @@ def make_round(
 ):
     """An asked round. `answers`: model -> number, None (ABSENT) or text (FAILED)."""
     scheduled = competition.scheduled_predictions.get()
-    round_ = Input.objects.create(
+    round_ = Round.objects.create(
         competition=competition,
         scheduled_prediction=scheduled,
         slot_at=performed_at,
@@ -82,7 +82,7 @@ def make_round(
     Prediction.objects.bulk_create(
         [
             Prediction(
-                input=round_, model=model, performed_at=performed_at, **_said(answer)
+                round=round_, model=model, performed_at=performed_at, **_said(answer)
             )
             for model, answer in answers.items()
         ]

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from competitions.models import Competition, Input
+from competitions.models import Competition, Round
 from feeds.errors import ProviderError
 from scoring.cycle import claim_due, run_cycle
 from scoring.models import Leaderboard, Score, Snapshot
@@ -62,7 +62,7 @@ def test_a_period_closed_ahead_of_time_ends_no_round_early(competition, asked, j
     assert (report.resolved, report.unresolvable, report.scored) == (5, 0, 5)
     later.refresh_from_db()
     assert later.status == "RECEIVED"
-    ended = Input.objects.filter(status="RESOLVED").values_list("resolved_at")
+    ended = Round.objects.filter(status="RESOLVED").values_list("resolved_at")
     assert set(ended) == {(NOW + jump,)}
 
 
@@ -88,7 +88,7 @@ def test_a_cycle_ahead_of_time_ends_no_round_in_flight(
     with at(NOW + jump):
         for _ in range(3):
             run_cycle(competition_id=competition.pk)
-    statuses = [Input.objects.get(pk=round_.pk).status for round_ in in_flight]
+    statuses = [Round.objects.get(pk=round_.pk).status for round_ in in_flight]
     assert statuses == ["RECEIVED"] * 4
     minutes = int(timedelta(days=1) / MINUTE)
     exchange.error = None

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from django.db import OperationalError, connection, transaction
 
-from competitions.models import Input
+from competitions.models import Round
 from core import clock
 from scoring import cycle, locks
 from scoring.corrections import CorrectionError, rescore, void
@@ -63,7 +63,7 @@ def test_two_workers_share_the_due_rounds(market):
     reports = at_once(*[lambda: run_cycle(competition_id=market.pk)] * 2)
     assert sum(report.scored for report in reports) == 120
     assert Score.objects.count() == 120
-    assert set(Input.objects.values_list("status")) == {("RESOLVED",)}
+    assert set(Round.objects.values_list("status")) == {("RESOLVED",)}
     assert sum(Snapshot.objects.values_list("prediction_count", flat=True)) == 120
     board = Leaderboard.objects.get(is_newest=True)
     assert set(board.entries.values_list("prediction_count")) == {(30,)}
@@ -81,7 +81,7 @@ def test_rounds_voided_while_they_are_scored_are_in_no_aggregate(market):
 
     at_once(lambda: run_cycle(competition_id=market.pk), spoil)
     run_cycle(competition_id=market.pk)
-    statuses = list(Input.objects.values_list("status", flat=True))
+    statuses = list(Round.objects.values_list("status", flat=True))
     assert (statuses.count("VOID"), statuses.count("RESOLVED")) == (10, 20)
     current = Snapshot.objects.current()
     assert set(current.values_list("prediction_count", "expected_count")) == {(20, 20)}
@@ -104,8 +104,8 @@ def test_two_rescorings_at_once_are_two_versions(market, at):
         )
 
     at_once(again, again)
-    rounds = Input.objects.filter(resolved_at__lt=NOW).count()
-    versions = Score.objects.filter(prediction__input__resolved_at__lt=NOW).values_list(
+    rounds = Round.objects.filter(resolved_at__lt=NOW).count()
+    versions = Score.objects.filter(prediction__round__resolved_at__lt=NOW).values_list(
         "scoring_version", flat=True
     )
     assert sorted(versions) == sorted([1, 2, 3] * rounds * 4)
@@ -143,7 +143,7 @@ def test_a_round_that_another_worker_has_in_hand_is_passed_over(market):
     try:
         worker.set_autocommit(False)
         with worker.cursor() as cursor:
-            first = Input.objects.order_by("resolvable_at").values_list("pk", flat=True)
+            first = Round.objects.order_by("resolvable_at").values_list("pk", flat=True)
             cursor.execute(
                 "SELECT FROM inputs WHERE id = %s FOR NO KEY UPDATE", [first[0]]
             )

@@ -4,7 +4,7 @@ import pytest
 from django.core.management import call_command
 
 from competitions.contract import CrunchConfig
-from competitions.models import Competition, Input, Prediction
+from competitions.models import Competition, Prediction, Round
 from competitions.slots import wire
 from crunchsite.site import series
 from scoring import corrections, cycle
@@ -105,7 +105,7 @@ def test_a_rescoring_takes_the_contracts_batch_scorer_as_the_cycle_does(
     newest = Score.objects.filter(scoring_version=2)
     assert sorted(newest.values_list("value", flat=True)) == [-5.0] * 3 + [5.0] * 3
     kept = set(newest.values_list("scored_at", flat=True))
-    assert kept == set(Input.objects.values_list("resolved_at", flat=True))
+    assert kept == set(Round.objects.values_list("resolved_at", flat=True))
 
 
 def test_a_rescoring_takes_no_more_rounds_at_once_than_a_cycle(
@@ -147,7 +147,7 @@ def test_a_reason_is_kept_as_a_column_holds_it(scored):
     window = VoidWindow.objects.get()
     assert (window.reason[:8], len(window.reason)) == ("it\ufffdwas\nx", 2_000)
     assert window.author == "ol\ufffdga"
-    reasons = Input.objects.filter(status="VOID").values_list("reason", flat=True)
+    reasons = Round.objects.filter(status="VOID").values_list("reason", flat=True)
     assert {len(reason) for reason in reasons} == {2_000}
 
 
@@ -160,7 +160,7 @@ def test_a_correction_needs_a_reason_and_an_author(scored, missing):
 def test_void_rounds_leave_closed_snapshots_and_the_board(scored):
     done = void(**hour(scored, start=NOW - 30 * MINUTE, end=NOW - 28 * MINUTE))
     assert (done.rounds, done.snapshots) == (2, 2)
-    voided = Input.objects.filter(status="VOID")
+    voided = Round.objects.filter(status="VOID")
     assert set(voided.values_list("reason")) == {("void: the exchange was down",)}
     counts = Snapshot.objects.current().values_list(
         "prediction_count", "expected_count", "revision"
@@ -219,7 +219,7 @@ def test_corrections_on_top_of_each_other(scored, reversed_scorer):
     current = Snapshot.objects.current()
     assert set(current.values_list("revision", "prediction_count")) == {(3, 1)}
     assert ranks() == {"down": 1, "up": 2}
-    assert Input.objects.filter(status="VOID").count() == 2
+    assert Round.objects.filter(status="VOID").count() == 2
 
 
 def test_a_board_of_the_past_knows_what_was_corrected_since(scored, reversed_scorer):
@@ -381,7 +381,7 @@ def test_after_a_rescoring_every_reader_sees_the_scores_that_count(
     }
     predictions = with_status(Prediction.objects.filter(model=up))
     assert set(predictions.values_list("status", flat=True)) == {"SCORED"}
-    page = list(predictions.select_related("input"))
+    page = list(predictions.select_related("round"))
     assert {s.value for s in newest_scores(page).values()} == {-1.0}
 
 
@@ -424,7 +424,7 @@ def test_a_round_resolved_as_its_period_begins_is_voided_there(scored, at):
 
 def test_a_round_that_was_never_asked_stays_missed_in_a_void_window(scored):
     missed = make_round(scored, NOW - 25 * MINUTE, {}, status="MISSED", reason="down")
-    Input.objects.filter(pk=missed.pk).update(performed_at=None, resolvable_at=None)
+    Round.objects.filter(pk=missed.pk).update(performed_at=None, resolvable_at=None)
     assert void(**hour(scored)).rounds == 3
     missed.refresh_from_db()
     assert (missed.status, missed.reason) == ("MISSED", "down")

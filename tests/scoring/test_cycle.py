@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from pydantic import field_validator
 
 from competitions.contract import GroundTruth, InferenceOutput, ScoreResult
-from competitions.models import Competition, Input, Prediction
+from competitions.models import Competition, Prediction, Round
 from core import grid
 from scoring import cycle
 from scoring.board import leaderboard
@@ -41,7 +41,7 @@ def ask(competition, models, rounds=5, signal=lambda model, i: 1.0):
 def values_of(model):
     return list(
         Score.objects.filter(prediction__model=model)
-        .order_by("prediction__input__performed_at")
+        .order_by("prediction__round__performed_at")
         .values_list("value", flat=True)
     )
 
@@ -237,7 +237,7 @@ def test_statuses_are_derived(competition, rewire):
     run_cycle(competition_id=competition.pk)
     assert statuses() == ["SCORED", "FAILED", "ABSENT", "FAILED"]
     for end in ("VOID", "UNRESOLVABLE"):
-        Input.objects.update(status=end, reason="why")
+        Round.objects.update(status=end, reason="why")
         assert statuses() == ["FAILED", "FAILED", "ABSENT", "FAILED"]
 
 
@@ -253,7 +253,7 @@ def test_a_waiting_round_does_not_block_those_behind_it(competition, monkeypatch
     ask(competition, [model], rounds=2)
     report = run_cycle(competition_id=competition.pk)
     assert (report.resolved, report.waiting) == (2, 3)
-    statuses = Input.objects.filter(pk__in=[r.pk for r in stuck]).values_list("status")
+    statuses = Round.objects.filter(pk__in=[r.pk for r in stuck]).values_list("status")
     assert set(statuses) == {("RECEIVED",)}
 
 
@@ -285,7 +285,7 @@ def test_a_truth_that_its_type_refuses_ends_its_round_and_no_other(competition, 
     ask(competition, make_models(competition, "a"))  # returns 1/100, 1/101, 1/102, ...
     report = run_cycle(competition_id=competition.pk)
     assert (report.resolved, report.unresolvable) == (2, 3)
-    refused = Input.objects.filter(status="UNRESOLVABLE").values_list("reason")
+    refused = Round.objects.filter(status="UNRESOLVABLE").values_list("reason")
     assert set(refused) == {
         ("the truth does not fit its type: LookupError: no such \ufffd return",)
     }
@@ -293,7 +293,7 @@ def test_a_truth_that_its_type_refuses_ends_its_round_and_no_other(competition, 
 
 def test_statements_do_not_depend_on_models_or_rounds(competition):
     def count(models, rounds):
-        Input.objects.all().delete()
+        Round.objects.all().delete()
         Snapshot.objects.all().delete()
         Leaderboard.objects.all().delete()
         ask(competition, models, rounds=rounds)
@@ -443,7 +443,7 @@ def test_of_rounds_due_at_one_instant_a_waiting_one_starves_none(
     put_candles(NOW - 10 * MINUTE, [100.0 + i for i in range(10)])
     at = NOW - 5 * MINUTE
     waiting = make_round(competition, at, {model: 1.0}, subject="ETHUSDT")
-    Input.objects.filter(pk=waiting.pk).update(slot_at=at - MINUTE)
+    Round.objects.filter(pk=waiting.pk).update(slot_at=at - MINUTE)
     ready = make_round(competition, at, {model: 1.0})
     assert waiting.resolvable_at == ready.resolvable_at
     report = run_cycle(competition_id=competition.pk)

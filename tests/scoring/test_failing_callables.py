@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from competitions.models import CallableFailure, Input
+from competitions.models import CallableFailure, Round
 from scoring import locks
 from scoring.cycle import run_cycle
 from scoring.models import Score
@@ -99,13 +99,13 @@ def test_a_resolver_that_fails_is_a_row_until_it_works_again(
         assert rows()[name][0] == count
         assert rows()[name][2].startswith(said)
         round_.refresh_from_db()
-        assert round_.status == Input.Status.RECEIVED
+        assert round_.status == Round.Status.RECEIVED
     ORACLE["answer"] = lambda _: {"actual_return": 0.5}
     run_cycle(competition_id=competition.pk)
     assert rows() == {}
     round_.refresh_from_db()
     assert round_.actuals == {"actual_return": 0.5}
-    assert round_.status == Input.Status.RESOLVED
+    assert round_.status == Round.Status.RESOLVED
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 
 from competitions.contract import EnsembleConfig
-from competitions.models import Competition, Input, Prediction
+from competitions.models import Competition, Prediction, Round
 from scoring import corrections
 from scoring.board import windows
 from scoring.corrections import rescore, void
@@ -101,7 +101,7 @@ def state(competition):
     of = {"model__competition": competition}
     return {
         "rounds": list(
-            Input.objects.filter(competition=competition)
+            Round.objects.filter(competition=competition)
             .order_by("slot_at")
             .values_list("slot_at", "status", "reason", "actuals")
         ),
@@ -109,7 +109,7 @@ def state(competition):
         "scores": list(
             Score.objects.filter(prediction__model__competition=competition)
             .order_by(
-                "prediction__input__slot_at",
+                "prediction__round__slot_at",
                 "prediction__model__model_id",
                 "scoring_version",
             )

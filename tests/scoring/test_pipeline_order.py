@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from competitions import defaults, grid_dispatch
-from competitions.models import Competition, Input, Prediction
+from competitions.models import Competition, Prediction, Round
 from competitions.report_schema import report_schema
 from competitions.rounds.perform import perform_round
 from competitions.slots import SLOTS
@@ -67,7 +67,7 @@ def test_a_round_goes_through_the_ten_slots_in_order(competition, frozen_clock, 
     minute = timedelta(minutes=1)
     append(candles(frozen_clock - 10 * minute, [100.0 + i for i in range(10)]))
     grid_dispatch.predict_now(competition_id=competition.pk)
-    round_ = Input.objects.select_related("scheduled_prediction__competition").get()
+    round_ = Round.objects.select_related("scheduled_prediction__competition").get()
     assert perform_round(round_=round_, gateway=AnsweringGateway({"a": 1.0, "b": 2.0}))
     with at(frozen_clock + 2 * minute):
         append(candles(frozen_clock, [110.0, 111.0]))

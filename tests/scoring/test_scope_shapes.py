@@ -7,7 +7,7 @@ from django.core.management import call_command
 
 from competitions import grid_dispatch, lifecycle
 from competitions.contract import CallMethod, CrunchConfig
-from competitions.models import Competition, Input, ParticipantModel, Prediction
+from competitions.models import Competition, ParticipantModel, Prediction, Round
 from competitions.rounds.perform import perform_waiting
 from scoring.cycle import run_cycle
 from tests.competitions.conftest import AnsweringGateway
@@ -70,7 +70,7 @@ def test_no_shape_needs_a_migration(db):
 @pytest.mark.parametrize("slug", SCOPES)
 def test_models_are_asked_with_their_scope(worlds, slug):
     assert [a.value for a in worlds[slug].args] == list(SCOPES[slug].values())
-    for round_ in Input.objects.filter(competition__slug=slug):
+    for round_ in Round.objects.filter(competition__slug=slug):
         assert round_.scope.items() >= SCOPES[slug].items()
         assert round_.status == "RESOLVED"
 
@@ -109,7 +109,7 @@ def test_the_same_questions_have_the_same_answers_of_every_shape(worlds, client,
 
 @pytest.mark.parametrize("slug", SCOPES)
 def test_the_helpers_of_the_query_are_half_open_and_go_together(worlds, slug):
-    of = Prediction.objects.filter(input__competition__slug=slug)
+    of = Prediction.objects.filter(round__competition__slug=slug)
     models = ParticipantModel.objects.filter(competition__slug=slug)
     assert of.for_models(models).count() == 8
     assert of.for_models([]).count() == 0

@@ -240,6 +240,6 @@ def coordinator(*arguments, typed=None):
         capture_output=True,
         text=True,
         check=False,
-        input=typed,
+        round=typed,
         env={"PATH": os.defpath},
     )

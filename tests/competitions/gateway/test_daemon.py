@@ -9,7 +9,7 @@ from django.conf import settings
 
 from competitions import run_models as module
 from competitions.lifecycle import pause
-from competitions.models import Competition, Input, Prediction
+from competitions.models import Competition, Prediction, Round
 from competitions.run_models import ModelDaemon, clear_queue
 from competitions.tasks import predict
 from core import clock
@@ -28,7 +28,7 @@ def daemon(monkeypatch, competition):
     gateway = AnsweringGateway({"a": 1.0})
     monkeypatch.setattr(module.pool, "gateway_of", lambda key: gateway)
     monkeypatch.setattr(ModelDaemon, "_listen", lambda self, competition: None)
-    Input.objects.all().delete()
+    Round.objects.all().delete()
     daemon = ModelDaemon()
     daemon.gateway = gateway
     return daemon
@@ -37,14 +37,14 @@ def daemon(monkeypatch, competition):
 def test_a_round_waits_for_the_candle_that_closes_its_slot(daemon, at):
     with at(SLOT):
         assert daemon.turn() == 0
-        assert Input.objects.waiting().count() == 1
+        assert Round.objects.waiting().count() == 1
 
         append(candles(NOW, [220.0]))
 
         assert daemon.turn() == 1
         assert daemon.turn() == 0
-    (answer,) = Prediction.objects.filter(input__slot_at=SLOT)
-    assert answer.input.raw_data["candles_1m"][-1]["close"] == 220.0
+    (answer,) = Prediction.objects.filter(round__slot_at=SLOT)
+    assert answer.round.raw_data["candles_1m"][-1]["close"] == 220.0
 
 
 def test_a_round_is_asked_with_what_there_is_after_a_while(daemon, at):
@@ -77,7 +77,7 @@ def test_another_owners_competition_is_left_alone(daemon, at, monkeypatch):
     monkeypatch.setattr(module.pool, "gateway_of", lambda key: None)
     with at(SLOT + timedelta(seconds=3)):
         assert daemon.turn() == 0
-    assert Input.objects.waiting().count() == 1
+    assert Round.objects.waiting().count() == 1
 
 
 def test_a_failing_turn_is_not_the_last(daemon, monkeypatch):

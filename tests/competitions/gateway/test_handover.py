@@ -10,7 +10,7 @@ from competitions import grid_dispatch, lifecycle
 from competitions.gateway import gateway as gateway_module
 from competitions.gateway.errors import GatewayError
 from competitions.gateway_pool import pool
-from competitions.models import Input, Prediction
+from competitions.models import Prediction, Round
 from competitions.rounds.perform import perform_waiting
 from tests.competitions.gateway.conftest import (
     AMPLE_S,
@@ -93,7 +93,7 @@ def test_an_owner_that_lost_its_lock_stops_and_its_successor_stores_once(
 
     assert isinstance(asking.error, GatewayError), "it did not wait for the slow model"
     let_go(stage)
-    round_ = Input.objects.get()
+    round_ = Round.objects.get()
     assert (round_.status, round_.performed_at) == ("RECEIVED", None)
     assert not Prediction.objects.exists()
 
@@ -102,7 +102,7 @@ def test_an_owner_that_lost_its_lock_stops_and_its_successor_stores_once(
     wait_live(successor, "slow", "steady")
     assert perform_waiting(competition_id=competition.pk, gateway=successor) == 1
     assert Prediction.objects.count() == 2
-    assert Input.objects.get().performed_at is not None
+    assert Round.objects.get().performed_at is not None
 
 
 def test_two_owners_that_both_ask_store_once(owner, competition, stage):
@@ -128,7 +128,7 @@ def test_a_database_that_restarts_costs_no_round(owner, competition, stage):
     asking.join(AMPLE_S)
 
     assert isinstance(asking.error, GatewayError | OperationalError)
-    assert Input.objects.get().status == "RECEIVED"
+    assert Round.objects.get().status == "RECEIVED"
     gateway = wait_for(lambda: pool.gateway_of("btc"))
     wait_live(gateway, "slow", "steady")
     assert perform_waiting(competition_id=competition.pk, gateway=gateway) == 1
@@ -141,7 +141,7 @@ def test_a_closed_gateway_leaves_the_round_to_the_next(owner, competition, stage
     asking.join(AMPLE_S)
 
     assert isinstance(asking.error, GatewayError)
-    assert Input.objects.get().status == "RECEIVED"
+    assert Round.objects.get().status == "RECEIVED"
 
 
 @pytest.fixture
@@ -169,7 +169,7 @@ def test_a_gateway_that_got_stuck_is_replaced(
     monkeypatch.setattr(owner, "roster", list)
     with pytest.raises(GatewayError, match="gave no answer within 5"):
         perform_waiting(competition_id=competition.pk, gateway=owner)
-    assert Input.objects.get().status == "RECEIVED"
+    assert Round.objects.get().status == "RECEIVED"
 
     successor = pool.gateway_of("btc")
 

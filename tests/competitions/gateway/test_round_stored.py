@@ -5,7 +5,7 @@ import signal
 import pytest
 
 from competitions import grid_dispatch, lifecycle
-from competitions.models import Input, ParticipantModel, Prediction
+from competitions.models import ParticipantModel, Prediction, Round
 from competitions.roster import sync_roster
 from competitions.rounds.perform import perform_waiting
 from tests.competitions.conftest import identity
@@ -91,7 +91,7 @@ def test_each_model_gets_its_own_row_and_nobody_anothers_fate(stage, frozen_cloc
 
     assert perform_waiting(competition_id=competition.pk, gateway=gateway) == 1
 
-    assert Input.objects.get().performed_at == frozen_clock
+    assert Round.objects.get().performed_at == frozen_clock
     rows = Prediction.objects.values_list("model__model_id", "outcome", "reason")
     found = {name: (outcome, reason) for name, outcome, reason in rows}
     expected = {name: (outcome, said) for name, (_, outcome, said) in ZOO.items()}

@@ -6,7 +6,7 @@ import pytest
 
 from competitions import grid_dispatch
 from competitions.contract import CrunchConfig
-from competitions.models import Input, Prediction
+from competitions.models import Prediction, Round
 from competitions.rounds import freshness
 from competitions.rounds.perform import perform_waiting
 from competitions.slots import wire
@@ -22,7 +22,7 @@ def ask_at(at, when, competition):
         perform_waiting(
             competition_id=competition.pk, gateway=AnsweringGateway({"a": 1.0})
         )
-    return Input.objects.get(slot_at=when)
+    return Round.objects.get(slot_at=when)
 
 
 @pytest.mark.parametrize("age_s", [0, 60, 180, 190])

@@ -7,7 +7,7 @@ from django.test.utils import CaptureQueriesContext
 
 from competitions import grid_dispatch
 from competitions.gateway.types import Answer
-from competitions.models import Competition, Input, ParticipantModel, Prediction
+from competitions.models import Competition, ParticipantModel, Prediction, Round
 from competitions.roster import sync_roster
 from competitions.rounds import perform
 from competitions.rounds.perform import newest_feeds, perform_round, perform_waiting
@@ -24,7 +24,7 @@ SECOND = timedelta(seconds=1)
 @pytest.fixture
 def round_(competition):
     grid_dispatch.predict_now(competition_id=competition.pk)
-    return Input.objects.select_related(
+    return Round.objects.select_related(
         "competition", "scheduled_prediction__competition"
     ).get()
 
@@ -220,7 +220,7 @@ def test_a_model_fails_since_the_first_error_of_the_present_run(competition, at)
             sync_roster(competition=competition, identities=[error])
             if answer is not None:
                 scheduled = competition.scheduled_predictions.get()
-                round_ = Input.objects.create(
+                round_ = Round.objects.create(
                     competition=competition,
                     scheduled_prediction=scheduled,
                     slot_at=NOW + second * SECOND,
@@ -250,7 +250,7 @@ def test_a_model_fails_since_the_first_error_of_the_present_run(competition, at)
 
 def test_performing_twice_stores_once(round_):
     ask(round_, {"a": 1.0})
-    stale = Input.objects.select_related(
+    stale = Round.objects.select_related(
         "competition", "scheduled_prediction__competition"
     ).get()
     ask(stale, {"a": 2.0})
@@ -260,7 +260,7 @@ def test_performing_twice_stores_once(round_):
 def waiting(competition, *slots):
     """Rounds of these slots that nobody has asked yet, made in this order."""
     return [
-        Input.objects.create(
+        Round.objects.create(
             competition=competition,
             scheduled_prediction=competition.scheduled_predictions.get(),
             slot_at=slot_at,
@@ -323,7 +323,7 @@ def test_a_round_whose_answers_cannot_be_kept_goes_on_waiting(
         patch.setattr(perform, "copy_rows", full)
         with pytest.raises(OperationalError):
             ask(round_, {"a": 1.0})
-    assert Input.objects.waiting().get().performed_at is None
+    assert Round.objects.waiting().get().performed_at is None
     ask(round_, {"a": 1.0})
     assert outcomes() == {"a": "ANSWERED"}
 
@@ -333,7 +333,7 @@ def test_statements_do_not_depend_on_the_number_of_models(competition):
     for second, size in enumerate((1, 1, 60, 60)):
         gateway = AnsweringGateway({str(i): float(i) for i in range(size)})
         scheduled = competition.scheduled_predictions.get()
-        round_ = Input.objects.create(
+        round_ = Round.objects.create(
             competition=competition,
             scheduled_prediction=scheduled,
             slot_at=NOW - timedelta(seconds=second),
@@ -373,7 +373,7 @@ def test_a_slot_that_raises_costs_its_round_and_not_the_next(competition):
     )
     gateway = AnsweringGateway({"a": 1.0})
     assert perform_waiting(competition_id=competition.pk, gateway=gateway) == 0
-    assert "the data desk is closed" in Input.objects.get().reason
+    assert "the data desk is closed" in Round.objects.get().reason
     Competition.objects.update(slots={})
     competition.scheduled_predictions.get().rounds.update(status="RECEIVED", reason="")
     assert perform_waiting(competition_id=competition.pk, gateway=gateway) == 1
@@ -383,7 +383,7 @@ def test_an_outage_of_the_tape_leaves_the_round_waiting(competition, round_):
     asked = {"competition_id": competition.pk, "gateway": AnsweringGateway({"a": 1.0})}
     with tape_away(), pytest.raises(TapeError, match="the tape's database failed"):
         perform_waiting(**asked)
-    assert Input.objects.get().status == "RECEIVED"
+    assert Round.objects.get().status == "RECEIVED"
     assert perform_waiting(**asked) == 1
 
 
@@ -436,7 +436,7 @@ def test_a_complete_roster_ends_the_wait_for_models_that_left(round_):
     perform_round(round_=round_, gateway=gateway)
     gateway.identities = gateway.identities[:1]
     gateway.is_roster_complete = True
-    again = Input.objects.create(
+    again = Round.objects.create(
         competition=round_.competition,
         scheduled_prediction=round_.scheduled_prediction,
         slot_at=NOW - timedelta(seconds=1),

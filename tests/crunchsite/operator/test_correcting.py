@@ -7,7 +7,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.urls import reverse
 
-from competitions.models import Input
+from competitions.models import Round
 from core import audit
 from crunchsite.operator import correcting
 from crunchsite.operator.correcting import slope
@@ -98,13 +98,13 @@ def test_a_correction_without_its_trail_is_none(correct, monkeypatch):
     with pytest.raises(OSError, match="was killed"):
         applied(correct, "void")
     assert not VoidWindow.objects.exists()
-    assert not Input.objects.filter(status="VOID").exists()
+    assert not Round.objects.filter(status="VOID").exists()
 
 
 def test_a_void_window_of_one_scope_is_applied(correct, world):
     applied(correct, "void", scope_key="BTCUSDT-60")
     assert VoidWindow.objects.get().scope_key == "BTCUSDT-60"
-    assert Input.objects.filter(status="VOID").count() == 4
+    assert Round.objects.filter(status="VOID").count() == 4
     assert "BTCUSDT-60" in LogEntry.objects.get().change_message
 
 
@@ -190,7 +190,7 @@ def test_what_was_corrected_is_listed(client, correct, kind):
 
 def test_participants_see_why_a_round_is_void(client, correct):
     scored = Score.objects.filter(
-        prediction__input__slot_at__gte="2026-03-02T11:00:00Z"
+        prediction__round__slot_at__gte="2026-03-02T11:00:00Z"
     )
     model_id = scored.first().prediction.model.model_id
     applied(correct, "void")

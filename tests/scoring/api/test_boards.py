@@ -101,7 +101,7 @@ def test_an_unscored_prediction_says_why(client, world):
     assert all(row["score_failed"] and row["score_value"] is None for row in rows)
     assert "Prediction not scored" in reasons
     failed = Prediction.objects.filter(outcome="FAILED").select_related(
-        "model", "input"
+        "model", "round"
     )
     told = client.get(
         "/reports/predictions", {"projectIds": failed[0].model.model_id, "limit": 100}

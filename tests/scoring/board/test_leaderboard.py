@@ -383,7 +383,7 @@ def test_an_aggregator_of_the_operator_gives_the_figures(competition):
         round_.resolved_at = NOW - HOUR
         round_.save()
         prediction = Prediction.objects.create(
-            input=round_, model=model, outcome="ANSWERED", performed_at=NOW
+            round=round_, model=model, outcome="ANSWERED", performed_at=NOW
         )
         Score.objects.create(
             prediction=prediction, value=9.0, success=True, scored_at=NOW - HOUR

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from competitions.contract import CrunchConfig
-from competitions.models import Input, ParticipantModel
+from competitions.models import ParticipantModel, Round
 from competitions.slots import wire
 from scoring.board.leaderboard import publish
 from scoring.diversity.correlations import LEAST_IN_COMMON, correlations
@@ -27,7 +27,7 @@ def answered(competition):
                 for model, value in zip(models, row, strict=True)
             }
             make_round(competition, NOW - (90 - i) * MINUTE, answers)
-        Input.objects.update(status="RESOLVED", resolved_at=NOW, actuals={})
+        Round.objects.update(status="RESOLVED", resolved_at=NOW, actuals={})
         publish(competition=competition, wiring=WIRING, now=NOW)
 
     return make

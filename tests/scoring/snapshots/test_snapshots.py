@@ -4,7 +4,7 @@ import pytest
 
 from competitions.callables.door import Door
 from competitions.contract import Aggregation, CrunchConfig
-from competitions.models import Competition, Input
+from competitions.models import Competition, Round
 from competitions.slots import wire
 from scoring.cycle import run_cycle
 from scoring.models import Leaderboard, Score, Snapshot
@@ -97,7 +97,7 @@ def test_a_voided_round_leaves_the_open_period(market, at):
     model, other = make_models(market, "a", "b")
     score_round(market, at, NOW, {model: 1.0})
     score_round(market, at, NOW + MINUTE, {model: 1.0, other: 1.0})
-    Input.objects.filter(performed_at=NOW + MINUTE).update(status="VOID")
+    Round.objects.filter(performed_at=NOW + MINUTE).update(status="VOID")
     with at(NOW + 10 * MINUTE):
         snapshots.refresh(
             door=Door(market),

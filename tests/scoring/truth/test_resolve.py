@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from competitions.contract import CrunchConfig
-from competitions.models import Input
+from competitions.models import Round
 from competitions.slots import wire
 from competitions.tape_ends import DOUBT, PATIENCE
 from feeds.tape import reads
@@ -186,7 +186,7 @@ def test_rounds_of_a_subject_share_two_reads_of_the_tape(
 ):
     put_candles(START, [100.0 + i for i in range(9)])
     rounds = [make_round(competition, START + i * MINUTE, {}) for i in range(1, 7)]
-    fresh = list(Input.objects.filter(pk__in=[r.pk for r in rounds]))
+    fresh = list(Round.objects.filter(pk__in=[r.pk for r in rounds]))
     with django_assert_num_queries(0):  # the tape has connections of its own
         found = resolve(competition, *fresh)
     assert all(t.actuals for t in found)
@@ -264,9 +264,9 @@ def test_a_round_performed_in_the_future_is_not_due(competition):
     [model] = make_models(competition, "a")
     put_candles(START, [100.0 + i for i in range(30)])
     make_round(competition, NOW + MINUTE, {model: 1.0})
-    assert not Input.objects.due(NOW).exists()
+    assert not Round.objects.due(NOW).exists()
     assert run_cycle(competition_id=competition.pk).waiting == 0
-    assert Input.objects.get().status == "RECEIVED"
+    assert Round.objects.get().status == "RECEIVED"
 
 
 def closes_of(feed_records):
@@ -395,7 +395,7 @@ def test_the_provider_is_asked_before_the_contracts_resolver_goes_without(
     make_round(competition, START + MINUTE, {})
     assert run_cycle(competition_id=competition.pk).resolved == 1
     assert len(exchange.asked) == 1
-    assert Input.objects.get().actuals["resolved_price"] == 110.0
+    assert Round.objects.get().actuals["resolved_price"] == 110.0
 
 
 def test_a_record_without_a_price_ends_the_round_but_not_the_contracts(competition):
