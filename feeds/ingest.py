@@ -72,6 +72,7 @@ def take_turn(subscription: FeedSubscription, *, turn_s: float) -> bool:
     Returns whether all that there was has come.
     """
     began_at = clock.now()
+    _answer_request(subscription, began_at)
     try:
         turn = pull(subscription, turn_s=turn_s)
     except Exception as error:  # noqa: BLE001  one broken feed must not stop the others
@@ -242,6 +243,16 @@ def _note_failure(subscription: FeedSubscription, error: Exception) -> None:
         last_error_at=now,
         first_error_at=min(subscription.first_error_at or now, now),
     )
+
+
+def _answer_request(subscription: FeedSubscription, now: datetime) -> None:
+    """Replace a request to poll at once, which is NULL, by `now`.
+
+    So that another request during the pull is told apart from the one that began it.
+    """
+    asked = FeedSubscription.objects.filter(pk=subscription.pk, next_poll_at=None)
+    if subscription.next_poll_at is None and asked.update(next_poll_at=now):
+        subscription.next_poll_at = now
 
 
 def _put_off(

@@ -125,9 +125,13 @@ def test_a_subscription_is_due_again_after_its_interval(subscription, at):
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_a_poll_that_is_asked_for_during_a_pull_comes(subscription, monkeypatch, fails):
+@pytest.mark.parametrize("due_at", [NOW - timedelta(seconds=1), None])
+def test_a_poll_that_is_asked_for_during_a_pull_comes(
+    subscription, monkeypatch, fails, due_at
+):
+    """Also when the pull was itself asked for, which leaves `next_poll_at` NULL."""
     ingest.ingest_due()
-    FeedSubscription.objects.update(next_poll_at=NOW - timedelta(seconds=1))
+    FeedSubscription.objects.update(next_poll_at=due_at)
     fetch = Simulated.fetch
 
     def answer(self, request):
@@ -142,6 +146,7 @@ def test_a_poll_that_is_asked_for_during_a_pull_comes(subscription, monkeypatch,
     subscription.refresh_from_db()
     assert subscription.next_poll_at is None
     assert ingest.ingest_due() == 1
+    assert ingest.ingest_due() == 0
 
 
 def test_a_clock_that_was_set_back_stops_nothing(subscription, at):
