@@ -5,7 +5,7 @@ from typing import Any
 from competitions.callables.door import CallableError, Door
 from competitions.models import Competition
 from competitions.report_schema import ask_provider
-from competitions.rounds.perform import (
+from competitions.rounds.build_question import (
     NoInputError,
     build_call,
     build_input,
@@ -28,10 +28,10 @@ def try_schedule(competition: Competition, wiring: Wiring) -> list[str]:
         scheduled.competition = competition
         door = Door(competition)
         context = context_of(scheduled, wiring)
-        shown: dict[str, Any] = {}
+        model_input: dict[str, Any] = {}
         if need_input:
             try:
-                _, shown = build_input(context, wiring, door)
+                _, model_input = build_input(context, wiring, door)
             except (NoInputError, CallableError):
                 continue  # nothing on the tape yet: the first round will say
         try:
@@ -40,7 +40,7 @@ def try_schedule(competition: Competition, wiring: Wiring) -> list[str]:
                 wiring=wiring,
                 door=door,
                 context=context,
-                shown=shown,
+                model_input=model_input,
             )
         except Exception as error:  # noqa: BLE001  a builder may raise anything
             problems.append(f"schedule {scheduled.scope_key}: {message_of(error)}")

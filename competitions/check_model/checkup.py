@@ -25,7 +25,7 @@ from competitions.local_models import control
 from competitions.local_models.control import ControlError
 from competitions.local_models.process import PROJECT, clean_environment
 from competitions.local_models.usage import descendants
-from competitions.rounds.perform import check_answer
+from competitions.rounds.check_answers import check_answer
 from competitions.slots import Wiring
 
 WINDOW = 120

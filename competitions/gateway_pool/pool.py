@@ -17,7 +17,7 @@ from competitions.gateway.errors import GatewayError
 from competitions.gateway.gateway import ModelGateway
 from competitions.gateway.types import Call
 from competitions.gateway_pool.ownership import Ownership, claim
-from competitions.rounds.perform import newest_feeds
+from competitions.rounds.build_question import newest_feeds
 
 log = structlog.get_logger(__name__)
 

@@ -5,7 +5,11 @@ import pytest
 from django.db import connection, transaction
 
 from competitions import lifecycle
-from competitions.models import Competition, Cruncher
+from competitions.models import (
+    Competition,
+    Cruncher,
+    ParticipantModel,
+)
 from competitions.roster import sync_roster
 from tests.competitions.conftest import identity
 from tests.conftest import NOW
@@ -74,3 +78,50 @@ def test_two_first_sightings_at_once_get_two_indexes(frozen_clock):
     other.join()
     assert errors == []
     assert [row[:2] for row in crunchers()] == [("cruncher-a", 0), ("cruncher-b", 1)]
+
+
+def test_what_a_models_setup_said_is_shown_to_its_owner(competition):
+    broken = identity("a", error="ValueError: cannot load weights", state="RECOVERING")
+    for _ in range(2):
+        sync_roster(competition=competition, identities=[broken])
+    row = ParticipantModel.objects.get()
+    assert (row.last_error, row.last_error_at) == (broken.error, NOW)
+
+
+def test_models_of_one_cruncher_share_its_index(competition):
+    identities = [identity("a"), identity("b", cruncher_id="cruncher-a")]
+    sync_roster(competition=competition, identities=identities)
+    rows = ParticipantModel.objects.values_list(
+        "model_id", "cruncher__cruncher_index"
+    ).order_by("model_id")
+    assert list(rows) == [("a", 0), ("b", 0)]
+
+
+def test_a_stopped_model_is_no_longer_expected(competition):
+    sync_roster(competition=competition, identities=[identity("a"), identity("b")])
+    left = sync_roster(
+        competition=competition, identities=[identity("b", state="STOPPED")]
+    )
+    assert set(left) == {"a"}
+
+
+def test_a_model_that_left_while_nobody_listened_is_no_longer_expected(
+    competition, django_assert_num_queries
+):
+    here, gone = identity("a"), identity("b")
+    sync_roster(competition=competition, identities=[here, gone])
+    with django_assert_num_queries(1):
+        left = sync_roster(competition=competition, identities=[here])
+    assert set(left) == {"a", "b"}, "it may be coming back"
+
+    with django_assert_num_queries(2):
+        left = sync_roster(competition=competition, identities=[here], is_complete=True)
+    assert set(left) == {"a"}
+    assert ParticipantModel.objects.get(model_id="b").state == "STOPPED"
+    with django_assert_num_queries(1):
+        sync_roster(competition=competition, identities=[here], is_complete=True)
+
+    left = sync_roster(
+        competition=competition, identities=[here, gone], is_complete=True
+    )
+    assert set(left) == {"a", "b"}, "and it may come back later"

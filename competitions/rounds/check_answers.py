@@ -1,0 +1,124 @@
+"""Checks what the models answered: each answer alone, valid or FAILED with a reason."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import replace
+from typing import Any
+
+from pydantic import ValidationError
+
+from competitions.callables.door import CallableError, Door
+from competitions.callables.slot_answers import first_problem, require_finite
+from competitions.gateway.types import Answer
+from competitions.slots import Wiring
+from core.texts import LONGEST_TEXT, brief, message_of, readable
+
+_as_json = json.JSONEncoder(ensure_ascii=False).encode
+# As COPY writes an output.
+_as_stored = json.JSONEncoder(
+    allow_nan=False, ensure_ascii=False, separators=(",", ":")
+).encode
+_EXPONENT = re.compile(r"\de[+-](\d{2,3})\b")
+
+
+def check_answers(
+    answers: Sequence[Answer], wiring: Wiring, door: Door
+) -> list[Answer]:
+    """Validate all answers of a round; see `check_answer`.
+
+    An operator's validator has one deadline for all of them: answers that it did not
+    reach in time are FAILED.
+    """
+    slot = "INFERENCE_OUTPUT_VALIDATOR"
+    if wiring.is_default(slot):
+        return [check_answer(answer, wiring) for answer in answers]
+    checked: list[Answer] = []
+
+    def check_all() -> None:
+        for answer in answers:
+            checked.append(check_answer(answer, wiring))  # noqa: PERF401  a hang leaves the first ones
+
+    try:
+        door.call(slot, wiring.paths[slot], check_all)
+    except CallableError as error:
+        done = list(checked)  # a validator that hangs may go on appending
+        return done + [
+            _invalid(answer, str(error)) if answer.outcome == "ANSWERED" else answer
+            for answer in answers[len(done) :]
+        ]
+    return checked
+
+
+def check_answer(answer: Answer, wiring: Wiring) -> Answer:
+    """Validate one answer; an invalid output makes it FAILED with the reason.
+
+    A scalar becomes the output type's first field. The result of a valid answer is the
+    coerced output with its extra keys; of an invalid one, the problem and the model's
+    answer as text. A validator that returns None has changed the answer in place.
+    """
+    if answer.outcome != "ANSWERED":
+        if not answer.raw:
+            return answer
+        return replace(answer, result=_refused_output(answer.reason, answer.raw))
+    fields = wiring.config.output_type.model_fields
+    is_own = not wiring.is_default("INFERENCE_OUTPUT_VALIDATOR")
+    given = deepcopy(answer.result) if is_own else answer.result
+    try:
+        output = wiring.call("INFERENCE_OUTPUT_VALIDATOR", given)
+        output = given if output is None else output
+        if not isinstance(output, dict):
+            output = {next(iter(fields), "result"): output}
+        _require_known_key(output, fields)
+        parsed = wiring.config.output_type.model_validate(output)
+        result = {**output, **parsed.model_dump(mode="json")}
+        _require_storable(result, wiring.config.max_output_bytes)
+    except ValidationError as error:
+        return _invalid(answer, first_problem(error))
+    except Exception as error:  # noqa: BLE001  the operator's validator may raise anything
+        return _invalid(answer, message_of(error))
+    return replace(answer, result=result)
+
+
+def _require_known_key(output: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
+    if fields and not fields.keys() & output.keys():
+        keys = brief(sorted(map(str, output)))
+        raise ValueError(f"keys were {keys}; one of {sorted(fields)} is needed")
+
+
+def _require_storable(output: dict[str, Any], largest_bytes: int) -> None:
+    """Raise ValueError for an output that PostgreSQL would refuse, or a too large one.
+
+    All answers of a round are stored by one COPY, so one bad output would fail it.
+    """
+    try:
+        text = _as_stored(output)
+    except ValueError:
+        require_finite(output)
+        raise
+    size = len(text) if text.isascii() else len(text.encode())
+    if "e" in text:  # PostgreSQL writes exponents out: 1e308 is 309 digits
+        size += sum(map(int, _EXPONENT.findall(text)))
+    if size > largest_bytes:
+        raise ValueError(
+            f"the output has {size} bytes; at most {largest_bytes} are kept"
+        )
+
+
+def _invalid(answer: Answer, problem: str) -> Answer:
+    try:
+        text = _as_json(answer.result)
+    except Exception:  # noqa: BLE001  an answer that came by another way than the wire
+        text = brief(answer.result, limit=LONGEST_TEXT)
+    return replace(
+        answer,
+        outcome="FAILED",
+        result=_refused_output(problem, text),
+        reason=f"invalid output: {problem}",
+    )
+
+
+def _refused_output(problem: str, text: str) -> dict[str, Any]:
+    """Return what the row of an invalid answer holds in place of an output."""
+    return {"_validation_error": readable(problem), "raw_output": readable(text)}

@@ -1,0 +1,113 @@
+"""Stores a round's answers: once, in one transaction."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import structlog
+from django.db import connection, transaction
+
+from competitions.gateway.types import Answer
+from competitions.models import Prediction, Round
+from competitions.roster import record_errors
+from competitions.rounds.build_question import RoundQuestion
+from core.copy import copy_rows
+from core.texts import readable
+
+log = structlog.get_logger(__name__)
+
+# Longest reason of an invalid output in the log, and lines of one round.
+LOGGED_REASON, MOST_LOGGED = 200, 20
+
+
+def store_answers(
+    *,
+    round_: Round,
+    question: RoundQuestion,
+    models: Mapping[str, int],
+    answers: Sequence[Answer],
+    performed_at: datetime,
+    timing: Mapping[str, int],
+) -> bool:
+    """Mark a waiting round as performed and add one prediction for each answer.
+
+    `models` maps model ids to primary keys. Returns False, with nothing written, when
+    another worker has performed or ended the round. `timing` holds microseconds.
+    """
+    same = question.model_input is question.raw_data
+    with transaction.atomic():
+        is_first = (
+            Round.objects.waiting()
+            .filter(pk=round_.pk)
+            .update(
+                performed_at=performed_at,
+                resolvable_at=performed_at + round_.scheduled_prediction.horizon,
+                scope_key=question.scope_key,
+                scope=question.scope,
+                raw_data=question.raw_data,
+                model_input=None if same else question.model_input,
+                timing=timing,
+                input_age_s=question.input_age_s,
+            )
+        )
+        if not is_first:
+            log.warning("round.performed_elsewhere", round=round_.pk)
+            return False
+        with connection.cursor() as cursor:
+            copy_rows(
+                cursor,
+                Prediction._meta.db_table,  # noqa: SLF001  documented API
+                (
+                    *("input_id", "model_id", "outcome", "reason"),
+                    *("inference_output_jsonb", "exec_time_us", "performed_at"),
+                    "meta_jsonb",
+                ),
+                (
+                    (
+                        round_.pk,
+                        models[a.model_id],
+                        a.outcome,
+                        a.reason,
+                        a.result if isinstance(a.result, dict) else {},
+                        a.exec_time_us,
+                        performed_at.isoformat(),
+                        {"dispatched_us": a.dispatched_us},
+                    )
+                    for a in answers
+                ),
+            )
+        record_errors(
+            models=models,
+            errors={
+                a.model_id: a.reason if a.outcome == "FAILED" else a.warning
+                for a in answers
+                if a.outcome == "FAILED" or a.warning
+            },
+            well=[
+                a.model_id for a in answers if a.outcome == "ANSWERED" and not a.warning
+            ],
+        )
+    _log_invalid(round_, answers)
+    log.info(
+        "round.performed",
+        competition=round_.competition.slug,
+        round=round_.pk,
+        slot_at=round_.slot_at.isoformat(),
+        models=len(answers),
+        answered=sum(a.outcome == "ANSWERED" for a in answers),
+        **timing,
+    )
+    return True
+
+
+def _log_invalid(round_: Round, answers: Sequence[Answer]) -> None:
+    """Log each invalid output; of many, the first ones and how many there were."""
+    invalid = [a for a in answers if a.outcome == "FAILED" and a.result is not None]
+    for answer in invalid[:MOST_LOGGED]:
+        log.warning(
+            "prediction.output_invalid",
+            round=round_.pk,
+            model=answer.model_id,
+            reason=readable(answer.reason, limit=LOGGED_REASON),
+        )
+    if len(invalid) > MOST_LOGGED:
+        log.warning("prediction.outputs_invalid", round=round_.pk, models=len(invalid))

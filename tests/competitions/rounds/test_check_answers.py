@@ -1,0 +1,105 @@
+"""An invalid answer is FAILED with its reason, and costs its own model alone."""
+
+import json
+
+import pytest
+
+from competitions.gateway.types import Answer
+from competitions.models import Competition, ParticipantModel, Prediction
+from tests.competitions.rounds.conftest import ask, outcomes
+
+pytestmark = pytest.mark.usefixtures("tape")
+
+
+@pytest.mark.parametrize(
+    ("result", "reason"),
+    [
+        ({"value": float("nan")}, "value was nan"),
+        ({"value": "much"}, "value was 'much'"),
+        ({"price": 1.0}, r"keys were ['price']; one of ['value'] is needed"),
+        ({"value": 1.0, "extra": [float("inf")]}, "a number was inf"),
+        ("text", "value was 'text'"),
+    ],
+)
+def test_an_invalid_output_fails_that_model_only_and_its_owner_is_told(
+    round_, result, reason
+):
+    ask(round_, {"good": 1.0, "bad": result})
+    assert outcomes() == {"good": "ANSWERED", "bad": "FAILED"}
+    failed = Prediction.objects.get(outcome="FAILED")
+    assert reason in failed.reason
+    assert failed.output["raw_output"] == json.dumps(result)
+    assert reason in ParticipantModel.objects.get(model_id="bad").last_error
+    assert ParticipantModel.objects.get(model_id="good").last_error == ""
+
+
+@pytest.mark.parametrize(
+    ("result", "reason"),
+    [
+        ({"value": ["x" * 10**6] * 20}, "value was ['xxx"),
+        ({"k" * 10**6: 1}, "keys were ['kkk"),
+        ({"value": "\r\0\ud800"}, r"value was '\r\x00\ud800'"),
+        ({"value": 1.0, "x": "x" * 20_000}, "the output has 20020 bytes; at most"),
+    ],
+)
+def test_the_problem_of_an_invalid_output_is_as_short_as_any_text(
+    round_, result, reason, caplog
+):
+    ask(round_, {"good": 1.0, "bad": result})
+    assert outcomes() == {"good": "ANSWERED", "bad": "FAILED"}
+    failed = Prediction.objects.get(outcome="FAILED")
+    assert reason in failed.reason
+    assert len(failed.reason) <= 2_000
+    assert {len(text) <= 2_000 for text in failed.output.values()} == {True}
+    line = next(m for m in caplog.messages if "prediction.output_invalid" in m)
+    assert len(line) < 1_000
+
+
+def test_a_contract_says_how_large_a_stored_output_may_be(competition, round_):
+    Competition.objects.update(config_path="tests.competitions.callables:roomy")
+    round_.competition.refresh_from_db()
+    gateway = ask(round_, {"a": {"value": 1.0, "x": "x" * 20_000}})
+    assert outcomes() == {"a": "ANSWERED"}
+    assert gateway.asked[0][1].largest_answer_bytes == 32 * 2**10
+
+
+REFUSALS = (
+    "no shorts, please",
+    "Object of type datetime is not JSON serializable",
+)
+
+
+@pytest.mark.parametrize(
+    ("validator", "stored"),
+    [
+        ("doubling_in_place", {"a": {"value": 4.0}, "b": {"value": -2.0}}),
+        ("refusing_the_negative", {"a": {"value": 2.0}}),
+        ("dating_the_negative", {"a": {"value": 2.0}}),
+    ],
+)
+def test_a_validator_judges_each_answer_alone(round_, validator, stored):
+    Competition.objects.update(
+        slots={
+            "INFERENCE_OUTPUT_VALIDATOR": f"tests.competitions.callables:{validator}"
+        }
+    )
+    round_.competition.refresh_from_db()
+    ask(round_, {"a": {"value": 2.0}, "b": {"value": -1.0}})
+    answered = Prediction.objects.filter(outcome="ANSWERED")
+    assert dict(answered.values_list("model__model_id", "output")) == stored
+    for failed in Prediction.objects.filter(outcome="FAILED"):
+        problem = failed.reason.removeprefix("invalid output: ")
+        assert problem in REFUSALS
+        assert failed.output == {
+            "_validation_error": problem,
+            "raw_output": '{"value": -1.0}',
+        }
+
+
+def test_what_the_wire_refused_is_kept_as_the_model_said_it(round_):
+    refused = Answer("a", "FAILED", reason="predict: it is no JSON", raw="[1, NaN\r")
+    ask(round_, {"a": refused})
+    assert Prediction.objects.get().output == {
+        "_validation_error": "predict: it is no JSON",
+        "raw_output": "[1, NaN\n",
+    }
