@@ -51,7 +51,7 @@ drills: setup
 
 # Hostile models, uploads, requests, orchestrators and staff, and a table of what was seen.
 attack: setup
-	ATTACKS=1 $(BIN)/pytest tests/attacks
+	ATTACKS=1 $(BIN)/pytest tests/attacks tests/crunchsite -k "attacks or fuzz"
 
 # Pages in Chromium.
 browser: setup

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from axes.admin import AccessAttemptAdmin, AccessFailureLogAdmin, AccessLogAdmin
+from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
@@ -100,7 +102,7 @@ def _is_within(obj: User | Group | None, user: Any) -> bool:
     )
 
 
-admin.site.unregister([User, Group])
+admin.site.unregister([User, Group, AccessAttempt, AccessLog, AccessFailureLog])
 
 
 @admin.register(User)
@@ -119,4 +121,22 @@ class OperatorAdmin(NoMoreThanOwn, UserAdmin, SiteAdmin):
 
 @admin.register(Group)
 class OperatorGroupAdmin(NoMoreThanOwn, GroupAdmin, SiteAdmin):
+    of_competition = ""
+
+
+@admin.register(AccessAttempt)
+class RefusedLoginAdmin(AccessAttemptAdmin, SiteAdmin):
+    """Who is locked out; to delete a row is to unlock."""
+
+    of_competition = ""
+    actions = ()  # the package's own fails on a request that is no login
+
+
+@admin.register(AccessLog)
+class LoginAdmin(AccessLogAdmin, SiteAdmin):
+    of_competition = ""
+
+
+@admin.register(AccessFailureLog)
+class FailedLoginAdmin(AccessFailureLogAdmin, SiteAdmin):
     of_competition = ""

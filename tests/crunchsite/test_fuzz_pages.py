@@ -5,6 +5,7 @@ The cases are made from the URLconf, so a new address is fuzzed without a line h
 
 import re
 from collections.abc import Iterator
+from itertools import count
 from urllib.parse import quote
 
 import pytest
@@ -22,6 +23,7 @@ from tests.fakes.requests import (
     IN_PATHS,
     INSTANTS,
     NUMBERS,
+    shared,
 )
 
 pytestmark = [
@@ -123,10 +125,8 @@ def test_the_cases_cover_the_site():
 def test_any_value_in_a_path(client, known, where):
     asked = []
     for i, path in enumerate(where):
-        # The admin's many pages share one view: each meets a third of the values.
-        values = IN_PATHS[i % 3 :: 3] if where is ADMIN else IN_PATHS
         for name in re.findall(r"{(\w+)}", path):
-            for value in values:
+            for value in shared(IN_PATHS, i):
                 here = path.replace(f"{{{name}}}", quote(value, safe="%"))
                 asked.append((filled(here, known), "GET", {}))
     assert asked
@@ -144,12 +144,12 @@ def values_for(name: str, schema: dict[str, str]) -> list[str]:
 @pytest.mark.parametrize("where", [API, PAGES], ids=["api", "pages"])
 def test_any_value_in_a_parameter(client, known, where):
     schema = client.get("/openapi.json").json()["paths"]
-    asked = []
+    asked, askers = [], count()
     for path in where:
         operation = schema.get(path, {}).get("get", {})
         for parameter in operation.get("parameters", OF_PAGES):
             name = parameter["name"]
-            for value in values_for(name, parameter["schema"]):
+            for value in shared(values_for(name, parameter["schema"]), next(askers)):
                 url = f"{filled(path, known)}?{name}={value}"
                 asked.append((url, "GET", {}))
     assert problems(client, asked) == {}
@@ -158,10 +158,10 @@ def test_any_value_in_a_parameter(client, known, where):
 @pytest.mark.parametrize("where", [API, PAGES], ids=["api", "pages"])
 def test_any_method_header_and_body(client, known, where):
     asked = []
-    for path in where:
+    for i, path in enumerate(where):
         here = filled(path, known)
         asked += [(here, method, {}) for method in METHODS]
-        asked += [(here, "GET", headers) for headers in HEADERS]
+        asked += [(here, "GET", headers) for headers in shared(HEADERS, i)]
     assert problems(client, asked) == {}
 
 

@@ -60,6 +60,12 @@ class Site(Stack):
             cursor.execute(sql)
             return cursor.fetchall()
 
+    def wait_watched(self) -> None:
+        """Wait until the supervisor watches its parts: then it saves its clock."""
+        clock = self.var / "clock.json"
+        before = clock.stat().st_mtime_ns
+        self.wait_for(lambda: clock.stat().st_mtime_ns > before, timeout_s=WIDE_S)
+
     def wait_rounds(self, count: int = 3) -> None:
         """Wait until so many rounds made from now on were answered by all models."""
         ((newest,),) = self.rows("SELECT coalesce(max(id), 0) FROM inputs")

@@ -88,6 +88,7 @@ def test_a_terminal_that_is_gone_and_a_full_disk_behind_it_stop_nothing(site):
     with open("/dev/full", "wb", buffering=0) as full:  # noqa: PTH123  no file
         site.launch(output=full)
     site.wait_for(site.is_ready, timeout_s=120)
+    site.wait_watched()  # while it starts, a part that ends is the start's failure
     os.kill(site.parts()["web"], signal.SIGKILL)
     site.wait_for(lambda: not site.is_ready(), timeout_s=120)
     site.wait_for(site.is_ready, timeout_s=120)
