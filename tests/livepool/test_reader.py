@@ -2,6 +2,7 @@
 
 import ast
 import logging
+import shutil
 import subprocess
 import sys
 from datetime import date, timedelta
@@ -179,21 +180,42 @@ def test_remote_addresses_are_read_with_fetch():
     assert on(fetch=lambda _: b"{}").load(lambda: payload).source == "static"
 
 
-def test_the_module_runs_alone():
-    path = Path(consumer.__file__)
+def test_a_copy_of_the_folder_runs_alone(tmp_path):
+    folder = Path(consumer.__file__).parent
     imported = {
-        name.name.partition(".")[0]
+        name
+        for path in folder.glob("*.py")
         for node in ast.parse(path.read_text()).body
-        if isinstance(node, ast.Import)
-        for name in node.names
-    } | {
-        node.module.partition(".")[0]
-        for node in ast.parse(path.read_text()).body
-        if isinstance(node, ast.ImportFrom)
+        for name in _imported(node)
     }
     assert imported <= set(sys.stdlib_module_names)
-    code = f"import runpy; runpy.run_path({str(path)!r})"
-    subprocess.run([sys.executable, "-I", "-S", "-c", code], check=True)
+    shutil.copytree(folder, tmp_path / "pool_reader")
+    code = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import pool_reader; "
+        "print(pool_reader.Reader().load(lambda: None).source)"
+    )
+    command = [sys.executable, "-I", "-S", "-c", code]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert done.stdout == "static\n"
+
+
+def _imported(node):
+    """The packages that a statement imports; none for its own folder's modules."""
+    if isinstance(node, ast.Import):
+        return {name.name.partition(".")[0] for name in node.names}
+    if isinstance(node, ast.ImportFrom) and not node.level:
+        return {node.module.partition(".")[0]}
+    return set()
+
+
+def test_neither_name_brings_django():
+    code = (
+        "import sys, livepool.reader, livepool.consumer; print('django' in sys.modules)"
+    )
+    command = [sys.executable, "-c", code]
+    root = Path(consumer.__file__).parents[2]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=root)
+    assert done.stdout == "False\n"
 
 
 def test_the_earlier_name_gives_the_same_things():
