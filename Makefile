@@ -1,6 +1,8 @@
 # The whole interface: make setup, make up, make test. Everything else is a convenience.
 PYTHON ?= python3
 BIN := .venv/bin
+# Each process would compile what it imports again: a second at every start.
+unexport PYTHONDONTWRITEBYTECODE
 UV := $(BIN)/uv
 # How often `make stress` repeats, and what.
 TIMES ?= 5

@@ -194,11 +194,14 @@ def deep_list():
     return found
 
 
+NESTED = deep_list()
+
+
 @pytest.mark.parametrize(
     "payload",
     [
-        *(None, [], "text", 7, b"bytes", deep_list()),
-        {**DOCUMENT, "symbols": deep_list()},
+        *(None, [], "text", 7, b"bytes", NESTED),
+        {**DOCUMENT, "symbols": NESTED},
         {**DOCUMENT, "symbols": [f"A{n}USDT" for n in range(10**5)]},
         {**DOCUMENT, "symbols": {"a": 1}},
         {**DOCUMENT, "symbols": 10**5000},
@@ -211,7 +214,7 @@ def deep_list():
         {**DOCUMENT, "source_project": 7},
         {**DOCUMENT, "as_of_date": "2026-W11-5"},
         {**DOCUMENT, "as_of_date": "\u0662026-03-13"},
-        {**DOCUMENT, "symbol_map": {s: deep_list() for s in SYMBOLS}},
+        {**DOCUMENT, "symbol_map": dict.fromkeys(SYMBOLS, NESTED)},
         {**DOCUMENT, "symbol_map": {s: {"base_asset": 7} for s in SYMBOLS}},
         {**DOCUMENT, "versioned_artifact_manifest_uri": 7},
         {**DOCUMENT, "versioned_artifact_manifest_uri": "file://["},
