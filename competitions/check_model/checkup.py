@@ -23,7 +23,7 @@ from competitions.gateway.gateway import ModelGateway
 from competitions.gateway.types import Answer, Argument, Call
 from competitions.local_models import control
 from competitions.local_models.control import ControlError
-from competitions.local_models.process import PROJECT, clean_environment
+from competitions.local_models.launch import PROJECT, clean_environment
 from competitions.local_models.usage import descendants
 from competitions.rounds.check_answers import check_answer
 from competitions.slots import Wiring

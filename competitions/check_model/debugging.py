@@ -17,7 +17,7 @@ from competitions.gateway.replies import (
 )
 from competitions.gateway.types import Answer, Call
 from competitions.gateway.wire import request_of
-from competitions.local_models.process import PACKAGE
+from competitions.local_models.launch import PACKAGE
 from competitions.local_models.servicer import ModelServicer
 from competitions.slots import Wiring
 

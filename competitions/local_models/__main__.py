@@ -10,8 +10,8 @@ from pathlib import Path
 import structlog
 
 from competitions.local_models import cgroups, sandbox
+from competitions.local_models.launch import Limits
 from competitions.local_models.orchestrator import Orchestrator
-from competitions.local_models.process import Limits
 from competitions.local_models.users import NoUserError
 from core.logs import bound_event, bounded_traceback
 

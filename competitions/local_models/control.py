@@ -1,8 +1,8 @@
-"""What an operator does with local models: look, add, stop, start, restart, remove.
+"""What an operator does with local models: view, add, stop, start, restart, remove.
 
-Functions for the admin page and the command line. They speak to the orchestrator
-through files in its logs folder, so they work from any process that sees it, and what
-was asked survives a restart of either side.
+Functions for the admin page and the command line. They reach the
+orchestrator through files in its logs folder, so they work from any process that can
+open it, and a request survives a restart of either side.
 """
 
 import json
@@ -41,11 +41,11 @@ class ControlError(ValueError):
 
 @dataclass(frozen=True)
 class ModelStatus:
-    """One local model as its orchestrator saw it last.
+    """One local model as its orchestrator last reported it.
 
     `state` is STARTING, RUNNING, RECOVERING, STOPPED or QUARANTINED; `error` says why
-    it is not running, or ended last. `changed_at` is ISO 8601 in UTC. `sandbox` says
-    in words what holds it.
+    it is not running, or why it ended last. `changed_at` is ISO 8601 in UTC. `sandbox`
+    describes its bounds.
     """
 
     model_id: str
@@ -62,25 +62,26 @@ class ModelStatus:
 
 
 def status(logs_dir: Path) -> list[ModelStatus]:
-    """All models by id; empty where no orchestrator of this version has run.
+    """Return all models by id; empty where no orchestrator of this version has run.
 
-    Models of level 1 may be able to write here: rows without sense are passed over.
+    Models of level 1 may be able to write here: invalid rows are skipped.
     """
     try:
-        found = parse_json(
+        rows = parse_json(
             _tail(logs_dir / STATUS_FILE, LARGEST_STATUS_BYTES),
             largest_bytes=LARGEST_STATUS_BYTES,
             most_values=MOST_STATUS_VALUES,
         )
     except JsonError:
         return []
-    rows = [_row(row) for row in found] if isinstance(found, list) else []
-    return [row for row in rows if row is not None]
+    if not isinstance(rows, list):
+        return []
+    return [row for value in rows if (row := _row(value)) is not None]
 
 
-def _row(found: Any) -> ModelStatus | None:
+def _row(value: Any) -> ModelStatus | None:
     try:
-        row = ModelStatus(**found)
+        row = ModelStatus(**value)
         is_aware = datetime.fromisoformat(row.changed_at).tzinfo is not None
     except (TypeError, ValueError):
         return None
@@ -100,14 +101,14 @@ def _row(found: Any) -> ModelStatus | None:
     )
 
 
-def beat(logs_dir: Path) -> None:
-    """Say that the orchestrator is at work; for the orchestrator, with each look."""
+def touch_heartbeat(logs_dir: Path) -> None:
+    """Record that the orchestrator is at work; it calls this with each scan."""
     logs_dir.mkdir(parents=True, exist_ok=True)
     (logs_dir / HEARTBEAT_FILE).touch()
 
 
 def seen_at(logs_dir: Path) -> datetime | None:
-    """When the orchestrator last was at work; None if never."""
+    """Return when the orchestrator last was at work; None if never."""
     try:
         seconds = (logs_dir / HEARTBEAT_FILE).lstat().st_mtime
         return datetime.fromtimestamp(seconds, UTC)
@@ -152,10 +153,10 @@ def add(*, models_dir: Path, source: Path, model_id: str = "") -> str:
 
 
 def remove(*, models_dir: Path, logs_dir: Path, model_id: str) -> None:
-    """Delete a model's folder; what it answered and its log remain."""
-    _known(logs_dir, model_id)
-    with scratch_folder(".removing-", parent=models_dir) as bin_:
-        (models_dir / model_id).rename(bin_ / model_id)
+    """Delete a model's folder; its answers and its log remain."""
+    _require_known(logs_dir, model_id)
+    with scratch_folder(".removing-", parent=models_dir) as trash:
+        (models_dir / model_id).rename(trash / model_id)
     for name in ("stopped", "restart"):
         _flag(logs_dir, model_id, name).unlink(missing_ok=True)
 
@@ -173,20 +174,20 @@ def begin(models_dir: Path) -> None:
 
 def stop(*, logs_dir: Path, model_id: str) -> None:
     """Stop a model until `start`, even when the orchestrator restarts."""
-    _known(logs_dir, model_id)
-    _leave(_flag(logs_dir, model_id, "stopped"))
+    _require_known(logs_dir, model_id)
+    _create_flag(_flag(logs_dir, model_id, "stopped"))
 
 
 def start(*, logs_dir: Path, model_id: str) -> None:
     """Undo `stop`; a quarantined model needs `restart` or an edit."""
-    _known(logs_dir, model_id)
+    _require_known(logs_dir, model_id)
     _flag(logs_dir, model_id, "stopped").unlink(missing_ok=True)
 
 
 def restart(*, logs_dir: Path, model_id: str) -> None:
     """Start a model anew, also out of quarantine or after `stop`."""
     start(logs_dir=logs_dir, model_id=model_id)
-    _leave(_flag(logs_dir, model_id, "restart"))
+    _create_flag(_flag(logs_dir, model_id, "restart"))
 
 
 def is_stopped(logs_dir: Path, model_id: str) -> bool:
@@ -194,7 +195,7 @@ def is_stopped(logs_dir: Path, model_id: str) -> bool:
 
 
 def take_restart(logs_dir: Path, model_id: str) -> bool:
-    """Whether a restart was asked for; says so once. For the orchestrator."""
+    """Return True once for each restart that was asked for; for the orchestrator."""
     try:
         _flag(logs_dir, model_id, "restart").unlink()
     except FileNotFoundError:
@@ -203,15 +204,15 @@ def take_restart(logs_dir: Path, model_id: str) -> bool:
 
 
 def log_tail(*, logs_dir: Path, model_id: str, lines: int = 50) -> str:
-    """The newest lines that a model has printed, readable."""
-    _known(logs_dir, model_id)
+    """Return the newest lines that a model has printed, readable."""
+    _require_known(logs_dir, model_id)
     data = _tail(logs_dir / f"{model_id}.log", LARGEST_TAIL_BYTES)
     text = readable(data.decode(errors="replace"), limit=LARGEST_TAIL_BYTES)
     return "\n".join(text.splitlines()[-lines:])
 
 
 def _tail(path: Path, most_bytes: int) -> bytes:
-    """The end of a plain file; of a link, a pipe, a folder or nothing, nothing.
+    """Return the end of a plain file; empty for links, pipes, folders and no file.
 
     A model that can replace its log must not choose what the site's pages show.
     """
@@ -223,7 +224,7 @@ def _tail(path: Path, most_bytes: int) -> bytes:
         return b""
 
 
-def _known(logs_dir: Path, model_id: str) -> None:
+def _require_known(logs_dir: Path, model_id: str) -> None:
     known = [row.model_id for row in status(logs_dir)]
     if model_id not in known:
         raise ControlError(
@@ -238,6 +239,6 @@ def _flag(logs_dir: Path, model_id: str, name: str) -> Path:
     return folder / f"{model_id}.{name}"
 
 
-def _leave(flag: Path) -> None:
-    """Make the flag's file; never what a link in its place would point to."""
+def _create_flag(flag: Path) -> None:
+    """Create the flag's file; never the target of a link in its place."""
     os.close(open_itself(str(flag), os.O_WRONLY | os.O_CREAT))

@@ -1,4 +1,4 @@
-"""One model's process: started, watched, restarted, quarantined."""
+"""The life of one model's process: starts, restarts and quarantine."""
 
 import asyncio
 import contextlib
@@ -6,11 +6,9 @@ import os
 import secrets
 import signal
 import stat
-import sys
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +16,7 @@ import structlog
 
 from competitions.local_models import cgroups, users
 from competitions.local_models.keeper import READY
-from competitions.local_models.sandbox import Bounds
+from competitions.local_models.launch import Limits, launch, read_first
 from competitions.local_models.submission import Submission
 from competitions.local_models.trees import remove_tree
 from core.backoff import backoff
@@ -27,8 +25,6 @@ from core.texts import describe, message_of, readable
 
 log = structlog.get_logger(__name__)
 
-PROJECT = Path(__file__).resolve().parent.parent.parent
-PACKAGE = Path(__file__).resolve().parent / "participant"
 LONGEST_LAST_WORDS = 500
 LARGEST_LOG_BYTES = 5 * 2**20
 # A model that prints faster than this waits at its own print.
@@ -39,42 +35,19 @@ START_TIMEOUT_S = 60.0
 END_S = 10.0
 _KILL = signal.SIGKILL
 START_PAUSE_S = 5.0
-# Somebody ended it, which is not its code's fault; a model that does so itself is
-# started again after longer and longer pauses.
+# Signals by which somebody else ended it, which is no fault of its code. A model that
+# sends them to itself is started again after longer and longer pauses.
 _FROM_OUTSIDE = {-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP}
 LONGEST_PAUSE_S = 60.0
 
 State = Literal["STARTING", "RUNNING", "RECOVERING", "STOPPED", "QUARANTINED"]
 
 
-@dataclass(frozen=True)
-class Limits:
-    """What one model may use; see sandbox.py.
-
-    `cpus` is a share of processors. `parents` are groups for models' groups, by the
-    controllers that may be had; see `cgroups.find`.
-    """
-
-    level: int = 2
-    memory_mb: int = 2048
-    tasks: int = 256
-    cpus: float = 1.0
-    parents: Mapping[str, Path] = field(default_factory=dict)
-    hang_s: float = 30.0
-    setup_hang_s: float = 120.0
-
-    @property
-    def bounds(self) -> Bounds:
-        """What all processes of a model may use together, and who looks after it."""
-        is_watched = not {"memory", "pids"} <= self.parents.keys()
-        return Bounds(self.memory_mb, self.tasks, is_watched=is_watched)
-
-
 class ModelProcess:
-    """A submission and the process that serves it.
+    """Keep one submission served by one process: start, restart, quarantine.
 
-    `on_change` is told of each change of state. A deployment id and its socket are
-    never used again: a coordinator can rely on a new id meaning a new process.
+    `on_change` is called after each change of state. A deployment id and its socket are
+    never used again: to a coordinator, a new id means a new process.
     """
 
     def __init__(
@@ -96,8 +69,8 @@ class ModelProcess:
         self.restarts = 0
         self.deployment_id = ""
         self.socket = Path()
-        self._faults = 0  # ends that its code, or its silence, is to blame for
-        self._is_killed_here = False
+        self._faults = 0  # ends caused by its code, or by a start that never finished
+        self._is_ended_here = False
         self._uid = uid
         self._run_dir = run_dir
         self._limits = limits
@@ -125,7 +98,7 @@ class ModelProcess:
         self._life = asyncio.create_task(self._live())
 
     async def stop(self, state: State = "STOPPED", error: str = "") -> None:
-        """End the process and stay down."""
+        """End the process for good and record `state`, with `error` as its reason."""
         if self._life is not None:
             self._life.cancel()
             await asyncio.gather(self._life, return_exceptions=True)
@@ -135,12 +108,12 @@ class ModelProcess:
         await asyncio.to_thread(remove_tree, self._run_dir)
 
     async def _live(self) -> None:
-        """Keep one process up, whatever happens around it, until it is quarantined."""
+        """Start process after process until the model is quarantined."""
         while self.state != "QUARANTINED":
             try:
                 await self._live_once()
             except Exception as error:  # noqa: BLE001  or nobody would start it again
-                # The machine's trouble, or ours: not held against the model.
+                # A fault of the machine or of this program, not of the model.
                 await self._end_process()
                 await self._change(
                     "RECOVERING", f"it could not be started: {message_of(error)}"
@@ -156,14 +129,14 @@ class ModelProcess:
             await self._change("RUNNING")
         assert self._process is not None  # _start_process made it
         code = await self._process.wait()
-        is_short = cgroups.ran_out_of_memory(self._groups)
+        is_out_of_memory = cgroups.ran_out_of_memory(self._groups)
         await self._end_group()
         if time.monotonic() - started_at > STEADY_S:
             self.restarts = self._faults = 0
-        ending = "it ran out of memory" if is_short else _ending(code)
+        ending = "it ran out of memory" if is_out_of_memory else _ending(code)
         reason = f"its process ended ({ending}): {self._last_words()}"
         log.warning("model.ended", model=self.model_id, reason=reason)
-        if code not in _FROM_OUTSIDE or self._is_killed_here or is_short:
+        if code not in _FROM_OUTSIDE or self._is_ended_here or is_out_of_memory:
             self._faults += 1
         if self._faults > MOST_RESTARTS:
             times = self._faults
@@ -175,7 +148,7 @@ class ModelProcess:
 
     async def _start_process(self) -> bool:
         """Start a process and wait until it listens; False when it ended first."""
-        self._is_killed_here = False
+        self._is_ended_here = False
         stamp = time.strftime("%Y%m%d_%H%M%S", time.gmtime())
         serial = f"{time.monotonic_ns() // 1000 % 1_000_000:06d}"
         self.deployment_id = f"{self.model_id}_{stamp}_{serial}"
@@ -193,66 +166,50 @@ class ModelProcess:
             memory_mb=bounds.memory_mb,
             tasks=bounds.tasks,
         )
-        options = [f"--group={group}" for group in self._groups]
-        options += ["--watched"] if bounds.is_watched else []
-        options += ["--holds-cpu"] if "cpu" in self._limits.parents else []
-        ready, tell_ready = os.pipe()
+        ready, write_ready = os.pipe()
         try:
             try:
-                self._process = await self._spawn(tell_ready, options)
+                self._process = await launch(
+                    model=self.submission.path,
+                    socket=self.socket,
+                    uid=self._uid,
+                    limits=self._limits,
+                    groups=self._groups,
+                    ready=write_ready,
+                )
             finally:
-                os.close(tell_ready)
-            self._log_reader = asyncio.create_task(self._keep_log(self._process))
-            told = await asyncio.wait_for(_read(ready), START_TIMEOUT_S)
+                os.close(write_ready)
+            self._log_reader = asyncio.create_task(self._copy_log(self._process))
+            first = await asyncio.wait_for(read_first(ready), START_TIMEOUT_S)
         except TimeoutError:
             self._kill()
             return False
         finally:
             os.close(ready)
-        if told != READY:
+        if first != READY:
             return False
-        self._take_back()
+        self._take_socket_folder()
         return True
 
-    async def _spawn(
-        self, tell_ready: int, options: list[str]
-    ) -> asyncio.subprocess.Process:
-        limits, bounds = self._limits, self._limits.bounds
-        return await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-B", "-u", "-m", "competitions.local_models.runner"),
-            *("--socket", str(self.socket), "--model", str(self.submission.path)),
-            *("--package", str(PACKAGE), "--parent", str(os.getpid())),
-            *("--level", str(limits.level), "--uid", str(self._uid)),
-            *("--memory-mb", str(bounds.memory_mb), "--tasks", str(bounds.tasks)),
-            *("--hang-s", str(limits.hang_s)),
-            *("--setup-hang-s", str(limits.setup_hang_s)),
-            *("--ready", str(tell_ready), *options),
-            cwd=PROJECT,
-            env=clean_environment(),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            pass_fds=(tell_ready,),
-            start_new_session=True,
-        )
+    def _take_socket_folder(self) -> None:
+        """Take the socket's folder from the model's user, before any of its code runs.
 
-    def _take_back(self) -> None:
-        """Own the socket's folder, before anything of the model has run."""
+        Raises OSError when the path is not a socket of that user.
+        """
         owner = self._uid or os.geteuid()
-        found = self.socket.lstat()
-        if not stat.S_ISSOCK(found.st_mode) or found.st_uid != owner:
+        status = self.socket.lstat()
+        if not stat.S_ISSOCK(status.st_mode) or status.st_uid != owner:
             raise OSError(f"{self.socket} is no socket of user {owner}")
         if self._uid:
             os.chown(self._run_dir, os.geteuid(), os.getegid())
 
-    async def _keep_log(self, process: asyncio.subprocess.Process) -> None:
+    async def _copy_log(self, process: asyncio.subprocess.Process) -> None:
         """Copy the model's output to its log, in two files of a bounded size."""
         assert process.stdout is not None  # a pipe, see above
         while chunk := await process.stdout.read(65536):
             text = chunk.decode(errors="replace")
             self._newest_lines.extend(line for line in text.splitlines() if line)
-            with contextlib.suppress(OSError):  # a full disk loses lines, not models
+            with contextlib.suppress(OSError):  # a full disk costs lines, not models
                 append_bounded(
                     self.log_path, text.encode(), largest_bytes=LARGEST_LOG_BYTES
                 )
@@ -282,19 +239,19 @@ class ModelProcess:
         self._kill()
 
     async def _end_group(self) -> None:
-        """End what a keeper that was killed itself could not end."""
+        """End processes that a killed keeper has left behind."""
         groups, self._groups = self._groups, []
         try:
             await asyncio.to_thread(cgroups.kill, groups)
             if self._uid:
                 await asyncio.to_thread(users.kill_all, {self._uid})
         except OSError as error:
-            log.warning("model.group_left", model=self.model_id, error=str(error))
+            log.warning("model.group_not_ended", model=self.model_id, error=str(error))
         cgroups.remove(groups)
 
     def _kill(self) -> None:
         if self._process is not None and self._process.returncode is None:
-            self._is_killed_here = True
+            self._is_ended_here = True
             with contextlib.suppress(ProcessLookupError):
                 self._process.terminate()  # its keeper then kills it
 
@@ -306,40 +263,16 @@ class ModelProcess:
         log.info("model.state", model=self.model_id, state=state, error=self.error)
         try:
             await self._on_change(self)
-        except Exception as trouble:  # noqa: BLE001  its listener's
+        except Exception as failure:  # noqa: BLE001  the listener may raise anything
             log.warning(
-                "model.change_not_told", model=self.model_id, error=describe(trouble)
+                "model.change_not_announced",
+                model=self.model_id,
+                error=describe(failure),
             )
-
-
-def clean_environment() -> dict[str, str]:
-    """The whole environment of a model: no setting, no secret, one CPU thread."""
-    return {
-        "PATH": os.defpath,
-        "LANG": "C.UTF-8",
-        "HOME": "/tmp",
-        "PYTHONPATH": str(PROJECT),
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-        "MKL_NUM_THREADS": "1",
-        "GRPC_ENABLE_FORK_SUPPORT": "0",
-    }
 
 
 def _now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
-
-
-async def _read(pipe: int) -> bytes:
-    """What is written to a pipe first; nothing when all its writers end."""
-    loop = asyncio.get_running_loop()
-    is_readable = asyncio.Event()
-    loop.add_reader(pipe, is_readable.set)
-    try:
-        await is_readable.wait()
-    finally:
-        loop.remove_reader(pipe)
-    return os.read(pipe, len(READY))
 
 
 def _ending(code: int) -> str:

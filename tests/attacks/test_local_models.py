@@ -12,10 +12,17 @@ from pathlib import Path
 import pytest
 
 from competitions.local_models import cgroups, control, kernel, seccomp
-from competitions.local_models.process import PROJECT
+from competitions.local_models.launch import PROJECT
 from competitions.local_models.sandbox import trouble_with_level_2
 from competitions.local_models.usage import descendants, usage_of
-from tests.competitions.gateway.conftest import STEADY, ask, wait_for, wait_live
+from tests.competitions.gateway.conftest import (
+    AMPLE_S,
+    LIMIT_S,
+    STEADY,
+    ask,
+    wait_for,
+    wait_live,
+)
 from tests.competitions.local_models.conftest import LocalModels
 
 MODELS = Path(__file__).parent / "models"
@@ -69,10 +76,10 @@ class Arena(LocalModels):
     def row(self, model_id: str) -> control.ModelStatus:
         return {row.model_id: row for row in control.status(self.logs)}[model_id]
 
-    def attack(self, *hostile: str, options=()):
+    def attack(self, *hostile: str, options=(), timeout_s=AMPLE_S):
         """All live; one round; the gateway and the answers."""
         self.begin(*hostile, options=options)
-        gateway = self.gateway()
+        gateway = self.gateway(timeout_s=timeout_s)
         wait_live(gateway, "steady", *hostile)
         answers = ask(gateway, ["steady", *hostile])
         assert answers["steady"].result == {"value": 1.0}
@@ -271,7 +278,10 @@ def test_what_a_model_can_write_is_bounded_and_goes_with_it(arena):
 
 @pytest.mark.attack("signals to everybody", held_by="processes that it cannot see")
 def test_a_model_can_signal_itself_alone(arena):
-    gateway, _ = arena.attack("killer")
+    gateway, answers = arena.attack("killer", timeout_s=LIMIT_S)
+    # It stops or kills itself by the ids of its own threads, whichever comes first; a
+    # model that has stopped itself costs the round the gateway's whole time limit.
+    assert answers["killer"].outcome == "FAILED"
     arena.steady_answers(gateway)
 
 

@@ -12,7 +12,7 @@ import pytest
 from django.core.management import call_command
 
 from competitions import grid_dispatch, packs
-from competitions.local_models.process import PACKAGE
+from competitions.local_models.launch import PACKAGE
 from competitions.models import Competition, Round
 from competitions.rounds.perform import perform_waiting
 from feeds.tape.records import FeedRecord

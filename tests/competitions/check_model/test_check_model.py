@@ -9,7 +9,7 @@ import pytest
 from competitions.check_model.checkup import check_model
 from competitions.check_model.debugging import debug_model
 from competitions.contract import CrunchConfig
-from competitions.local_models.process import PROJECT
+from competitions.local_models.launch import PROJECT
 from competitions.slots import wire
 from tests.competitions.gateway.conftest import (
     AMPLE_S,
@@ -240,6 +240,6 @@ def coordinator(*arguments, typed=None):
         capture_output=True,
         text=True,
         check=False,
-        round=typed,
+        input=typed,
         env={"PATH": os.defpath},
     )

@@ -12,7 +12,7 @@ import pytest
 
 from competitions.gateway.gateway import ModelGateway
 from competitions.gateway.types import Argument, Call
-from competitions.local_models.process import PACKAGE, PROJECT, clean_environment
+from competitions.local_models.launch import PACKAGE, PROJECT, clean_environment
 from tests.fakes.orchestrator import ScriptedOrchestrator
 
 FEED = Call("feed_update", (Argument("JSON", {"symbol": "BTC", "candles_1m": []}),))

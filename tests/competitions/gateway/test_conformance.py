@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from competitions.local_models.process import PACKAGE, PROJECT
+from competitions.local_models.launch import PACKAGE, PROJECT
 from competitions.local_models.submission import folders
 from tests.competitions.gateway.conftest import (
     ask,

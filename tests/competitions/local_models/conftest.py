@@ -9,8 +9,13 @@ from pathlib import Path
 import pytest
 
 from competitions.gateway.gateway import ModelGateway
-from competitions.local_models.process import PROJECT
-from tests.competitions.gateway.conftest import AMPLE_S, STEADY
+from competitions.local_models import control
+from competitions.local_models.launch import PROJECT
+from tests.competitions.gateway.conftest import (
+    AMPLE_S,
+    STEADY,
+    wait_for,
+)
 
 
 class LocalModels:
@@ -94,3 +99,19 @@ def descendants(pid: int) -> set[int]:
         front = {child for child, parent in parents.items() if parent in front}
         found |= front
     return found
+
+
+def row_of(local_models, model_id):
+    rows = {row.model_id: row for row in control.status(local_models.logs)}
+    return rows.get(model_id)
+
+
+def state_of(local_models, model_id):
+    row = row_of(local_models, model_id)
+    return row and row.state
+
+
+def run_one(local_models, source=STEADY):
+    local_models.write("model", source)
+    local_models.start("--level", "1")
+    wait_for(lambda: state_of(local_models, "model") == "RUNNING")

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from websockets.sync.client import unix_connect
 
 from competitions.local_models import control
 from tests.competitions.gateway.conftest import (
@@ -20,23 +19,8 @@ from tests.competitions.gateway.conftest import (
     wait_for,
     wait_live,
 )
+from tests.competitions.local_models.conftest import row_of, run_one, state_of
 from tests.competitions.local_models.test_trees import nest
-
-
-def row_of(local_models, model_id):
-    rows = {row.model_id: row for row in control.status(local_models.logs)}
-    return rows.get(model_id)
-
-
-def state_of(local_models, model_id):
-    row = row_of(local_models, model_id)
-    return row and row.state
-
-
-def run_one(local_models, source=STEADY):
-    local_models.write("model", source)
-    local_models.start("--level", "1")
-    wait_for(lambda: state_of(local_models, "model") == "RUNNING")
 
 
 def test_stop_lasts_over_a_restart_of_the_orchestrator_until_start(local_models):
@@ -145,33 +129,6 @@ def test_a_run_folder_of_any_depth_keeps_no_model_from_being_stopped(local_model
     wait_for(lambda: not socket.parent.exists())
     assert state_of(local_models, "second") == "RUNNING"
     assert local_models.stop() == 0
-
-
-def test_senseless_reports_are_passed_over_and_the_sensible_heard(local_models):
-    run_one(local_models)
-    sensible = {"model_id": "model", "failure_code": "MULTIPLE_FAILED"}
-    reports = [7, {"model_id": ["model"]}, {**sensible, "failure_code": 1}]
-    frames = (
-        "[" * 100_000,
-        '{"event": "report_failure", "data": 7}',
-        json.dumps({"event": "report_failure", "data": [*reports, None] * 1_000}),
-        json.dumps(
-            {
-                "event": "report_failure",
-                "data": [{**sensible, "failure_reason": "\0" * 10_000}],
-            }
-        ),
-    )
-    with unix_connect(str(local_models.socket), "ws://localhost/test") as link:
-        for frame in frames:
-            link.send(frame)
-        wait_for(lambda: state_of(local_models, "model") == "QUARANTINED")
-
-    error = row_of(local_models, "model").error
-    assert error.startswith("MULTIPLE_FAILED: \ufffd\ufffd")
-    assert len(error) == 2_000
-    assert max(map(len, local_models.output.read_text().splitlines())) < 5_000
-    assert local_models.output.read_text().count("bad_") == 3
 
 
 def test_trouble_with_one_model_keeps_no_other_from_being_obeyed(local_models):

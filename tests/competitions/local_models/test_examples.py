@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from competitions.defaults import scoring_function
-from competitions.local_models.process import PACKAGE, PROJECT
+from competitions.local_models.launch import PACKAGE, PROJECT
 
 EXAMPLES = PROJECT / "competitions" / "local_models" / "examples"
 DOCS = PROJECT / "docs" / "participant" / "models.md"

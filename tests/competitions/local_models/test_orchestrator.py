@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from competitions.gateway.types import Argument, Call
-from competitions.local_models.process import PROJECT
+from competitions.local_models import submission
+from competitions.local_models.launch import PROJECT, Limits
+from competitions.local_models.orchestrator import Orchestrator
 from tests.competitions.gateway.conftest import (
     LIMIT_S,
     STEADY,
@@ -209,3 +211,29 @@ def test_it_leaves_nothing_in_the_temporary_folder(
 
     assert local_models.stop() == 0
     assert list(temporary.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_read_hides_no_other(tmp_path, monkeypatch):
+    models = tmp_path / "models"
+    for name in ("good", "locked"):
+        (models / name).mkdir(parents=True)
+        (models / name / "main.py").write_text(STEADY)
+    read = submission.read
+
+    def refuse(path):
+        if path.name == "locked":
+            raise PermissionError(13, "Permission denied")
+        return read(path)
+
+    monkeypatch.setattr(submission, "read", refuse)
+    orchestrator = Orchestrator(
+        models_dir=models,
+        logs_dir=tmp_path / "logs",
+        crunch_id="t",
+        limits=Limits(level=1),
+    )
+
+    found = orchestrator._read_folders()
+
+    assert found["good"][1].model_id == "good"
+    assert found["locked"][1] is None

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from competitions.local_models import submission
 from competitions.local_models.control import ControlError, add
+from competitions.local_models.launch import Limits
 from competitions.local_models.orchestrator import Orchestrator
-from competitions.local_models.process import Limits
 from competitions.local_models.trees import (
     OwnedFolder,
     plain_files,
@@ -111,7 +111,7 @@ def test_a_folder_that_is_too_deep_hides_no_other(tmp_path):
     orchestrator = Orchestrator(
         models_dir=models, logs_dir=tmp_path / "logs", crunch_id="t", limits=Limits()
     )
-    found = orchestrator._look()
+    found = orchestrator._read_folders()
     assert found["good"][1].model_id == "good"
     assert found["deep"][1] is None
     remove_tree(models)

@@ -6,18 +6,36 @@ import shutil
 import signal
 
 from competitions.local_models import cgroups, submission
-from competitions.local_models import process as supervisor
-from competitions.local_models.orchestrator import Orchestrator
-from competitions.local_models.process import Limits, ModelProcess
+from competitions.local_models.launch import Limits
+from competitions.local_models.process import (
+    MOST_RESTARTS,
+    STEADY_S,
+    ModelProcess,
+)
 from tests.competitions.gateway.conftest import STEADY
+
+PROCESS = "competitions.local_models.process"
+
+
+def steady_process(folder, on_change, **limits):
+    """A model that always answers; `folder` must have a folder `run` for its start."""
+    (folder / "model").mkdir()
+    (folder / "model" / "main.py").write_text(STEADY)
+    return ModelProcess(
+        submission.read(folder / "model"),
+        uid=0,
+        run_dir=folder / "run" / "model",
+        log_path=folder / "model.log",
+        limits=Limits(level=1, **limits),
+        start_slots=asyncio.Semaphore(1),
+        on_change=on_change,
+    )
 
 
 def test_what_cannot_be_started_is_tried_again_and_not_quarantined(
     tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(supervisor, "START_PAUSE_S", 0.01)
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "main.py").write_text(STEADY)
+    monkeypatch.setattr(f"{PROCESS}.START_PAUSE_S", 0.01)
     seen = []
 
     async def live():
@@ -25,20 +43,12 @@ def test_what_cannot_be_started_is_tried_again_and_not_quarantined(
 
         async def changed(process):
             seen.append((process.state, process.error))
-            if len(seen) == supervisor.MOST_RESTARTS + 2:
+            if len(seen) == MOST_RESTARTS + 2:
                 (tmp_path / "run").mkdir()
             if process.state == "RUNNING":
                 is_up.set()
 
-        process = ModelProcess(
-            submission.read(tmp_path / "model"),
-            uid=0,
-            run_dir=tmp_path / "run" / "model",
-            log_path=tmp_path / "model.log",
-            limits=Limits(level=1),
-            start_slots=asyncio.Semaphore(1),
-            on_change=changed,
-        )
+        process = steady_process(tmp_path, changed)
         process.start()
         await asyncio.wait_for(is_up.wait(), 60)
         await process.stop()
@@ -46,7 +56,7 @@ def test_what_cannot_be_started_is_tried_again_and_not_quarantined(
     asyncio.run(live())
 
     states = [state for state, _ in seen]
-    assert states == ["RECOVERING"] * (supervisor.MOST_RESTARTS + 2) + [
+    assert states == ["RECOVERING"] * (MOST_RESTARTS + 2) + [
         "RUNNING",
         "STOPPED",
     ]
@@ -55,10 +65,8 @@ def test_what_cannot_be_started_is_tried_again_and_not_quarantined(
 
 def test_a_group_that_cannot_be_cleared_ends_no_models_life(tmp_path, monkeypatch):
     """A plain folder for a control group: what is joined and read there are files."""
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "main.py").write_text(STEADY)
-    (tmp_path / "x").mkdir()
-    group = tmp_path / "group" / "run"
+    (tmp_path / "run").mkdir()
+    group = tmp_path / "group" / "model"
     group.mkdir(parents=True)
     make = cgroups.make
 
@@ -74,14 +82,8 @@ def test_a_group_that_cannot_be_cleared_ends_no_models_life(tmp_path, monkeypatc
         async def changed(process):
             states.put_nowait(process.state)
 
-        process = ModelProcess(
-            submission.read(tmp_path / "model"),
-            uid=0,
-            run_dir=tmp_path / "x" / "run",
-            log_path=tmp_path / "model.log",
-            limits=Limits(level=1, parents={"pids": tmp_path / "group"}),
-            start_slots=asyncio.Semaphore(1),
-            on_change=changed,
+        process = steady_process(
+            tmp_path, changed, parents={"pids": tmp_path / "group"}
         )
         process.start()
         try:
@@ -97,52 +99,13 @@ def test_a_group_that_cannot_be_cleared_ends_no_models_life(tmp_path, monkeypatc
     assert asyncio.run(live()) == ["RUNNING", "RECOVERING", "RUNNING", "STOPPED"]
 
 
-def test_a_group_of_version_2_is_killed_as_a_whole(tmp_path, monkeypatch):
-    no_process = 2**22 + 1  # beyond the kernel's largest id
-    (tmp_path / "cgroup.procs").write_text(f"{no_process}\n")
-    (tmp_path / "cgroup.kill").touch()
-    monkeypatch.setattr(cgroups, "KILL_S", 0.05)
-
-    cgroups.kill([tmp_path])
-
-    assert (tmp_path / "cgroup.kill").read_text() == "1"
-
-
 def test_a_process_that_hung_in_its_setup_did_not_recover_before():
     """Or a setup that never ends would be started again for ever."""
-    assert Limits(level=1).setup_hang_s < supervisor.STEADY_S
-
-
-def test_a_folder_that_cannot_be_read_hides_no_other(tmp_path, monkeypatch):
-    models = tmp_path / "models"
-    for name in ("good", "locked"):
-        (models / name).mkdir(parents=True)
-        (models / name / "main.py").write_text(STEADY)
-    read = submission.read
-
-    def refuse(path):
-        if path.name == "locked":
-            raise PermissionError(13, "Permission denied")
-        return read(path)
-
-    monkeypatch.setattr(submission, "read", refuse)
-    orchestrator = Orchestrator(
-        models_dir=models,
-        logs_dir=tmp_path / "logs",
-        crunch_id="t",
-        limits=Limits(level=1),
-    )
-
-    found = orchestrator._look()
-
-    assert found["good"][1].model_id == "good"
-    assert found["locked"][1] is None
+    assert Limits(level=1).setup_hang_s < STEADY_S
 
 
 def test_ends_from_outside_are_not_its_fault_and_its_own_are(tmp_path, monkeypatch):
-    monkeypatch.setattr(supervisor, "LONGEST_PAUSE_S", 0.01)
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "main.py").write_text(STEADY)
+    monkeypatch.setattr(f"{PROCESS}.LONGEST_PAUSE_S", 0.01)
     (tmp_path / "run").mkdir()
     states = asyncio.Queue()
 
@@ -150,15 +113,7 @@ def test_ends_from_outside_are_not_its_fault_and_its_own_are(tmp_path, monkeypat
         async def changed(process):
             states.put_nowait((process.state, process.error))
 
-        process = ModelProcess(
-            submission.read(tmp_path / "model"),
-            uid=0,
-            run_dir=tmp_path / "run" / "model",
-            log_path=tmp_path / "model.log",
-            limits=Limits(level=1),
-            start_slots=asyncio.Semaphore(1),
-            on_change=changed,
-        )
+        process = steady_process(tmp_path, changed)
 
         async def end_by(signal_, times):
             for _ in range(times):
@@ -168,8 +123,8 @@ def test_ends_from_outside_are_not_its_fault_and_its_own_are(tmp_path, monkeypat
 
         process.start()
         try:
-            await end_by(signal.SIGKILL, supervisor.MOST_RESTARTS + 2)
-            await end_by(signal.SIGSEGV, supervisor.MOST_RESTARTS + 1)
+            await end_by(signal.SIGKILL, MOST_RESTARTS + 2)
+            await end_by(signal.SIGSEGV, MOST_RESTARTS + 1)
             while (last := await asyncio.wait_for(states.get(), 60))[0] == "RECOVERING":
                 pass
         finally:
@@ -183,9 +138,7 @@ def test_ends_from_outside_are_not_its_fault_and_its_own_are(tmp_path, monkeypat
 
 def test_no_trouble_ends_the_life_of_a_model(tmp_path, monkeypatch):
     """Neither in its start, whatever is raised there, nor in who hears of it."""
-    monkeypatch.setattr(supervisor, "START_PAUSE_S", 0.01)
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "main.py").write_text(STEADY)
+    monkeypatch.setattr(f"{PROCESS}.START_PAUSE_S", 0.01)
     (tmp_path / "run").mkdir()
     start, troubles = asyncio.create_subprocess_exec, [RecursionError(), ValueError()]
 
@@ -202,22 +155,14 @@ def test_no_trouble_ends_the_life_of_a_model(tmp_path, monkeypatch):
             states.put_nowait((process.state, process.error))
             raise RuntimeError("a listener's")
 
-        process = ModelProcess(
-            submission.read(tmp_path / "model"),
-            uid=0,
-            run_dir=tmp_path / "run" / "model",
-            log_path=tmp_path / "model.log",
-            limits=Limits(level=1),
-            start_slots=asyncio.Semaphore(1),
-            on_change=changed,
-        )
+        process = steady_process(tmp_path, changed)
         process.restarts = 2_000  # of a model that ends itself each minute
         process.start()
         try:
             seen = [await asyncio.wait_for(states.get(), 60) for _ in range(3)]
             process.restart()
             seen += [await asyncio.wait_for(states.get(), 60)]
-            monkeypatch.setattr(supervisor, "LONGEST_PAUSE_S", 0.01)
+            monkeypatch.setattr(f"{PROCESS}.LONGEST_PAUSE_S", 0.01)
         finally:
             await process.stop()
         return seen
