@@ -153,6 +153,7 @@ def read_figures(candles: pl.DataFrame, last: date) -> dict[str, Any]:
     """A consumer's verified read from the local store, in milliseconds."""
     from livepool.reader import Reader, document_file
     from livepool.release import document
+    from livepool.release.release_files import ReleaseFiles
     from livepool.stores.local import LocalDocumentStore, LocalReleaseStore
 
     ranking = pipeline.rank_live(
@@ -167,7 +168,8 @@ def read_figures(candles: pl.DataFrame, last: date) -> dict[str, Any]:
         releases.point_current(version, files)
         made_at = artifacts.completed_at(last)
         documents.write(
-            document.summary(files, releases, generated_at=made_at), expected=None
+            document.summary(ReleaseFiles(files).pool, releases, generated_at=made_at),
+            expected=None,
         )
         reader = Reader(today=made_at.date)
         times = []

@@ -1,5 +1,6 @@
 """Operators' pages of the live pool: what changed, is it in time, and the way back."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -16,6 +17,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from core import audit
 from core.admin.lists import BoundedAdmin, ReadOnlyMixin
 from core.admin.strict import has_act
+from livepool import pool_change
 from livepool.errors import LivePoolError
 from livepool.model.universe import base_asset
 from livepool.models import Release, ShadowTrack
@@ -23,7 +25,7 @@ from livepool.release import rollback
 from livepool.stores import StoreError
 
 
-def _coins(symbols: list[str]) -> str:
+def _coins(symbols: Sequence[str]) -> str:
     return " ".join(base_asset(s) for s in symbols) or "-"
 
 
@@ -87,14 +89,11 @@ class ReleaseAdmin(ReadOnlyMixin, BoundedAdmin):
 
     @display(description="In")
     def entered(self, release: Any) -> str:
-        before = release.before
-        if before is None:
-            return "-"
-        return _coins([s for s in release.symbols if s not in before])
+        return _coins(pool_change.entered(release.symbols, release.before))
 
     @display(description="Out")
     def left(self, release: Any) -> str:
-        return _coins([s for s in release.before or [] if s not in release.symbols])
+        return _coins(pool_change.left(release.symbols, release.before))
 
     @action(
         description="Roll back to this version",
@@ -147,8 +146,8 @@ class ReleaseAdmin(ReadOnlyMixin, BoundedAdmin):
             "title": f"Roll back to {release.version}",
             "release": release,
             "planned": planned,
-            "entered": _coins(list(planned.entered)) if planned else "",
-            "left": _coins(list(planned.left)) if planned else "",
+            "entered": _coins(planned.entered) if planned else "",
+            "left": _coins(planned.left) if planned else "",
             "pool": _coins(release.symbols),
             "refusal": refusal,
             "form": form,

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from core.files import write_file
 from livepool.model.parameters import SOURCE_PROJECT
@@ -36,6 +36,32 @@ RANKING_COLUMNS = (
     *("final_score", "regime", "confidence", "selected_flag", "current_rank"),
 )
 META_FIELDS = ("final_score", "confidence", "current_rank")
+
+
+class BaseAsset(TypedDict):
+    """The coin of a symbol."""
+
+    base_asset: str
+
+
+class PoolPayload(TypedDict):
+    """live_pool.json; `symbols` is the pool in order."""
+
+    as_of_date: str
+    version: str
+    mode: str
+    pool_size: int
+    symbols: list[str]
+    symbol_map: dict[str, BaseAsset]
+    source_project: str
+    selection_meta: NotRequired[dict[str, dict[str, float]]]
+
+
+class UniversePayload(TypedDict):
+    """latest_universe.json: everybody who was ranked, by name."""
+
+    as_of_date: str
+    symbols: list[str]
 
 
 def to_json(value: Any) -> bytes:

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.utils.safestring import mark_safe
 
+from livepool import pool_change
 from livepool.backtest import equity_charts
 from livepool.model.universe import base_asset
 from livepool.models import Release, ShadowTrack
@@ -38,14 +39,14 @@ def history(releases: list[Release]) -> list[HistoryRow]:
     rows = []
     for place, release in enumerate(releases):
         before = releases[place + 1] if place + 1 < len(releases) else None
-        old = before.symbols if before else release.symbols
-        fresh = [s for s in release.symbols if s not in old]
+        old = before.symbols if before else None
+        fresh = pool_change.entered(release.symbols, old)
         rows.append(
             HistoryRow(
                 release=release,
                 coins=tuple((base_asset(s), s in fresh) for s in release.symbols),
-                left=tuple(base_asset(s) for s in old if s not in release.symbols),
-                churn=len(fresh) / len(release.symbols) if before else None,
+                left=tuple(map(base_asset, pool_change.left(release.symbols, old))),
+                churn=pool_change.churn(release.symbols, old),
             )
         )
     return rows

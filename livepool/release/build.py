@@ -17,6 +17,7 @@ from livepool.model import pipeline
 from livepool.model.parameters import LivePoolConfig
 from livepool.model.pipeline import Panel, Ranking
 from livepool.release import rules
+from livepool.release.release_files import ReleaseFiles
 
 log = structlog.get_logger(__name__)
 
@@ -100,7 +101,7 @@ def build(
     The last complete day is the default; a day that is not over is refused, and
     without `as_of` or `allow_stale` candles that end beyond the pool's age. Nothing is
     written unless the files keep the contract. Raises LivePoolError, BuildError,
-    FeatureError or ContractError.
+    FeatureError or ReleaseContractError.
     """
     config = config or site_config()
     found = panel(
@@ -112,7 +113,7 @@ def build(
     ranking = pipeline.rank_live(found)
     files = artifacts.render(ranking, selection_meta=config.include_selection_meta)
     rules.validate(
-        files,
+        ReleaseFiles(files),
         rules.Expectations(
             reference_date=clock.now().date(),
             mode=ranking.mode,

@@ -1,22 +1,56 @@
 """The summary document, the release manifest and the heartbeat of a release."""
 
-import json
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypedDict
 
-from livepool.artifacts import CONTRACT_VERSION, FILES
+from livepool.artifacts import CONTRACT_VERSION, FILES, BaseAsset, PoolPayload
 from livepool.stores import ROOT_PREFIX, ReleaseStore
 
 
+class SummaryDocument(TypedDict):
+    """The document that downstream systems read."""
+
+    as_of_date: str
+    mode: str
+    version: str
+    pool_size: int
+    symbols: list[str]
+    symbol_map: dict[str, BaseAsset]
+    storage_prefix: str
+    current_prefix: str
+    live_pool_legacy_uri: str
+    live_pool_uri: str
+    latest_universe_uri: str
+    latest_ranking_uri: str
+    versioned_live_pool_legacy_uri: str
+    artifact_manifest_uri: str
+    versioned_artifact_manifest_uri: str
+    artifact_contract_version: str
+    generated_at: str
+    source_project: str
+
+
+class Heartbeat(TypedDict):
+    """The small proof of life that is kept for every published version."""
+
+    version: str
+    as_of_date: str
+    mode: str
+    pool_size: int
+    symbols: list[str]
+    storage_prefix: str
+    generated_at: str
+    workflow_run_id: None
+    workflow_run_url: None
+
+
 def summary(
-    files: Mapping[str, bytes], store: ReleaseStore, *, generated_at: datetime
-) -> dict[str, Any]:
-    """The document that downstream systems read; its order is that of live_pool.json.
+    pool: PoolPayload, store: ReleaseStore, *, generated_at: datetime
+) -> SummaryDocument:
+    """Return the document of a release; its order is that of live_pool.json.
 
     A map in Firestore forgets the order of its keys; `symbols` keeps it.
     """
-    pool = json.loads(files[FILES["live_pool"]])
     release = f"releases/{pool['version']}"
 
     def current(name: str) -> str:
@@ -48,14 +82,14 @@ def summary(
 
 
 def release_manifest(
-    payload: Mapping[str, Any],
+    payload: SummaryDocument,
     store: ReleaseStore,
     *,
     dry_run: bool,
     publish_enabled: bool,
     address: tuple[str, str],
 ) -> dict[str, Any]:
-    """What a publication would write, or wrote, and where; kept beside the files."""
+    """Return what a publication writes and where; it is kept beside the files."""
     release = f"releases/{payload['version']}"
     collection, document = address
     return {
@@ -83,11 +117,15 @@ def release_manifest(
     }
 
 
-def heartbeat(payload: Mapping[str, Any]) -> dict[str, Any]:
-    """The small proof of life that is kept for every published version."""
-    keys = ("version", "as_of_date", "mode", "pool_size", "symbols", "storage_prefix")
+def heartbeat(payload: SummaryDocument) -> Heartbeat:
+    """Return the heartbeat of a release that was published."""
     return {
-        **{key: payload[key] for key in keys},
+        "version": payload["version"],
+        "as_of_date": payload["as_of_date"],
+        "mode": payload["mode"],
+        "pool_size": payload["pool_size"],
+        "symbols": payload["symbols"],
+        "storage_prefix": payload["storage_prefix"],
         "generated_at": payload["generated_at"],
         "workflow_run_id": None,
         "workflow_run_url": None,

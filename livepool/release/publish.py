@@ -6,89 +6,58 @@ Steps, each of which may be repeated: 1. validate the files; 2. claim the row;
 consumers on the previous release; the next run finishes or cleans up.
 """
 
-import csv
-import io
-import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import connection, transaction
 
 from core import clock
 from core.files import write_file
 from core.texts import message_of
 from livepool import artifacts
-from livepool.artifacts import FILES, MANIFEST, RELEASE_MANIFEST, SIGNATURE
-from livepool.errors import BusyError, PublishError
-from livepool.model import parameters as pool_config
+from livepool.artifacts import MANIFEST, RELEASE_MANIFEST, SIGNATURE
+from livepool.errors import PublishError
+from livepool.model import parameters
 from livepool.models import Release
-from livepool.reader import Reader
+from livepool.pool_change import PoolChange
 from livepool.release import document, rules, signing
+from livepool.release.consumer_check import check_as_consumer
+from livepool.release.document import SummaryDocument
+from livepool.release.publisher_lock import only_publisher
+from livepool.release.release_files import ReleaseFiles
+from livepool.release.release_rows import Notes, claim, mark_published
 from livepool.stores import ConflictError, Document, StoreError, Stores
 from livepool.stores.site import site_stores
 
 log = structlog.get_logger(__name__)
 
-_LOCK = 0x6C697665706F6F6C  # "livepool"; one publisher at a time in this database
 Status = Release.Status
 
 
-@dataclass(frozen=True)
-class Publication:
-    """What a publication did, or in a dry run would do."""
+@dataclass(frozen=True, kw_only=True)
+class Publication(PoolChange):
+    """The result of a publication, or in a dry run what it would be."""
 
-    version: str
-    symbols: tuple[str, ...]
-    previous: tuple[str, ...]
-    previous_version: str
     dry_run: bool
     changed: bool
 
-    @property
-    def entered(self) -> tuple[str, ...]:
-        return tuple(s for s in self.symbols if s not in self.previous)
-
-    @property
-    def left(self) -> tuple[str, ...]:
-        return tuple(s for s in self.previous if s not in self.symbols)
-
-
-@contextmanager
-def only_publisher() -> Iterator[None]:
-    """Be the only publisher; raises BusyError at once when another one is at work."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK])
-        if not cursor.fetchone()[0]:
-            raise BusyError("another publisher is at work; try again when it is done")
-    try:
-        yield
-    finally:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
-
 
 def expectations(
-    *,
-    mode: str | None = None,
-    allow_stale: bool = False,
-    require_manifest: bool = False,
+    *, mode: str | None = None, allow_stale: bool = False
 ) -> rules.Expectations:
-    config = pool_config.DEFAULT
+    """Return what the files of a release must be, to be published now."""
+    config = parameters.DEFAULT
     return rules.Expectations(
         reference_date=clock.now().date(),
         mode=mode,
-        source_project=pool_config.SOURCE_PROJECT,
+        source_project=parameters.SOURCE_PROJECT,
         pool_size=config.ranking.pool_size,
         max_age_days=config.max_age_days,
         require_freshness=not allow_stale,
-        require_manifest=require_manifest,
     )
 
 
@@ -109,23 +78,15 @@ def publish(
     Without PUBLISH_ENABLED every run is a dry run. Publishing the same bytes again
     changes nothing; other bytes of a published version need `revise` and a `reason`,
     and what they replace is archived. `refused` says for the page why coins are not in
-    the universe. Raises ContractError listing all violations,
-    PublishError or BusyError for a refusal, StoreError when a store fails.
+    the universe. Raises ReleaseContractError listing all
+    violations, PublishError or BusyError for a refusal, StoreError when a store fails.
     """
     if revise and not reason:
         raise PublishError("a revision needs a reason; give one")
     stores = stores or site_stores()
     dry_run = dry_run or not settings.ENV.publish_enabled
-    files = artifacts.read_files(folder)
-    files.pop(SIGNATURE, None)
-    rules.validate(
-        files, expectations(mode=mode, allow_stale=allow_stale), where=str(folder)
-    ).raise_for_errors()
-    if settings.ENV.livepool_signing_key_file:
-        key_file = Path(settings.ENV.livepool_signing_key_file)
-        files[SIGNATURE] = signing.sign(files[MANIFEST], key_file=key_file)
-        write_file(folder / SIGNATURE, files[SIGNATURE])
-    payload = document.summary(files, stores.releases, generated_at=clock.now())
+    files = _validated(folder, expectations(mode=mode, allow_stale=allow_stale))
+    payload = document.summary(files.pool, stores.releases, generated_at=clock.now())
     manifest = document.release_manifest(
         payload,
         stores.releases,
@@ -134,10 +95,6 @@ def publish(
         address=stores.documents.address(),
     )
     write_file(folder / RELEASE_MANIFEST, artifacts.to_json(manifest))
-    rules.validate_folder(
-        folder,
-        expectations(mode=mode, allow_stale=allow_stale, require_manifest=True),
-    ).raise_for_errors()
     if dry_run:
         current = Release.objects.current()
         return _publication(
@@ -158,31 +115,47 @@ def publish(
         )
 
 
+def _validated(folder: Path, expected: rules.Expectations) -> ReleaseFiles:
+    """Read the files to publish, check them, and sign them if the site signs."""
+    data = artifacts.read_files(folder)
+    data.pop(SIGNATURE, None)  # of an earlier publication
+    files = ReleaseFiles(data)
+    rules.validate(files, expected, where=str(folder)).raise_for_errors()
+    if settings.ENV.livepool_signing_key_file:
+        key_file = Path(settings.ENV.livepool_signing_key_file)
+        signature = signing.sign(files.data[MANIFEST], key_file=key_file)
+        write_file(folder / SIGNATURE, signature)
+        files.data[SIGNATURE] = signature
+    return files
+
+
 def _publish(
-    files: dict[str, bytes],
-    payload: dict[str, Any],
+    files: ReleaseFiles,
+    payload: SummaryDocument,
     stores: Stores,
     folder: Path,
     *,
     revise: bool,
-    notes: dict[str, Any],
+    notes: Notes,
 ) -> Publication:
     version = payload["version"]
     before = stores.documents.read()
     _refuse_backwards(before, payload)
-    row, resumed = _claim(files, payload, revise=revise, notes=notes)
-    done = row.status == Status.PUBLISHED
+    row, resumed = claim(
+        files, storage_prefix=payload["storage_prefix"], revise=revise, notes=notes
+    )
+    is_done = row.status == Status.PUBLISHED
     try:
         archived = _put_objects(
-            stores, version, files, may_replace=revise or (resumed and not done)
+            stores, version, files.data, may_replace=revise or (resumed and not is_done)
         )
-        stores.releases.point_current(version, files)
-        announced = before is not None and _same(before.payload, payload)
-        if not (done and announced):
+        stores.releases.point_current(version, files.data)
+        is_announced = before is not None and _is_same(before.payload, payload)
+        if not (is_done and is_announced):
             stores.documents.write(payload, expected=before)
-        verify_with_consumer(stores, version)
+        check_as_consumer(stores, version)
     except (StoreError, PublishError) as error:
-        if not done:
+        if not is_done:
             Release.objects.filter(pk=row.pk).update(
                 status=Status.FAILED, error=message_of(error)
             )
@@ -190,8 +163,8 @@ def _publish(
             "livepool.publish_failed", version=version, error=message_of(error)
         )
         raise
-    if not done:
-        _mark_published(row, archived)
+    if not is_done:
+        mark_published(row, archived_to=archived)
         write_file(
             folder / "monthly" / f"{version}.json",
             artifacts.to_json(document.heartbeat(payload)),
@@ -201,7 +174,7 @@ def _publish(
         previous=before.payload.get("symbols", ()) if before else (),
         previous_version=before.payload.get("version", "") if before else "",
         dry_run=False,
-        changed=not done,
+        changed=not is_done,
     )
     log.info(
         "livepool.published",
@@ -215,7 +188,7 @@ def _publish(
 
 
 def _publication(
-    payload: Mapping[str, Any],
+    payload: SummaryDocument,
     *,
     previous: Any,
     previous_version: str,
@@ -232,7 +205,7 @@ def _publication(
     )
 
 
-def _refuse_backwards(before: Document | None, payload: Mapping[str, Any]) -> None:
+def _refuse_backwards(before: Document | None, payload: SummaryDocument) -> None:
     newest = before.payload.get("as_of_date", "") if before else ""
     if not isinstance(newest, str):
         raise StoreError(f"the document's as_of_date was {newest!r:.60}, not a date")
@@ -241,73 +214,6 @@ def _refuse_backwards(before: Document | None, payload: Mapping[str, Any]) -> No
             f"the document is at {newest}, later than {payload['as_of_date']}; "
             "publishing never goes back, `rollback_live_pool` does"
         )
-
-
-def _claim(
-    files: Mapping[str, bytes],
-    payload: Mapping[str, Any],
-    *,
-    revise: bool,
-    notes: dict[str, Any],
-) -> tuple[Release, bool]:
-    """The row to publish, and whether an earlier attempt left it unfinished."""
-    facts = describe(files, storage_prefix=payload["storage_prefix"])
-    key = {"mode": facts["mode"], "as_of_date": facts["as_of_date"]}
-    row = Release.objects.filter(**key).newest_first().first()
-    if row is None:
-        return Release.objects.create(**facts, **notes, created_at=clock.now()), False
-    same = row.checksums == facts["checksums"]
-    if row.status in {Status.PENDING, Status.FAILED}:
-        values = {**facts, **notes, "status": Status.PENDING, "error": ""}
-        Release.objects.filter(pk=row.pk).update(**values)
-        row.refresh_from_db()
-        return row, True
-    if row.status == Status.WITHDRAWN and same:
-        raise PublishError(
-            f"{row.version} was withdrawn ({row.reason}); "
-            "`rollback_live_pool` brings it back"
-        )
-    if same:
-        return row, True
-    if not revise:
-        raise PublishError(
-            f"{row.version} is published with other bytes; "
-            "publish it with --revise and a reason, or leave it"
-        )
-    revision = {"revision": row.revision + 1, "created_at": clock.now()}
-    return Release.objects.create(**facts, **notes, **revision), True
-
-
-def describe(files: Mapping[str, bytes], *, storage_prefix: str) -> dict[str, Any]:
-    """What the row of a release says about its files."""
-    pool = json.loads(files[FILES["live_pool"]])
-    universe = json.loads(files[FILES["latest_universe"]])
-    text = files[FILES["latest_ranking"]].decode()
-    ranking = list(csv.DictReader(io.StringIO(text)))
-    return {
-        "version": pool["version"],
-        "mode": pool["mode"],
-        "as_of_date": date.fromisoformat(pool["as_of_date"]),
-        "source_project": pool["source_project"],
-        "symbols": pool["symbols"],
-        "symbol_map": pool["symbol_map"],
-        "universe": universe["symbols"],
-        "ranking": [_typed(row) for row in ranking],
-        "regime": ranking[0]["regime"],
-        "checksums": {name: artifacts.sha256(files[name]) for name in sorted(files)},
-        "storage_prefix": storage_prefix,
-    }
-
-
-def _typed(row: Mapping[str, str]) -> dict[str, Any]:
-    place = rules.number(row["current_rank"])
-    numbers = ("rule_score", "linear_score", "ml_score", "final_score", "confidence")
-    return {
-        **row,
-        **{key: rules.number(row[key]) for key in numbers},
-        "selected_flag": row["selected_flag"] == "True",
-        "current_rank": None if place is None else int(place),
-    }
 
 
 def _put_objects(
@@ -322,39 +228,6 @@ def _put_objects(
     return ""
 
 
-def _same(payload: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+def _is_same(payload: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     keys = (payload.keys() | other.keys()) - {"generated_at"}
     return all(payload.get(key) == other.get(key) for key in keys)
-
-
-def _mark_published(row: Release, archived: str) -> None:
-    now = clock.now()
-    with transaction.atomic():
-        Release.objects.filter(
-            mode=row.mode,
-            as_of_date=row.as_of_date,
-            revision__lt=row.revision,
-            status__in=[Status.PUBLISHED, Status.WITHDRAWN],
-        ).update(status=Status.REVISED, archived_to=archived)
-        Release.objects.filter(pk=row.pk).update(
-            status=Status.PUBLISHED, error="", published_at=now, activated_at=now
-        )
-
-
-def verify_with_consumer(stores: Stores, version: str) -> None:
-    """Read the document as a consumer does; raises PublishError if it refuses it."""
-
-    files = stores.releases.read_release(version)
-    found = stores.documents.read()
-    reader = Reader(
-        max_age_days=100_000,
-        acceptable_modes=tuple(pool_config.PROFILES),
-        expected_size=None,
-        fetch=lambda uri: files[uri.rpartition("/")[2]],
-        today=lambda: clock.now().date(),
-    )
-    pool = reader.load(lambda: found.payload if found else None)
-    if pool.degraded or pool.version != version:
-        raise PublishError(
-            f"a consumer does not accept {version}: {'; '.join(pool.messages)}"
-        )

@@ -25,7 +25,6 @@ from livepool.model.pipeline import BuildError
 from livepool.models import Release
 from livepool.release import build, publish
 from livepool.release.publish import Publication
-from livepool.release.rules import ContractError
 from livepool.release.signing import SigningKeyError
 from livepool.stores import StoreError
 
@@ -37,7 +36,7 @@ HISTORY_MONTHS = 5
 _GRACE = timedelta(days=1)
 _FIRST, _PAUSE_S = "livepool.first", 600
 _FAILURES = (
-    *(LivePoolError, BuildError, FeatureError, ContractError),
+    *(LivePoolError, BuildError, FeatureError),
     *(FeedError, SigningKeyError, StoreError),
 )
 

@@ -17,7 +17,7 @@ from django.db import transaction
 
 from core import clock
 from core.files import new_folder, write_file
-from livepool import artifacts
+from livepool import artifacts, pool_change
 from livepool.artifacts import META_FIELDS, RELEASE_MANIFEST, to_csv, to_json
 from livepool.model import pipeline
 from livepool.model.parameters import BASELINE, SOURCE_PROJECT, TRACKS, Track
@@ -120,10 +120,8 @@ def _write(panel: Panel, track: Track, folder: Path) -> History:
             dates, ranking.as_of_date, panel.config.activation_lag_days
         )
         row = _write_release(ranking, track, activated, folder)
-        kept = set(ranking.symbols) & set(previous or ())
-        stability = len(kept) / len(ranking.symbols) if previous else None
-        row["pool_stability"] = stability
-        row["pool_churn"] = None if stability is None else 1 - stability
+        row["pool_stability"] = pool_change.stability(ranking.symbols, previous)
+        row["pool_churn"] = pool_change.churn(ranking.symbols, previous)
         rows.append(row)
         previous = ranking.symbols
         by_rule_alone += ranking.rows["ml_score"].null_count() == ranking.rows.height

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from livepool import pool_change
 from livepool.artifacts import version_of
 from livepool.model.labels import rank_pct
 from livepool.model.pipeline import Panel, Ranking
@@ -99,9 +100,9 @@ def _changes(ranking: Ranking, previous: Sequence[str], version: str) -> list[st
     ]
     if not previous:
         return [*lines, "There is no earlier pool to compare with.", ""]
-    entered = [_coin(s) for s in ranking.symbols if s not in previous]
-    left = [_coin(s) for s in previous if s not in ranking.symbols]
-    churn = len(entered) / len(ranking.symbols)
+    entered = [_coin(s) for s in pool_change.entered(ranking.symbols, previous)]
+    left = [_coin(s) for s in pool_change.left(ranking.symbols, previous)]
+    churn = pool_change.churn(ranking.symbols, previous)
     if not entered:
         return [*lines, f"The same coins as {version}.", ""]
     return [

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from livepool import reader as consumer
 from livepool.reader import PoolError, Reader
 from livepool.release import document, signing
+from livepool.release.release_files import ReleaseFiles
 from livepool.stores.local import LocalReleaseStore
 from tests.livepool.conftest import pool_of
 
@@ -42,7 +43,9 @@ class Bucket:
 
 
 DOCUMENT = document.summary(
-    FILES, Bucket(), generated_at=datetime(2026, 3, 14, 3, 15, tzinfo=UTC)
+    ReleaseFiles(FILES).pool,
+    Bucket(),
+    generated_at=datetime(2026, 3, 14, 3, 15, tzinfo=UTC),
 )
 
 
@@ -373,7 +376,9 @@ def test_altered_bytes_in_a_local_store_are_never_fresh(tmp_path_factory, data):
     name = data.draw(st.sampled_from(sorted(FILES)))
     raw = data.draw(altered_bytes(FILES[name]))
     (store.root / "releases" / MANIFEST["version"] / name).write_bytes(raw)
-    payload = document.summary(FILES, store, generated_at=datetime.now(UTC))
+    payload = document.summary(
+        ReleaseFiles(FILES).pool, store, generated_at=datetime.now(UTC)
+    )
     pool = Reader(today=lambda: DAY).load(lambda: payload)
     never_altered(pool)
     if name != "artifact_manifest.json" and raw != FILES[name]:

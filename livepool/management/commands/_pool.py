@@ -14,7 +14,6 @@ from livepool.model import parameters
 from livepool.model.features import FeatureError
 from livepool.model.pipeline import BuildError
 from livepool.release import build
-from livepool.release.rules import ContractError
 from livepool.release.signing import SigningKeyError
 from livepool.stores import StoreError
 
@@ -25,7 +24,7 @@ def refusals() -> Iterator[None]:
     try:
         yield
     except (
-        *(LivePoolError, ContractError, StoreError, SimulationError),
+        *(LivePoolError, StoreError, SimulationError),
         *(BuildError, FeatureError, SigningKeyError),
     ) as error:
         raise CommandError(str(error)) from error

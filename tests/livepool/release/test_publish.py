@@ -14,7 +14,7 @@ from livepool.errors import BusyError, PublishError
 from livepool.models import Release
 from livepool.reader import Reader, document_file, load_trend_pool
 from livepool.release import publish as release
-from livepool.release import rules
+from livepool.release import publisher_lock, rules
 from livepool.stores import ConflictError, StoreError
 from tests.livepool.conftest import frozen, local_stores, pool_of
 
@@ -187,7 +187,7 @@ def test_every_run_is_dry_where_publishing_is_disabled(tmp_path, stores, env):
 def test_a_broken_release_never_reaches_a_store(tmp_path, stores):
     folder = put(tmp_path, FIRST, OLD)
     (folder / "live_pool.json").write_bytes(b"{}")
-    with pytest.raises(rules.ContractError, match="does not match the sha256"):
+    with pytest.raises(rules.ReleaseContractError, match="does not match the sha256"):
         publish(folder, stores, FIRST)
     assert not (tmp_path / "store").exists()
 
@@ -195,7 +195,7 @@ def test_a_broken_release_never_reaches_a_store(tmp_path, stores):
 def test_a_stale_release_is_refused_unless_allowed(tmp_path, stores):
     folder = put(tmp_path, FIRST, OLD)
     with frozen(artifacts.completed_at(FIRST) + timedelta(days=60)):
-        with pytest.raises(rules.ContractError, match="days old"):
+        with pytest.raises(rules.ReleaseContractError, match="days old"):
             release.publish(folder=folder, stores=stores)
         release.publish(folder=folder, stores=stores, allow_stale=True)
     assert Release.objects.get().status == "PUBLISHED"
@@ -207,7 +207,7 @@ def test_a_challenger_is_refused(tmp_path, stores):
         payload = json.loads((folder / name).read_bytes())
         payload |= {"source_track": "shadow_candidate", "profile": "challenger_topk_60"}
         (folder / name).write_bytes(artifacts.to_json(payload))
-    with pytest.raises(rules.ContractError, match="is of a shadow track"):
+    with pytest.raises(rules.ReleaseContractError, match="is of a shadow track"):
         publish(folder, stores, FIRST)
     assert not (tmp_path / "store").exists()
 
@@ -308,7 +308,7 @@ def test_one_publisher_at_a_time(tmp_path, stores):
         finally:
             connection.close()
 
-    with release.only_publisher():
+    with publisher_lock.only_publisher():
         thread = threading.Thread(target=other)
         thread.start()
         thread.join()

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from livepool import artifacts
 from livepool.release import document, rules
+from livepool.release.manifest_rules import MANIFEST_FIELDS
+from livepool.release.release_files import ReleaseFiles
 from livepool.stores import StoreError
 from tests.livepool import golden
 from tests.livepool.conftest import local_stores, pool_of
@@ -23,7 +25,7 @@ def release(tmp_path):
     files = pool_of(DAY, SYMBOLS)
     stores = local_stores(tmp_path)
     payload = document.summary(
-        files,
+        ReleaseFiles(files).pool,
         stores.releases,
         generated_at=artifacts.completed_at(DAY),
     )
@@ -41,7 +43,7 @@ def release(tmp_path):
 
 def check(files, **expected):
     values = {"reference_date": DAY, **expected}
-    return rules.validate(files, rules.Expectations(**values))
+    return rules.validate(ReleaseFiles(files), rules.Expectations(**values))
 
 
 def edited(files, name, change, *, manifest=True):
@@ -223,7 +225,7 @@ def test_all_violations_are_listed_at_once(release):
     files = edited(release.files, "live_pool.json", _set("pool_size", 0))
     files = edited(files, "live_pool_legacy.json", _set("mode", ""))
     report = check(files, mode="broad_liquid")
-    with pytest.raises(rules.ContractError) as error:
+    with pytest.raises(rules.ReleaseContractError) as error:
         report.raise_for_errors()
     assert len(report.errors) >= 4
     assert all(message in str(error.value) for message in report.errors)
@@ -242,7 +244,7 @@ DEEP = b"[" * 100_000 + b"]" * 100_000
 
 @given(
     name=st.sampled_from([n for n in artifacts.FILES.values() if n.endswith(".json")]),
-    key=st.sampled_from([*rules.MANIFEST_FIELDS, "symbol_map", "pool_size"]),
+    key=st.sampled_from([*MANIFEST_FIELDS, "symbol_map", "pool_size"]),
     value=ANYTHING,
 )
 @settings(max_examples=200)

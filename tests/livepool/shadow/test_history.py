@@ -84,7 +84,7 @@ def test_the_files_carry_the_track_and_are_refused_for_publication(tree):
             (root / track / row["release_manifest_path"]).read_bytes()
         )
         assert manifest["artifacts"]["live_pool"] == row["live_pool_path"]
-        with pytest.raises(rules.ContractError, match="missing"):
+        with pytest.raises(rules.ReleaseContractError, match="missing"):
             publish.publish(folder=root / track / row["version"], allow_stale=True)
 
 

@@ -1,0 +1,129 @@
+"""The rows of releases in the database, which follow what the stores hold."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any, NotRequired, TypedDict
+
+from django.db import transaction
+
+from core import clock
+from livepool.errors import PublishError
+from livepool.models import Release
+from livepool.release.ranking_rules import number
+from livepool.release.release_files import ReleaseFiles
+
+Status = Release.Status
+_NUMBERS = ("rule_score", "linear_score", "ml_score", "final_score", "confidence")
+
+
+class Notes(TypedDict):
+    """Who acted and why; and why coins are not in the universe, if it is known."""
+
+    reason: str
+    actor: str
+    refused: NotRequired[dict[str, str]]
+
+
+def describe_release(files: ReleaseFiles, *, storage_prefix: str) -> dict[str, Any]:
+    """Return the columns of a release that follow from its files."""
+    pool, ranking = files.pool, files.ranking()
+    return {
+        "version": pool["version"],
+        "mode": pool["mode"],
+        "as_of_date": date.fromisoformat(pool["as_of_date"]),
+        "source_project": pool["source_project"],
+        "symbols": pool["symbols"],
+        "symbol_map": pool["symbol_map"],
+        "universe": files.universe["symbols"],
+        "ranking": [_typed(row) for row in ranking],
+        "regime": ranking[0]["regime"],
+        "checksums": files.checksums(),
+        "storage_prefix": storage_prefix,
+    }
+
+
+def _typed(row: Mapping[str, str]) -> dict[str, Any]:
+    place = number(row["current_rank"])
+    return {
+        **row,
+        **{key: number(row[key]) for key in _NUMBERS},
+        "selected_flag": row["selected_flag"] == "True",
+        "current_rank": None if place is None else int(place),
+    }
+
+
+def claim(
+    files: ReleaseFiles, *, storage_prefix: str, revise: bool, notes: Notes
+) -> tuple[Release, bool]:
+    """Return the row to publish, and whether an earlier attempt has begun on it.
+
+    Raises PublishError for a version that was withdrawn, or published with other
+    bytes when it is not to be revised.
+    """
+    facts = describe_release(files, storage_prefix=storage_prefix)
+    key = {"mode": facts["mode"], "as_of_date": facts["as_of_date"]}
+    row = Release.objects.filter(**key).newest_first().first()
+    if row is None:
+        return Release.objects.create(**facts, **notes, created_at=clock.now()), False
+    same = row.checksums == facts["checksums"]
+    if row.status in {Status.PENDING, Status.FAILED}:
+        values = {**facts, **notes, "status": Status.PENDING, "error": ""}
+        Release.objects.filter(pk=row.pk).update(**values)
+        row.refresh_from_db()
+        return row, True
+    if row.status == Status.WITHDRAWN and same:
+        raise PublishError(
+            f"{row.version} was withdrawn ({row.reason}); "
+            "`rollback_live_pool` brings it back"
+        )
+    if same:
+        return row, True
+    if not revise:
+        raise PublishError(
+            f"{row.version} is published with other bytes; "
+            "publish it with --revise and a reason, or leave it"
+        )
+    revision = {"revision": row.revision + 1, "created_at": clock.now()}
+    return Release.objects.create(**facts, **notes, **revision), True
+
+
+def mark_published(row: Release, *, archived_to: str) -> None:
+    """Mark a row as published, and the revisions before it as replaced."""
+    now = clock.now()
+    with transaction.atomic():
+        Release.objects.filter(
+            mode=row.mode,
+            as_of_date=row.as_of_date,
+            revision__lt=row.revision,
+            status__in=[Status.PUBLISHED, Status.WITHDRAWN],
+        ).update(status=Status.REVISED, archived_to=archived_to)
+        Release.objects.filter(pk=row.pk).update(
+            status=Status.PUBLISHED, error="", published_at=now, activated_at=now
+        )
+
+
+def mark_rolled_back(
+    files: ReleaseFiles, *, storage_prefix: str, reason: str, actor: str
+) -> None:
+    """Make the files' row current, and mark newer ones as withdrawn.
+
+    A version that only the store knows gets its row.
+    """
+    now = clock.now()
+    facts = describe_release(files, storage_prefix=storage_prefix)
+    notes: Notes = {"reason": reason, "actor": actor}
+    current = {"status": Status.PUBLISHED, "activated_at": now, "error": "", **notes}
+    same_day = {"mode": facts["mode"], "as_of_date": facts["as_of_date"]}
+    with transaction.atomic():
+        Release.objects.published().filter(as_of_date__gt=facts["as_of_date"]).update(
+            status=Status.WITHDRAWN, **notes
+        )
+        row = (
+            Release.objects.filter(**same_day, checksums=facts["checksums"])
+            .newest_first()
+            .first()
+        )
+        if row is None:
+            Release.objects.create(**facts, created_at=now, published_at=now, **current)
+        else:
+            Release.objects.filter(pk=row.pk).update(**current)
