@@ -1,14 +1,19 @@
-"""What an orchestrator says about models, made fit for us; the rest is passed over.
+"""Parses the orchestrator's announcements of models; invalid ones are skipped.
 
 The link is neither authenticated nor checked by the protocol, and participants choose
-their names: one text that a row cannot hold would cost everybody's round.
+their names: one text that a row cannot hold would fail everybody's round.
 """
 
-from typing import Any
+from typing import Any, TypedDict
 
 import structlog
 
-from competitions.gateway.types import LONGEST_ID, LONGEST_NAME, ModelIdentity
+from competitions.gateway.types import (
+    LONGEST_ID,
+    LONGEST_NAME,
+    ModelIdentity,
+    State,
+)
 from core.texts import brief, one_line, readable
 
 log = structlog.get_logger(__name__)
@@ -17,27 +22,50 @@ STATES = ("RUNNING", "RECOVERING", "STOPPED")
 LONGEST_ADDRESS = 255
 
 
-def models_of(data: Any) -> list[dict[str, Any]] | None:
-    """The sensible models of an event's data; None when it is no list at all.
+class AnnouncedInfos(TypedDict):
+    """Whose a model is. `socket_uid` is the user of its socket; None where unknown."""
 
-    Each has a text `model_id`, `deployment_id` and `state` (RUNNING, RECOVERING or
-    STOPPED), an address and `infos` whose texts fit.
+    model_name: str
+    cruncher_id: str
+    cruncher_name: str
+    cruncher_wallet_pubkey: str
+    cruncher_hotkey: object
+    socket_uid: int | None
+
+
+class AnnouncedModel(TypedDict):
+    """One announced model; `port` is a number, or the path of a unix socket."""
+
+    model_id: str
+    state: State
+    ip: str
+    port: int | str
+    deployment_id: str
+    error: str
+    infos: AnnouncedInfos
+
+
+def models_of(data: object) -> list[AnnouncedModel] | None:
+    """Return the valid models of an event's data; None when it is not a list.
+
+    Every text fits its column. Invalid entries are logged and skipped.
     """
     if not isinstance(data, list):
-        log.warning("orchestrator.senseless_event", found=brief(data))
+        log.warning("orchestrator.invalid_event", data=brief(data))
         return None
-    found = [(said, _model(said)) for said in data]
-    if senseless := [said for said, model in found if model is None]:
+    models = [_model(entry) for entry in data]
+    invalid = [
+        entry for entry, model in zip(data, models, strict=True) if model is None
+    ]
+    if invalid:
         log.warning(
-            "orchestrator.senseless_model",
-            count=len(senseless),
-            found=brief(senseless[0]),
+            "orchestrator.invalid_model", count=len(invalid), first=brief(invalid[0])
         )
-    return [model for _, model in found if model is not None]
+    return [model for model in models if model is not None]
 
 
-def identity_of(model: dict[str, Any], *, error: str) -> ModelIdentity:
-    """Who a model of `models_of` is; `error` is what its connection said last."""
+def identity_of(model: AnnouncedModel, *, error: str) -> ModelIdentity:
+    """Return an announced model's identity; `error` is its connection's newest one."""
     infos = model["infos"]
     return ModelIdentity(
         model_id=model["model_id"],
@@ -51,26 +79,26 @@ def identity_of(model: dict[str, Any], *, error: str) -> ModelIdentity:
     )
 
 
-def _model(said: Any) -> dict[str, Any] | None:
-    if not isinstance(said, dict):
+def _model(entry: Any) -> AnnouncedModel | None:
+    if not isinstance(entry, dict):
         return None
-    model_id, state = said.get("model_id"), said.get("state")
+    model_id, state = entry.get("model_id"), entry.get("state")
     if not isinstance(model_id, str | int) or state not in STATES:
         return None
     model_id = str(model_id)
     if not model_id or one_line(model_id, limit=LONGEST_ID) != model_id:
         return None
-    infos = said.get("infos")
+    infos = entry.get("infos")
     infos = infos if isinstance(infos, dict) else {}
     return {
         "model_id": model_id,
         "state": state,
-        "ip": _text(said.get("ip"), LONGEST_ADDRESS),
-        "port": _port(said.get("port")),
+        "ip": _text(entry.get("ip"), LONGEST_ADDRESS),
+        "port": _port(entry.get("port")),
         "deployment_id": _text(
-            said.get("deployment_id") or "unknown-deployment", LONGEST_NAME
+            entry.get("deployment_id") or "unknown-deployment", LONGEST_NAME
         ),
-        "error": readable(_plain(said.get("error"))),
+        "error": readable(_plain(entry.get("error"))),
         "infos": {
             "model_name": _text(
                 infos.get("model_name") or "unknown-model", LONGEST_NAME
@@ -90,21 +118,20 @@ def _model(said: Any) -> dict[str, Any] | None:
     }
 
 
-def _plain(value: Any) -> str:
+def _plain(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _port(value: Any) -> int | str:
-    """A number, or the path of a unix socket."""
-    is_number = type(value) is int and 0 <= value < 2**16
-    return value if is_number else _text(value, LONGEST_ADDRESS)
+def _port(value: object) -> int | str:
+    if type(value) is int and 0 <= value < 2**16:
+        return value
+    return _text(value, LONGEST_ADDRESS)
 
 
-def _uid(value: Any) -> int | None:
-    """The user whose sockets a model's are; None where nobody says it."""
+def _uid(value: object) -> int | None:
     return value if type(value) is int else None
 
 
-def _text(value: Any, limit: int) -> str:
+def _text(value: object, limit: int) -> str:
     text = value if isinstance(value, str) else brief(value)
     return one_line(text, limit=limit)

@@ -1,4 +1,4 @@
-"""Asking: one round over all live models, each on its own, under one lock.
+"""Asks all live models in one round: each by itself, under one lock.
 
 Runs on the gateway's event loop. Imports the client, so import it late.
 """
@@ -11,36 +11,32 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-import grpc
 import structlog
-from grpc.aio import AioRpcError
-from model_runner_client.errors import InvalidCoordinatorUsageError
 from model_runner_client.grpc.generated.dynamic_subclass_pb2 import CallRequest
 
-from competitions.gateway.client import LARGEST_MESSAGE_BYTES, Client, Runner
+from competitions.gateway.calls import Caller
+from competitions.gateway.client import Client
 from competitions.gateway.errors import GatewayError, MethodMissingError
+from competitions.gateway.model_runner import Runner
 from competitions.gateway.replies import (
     BAD_CODE,
-    DEAF,
+    UNREACHED,
     Kind,
     Reply,
     answer_of,
     decode,
     microseconds,
-    reply_to,
 )
 from competitions.gateway.standing import Standing
 from competitions.gateway.types import Answer, Call, ModelIdentity, RoundAnswers
 from competitions.gateway.wire import request_of
-from core.texts import brief, describe, message_of, readable
+from core.texts import brief
 
 log = structlog.get_logger(__name__)
 
-STOPPED = "it was stopped while it was asked"
 
-
-class Rounds:
-    """The rounds of one crunch over the hardened client."""
+class Asker:
+    """Asks the models of one crunch, and reports those that fail too often."""
 
     def __init__(
         self,
@@ -48,11 +44,14 @@ class Rounds:
         history: Callable[[ModelIdentity], Sequence[Call]],
         **client_options: Any,
     ) -> None:
-        self._client = Client(on_joined=self._replay, **client_options)
+        self._client = Client(on_joined=self._on_joined, **client_options)
         self._cluster = self._client.model_cluster
-        self._timeout_s: float = client_options["timeout"]
+        self._caller = Caller(
+            cluster=self._cluster,
+            history=history,
+            timeout_s=client_options["timeout"],
+        )
         self._base_classname: str = client_options["base_classname"]
-        self._history = history
         self._standings: dict[str, Standing] = defaultdict(Standing)
         self._deployments: dict[str, str] = {}
         self._lock = asyncio.Lock()
@@ -63,6 +62,9 @@ class Rounds:
 
     def begin(self) -> None:
         self._sync = asyncio.create_task(self._client.sync())
+
+    async def _on_joined(self, runner: Runner) -> None:
+        await self._caller.replay(runner)
 
     @property
     def is_connected(self) -> bool:
@@ -104,16 +106,16 @@ class Rounds:
             runners = list(self._cluster.models_run.values())
             stages = await asyncio.gather(*(self._ask(r, requests) for r in runners))
             ended_at = time.perf_counter()
-        if self._is_closed:  # the models vanished because we did
+        if self._is_closed:  # closing ended the calls
             raise GatewayError("the gateway was closed in the middle of a round.")
         replies = [stage[-1] for stage in stages]
-        # Not before all have answered, and not on the loop: it holds up nobody.
+        # After all have answered, and not on the loop: decoding delays nobody.
         await asyncio.get_running_loop().run_in_executor(
             self._decoder,
             partial(decode, replies, largest_bytes=question.largest_answer_bytes),
         )
         for method in (request.methodName for request in requests):
-            self._judge(runners, stages, method)
+            self._count_failures(runners, stages, method)
         asked = [r.asked_at for r in replies if r.asked_at is not None]
         first, last = min(asked, default=started_at), max(asked, default=started_at)
         answers: dict[str, Answer] = {
@@ -139,7 +141,7 @@ class Rounds:
     async def _ask(
         self, runner: Runner, requests: Sequence[CallRequest]
     ) -> list[Reply]:
-        """Feed update, then question: a model that is late delays no other's.
+        """Send one model its feed update, then the question; returns the replies.
 
         The last reply is the model's answer.
         """
@@ -147,8 +149,8 @@ class Rounds:
             return [Reply(Kind.PAUSED, reason="paused after it ran out of time")]
         replies: list[Reply] = []
         for request in requests:
-            replies.append(await self._call(runner, request))
-            if replies[-1].kind in DEAF:
+            replies.append(await self._caller.call(runner, request))
+            if replies[-1].kind in UNREACHED:
                 break
         return replies
 
@@ -159,97 +161,13 @@ class Rounds:
             standing.pause_rounds = 0  # a new start deserves a try
         return standing
 
-    async def _call(self, runner: Runner, request: CallRequest) -> Reply:
-        """One call within the time limit, setting a restarted runner up again."""
-        asked_at = time.perf_counter()
-        deadline = asked_at + self._timeout_s
-        reply = await self._call_once(runner, request, self._timeout_s)
-        if reply is None:
-            reply = await self._heal_and_call(runner, request, deadline)
-        reply.method, reply.asked_at = request.methodName, asked_at
-        reply.exec_time_us = microseconds(time.perf_counter() - asked_at)
-        return reply
-
-    async def _heal_and_call(
-        self, runner: Runner, request: CallRequest, deadline: float
-    ) -> Reply:
-        late = Reply(Kind.TIMEOUT, reason="it restarted and was not ready in time")
-        try:
-            async with asyncio.timeout(_left_s(deadline)):
-                is_set_up, _ = await runner.set_up()
-                if not is_set_up:
-                    return Reply(Kind.RAISED, reason=runner.error)
-                await self._replay(runner)
-        except TimeoutError:
-            return late
-        except asyncio.CancelledError:
-            if not runner.closed:
-                raise
-            return Reply(Kind.GONE, reason=STOPPED)
-        except Exception as error:  # noqa: BLE001  a stranger's doing, see _trouble
-            return self._trouble(runner, error, was_ready=True)
-        return await self._call_once(runner, request, _left_s(deadline)) or late
-
-    async def _call_once(
-        self, runner: Runner, request: CallRequest, timeout_s: float
-    ) -> Reply | None:
-        """One call; None when the runner has restarted and needs its setup again."""
-        if runner.closed:
-            return Reply(Kind.GONE, reason="it was stopped")
-        state = runner.grpc_channel.get_state()
-        was_ready = state is grpc.ChannelConnectivity.READY
-        try:
-            response = await runner.grpc_stub.Call(request, timeout=timeout_s)
-        except asyncio.CancelledError:
-            if not runner.closed:
-                raise
-            return Reply(Kind.GONE, reason=STOPPED)
-        except Exception as error:  # noqa: BLE001  a stranger's doing, see _trouble
-            return self._trouble(runner, error, was_ready=was_ready)
-        return reply_to(response)
-
-    def _trouble(self, runner: Runner, error: Exception, *, was_ready: bool) -> Reply:
-        """What an error on the way to or from a model means for its answer."""
-        if runner.closed:
-            return Reply(Kind.GONE, reason=STOPPED)
-        if isinstance(error, AioRpcError):
-            return self._broken(runner, error, was_ready=was_ready)
-        if isinstance(error, InvalidCoordinatorUsageError):
-            return Reply(Kind.RAISED, reason=f"setup refused: {message_of(error)}")
-        # The client's checks failed, or fell over what a stranger sent as proof.
-        text = message_of(error)
-        log.warning("model.distrusted", model=runner.model_id, error=describe(error))
-        self._cluster.spawn(
-            self._cluster.process_failure(runner, "CONNECTION_FAILED", text)
-        )
-        return Reply(Kind.UNTRUSTED, reason=f"authentication failed: {text}")
-
-    def _broken(self, runner: Runner, error: AioRpcError, *, was_ready: bool) -> Reply:
-        """What a transport error means."""
-        code, text = error.code(), readable(error.details() or "")
-        if code is grpc.StatusCode.UNAVAILABLE:
-            self._cluster.spawn(self._cluster.reconnect_model_runner(runner))
-            if was_ready:
-                return Reply(Kind.DIED, reason="its process ended while it was asked")
-            return Reply(Kind.UNREACHABLE, reason=f"its process is gone: {text}")
-        if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-            reply = Reply(Kind.TIMEOUT, reason=f"no answer in {self._timeout_s:g} s")
-        elif code is not grpc.StatusCode.RESOURCE_EXHAUSTED:
-            reply = Reply(Kind.RAISED, reason=f"{code.name}: {text}")
-        elif "larger than max" in text:
-            limit = LARGEST_MESSAGE_BYTES // 2**20
-            reply = Reply(Kind.RAISED, reason=f"the answer exceeds {limit} MiB")
-        else:
-            reply = Reply(Kind.BUSY, reason="still busy with an earlier call")
-        return reply
-
-    def _judge(
+    def _count_failures(
         self, runners: Sequence[Runner], stages: Sequence[list[Reply]], method: str
     ) -> None:
-        """Hold one method's failures against the models, unless the fault is ours.
+        """Count one method's failures for each model, unless the fault is ours.
 
-        A model that lacks a method inherits that from the base class; and where several
-        models raise and none answers, the input or the call is to blame.
+        It is ours where every model lacks the method (raises MethodMissingError), and
+        where several models raise and none answers: the call or its input is wrong.
         """
         replies = [
             (runner, reply)
@@ -303,23 +221,3 @@ class Rounds:
         else:
             reason = identity.error or "its process is starting"
         return Answer(model_id=model_id, outcome="ABSENT", reason=reason)
-
-    async def _replay(self, runner: Runner) -> None:
-        """Show history to a model that has joined or lost its state."""
-        identity = self._cluster.announced[runner.model_id]
-        try:
-            requests = [
-                request_of(call)
-                for call in await asyncio.to_thread(self._history, identity)
-            ]
-        except Exception:  # the caller's hook; the model joins without
-            log.exception("gateway.no_history", model=runner.model_id)
-            return
-        for request in requests:
-            reply = await self._call_once(runner, request, self._timeout_s)
-            if reply is None or reply.kind in DEAF:
-                return
-
-
-def _left_s(deadline: float) -> float:
-    return max(0.001, deadline - time.perf_counter())

@@ -17,7 +17,7 @@ from competitions.gateway.errors import GatewayError
 from competitions.gateway.types import Call, ModelIdentity, RoundAnswers
 
 if TYPE_CHECKING:
-    from competitions.gateway.asking import Rounds
+    from competitions.gateway.asking import Asker
 
 log = structlog.get_logger(__name__)
 
@@ -70,7 +70,7 @@ class ModelGateway:
         self._feeds: deque[Call] = deque(maxlen=REPLAYED_FEEDS)
         self._timeout_s = timeout_s
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._rounds: Rounds | None = None
+        self._asker: Asker | None = None
         self._thread: threading.Thread | None = None
         self.is_stuck = False
 
@@ -78,7 +78,7 @@ class ModelGateway:
         """Start the loop's thread and begin to connect."""
         if self._thread is not None:
             raise GatewayError(f"the gateway of {self.crunch_id} was started twice.")
-        from competitions.gateway.asking import Rounds  # the client: heavy, fork-shy
+        from competitions.gateway.asking import Asker  # the client: heavy, fork-shy
 
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
@@ -88,17 +88,17 @@ class ModelGateway:
         )
         self._thread.start()
 
-        async def begin() -> "Rounds":
-            rounds = Rounds(
+        async def begin() -> "Asker":
+            asker = Asker(
                 **self._client_options,
                 **self._credential_options(),
                 history=self._history,
             )
-            rounds.begin()
-            return rounds
+            asker.begin()
+            return asker
 
         try:
-            self._rounds = self._on_loop(begin(), timeout_s=30)
+            self._asker = self._on_loop(begin(), timeout_s=30)
         except BaseException:
             self.close()
             raise
@@ -120,7 +120,7 @@ class ModelGateway:
     @property
     def is_connected(self) -> bool:
         """Whether the orchestrator's roster is known and its link is open."""
-        return self._rounds is not None and self._rounds.is_connected
+        return self._asker is not None and self._asker.is_connected
 
     @property
     def is_roster_complete(self) -> bool:
@@ -128,7 +128,7 @@ class ModelGateway:
 
         True once the orchestrator has been listened to for two minutes on end.
         """
-        return self._rounds is not None and self._rounds.is_roster_complete
+        return self._asker is not None and self._asker.is_roster_complete
 
     def wait_connected(self, timeout_s: float) -> bool:
         """Wait for the roster; the models themselves may still be connecting."""
@@ -139,7 +139,7 @@ class ModelGateway:
 
     def live(self) -> set[str]:
         """Ids of the models that would be asked now."""
-        return set() if self._rounds is None else self._rounds.live()
+        return set() if self._asker is None else self._asker.live()
 
     def roster(self) -> list[ModelIdentity]:
         """Every model that the orchestrator has announced, with state and last error.
@@ -157,23 +157,23 @@ class ModelGateway:
         caller waits. Raises ArgumentError and MethodMissingError, which are mistakes
         of the competition and held against no model, and GatewayError when closed.
         """
-        rounds = self._require()
+        asker = self._require()
         if feed is not None:
             self._feeds.append(feed)
         return self._on_loop(
-            rounds.ask(feed=feed, question=question, expected=expected),
+            asker.ask(feed=feed, question=question, expected=expected),
             timeout_s=10 * self._timeout_s + ROUND_MARGIN_S,
         )
 
     def close(self) -> None:
         """Close every connection and end the thread; calls in flight are given up."""
-        rounds, self._rounds = self._rounds, None
+        asker, self._asker = self._asker, None
         loop, thread = self._loop, self._thread
         if loop is None or thread is None or not thread.is_alive():
             return
         try:
-            if rounds is not None:
-                asyncio.run_coroutine_threadsafe(rounds.aclose(), loop).result(CLOSE_S)
+            if asker is not None:
+                asyncio.run_coroutine_threadsafe(asker.aclose(), loop).result(CLOSE_S)
         except TimeoutError:
             log.warning("gateway.close_timed_out", crunch=self.crunch_id)
         loop.call_soon_threadsafe(loop.stop)
@@ -181,10 +181,10 @@ class ModelGateway:
         if not thread.is_alive():
             loop.close()
 
-    def _require(self) -> "Rounds":
-        if self._rounds is None:
+    def _require(self) -> "Asker":
+        if self._asker is None:
             raise GatewayError(f"the gateway of {self.crunch_id} is closed.")
-        return self._rounds
+        return self._asker
 
     def _on_loop(self, work: Any, *, timeout_s: float) -> Any:
         assert self._loop is not None  # start() made it

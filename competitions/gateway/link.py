@@ -11,6 +11,7 @@ import structlog
 import websockets
 from model_runner_client.websocket_client import WebsocketClient
 
+from core.backoff import backoff
 from core.parsing import JsonError, parse_json
 from core.texts import brief, message_of, readable
 
@@ -23,16 +24,16 @@ LONGEST_PAUSE_S = 5.0
 
 
 class Link(WebsocketClient):
-    """The WebSocket to the orchestrator; tries for ever, and says so once."""
+    """Connect to the orchestrator, again and again; the log names each failure once."""
 
     retry_s = 0.25
 
     def __init__(self, host: str, port: int, crunch_id: str, on_event: Any) -> None:
-        """`host` is a name, or a unix socket's path, and then `port` is nothing."""
+        """Take a host name, or the path of a unix socket; then `port` is ignored."""
         super().__init__(host, port, crunch_id, on_event)
         self.retry_interval = self.retry_s
         self.error = ""
-        self._pause_s = self.retry_s
+        self._attempts = 0  # since the link was last open for a while
         self._opened_at = -math.inf
 
     def __del__(self) -> None:
@@ -44,19 +45,19 @@ class Link(WebsocketClient):
         return socket is not None and socket.state is websockets.State.OPEN
 
     async def send_message(self, message: str) -> None:
-        """Send now or never: what is held against a model ages.
+        """Send a message, or drop it while the link is closed.
 
-        While the orchestrator is away, models are started anew and others take their
-        names; one that is still at fault will be reported again.
+        A failure that is reported late could name a model that was started anew
+        meanwhile; one that still fails is reported again.
         """
         try:
             if self.websocket is not None:
                 await self.websocket.send(message)
         except websockets.ConnectionClosed:
-            log.warning("gateway.report_lost", message=readable(message))
+            log.warning("gateway.report_dropped", message=readable(message))
 
     async def handle_event(self, message: str | bytes) -> None:
-        """Pass an event on; what is none is logged, and the link stays."""
+        """Hand an event to the handler; an invalid one is logged and dropped."""
         try:
             event = await asyncio.to_thread(  # a large one takes a while
                 parse_json,
@@ -65,10 +66,10 @@ class Link(WebsocketClient):
                 most_values=MOST_ROSTER_VALUES,
             )
         except JsonError as error:
-            log.warning("orchestrator.senseless_frame", error=message_of(error))
+            log.warning("orchestrator.invalid_frame", error=message_of(error))
             return
         if not isinstance(event, dict):
-            log.warning("orchestrator.senseless_frame", error=brief(event))
+            log.warning("orchestrator.invalid_frame", error=brief(event))
             return
         if refusal := event.get("error"):
             log.warning("gateway.refused", error=brief(refusal))
@@ -81,9 +82,9 @@ class Link(WebsocketClient):
         uri += f"/{self.crunch_id}"
         where = self.host if is_path else uri
         if time.monotonic() - self._opened_at < STEADY_S:
-            await self._pause()  # it hung up on us
+            await self._pause()  # the orchestrator closed the link at once
         else:
-            self._pause_s = self.retry_s
+            self._attempts = 0
         while True:
             try:
                 self.websocket = await (
@@ -107,24 +108,27 @@ class Link(WebsocketClient):
                 return
 
     async def _pause(self) -> None:
-        await asyncio.sleep(self._pause_s)
-        self._pause_s = min(self._pause_s * 2, LONGEST_PAUSE_S)
+        await asyncio.sleep(
+            backoff(self._attempts, first_s=self.retry_s, most_s=LONGEST_PAUSE_S)
+        )
+        self._attempts += 1
 
 
 def check_socket(path: str, *, owner: int | None) -> None:
-    """Raise OSError unless a plain unix socket lies there, and its owner is the model.
+    """Raise OSError unless the path is a plain unix socket that `owner` owns.
 
-    A link could lead to another model's; `owner` is None where nobody has said it.
+    A symbolic link could lead to another model's. `owner` is a user id, None where it
+    is unknown.
     """
-    found = os.lstat(path)
-    if not stat.S_ISSOCK(found.st_mode):
+    status = os.lstat(path)
+    if not stat.S_ISSOCK(status.st_mode):
         raise OSError(f"{path} is no socket")
-    if owner is not None and found.st_uid != owner:
-        raise OSError(f"{path} is a socket of user {found.st_uid}, not of {owner}")
+    if owner is not None and status.st_uid != owner:
+        raise OSError(f"{path} is a socket of user {status.st_uid}, not of {owner}")
 
 
 def disarm(link: WebsocketClient) -> None:
-    """The client's `__del__` registers this as an exit hook, which fails there."""
+    """Replace the exit hook that the client's `__del__` registers; it fails there."""
     link.disconnect_sync = _nothing
 
 

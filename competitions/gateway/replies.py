@@ -1,10 +1,11 @@
-"""What one model replied to one call, and what that makes of its answer."""
+"""Replies of models to single calls, and the answers made of them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from model_runner_client.grpc.generated.commons_pb2 import Variant
 from model_runner_client.grpc.generated.dynamic_subclass_pb2 import CallResponse
 
 from competitions.gateway.types import Answer
@@ -13,7 +14,7 @@ from core.texts import LONGEST_TEXT, readable
 
 
 class Kind(StrEnum):
-    """What became of one call to one model."""
+    """The outcome of one call to one model."""
 
     ANSWERED = "answered"
     RAISED = "raised"  # the model's own code failed, or its answer cannot be kept
@@ -29,8 +30,8 @@ class Kind(StrEnum):
 
 ABSENT = {Kind.PAUSED, Kind.UNREACHABLE, Kind.GONE}
 BAD_CODE = {Kind.RAISED, Kind.MISSING}
-# After these the model would not hear a question either.
-DEAF = {Kind.TIMEOUT, Kind.BUSY, Kind.PAUSED, Kind.DIED, Kind.UNTRUSTED} | ABSENT
+# After these a question would not reach the model either.
+UNREACHED = {Kind.TIMEOUT, Kind.BUSY, Kind.PAUSED, Kind.DIED, Kind.UNTRUSTED} | ABSENT
 
 
 @dataclass
@@ -38,7 +39,8 @@ class Reply:
     """One model's reply, with when it was asked (monotonic seconds)."""
 
     kind: Kind
-    value: Any = None  # the runner's message, until it is decoded
+    message: Variant | None = None  # of an answer, until `decode` has read it
+    value: Any = None  # the decoded answer
     reason: str = ""
     raw: str = ""  # of an answer that cannot be kept
     method: str = ""
@@ -47,10 +49,10 @@ class Reply:
 
 
 def reply_to(response: CallResponse) -> Reply | None:
-    """What the runner said; None when it wants its setup first."""
+    """Make a reply of a runner's response; None when it needs its setup first."""
     status = response.status
     if status.code == "SUCCESS":
-        return Reply(Kind.ANSWERED, value=response.methodResponse)
+        return Reply(Kind.ANSWERED, message=response.methodResponse)
     if status.code == "FAILED_PRECONDITION":
         return None
     kind = Kind.MISSING if status.code == "BAD_IMPLEMENTATION" else Kind.RAISED
@@ -58,26 +60,27 @@ def reply_to(response: CallResponse) -> Reply | None:
 
 
 def decode(replies: Iterable[Reply], *, largest_bytes: int) -> None:
-    """Put each model's answer in the place of its message.
+    """Decode the message of each model that answered into `value`.
 
-    What one costs is bounded by its size and width, which are looked at before it is
-    decoded; still too much for an event loop that others wait for.
+    An answer that cannot be stored makes the reply RAISED. Size and width are checked
+    before decoding; even so it takes too long for an event loop that others wait for.
     """
     for reply in replies:
-        if reply.kind is not Kind.ANSWERED:
+        message, reply.message = reply.message, None
+        if message is None:
             continue
-        data = reply.value.value
         try:
-            reply.value = result_of(reply.value, largest_bytes=largest_bytes)
+            reply.value = result_of(message, largest_bytes=largest_bytes)
         except AnswerError as error:
-            reply.kind, reply.value = Kind.RAISED, None
+            reply.kind = Kind.RAISED
             reply.reason = readable(str(error))
+            data = message.value
             # Not more than the text's first characters can take.
             reply.raw = readable(data[: 8 * LONGEST_TEXT].decode(errors="replace"))
 
 
 def answer_of(model_id: str, stage: list[Reply], first: float) -> Answer:
-    """What became of asking a model, from its replies to feed update and question.
+    """Make a model's answer of its replies to feed update and question.
 
     `first` is when the round's first model was asked.
     """
@@ -92,18 +95,20 @@ def answer_of(model_id: str, stage: list[Reply], first: float) -> Answer:
         dispatched_us=dispatched_us,
     )
     if reply.kind is Kind.ANSWERED:
-        warning = "; ".join(_told(r) for r in earlier if r.kind is not Kind.ANSWERED)
+        warning = "; ".join(
+            _failure_text(r) for r in earlier if r.kind is not Kind.ANSWERED
+        )
         return replace(answer, result=reply.value, warning=warning)
     return replace(
         answer,
         outcome="ABSENT" if reply.kind in ABSENT else "FAILED",
-        reason=_told(reply),
+        reason=_failure_text(reply),
         raw=reply.raw,
     )
 
 
-def _told(reply: Reply) -> str:
-    """A failed reply in words for the model's owner."""
+def _failure_text(reply: Reply) -> str:
+    """Return a failed reply's reason with its method, for the model's owner."""
     where = f"{reply.method}: " if reply.method else ""
     return where + reply.reason
 

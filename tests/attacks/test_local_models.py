@@ -252,7 +252,7 @@ def test_a_model_cannot_reach_the_folder_of_its_socket(arena):
     gateway, answers = arena.attack("linker")
     (path,) = {
         Path(runner.port)
-        for model_id, runner in gateway._rounds._cluster.models_run.items()
+        for model_id, runner in gateway._asker._cluster.models_run.items()
         if model_id == "linker"
     }
 

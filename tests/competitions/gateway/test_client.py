@@ -2,7 +2,7 @@
 
 import asyncio
 
-from competitions.gateway.client import Runner
+from competitions.gateway.model_runner import Runner
 
 
 def test_a_runner_that_was_closed_while_it_connected_is_not_set_up(stage):

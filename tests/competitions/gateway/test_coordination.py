@@ -66,7 +66,7 @@ def test_a_model_that_stays_unlisted_has_left(stage, monkeypatch):
     stage.orchestrator.start()
     wait_for(lambda: gateway.live() == {"steady"})
 
-    monkeypatch.setattr("competitions.gateway.client.GRACE_S", 0.0)
+    monkeypatch.setattr("competitions.gateway.cluster.GRACE_S", 0.0)
 
     states = {i.model_id: i.state for i in gateway.roster()}
     assert states == {"steady": "RUNNING", "bad": "STOPPED"}
@@ -76,7 +76,7 @@ def test_the_roster_is_complete_after_a_while_without_a_break(stage, monkeypatch
     gateway = stage.gateway()
     assert not gateway.is_roster_complete
 
-    monkeypatch.setattr("competitions.gateway.client.GRACE_S", 0.2)
+    monkeypatch.setattr("competitions.gateway.cluster.GRACE_S", 0.2)
 
     wait_for(lambda: gateway.is_roster_complete)
     stage.orchestrator.pause()

@@ -246,7 +246,7 @@ def test_what_a_removed_model_said_is_told_and_then_forgotten(
         return {i.model_id: (i.state, i.error) for i in gateway.roster()}
 
     wait_for(lambda: told()["hostile"] == ("STOPPED", "no weights"))
-    monkeypatch.setattr("competitions.gateway.client.GRACE_S", 0.0)
+    monkeypatch.setattr("competitions.gateway.cluster.GRACE_S", 0.0)
 
     assert told()["hostile"] == ("STOPPED", "no weights")
     assert told().keys() == {"steady"}

@@ -120,7 +120,7 @@ def test_a_run_folder_of_any_depth_keeps_no_model_from_being_stopped(local_model
     run_one(local_models)
     gateway = local_models.gateway()
     wait_live(gateway, "model", "second")
-    socket = Path(gateway._rounds._cluster.models_run["model"].port)
+    socket = Path(gateway._asker._cluster.models_run["model"].port)
     nest(socket.parent, 1_500)
 
     control.stop(logs_dir=local_models.logs, model_id="model")
