@@ -1,10 +1,10 @@
 """Refusals of this app, each with a stable code (docs/integrator/errors.md)."""
 
-from feeds.errors import OperatorError
+from core.errors import OperatorError
 
 
 class CompetitionError(OperatorError):
-    """Something an operator or participant can correct; `code` is stable."""
+    """Something an operator or participant can correct."""
 
     code = "competition_error"
 
@@ -23,7 +23,9 @@ class ContractError(CompetitionError):
 
 class DefinitionError(CompetitionError):
     code = "definition_incomplete"
+    status = 409
 
 
 class ScheduleError(CompetitionError):
     code = "schedule_invalid"
+    status = 422

@@ -16,10 +16,9 @@ from rest_framework.exceptions import APIException, ParseError, ValidationError
 from rest_framework.response import Response
 
 from core.acts import SEE_ALL, may
+from core.errors import OperatorError
 from core.refusals import envelope
 from core.requests import BodyTooLargeError
-from feeds.errors import OperatorError
-from livepool.stores import StoreError
 
 log = structlog.get_logger(__name__)
 
@@ -63,9 +62,9 @@ def refuse(error: Exception, context: dict[str, Any]) -> Response | None:
 
     match error:
         case OperatorError():
-            return _unavailable(str(error), error.code, context)
-        case StoreError():
-            return _unavailable(str(error), "store_failed", context)
+            if error.status >= 500:
+                return _unavailable(error, context)
+            return Response(envelope(str(error), error.code), status=error.status)
         case ValidationError():
             return Response(envelope(*_first(error.detail)), status=422)
         case RequestDataTooBig():
@@ -82,14 +81,15 @@ def refuse(error: Exception, context: dict[str, Any]) -> Response | None:
     return response
 
 
-def _unavailable(why: str, code: str, context: dict[str, Any]) -> Response:
-    """Why it cannot be told now is for operators: it names hosts, paths and code."""
-    log.warning("api.unavailable", code=code, why=why)
+def _unavailable(error: OperatorError, context: dict[str, Any]) -> Response:
+    """Tell operators why; it names hosts, paths and code, so nobody else is told."""
+    log.warning("api.unavailable", code=error.code, why=str(error))
     try:
         is_told = may(context["request"].user, SEE_ALL)
     except DatabaseError:  # who asks cannot be told either
         is_told = False
-    return Response(envelope(why if is_told else MEANINGS[503], code), status=503)
+    why = str(error) if is_told else MEANINGS[503]
+    return Response(envelope(why, error.code), status=error.status)
 
 
 def _first(detail: Any, path: str = "") -> tuple[str, str]:

@@ -22,7 +22,6 @@ from competitions.reporting import (
 from core import audit
 from core.paging import LARGEST_INT, Keyset, page_response
 from core.permissions import writes
-from core.refusals import Conflict
 from core.requests import IdField, read_body, read_instant, read_query
 from emissions import formats, transitions
 from emissions.models import LONGEST_TX_HASH, MAY_PAY, Checkpoint, is_tx_hash
@@ -313,12 +312,9 @@ def correct_transaction(request: Request, checkpoint_id: str) -> Response:
     """Replace a wrong transaction hash; the status stays, the trail says why."""
     checkpoint = _checkpoint(checkpoint_id, request.user)
     asked = read_body(TransactionCorrection, request)
-    try:
-        corrected = transitions.correct_transaction(
-            checkpoint_id=checkpoint.pk, user=request.user, **asked
-        )
-    except transitions.TransitionError as error:
-        raise Conflict(str(error), code=error.code) from error
+    corrected = transitions.correct_transaction(
+        checkpoint_id=checkpoint.pk, user=request.user, **asked
+    )
     return Response(CheckpointRow(corrected).data)
 
 
@@ -337,12 +333,9 @@ def status(request: Request, checkpoint_id: str) -> Response:
 
 
 def _step(request: Request, step: Callable[[], Checkpoint], *, what: str) -> Response:
-    try:
-        with transaction.atomic():  # no step without its trail
-            checkpoint = step()
-            audit.note(request.user, [checkpoint], flag=CHANGE, what=what)
-    except transitions.TransitionError as error:
-        raise Conflict(str(error), code=error.code) from error
+    with transaction.atomic():  # no step without its trail
+        checkpoint = step()
+        audit.note(request.user, [checkpoint], flag=CHANGE, what=what)
     return Response(CheckpointRow(checkpoint).data)
 
 

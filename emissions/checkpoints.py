@@ -29,11 +29,11 @@ from competitions.models import Competition, Round
 from competitions.slots import Wiring
 from competitions.wiring import wiring_of
 from core import clock
+from core.errors import OperatorError
 from core.grid import floor, following
 from emissions.errors import EmissionError
 from emissions.models import Checkpoint
 from emissions.strategies import EmissionCheckpoint, checked, tiers
-from feeds.errors import OperatorError
 from scoring import locks
 from scoring.board import leaderboard
 from scoring.board.leaderboard import Standing

@@ -7,6 +7,7 @@ from django.contrib.admin.models import CHANGE
 from django.db import transaction
 
 from core import audit, clock
+from core.errors import OperatorError
 from emissions.models import Checkpoint
 
 Status = Checkpoint.Status
@@ -17,10 +18,11 @@ NEXT: Mapping[str, str] = {
 }
 
 
-class TransitionError(Exception):
+class TransitionError(OperatorError):
     """A step that the checkpoint cannot take from where it is."""
 
     code = "transition_illegal"
+    status = 409
 
 
 def confirm(*, checkpoint_id: int, tx_hash: str) -> Checkpoint:

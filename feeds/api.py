@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from django.contrib.admin.models import ADDITION, CHANGE
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
-from rest_framework.exceptions import APIException, NotFound, ValidationError
+from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -23,7 +23,6 @@ from core.paging import (
     read_text,
     write_cursor,
 )
-from core.refusals import Conflict
 from core.requests import (
     IdField,
     InstantField,
@@ -32,7 +31,6 @@ from core.requests import (
     read_query,
 )
 from feeds import backfill, health
-from feeds.errors import FeedError
 from feeds.models import BackfillJob, FeedSubscription
 from feeds.tape.engine import transaction
 from feeds.tape.records import FeedKey
@@ -207,15 +205,12 @@ class Backfill(APIView):
     )
     def post(self, request: Request) -> Response:
         wanted = read_body(BackfillRequestSerializer, request)
-        try:
-            job = backfill.start(
-                key=FeedKey(*(wanted[name] for name in FeedKey._fields)),
-                start_at=wanted["start"],
-                end_at=wanted["end"],
-                sink=wanted["sink"],
-            )
-        except FeedError as error:
-            raise _refusal(error) from error
+        job = backfill.start(
+            key=FeedKey(*(wanted[name] for name in FeedKey._fields)),
+            start_at=wanted["start"],
+            end_at=wanted["end"],
+            sink=wanted["sink"],
+        )
         if job.created_at == job.updated_at:
             audit.note(request.user, [job], flag=ADDITION, what="started")
         else:
@@ -259,10 +254,7 @@ class BackfillCancel(APIView):
 
     @extend_schema(request=None, responses=BackfillJobSerializer)
     def post(self, request: Request, job_id: str) -> Response:
-        try:
-            job = backfill.cancel(job_id=_job(job_id).pk)
-        except FeedError as error:
-            raise _refusal(error) from error
+        job = backfill.cancel(job_id=_job(job_id).pk)
         audit.note(request.user, [job], flag=CHANGE, what="cancelled")
         return Response(_told(job, request))
 
@@ -286,9 +278,3 @@ def _job(job_id: str) -> BackfillJob:
         return BackfillJob.objects.get(pk=UUID(job_id))
     except (ValueError, BackfillJob.DoesNotExist):
         raise NotFound(f"Backfill job {job_id} not found") from None
-
-
-def _refusal(error: FeedError) -> APIException:
-    conflicts = (backfill.BackfillActiveError, backfill.BackfillOverError)
-    refusal = Conflict if isinstance(error, conflicts) else ValidationError
-    return refusal(str(error), code=error.code)

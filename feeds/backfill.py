@@ -42,10 +42,12 @@ MOST_STEPS = 10_000_000
 
 class BackfillActiveError(FeedError):
     code = "backfill_active"
+    status = 409
 
 
 class BackfillOverError(FeedError):
     code = "backfill_over"
+    status = 409
 
 
 class _LostError(Exception):

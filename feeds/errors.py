@@ -1,21 +1,18 @@
-"""The base of all refusals, and those of this app; each has a stable code."""
+"""Refusals of this app, each with a stable code (docs/integrator/errors.md)."""
 
 import math
+
+from core.errors import OperatorError
 
 # What a source asks for is believed up to here; then it is asked again.
 LONGEST_WAIT_S = 3600.0
 
 
-class OperatorError(Exception):
-    """Something that a person can correct: what was found, and what to do."""
-
-    code = "error"
-
-
 class FeedError(OperatorError):
-    """Something an operator can correct, or wait out; `code` is stable."""
+    """Something an operator can correct, or wait out."""
 
     code = "feed_error"
+    status = 422
 
 
 class TapeError(OperatorError):
@@ -50,6 +47,7 @@ class BadRangeError(FeedError):
 
 class ReplayFileError(FeedError):
     code = "replay_file"
+    status = 503
 
 
 class ProviderError(FeedError):
@@ -60,6 +58,7 @@ class ProviderError(FeedError):
     """
 
     code = "provider_failed"
+    status = 503
 
     def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(message)
@@ -81,3 +80,4 @@ class ProviderSettingError(FeedError):
     """The provider will keep refusing until a setting changes: do not ask again."""
 
     code = "provider_setting"
+    status = 503

@@ -17,9 +17,10 @@ import structlog
 from django.db import connections
 
 from core import clock
+from core.errors import OperatorError
 from core.texts import describe, message_of, readable
 from feeds import ingest
-from feeds.errors import FeedError, OperatorError, ProviderSettingError
+from feeds.errors import FeedError, ProviderSettingError
 from feeds.ingest import provider_of
 from feeds.models import FeedSubscription
 from feeds.tape.records import FeedKey, FeedRecord

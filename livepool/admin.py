@@ -22,7 +22,6 @@ from livepool.errors import LivePoolError
 from livepool.model.universe import base_asset
 from livepool.models import Release, ShadowTrack
 from livepool.release import rollback
-from livepool.stores import StoreError
 
 
 def _coins(symbols: Sequence[str]) -> str:
@@ -138,7 +137,7 @@ class ReleaseAdmin(ReadOnlyMixin, BoundedAdmin):
                 audit.note(request.user, [release], flag=CHANGE, what=told)
                 messages.success(request, told)
                 return redirect("admin:livepool_release_changelist")
-        except (LivePoolError, StoreError) as error:
+        except LivePoolError as error:
             refusal = str(error)
         context = {
             **self.admin_site.each_context(request),

@@ -39,6 +39,7 @@ class CorrectionError(CompetitionError):
     """A correction that cannot be made as asked."""
 
     code = "correction_refused"
+    status = 409
 
 
 @dataclass(frozen=True)

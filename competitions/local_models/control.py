@@ -21,6 +21,7 @@ from competitions.local_models.trees import (
     plain_files,
     scratch_folder,
 )
+from core.errors import OperatorError
 from core.files import write_file
 from core.parsing import JsonError, parse_json
 from core.texts import brief, message_of, readable
@@ -33,10 +34,11 @@ LARGEST_TAIL_BYTES = 64 * 2**10
 EXAMPLES = Path(__file__).resolve().parent / "examples"
 
 
-class ControlError(ValueError):
+class ControlError(OperatorError):
     """A request that cannot be met: what was found, and what to do."""
 
     code = "local_model_invalid"
+    status = 409
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
+from core.errors import OperatorError
 from core.files import write_file
 
 FIRST_UID = 50_000
@@ -18,8 +19,10 @@ BLOCKS, BLOCK_SIZE = 40, 250
 END_S = 5.0
 
 
-class NoUserError(RuntimeError):
-    """There is no free user for a model, in words."""
+class NoUserError(OperatorError):
+    """There is no free user of the machine for a model."""
+
+    code = "local_model_users"
 
 
 class Users:

@@ -20,9 +20,9 @@ from competitions.errors import (
 from competitions.models import Competition
 from competitions.slots import wire
 from competitions.trial_process import try_apart
+from core.errors import OperatorError
 from crunchsite.templatetags.figures import duration
 from feeds.errors import (
-    OperatorError,
     UnknownGranularityError,
     UnknownKindError,
     UnknownSourceError,

@@ -7,9 +7,9 @@ from django.db import transaction
 
 from competitions.models import Competition, Round
 from core import clock
+from core.errors import OperatorError
 from core.texts import counted
 from emissions import checkpoints
-from feeds.errors import OperatorError
 from scoring.cycle import run_cycle
 from scoring.models import Snapshot
 from scoring.snapshots import snapshots

@@ -23,6 +23,7 @@ from competitions.models import Competition, ScheduledPrediction
 from core.acts import may
 from core.admin.lists import ReasonForm
 from core.admin.strict import JsonShapes, has_act
+from core.errors import OperatorError
 from crunchsite import accounts  # noqa: F401  importing registers its pages
 from crunchsite.operator.actions import ACTIONS, CORRECTIONS, press
 from crunchsite.operator.competition_forms import (
@@ -31,7 +32,6 @@ from crunchsite.operator.competition_forms import (
     CompetitionForm,
 )
 from crunchsite.operator.correcting import correction_page
-from feeds.errors import OperatorError
 from scoring.scores.store import begin_version
 
 STATUS_LABELS = {

@@ -20,7 +20,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
 
-from feeds.errors import OperatorError
+from core.errors import OperatorError
 from feeds.tape.records import CANDLE, SOURCES, TICK
 from livepool.model.parameters import DEFAULT_MODE, PROFILES
 

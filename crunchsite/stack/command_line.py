@@ -13,13 +13,15 @@ from django.core.management import (
 from django.core.management.base import BaseCommand, CommandError, SystemCheckError
 from django.db import OperationalError
 
-from feeds.errors import OperatorError
+from core.errors import OperatorError
 
 DJANGOS = ("django", "unfold", "rest_framework", "drf_spectacular", "axes")
 
 
 class CommandRefusedError(OperatorError):
     """A command's own refusal, whose text says all."""
+
+    code = "command_refused"
 
 
 class CommandLine(ManagementUtility):

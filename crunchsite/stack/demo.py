@@ -10,14 +10,10 @@ from django.db import transaction
 
 from competitions import lifecycle, packs
 from competitions.models import Competition
+from core.errors import OperatorError
 from core.files import write_file
 from crunchsite.stack.errors import StackError
-from feeds.errors import (
-    OperatorError,
-    UnknownGranularityError,
-    UnknownKindError,
-    UnknownSubjectError,
-)
+from feeds.errors import UnknownGranularityError, UnknownKindError, UnknownSubjectError
 from feeds.providers.sources import check_feed
 from feeds.tape.records import FeedKey
 

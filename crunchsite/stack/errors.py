@@ -1,6 +1,6 @@
 """What is wrong in the surroundings of the stack."""
 
-from feeds.errors import OperatorError
+from core.errors import OperatorError
 
 
 class StackError(OperatorError):

@@ -20,6 +20,7 @@ from django.db import OperationalError, connection
 from competitions.local_models import control as local_models
 from competitions.local_models.sandbox import trouble_with_level_2
 from competitions.local_models.trees import OwnedFolder
+from core.errors import OperatorError
 from crunchsite import readiness
 from crunchsite.settings.env import BASE_DIR
 from crunchsite.settings.secret import kept_secret
@@ -32,7 +33,6 @@ from crunchsite.stack.processes import Child, wait_until
 from crunchsite.stack.site_clock import SAVE_EVERY_S, SiteClock
 from crunchsite.stack.stopping import StopRequests
 from crunchsite.stack.valkey import Valkey
-from feeds.errors import OperatorError
 
 LOOK_EVERY_S = 0.25
 

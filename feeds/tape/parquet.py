@@ -45,6 +45,7 @@ _DAY_US = 86_400_000_000
 
 class ParquetError(FeedError):
     code = "parquet_file"
+    status = 503
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,19 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from livepool.errors import LivePoolError
+
 Array = npt.NDArray[np.float64]
 
 
-class SimulationError(ValueError):
+class SimulationError(LivePoolError):
     """Prices or weights cannot be simulated; the message says which.
 
     `row` and `column` are those of a missing open, where it is one.
     """
+
+    code = "livepool_simulation"
+    status = 422
 
     def __init__(self, message: str, *, row: int = -1, column: int = -1) -> None:
         super().__init__(message)

@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from livepool.errors import LivePoolError
 from livepool.model.parameters import BENCHMARK, FeatureConfig
 
 CANDLE_SCHEMA = {
@@ -57,8 +58,11 @@ _SMA = (20, 60, 120, 200)
 _ROC = (20, 60, 120)
 
 
-class FeatureError(ValueError):
+class FeatureError(LivePoolError):
     """The candles cannot be used; the message says which and why."""
+
+    code = "livepool_candles"
+    status = 422
 
 
 def tidy(candles: pl.DataFrame) -> pl.DataFrame:

@@ -6,13 +6,17 @@ from datetime import date
 
 import polars as pl
 
+from livepool.errors import LivePoolError
 from livepool.model import features, labels, ranking, regime, training, universe
 from livepool.model import parameters as settings
 from livepool.model.parameters import LivePoolConfig
 
 
-class BuildError(ValueError):
+class BuildError(LivePoolError):
     """No pool can be built from these candles; the message says why."""
+
+    code = "livepool_build"
+    status = 422
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ class ReleaseContractError(LivePoolError):
     """A release breaks its contract; the message lists every violation."""
 
     code = "livepool_contract"
+    status = 409
 
 
 @dataclass

@@ -16,17 +16,14 @@ from django.db.models import Q
 from redis.exceptions import RedisError
 
 from core import clock
-from feeds.errors import FeedError
+from core.errors import OperatorError
 from livepool import coins
 from livepool.errors import LivePoolError
 from livepool.model import parameters as pool_config
-from livepool.model.features import FeatureError
 from livepool.model.pipeline import BuildError
 from livepool.models import Release
 from livepool.release import build, publish
 from livepool.release.publish import Publication
-from livepool.release.signing import SigningKeyError
-from livepool.stores import StoreError
 
 log = structlog.get_logger(__name__)
 
@@ -35,10 +32,6 @@ DAILY_LOOK = time(4, 15)
 HISTORY_MONTHS = 5
 _GRACE = timedelta(days=1)
 _FIRST, _PAUSE_S = "livepool.first", 600
-_FAILURES = (
-    *(LivePoolError, BuildError, FeatureError),
-    *(FeedError, SigningKeyError, StoreError),
-)
 
 
 def due_date(now: datetime) -> date:
@@ -117,7 +110,7 @@ def publish_first() -> Publication | None:
         if not settings.ENV.cloud_bucket:
             _publish_history(as_of)
         return _publish(as_of)
-    except _FAILURES as error:
+    except OperatorError as error:
         cache.set(_FIRST, str(error), _PAUSE_S)
         log.warning("livepool.no_first_release", error=str(error))
         return None

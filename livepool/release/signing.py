@@ -10,9 +10,13 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from livepool.errors import LivePoolError
 
-class SigningKeyError(ValueError):
+
+class SigningKeyError(LivePoolError):
     """The signing key cannot be used; the message says why."""
+
+    code = "livepool_signing_key"
 
 
 def sign(data: bytes, *, key_file: Path) -> bytes:

@@ -9,19 +9,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from livepool.errors import LivePoolError
+
 ROOT_PREFIX = "crypto-live-pool-pipelines"
 
 
-class StoreError(Exception):
+class StoreError(LivePoolError):
     """A store failed or holds something else than expected; nothing is hidden."""
 
-    code = "livepool_store"
+    code = "store_failed"
 
 
 class ConflictError(StoreError):
     """Somebody else wrote first: the precondition of a write did not hold."""
 
     code = "livepool_conflict"
+    status = 409
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import structlog
 
 from competitions.errors import SlotError
 from competitions.signatures import check_counts
+from core.errors import OperatorError
 from core.imports import NotImportable, import_target
 from scoring.metrics.context import MetricsContext
 from scoring.metrics.ranks import Floats
@@ -18,8 +19,10 @@ log = structlog.get_logger(__name__)
 Metric = Callable[[Floats, Floats, MetricsContext], Floats]
 
 
-class UnknownMetricError(LookupError):
+class UnknownMetricError(OperatorError):
     """No metric has the name, or its path does not lead to a callable."""
+
+    code = "unknown_metric"
 
 
 class MetricsRegistry:

@@ -13,7 +13,7 @@ from django.test import Client
 from django.urls import reverse
 
 from competitions.models import Competition
-from feeds.errors import OperatorError
+from core.errors import OperatorError
 
 pytestmark = [
     pytest.mark.django_db(databases=["default", "tape"]),

@@ -10,7 +10,7 @@ from competitions.contract import CrunchConfig
 from competitions.errors import CompetitionError, DefinitionError, PackError
 from competitions.models import Competition
 from core import grid
-from feeds.errors import OperatorError
+from core.errors import OperatorError
 from feeds.models import FeedSubscription
 from tests.conftest import NOW
 

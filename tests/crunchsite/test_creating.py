@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from competitions.errors import DefinitionError
 from competitions.models import Competition, Round, ScheduledPrediction
-from feeds.errors import OperatorError
+from core.errors import OperatorError
 from feeds.models import FeedSubscription
 from scoring.models import Rescoring
 from scoring.scores.store import current_version

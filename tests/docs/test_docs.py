@@ -8,7 +8,6 @@ from django.core.management import get_commands
 
 from benchmarks.__main__ import _modules
 from crunchsite.settings.env import Env
-from feeds.errors import OperatorError
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
@@ -55,14 +54,3 @@ def test_variables_that_the_readme_sets_are_read():
     text = (ROOT / "README.md").read_text()
     for variable in re.findall(r"\b([A-Z][A-Z_]+[A-Z])=", text):
         assert variable.lower() in Env.model_fields, variable
-
-
-def test_every_code_of_a_refusal_is_in_the_catalogue():
-    catalogue = (ROOT / "docs" / "integrator" / "errors.md").read_text()
-    waiting, codes = [OperatorError], set()
-    while waiting:
-        error = waiting.pop()
-        waiting += error.__subclasses__()
-        codes.add(error.code)
-    missing = {c for c in codes - {"error"} if f"`{c}`" not in catalogue}
-    assert not missing

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 
 from feeds import backfill, tasks
@@ -390,17 +391,17 @@ def test_unknown_feeds_are_refused(changes):
 
 
 def test_the_command_refuses_in_one_line():
-    with pytest.raises(CommandError, match="'nyse'; the known sources are"):
+    with pytest.raises(FeedError, match="'nyse'; the known sources are"):
         call_command(
             "backfill", source="nyse", subject="A", start="2026-01-01", end="2026-01-02"
         )
-    with pytest.raises(CommandError, match="page size was 0; give at least 1"):
+    with pytest.raises(FeedError, match="page size was 0; give at least 1"):
         call_command(
             "backfill",
             *("--source=simulated", "--subject=A", "--page-size=0"),
             *("--from=2026-02-01", "--to=2026-02-02"),
         )
-    with pytest.raises(CommandError, match="--from was 'soon'"):
+    with pytest.raises(ImproperlyConfigured, match="--from was 'soon'"):
         call_command(
             "backfill", source="replay", subject="A", start="soon", end="2026-01-02"
         )

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from django.core.management import CommandError, call_command, load_command_class
+from django.core.management import call_command, load_command_class
 
+from core.errors import OperatorError
 from livepool import tasks
 from livepool.models import Release, ShadowTrack
 from livepool.release import build, schedule
@@ -61,7 +62,7 @@ def test_all_that_build_have_the_same_options(name):
 @pytest.mark.parametrize("option", ["candles", "metadata"])
 def test_a_file_that_is_not_there_is_named(files, name, option):
     given = {"candles": files / "candles.parquet", option: files / "absent"}
-    with pytest.raises(CommandError, match=r"there is no file .*absent"):
+    with pytest.raises(OperatorError, match=r"there is no file .*absent"):
         call_command(name, **given)
 
 
@@ -80,7 +81,7 @@ def test_a_file_that_is_not_there_is_named(files, name, option):
 def test_a_file_that_is_something_else_is_named(files, option, content, message):
     paths = {"candles": files / "candles.parquet", "metadata": files / "metadata.csv"}
     paths[option].write_bytes(content)
-    with pytest.raises(CommandError, match=message):
+    with pytest.raises(OperatorError, match=message):
         call_command("build_live_pool", **paths)
 
 
@@ -116,7 +117,7 @@ def test_old_candles_are_refused_at_once_with_what_to_do(files, monkeypatch):
     monkeypatch.setattr(build.pipeline, "rank_live", None)  # nothing is ranked
     with frozen(datetime(2025, 9, 1, tzinfo=UTC)):
         for name in ("build_live_pool", "publish_live_pool"):
-            with pytest.raises(CommandError) as refused:
+            with pytest.raises(OperatorError) as refused:
                 call_command(name, candles=files / "candles.parquet")
             assert "2024-09-26 is 340 days old and the limit is 45" in str(
                 refused.value
@@ -128,9 +129,9 @@ def test_old_candles_are_refused_at_once_with_what_to_do(files, monkeypatch):
 def test_a_past_day_is_published_only_beyond_its_age_when_that_is_asked_for(files):
     given = {"candles": files / "candles.parquet", "as_of": date(2024, 7, 31)}
     call_command("build_live_pool", **given)
-    with pytest.raises(CommandError, match="--allow-stale"):
+    with pytest.raises(OperatorError, match="--allow-stale"):
         call_command("publish_live_pool", **given)
-    with pytest.raises(CommandError, match="--allow-stale"):
+    with pytest.raises(OperatorError, match="--allow-stale"):
         call_command("publish_live_pool", no_build=True)
     assert not Release.objects.exists()
     call_command("publish_live_pool", allow_stale=True, **given)
@@ -157,7 +158,7 @@ def test_a_release_keeps_why_coins_are_not_in_its_universe(files, client):
 def test_a_day_that_nobody_has_is_named_by_the_backtest(files):
     gap = date(2024, 8, 14)
     market(1000).filter(pl.col("date") != gap).write_parquet(files / "gap.parquet")
-    with pytest.raises(CommandError, match="no symbol has a candle on 2024-08-14"):
+    with pytest.raises(OperatorError, match="no symbol has a candle on 2024-08-14"):
         call_command("backtest_live_pool", candles=files / "gap.parquet")
 
 
@@ -166,7 +167,7 @@ def test_an_open_that_is_missing_is_named_by_the_backtest(files):
     opened = pl.when(~hole).then(pl.col("open")).alias("open")
     market(1000).with_columns(opened).write_parquet(files / "hole.parquet")
     message = r"[A-Z]+USDT has no open on 2024-08-14, and is held or traded then"
-    with pytest.raises(CommandError, match=message):
+    with pytest.raises(OperatorError, match=message):
         call_command("backtest_live_pool", candles=files / "hole.parquet")
 
 

@@ -12,7 +12,6 @@ from django.core.management.base import BaseCommand, CommandError
 
 from competitions.check_model.checkup import WINDOW, Checkup, check_model
 from competitions.config_loader import load_config
-from competitions.local_models.control import ControlError
 from competitions.slots import wire
 from feeds.providers import replay, sources
 from feeds.providers.base import FetchRequest, pages
@@ -59,18 +58,15 @@ class Command(BaseCommand):
             from competitions.check_model.debugging import debug_model
 
             check = debug_model
-        try:
-            found = check(
-                path=options["path"],
-                wiring=wire(config, {}),
-                base_classname=settings.ENV.model_base_classname,
-                candles=self._candles(options["feed"], options["rounds"] + WINDOW),
-                rounds=options["rounds"],
-                timeout_s=options["timeout"],
-                level=settings.ENV.local_models_level,
-            )
-        except ControlError as error:
-            raise CommandError(str(error)) from None
+        found = check(
+            path=options["path"],
+            wiring=wire(config, {}),
+            base_classname=settings.ENV.model_base_classname,
+            candles=self._candles(options["feed"], options["rounds"] + WINDOW),
+            rounds=options["rounds"],
+            timeout_s=options["timeout"],
+            level=settings.ENV.local_models_level,
+        )
         self._tell(found)
         if not found.is_fit:
             raise CommandError("the model is not fit; see the problems above.")

@@ -36,37 +36,34 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         logs_dir: Path = options["logs"]
         action = options["action"]
-        try:
-            if action == "status":
-                self._show(logs_dir)
-            elif action == "add":
-                added = control.add(
-                    models_dir=settings.LOCAL_MODELS_DIR,
-                    source=options["source"],
-                    model_id=options["name"],
-                )
-                self.stdout.write(f"{added} was added.")
-            elif action == "remove":
-                control.remove(
-                    models_dir=settings.LOCAL_MODELS_DIR,
+        if action == "status":
+            self._show(logs_dir)
+        elif action == "add":
+            added = control.add(
+                models_dir=settings.LOCAL_MODELS_DIR,
+                source=options["source"],
+                model_id=options["name"],
+            )
+            self.stdout.write(f"{added} was added.")
+        elif action == "remove":
+            control.remove(
+                models_dir=settings.LOCAL_MODELS_DIR,
+                logs_dir=logs_dir,
+                model_id=options["model_id"],
+            )
+            self.stdout.write(f"{options['model_id']} was removed.")
+        elif action == "log":
+            self.stdout.write(
+                control.log_tail(
                     logs_dir=logs_dir,
                     model_id=options["model_id"],
+                    lines=options["lines"],
                 )
-                self.stdout.write(f"{options['model_id']} was removed.")
-            elif action == "log":
-                self.stdout.write(
-                    control.log_tail(
-                        logs_dir=logs_dir,
-                        model_id=options["model_id"],
-                        lines=options["lines"],
-                    )
-                )
-            else:
-                work = getattr(control, action)
-                work(logs_dir=logs_dir, model_id=options["model_id"])
-                self.stdout.write(f"{options['model_id']}: {action} was asked for.")
-        except control.ControlError as error:
-            raise CommandError(str(error)) from None
+            )
+        else:
+            work = getattr(control, action)
+            work(logs_dir=logs_dir, model_id=options["model_id"])
+            self.stdout.write(f"{options['model_id']}: {action} was asked for.")
 
     def _show(self, logs_dir: Path) -> None:
         rows = control.status(logs_dir)

@@ -7,14 +7,12 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from core import clock
 from core.texts import counted
 from feeds import backfill
-from feeds.errors import OperatorError
 from feeds.models import BackfillJob
 from feeds.tape.records import FeedKey
 
@@ -54,7 +52,7 @@ class Command(BaseCommand):
                     take_over=True,
                 )
                 self._run(job)
-        except (OperatorError, ImproperlyConfigured, OSError) as error:
+        except OSError as error:
             raise CommandError(str(error)) from None
 
     def _run(self, job: BackfillJob) -> None:

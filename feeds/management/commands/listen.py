@@ -4,7 +4,7 @@ import asyncio
 import signal
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
 from feeds import listen
 from feeds.errors import FeedError
@@ -17,7 +17,7 @@ class Command(BaseCommand):
         try:
             asyncio.run(_main())
         except* FeedError as group:
-            raise CommandError(str(group.exceptions[0])) from None
+            raise group.exceptions[0] from None
         self.stdout.write("stopped; everything that had arrived is on the tape")
 
 

@@ -5,13 +5,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 
 from core import clock
 from core.files import replacing
 from core.texts import counted
-from feeds.errors import OperatorError
 from feeds.providers import sources
 from feeds.providers.base import FetchRequest, pages
 from feeds.tape.records import CANDLE, OHLCV
@@ -45,7 +43,7 @@ class Command(BaseCommand):
                 pl.DataFrame(found).select("open_time", "symbol", *OHLCV).write_parquet(
                     draft
                 )
-        except (OperatorError, ImproperlyConfigured, OSError, OverflowError) as error:
+        except (OSError, OverflowError) as error:
             raise CommandError(str(error)) from None
         self.stdout.write(
             f"{file}: {counted(len(found), 'candle')} of {subject} from {start:%F}"

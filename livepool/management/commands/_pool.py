@@ -1,33 +1,13 @@
 """What the commands of the live pool have in common."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import CommandError, CommandParser
+from django.core.management.base import CommandParser
 
-from livepool.backtest.simulator import SimulationError
-from livepool.errors import LivePoolError
 from livepool.model import parameters
-from livepool.model.features import FeatureError
-from livepool.model.pipeline import BuildError
 from livepool.release import build
-from livepool.release.signing import SigningKeyError
-from livepool.stores import StoreError
-
-
-@contextmanager
-def refusals() -> Iterator[None]:
-    """Turn what an operator can mend into one line and exit code 1."""
-    try:
-        yield
-    except (
-        *(LivePoolError, StoreError, SimulationError),
-        *(BuildError, FeatureError, SigningKeyError),
-    ) as error:
-        raise CommandError(str(error)) from error
 
 
 def add_inputs(parser: CommandParser) -> None:

@@ -12,7 +12,6 @@ from livepool.management.commands._pool import (
     add_inputs,
     folder_of,
     inputs,
-    refusals,
 )
 from livepool.release import build
 
@@ -24,9 +23,8 @@ class Command(BaseCommand):
         add_inputs(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        with refusals():
-            panel = build.panel(**inputs(options))
-            done = backtest.run(panel)
+        panel = build.panel(**inputs(options))
+        done = backtest.run(panel)
         mode = panel.mode
         folder = folder_of(options) / "backtest" / mode
         self._write(done, folder)

@@ -8,7 +8,6 @@ from livepool.management.commands._pool import (
     add_inputs,
     build_from,
     folder_of,
-    refusals,
 )
 
 
@@ -20,8 +19,7 @@ class Command(BaseCommand):
         add_allow_stale(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        with refusals():
-            ranking = build_from(options)
+        ranking = build_from(options)
         version = artifacts.version_of(ranking.as_of_date, ranking.mode)
         folder = folder_of(options)
         self.stdout.write(f"Built {version} in {folder}")

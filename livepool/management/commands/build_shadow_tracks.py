@@ -7,7 +7,6 @@ from livepool.management.commands._pool import (
     add_inputs,
     folder_of,
     inputs,
-    refusals,
 )
 from livepool.release import build
 from livepool.shadow import history as shadow
@@ -20,9 +19,8 @@ class Command(BaseCommand):
         add_inputs(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        with refusals():
-            panel = build.panel(**inputs(options))
-            histories = shadow.build_tracks(panel, folder_of(options))
+        panel = build.panel(**inputs(options))
+        histories = shadow.build_tracks(panel, folder_of(options))
         for history in histories:
             self.stdout.write(
                 f"{history.track.track_id}: {counted(len(history.releases), 'release')}"

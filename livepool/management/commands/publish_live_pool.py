@@ -8,7 +8,6 @@ from livepool.management.commands._pool import (
     add_inputs,
     build_from,
     folder_of,
-    refusals,
 )
 from livepool.release import build, publish
 
@@ -40,21 +39,20 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         folder, as_of = folder_of(options), options["as_of_date"]
         refused: dict[str, str] = {}
-        with refusals():
-            if not options["no_build"]:
-                if as_of is not None and not options["allow_stale"]:
-                    build.check_age(as_of)
-                refused = build_from(options).refused
-            done = publish.publish(
-                folder=folder,
-                mode=options["universe_mode"],
-                dry_run=options["dry_run"],
-                revise=options["revise"],
-                reason=options["reason"],
-                actor="command line",
-                refused=refused,
-                allow_stale=options["allow_stale"],
-            )
+        if not options["no_build"]:
+            if as_of is not None and not options["allow_stale"]:
+                build.check_age(as_of)
+            refused = build_from(options).refused
+        done = publish.publish(
+            folder=folder,
+            mode=options["universe_mode"],
+            dry_run=options["dry_run"],
+            revise=options["revise"],
+            reason=options["reason"],
+            actor="command line",
+            refused=refused,
+            allow_stale=options["allow_stale"],
+        )
         if done.dry_run:
             why = "" if settings.ENV.publish_enabled else " (PUBLISH_ENABLED is false)"
             self.stdout.write(f"Dry run{why}: {done.version} was NOT published")

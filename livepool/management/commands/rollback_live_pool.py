@@ -3,7 +3,6 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from core.texts import counted
-from livepool.management.commands._pool import refusals
 from livepool.release import rollback
 
 
@@ -24,15 +23,14 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         chosen = {k: options[k] for k in ("version", "allow_stale")}
-        with refusals():
-            if options["dry_run"]:
-                done = rollback.preview(**chosen)
-            else:
-                done = rollback.rollback(
-                    **chosen,
-                    reason=options["reason"] or "rolled back on the command line",
-                    actor="command line",
-                )
+        if options["dry_run"]:
+            done = rollback.preview(**chosen)
+        else:
+            done = rollback.rollback(
+                **chosen,
+                reason=options["reason"] or "rolled back on the command line",
+                actor="command line",
+            )
         verb = "Would roll back to" if options["dry_run"] else "Rolled back to"
         self.stdout.write(
             f"{verb} {done.version} ({counted(done.age_days, 'day')} old)"

@@ -4,7 +4,7 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from core.texts import counted
 from livepool import artifacts
-from livepool.management.commands._pool import add_inputs, inputs, refusals
+from livepool.management.commands._pool import add_inputs, inputs
 from livepool.model import parameters
 from livepool.shadow import monthly
 
@@ -22,13 +22,12 @@ class Command(BaseCommand):
         parser.add_argument("--skip-publish-dry-run", action="store_true")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        with refusals():
-            done = monthly.run(
-                **inputs(options),
-                shadow_mode=options["shadow_universe_mode"],
-                folder=options["output_dir"],
-                publish_dry_run=not options["skip_publish_dry_run"],
-            )
+        done = monthly.run(
+            **inputs(options),
+            shadow_mode=options["shadow_universe_mode"],
+            folder=options["output_dir"],
+            publish_dry_run=not options["skip_publish_dry_run"],
+        )
         write = self.stdout.write
         write(f"as of    {done.ranking.as_of_date}")
         write(f"pool     {' '.join(done.ranking.symbols)}")

@@ -3,8 +3,9 @@
 from datetime import date, timedelta
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import call_command
 
+from core.errors import OperatorError
 from livepool import artifacts
 from livepool.errors import PublishError, RollbackError
 from livepool.models import Release
@@ -120,5 +121,5 @@ def test_the_command_previews_and_rolls_back(both, env, capsys):
     out = capsys.readouterr().out
     assert "in   BCHUSDT NEARUSDT" in out
     assert read(both).symbols == tuple(OLD[:5])
-    with pytest.raises(CommandError, match="is not in the store"):
+    with pytest.raises(OperatorError, match="is not in the store"):
         call_command("rollback_live_pool", str(date(2020, 1, 1)))
