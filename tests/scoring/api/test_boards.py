@@ -74,7 +74,7 @@ def test_ensembles_are_hidden_unless_asked_for_and_have_no_rank(client, world):
 
 
 def test_a_scored_prediction(client, world):
-    score = Score.objects.select_related("prediction__input").order_by("-pk")[0]
+    score = Score.objects.select_related("prediction__round").order_by("-pk")[0]
     model_id = score.prediction.model.model_id
     row = client.get(f"/reports/predictions?projectIds={model_id}&limit=1").json()[0]
     assert row == {
