@@ -40,6 +40,7 @@ FORMAT_MODULE_PATH = ["crunchsite.formats"]
 
 INSTALLED_APPS = [
     "crunchsite.apps.CrunchsiteConfig",
+    "crunchsite.keys.apps.KeysConfig",
     "emissions.apps.EmissionsConfig",
     "scoring.apps.ScoringConfig",
     "competitions.apps.CompetitionsConfig",

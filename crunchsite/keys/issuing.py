@@ -1,0 +1,99 @@
+"""Make and revoke keys. Each leaves an entry in the trail."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.contrib.admin.models import ADDITION, CHANGE
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from competitions.models import Competition, Cruncher
+from core import audit, clock
+from core.errors import OperatorError
+from core.texts import brief
+from crunchsite.keys import tokens
+from crunchsite.keys.models import ApiKey
+
+
+class KeyInvalidError(OperatorError):
+    """A key that cannot be made as asked, or that is not there."""
+
+    code = "key_invalid"
+
+
+@transaction.atomic
+def create_key(
+    *,
+    name: str,
+    scopes: Iterable[str],
+    competition: Competition | None = None,
+    cruncher: Cruncher | None = None,
+    expires_at: datetime | None = None,
+    user: Any = None,
+) -> tuple[ApiKey, str]:
+    """Make a key; returns it with its text, which nobody can tell again.
+
+    `user` is who makes it; without one the trail shows the key's own account. Raises
+    KeyInvalidError for scopes that do not go with its reach, and an end that is past.
+    """
+    prefix, token = tokens.make_token()
+    key = ApiKey(
+        prefix=prefix,
+        digest=tokens.digest_of(token),
+        name=name,
+        scopes=sorted(set(scopes)),
+        competition=competition,
+        cruncher=cruncher,
+        expires_at=expires_at,
+        created_at=clock.now(),
+    )
+    try:
+        key.full_clean(exclude=["account"])
+    except ValidationError as error:
+        raise KeyInvalidError(" ".join(error.messages)) from None
+    key.account = account_of(prefix)
+    key.save()
+    what = f"made with {', '.join(key.scopes)} for {key.reach}"
+    audit.note(user or key.account, [key], flag=ADDITION, what=what)
+    return key, token
+
+
+def account_of(name: str) -> User:
+    """Return the account that the trail shows for a key; nobody can log in with it."""
+    user, is_new = User.objects.get_or_create(
+        username=f"key.{name}", defaults={"is_active": False}
+    )
+    if is_new:
+        user.set_unusable_password()
+        user.save(update_fields=["password"])
+    return user
+
+
+@transaction.atomic
+def revoke_key(*, key_id: int, user: Any = None) -> bool:
+    """Revoke a key at once and for good; returns False when it was revoked before."""
+    now = clock.now()
+    is_first = bool(
+        ApiKey.objects.filter(pk=key_id, revoked_at=None).update(revoked_at=now)
+    )
+    if is_first:
+        key = ApiKey.objects.select_related("account").get(pk=key_id)
+        audit.note(user or key.account, [key], flag=CHANGE, what="revoked")
+    return is_first
+
+
+def find_key(text: str) -> ApiKey:
+    """Return the key of a prefix, as it is shown or without `csk_`; never of a secret.
+
+    Raises KeyInvalidError when there is none.
+    """
+    prefix = text.removeprefix("csk_").split("_")[0]
+    key = ApiKey.objects.filter(prefix=prefix).first() if prefix.isalnum() else None
+    if key is None:
+        raise KeyInvalidError(
+            f"no key begins with {brief(prefix[: tokens.PREFIX_LENGTH])}; "
+            "`manage.py key list` shows those that exist."
+        )
+    return key

@@ -1,0 +1,28 @@
+"""What a key may do, in the words of the roles: one scope, one role.
+
+A role's permissions are the rows of its group (docs/operator/roles.md); a scope has no
+list of its own, so it can never stand for more than the role does.
+"""
+
+from django.db.models import TextChoices
+
+
+class Scope(TextChoices):
+    READ = "read", "read: what a viewer sees"
+    MODELS = "write:models", "write:models: the models of its cruncher"
+    PAYOUTS = "write:payouts", "write:payouts: what finance may do"
+    OPERATE = "write:operate", "write:operate: what an operator may do"
+    ADMIN = "admin", "admin: all that the API can do"
+
+
+ROLES = {
+    Scope.READ: "viewer",
+    Scope.PAYOUTS: "finance",
+    Scope.OPERATE: "operator",
+    Scope.ADMIN: "admin",
+}
+# A cruncher's key is a participant's: it sees what strangers see, and has no role.
+OF_CRUNCHER = (Scope.READ, Scope.MODELS)
+ACTS_OF_CRUNCHER = frozenset(
+    {"competitions.add_participantmodel", "competitions.operate_participantmodel"}
+)
