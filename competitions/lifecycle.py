@@ -1,4 +1,4 @@
-"""Creating, activating, pausing and ending a competition."""
+"""Creates, activates, pauses and ends a competition."""
 
 from collections.abc import Sequence
 
@@ -7,23 +7,13 @@ from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import transaction
 
 from competitions import packs
-from competitions.callables.door import (
-    CHECKS,
-    TRIAL,
-    WIRING,
-    forget_failure,
-    forget_unwired,
-    keep_failure,
-)
-from competitions.config_loader import load_config
-from competitions.errors import CompetitionError, DefinitionError
+from competitions.callables.door import CHECKS, forget_failure
+from competitions.definition import check_wiring, key_of, missing_points, problems_of
+from competitions.errors import DefinitionError
 from competitions.grid_dispatch import begin, is_settled
 from competitions.models import Competition, ScheduledPrediction
-from competitions.slots import Wiring, wire
-from competitions.trial_process import TRIALS, try_apart
 from competitions.wiring import wiring_of
 from core import clock
-from feeds import granularity
 from feeds.models import FeedSubscription
 from feeds.providers.sources import check_feed
 from feeds.subscriptions import subscribe
@@ -44,10 +34,10 @@ def create_competition(
 ) -> Competition:
     """Create a DRAFT competition from a pack, with its schedule for each subject.
 
-    A contract's own `scheduled_predictions` stand in place of the pack's schedule.
-    What is not given is the environment's, else the pack's. Everything is checked
+    A contract's own `scheduled_predictions` replace the pack's schedule. Empty
+    arguments take the environment's value, else the pack's. Everything is checked
     before anything is written; raises CompetitionError, and FeedError for a feed that
-    nobody serves.
+    no provider serves.
     """
     env = settings.ENV
     pack = packs.load(pack_name)
@@ -107,7 +97,7 @@ def create_competition(
 
 
 def _check(row: Competition | ScheduledPrediction) -> None:
-    """The rules of the model, as forms know them; raises DefinitionError."""
+    """Apply the rules of the model, as forms do; raises DefinitionError."""
     try:
         row.full_clean()
     except ValidationError as error:
@@ -120,28 +110,10 @@ def _check(row: Competition | ScheduledPrediction) -> None:
         raise DefinitionError(problems) from None
 
 
-def check_wiring(*, pack: packs.Pack, config_path: str) -> Wiring:
-    """Load the contract and resolve the pack's ten slots; raises CompetitionError.
-
-    What is not the project's own is tried in a process of its own before.
-    """
-    try_apart(config_path=config_path, slots=pack.callables)
-    return wire(load_config(config_path), pack.callables)
-
-
-def key_of(competition: Competition, wiring: Wiring) -> str:
-    """The crunch's key, of the row, the contract or the environment; may be empty."""
-    return (
-        competition.crunch_pubkey
-        or wiring.config.crunch_pubkey
-        or settings.ENV.crunch_pubkey
-    )
-
-
 def begin_emissions(competition: Competition) -> bool:
-    """Give a competition that has just got its key the usual emission interval.
+    """Set the usual emission interval of a competition that has just got its key.
 
-    Without a key it had none; returns whether it was given one. The caller saves it.
+    Without a key it had none. Returns whether it was set; the caller saves the row.
     """
     if competition.emission_interval_s or not competition.crunch_pubkey:
         return False
@@ -150,104 +122,12 @@ def begin_emissions(competition: Competition) -> bool:
     return True
 
 
-def missing_points(
-    competition: Competition, *, broken: CompetitionError | None = None
-) -> list[str]:
-    """What the six-point definition still lacks, in words; empty when it is whole.
-
-    A wiring that is known to be `broken` is not loaded.
-    """
-    missing = []
-    if not settings.ENV.model_base_classname:
-        missing.append("model interface: set MODEL_BASE_CLASSNAME")
-    try:
-        if broken:
-            raise broken
-        wiring = wiring_of(competition)
-    except CompetitionError as error:
-        missing.append(
-            f"inference input, inference output, scoring function, model score: {error}"
-        )
-    else:
-        if competition.emission_interval_s and not key_of(competition, wiring):
-            missing.append(
-                "crunch key: set the competition's crunch pubkey or CRUNCH_PUBKEY, or "
-                "an emission interval of 0 for no emissions"
-            )
-    if competition.checkpoint_interval_s <= 0:
-        missing.append("checkpoint interval: must be a positive number of seconds")
-    schedule = list(competition.scheduled_predictions.filter(active=True))
-    if not schedule:
-        missing.append("schedule: no active scheduled prediction")
-    length_s = granularity.seconds(competition.feed_granularity)
-    missing += [
-        f"schedule {s.scope_key}: horizon {s.resolve_horizon_s} s is shorter than "
-        f"the feed's {length_s} s"
-        for s in schedule
-        if 0 < s.resolve_horizon_s < length_s
-    ]
-    return missing
-
-
-def problems_of(competition: Competition) -> list[str]:
-    """Why a competition cannot run: what it lacks, else what failed when it was tried.
-
-    Calls the operator's code, so the caller holds no lock; in a process of its own
-    first.
-    """
-    try:
-        try_apart(config_path=competition.config_path, slots=competition.slots)
-    except CompetitionError as error:
-        return missing_points(competition, broken=error)
-    if missing := missing_points(competition):
-        return missing
-    wiring = wiring_of(competition)
-    return [problem for trial in TRIALS for problem in trial(competition, wiring)]
-
-
-def check_running() -> list[str]:
-    """Resolve and try the wiring of every active competition; returns what is wrong.
-
-    One that cannot be wired does not run; one that fails its trial does, should the
-    trial be wrong. Each failure is kept where operators look. Of those from before,
-    what is no longer wired is forgotten, and what is, is until it has worked.
-    """
-    failing = Competition.objects.filter(callable_failures__isnull=False)
-    problems = []
-    for competition in (Competition.objects.active() | failing).distinct():
-        is_active = competition.status == Competition.Status.ACTIVE
-        try:
-            wiring = wiring_of(competition)
-        except CompetitionError as error:
-            if is_active:
-                text = str(error)
-                keep_failure(competition, name=WIRING, path=competition.slug, text=text)
-                problems.append(f"{competition.slug} does not run: {text}")
-            continue
-        forget_unwired(competition, wiring)
-        found = _tried(competition, wiring) if is_active else {}
-        forget_failure(competition, *(CHECKS if not found else (WIRING,)))
-        for path, text in found.items():
-            keep_failure(competition, name=TRIAL, path=path, text=text)
-            problems.append(f"{competition.slug} fails its trial: {text}")
-    return problems
-
-
-def _tried(competition: Competition, wiring: Wiring) -> dict[str, str]:
-    """What each trial that failed found, by its path."""
-    found = {
-        f"{trial.__module__}:{trial.__name__}": "; ".join(trial(competition, wiring))
-        for trial in TRIALS
-    }
-    return {path: text for path, text in found.items() if text}
-
-
 def activate(*, competition_id: int) -> Competition:
     """Let a competition run from the next slot of its grid; subscribe its feeds.
 
-    Its callables are tried before. Raises DefinitionError naming every missing point,
-    FeedError for a feed that nobody serves; a running one is left as it is, and one
-    that was ending goes on.
+    Its callables are tried first. Raises DefinitionError naming every missing point,
+    and FeedError for a feed that no provider serves. A running competition does not
+    change; one that was ending runs on.
     """
     competition = Competition.objects.get(pk=competition_id)
     if competition.status == Competition.Status.ACTIVE:
@@ -272,7 +152,7 @@ def _activate(competition_id: int) -> Competition:
         return competition
     if competition.status == Competition.Status.ENDED:
         raise DefinitionError(f"{competition.slug} was ENDED; it cannot run again.")
-    _refuse(competition, missing_points(competition))  # edited since it was tried
+    _refuse(competition, missing_points(competition))  # edited since its trial
     now = clock.now()
     competition.status = Competition.Status.ACTIVE
     competition.activated_at = competition.activated_at or now
@@ -281,7 +161,7 @@ def _activate(competition_id: int) -> Competition:
     competition.save(
         update_fields=["status", "activated_at", "ending_at", "next_score_at"]
     )
-    # What it missed while it was paused was not asked for.
+    # Slots that passed while it was paused are not missed: nobody wanted them asked.
     competition.scheduled_predictions.update(next_slot_at=None)
     settle(competition_id=competition_id)
     return competition
@@ -289,11 +169,11 @@ def _activate(competition_id: int) -> Competition:
 
 @transaction.atomic
 def settle(*, competition_id: int) -> None:
-    """Let what was edited take effect: the next slot of each schedule, and its feed.
+    """Apply edits of a schedule: set the next slot of each one, subscribe its feed.
 
-    A schedule that was added, taken up again or given another interval begins at the
-    next slot of its grid; one that was stopped waits for none. Safe to repeat. Raises
-    FeedError for a feed that nobody serves.
+    A schedule that was added, restarted or given another interval begins at the next
+    slot of its grid; a stopped one has no next slot. Safe to repeat. Raises FeedError
+    for a feed that no provider serves.
     """
     now = clock.now()
     for scheduled in (
@@ -309,9 +189,9 @@ def settle(*, competition_id: int) -> None:
 
 
 def subscribe_missing() -> int:
-    """Subscribe the feeds that running schedules need and that nobody has ever had.
+    """Subscribe the feeds of running schedules that have no subscription yet.
 
-    A subscription that an operator has paused stays so. Returns how many were made.
+    A subscription that an operator has paused stays paused. Returns how many were made.
     """
     running = ScheduledPrediction.objects.filter(
         active=True, competition__status=Competition.Status.ACTIVE
@@ -331,7 +211,7 @@ def _feed_of(scheduled: ScheduledPrediction) -> FeedKey:
 
 @transaction.atomic
 def pause(*, competition_id: int) -> Competition:
-    """Stop asking; rounds that were asked are still scored."""
+    """Stop asking models; rounds that were asked are still scored."""
     competition = Competition.objects.select_for_update().get(pk=competition_id)
     if competition.status != Competition.Status.ACTIVE:
         raise DefinitionError(
@@ -342,9 +222,9 @@ def pause(*, competition_id: int) -> Competition:
 
 @transaction.atomic
 def end(*, competition_id: int) -> Competition:
-    """Stop asking for good: what was asked is scored and paid, and then it is ENDED.
+    """Stop asking for good; rounds that were asked are scored and paid.
 
-    The site's ending task does the rest; until then `activate` takes it back.
+    The site's ending task then sets ENDED; until it has, `activate` undoes this.
     """
     competition = Competition.objects.select_for_update().get(pk=competition_id)
     if competition.status == Competition.Status.DRAFT:
@@ -363,6 +243,6 @@ def _stop_asking(competition: Competition) -> Competition:
 
 
 def subject_of(scope: dict[str, object], competition: Competition) -> str:
-    """Subject of a scope, in either spelling, else the contract's default."""
+    """Return a scope's subject, in either spelling, else the contract's default."""
     default = wiring_of(competition).config.scope.subject
     return str(scope.get("subject") or scope.get("asset") or default)

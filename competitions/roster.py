@@ -1,6 +1,8 @@
-"""The roster: who the orchestrator says takes part, kept as rows."""
+"""Stores the roster: the models and crunchers that the orchestrator announces."""
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import NamedTuple
 
 import structlog
 from django.db import transaction
@@ -13,11 +15,31 @@ from core import clock
 
 log = structlog.get_logger(__name__)
 
-_IDENTITY = (
-    *("name", "deployment_id", "state"),
-    *("cruncher__cruncher_id", "cruncher__name", "cruncher__wallet"),
-)
-_STATE = 2 + _IDENTITY.index("state")
+
+class _Known(NamedTuple):
+    """A model's row as it stands, under the names that `values_list` takes."""
+
+    model_id: str
+    pk: int
+    name: str
+    deployment_id: str
+    state: str
+    cruncher__cruncher_id: str
+    cruncher__name: str
+    cruncher__wallet: str
+    last_error: str
+    first_error_at: datetime | None
+
+    def is_current(self, identity: ModelIdentity) -> bool:
+        """Whether the row says of the model what the orchestrator says."""
+        return (
+            self.name == identity.name
+            and self.deployment_id == identity.deployment_id
+            and self.state == identity.state
+            and self.cruncher__cruncher_id == identity.cruncher_id
+            and self.cruncher__name == identity.cruncher_name
+            and self.cruncher__wallet == identity.wallet
+        )
 
 
 def sync_roster(
@@ -28,25 +50,29 @@ def sync_roster(
 ) -> dict[str, int]:
     """Bring the rows in line with the orchestrator; returns the expected models.
 
-    The result maps `model_id` to primary key. One statement when nothing changed; what
-    a model's last connection or setup said is kept where its owner sees it. A model
-    that is not among `identities` stays expected (it is ABSENT) until it is said to be
-    STOPPED, or until they are complete: it left while nobody listened.
+    The result maps `model_id` to primary key. One statement when nothing changed. The
+    error of a model's newest connection or setup is stored where its owner sees it. A
+    model that is not among `identities` stays expected (its answer is ABSENT) until it
+    is announced as STOPPED, or until `identities` are complete: then it has left.
     """
     stopped = ParticipantModel.State.STOPPED
     known = {
-        row[0]: row
+        row[0]: _Known(*row)
         for row in ParticipantModel.objects.real()
         .filter(competition=competition)
-        .values_list("model_id", "pk", *_IDENTITY, "last_error", "first_error_at")
+        .values_list(*_Known._fields)
     }
     changed, failing = [], {}
     for identity in identities:
         row = known.get(identity.model_id)
-        if row is None or row[2:-2] != _facts(identity):
+        if row is None or not row.is_current(identity):
             changed.append(identity)
-        is_told = row is not None and row[-2] == identity.error and row[-1] is not None
-        if identity.error and not is_told:
+        is_recorded = (
+            row is not None
+            and row.last_error == identity.error
+            and row.first_error_at is not None
+        )
+        if identity.error and not is_recorded:
             failing[identity.model_id] = identity.error
     if changed:
         _upsert(competition, changed)
@@ -57,9 +83,9 @@ def sync_roster(
         record_errors(models=dict(rows.values_list("model_id", "pk")), errors=failing)
     present = {identity.model_id for identity in identities}
     left = {
-        row[0]: row[1]
+        row.model_id: row.pk
         for row in known.values()
-        if is_complete and row[0] not in present and row[_STATE] != stopped
+        if is_complete and row.model_id not in present and row.state != stopped
     }
     if left:
         log.info("models.left", competition=competition.slug, models=sorted(left))
@@ -70,27 +96,15 @@ def sync_roster(
         expected = ParticipantModel.objects.expected(competition)
         return dict(expected.values_list("model_id", "pk"))
     return {
-        row[0]: row[1]
+        row.model_id: row.pk
         for row in known.values()
-        if row[_STATE] != stopped and row[0] not in left
+        if row.state != stopped and row.model_id not in left
     }
-
-
-def _facts(identity: ModelIdentity) -> tuple[str, ...]:
-    """What `_IDENTITY` holds of a model's row."""
-    return (
-        identity.name,
-        identity.deployment_id,
-        identity.state,
-        identity.cruncher_id,
-        identity.cruncher_name,
-        identity.wallet,
-    )
 
 
 @transaction.atomic
 def _upsert(competition: Competition, identities: list[ModelIdentity]) -> None:
-    # Indexes are given out one at a time: two first sightings must not get the same.
+    # One at a time: two crunchers that are new at once must not get the same index.
     Competition.objects.select_for_update().get(pk=competition.pk)
     now = clock.now()
     crunchers = _upsert_crunchers(competition, identities)
@@ -160,9 +174,9 @@ def record_errors(
     errors: Mapping[str, str],
     well: Collection[str] = (),
 ) -> None:
-    """Keep each failing model's own last error where its owner sees it, and since when.
+    """Store each failing model's newest error, and since when it has failed.
 
-    Those that did `well` fail no longer; what they said last stays. Two statements.
+    Those that did `well` fail no longer; their last error stays. Two statements.
     """
     now = clock.now()
     failing = [
@@ -170,7 +184,7 @@ def record_errors(
             pk=models[model_id],
             last_error=text,
             last_error_at=now,
-            # Which is `now` for NULL, and for what a clock noted that was ahead.
+            # `now` in place of NULL, and of an instant by a clock that was ahead.
             first_error_at=Least(F("first_error_at"), Value(now)),
             updated_at=now,
         )

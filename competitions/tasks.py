@@ -7,9 +7,10 @@ import structlog
 from celery import shared_task
 from celery.signals import worker_init, worker_shutdown
 
-from competitions import grid_dispatch as grid
+from competitions import grid_dispatch
+from competitions.definition import check_running
 from competitions.gateway_pool import pool
-from competitions.lifecycle import check_running, subscribe_missing
+from competitions.lifecycle import subscribe_missing
 from competitions.models import Competition
 from competitions.rounds.perform import perform_waiting
 from core.logs import IdleLine
@@ -22,7 +23,7 @@ _idle = IdleLine("predict.idle")
 @shared_task(name="competitions.dispatch")
 def dispatch() -> None:
     """Each second: slots that have come become rounds; their models are to be asked."""
-    waiting = grid.dispatch()
+    waiting = grid_dispatch.dispatch()
     if not waiting:
         _idle.say()
     for competition_id in waiting:
@@ -32,7 +33,7 @@ def dispatch() -> None:
 @shared_task(name="competitions.reap")
 def reap() -> None:
     """Each 15 seconds: what hangs ends, and what running schedules lack is made."""
-    grid.reap()
+    grid_dispatch.reap()
     subscribe_missing()
 
 

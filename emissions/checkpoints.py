@@ -24,7 +24,7 @@ from django.db.models import Count, F, Max, Min, Q, QuerySet, Sum
 from django.db.models.functions import Greatest
 
 from competitions.callables.door import Door
-from competitions.lifecycle import key_of
+from competitions.definition import key_of
 from competitions.models import Competition, Round
 from competitions.slots import Wiring
 from competitions.wiring import wiring_of

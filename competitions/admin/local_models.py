@@ -1,14 +1,13 @@
 """The operator's pages of the local models: how each is, and what to press."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from django import forms
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.admin.models import ADDITION, CHANGE, DELETION
+from django.contrib.admin.models import ADDITION
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -16,6 +15,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminTextInputWidget
 
+from competitions.admin.local_actions import ACTIONS, OFFERED, logs_folder
 from competitions.local_models import control, upload
 from competitions.local_models.control import ControlError, ModelStatus
 from competitions.models import ParticipantModel
@@ -34,74 +34,6 @@ TONES = {
 SILENCE_S = 10
 LARGEST_UPLOAD_BYTES = 50 * 2**20
 LOG_LINES = 200
-
-
-@dataclass(frozen=True)
-class LocalAction:
-    """`effect` says beforehand what will happen; `run` asks the orchestrator for it."""
-
-    title: str
-    effect: Callable[[ModelStatus], list[str]]
-    run: Callable[[str], None]
-    permission: str = "operate"
-    flag: int = CHANGE
-
-
-def _logs() -> dict[str, Any]:
-    return {"logs_dir": settings.MODELS_LOG_DIR}
-
-
-def _folders() -> dict[str, Any]:
-    return {"models_dir": settings.LOCAL_MODELS_DIR, **_logs()}
-
-
-ACTIONS: Mapping[str, LocalAction] = {
-    "stop": LocalAction(
-        "Stop",
-        lambda _: [
-            (
-                "Its process ends within a second and stays down until Start, also "
-                "when the site restarts."
-            ),
-            "Rounds go on without it: it is neither asked nor expected.",
-        ],
-        lambda model_id: control.stop(**_logs(), model_id=model_id),
-    ),
-    "start": LocalAction(
-        "Start",
-        lambda _: ["A process is started within a second; the next round asks it."],
-        lambda model_id: control.start(**_logs(), model_id=model_id),
-    ),
-    "restart": LocalAction(
-        "Restart",
-        lambda model: [
-            (
-                "Its process, if there is one, ends; a new one is shown recent data "
-                "before its next question. What it kept in memory is lost."
-            ),
-            *(
-                [f"Its quarantine is lifted. It was there because: {model.error}"]
-                if model.state == "QUARANTINED"
-                else []
-            ),
-        ],
-        lambda model_id: control.restart(**_logs(), model_id=model_id),
-    ),
-    "remove": LocalAction(
-        "Remove",
-        lambda _: [
-            (
-                f"Its process ends and its folder in {settings.LOCAL_MODELS_DIR} is "
-                "deleted. There is no way back but to add it again."
-            ),
-            "Its predictions, scores and payouts remain.",
-        ],
-        lambda model_id: control.remove(**_folders(), model_id=model_id),
-        permission="delete",
-        flag=DELETION,
-    ),
-}
-OFFERED = {"STOPPED": ["start"], "QUARANTINED": ["restart", "stop"]}
 
 
 class UploadForm(ReasonForm):
@@ -170,7 +102,7 @@ class LocalModelPages:
         """One model with the end of its log."""
         _require(request, "view")
         row = _status_of(model_id)
-        log = control.log_tail(**_logs(), model_id=model_id, lines=LOG_LINES)
+        log = control.log_tail(**logs_folder(), model_id=model_id, lines=LOG_LINES)
         return self._page(
             request,
             "local_model.html",

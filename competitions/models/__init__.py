@@ -1,7 +1,8 @@
-from competitions.models.competition import Competition, ScheduledPrediction
+from competitions.models.competition import Competition
 from competitions.models.failures import CallableFailure
 from competitions.models.participants import Cruncher, ParticipantModel
 from competitions.models.rounds import Prediction, Round
+from competitions.models.scheduled_prediction import ScheduledPrediction
 
 __all__ = [
     "CallableFailure",

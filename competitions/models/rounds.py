@@ -7,8 +7,9 @@ from django.db import models
 from django.db.models import F, Q, TextChoices
 from django.db.models.functions import Cast, Left
 
-from competitions.models.competition import Competition, ScheduledPrediction
+from competitions.models.competition import Competition
 from competitions.models.participants import ParticipantModel
+from competitions.models.scheduled_prediction import ScheduledPrediction
 
 
 class RoundQuerySet(models.QuerySet["Round"]):

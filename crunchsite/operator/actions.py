@@ -9,8 +9,9 @@ from django.contrib.admin.models import CHANGE
 from django.db import transaction
 from django.db.models import Count, Q
 
+from competitions.definition import problems_of
 from competitions.grid_dispatch import predict_now
-from competitions.lifecycle import activate, end, pause, problems_of
+from competitions.lifecycle import activate, end, pause
 from competitions.models import Competition, ParticipantModel, Round
 from competitions.wiring import wiring_of
 from core import audit, clock

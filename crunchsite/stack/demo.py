@@ -8,7 +8,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db import transaction
 
-from competitions import lifecycle, packs
+from competitions import definition, lifecycle, packs
 from competitions.models import Competition
 from core.errors import OperatorError
 from core.files import write_file
@@ -64,7 +64,7 @@ def check(var: Path) -> None:
         raise StackError(
             f"LOCAL_MODELS_DIR was {settings.LOCAL_MODELS_DIR}, which is no folder."
         )
-    wiring = lifecycle.check_wiring(pack=pack, config_path="")
+    wiring = definition.check_wiring(pack=pack, config_path="")
     packs.check_schedule(
         packs.schedule_of(pack, wiring.config), feed_granularity=feed.granularity
     )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from competitions import lifecycle
+from competitions import definition, lifecycle
 from competitions.callables.door import keep_failure
 from competitions.contract import CallMethod, CrunchConfig
 from competitions.errors import DefinitionError
@@ -127,14 +127,14 @@ def test_without_any_input_the_operators_builders_wait_for_the_first_round(compe
 
 
 def test_a_workers_start_tries_what_runs_and_keeps_what_fails(competition):
-    assert lifecycle.check_running() == []
+    assert definition.check_running() == []
     Competition.objects.update(config_path=f"{HERE}:failing_scorer")
-    [problem] = lifecycle.check_running()
+    [problem] = definition.check_running()
     assert problem.startswith("btc fails its trial: the scorer failed every trial")
     row = CallableFailure.objects.get()
     assert (row.callable, row.count) == ("trial", 1)
     Competition.objects.update(config_path="")
-    assert lifecycle.check_running() == []
+    assert definition.check_running() == []
     assert not CallableFailure.objects.exists()
 
 
@@ -178,7 +178,7 @@ def test_a_workers_start_forgets_failures_of_what_is_no_longer_wired(
     for name, path in [*WIRED, *NOT_WIRED]:
         for _ in range(2):
             keep_failure(competition, name=name, path=path, text="broken")
-    lifecycle.check_running()
+    definition.check_running()
     rows = CallableFailure.objects.exclude(callable="trial")
     assert {(r.callable, r.path, r.count) for r in rows} == {
         (name, path, 2) for name, path in WIRED
@@ -189,11 +189,11 @@ def test_a_start_that_cannot_wire_a_competition_keeps_its_failures(competition):
     Competition.objects.update(config_path="tests.nowhere:config")
     keep_failure(competition, name="build_emission", path="x:y", text="broken")
     for count in (1, 2):
-        assert len(lifecycle.check_running()) == 1
+        assert len(definition.check_running()) == 1
         failing = CallableFailure.objects.values_list("callable", "count")
         assert sorted(failing) == [("build_emission", 1), ("wiring", count)]
     Competition.objects.update(config_path="")
-    assert lifecycle.check_running() == []
+    assert definition.check_running() == []
     assert not CallableFailure.objects.exists()
 
 

@@ -72,6 +72,10 @@ class RunningModel:
         (self.folder / "main.py").write_text(source)
 
     def start(self, socket: Path | None = None) -> "RunningModel":
+        return self.begin(socket).wait_listening()
+
+    def begin(self, socket: Path | None = None) -> "RunningModel":
+        """Start the process, without waiting for it."""
         self.socket = socket or self.socket
         self.socket.unlink(missing_ok=True)
         with self.log_path.open("ab") as log:
@@ -88,6 +92,9 @@ class RunningModel:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
+        return self
+
+    def wait_listening(self) -> "RunningModel":
         wait_for(lambda: self.socket.exists() or self.process.poll() is not None)
         assert self.process.poll() is None, self.log_path.read_text()
         return self
@@ -126,6 +133,15 @@ class Stage:
         self.models[model_id] = model.start()
         self.orchestrator.announce(model_id, address=model.socket)
         return model
+
+    def add_all(self, sources: dict[str, str]) -> None:
+        """As `add`, with all processes starting at once."""
+        for model_id, source in sources.items():
+            model = RunningModel(self.folder / model_id, source)
+            self.models[model_id] = model.begin()
+        for model_id in sources:
+            model = self.models[model_id].wait_listening()
+            self.orchestrator.announce(model_id, address=model.socket)
 
     def gateway(
         self, *, connects: bool = True, starts: bool = True, **options

@@ -172,8 +172,8 @@ def test_a_stopped_process_costs_few_rounds_and_rejoins(stage):
     gateway = beside_steady(stage, STEADY, timeout_s=LIMIT_S)
     stage.models["bad"].signal(signal.SIGSTOP)
 
-    outcomes = [bad_answer(gateway).outcome for _ in range(6)]
-    assert outcomes == ["FAILED", "ABSENT", "FAILED", "ABSENT", "ABSENT", "FAILED"]
+    assert bad_answer(gateway).outcome == "FAILED"
+    assert bad_answer(gateway).outcome == "ABSENT"  # then ever longer: test_standing.py
 
     stage.models["bad"].signal(signal.SIGCONT)
     wait_for(lambda: bad_answer(gateway).outcome == "ANSWERED")

@@ -78,8 +78,7 @@ ZOO = {
 def test_each_model_gets_its_own_row_and_nobody_anothers_fate(stage, frozen_clock):
     draft = lifecycle.create_competition(slug="btc", pack_name="baseline")
     competition = lifecycle.activate(competition_id=draft.pk)
-    for name, (source, *_) in ZOO.items():
-        stage.add(name, source)
+    stage.add_all({name: source for name, (source, *_) in ZOO.items()})
     stage.orchestrator.announce("unreachable", address=("127.0.0.1", 9))
     gateway = stage.gateway(timeout_s=LIMIT_S)
     absent = {name for name, (_, outcome, _) in ZOO.items() if outcome == "ABSENT"}

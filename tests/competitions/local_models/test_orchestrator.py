@@ -5,16 +5,17 @@ import os
 import shutil
 import signal
 import tempfile
+import threading
 from pathlib import Path
 
 import pytest
 
+from competitions.gateway.errors import GatewayError
 from competitions.gateway.types import Argument, Call
 from competitions.local_models import submission
 from competitions.local_models.launch import PROJECT, Limits
 from competitions.local_models.orchestrator import Orchestrator
 from tests.competitions.gateway.conftest import (
-    LIMIT_S,
     STEADY,
     ask,
     predicting,
@@ -106,16 +107,25 @@ def test_a_model_that_raises_on_import_is_not_started_again_until_edited(local_m
 
 def test_sigterm_ends_every_process(local_models):
     local_models.write("steady")
-    local_models.write("hanging", predicting("while True: pass"))
+    local_models.write("hanging", predicting("print('asked')\nwhile True: pass"))
     local_models.start()
-    gateway = local_models.gateway(timeout_s=LIMIT_S)
+    gateway = local_models.gateway()
     wait_live(gateway, "steady", "hanging")
-    ask(gateway, ["hanging"])
+
+    def ask_hanging():
+        with contextlib.suppress(GatewayError):  # it is closed in the middle
+            ask(gateway, ["hanging"])
+
+    asking = threading.Thread(target=ask_hanging)
+    asking.start()
+    log = local_models.logs / "hanging.log"
+    wait_for(lambda: log.exists() and "asked" in log.read_text())
     models = descendants(local_models.process.pid)
     assert len(models) >= 2
 
     assert local_models.stop() == 0
 
+    asking.join()
     assert not models & descendants(1)
 
 
