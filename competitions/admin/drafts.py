@@ -18,7 +18,7 @@ class SiteAdmin(BoundedAdmin):
     of_competition: str = "competition"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        rows = super().get_queryset(request)
+        rows: QuerySet[Any] = super().get_queryset(request)
         if not self.of_competition or may(request.user, SEE_ALL):
             return rows
         seen = Competition.objects.seen_by(request.user)

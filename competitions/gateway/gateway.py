@@ -1,4 +1,4 @@
-"""One competition's way to its models: a thread with an event loop and the client.
+"""Connects one competition to its models: a thread with an event loop and the client.
 
 A plain class: no Celery, no Django models. Services call it from any thread.
 """
@@ -7,9 +7,9 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from concurrent.futures import CancelledError
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 
@@ -19,17 +19,19 @@ from competitions.gateway.types import Call, ModelIdentity, RoundAnswers
 if TYPE_CHECKING:
     from competitions.gateway.asking import Asker
 
+_T = TypeVar("_T")
+
 log = structlog.get_logger(__name__)
 
-# Feed updates that a model which (re)joins is shown before its first question.
+# Number of feed updates that a model which (re)joins gets before its first question.
 REPLAYED_FEEDS = 20
-# Beyond the models' own time limits, a round's answers are waited for no longer.
+# How much longer than the models' own time limits a round may take.
 ROUND_MARGIN_S = 60.0
 CLOSE_S = 10.0
 
 
 class ModelGateway:
-    """Asks all models of a crunch and says what became of each.
+    """Ask all models of a crunch; each gets one answer per round.
 
     `start` returns at once: the orchestrator and the models are connected in the
     background, each by itself, for as long as the gateway lives. `timeout_s` limits
@@ -37,7 +39,7 @@ class ModelGateway:
     shown the newest feed updates of this gateway; before there are any, the calls that
     `on_joined` gives, which runs in a thread of its own.
 
-    `is_stuck` once the loop did not answer in time: such a gateway is to be replaced.
+    `is_stuck` is True once the loop did not answer in time: replace such a gateway.
     """
 
     def __init__(
@@ -124,9 +126,9 @@ class ModelGateway:
 
     @property
     def is_roster_complete(self) -> bool:
-        """Whether models that the roster does not have are known to have left.
+        """Whether models that are missing from the roster have certainly left.
 
-        True once the orchestrator has been listened to for two minutes on end.
+        True once the link to the orchestrator has been open for two minutes.
         """
         return self._asker is not None and self._asker.is_roster_complete
 
@@ -155,7 +157,7 @@ class ModelGateway:
 
         Every id of `expected` gets exactly one answer. One round at a time; another
         caller waits. Raises ArgumentError and MethodMissingError, which are mistakes
-        of the competition and held against no model, and GatewayError when closed.
+        of the competition and count against no model, and GatewayError when closed.
         """
         asker = self._require()
         if feed is not None:
@@ -186,7 +188,7 @@ class ModelGateway:
             raise GatewayError(f"the gateway of {self.crunch_id} is closed.")
         return self._asker
 
-    def _on_loop(self, work: Any, *, timeout_s: float) -> Any:
+    def _on_loop(self, work: Coroutine[Any, Any, _T], *, timeout_s: float) -> _T:
         assert self._loop is not None  # start() made it
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:

@@ -47,7 +47,8 @@ class Runner(DynamicSubclassModelRunner):
         """Connect and set up; raises OSError for a socket that is not the model's."""
         if self.ip == "unix":
             check_socket(str(self.port), owner=self.infos.get("socket_uid"))
-        return await super().init()
+        is_set_up, failure = await super().init()
+        return is_set_up, failure
 
     async def setup(self, grpc_channel: Any) -> tuple[bool, Any]:
         if self.closed:
