@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from competitions.contract import CrunchConfig
 from competitions.errors import ContractError
 from core.imports import NotImportable, import_module, import_target
+from core.misfits import first_misfit
 from core.texts import describe
 
 OPERATOR_PACKAGE = "runtime_definitions"
@@ -80,9 +81,7 @@ def _contract(path: str) -> CrunchConfig:
     try:
         config = target() if isinstance(target, type) else target
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "contract"
-        raise ContractError(f"contract {path}: {place}: {first['msg']}.") from None
+        raise ContractError(f"contract {path}: {first_misfit(error)}.") from None
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # its own __init__ may do anything

@@ -87,6 +87,11 @@ def as_utc(instant: datetime) -> datetime:
     return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
+def iso_z(instant: datetime) -> str:
+    """An instant as ISO 8601 text in UTC that ends in Z, for other programs."""
+    return as_utc(instant).astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
 def _load() -> Clock:
     env = settings.ENV
     if env.clock_anchor:

@@ -1,5 +1,6 @@
 """The grid of multiples of a length since the epoch, and instants that wait on it."""
 
+import math
 from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -19,6 +20,11 @@ def following(at: datetime, length_s: int) -> datetime:
 def at_or_after(at: datetime, length_s: int) -> datetime:
     """The first multiple of the length that is not earlier than `at`."""
     return following(at - timedelta.resolution, length_s)
+
+
+def ceil_s(at_s: float, length_s: int) -> int:
+    """The first multiple of the length not earlier than `at_s`, in epoch seconds."""
+    return -(-math.ceil(at_s) // length_s) * length_s
 
 
 def is_astray(next_at: datetime, *, now: datetime, interval_s: float) -> bool:

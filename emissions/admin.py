@@ -4,11 +4,10 @@ import json
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -16,10 +15,11 @@ from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from competitions.admin.drafts import LedgerAdmin
+from core.admin.action_page import ActionPage
 from core.admin.lists import ReasonForm
 from core.admin.strict import has_act
 from emissions.models import LONGEST_TX_HASH, Checkpoint, is_tx_hash
-from emissions.transitions import TransitionError, correct_transaction
+from emissions.transitions import correct_transaction
 
 STATUS_LABELS = {
     "PENDING": "warning",
@@ -97,29 +97,21 @@ class CheckpointAdmin(LedgerAdmin):
         if not self.has_settle_permission(request):
             raise PermissionDenied
         back = reverse("admin:emissions_checkpoint_change", args=[checkpoint.pk])
-        form = TransactionForm(request.POST or None)
-        if request.method == "POST" and form.is_valid():
-            try:
-                corrected = correct_transaction(
-                    checkpoint_id=checkpoint.pk, user=request.user, **form.cleaned_data
-                )
-            except TransitionError as error:
-                messages.error(request, str(error))
-            else:
-                messages.success(
-                    request, f"{corrected} has the transaction {corrected.tx_hash}."
-                )
-                return redirect(back)
-        context: dict[str, Any] = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": f"Correct transaction: {checkpoint}",
-            "heading": "Correct transaction",
-            "back": back,
-            "effect": _effect(checkpoint),
-            "form": form,
-        }
-        return TemplateResponse(request, "operator/act.html", context)
+
+        def run(given: dict[str, Any]) -> str:
+            corrected = correct_transaction(
+                checkpoint_id=checkpoint.pk, user=request.user, **given
+            )
+            return f"{corrected} has the transaction {corrected.tx_hash}."
+
+        return ActionPage(
+            heading="Correct transaction",
+            subject=str(checkpoint),
+            effect=_effect(checkpoint),
+            form=TransactionForm(request.POST or None),
+            back=back,
+            done=back,
+        ).respond(request, page=self, run=run)
 
     @display(description="Status", ordering="status", label=STATUS_LABELS)
     def labelled_status(self, checkpoint: Checkpoint) -> str:

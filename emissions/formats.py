@@ -1,9 +1,10 @@
 """A checkpoint's emission in the forms that other programs want."""
 
 from collections.abc import Collection, Sequence
+from fractions import Fraction
 from typing import Any
 
-from emissions.frac64 import WHOLE
+from emissions.frac64 import WHOLE, largest_remainder
 from emissions.models import Checkpoint
 
 PERCENT_DECIMALS = 6
@@ -15,14 +16,7 @@ def apportion(shares: Sequence[int], total: int) -> list[int]:
     Shares of the whole give parts that add up to exactly `total`; of equal remainders
     the earlier gets the odd one.
     """
-    parts = [share * total // WHOLE for share in shares]
-    left = sum(shares) * total // WHOLE - sum(parts)
-    by_remainder = sorted(
-        range(len(shares)), key=lambda i: (-(shares[i] * total % WHOLE), i)
-    )
-    for i in by_remainder[:left]:
-        parts[i] += 1
-    return parts
+    return largest_remainder([Fraction(share * total, WHOLE) for share in shares])
 
 
 def percentages(shares: Sequence[int], decimals: int = PERCENT_DECIMALS) -> list[float]:

@@ -20,8 +20,17 @@ def split(weights: Sequence[int | float | Fraction]) -> list[int]:
     if total <= 0 or min(exact) < 0:
         raise ValueError("weights were negative or all zero; a share needs a weight")
     quotas = [weight * WHOLE / total for weight in exact]
+    return largest_remainder(quotas)
+
+
+def largest_remainder(quotas: Sequence[Fraction]) -> list[int]:
+    """Round quotas to whole numbers that add up to what the quotas do, rounded down.
+
+    Each is rounded down; what is left over goes, one each, to the largest remainders,
+    of equal ones to the earlier.
+    """
     shares = [int(quota) for quota in quotas]
     by_remainder = sorted(range(len(quotas)), key=lambda i: (shares[i] - quotas[i], i))
-    for i in by_remainder[: WHOLE - sum(shares)]:
+    for i in by_remainder[: int(sum(quotas)) - sum(shares)]:
         shares[i] += 1
     return shares

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from core.misfits import first_misfit
 from emissions import frac64
 from emissions.errors import EmissionError
 
@@ -93,9 +94,9 @@ def checked(built: Any, *, payable: Collection[int]) -> EmissionCheckpoint:
     try:
         emission = EmissionCheckpoint.model_validate(built)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the emission"
-        raise EmissionError(f"{place}: {first['msg']}; the builder gave it.") from None
+        raise EmissionError(
+            f"the emission: {first_misfit(error)}; the builder gave it."
+        ) from None
     emission.cruncher_rewards = [
         CruncherReward(cruncher_index=index, reward_pct=share)
         for index, share in _added_up(

@@ -4,19 +4,20 @@ from collections.abc import Sequence
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.admin.models import CHANGE
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from core import audit
+from core.admin.action_page import ActionPage
 from core.admin.lists import BoundedAdmin, ReadOnlyMixin
 from core.admin.strict import has_act
+from core.texts import counted
 from livepool import pool_change
 from livepool.errors import LivePoolError
 from livepool.model.universe import base_asset
@@ -118,40 +119,48 @@ class ReleaseAdmin(ReadOnlyMixin, BoundedAdmin):
             raise Http404("There is no such release.")
         if not self.has_roll_back_permission(request):
             raise PermissionDenied
-        form = RollbackForm(request.POST or None)
-        allow_stale = bool(request.POST.get("allow_stale"))
-        planned, refusal = None, ""
-        try:
-            planned = rollback.preview(version=release.version, allow_stale=True)
-            if request.method == "POST" and form.is_valid():
-                done = rollback.rollback(
-                    version=release.version,
-                    reason=form.cleaned_data["reason"],
-                    actor=request.user.get_username(),
-                    allow_stale=allow_stale,
-                )
-                told = (
-                    f"Rolled back from {done.previous_version} to {done.version}: "
-                    f"{form.cleaned_data['reason']}"
-                )
-                audit.note(request.user, [release], flag=CHANGE, what=told)
-                messages.success(request, told)
-                return redirect("admin:livepool_release_changelist")
-        except LivePoolError as error:
-            refusal = str(error)
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": f"Roll back to {release.version}",
-            "release": release,
-            "planned": planned,
-            "entered": _coins(planned.entered) if planned else "",
-            "left": _coins(planned.left) if planned else "",
-            "pool": _coins(release.symbols),
-            "refusal": refusal,
-            "form": form,
-        }
-        return TemplateResponse(request, "livepool/rollback.html", context)
+
+        def run(given: dict[str, Any]) -> str:
+            done = rollback.rollback(
+                version=release.version, actor=request.user.get_username(), **given
+            )
+            told = (
+                f"Rolled back from {done.previous_version} to {done.version}: "
+                f"{given['reason']}"
+            )
+            audit.note(request.user, [release], flag=CHANGE, what=told)
+            return told
+
+        effect, refusal = _effect(release)
+        return ActionPage(
+            heading="Roll back",
+            subject=release.version,
+            effect=effect,
+            refusal=refusal,
+            form=RollbackForm(request.POST or None),
+            back=reverse("admin:livepool_release_changelist"),
+            done="admin:livepool_release_changelist",
+        ).respond(request, page=self, run=run)
+
+
+def _effect(release: Release) -> tuple[list[str], str]:
+    """What a rollback to the release would do, or why it cannot be done."""
+    try:
+        planned = rollback.preview(version=release.version, allow_stale=True)
+    except LivePoolError as error:
+        return [], str(error)
+    return [
+        (
+            f"Consumers go from {planned.previous_version or 'nothing'} to "
+            f"{planned.version}, which is {counted(planned.age_days, 'day')} old."
+        ),
+        f"The pool becomes: {_coins(release.symbols)}.",
+        f"In: {_coins(planned.entered)}. Out: {_coins(planned.left)}.",
+        (
+            "Its five files were read from the store and verified. Newer versions are "
+            "withdrawn; the schedule does not bring them back."
+        ),
+    ], ""
 
 
 @admin.register(ShadowTrack)

@@ -22,6 +22,7 @@ from competitions.models import Competition, Round
 from competitions.slots import Wiring
 from competitions.wiring import wiring_of
 from core import clock
+from core.misfits import first_misfit
 from core.texts import one_line, readable
 from scoring import cycle, locks
 from scoring.board import leaderboard
@@ -333,7 +334,7 @@ def _rescore_period(
     except ValidationError as error:
         raise CorrectionError(
             f"a truth of {period.start:%Y-%m-%d %H:%M} does not fit the contract's "
-            f"type any more: {error.errors()[0]['msg']}."
+            f"type any more: {first_misfit(error)}."
         ) from error
     keys, scored = list(rounds), 0
     models = competition.models.count()

@@ -23,6 +23,7 @@ from competitions.tape_ends import Hole, Truth, is_late
 from competitions.wiring import wiring_of
 from core import clock
 from core.grid import following, is_astray
+from core.misfits import first_misfit
 from core.texts import describe, readable
 from scoring import locks
 from scoring.board import leaderboard
@@ -263,9 +264,7 @@ def _typed(found: Truth, wiring: Wiring) -> tuple[Truth, BaseModel | None]:
     try:
         return found, wiring.config.ground_truth_type.model_validate(found.actuals)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        problem = f"{where}: {first['msg']}"
+        problem = str(first_misfit(error))
     except Exception as error:  # noqa: BLE001  a type's own validator may raise anything
         problem = describe(error)
     return Truth(reason=f"the truth does not fit its type: {problem}"), None

@@ -14,8 +14,10 @@ from competitions.models import (
     Round,
     ScheduledPrediction,
 )
+from core import clock
 from emissions.frac64 import split
 from emissions.models import Checkpoint
+from feeds.models import FeedSubscription
 from scoring.models import Leaderboard, LeaderboardEntry, Score, Snapshot
 
 NAMES = (
@@ -36,6 +38,19 @@ WINDOWS_H = {"score_recent": 24, "score_steady": 72, "score_anchor": 168}
 ERROR = (
     'ValueError: window has 3 candles, 20 needed (tracker.py, line 41, in "predict")'
 )
+
+
+def subscription(**fields) -> FeedSubscription:
+    return FeedSubscription.objects.create(
+        **{
+            "source": "simulated",
+            "subject": "BTCUSDT",
+            "kind": "candle",
+            "granularity": "1m",
+            "created_at": clock.now(),
+            **fields,
+        }
+    )
 
 
 @dataclass

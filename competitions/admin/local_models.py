@@ -6,21 +6,20 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
-from django.contrib import messages
 from django.contrib.admin.models import ADDITION
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminTextInputWidget
 
 from competitions.admin.local_actions import ACTIONS, OFFERED, logs_folder
 from competitions.local_models import control, upload
-from competitions.local_models.control import ControlError, ModelStatus
+from competitions.local_models.control import ModelStatus
 from competitions.models import ParticipantModel
 from core import audit, clock
 from core.acts import may
+from core.admin.action_page import ActionPage
 from core.admin.lists import ReasonForm
 
 TONES = {
@@ -120,62 +119,56 @@ class LocalModelPages:
         chosen = ACTIONS[name]
         _require(request, chosen.permission)
         row = _status_of(model_id)
-        form = ReasonForm(request.POST or None)
-        if request.method == "POST" and form.is_valid():
-            try:
-                chosen.run(model_id)
-            except (ControlError, OSError) as error:
-                messages.error(request, str(error))
-            else:
-                reason = form.cleaned_data["reason"]
-                what = f"{chosen.title}, was {row.state}. Reason: {reason}"
-                _note(request, model_id, flag=chosen.flag, what=what)
-                messages.success(
-                    request,
-                    f"{model_id}: {chosen.title.lower()} is asked for; the list shows "
-                    "it within a second.",
-                )
-                return redirect("admin:local-models")
-        return self._page(
-            request,
-            "act.html",
-            f"{chosen.title}: {model_id}",
-            action=chosen,
+
+        def run(given: dict[str, Any]) -> str:
+            chosen.run(model_id)
+            what = f"{chosen.title}, was {row.state}. Reason: {given['reason']}"
+            _note(request, model_id, flag=chosen.flag, what=what)
+            return (
+                f"{model_id}: {chosen.title.lower()} is asked for; the list shows it "
+                "within a second."
+            )
+
+        return ActionPage(
+            heading=chosen.title,
+            subject=model_id,
             effect=chosen.effect(row),
-            form=form,
+            form=ReasonForm(request.POST or None),
             back=reverse("admin:local-model", args=[model_id]),
-        )
+            done="admin:local-models",
+        ).respond(request, page=self, run=run)
 
     def local_add(self, request: HttpRequest) -> HttpResponse:
         """Take in a model's code."""
         _require(request, "add")
-        form = UploadForm(request.POST or None, request.FILES or None)
-        if request.method == "POST" and form.is_valid():
-            file = form.cleaned_data["file"]
-            try:
-                added = upload.add_upload(
-                    models_dir=settings.LOCAL_MODELS_DIR,
-                    file=file,
-                    file_name=file.name,
-                    model_id=form.cleaned_data["name"],
-                )
-            except (ControlError, OSError) as error:
-                messages.error(request, str(error))
-            else:
-                reason = form.cleaned_data["reason"]
-                what = f"Added from {file.name}. Reason: {reason}"
-                _note(request, added, flag=ADDITION, what=what)
-                messages.success(
-                    request, f"{added} was added; the list shows it within a second."
-                )
-                return redirect("admin:local-models")
-        return self._page(
-            request,
-            "local_model_add.html",
-            "Add a local model",
-            form=form,
-            **_orchestrator(),
-        )
+
+        def run(given: dict[str, Any]) -> str:
+            file = given["file"]
+            added = upload.add_upload(
+                models_dir=settings.LOCAL_MODELS_DIR,
+                file=file,
+                file_name=file.name,
+                model_id=given["name"],
+            )
+            what = f"Added from {file.name}. Reason: {given['reason']}"
+            _note(request, added, flag=ADDITION, what=what)
+            return f"{added} was added; the list shows it within a second."
+
+        seen = _orchestrator()
+        within = f", in the sandbox: {seen['sandbox']}" if seen["sandbox"] else ""
+        return ActionPage(
+            heading="Add a local model",
+            subject="",
+            effect=[
+                "The code is put among the local models and started within a second.",
+                f"It runs on this machine{within}. Take in what you know.",
+            ],
+            form=UploadForm(request.POST or None, request.FILES or None),
+            back=reverse("admin:local-models"),
+            done="admin:local-models",
+            template="operator/local_model_add.html",
+            more=seen,
+        ).respond(request, page=self, run=run)
 
     def _page(
         self, request: HttpRequest, template: str, title: str, **context: Any

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from competitions.gateway.types import Argument
+from core.misfits import first_misfit
 from core.texts import brief, has_nul, storable_json
 
 
@@ -104,9 +105,8 @@ def require_finite(value: Any) -> None:
 
 def first_problem(error: ValidationError) -> str:
     """The first problem of a pydantic error, with its place, in one line."""
-    first = error.errors(include_url=False, include_context=False)[0]
-    place = ".".join(str(part) for part in first["loc"])
-    return f"{place} was {brief(first['input'])}: {first['msg']}"
+    place, message, found = first_misfit(error)
+    return f"{place} was {brief(found)}: {message}"
 
 
 def json_object(value: Any, what: str) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -14,6 +13,7 @@ from competitions.contract import (
 )
 from competitions.errors import PackError, ScheduleError
 from competitions.slots import SLOTS
+from core.misfits import first_misfit
 from feeds import granularity
 
 FOLDER = Path(__file__).parent
@@ -69,16 +69,10 @@ def parse(name: str, text: str) -> Pack:
     try:
         pack = Pack.model_validate_json(text)
     except ValidationError as error:
-        raise PackError(f"pack {name!r} is invalid: {_first_problem(error)}.") from None
+        raise PackError(f"pack {name!r} is invalid: {first_misfit(error)}.") from None
     if pack.id != name:
         raise PackError(f"pack {name!r} calls itself {pack.id!r}; the two must agree.")
     return pack
-
-
-def _first_problem(error: ValidationError) -> str:
-    first: Any = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"])
-    return f"{place}: {first['msg']}" if place else first["msg"]
 
 
 def schedule_of(

@@ -21,6 +21,7 @@ class KeyInvalidError(OperatorError):
     """A key that cannot be made as asked, or that is not there."""
 
     code = "key_invalid"
+    status = 422
 
 
 @transaction.atomic

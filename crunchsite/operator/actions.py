@@ -8,6 +8,7 @@ from celery import current_app
 from django.contrib.admin.models import CHANGE
 from django.db import transaction
 from django.db.models import Count, Q
+from kombu.exceptions import OperationalError
 
 from competitions.definition import problems_of
 from competitions.grid_dispatch import predict_now
@@ -15,6 +16,7 @@ from competitions.lifecycle import activate, end, pause
 from competitions.models import Competition, ParticipantModel, Round
 from competitions.wiring import wiring_of
 from core import audit, clock
+from core.errors import OperatorError
 from core.texts import counted
 from scoring.activation import dry_run
 from scoring.corrections import Correction, Newest, rescore, void
@@ -139,10 +141,19 @@ ACTIONS: Mapping[str, Action] = {
 }
 
 
+class BrokerError(OperatorError):
+    """The worker cannot be asked: what was written before stays."""
+
+    code = "broker_down"
+
+
 def press(*, action: Action, competition: Competition, user: Any, reason: str) -> str:
     """Do it and write the trail; what a service raises passes through, unrecorded."""
     before = competition.status
-    message = action.run(competition)
+    try:
+        message = action.run(competition)
+    except OperationalError as error:
+        raise BrokerError(f"The broker does not answer: {error}.") from error
     competition.refresh_from_db(fields=["status"])
     audit.note(
         user,

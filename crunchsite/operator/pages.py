@@ -8,11 +8,9 @@ from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from kombu.exceptions import OperationalError
 from unfold.admin import TabularInline
 from unfold.decorators import action, display
 
@@ -21,9 +19,9 @@ from competitions.admin.drafts import SiteAdmin
 from competitions.lifecycle import begin_emissions, settle
 from competitions.models import Competition, ScheduledPrediction
 from core.acts import may
+from core.admin.action_page import ActionPage
 from core.admin.lists import ReasonForm
 from core.admin.strict import JsonShapes, has_act
-from core.errors import OperatorError
 from crunchsite import accounts  # noqa: F401  importing registers its pages
 from crunchsite.operator.actions import ACTIONS, CORRECTIONS, press
 from crunchsite.operator.competition_forms import (
@@ -304,32 +302,20 @@ class CompetitionAdmin(SiteAdmin):
     def act_view(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
         """Say what the action will do and ask why; done only when it is posted."""
         competition, chosen = self.chosen(request, object_id, ACTIONS, name)
-        form = ReasonForm(request.POST or None)
-        if request.method == "POST" and form.is_valid():
-            try:
-                message = press(
-                    action=chosen,
-                    competition=competition,
-                    user=request.user,
-                    reason=form.cleaned_data["reason"],
-                )
-            except OperatorError as error:
-                messages.error(request, str(error))
-            except OperationalError as error:
-                messages.error(request, f"The broker does not answer: {error}.")
-            else:
-                messages.success(request, message)
-                return redirect("admin:competitions_competition_changelist")
-        context: dict[str, Any] = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": f"{chosen.title}: {competition}",
-            "back": reverse("admin:competitions_competition_change", args=[object_id]),
-            "heading": chosen.title,
-            "effect": chosen.effect(competition),
-            "form": form,
-        }
-        return TemplateResponse(request, "operator/act.html", context)
+        return ActionPage(
+            heading=chosen.title,
+            subject=str(competition),
+            effect=chosen.effect(competition),
+            form=ReasonForm(request.POST or None),
+            back=reverse("admin:competitions_competition_change", args=[object_id]),
+            done="admin:competitions_competition_changelist",
+        ).respond(
+            request,
+            page=self,
+            run=lambda given: press(
+                action=chosen, competition=competition, user=request.user, **given
+            ),
+        )
 
 
 def buttons_for(user: Any, competition_id: int, names: list[str]) -> SafeString:

@@ -16,6 +16,7 @@ from rest_framework.exceptions import ValidationError
 
 from competitions.models import Competition, ParticipantModel
 from core import clock
+from core.clock import iso_z
 from core.texts import csv_cell
 from crunchsite.site.alike import heat_map
 from crunchsite.site.board import (
@@ -165,7 +166,7 @@ def leaderboard_csv(request: HttpRequest) -> HttpResponse:
                 entry.model.cruncher.name if entry.model.cruncher else None,
                 *(entry.metrics.get(column.key) for column in columns),
                 entry.prediction_count,
-                iso(entry.leaderboard.as_of),
+                iso_z(entry.leaderboard.as_of),
             ]
             for entry in entries
         ),
@@ -298,11 +299,7 @@ def csv_response(
 def series_csv(name: str, names: Sequence[str], series: Sequence[Any]) -> HttpResponse:
     grid, table = on_one_grid(series)
     rows = (
-        [iso(datetime.fromtimestamp(at, UTC)), *(values[i] for values in table)]
+        [iso_z(datetime.fromtimestamp(at, UTC)), *(values[i] for values in table)]
         for i, at in enumerate(grid)
     )
     return csv_response(name, ["at", *names], rows)
-
-
-def iso(at: datetime) -> str:
-    return at.isoformat().replace("+00:00", "Z")

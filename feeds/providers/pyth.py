@@ -17,6 +17,7 @@ import requests
 from django.conf import settings
 
 from core import clock
+from core.grid import ceil_s
 from core.texts import brief, describe
 from feeds.errors import (
     NothingUsableError,
@@ -81,7 +82,7 @@ class Pyth:
     def _candles(self, request: FetchRequest, feed_id: str) -> list[FeedRecord]:
         """The oldest candles with a sound price at both ends."""
         length = seconds(request.granularity)
-        first = -(-math.ceil(request.start.timestamp()) // length) * length
+        first = ceil_s(request.start.timestamp(), length)
         last = min(
             math.ceil(request.end.timestamp()) - 1 + length,
             math.floor(clock.now().timestamp()),

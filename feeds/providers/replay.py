@@ -16,6 +16,7 @@ from django.conf import settings
 from numpy.typing import NDArray
 
 from core import clock
+from core.grid import ceil_s
 from feeds.errors import ReplayFileError, UnknownGranularityError, UnknownSubjectError
 from feeds.providers.base import (
     STANDARD_GRANULARITIES,
@@ -175,7 +176,7 @@ class Replay:
             )
         now = clock.now()
         until = min(request.end.timestamp(), now.timestamp() - length + 1e-6)
-        first = -(-math.ceil(request.start.timestamp()) // length) * length
+        first = ceil_s(request.start.timestamp(), length)
         start, stop = np.searchsorted(columns["at"], [first, until])
         if length > own:
             stop = np.searchsorted(columns["at"], math.ceil(until / length) * length)

@@ -20,6 +20,7 @@ from django.conf import settings
 from numpy.typing import NDArray
 
 from core import clock
+from core.grid import ceil_s
 from feeds.errors import UnknownSubjectError
 from feeds.providers.base import (
     STANDARD_GRANULARITIES,
@@ -250,7 +251,7 @@ class Simulated:
         start = request.start.timestamp()
         if (listed := COINS.get(request.subject, Coin()).listed_on) is not None:
             start = max(start, calendar.timegm(listed.timetuple()))
-        first = -(-math.ceil(start) // length) * length
+        first = ceil_s(start, length)
         until = min(request.end, now + timedelta(microseconds=1)).timestamp()
         count = min(-(-(math.ceil(until) - first) // length), request.limit)
         if count <= 0:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from competitions.slots import Wiring
 from core.columns import LARGEST
+from core.misfits import first_misfit
 from core.texts import brief, describe, has_nul, readable
 from scoring.scores.budget import Budget
 
@@ -198,10 +199,7 @@ def _checked_alone(
     try:
         return validate(packed)[0]
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-        where = ".".join(str(part) for part in first["loc"][1:])
-        text = f"{where}: {first['msg']}" if where else first["msg"]
-        return Failure(f"{problem}: {text}")
+        return Failure(f"{problem}: {first_misfit(error, below=1)}")
     except Exception as error:  # noqa: BLE001  as above
         return Failure(f"{problem}: {describe(error)}")
 

@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Hashable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from competitions.callables.slot_answers import json_object
 from competitions.contract import CrunchConfig
 from competitions.models import Competition
 from competitions.slots import Wiring
+from core.clock import iso_z
 from core.columns import LARGEST
 from core.grid import EPOCH
 from core.texts import brief
@@ -371,17 +372,13 @@ def content_hash(snapshot: Snapshot, model_id: str) -> str:
     """SHA-256 of the snapshot's canonical JSON: sorted keys, no spaces, UTC with Z."""
     content = {
         "model_id": model_id,
-        "period_start": _iso(snapshot.period_start),
-        "period_end": _iso(snapshot.period_end),
+        "period_start": iso_z(snapshot.period_start),
+        "period_end": iso_z(snapshot.period_end),
         "prediction_count": snapshot.prediction_count,
         "result_summary": snapshot.result_summary,
     }
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _iso(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _means(matrix: np.ndarray) -> np.ndarray:

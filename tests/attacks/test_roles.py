@@ -32,7 +32,6 @@ from competitions.models import (
 )
 from core import audit
 from feeds import backfill
-from feeds.models import FeedSubscription
 from feeds.tape.records import FeedKey
 from livepool.models import Release, ShadowTrack
 from scoring.models import Rescoring, VoidWindow
@@ -313,11 +312,7 @@ def values_of(made: factories.World) -> dict[str, object]:
         start_at=NOW - timedelta(hours=2),
         end_at=NOW,
     )
-    feed = FeedSubscription.objects.create(
-        source="simulated",
-        subject="BTCUSDT",
-        kind="candle",
-        granularity="1m",
+    feed = factories.subscription(
         created_at=NOW,
     )
     target = User.objects.create_user("target")

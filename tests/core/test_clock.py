@@ -1,4 +1,4 @@
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -36,3 +36,11 @@ def test_use_restores_the_clock_before():
     with clock.use(clock.Frozen(start=START, anchor=START)):
         assert clock.now() == START
     assert clock.now() > START
+
+
+def test_an_instant_is_told_in_utc_with_a_z():
+    east = timezone(timedelta(hours=2))
+    at = datetime(2026, 3, 1, 12, 30, tzinfo=east)
+    assert clock.iso_z(at) == "2026-03-01T10:30:00Z"
+    at = datetime(2026, 3, 1, 10, 30, 0, 5, tzinfo=UTC)
+    assert clock.iso_z(at) == "2026-03-01T10:30:00.000005Z"

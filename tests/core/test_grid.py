@@ -39,3 +39,11 @@ def test_what_follows_now_is_never_astray(at, length_s):
 def test_what_lies_further_ahead_than_its_interval_is_astray(ahead_s, astray):
     next_at = NOW + timedelta(seconds=ahead_s)
     assert grid.is_astray(next_at, now=NOW, interval_s=60) is astray
+
+
+@pytest.mark.parametrize(
+    ("at_s", "first"),
+    [(0.0, 0), (0.1, 60), (60.0, 60), (60.000001, 120), (-0.5, 0), (-60.5, -60)],
+)
+def test_seconds_are_rounded_up_onto_the_grid(at_s, first):
+    assert grid.ceil_s(at_s, 60) == first

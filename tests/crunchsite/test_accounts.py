@@ -14,6 +14,7 @@ from competitions.models import Competition
 from crunchsite.settings.env import BASE_DIR
 from feeds.models import FeedSubscription
 from scoring.models import Rescoring
+from tests import factories
 from tests.conftest import NOW
 
 pytestmark = pytest.mark.django_db(databases=["default", "tape"])
@@ -204,11 +205,7 @@ def test_the_first_page_tells_each_what_they_may_view_and_press(
 
 
 def test_a_feed_is_not_switched_off_in_its_form_without_the_act(roles, frozen_clock):
-    feed = FeedSubscription.objects.create(
-        source="simulated",
-        subject="BTCUSDT",
-        kind="candle",
-        granularity="1m",
+    feed = factories.subscription(
         created_at=NOW,
     )
     url = reverse("admin:feeds_feedsubscription_change", args=[feed.pk])

@@ -22,7 +22,6 @@ from competitions.models import (
 from competitions.slots import wire
 from core import clock
 from core.admin.lists import MOST_COUNTED, BoundedPaginator
-from feeds.models import FeedSubscription
 from scoring.models import Score
 from tests import factories
 from tests.feeds.factories import tape_away
@@ -286,9 +285,7 @@ def test_a_void_of_the_operator_s_own_is_no_problem(client, world, fresh_feed):
 def test_the_dashboard_says_what_is_stuck_and_since_when(
     client, world, frozen_clock, at
 ):
-    FeedSubscription.objects.create(
-        source="simulated",
-        subject="BTCUSDT",
+    factories.subscription(
         created_at=frozen_clock,
         consecutive_errors=3,
         last_error="503 from the exchange",

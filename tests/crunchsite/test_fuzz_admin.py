@@ -15,7 +15,6 @@ from django.test import Client
 from django.urls import reverse
 
 from competitions.models import Competition
-from core import clock
 from core.admin.strict import EdgeAdmin
 from feeds.models import FeedSubscription
 from tests import factories
@@ -33,13 +32,7 @@ SITES = list(admin.site._registry.items())
 
 @pytest.fixture
 def world(db, frozen_clock):
-    FeedSubscription.objects.create(
-        source="simulated",
-        subject="BTCUSDT",
-        kind="candle",
-        granularity="1m",
-        created_at=clock.now(),
-    )
+    factories.subscription()
     return factories.running_competition(at=frozen_clock, models=2, hours=1)
 
 
