@@ -1,9 +1,28 @@
 """The grid of multiples of a length since the epoch, and instants that wait on it."""
 
 import math
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+NEVER = datetime.max.replace(tzinfo=UTC)  # later than any instant
+
+
+@dataclass(frozen=True)
+class Period:
+    """A half-open stretch of site time `[start, end)`."""
+
+    start: datetime
+    end: datetime = NEVER
+
+    def holds(self, at: datetime) -> bool:
+        """Return whether an instant lies inside."""
+        return self.start <= at < self.end
+
+    @property
+    def before(self) -> "Period":
+        """The period of the same length that ends where this one starts."""
+        return Period(self.start - (self.end - self.start), self.start)
 
 
 def floor(at: datetime, length_s: int) -> datetime:

@@ -13,7 +13,7 @@ from emissions.errors import EmissionError
 # Percent of ranks 1 to 10; later ranks get nothing as long as these sum to 100.
 TIERS = (35, 10, 10, 10, 10, 5, 5, 5, 5, 5)
 
-_Payee = TypeVar("_Payee", int, str)
+_Recipient = TypeVar("_Recipient", int, str)
 
 
 class CruncherReward(BaseModel):
@@ -134,8 +134,10 @@ def _once_each(rewards: list[ProviderReward]) -> list[ProviderReward]:
     ]
 
 
-def _added_up(rewards: Iterable[tuple[_Payee, int]]) -> Iterable[tuple[_Payee, int]]:
-    totals: dict[_Payee, int] = {}
+def _added_up(
+    rewards: Iterable[tuple[_Recipient, int]],
+) -> Iterable[tuple[_Recipient, int]]:
+    totals: dict[_Recipient, int] = {}
     for payee, share in rewards:
         totals[payee] = totals.get(payee, 0) + share
     return totals.items()

@@ -22,6 +22,7 @@ from competitions.models import Competition, Round
 from competitions.slots import Wiring
 from competitions.wiring import wiring_of
 from core import clock
+from core.grid import Period
 from core.misfits import first_misfit
 from core.texts import one_line, readable
 from scoring import cycle, locks
@@ -31,7 +32,6 @@ from scoring.models import Rescoring, Snapshot, VoidWindow
 from scoring.scores.score_rounds import score_answers, truths_of
 from scoring.scores.store import copy_scores, current_version
 from scoring.snapshots import snapshots
-from scoring.snapshots.matrices import Period
 
 log = structlog.get_logger(__name__)
 
@@ -306,11 +306,7 @@ def _closed_periods_of(
     periods = _closed_periods(
         competition, period_end__gt=min(instants), period_start__lte=max(instants)
     )
-    return [
-        period
-        for period in periods
-        if any(period.start <= at < period.end for at in instants)
-    ]
+    return [period for period in periods if any(period.holds(at) for at in instants)]
 
 
 def _rescore_period(
@@ -322,12 +318,9 @@ def _rescore_period(
     """
     rounds = {
         round_.pk: round_
-        for round_ in Round.objects.filter(
-            competition=competition,
-            status=Round.Status.RESOLVED,
-            resolved_at__gte=period.start,
-            resolved_at__lt=period.end,
-        ).only("resolved_at", "actuals")
+        for round_ in Round.objects.filter(competition=competition)
+        .resolved_in(period)
+        .only("resolved_at", "actuals")
     }
     try:
         truths = truths_of(rounds, wiring)

@@ -1,12 +1,11 @@
 """Scores, the snapshots that sum them up, and the boards that rank them."""
 
-from datetime import datetime
-
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Exists, F, OuterRef, Q
 
 from competitions.models import Competition, ParticipantModel, Prediction, Round
+from core.grid import Period
 from core.texts import readable
 
 # The score of a prediction that counts, as SQL over a row `score`: that of the highest
@@ -29,16 +28,10 @@ class ScoreQuerySet(models.QuerySet["Score"]):
         )
         return self.filter(~Exists(newer))
 
-    def resolved_in(
-        self, competition: Competition, start: datetime, end: datetime
-    ) -> "ScoreQuerySet":
-        """Those that count of rounds that were resolved in `[start, end)`."""
-        return self.current().filter(
-            prediction__round__competition=competition,
-            prediction__round__status=Round.Status.RESOLVED,
-            prediction__round__resolved_at__gte=start,
-            prediction__round__resolved_at__lt=end,
-        )
+    def resolved_in(self, competition: Competition, period: Period) -> "ScoreQuerySet":
+        """The scores that count of a period's resolved rounds."""
+        rounds = Round.objects.filter(competition=competition).resolved_in(period)
+        return self.current().filter(prediction__round__in=rounds.values("pk"))
 
 
 class Score(models.Model):

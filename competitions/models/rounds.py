@@ -10,6 +10,14 @@ from django.db.models.functions import Cast, Left
 from competitions.models.competition import Competition
 from competitions.models.participants import ParticipantModel
 from competitions.models.scheduled_prediction import ScheduledPrediction
+from core.grid import Period
+
+# Resolved rounds of a period, as SQL over a row `round`; its parameters are the
+# competition's key, the start and the end. `Round.objects.resolved_in` does the same.
+RESOLVED_IN = """
+    round.competition_id = %s AND round.status = 'RESOLVED'
+    AND round.resolved_at >= %s AND round.resolved_at < %s
+"""
 
 
 class RoundQuerySet(models.QuerySet["Round"]):
@@ -28,6 +36,16 @@ class RoundQuerySet(models.QuerySet["Round"]):
             performed_at__isnull=False,
             resolvable_at__lte=now,
         ).order_by("resolvable_at", "pk")
+
+    def resolved(self) -> "RoundQuerySet":
+        """Rounds that have a truth and count."""
+        return self.filter(status=Round.Status.RESOLVED)
+
+    def resolved_in(self, period: Period) -> "RoundQuerySet":
+        """Resolved rounds of a period: their truth was stored inside it."""
+        return self.resolved().filter(
+            resolved_at__gte=period.start, resolved_at__lt=period.end
+        )
 
 
 class Round(models.Model):

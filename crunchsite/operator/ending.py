@@ -8,6 +8,7 @@ from django.db import transaction
 from competitions.models import Competition, Round
 from core import clock
 from core.errors import OperatorError
+from core.grid import Period
 from core.texts import counted
 from emissions import checkpoints
 from scoring.cycle import run_cycle
@@ -76,5 +77,6 @@ def _pay_the_rest(competition: Competition) -> None:
     checkpoints.close_due_of(competition=competition, now=clock.now())
     rest = checkpoints.next_period(competition=competition)
     closed_end = snapshots.last_closed_end(competition)
-    if rest and closed_end and rest[0] < closed_end:
-        checkpoints.close(competition=competition, start=rest[0], end=closed_end)
+    if rest and closed_end and rest.start < closed_end:
+        period = Period(rest.start, closed_end)
+        checkpoints.close(competition=competition, period=period)

@@ -73,9 +73,11 @@ def _from_scores(
     competition: Competition, models: Sequence[int], since: datetime, until: datetime
 ) -> list[Point]:
     """Means per bin of the newest rounds, one statement."""
-    rounds = Round.objects.filter(
-        competition=competition, status=Round.Status.RESOLVED
-    ).order_by("-slot_at", "-pk")[:NEWEST_ROUNDS]
+    rounds = (
+        Round.objects.filter(competition=competition)
+        .resolved()
+        .order_by("-slot_at", "-pk")[:NEWEST_ROUNDS]
+    )
     bin_s = max(1, int((until - since).total_seconds() / YOUNG_BINS))
     binned = Func(
         Value(timedelta(seconds=bin_s)),

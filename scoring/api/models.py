@@ -21,6 +21,7 @@ from competitions.reporting import (
 )
 from competitions.wiring import wiring_of
 from core import clock
+from core.grid import Period
 from core.paging import Keyset, page_response
 from core.requests import (
     IdField,
@@ -202,8 +203,7 @@ def models_params(
         competition=competition,
         config=config,
         models=list(names),
-        start=query["start"],
-        end=query["end"],
+        period=Period(query["start"], query["end"]),
     )
     key = config.aggregation.ranking_key
     return Response(

@@ -5,7 +5,6 @@ the scores themselves, those of the longest window.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field, TypeAdapter
@@ -14,6 +13,7 @@ from typing_extensions import TypedDict
 from competitions.callables.door import CallableError, Door
 from competitions.models import Competition, ParticipantModel
 from competitions.slots import Wiring
+from core.grid import Period
 from core.texts import brief
 from scoring.board.windows import Figures
 from scoring.models import Score
@@ -47,23 +47,22 @@ def aggregated(
     *,
     competition: Competition,
     wiring: Wiring,
-    start: datetime,
-    end: datetime,
+    period: Period,
     entrants: Sequence[Entrant],
     found: Mapping[int, Figures],
     door: Door,
 ) -> dict[int, Figures]:
     """The figures with the aggregator's metrics laid over the engine's.
 
-    The aggregator is given the scores of rounds resolved in `[start, end)`. While it
-    fails, the engine's figures stand alone.
+    The aggregator is given the scores of the period's resolved rounds. While it fails,
+    the engine's figures stand alone.
     """
     by_id = {entrant.model_id: entrant for entrant in entrants}
     try:
         metrics = door.call_slot(
             wiring,
             "MODEL_SCORE_AGGREGATOR",
-            scored_predictions(competition=competition, start=start, end=end),
+            scored_predictions(competition=competition, period=period),
             {model_id: entrant._asdict() for model_id, entrant in by_id.items()},
             check=lambda entries: _checked(entries, by_id),
         )
@@ -97,11 +96,11 @@ def _checked(
 
 
 def scored_predictions(
-    *, competition: Competition, start: datetime, end: datetime
+    *, competition: Competition, period: Period
 ) -> list[dict[str, Any]]:
-    """Scores of rounds resolved in `[start, end)`, oldest first."""
+    """Return the scores of a period's resolved rounds, oldest first."""
     rows = (
-        Score.objects.resolved_in(competition, start, end)
+        Score.objects.resolved_in(competition, period)
         .order_by("prediction_id")
         .values(
             *("value", "success", "failed_reason", "result", "scored_at"),

@@ -20,7 +20,7 @@ from competitions.callables.door import CallableError, Door
 from competitions.contract import CrunchConfig
 from competitions.models import Competition, ParticipantModel, Round
 from competitions.slots import Wiring
-from core.grid import floor
+from core.grid import Period, floor
 from scoring import locks
 from scoring.board.aggregator import Entrant, aggregated
 from scoring.board.windows import Figures, averaged_fields, figures, figures_of_period
@@ -69,8 +69,7 @@ def standings(
         wiring,
         door,
         figures(competition=competition, config=wiring.config, as_of=as_of),
-        start=as_of - timedelta(hours=hours),
-        end=as_of,
+        period=Period(as_of - timedelta(hours=hours), as_of),
     )
 
 
@@ -78,8 +77,7 @@ def standings_of_period(
     *,
     competition: Competition,
     wiring: Wiring,
-    start: datetime,
-    end: datetime,
+    period: Period,
     door: Door | None = None,
 ) -> list[Standing]:
     """Everybody's place by what they did in a period, in two statements.
@@ -87,9 +85,9 @@ def standings_of_period(
     Every window's figure is that of the period. See `windows.figures_of_period`.
     """
     found = figures_of_period(
-        competition=competition, config=wiring.config, start=start, end=end
+        competition=competition, config=wiring.config, period=period
     )
-    return _standings(competition, wiring, door, found, start=start, end=end)
+    return _standings(competition, wiring, door, found, period=period)
 
 
 def _standings(
@@ -98,8 +96,7 @@ def _standings(
     door: Door | None,
     found: dict[int, Figures],
     *,
-    start: datetime,
-    end: datetime,
+    period: Period,
 ) -> list[Standing]:
     door = door or Door(competition)
     everybody = entrants(competition)
@@ -107,8 +104,7 @@ def _standings(
         found = aggregated(
             competition=competition,
             wiring=wiring,
-            start=start,
-            end=end,
+            period=period,
             entrants=everybody,
             found=found,
             door=door,
@@ -239,11 +235,8 @@ def is_behind(competition: Competition, now: datetime) -> bool:
     length_s = competition.snapshot_period_s
     if floor(as_of, length_s) < floor(now, length_s):
         return True
-    return Round.objects.filter(
-        competition=competition,
-        status=Round.Status.RESOLVED,
-        resolved_at__gte=as_of,
-    ).exists()
+    rounds = Round.objects.filter(competition=competition)
+    return rounds.resolved_in(Period(as_of)).exists()
 
 
 def publish(

@@ -9,6 +9,8 @@ from django.db import connection
 
 from competitions.contract import CrunchConfig
 from competitions.models import Competition
+from competitions.models.rounds import RESOLVED_IN
+from core.grid import Period
 from scoring.models import CURRENT_SCORE
 from scoring.snapshots.snapshots import rounded
 
@@ -29,10 +31,9 @@ def scope_figures(
     competition: Competition,
     config: CrunchConfig,
     models: list[int],
-    start: datetime,
-    end: datetime,
+    period: Period,
 ) -> list[ScopeFigures]:
-    """Means over each window that ends at `end`, of rounds resolved in the range.
+    """Return means over each window that ends with the period, of its resolved rounds.
 
     One statement; models without a successful score in a scope have no row there.
     """
@@ -50,15 +51,17 @@ def scope_figures(
             JOIN predictions AS prediction ON prediction.input_id = round.id
             JOIN scores AS score ON score.prediction_id = prediction.id
                 AND score.success AND {CURRENT_SCORE}
-            WHERE round.competition_id = %s AND round.status = 'RESOLVED'
-                AND round.resolved_at >= %s AND round.resolved_at < %s
+            WHERE {RESOLVED_IN}
                 AND prediction.model_id = ANY(%s)
             GROUP BY prediction.model_id, round.scope_key
             ORDER BY prediction.model_id, round.scope_key
             """,
             [
-                *(end - timedelta(hours=window.hours) for window in windows.values()),
-                *(competition.pk, start, end, models),
+                *(
+                    period.end - timedelta(hours=window.hours)
+                    for window in windows.values()
+                ),
+                *(competition.pk, period.start, period.end, models),
             ],
         )
         rows = cursor.fetchall()

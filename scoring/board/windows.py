@@ -7,7 +7,7 @@ no more than the open period's rows.
 
 import threading
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from django.db import connection
 from competitions.contract import CrunchConfig
 from competitions.models import Competition
 from core.columns import read_columns
+from core.grid import NEVER, Period
 from scoring.metrics.parts import IN_PARTS, PLACES, WIDTH, merge_all
 from scoring.models import Snapshot
 from scoring.snapshots.snapshots import rounded, summary_fields
@@ -66,14 +67,16 @@ def figures(
 
 
 def figures_of_period(
-    *, competition: Competition, config: CrunchConfig, start: datetime, end: datetime
+    *, competition: Competition, config: CrunchConfig, period: Period
 ) -> dict[int, Figures]:
-    """The same over the snapshots that end in `(start, end]`, for every window.
+    """Return the same over the snapshots that end in `(start, end]`, for every window.
 
     Each snapshot is of one such period only, whatever its own length is.
     """
-    begins = [start] * len(config.aggregation.windows)
-    ended = _sums(competition, config, begins, end, "AND period_end <= %s", end)
+    begins = [period.start] * len(config.aggregation.windows)
+    ended = _sums(
+        competition, config, begins, period.end, "AND period_end <= %s", period.end
+    )
     return _figures(ended, config)
 
 
@@ -149,7 +152,7 @@ def _next_end(competition: Competition, begin: datetime) -> datetime:
         model__competition=competition, is_closed=True, period_end__gt=begin
     )
     first = ends.order_by("period_end").values_list("period_end", flat=True).first()
-    return first or datetime.max.replace(tzinfo=UTC)
+    return first or NEVER
 
 
 def _begins(config: CrunchConfig, as_of: datetime) -> list[datetime]:

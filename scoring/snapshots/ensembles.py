@@ -22,12 +22,13 @@ from competitions.contract import EnsembleConfig
 from competitions.models import Competition, ParticipantModel, Prediction, Round
 from competitions.slots import Wiring
 from core.copy import copy_rows
+from core.grid import Period
 from core.texts import brief
 from scoring.metrics.ranks import without_noise
 from scoring.models import Snapshot
 from scoring.scores.score_rounds import score_answers, truths_of
 from scoring.scores.store import copy_scores
-from scoring.snapshots.matrices import Period, Scores, read_scores, signal_field
+from scoring.snapshots.matrices import Scores, read_scores, signal_field
 
 log = structlog.get_logger(__name__)
 
@@ -192,13 +193,12 @@ def _stored(
     competition: Competition, period: Period, configs: Sequence[EnsembleConfig]
 ) -> Shares:
     """The weights of each ensemble's newest prediction in a resolved round."""
+    rounds = Round.objects.filter(competition=competition).resolved_in(period)
     newest = (
         Prediction.objects.filter(
             model__competition=competition,
             model__model_id__in=[model_id_of(config.name) for config in configs],
-            round__status=Round.Status.RESOLVED,
-            round__resolved_at__gte=period.start,
-            round__resolved_at__lt=period.end,
+            round__in=rounds.values("pk"),
         )
         .order_by("model_id", "-pk")
         .distinct("model_id")
@@ -216,8 +216,7 @@ def _computed(  # noqa: PLR0917  a private step
     door: Door,
 ) -> Shares:
     """The weights that follow from the period before."""
-    before = Period(start=period.start - (period.end - period.start), end=period.start)
-    past = read_scores(competition=competition, wiring=wiring, period=before)
+    past = read_scores(competition=competition, wiring=wiring, period=period.before)
     known = set(found.model_ids.tolist())
     real = {
         pk: model_id

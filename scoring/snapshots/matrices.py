@@ -2,15 +2,16 @@
 
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import datetime
 
 import numpy as np
 from django.db import connection
 
 from competitions.contract import RETURN_SPELLINGS, CrunchConfig, numeric_fields
 from competitions.models import Competition, Prediction
+from competitions.models.rounds import RESOLVED_IN
 from competitions.slots import Wiring
 from core.columns import LARGEST, json_number, read_columns
+from core.grid import Period
 from scoring.models import CURRENT_SCORE, Rescoring
 
 _RETURN = ", ".join(json_number("actuals_jsonb", name) for name in RETURN_SPELLINGS)
@@ -18,9 +19,7 @@ _ROUNDS = f"""
     SELECT id, extract(epoch FROM performed_at)::float8,
         scheduled_prediction_id,
         coalesce({_RETURN}, 'NaN')
-    FROM inputs
-    WHERE competition_id = %s AND status = 'RESOLVED'
-        AND resolved_at >= %s AND resolved_at < %s
+    FROM inputs AS round WHERE {RESOLVED_IN}
     ORDER BY performed_at, id
 """
 _SIGNAL = """
@@ -29,41 +28,31 @@ _SIGNAL = """
 _FIELD = """
         CASE WHEN score.success THEN coalesce({}, 'NaN') ELSE 'NaN' END
 """
-_CELLS = """
+_CELLS = f"""
     SELECT prediction.input_id, prediction.model_id,
-        {signal}, CASE WHEN score.success THEN score.value ELSE 'NaN' END {fields}
+        {{signal}}, CASE WHEN score.success THEN score.value ELSE 'NaN' END {{fields}}
     FROM inputs AS round
     JOIN predictions AS prediction ON prediction.input_id = round.id
     LEFT JOIN scores AS score ON score.prediction_id = prediction.id
-        {current}
-    WHERE round.competition_id = %s AND round.status = 'RESOLVED'
-        AND round.resolved_at >= %s AND round.resolved_at < %s
+        {{current}}
+    WHERE {RESOLVED_IN}
 """
 # Keys of results that the score type does not declare; as many as there may be.
-_EXTRAS = """
+_EXTRAS = f"""
     SELECT prediction.model_id, field.key, avg(field.value::float8)
     FROM inputs AS round
     JOIN predictions AS prediction ON prediction.input_id = round.id
     JOIN scores AS score ON score.prediction_id = prediction.id AND score.success
-        {current}
+        {{current}}
     CROSS JOIN LATERAL jsonb_each(score.result_jsonb) AS field
-    WHERE round.competition_id = %s AND round.status = 'RESOLVED'
-        AND round.resolved_at >= %s AND round.resolved_at < %s
+    WHERE {RESOLVED_IN}
         AND field.key <> ALL(%s) AND CASE WHEN jsonb_typeof(field.value) = 'number'
-            THEN abs(field.value::numeric) <= {largest:g} ELSE false END
+            THEN abs(field.value::numeric) <= {LARGEST:g} ELSE false END
     GROUP BY prediction.model_id, field.key
     ORDER BY field.key
 """
 # A scorer that makes up a key for each round shall not fill the summaries.
 MOST_EXTRAS = 50
-
-
-@dataclass(frozen=True)
-class Period:
-    """A half-open stretch of site time `[start, end)`."""
-
-    start: datetime
-    end: datetime
 
 
 @dataclass(frozen=True)
@@ -141,7 +130,7 @@ def read_extras(
         return {}
     with connection.cursor() as cursor:
         cursor.execute(
-            _EXTRAS.format(current=_current(competition), largest=LARGEST),
+            _EXTRAS.format(current=_current(competition)),
             [competition.pk, period.start, period.end, list(kind.model_fields)],
         )
         rows = cursor.fetchall()

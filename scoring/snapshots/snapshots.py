@@ -20,10 +20,11 @@ from competitions.callables.door import CallableError, Door
 from competitions.callables.slot_answers import json_object
 from competitions.contract import CrunchConfig
 from competitions.models import Competition
+from competitions.models.rounds import RESOLVED_IN
 from competitions.slots import Wiring
 from core.clock import iso_z
 from core.columns import LARGEST
-from core.grid import EPOCH
+from core.grid import EPOCH, NEVER, Period
 from core.texts import brief
 from scoring.metrics import Ensemble, MetricsContext, default_registry
 from scoring.metrics.parts import WIDTH, all_parts
@@ -31,7 +32,6 @@ from scoring.models import Score, Snapshot
 from scoring.scores.store import current_version
 from scoring.snapshots import ensembles
 from scoring.snapshots.matrices import (
-    Period,
     Scores,
     read_extras,
     read_scores,
@@ -139,9 +139,11 @@ def open_periods(competition: Competition) -> list[Period]:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT DISTINCT floor(extract(epoch FROM resolved_at) / %s)::bigint "
-            "FROM inputs WHERE competition_id = %s AND status = 'RESOLVED' "
-            "AND resolved_at >= %s ORDER BY 1",
-            [competition.snapshot_period_s, competition.pk, closed_end or EPOCH],
+            f"FROM inputs AS round WHERE {RESOLVED_IN} ORDER BY 1",
+            [
+                *(competition.snapshot_period_s, competition.pk),
+                *(closed_end or EPOCH, NEVER),
+            ],
         )
         numbers = [number for (number,) in cursor.fetchall()]
     return [
@@ -223,7 +225,7 @@ def _own_summaries(
     name = "aggregate_snapshot"
     results: dict[int, list[dict[str, Any]]] = defaultdict(list)
     rows: Any = (
-        Score.objects.resolved_in(competition, period.start, period.end)
+        Score.objects.resolved_in(competition, period)
         .order_by("prediction_id")
         .values_list("prediction__model", "success", "result")
     )

@@ -47,3 +47,11 @@ def test_what_lies_further_ahead_than_its_interval_is_astray(ahead_s, astray):
 )
 def test_seconds_are_rounded_up_onto_the_grid(at_s, first):
     assert grid.ceil_s(at_s, 60) == first
+
+
+def test_a_period_holds_its_start_and_not_its_end():
+    hour = grid.Period(NOW, NOW + timedelta(hours=1))
+    assert hour.holds(hour.start)
+    assert not hour.holds(hour.end)
+    assert hour.before == grid.Period(NOW - timedelta(hours=1), NOW)
+    assert grid.Period(NOW).holds(NOW + timedelta(days=10_000))

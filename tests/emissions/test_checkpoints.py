@@ -5,13 +5,14 @@ from django.db import IntegrityError, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from competitions.callables.door import Door
 from competitions.contract import Aggregation, CrunchConfig
 from competitions.models import ParticipantModel
 from competitions.slots import wire
+from core.grid import Period, floor
 from emissions import checkpoints
-from emissions.checkpoints import close_due, ranking_of
+from emissions.checkpoints import close_due
 from emissions.models import Checkpoint
+from emissions.payees import payees_of
 from emissions.strategies import tiers
 from scoring.board.leaderboard import standings
 from scoring.models import Snapshot, VoidWindow
@@ -133,14 +134,14 @@ def test_a_failing_competition_does_not_stop_the_others(competition, monkeypatch
     for each in (competition, other):
         [model] = make_models(each, "a")
         snap(model, MIDNIGHT - HOUR, 1.0)
-    real = checkpoints.ranking_of
+    real = checkpoints.payees_of
 
     def failing(**kwargs):
         if kwargs["competition"] == competition:
             raise RuntimeError("no ranking")
         return real(**kwargs)
 
-    monkeypatch.setattr(checkpoints, "ranking_of", failing)
+    monkeypatch.setattr(checkpoints, "payees_of", failing)
     assert [c.competition for c in close_due(now=NOW)] == [other]
 
 
@@ -173,7 +174,9 @@ def test_payout_order_is_the_order_of_the_board(competition, scores):
         facts = {"competition": competition, "wiring": WIRING}
         paid = [
             entry["model_id"]
-            for entry in ranking_of(start=MIDNIGHT - DAY, end=MIDNIGHT, **facts)[0]
+            for entry in payees_of(
+                period=Period(MIDNIGHT - DAY, MIDNIGHT), **facts
+            ).ranking
         ]
         board = [
             line.model.model_id
@@ -203,7 +206,7 @@ def test_the_whole_period_counts_though_its_last_day_was_silent(competition, at)
     competition.save()
     week = NOW - DAY
     [model] = make_models(competition, "early")
-    first = checkpoints.floor(week, 7 * 86_400)
+    first = floor(week, 7 * 86_400)
     for hour in range(59):
         snap(model, first + DAY + hour * HOUR, 2.0, count=60)
     end = first + 7 * DAY
@@ -431,39 +434,11 @@ def test_equal_figures_are_paid_in_the_order_of_their_ids(competition):
     assert paid_of(made) == ["a", "b", "c"]
 
 
-def test_key_and_providers_of_the_environment_are_read_when_they_are_paid(
-    competition, settings
-):
-    settings.ENV = settings.ENV.model_copy(
-        update={"crunch_pubkey": "ENV", "data_provider_pubkey": "data"}
-    )
-    competition.crunch_pubkey = ""
-    paid = checkpoints.build_emission(
-        competition=competition,
-        wiring=WIRING,
-        ranking=[],
-        door=Door(competition),
-    ).model_dump()
-    assert paid["crunch"] == "ENV"
-    assert paid["compute_provider_rewards"] == []
-    assert [r["provider"] for r in paid["data_provider_rewards"]] == ["data"]
-
-
-def test_the_rows_providers_win_over_the_contracts(competition, rewire):
-    wiring = rewire(compute_provider="contract", data_provider="contract")
-    competition.compute_provider, competition.data_provider = "row", "row"
-    paid = checkpoints.build_emission(
-        competition=competition, wiring=wiring, ranking=[], door=Door(competition)
-    )
-    assert [r.provider for r in paid.compute_provider_rewards] == ["row"]
-    assert [r.provider for r in paid.data_provider_rewards] == ["row"]
-
-
 def test_what_is_corrected_while_it_is_ranked_is_ranked_again(competition, monkeypatch):
     """The ranking rests on scores that count no longer."""
     [model] = make_models(competition, "a")
     snap(model, MIDNIGHT - HOUR, 1.0)
-    rank = checkpoints.ranking_of
+    rank = checkpoints.payees_of
 
     def while_an_operator_voids(**wanted):
         ranking = rank(**wanted)
@@ -478,7 +453,7 @@ def test_what_is_corrected_while_it_is_ranked_is_ranked_again(competition, monke
         return ranking
 
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoints, "ranking_of", while_an_operator_voids)
+        patch.setattr(checkpoints, "payees_of", while_an_operator_voids)
         assert close_due(now=NOW) == []
     assert len(close_due(now=NOW)) == 1
 
@@ -488,13 +463,13 @@ def test_a_period_that_another_node_paid_meanwhile_is_not_paid_again(
 ):
     [model] = make_models(competition, "a")
     snap(model, MIDNIGHT - HOUR, 1.0)
-    rank = checkpoints.ranking_of
+    rank = checkpoints.payees_of
 
     def while_another_pays(**wanted):
-        monkeypatch.setattr(checkpoints, "ranking_of", rank)
+        monkeypatch.setattr(checkpoints, "payees_of", rank)
         assert len(close_due(now=NOW)) == 1
         return rank(**wanted)
 
-    monkeypatch.setattr(checkpoints, "ranking_of", while_another_pays)
+    monkeypatch.setattr(checkpoints, "payees_of", while_another_pays)
     assert close_due(now=NOW) == []
     assert Checkpoint.objects.count() == 1

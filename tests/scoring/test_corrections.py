@@ -6,6 +6,7 @@ from django.core.management import call_command
 from competitions.contract import CrunchConfig
 from competitions.models import Competition, Prediction, Round
 from competitions.slots import wire
+from core.grid import Period
 from crunchsite.site import series
 from scoring import corrections, cycle
 from scoring.api.boards import newest_scores
@@ -17,7 +18,6 @@ from scoring.cycle import run_cycle
 from scoring.models import Leaderboard, Rescoring, Score, Snapshot, VoidWindow
 from scoring.scores.statuses import with_status
 from scoring.snapshots import snapshots
-from scoring.snapshots.matrices import Period
 from tests.conftest import NOW
 from tests.scoring.factories import make_models, make_round, put_candles
 
@@ -364,12 +364,14 @@ def test_after_a_rescoring_every_reader_sees_the_scores_that_count(
     assert (Score.objects.count(), everything.count()) == (12, 6)
     assert set(everything.values_list("scoring_version", flat=True)) == {2}
     [scope] = scope_figures(
-        competition=scored, config=wiring.config, models=[up.pk], start=NOW - HOUR,
-        end=NOW,
-    )  # fmt: skip
+        competition=scored,
+        config=wiring.config,
+        models=[up.pk],
+        period=Period(NOW - HOUR, NOW),
+    )
     assert scope.metrics["score_recent"] == -1.0
     given_to_the_aggregator = scored_predictions(
-        competition=scored, start=NOW - timedelta(days=7), end=NOW
+        competition=scored, period=Period(NOW - timedelta(days=7), NOW)
     )
     assert {(s["model_id"], s["value"]) for s in given_to_the_aggregator} == {
         ("up", -1.0),

@@ -3,6 +3,7 @@ from datetime import timedelta
 import pytest
 
 from competitions.contract import CrunchConfig
+from core.grid import Period
 from scoring.board.scopes import scope_figures
 from scoring.cycle import run_cycle
 from scoring.models import Score
@@ -36,8 +37,7 @@ def test_a_window_holds_the_instant_it_begins_with_and_not_its_end(
         competition=competition,
         config=CrunchConfig(),
         models=[model.pk],
-        start=NOW - 72 * HOUR,
-        end=NOW,
+        period=Period(NOW - 72 * HOUR, NOW),
     )
     assert [(f.metrics["score_recent"], f.metrics["score_steady"]) for f in found] == (
         [figures] if figures else []
@@ -59,7 +59,6 @@ def test_scores_that_failed_are_in_no_figure(competition):
         competition=competition,
         config=CrunchConfig(),
         models=[model.pk],
-        start=NOW - HOUR,
-        end=NOW + HOUR,
+        period=Period(NOW - HOUR, NOW + HOUR),
     )
     assert figures.metrics["score_recent"] == 3.0

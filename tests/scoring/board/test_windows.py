@@ -7,13 +7,14 @@ import pytest
 
 from competitions.contract import CrunchConfig
 from competitions.slots import wire
+from core.grid import Period
 from scoring import corrections
 from scoring.board import windows
 from scoring.board.leaderboard import standings
 from scoring.cycle import run_cycle
 from scoring.metrics import MetricsContext, default_registry
 from scoring.models import Leaderboard, Snapshot
-from scoring.snapshots.matrices import Period, read_scores
+from scoring.snapshots.matrices import read_scores
 from tests.conftest import NOW
 from tests.scoring.factories import make_models, make_round, put_candles
 

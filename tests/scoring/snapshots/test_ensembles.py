@@ -8,12 +8,12 @@ from pydantic import BaseModel, ValidationError
 from competitions.callables.door import Door
 from competitions.contract import Aggregation, EnsembleConfig
 from competitions.models import ParticipantModel, Prediction
+from core.grid import Period
 from scoring import corrections
 from scoring.cycle import run_cycle
 from scoring.models import LeaderboardEntry, Score, Snapshot
 from scoring.snapshots import ensembles, matrices, snapshots
 from scoring.snapshots.ensembles import equal_weight, inverse_variance, kept
-from scoring.snapshots.matrices import Period
 from tests.conftest import NOW
 from tests.scoring.factories import make_models, make_round, put_candles
 

@@ -4,9 +4,10 @@ import numpy as np
 
 from competitions.contract import CrunchConfig
 from competitions.slots import wire
+from core.grid import Period
 from scoring.cycle import run_cycle
 from scoring.models import Score
-from scoring.snapshots.matrices import Period, read_scores
+from scoring.snapshots.matrices import read_scores
 from tests.conftest import NOW
 from tests.scoring.factories import make_models, make_round, put_candles
 

@@ -6,10 +6,11 @@ from competitions.callables.door import Door
 from competitions.contract import Aggregation, CrunchConfig
 from competitions.models import Competition, Round
 from competitions.slots import wire
+from core.grid import Period
 from scoring.cycle import run_cycle
 from scoring.models import Leaderboard, Score, Snapshot
 from scoring.snapshots import snapshots
-from scoring.snapshots.matrices import MOST_EXTRAS, Period
+from scoring.snapshots.matrices import MOST_EXTRAS
 from tests.conftest import NOW
 from tests.scoring.factories import make_models, make_round, put_candles
 
