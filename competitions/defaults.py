@@ -17,6 +17,7 @@ from competitions.wiring import wiring_of
 from core import clock
 from core.texts import brief
 from feeds.tape import reads
+from feeds.tape.records import FeedKey
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,7 @@ def raw_input_provider(
     """
     assert context is not None  # the engine always passes it
     records = reads.newest_closed(
-        source=context.source,
-        subject=context.subject,
-        kind=context.kind,
-        granularity=context.granularity,
+        key=FeedKey(context.source, context.subject, context.kind, context.granularity),
         at=now,
         limit=context.window,
     )

@@ -182,7 +182,7 @@ def settle(*, competition_id: int) -> None:
         .select_related("competition")
     ):
         if scheduled.is_running:
-            subscribe(**_feed_of(scheduled)._asdict())
+            subscribe(_feed_of(scheduled))
         if not is_settled(scheduled, now):
             begin(scheduled, now)
             scheduled.save(update_fields=["starts_at", "next_slot_at"])
@@ -199,7 +199,7 @@ def subscribe_missing() -> int:
     made = 0
     for key in {_feed_of(scheduled) for scheduled in running}:
         if not FeedSubscription.objects.filter(**key._asdict()).exists():
-            subscribe(**key._asdict())
+            subscribe(key)
             made += 1
     return made
 

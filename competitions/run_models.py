@@ -185,11 +185,14 @@ def is_ready(round_: Round, *, is_connected: bool) -> bool:
     if not is_connected:
         return False
     competition = round_.competition
+    subject = subject_of(round_.scheduled_prediction.scope_template, competition)
     newest = watermark(
-        source=competition.feed_source,
-        subject=subject_of(round_.scheduled_prediction.scope_template, competition),
-        kind=competition.feed_kind,
-        granularity=competition.feed_granularity,
+        key=FeedKey(
+            competition.feed_source,
+            subject,
+            competition.feed_kind,
+            competition.feed_granularity,
+        )
     )
     if newest is None:
         return False

@@ -23,6 +23,7 @@ from competitions.contract import CrunchConfig
 from competitions.models import Competition, Round
 from feeds import granularity
 from feeds.tape import reads
+from feeds.tape.records import FeedKey
 
 # How long after its end a round waits for the tape, in site time.
 PATIENCE = timedelta(hours=1)
@@ -88,6 +89,10 @@ class Feed:
             kind=competition.feed_kind,
             granularity=competition.feed_granularity,
         )
+
+    @property
+    def key(self) -> FeedKey:
+        return FeedKey(self.source, self.subject, self.kind, self.granularity)
 
     @property
     def dimensions(self) -> dict[str, str]:
@@ -160,12 +165,12 @@ def ends_on_tape(
     resolvable = _epochs([r.resolvable_at for r in rounds])
     # Before the prices: a candle that arrives in between must not make a gap of the
     # one before it, which arrived with it.
-    newest = reads.newest_closed(**feed.dimensions, at=now, limit=1)
+    newest = reads.newest_closed(key=feed.key, at=now, limit=1)
     newest_s = (
         newest[-1].ts_event.timestamp() + feed.step_s if newest else float("-inf")
     )
     prices = reads.closed_prices(
-        **feed.dimensions,
+        key=feed.key,
         since=_instant(performed.min()),
         until=_instant(resolvable.max()),
     )

@@ -14,15 +14,45 @@ from core import audit, clock
 from core.admin.strict import EdgeAdmin, has_act
 from core.texts import counted
 from feeds import backfill, health, ingest
-from feeds.errors import FeedError
+from feeds.errors import (
+    FeedError,
+    UnknownGranularityError,
+    UnknownKindError,
+    UnknownSubjectError,
+)
 from feeds.granularity import seconds
 from feeds.models import BackfillJob, FeedSubscription
+from feeds.providers.sources import check_feed
+from feeds.tape.records import FeedKey
 
 LONGEST_CANDLE_S = 366 * 86_400
 
 
+_FIELDS: dict[type[FeedError], str] = {
+    UnknownSubjectError: "subject",
+    UnknownKindError: "kind",
+    UnknownGranularityError: "granularity",
+}
+
+
 class FeedSubscriptionForm(forms.ModelForm):
-    """Refuses a granularity that is no span of time."""
+    """Refuses a feed that its source, or one that stands in for it, cannot serve."""
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean()
+        if self.errors.keys() & {*FeedKey._fields, "fallbacks"}:
+            return cleaned
+        values = {**vars(self.instance), **self.cleaned_data}
+        key = FeedKey(*(values[name] for name in FeedKey._fields))
+        place = ""
+        try:
+            check_feed(key)
+            place = "fallbacks"
+            check_feed(key, fallbacks=values["fallbacks"])
+        except FeedError as error:
+            field = place or _FIELDS.get(type(error), "source")
+            self.add_error(field, forms.ValidationError(f"{error}.", code=error.code))
+        return cleaned
 
     def clean_granularity(self) -> str:
         granularity: str = self.cleaned_data["granularity"]

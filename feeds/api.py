@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-import sqlalchemy as sa
 from django.contrib.admin.models import ADDITION, CHANGE
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
@@ -30,9 +29,9 @@ from core.requests import (
     read_instant,
     read_query,
 )
-from feeds import backfill, health
+from feeds import backfill
 from feeds.models import BackfillJob, FeedSubscription
-from feeds.tape.engine import transaction
+from feeds.tape import reports
 from feeds.tape.records import FeedKey
 
 # Both vocabularies are understood.
@@ -44,25 +43,6 @@ FILTERS = {
 }
 UNTOLD = "It failed; operators see of what."
 JOBS = Keyset("created_at", read_instant, descending=True)
-
-_TAIL = """
-    SELECT state.id, record.* FROM tape.feed_ingestion_state AS state
-    CROSS JOIN LATERAL (
-        SELECT source, subject, kind, granularity, ts_event, ts_ingested, is_closed,
-               values_jsonb, meta_jsonb
-        FROM tape.feed_records AS record
-        WHERE record.source = state.source AND record.subject = state.subject
-          AND record.kind = state.kind AND record.granularity = state.granularity
-          AND (cast(:before AS timestamptz) IS NULL OR ts_event < :before
-               OR ts_event = :before AND state.id > :before_id)
-        ORDER BY ts_event DESC LIMIT :limit
-    ) AS record
-    WHERE (cast(:source AS text) IS NULL OR state.source = :source)
-      AND (cast(:subject AS text) IS NULL OR state.subject = :subject)
-      AND (cast(:kind AS text) IS NULL OR state.kind = :kind)
-      AND (cast(:granularity AS text) IS NULL OR state.granularity = :granularity)
-    ORDER BY record.ts_event DESC, state.id LIMIT :limit
-"""
 
 
 class FeedQuery(serializers.Serializer[Any]):
@@ -159,7 +139,7 @@ class Feeds(APIView):
         wanted = _named(read_query(FeedQuery, request))
         found = [
             summary
-            for summary in health.summaries()
+            for summary in reports.summaries()
             if all(getattr(summary, name) == text for name, text in wanted.items())
         ]
         return Response(FeedSummarySerializer(found, many=True).data)
@@ -179,16 +159,9 @@ class Tail(APIView):
             if "cursor" in query
             else (None, "")
         )
-        with transaction() as connection:
-            rows = connection.execute(
-                sa.text(_TAIL),
-                {
-                    **{name: wanted.get(name) for name in FILTERS},
-                    "before": before,
-                    "before_id": before_id,
-                    "limit": query["limit"],
-                },
-            ).all()
+        rows = reports.newest_of_feeds(
+            wanted=wanted, before=before, before_id=before_id, limit=query["limit"]
+        )
         is_full = len(rows) == query["limit"]
         cursor = write_cursor(rows[-1].ts_event, rows[-1].id) if is_full else None
         return page_response(request, RecordSerializer(rows, many=True).data, cursor)

@@ -15,7 +15,7 @@ from feeds.errors import FeedError, ProviderError, ProviderSettingError
 from feeds.models import FeedSubscription
 from feeds.providers import sources
 from feeds.providers.base import FetchRequest, Provider, pages, since
-from feeds.tape import reads
+from feeds.tape import reads, reports
 from feeds.tape.records import FeedRecord
 from feeds.tape.writes import AppendResult, append
 from feeds.turns import turn_at
@@ -129,11 +129,11 @@ def _pull_from(subscription: FeedSubscription, source: str, turn_s: float) -> Pu
 
 def _asked_from(subscription: FeedSubscription, now: datetime) -> datetime:
     """The newest closed record's instant, or the beginning of the wanted history."""
-    key = subscription.key._asdict()
-    newest_at = reads.watermark(**key)
+    key = subscription.key
+    newest_at = reads.watermark(key=key)
     if newest_at is not None and newest_at > now:
         # It was set while the clock ran ahead.
-        newest = reads.newest_closed(**key, at=now, limit=1)
+        newest = reads.newest_closed(key=key, at=now, limit=1)
         newest_at = newest[-1].ts_event if newest else None
     if newest_at is None:
         return now - timedelta(minutes=subscription.backfill_minutes)
@@ -144,7 +144,7 @@ def recent_gaps(subscription: FeedSubscription) -> list[tuple[datetime, datetime
     """Holes [start, end) in the subscription's newest hours."""
     now = clock.now()
     since = now - timedelta(hours=health.GAP_HOURS)
-    return health.gaps(subscription.key, since=since, until=now)
+    return reports.gaps(subscription.key, since=since, until=now)
 
 
 def repair_gaps() -> int:

@@ -4,26 +4,12 @@ import uuid
 from datetime import datetime
 from typing import Self
 
-from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
 from django.urls import reverse
 from django.utils.http import urlencode
 
-from feeds.errors import (
-    FeedError,
-    UnknownGranularityError,
-    UnknownKindError,
-    UnknownSubjectError,
-)
-from feeds.providers.sources import check_feed
 from feeds.tape.records import FeedKey
-
-_FIELDS: dict[type[FeedError], str] = {
-    UnknownSubjectError: "subject",
-    UnknownKindError: "kind",
-    UnknownGranularityError: "granularity",
-}
 
 
 class FeedSubscriptionQuerySet(models.QuerySet["FeedSubscription"]):
@@ -109,18 +95,6 @@ class FeedSubscription(models.Model):
     def sources(self) -> list[str]:
         """Whom to ask, in order."""
         return [self.source, *self.fallbacks]
-
-    def clean(self) -> None:
-        """Refuse a feed that its source, or one that stands in for it, cannot serve."""
-        wrong = ""
-        try:
-            check_feed(self.key)
-            wrong = "fallbacks"
-            check_feed(self.key, fallbacks=self.fallbacks)
-        except FeedError as error:
-            place = wrong or _FIELDS.get(type(error), "source")
-            problem = ValidationError(f"{error}.", code=error.code)
-            raise ValidationError({place: problem}) from None
 
 
 class BackfillJobQuerySet(models.QuerySet["BackfillJob"]):
@@ -224,39 +198,6 @@ class BackfillJob(models.Model):
     def progress_pct(self) -> float:
         done = (self.cursor_at - self.start_at) / (self.end_at - self.start_at)
         return round(min(max(done * 100, 0.0), 100.0), 2)
-
-
-class FeedRecord(models.Model):
-    """A row of the tape. Unmanaged and read-only: `feeds.tape` writes."""
-
-    pk = models.CompositePrimaryKey(
-        "source", "subject", "kind", "granularity", "ts_event"
-    )
-    source = models.TextField()
-    subject = models.TextField()
-    kind = models.TextField()
-    granularity = models.TextField()
-    ts_event = models.DateTimeField()
-    ts_ingested = models.DateTimeField()
-    is_closed = models.BooleanField()
-    values = models.JSONField(db_column="values_jsonb")
-    meta = models.JSONField(db_column="meta_jsonb")
-    revision = models.IntegerField()
-
-    class Meta:
-        managed = False
-        db_table = '"tape"."feed_records"'
-
-    def __str__(self) -> str:
-        return f"{self.source}:{self.subject}:{self.kind}@{self.ts_event}"
-
-    @property
-    def provider(self) -> str:
-        return self.source
-
-    @property
-    def asset(self) -> str:
-        return self.subject
 
 
 class FeedIngestionState(models.Model):

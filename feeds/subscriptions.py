@@ -11,11 +11,8 @@ from feeds.providers.sources import check_feed
 from feeds.tape.records import FeedKey
 
 
-def subscribe(
-    *, source: str, subject: str, kind: str, granularity: str
-) -> FeedSubscription:
+def subscribe(key: FeedKey) -> FeedSubscription:
     """Keep a feed on the tape from now on; one that exists is made active again."""
-    key = FeedKey(source, subject, kind, granularity)
     check_feed(key)
     subscription, is_new = FeedSubscription.objects.get_or_create(
         **key._asdict(),

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from feeds import health
-from feeds.tape import reads
+from feeds.tape import reads, reports
 from feeds.tape.records import CANDLE, FeedKey, FeedRecord, seconds
 
 CANDLES = 60
@@ -37,11 +37,11 @@ def feed_context(*, now: datetime, wanted: str | None) -> dict[str, Any]:
     shown = next((key for key in keys if key.id == wanted), keys[0] if keys else None)
     records: list[FeedRecord] = []
     if shown is not None:
-        records = reads.newest_closed(**shown._asdict(), at=now, limit=CANDLES)
+        records = reads.newest_closed(key=shown, at=now, limit=CANDLES)
     return {
         "rows": rows,
         "gap_hours": health.GAP_HOURS,
-        "refusals": health.refusals(limit=20),
+        "refusals": reports.refusals(limit=20),
         "shown": shown,
         "records": records[::-1][:10],
         "bars": bars(records),

@@ -7,12 +7,9 @@ from pathlib import Path
 
 import polars as pl
 from django.conf import settings
-from django.db.models import FloatField
-from django.db.models.fields.json import KeyTextTransform
-from django.db.models.functions import Cast, Coalesce
 
 from core import clock
-from feeds.models import FeedRecord
+from feeds.tape import reports
 from livepool import artifacts
 from livepool.errors import LivePoolError
 from livepool.model.features import CANDLE_SCHEMA
@@ -20,51 +17,26 @@ from livepool.model.features import CANDLE_SCHEMA
 METADATA = (
     *("symbol", "status", "base_asset", "quote_asset", "is_spot_trading_allowed"),
 )
-_FIELDS = ("open", "high", "low", "close", "volume")
 
 
 def daily_source() -> str:
-    """Feed source of the daily candles."""
+    """Return the feed source of the daily candles."""
     return str(settings.ENV.livepool_source or settings.ENV.feed_source)
 
 
-def _number(name: str) -> Cast:
-    return Cast(KeyTextTransform(name, "values"), FloatField())
-
-
 def last_complete_day() -> date:
-    """The newest UTC day that is over."""
+    """Return the newest UTC day that is over."""
     return clock.now().date() - timedelta(days=1)
 
 
 def from_tape(*, source: str, until: date) -> pl.DataFrame:
-    """All closed daily candles of `source` up to the day `until`, in one statement.
-
-    A provider that does not tell the turnover in USDT (`quote_volume`) is taken to
-    have traded the day's volume at its close.
-    """
-    turnover = Coalesce(_number("quote_volume"), _number("volume") * _number("close"))
-    rows = (
-        FeedRecord.objects.using("tape")
-        .filter(
-            source=source,
-            kind="candle",
-            granularity="1d",
-            is_closed=True,
-            ts_event__lt=artifacts.completed_at(until),
-        )
-        .order_by("subject", "ts_event")
-        .values_list(
-            "ts_event__date", "subject", *(_number(name) for name in _FIELDS), turnover
-        )
-    )
-    return pl.DataFrame(
-        list(rows.iterator(chunk_size=20_000)), schema=CANDLE_SCHEMA, orient="row"
-    )
+    """Return all closed daily candles of `source` up to the day `until`."""
+    rows = reports.daily_candles(source=source, before=artifacts.completed_at(until))
+    return pl.DataFrame(rows, schema=CANDLE_SCHEMA, orient="row")
 
 
 def from_parquet(path: Path, *, until: date) -> pl.DataFrame:
-    """The candles of a parquet file with the columns of `CANDLE_SCHEMA`.
+    """Return the candles of a parquet file with the columns of `CANDLE_SCHEMA`.
 
     Raises LivePoolError, naming the file, when it is missing or something else.
     """
@@ -78,7 +50,7 @@ def from_parquet(path: Path, *, until: date) -> pl.DataFrame:
 
 
 def read_metadata(path: Path) -> pl.DataFrame:
-    """Symbols' metadata from a CSV with the columns of `METADATA`.
+    """Return symbols' metadata from a CSV with the columns of `METADATA`.
 
     Raises LivePoolError, naming the file, when it is missing or something else.
     """

@@ -1,14 +1,15 @@
 """The coins whose daily candles the pool is built from, and how far those have come."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, timedelta
 
 import structlog
 
 from core import clock
 from core.texts import counted
 from feeds import subscriptions
-from feeds.models import FeedIngestionState, FeedSubscription
+from feeds.models import FeedSubscription
 from feeds.providers import sources
+from feeds.tape import reads
 from feeds.tape.records import CANDLE, FeedKey
 from livepool import candles
 from livepool.errors import LivePoolError
@@ -79,7 +80,7 @@ def is_subscribed() -> bool:
 
 def are_on_tape() -> bool:
     """Whether any daily candle of the source has come."""
-    return FeedIngestionState.objects.using("tape").filter(**_feeds()).exists()
+    return reads.has_feeds(**_feeds())
 
 
 def missing(as_of: date) -> str:
@@ -88,12 +89,9 @@ def missing(as_of: date) -> str:
     A coin that its source fails to give is not waited for, the benchmark is.
     """
     source = candles.daily_source()
-    newest = (
-        FeedIngestionState.objects.using("tape")
-        .filter(**_feeds(), subject=pool_config.BENCHMARK)
-        .values_list("last_event_ts__date", flat=True)
-        .first()
-    )
+    key = FeedKey(source, pool_config.BENCHMARK, CANDLE, GRANULARITY)
+    newest_at = reads.watermark(key=key)
+    newest = newest_at and newest_at.astimezone(UTC).date()
     active = FeedSubscription.objects.filter(**_feeds(), active=True)
     if newest is None and not active.exists():
         return (

@@ -73,24 +73,16 @@ class ClosedPrices:
     price: NDArray[np.float64]
 
 
-def newest_closed(
-    *,
-    source: str,
-    subject: str,
-    kind: str,
-    granularity: str,
-    at: datetime,
-    limit: int,
-) -> list[FeedRecord]:
-    """The newest `limit` records closed at or before `at`, ascending."""
+def newest_closed(*, key: FeedKey, at: datetime, limit: int) -> list[FeedRecord]:
+    """Return the newest `limit` records closed at or before `at`, ascending."""
     return newest_closed_many(
-        source=source,
-        subjects=[subject],
-        kind=kind,
-        granularity=granularity,
+        source=key.source,
+        subjects=[key.subject],
+        kind=key.kind,
+        granularity=key.granularity,
         at=at,
         limit=limit,
-    )[subject]
+    )[key.subject]
 
 
 def newest_closed_many(
@@ -102,7 +94,7 @@ def newest_closed_many(
     at: datetime,
     limit: int,
 ) -> dict[str, list[FeedRecord]]:
-    """`newest_closed` of many subjects in one statement."""
+    """Return what `newest_closed` does, by subject, in one statement."""
     length = span(kind, granularity)
     until = at - length
     parameters: dict[str, Any] = {
@@ -125,61 +117,42 @@ def newest_closed_many(
     return found
 
 
-def _closing_between(feed: FeedKey, since: datetime, until: datetime) -> dict[str, Any]:
-    """The feed, and when records open that close between two instants."""
-    length = span(feed.kind, feed.granularity)
-    return {**feed._asdict(), "since": since - length, "until": until - length}
+def _closing_between(key: FeedKey, since: datetime, until: datetime) -> dict[str, Any]:
+    """Return the feed, and when records open that close between two instants."""
+    length = span(key.kind, key.granularity)
+    return {**key._asdict(), "since": since - length, "until": until - length}
 
 
-def closed_prices(
-    *,
-    source: str,
-    subject: str,
-    kind: str,
-    granularity: str,
-    since: datetime,
-    until: datetime,
-) -> ClosedPrices:
-    """Closes (a tick's price) from the last at or before `since` to `until`.
+def closed_prices(*, key: FeedKey, since: datetime, until: datetime) -> ClosedPrices:
+    """Return closes (a tick's price) from the last at or before `since` to `until`.
 
     Both bound the instants at which records close, inclusively; one statement.
     """
-    length = span(kind, granularity)
-    feed = FeedKey(source, subject, kind, granularity)
-    parameters = _closing_between(feed, since, until)
+    parameters = _closing_between(key, since, until)
     with transaction() as connection:
         rows = connection.execute(_PRICES, parameters).all()
     table = np.array([tuple(row) for row in rows], dtype=np.float64).reshape(-1, 2)
+    length = span(key.kind, key.granularity)
     return ClosedPrices(table[:, 0] + length.total_seconds(), table[:, 1])
 
 
 def closed_records(
-    *,
-    source: str,
-    subject: str,
-    kind: str,
-    granularity: str,
-    since: datetime,
-    until: datetime,
+    *, key: FeedKey, since: datetime, until: datetime
 ) -> list[FeedRecord]:
-    """Whole records from the last that closed at or before `since` to `until`.
+    """Return whole records from the last that closed at or before `since` to `until`.
 
     Ascending, however many they are; bounds as in `closed_prices`. One statement.
     """
-    feed = FeedKey(source, subject, kind, granularity)
-    parameters = _closing_between(feed, since, until)
+    parameters = _closing_between(key, since, until)
     with transaction() as connection:
         return [
-            FeedRecord(source, subject, kind, granularity, ts_event, values, True, meta)
+            FeedRecord(*key, ts_event, values, True, meta)
             for ts_event, values, meta in connection.execute(_RECORDS, parameters)
         ]
 
 
-def watermark(
-    *, source: str, subject: str, kind: str, granularity: str
-) -> datetime | None:
-    """`ts_event` of the feed's newest closed record; None if it never had one."""
-    key = FeedKey(source, subject, kind, granularity)
+def watermark(*, key: FeedKey) -> datetime | None:
+    """Return `ts_event` of the feed's newest closed record; None without any."""
     state = feed_ingestion_state.c
     with transaction() as connection:
         return connection.scalar(
@@ -188,7 +161,7 @@ def watermark(
 
 
 def newest_seen(*, at: datetime, source: str | None = None) -> datetime | None:
-    """`ts_event` of the newest closed record of any feed; None without any.
+    """Return `ts_event` of the newest closed record of any feed; None without any.
 
     With `source`, of its feeds alone. Watermarks after `at` were set while a clock ran
     ahead, and do not count.
@@ -201,3 +174,15 @@ def newest_seen(*, at: datetime, source: str | None = None) -> datetime | None:
         newest = newest.where(state.source == source)
     with transaction() as connection:
         return connection.scalar(newest)
+
+
+def has_feeds(*, source: str, kind: str, granularity: str) -> bool:
+    """Tell whether any feed of this source, kind and granularity is on the tape."""
+    state = feed_ingestion_state.c
+    wanted = sa.select(state.id).where(
+        state.source == source,
+        state.kind == kind,
+        state.granularity == granularity,
+    )
+    with transaction() as connection:
+        return bool(connection.scalar(sa.select(wanted.exists())))

@@ -147,7 +147,7 @@ def _from_contract(feed: Feed, resolver: Callable[..., Any], round_: Round) -> A
     assert round_.performed_at is not None  # only asked rounds are due
     assert round_.resolvable_at is not None
     records = reads.closed_records(
-        **feed.dimensions, since=round_.performed_at, until=round_.resolvable_at
+        key=feed.key, since=round_.performed_at, until=round_.resolvable_at
     )
     return resolver(records, round_) if takes(resolver, 2) else resolver(records)
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from feeds.tape import engine
 from feeds.tape.engine import transaction
-from feeds.tape.records import FeedRecord
+from feeds.tape.records import FeedKey, FeedRecord
 from tests.conftest import NOW
 
 FEED = {
@@ -17,6 +17,7 @@ FEED = {
     "kind": "candle",
     "granularity": "1m",
 }
+KEY = FeedKey(**FEED)
 
 
 def candle(minute=0, price=100.0, *, is_closed=True, at=None, **changes):

@@ -15,13 +15,11 @@ from feeds.models import BackfillJob
 from feeds.providers.simulated import Simulated
 from feeds.tape import parquet, reads
 from feeds.tape.engine import transaction
-from feeds.tape.records import FeedKey
 from tests.conftest import NOW
-from tests.feeds.factories import FEED, full_disk
+from tests.feeds.factories import KEY, full_disk
 
 pytestmark = pytest.mark.usefixtures("tape", "frozen_clock")
 
-KEY = FeedKey(**FEED)
 SPAN = {"start_at": NOW - timedelta(hours=10), "end_at": NOW - timedelta(hours=5)}
 MINUTES = 300
 
@@ -69,7 +67,7 @@ def test_a_job_fills_the_tape_and_is_completed():
     assert (job.records_written, job.pages_fetched) == (MINUTES, 6)
     assert job.progress_pct == 100.0
     assert count() == MINUTES
-    assert reads.watermark(**FEED) is None  # history says nothing about the newest
+    assert reads.watermark(key=KEY) is None  # history says nothing about the newest
 
 
 def test_a_job_fills_parquet_files(store):

@@ -7,18 +7,18 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from feeds import backfill, health, ingest
+from feeds import backfill, ingest
 from feeds.errors import ProviderError
 from feeds.models import FeedSubscription
 from feeds.providers.base import poll
 from feeds.providers.simulated import Simulated
 from feeds.subscriptions import subscribe
-from feeds.tape import reads, retention
+from feeds.tape import reads, reports, retention
 from feeds.tape.engine import transaction
 from feeds.tape.records import FeedKey
 from feeds.tape.writes import append
 from tests.clocks import JUMPS
-from tests.feeds.factories import FEED, candle
+from tests.feeds.factories import FEED, KEY, candle
 
 pytestmark = pytest.mark.usefixtures("tape")
 
@@ -27,18 +27,18 @@ MINUTE = timedelta(minutes=1)
 
 @pytest.fixture
 def subscription(jumping):
-    made = subscribe(**FEED)
+    made = subscribe(KEY)
     ingest.ingest_due()
     return made
 
 
 def newest_is_there(now):
-    [newest] = reads.newest_closed(**FEED, at=now, limit=1)
+    [newest] = reads.newest_closed(key=KEY, at=now, limit=1)
     return newest.closes_at == now.replace(second=0, microsecond=0)
 
 
 def is_whole(now):
-    return not health.gaps(FeedKey(**FEED), since=now - timedelta(hours=2), until=now)
+    return not reports.gaps(FeedKey(**FEED), since=now - timedelta(hours=2), until=now)
 
 
 @pytest.mark.parametrize("by", JUMPS, ids=str)
@@ -130,7 +130,7 @@ def test_retention_at_a_wrong_time_drops_nothing_early(jumping, by):
     append([newest, candle(at=oldest)])
     with jumping.jumped(by):
         retention.prune(now=jumping.now())
-    assert [summary.record_count for summary in health.summaries()] == [2]
+    assert [summary.record_count for summary in reports.summaries()] == [2]
     append([candle(at=oldest - MINUTE)])
     retention.prune(now=jumping.now())
-    assert [summary.oldest_ts for summary in health.summaries()] == [oldest]
+    assert [summary.oldest_ts for summary in reports.summaries()] == [oldest]

@@ -18,7 +18,7 @@ from feeds.subscriptions import subscribe
 from feeds.tape import reads
 from feeds.tape.engine import transaction
 from tests.fakes.exchange import FakeExchange
-from tests.feeds.factories import full_disk
+from tests.feeds.factories import KEY, full_disk
 
 pytestmark = [pytest.mark.usefixtures("tape"), pytest.mark.django_db(transaction=True)]
 
@@ -82,7 +82,7 @@ def wait_for(ready, timeout_s=60):
 def test_pushed_candles_reach_the_tape_and_the_lag_is_measured(exchange, monkeypatch):
     monkeypatch.setattr(listen, "REPORT_EVERY_S", 0.0)
     monkeypatch.setattr(listen, "FIRST_RECORD_S", 0.2)
-    subscription = subscribe(**FEED)
+    subscription = subscribe(KEY)
     with Listener():
         exchange.wait_for_listener()
         wait_for(lambda: len(opened_at()) >= 25)  # the history of before
@@ -101,17 +101,17 @@ def test_pushed_candles_reach_the_tape_and_the_lag_is_measured(exchange, monkeyp
     assert subscription.listening_lag_ms < 60_000
     assert len(opened_at()) == len(set(opened_at()))
     late = reads.newest_closed(
-        **FEED, at=datetime.fromtimestamp(opened - 2, UTC), limit=1
+        key=KEY, at=datetime.fromtimestamp(opened - 2, UTC), limit=1
     )
     assert late[0].values["volume"] == 777.0
-    mark = reads.watermark(**FEED)
+    mark = reads.watermark(key=KEY)
     assert mark >= datetime.fromtimestamp(opened, UTC) - timedelta(seconds=1)
 
 
 def test_a_cut_is_survived_without_a_hole(exchange, monkeypatch):
     monkeypatch.setattr(listen, "FIRST_BACKOFF_S", 1.5)
     monkeypatch.setattr(listen, "FIRST_RECORD_S", 0.2)
-    subscribe(**FEED)
+    subscribe(KEY)
     with Listener():
         exchange.wait_for_listener()
         wait_for(lambda: len(opened_at()) >= 25)
@@ -132,7 +132,7 @@ def test_without_subscriptions_there_is_nothing_to_listen_to():
 
 
 def test_sigterm_ends_the_command_in_good_order(exchange):
-    subscribe(**FEED)
+    subscribe(KEY)
     name = connections["default"].settings_dict["NAME"]
     url = sa.engine.make_url("postgresql://").set(
         username=connections["default"].settings_dict["USER"],
@@ -169,14 +169,14 @@ def test_sigterm_ends_the_command_in_good_order(exchange):
 
 
 def newest_volume(at):
-    records = reads.newest_closed(**FEED, at=at, limit=1)
+    records = reads.newest_closed(key=KEY, at=at, limit=1)
     return records[0].values["volume"] if records else None
 
 
 def test_a_feed_that_cannot_be_filled_stops_no_other(exchange, monkeypatch):
     monkeypatch.setattr(listen, "FIRST_RECORD_S", 0.2)
-    subscribe(**{**FEED, "subject": "NOSUCH"})
-    subscribe(**FEED)
+    subscribe(KEY._replace(subject="NOSUCH"))
+    subscribe(KEY)
     with Listener():
         wait_for(lambda: len(opened_at()) >= 25)
         opened = int(time.time()) - 1
@@ -200,9 +200,9 @@ def test_whatever_ends_one_sources_stream_the_others_go_on(
 
     monkeypatch.setattr(listen, "FIRST_RECORD_S", 0.2)
     monkeypatch.setattr("feeds.providers.simulated.Simulated.listen", listen_and_trip)
-    broken = subscribe(**{**FEED, "source": "simulated"})
+    broken = subscribe(KEY._replace(source="simulated"))
     FeedSubscription.objects.update(poll_s=3600)  # nothing is pulled meanwhile
-    good = subscribe(**{**FEED, "subject": "ETHUSDT"})
+    good = subscribe(KEY._replace(subject="ETHUSDT"))
     with Listener() as listener:
         exchange.wait_for_listener()
         wait_for(
@@ -224,8 +224,8 @@ def test_a_message_without_sense_costs_no_other_feed_of_its_socket(
     exchange, monkeypatch
 ):
     monkeypatch.setattr(listen, "FIRST_RECORD_S", 0.2)
-    good = subscribe(**FEED)
-    subscribe(**{**FEED, "kind": "depth"})
+    good = subscribe(KEY)
+    subscribe(KEY._replace(kind="depth"))
     with Listener():
         exchange.wait_for_listener()
         opened = int(time.time()) - 1
@@ -241,7 +241,7 @@ def test_what_is_pushed_leaves_no_hole_while_the_past_cannot_be_had(
     exchange, monkeypatch
 ):
     monkeypatch.setattr(listen, "FIRST_RECORD_S", 0.2)
-    subscribe(**FEED)
+    subscribe(KEY)
     exchange.refuse(503)
     with Listener():
         exchange.wait_for_listener()
@@ -249,13 +249,13 @@ def test_what_is_pushed_leaves_no_hole_while_the_past_cannot_be_had(
         opened = int(time.time()) - 1
         exchange.push_candle("BTCUSDT", opened)
         wait_for(lambda: opened in opened_at())
-        assert reads.watermark(**FEED) is None
+        assert reads.watermark(key=KEY) is None
         wait_for(lambda: len(opened_at()) >= 25)  # asked again after the wait
         newest = int(time.time()) + 60  # which no request can have brought
 
         def moves_the_watermark():
             exchange.push_candle("BTCUSDT", newest)
-            return reads.watermark(**FEED) == datetime.fromtimestamp(newest, UTC)
+            return reads.watermark(key=KEY) == datetime.fromtimestamp(newest, UTC)
 
         wait_for(moves_the_watermark)
     seconds = [at for at in opened_at() if at <= opened]
@@ -264,7 +264,7 @@ def test_what_is_pushed_leaves_no_hole_while_the_past_cannot_be_had(
 
 def test_while_the_stream_is_away_a_fallback_is_pulled(exchange, monkeypatch):
     monkeypatch.setattr(listen, "FIRST_BACKOFF_S", 30.0)
-    subscription = subscribe(**FEED)
+    subscription = subscribe(KEY)
     FeedSubscription.objects.update(fallbacks=["simulated"], poll_s=0.1)
     exchange.refuse_streams(503)
     exchange.refuse(503, times=10_000)
@@ -273,17 +273,17 @@ def test_while_the_stream_is_away_a_fallback_is_pulled(exchange, monkeypatch):
     subscription.refresh_from_db()
     assert subscription.serving_source == "simulated"
     assert "503" in subscription.last_error
-    served = reads.newest_closed(**FEED, at=datetime.now(UTC), limit=1)
+    served = reads.newest_closed(key=KEY, at=datetime.now(UTC), limit=1)
     assert served[0].meta == {"served_by": "simulated"}
 
 
 def test_subscriptions_that_come_and_go_are_followed(exchange, monkeypatch):
     monkeypatch.setattr(listen, "REFRESH_EVERY_S", 0.2)
     monkeypatch.setattr(listen, "FIRST_RECORD_S", 0.2)
-    subscribe(**FEED)
+    subscribe(KEY)
     with Listener():
         exchange.wait_for_listener()
-        subscribe(**{**FEED, "subject": "ETHUSDT"})
+        subscribe(KEY._replace(subject="ETHUSDT"))
         wait_for(lambda: len(exchange.streams) == 2)
         assert sorted(exchange.streams[1]) == ["btcusdt@kline_1s", "ethusdt@kline_1s"]
         FeedSubscription.objects.filter(subject="BTCUSDT").update(active=False)
@@ -294,7 +294,7 @@ def test_subscriptions_that_come_and_go_are_followed(exchange, monkeypatch):
 def test_an_outage_of_the_tape_is_outlived(exchange, monkeypatch):
     monkeypatch.setattr(listen, "FIRST_BACKOFF_S", 0.5)
     monkeypatch.setattr(listen, "FIRST_RECORD_S", 0.2)
-    subscribe(**FEED)
+    subscribe(KEY)
     with Listener():
         exchange.wait_for_listener()
         wait_for(lambda: len(opened_at()) >= 25)
@@ -313,4 +313,4 @@ def test_an_outage_of_the_tape_is_outlived(exchange, monkeypatch):
 
 def newest_of(opened):
     at = datetime.fromtimestamp(opened + 1, UTC)
-    return reads.newest_closed(**FEED, at=at, limit=1)[0]
+    return reads.newest_closed(key=KEY, at=at, limit=1)[0]

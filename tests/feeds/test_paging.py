@@ -17,7 +17,7 @@ from feeds.tape.engine import transaction
 from feeds.tape.records import FeedKey
 from tests.conftest import NOW
 from tests.fakes.exchange import FakeExchange
-from tests.feeds.factories import FEED, candle
+from tests.feeds.factories import FEED, KEY, candle
 
 MINUTE = timedelta(minutes=1)
 MS = int(NOW.timestamp() * 1000)
@@ -101,7 +101,7 @@ def test_trades_of_one_millisecond_come_once_over_pulls(exchange, jumping, cut):
     """The watermark may be any of them: 999 has later microseconds than 1 000."""
     everything = crowded(996, 2, 6, at=MS - 1000)
     exchange.trades = everything[:cut]
-    subscribe(**TICKS)
+    subscribe(FeedKey(**TICKS))
     for known in (everything[:cut], everything, everything):
         exchange.trades = known
         assert ingest.ingest_due() == 1
@@ -134,7 +134,7 @@ def test_trades_of_one_millisecond_come_once_over_a_backfills_turns(
 @pytest.mark.usefixtures("tape")
 def test_a_pull_goes_on_when_a_page_is_shorter_than_asked(exchange):
     exchange.cap = 30
-    subscribe(**{**FEED, "source": "binance"})
+    subscribe(KEY._replace(source="binance"))
     assert ingest.ingest_due() == 1
     with transaction() as connection:
         count = connection.scalar(sa.text("SELECT count(*) FROM tape.feed_records"))
@@ -150,7 +150,7 @@ def test_a_gap_is_repaired_from_a_source_that_gives_few_and_others_go_on(
     exchange.cap = 7
     feeds = [{**FEED, "source": name} for name in ("binance", "simulated")]
     for feed in feeds:
-        subscribe(**feed)
+        subscribe(FeedKey(**feed))
         append([candle(m, source=feed["source"]) for m in (-60, -59, -2, -1)])
 
     def trips(self, request):

@@ -8,13 +8,12 @@ import pytest
 import sqlalchemy as sa
 from django.core.management import CommandError, call_command
 
-from feeds import health
 from feeds.subscriptions import subscribe
-from feeds.tape import partitions
+from feeds.tape import partitions, reports
 from feeds.tape.engine import transaction
 from feeds.tape.writes import append
 from tests.conftest import NOW
-from tests.feeds.factories import FEED, candle
+from tests.feeds.factories import KEY, candle
 
 pytestmark = pytest.mark.usefixtures("tape", "frozen_clock")
 
@@ -30,14 +29,14 @@ def tape(what):
 
 def test_a_whole_tape_is_said_to_be_whole():
     partitions.create_ahead(now=NOW)
-    subscribe(**FEED)
+    subscribe(KEY)
     append([candle(-2), candle(-1)])
     assert tape("check") == ("the tape is whole\n", "")
 
 
 def test_each_problem_is_a_line():
     partitions.create_ahead(now=NOW)
-    subscribe(**FEED)
+    subscribe(KEY)
     append([candle(-20), candle(-10)])
     with transaction() as connection:
         connection.execute(
@@ -83,7 +82,7 @@ def test_pruned_records_may_be_kept_in_files(env, tmp_path, export):
     append([candle(-1)])
     out, _ = tape("prune")
     assert "dropped 2025-09" in out
-    assert health.summaries()[0].record_count == 1
+    assert reports.summaries()[0].record_count == 1
     files = list(tmp_path.rglob("*.parquet"))
     assert len(files) == export
     if export:
@@ -101,7 +100,7 @@ def test_candles_of_a_day_outlive_retention(env, tmp_path, export):
     )
     append([candle(-1, subject="ETHUSDT")])
     assert "dropped 2025-09" in tape("prune")[0]
-    assert [(s.granularity, s.record_count) for s in health.summaries()] == [
+    assert [(s.granularity, s.record_count) for s in reports.summaries()] == [
         ("1d", 4),
         ("1m", 0),
         ("1m", 1),
@@ -121,7 +120,7 @@ def test_the_month_that_retention_lies_in_loses_its_older_records_alone():
     append([candle(at=at) for at in ages] + [newest])
     append([candle(granularity="1d", at=datetime(2025, 12, 1, tzinfo=UTC))])
     assert "dropped 2025-12" not in tape("prune")[0]
-    day, minute = health.summaries()
+    day, minute = reports.summaries()
     assert (day.record_count, minute.record_count) == (1, 3)
     assert minute.oldest_ts == limit
 

@@ -7,22 +7,21 @@ from django.contrib.auth.models import User
 from feeds import backfill, health, ingest, views
 from feeds.models import FeedSubscription
 from feeds.subscriptions import subscribe
-from feeds.tape.records import FeedKey, span
+from feeds.tape import reports
+from feeds.tape.records import span
 from feeds.tape.writes import append
 from feeds.views import HEIGHT, bars, price_lines
 from tests.conftest import NOW
-from tests.feeds.factories import FEED, candle
+from tests.feeds.factories import KEY, candle
 
 pytestmark = [
     pytest.mark.usefixtures("tape", "frozen_clock"),
     pytest.mark.django_db(databases=["default", "tape"]),
 ]
 
-KEY = FeedKey(**FEED)
-
 
 def test_the_page_shows_each_feed_and_a_chart(client):
-    subscribe(**FEED)
+    subscribe(KEY)
     append([candle(-i, 100.0 + i) for i in range(1, 70) if i != 5])
     append([candle(values={"close": float("nan")})])
     page = client.get("/feeds").content.decode()
@@ -37,7 +36,7 @@ def test_the_page_shows_each_feed_and_a_chart(client):
     [("1s", "11:59:59"), ("1h", "02 Mar 11:00"), ("1d", "01 Mar")],
 )
 def test_the_chart_names_instants_as_finely_as_its_candles(client, granularity, label):
-    subscribe(**{**FEED, "granularity": granularity})
+    subscribe(KEY._replace(granularity=granularity))
     length = span("candle", granularity)
     midnight = NOW.replace(hour=0) if granularity == "1d" else NOW
     append([candle(granularity=granularity, at=midnight - length)])
@@ -52,7 +51,7 @@ def test_the_number_of_statements_does_not_depend_on_the_feeds(
     tape_statements, django_assert_num_queries
 ):
     for subject in ("A", "B", "C"):
-        subscribe(**{**FEED, "subject": subject})
+        subscribe(KEY._replace(subject=subject))
         append([candle(-1, subject=subject)])
     with tape_statements() as seen, django_assert_num_queries(1):
         assert len(health.health(now=NOW)) == 3
@@ -63,7 +62,7 @@ def test_the_number_of_statements_does_not_depend_on_the_feeds(
     ("minute", "lag_s", "is_stale"), [(-1, 0, False), (-3, 55, False), (-6, 235, True)]
 )
 def test_lag_is_what_the_rhythm_does_not_explain(minute, lag_s, is_stale):
-    subscribe(**FEED)
+    subscribe(KEY)
     append([candle(minute)])
     (row,) = health.health(now=NOW)
     assert row.age_s == (-minute - 1) * 60
@@ -71,25 +70,25 @@ def test_lag_is_what_the_rhythm_does_not_explain(minute, lag_s, is_stale):
 
 
 def test_a_feed_that_never_came_is_stale_after_a_while():
-    subscribe(**FEED)
+    subscribe(KEY)
     (early,) = health.health(now=NOW + timedelta(seconds=5))
     (late,) = health.health(now=NOW + timedelta(minutes=5))
     assert (early.is_stale, late.is_stale, late.age_s) == (False, True, None)
 
 
 def test_gaps_are_found_and_counted():
-    subscribe(**FEED)
+    subscribe(KEY)
     append([candle(-i) for i in range(1, 11) if i not in (3, 4, 8)])
     (row,) = health.health(now=NOW)
     assert row.missing == 3
-    assert health.gaps(KEY, since=NOW - timedelta(hours=1), until=NOW) == [
+    assert reports.gaps(KEY, since=NOW - timedelta(hours=1), until=NOW) == [
         (NOW - timedelta(minutes=8), NOW - timedelta(minutes=7)),
         (NOW - timedelta(minutes=4), NOW - timedelta(minutes=2)),
     ]
 
 
 def test_gaps_are_repaired():
-    subscribe(**FEED)
+    subscribe(KEY)
     append([candle(-i) for i in range(1, 11) if i not in (3, 4, 8)])
     assert ingest.repair_gaps() == 3
     assert ingest.repair_gaps() == 0
@@ -125,7 +124,7 @@ def operator(client):
 
 
 def test_the_admin_lists_subscriptions_with_their_health(operator):
-    subscribe(**FEED)
+    subscribe(KEY)
     append([candle(-1)])
     page = operator.get("/admin/feeds/feedsubscription/").content.decode()
     assert "0.0 s" in page
@@ -150,7 +149,7 @@ def test_the_admin_lists_subscriptions_with_their_health(operator):
     ],
 )
 def test_the_admin_says_how_a_subscription_stands(operator, changes, state):
-    subscribe(**FEED)
+    subscribe(KEY)
     append([candle(-1), candle(-1, granularity="1s")])
     FeedSubscription.objects.update(**changes)
     page = operator.get("/admin/feeds/feedsubscription/").content.decode()
@@ -162,7 +161,7 @@ def test_the_admin_says_how_a_subscription_stands(operator, changes, state):
     ("action", "active"), [("pause", False), ("activate", True), ("poll_now", True)]
 )
 def test_the_admins_actions_change_subscriptions(operator, action, active):
-    subscription = subscribe(**FEED)
+    subscription = subscribe(KEY)
     operator.post(
         "/admin/feeds/feedsubscription/",
         {"action": action, "_selected_action": [subscription.pk]},

@@ -9,7 +9,7 @@ from core import clock
 from core.texts import counted
 from feeds import health, ingest
 from feeds.models import FeedSubscription
-from feeds.tape import partitions, retention, schema
+from feeds.tape import partitions, reports, retention, schema
 
 
 class Command(BaseCommand):
@@ -49,7 +49,7 @@ class Command(BaseCommand):
                 f"{subscription} lacks {start:%F %T} to {end:%F %T}"
                 for start, end in ingest.recent_gaps(subscription)
             ]
-        for refused in health.refusals():
+        for refused in reports.refusals():
             self.stdout.write(
                 f"note: {refused.feed} had {counted(refused.refused_count, 'record')} "
                 f"refused ({refused.reason}), last {refused.last_record}"

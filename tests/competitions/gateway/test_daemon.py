@@ -151,4 +151,4 @@ def test_a_listener_writes_candles_to_the_tape_and_gives_notice(tape):
         finally:
             listener.stop()
 
-    assert watermark(**feed._asdict()) is not None
+    assert watermark(key=feed) is not None

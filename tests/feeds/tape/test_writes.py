@@ -7,13 +7,12 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from feeds import health
-from feeds.tape import partitions, reads, writes
+from feeds.tape import partitions, reads, reports, writes
 from feeds.tape.engine import dispose, transaction
 from feeds.tape.writes import AppendResult, append
 from tests.conftest import NOW
 from tests.fakes.texts import ANY_TEXT, JSON
-from tests.feeds.factories import FEED, candle
+from tests.feeds.factories import KEY, candle
 
 pytestmark = pytest.mark.usefixtures("tape", "frozen_clock")
 
@@ -56,7 +55,7 @@ def test_records_of_a_feed_are_counted_once_each():
     append([candle(-2, 107.0), candle(-1)])
     append([candle(-1)])
     append([candle(-1, subject="ETHUSDT")])
-    counts = {s.key.id: s.record_count for s in health.summaries()}
+    counts = {s.key.id: s.record_count for s in reports.summaries()}
     assert counts == {
         "simulated:BTCUSDT:candle:1m": 3,
         "simulated:ETHUSDT:candle:1m": 1,
@@ -85,18 +84,18 @@ def test_an_open_candle_never_replaces_a_closed_one():
 
 def test_the_watermark_is_the_newest_closed_record():
     append([candle(-3), candle(-2), candle(-1, is_closed=False)])
-    assert reads.watermark(**FEED) == NOW - timedelta(minutes=2)
+    assert reads.watermark(key=KEY) == NOW - timedelta(minutes=2)
 
 
 def test_the_watermark_never_goes_back():
     append([candle(-1)])
     append([candle(-100)])
-    assert reads.watermark(**FEED) == NOW - timedelta(minutes=1)
+    assert reads.watermark(key=KEY) == NOW - timedelta(minutes=1)
 
 
 def test_history_leaves_the_watermark_alone():
     append([candle(-1)], move_watermark=False)
-    assert reads.watermark(**FEED) is None
+    assert reads.watermark(key=KEY) is None
 
 
 NESTED: dict = {}
@@ -212,7 +211,7 @@ def test_nothing_is_written_when_the_statement_fails(monkeypatch):
     with pytest.raises(ZeroDivisionError):
         append([candle(-1)])
     assert rows("*") == before
-    assert reads.watermark(**FEED) == NOW - timedelta(minutes=2)
+    assert reads.watermark(key=KEY) == NOW - timedelta(minutes=2)
 
 
 def test_a_connection_whose_first_write_failed_can_write_again(monkeypatch):
@@ -281,6 +280,6 @@ def test_any_order_repetition_or_split_gives_the_same_tape(delivery):
             )
         for part in parts:
             append(part)
-        return rows(columns), reads.watermark(**FEED)
+        return rows(columns), reads.watermark(key=KEY)
 
     assert tape_after(pieces) == tape_after([records])
