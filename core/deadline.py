@@ -1,5 +1,6 @@
 """Calls of strangers' code that may never come back."""
 
+import contextvars
 import threading
 from collections.abc import Callable, Hashable
 from typing import Any
@@ -45,7 +46,9 @@ def in_time(
         finally:
             connections.close_all()  # of this thread alone
 
-    thread = threading.Thread(target=work, daemon=True)
+    # Its log lines carry the ids of whoever called it.
+    run = contextvars.copy_context().run
+    thread = threading.Thread(target=run, args=(work,), daemon=True)
     thread.start()
     thread.join(seconds)
     if not outcome:

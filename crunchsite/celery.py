@@ -15,6 +15,7 @@ from celery.schedules import crontab
 from kombu import Queue  # type: ignore[attr-defined]
 
 from core import heartbeats
+from crunchsite import correlation  # noqa: F401  importing connects its signals
 
 os.environ.setdefault(  # noqa: TID251  `celery -A crunchsite` configures Django here
     "DJANGO_SETTINGS_MODULE", "crunchsite.settings.dev"
