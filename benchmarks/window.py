@@ -172,13 +172,13 @@ def _generate(subjects: list[str], start: datetime) -> None:
 def _backfill(subjects: list[str], start: datetime) -> None:
     from django.conf import settings
 
-    from feeds import backfill
+    from feeds import backfill, backfill_jobs
     from feeds.models import BackfillJob
     from feeds.tape.records import FeedKey
 
     settings.ENV = settings.ENV.model_copy(update={"feed_record_ttl_days": 10_000})
     for subject in subjects:
-        job = backfill.start(
+        job = backfill_jobs.start(
             key=FeedKey("simulated", subject, "candle", "1m"),
             start_at=start,
             end_at=NOW,

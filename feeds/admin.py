@@ -13,7 +13,7 @@ from django.utils.text import Truncator
 from core import audit, clock
 from core.admin.strict import EdgeAdmin, has_act
 from core.texts import counted
-from feeds import backfill, health, ingest
+from feeds import backfill_jobs, health, ingest
 from feeds.errors import (
     FeedError,
     UnknownGranularityError,
@@ -205,7 +205,7 @@ class BackfillJobAdmin(EdgeAdmin):
     def cancel(self, request: HttpRequest, queryset: QuerySet[BackfillJob]) -> None:
         for job in queryset:
             try:
-                backfill.cancel(job_id=job.pk)
+                backfill_jobs.cancel(job_id=job.pk)
             except FeedError as error:
                 self.message_user(request, f"{job}: {error}", messages.WARNING)
             else:

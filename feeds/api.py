@@ -29,7 +29,7 @@ from core.requests import (
     read_instant,
     read_query,
 )
-from feeds import backfill
+from feeds import backfill_jobs
 from feeds.models import BackfillJob, FeedSubscription
 from feeds.tape import reports
 from feeds.tape.records import FeedKey
@@ -178,7 +178,7 @@ class Backfill(APIView):
     )
     def post(self, request: Request) -> Response:
         wanted = read_body(BackfillRequestSerializer, request)
-        job = backfill.start(
+        job = backfill_jobs.start(
             key=FeedKey(*(wanted[name] for name in FeedKey._fields)),
             start_at=wanted["start"],
             end_at=wanted["end"],
@@ -227,7 +227,7 @@ class BackfillCancel(APIView):
 
     @extend_schema(request=None, responses=BackfillJobSerializer)
     def post(self, request: Request, job_id: str) -> Response:
-        job = backfill.cancel(job_id=_job(job_id).pk)
+        job = backfill_jobs.cancel(job_id=_job(job_id).pk)
         audit.note(request.user, [job], flag=CHANGE, what="cancelled")
         return Response(_told(job, request))
 

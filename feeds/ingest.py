@@ -9,12 +9,14 @@ from functools import lru_cache
 import structlog
 
 from core import clock
+from core.backoff import backoff
 from core.texts import message_of, readable
 from feeds import health
 from feeds.errors import FeedError, ProviderError, ProviderSettingError
 from feeds.models import FeedSubscription
 from feeds.providers import sources
-from feeds.providers.base import FetchRequest, Provider, pages, since
+from feeds.providers.base import FetchRequest, Provider
+from feeds.providers.pull import pages, since
 from feeds.tape import reads, reports
 from feeds.tape.records import FeedRecord
 from feeds.tape.writes import AppendResult, append
@@ -228,7 +230,7 @@ def _note_failure(subscription: FeedSubscription, error: Exception) -> None:
     if isinstance(error, ProviderSettingError):
         wait_s = SETTING_BACKOFF_S
     else:
-        wait_s = min(LONGEST_BACKOFF_S, 2.0 ** min(errors, 10))
+        wait_s = backoff(errors, first_s=1.0, most_s=LONGEST_BACKOFF_S)
     if isinstance(error, ProviderError) and error.retry_after_s:
         wait_s = max(wait_s, error.retry_after_s)
     now = clock.now()

@@ -7,7 +7,8 @@ compared with what was asked.
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
-from feeds.providers.base import FetchRequest, Provider, Subject, ask, one_family
+from feeds.providers.base import FetchRequest, Provider, Subject
+from feeds.providers.pull import ask, one_family
 from feeds.tape.records import FeedKey, FeedRecord
 
 

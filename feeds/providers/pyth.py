@@ -25,7 +25,8 @@ from feeds.errors import (
     ProviderSettingError,
     UnknownSubjectError,
 )
-from feeds.providers.base import FetchRequest, Subject, check_served, poll
+from feeds.providers.base import FetchRequest, Subject, check_served
+from feeds.providers.push import poll
 from feeds.providers.shapes import whole
 from feeds.providers.waits import retry_after_s
 from feeds.tape.checks import SKEW

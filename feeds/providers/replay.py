@@ -23,9 +23,9 @@ from feeds.providers.base import (
     FetchRequest,
     Subject,
     check_served,
-    poll,
     records,
 )
+from feeds.providers.push import poll
 from feeds.tape.records import CANDLE, OHLCV, FeedKey, FeedRecord, seconds
 
 TIME_COLUMNS = ("open_time", "ts", "timestamp", "date")

@@ -27,10 +27,10 @@ from feeds.providers.base import (
     FetchRequest,
     Subject,
     check_served,
-    poll,
     records,
 )
 from feeds.providers.coins import COINS, Coin
+from feeds.providers.push import poll
 from feeds.tape.records import CANDLE, OHLCV, TICK, FeedKey, FeedRecord, seconds
 
 _ANCHOR_BITS = 25  # 388 days between two anchors

@@ -14,7 +14,8 @@ import structlog
 from competitions.tape_ends import Hole
 from core.texts import describe
 from feeds.ingest import provider_of
-from feeds.providers.base import FetchRequest, pages
+from feeds.providers.base import FetchRequest
+from feeds.providers.pull import pages
 from feeds.tape.writes import append
 
 log = structlog.get_logger(__name__)

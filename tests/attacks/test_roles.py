@@ -31,7 +31,7 @@ from competitions.models import (
     ScheduledPrediction,
 )
 from core import audit
-from feeds import backfill
+from feeds import backfill_jobs
 from feeds.tape.records import FeedKey
 from livepool.models import Release, ShadowTrack
 from scoring.models import Rescoring, VoidWindow
@@ -307,7 +307,7 @@ def world(roles, tape, frozen_clock, settings, tmp_path):
 
 def values_of(made: factories.World) -> dict[str, object]:
     """A value for each part of any path, and for each model's `object_id`."""
-    job = backfill.start(
+    job = backfill_jobs.start(
         key=FeedKey("simulated", "BTCUSDT", "candle", "1m"),
         start_at=NOW - timedelta(hours=2),
         end_at=NOW,

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 
-from feeds import backfill, tasks
+from feeds import backfill, backfill_jobs, tasks
 from feeds.errors import BadRangeError, FeedError, ProviderError, TapeError
 from feeds.models import BackfillJob
 from feeds.providers.simulated import Simulated
@@ -37,7 +37,7 @@ def each_page(monkeypatch):
 
 
 def start(sink="tape", **changes):
-    return backfill.start(key=KEY, **{**SPAN, **changes}, sink=sink, page_size=50)
+    return backfill_jobs.start(key=KEY, **{**SPAN, **changes}, sink=sink, page_size=50)
 
 
 def count():
@@ -129,10 +129,10 @@ def test_an_interrupted_command_goes_on(monkeypatch, each_page, capsys):
 
 def test_one_job_a_feed_at_a_time():
     start()
-    with pytest.raises(backfill.BackfillActiveError, match="under way"):
+    with pytest.raises(backfill_jobs.BackfillActiveError, match="under way"):
         start()
     other = KEY._replace(subject="ETHUSDT")
-    assert backfill.start(key=other, **SPAN).status == "pending"
+    assert backfill_jobs.start(key=other, **SPAN).status == "pending"
 
 
 def test_a_cancelled_job_stops_at_its_next_save(monkeypatch, each_page):
@@ -141,14 +141,14 @@ def test_a_cancelled_job_stops_at_its_next_save(monkeypatch, each_page):
 
     def cancel(running):
         seen.append(running.cursor_at)
-        backfill.cancel(job_id=job.pk)
+        backfill_jobs.cancel(job_id=job.pk)
 
     assert backfill.run(job_id=job.pk, on_progress=cancel) is False
     job.refresh_from_db()
     assert (job.status, len(seen)) == ("cancelled", 1)
     assert count() == 100  # the page under way was kept
-    with pytest.raises(backfill.BackfillOverError, match="cancelled"):
-        backfill.cancel(job_id=job.pk)
+    with pytest.raises(backfill_jobs.BackfillOverError, match="cancelled"):
+        backfill_jobs.cancel(job_id=job.pk)
 
 
 @pytest.fixture
@@ -174,7 +174,7 @@ def test_a_busy_provider_puts_the_job_off_and_no_worker_sleeps(
         tasks.run_backfill_job(str(job.pk))
         job.refresh_from_db()
         assert (job.status, job.error) == ("pending", "busy")
-        assert (job.records_written, backfill.waits_s(job)) == (50, wait_s)
+        assert (job.records_written, backfill_jobs.waits_s(job)) == (50, wait_s)
         assert not BackfillJob.objects.orphaned(jumping.now()).exists()
         tasks.run_backfill_job(str(job.pk))  # not before its time
         jumping.tick(wait_s + 0.001)
@@ -288,7 +288,7 @@ def test_a_full_disk_under_the_tape_leaves_what_was_safe_and_can_be_resumed(each
 def test_a_running_job_is_taken_over_by_the_same_command_alone():
     job = start()
     held = backfill._claim(job.pk)
-    with pytest.raises(backfill.BackfillActiveError):
+    with pytest.raises(backfill_jobs.BackfillActiveError):
         start()
     assert start(take_over=True).pk == job.pk
     with pytest.raises(backfill._LostError):
@@ -300,7 +300,7 @@ def test_a_worker_that_lost_its_job_neither_moves_nor_ends_it(each_page):
     job = start()
 
     def hang(running):
-        backfill.take_back(job_id=job.pk)
+        backfill_jobs.take_back(job_id=job.pk)
         successor.append(backfill._claim(job.pk))
 
     successor = []
@@ -363,7 +363,7 @@ def test_ranges_without_sense_are_refused(changes, message):
 def test_days_are_kept_for_good_and_may_come_from_any_past():
     key = KEY._replace(granularity="1d")
     past = {"start_at": NOW - timedelta(days=999), "end_at": NOW - timedelta(days=2)}
-    job = backfill.start(key=key, **past, sink="tape")
+    job = backfill_jobs.start(key=key, **past, sink="tape")
     backfill.run(job_id=job.pk)
     assert count() == 997
 
@@ -385,7 +385,7 @@ def test_history_beyond_retention_may_go_into_files():
 )
 def test_unknown_feeds_are_refused(changes):
     with pytest.raises(FeedError, match=f"was '{list(changes.values())[-1]}'"):
-        backfill.start(key=KEY._replace(**changes), **SPAN)
+        backfill_jobs.start(key=KEY._replace(**changes), **SPAN)
 
 
 def test_the_command_refuses_in_one_line():

@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from feeds import backfill, ingest
+from feeds import backfill, backfill_jobs, ingest
 from feeds.errors import ProviderError
 from feeds.models import FeedSubscription
-from feeds.providers.base import poll
+from feeds.providers.push import poll
 from feeds.providers.simulated import Simulated
 from feeds.subscriptions import subscribe
 from feeds.tape import reads, reports, retention
@@ -85,7 +85,7 @@ def test_a_failure_at_a_wrong_time_is_tried_again_at_the_right_one(
 
 @pytest.mark.parametrize("by", JUMPS, ids=str)
 def test_polling_goes_on_after_the_jump(jumping, by, monkeypatch):
-    monkeypatch.setattr("feeds.providers.base.POLL_FLOOR_S", 0.0)
+    monkeypatch.setattr("feeds.providers.push.POLL_FLOOR_S", 0.0)
 
     async def listened():
         records = poll(Simulated(), [FeedKey(**FEED)], every_s=0.0)
@@ -105,7 +105,7 @@ def test_a_backfill_is_taken_up_after_the_jump_and_nothing_is_lost(jumping, by):
     now = jumping.now()
     start_at, end_at = now - timedelta(hours=10), now - timedelta(hours=5)
     with jumping.jumped(by):
-        job = backfill.start(
+        job = backfill_jobs.start(
             key=FeedKey(**FEED),
             start_at=start_at + min(by, timedelta(0)),
             end_at=end_at + min(by, timedelta(0)),

@@ -8,9 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core import clock
-from feeds import backfill, ingest
+from feeds import backfill, backfill_jobs, ingest
 from feeds.errors import ProviderError
-from feeds.providers.base import FetchRequest, pages
+from feeds.providers.base import FetchRequest
+from feeds.providers.pull import pages
 from feeds.providers.simulated import Simulated
 from feeds.subscriptions import subscribe
 from feeds.tape.engine import transaction
@@ -115,7 +116,7 @@ def test_trades_of_one_millisecond_come_once_over_a_backfills_turns(
 ):
     monkeypatch.setattr(backfill, "SAVE_EVERY_S", -1.0)
     exchange.trades = crowded(996, 8, 3, at=MS - 30_000)
-    job = backfill.start(
+    job = backfill_jobs.start(
         key=FeedKey(**TICKS),
         start_at=NOW - MINUTE,
         end_at=NOW,

@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 from django.contrib.auth.models import User
 
-from feeds import backfill, health, ingest, views
+from feeds import backfill_jobs, health, ingest, views
 from feeds.models import FeedSubscription
 from feeds.subscriptions import subscribe
 from feeds.tape import reports
@@ -171,7 +171,7 @@ def test_the_admins_actions_change_subscriptions(operator, action, active):
 
 
 def test_the_admin_cancels_backfills(operator):
-    job = backfill.start(key=KEY, start_at=NOW - timedelta(hours=1), end_at=NOW)
+    job = backfill_jobs.start(key=KEY, start_at=NOW - timedelta(hours=1), end_at=NOW)
     assert operator.get("/admin/feeds/backfilljob/").status_code == 200
     operator.post(
         "/admin/feeds/backfilljob/", {"action": "cancel", "_selected_action": [job.pk]}

@@ -14,7 +14,8 @@ from competitions.check_model.checkup import WINDOW, Checkup, check_model
 from competitions.config_loader import load_config
 from competitions.slots import wire
 from feeds.providers import replay, sources
-from feeds.providers.base import FetchRequest, pages
+from feeds.providers.base import FetchRequest
+from feeds.providers.pull import pages
 
 MARKET_START = datetime(2024, 1, 1, tzinfo=UTC)
 

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from core import clock
 from core.texts import counted
-from feeds import backfill
+from feeds import backfill, backfill_jobs
 from feeds.models import BackfillJob
 from feeds.tape.records import FeedKey
 
@@ -43,7 +43,7 @@ class Command(BaseCommand):
                 key = FeedKey(
                     options["source"], subject, options["kind"], options["granularity"]
                 )
-                job = backfill.start(
+                job = backfill_jobs.start(
                     key=key,
                     start_at=start_at,
                     end_at=end_at,
@@ -75,11 +75,11 @@ class Command(BaseCommand):
 
             try:
                 while self._is_put_off(job, show):
-                    time.sleep(backfill.waits_s(job))
-                    backfill.take_back(job_id=job.pk)
+                    time.sleep(backfill_jobs.waits_s(job))
+                    backfill_jobs.take_back(job_id=job.pk)
             except KeyboardInterrupt:
-                with contextlib.suppress(backfill.BackfillOverError):
-                    backfill.cancel(job_id=job.pk)
+                with contextlib.suppress(backfill_jobs.BackfillOverError):
+                    backfill_jobs.cancel(job_id=job.pk)
                 raise CommandError(
                     "stopped; the same command goes on from here", returncode=130
                 ) from None
@@ -101,7 +101,7 @@ class Command(BaseCommand):
         if is_put_off:
             self.stderr.write(
                 f"{job.key.id}: {job.error}; "
-                f"asked again in {backfill.waits_s(job):.0f} s"
+                f"asked again in {backfill_jobs.waits_s(job):.0f} s"
             )
         return is_put_off
 

@@ -11,7 +11,8 @@ from core import clock
 from core.files import replacing
 from core.texts import counted
 from feeds.providers import sources
-from feeds.providers.base import FetchRequest, pages
+from feeds.providers.base import FetchRequest
+from feeds.providers.pull import pages
 from feeds.tape.records import CANDLE, OHLCV
 
 

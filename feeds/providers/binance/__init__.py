@@ -18,9 +18,10 @@ from django.conf import settings
 from core import clock
 from core.texts import brief
 from feeds.errors import ProviderError
-from feeds.providers.base import FetchRequest, Subject, check_served, merged, poll
+from feeds.providers.base import FetchRequest, Subject, check_served
 from feeds.providers.binance import rest
 from feeds.providers.binance import streams as binance_streams
+from feeds.providers.push import merged, poll
 from feeds.providers.shapes import each, instant, number, numbers, same, truth, whole
 from feeds.tape.records import CANDLE, DEPTH, FUNDING, OHLCV, TICK, FeedKey, FeedRecord
 from feeds.tape.records import seconds as length_of

@@ -19,7 +19,8 @@ from feeds.errors import (
     UnknownSubjectError,
 )
 from feeds.providers import sources
-from feeds.providers.base import FetchRequest, pages
+from feeds.providers.base import FetchRequest
+from feeds.providers.pull import pages
 from feeds.tape.checks import checker
 from feeds.tape.records import KINDS, FeedKey
 from tests.conftest import NOW

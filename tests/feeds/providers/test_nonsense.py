@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from core import clock
 from feeds.errors import FeedError, ProviderError
 from feeds.providers import sources
-from feeds.providers.base import FetchRequest, pages
+from feeds.providers.base import FetchRequest
+from feeds.providers.pull import pages
 from feeds.providers.simulated import Simulated
 from feeds.tape.checks import SKEW, checker
 from tests.conftest import NOW

@@ -1,0 +1,120 @@
+"""Pulling from a provider: one request, checked, and many of them in a row."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from operator import attrgetter
+
+from core import clock
+from core.texts import brief, describe
+from feeds.errors import FeedError, NothingUsableError, ProviderError
+from feeds.providers.base import FetchRequest, Provider
+from feeds.tape.checks import SKEW, checker
+from feeds.tape.records import CANDLE, MOMENTARY, FeedRecord, seconds
+
+
+@contextmanager
+def one_family(source: str) -> Iterator[None]:
+    """Turn every error that comes out of a provider into a FeedError."""
+    try:
+        yield
+    except FeedError:
+        raise
+    except Exception as error:
+        raise ProviderError(f"{source} failed: {describe(error)}") from error
+
+
+def ask(provider: Provider, request: FetchRequest) -> list[FeedRecord]:
+    """Fetch, and keep what was asked for: this feed, between these instants.
+
+    Raises NothingUsableError when everything that came is something else, or nothing
+    of it can be kept.
+    """
+    with one_family(provider.name):
+        found = provider.fetch(request)
+        _, subject, kind, granularity = request.key(provider.name)
+        kept = [
+            record
+            for record in found
+            if request.start <= record.ts_event < request.end
+            and record.subject == subject
+            and record.kind == kind
+            and record.granularity == granularity
+        ]
+        if found and not kept:
+            raise NothingUsableError(
+                f"{provider.name} was asked for {request.subject} from "
+                f"{request.start} to {request.end} and answered with "
+                f"{found[0].subject} at {found[0].ts_event}",
+                rows=len(found),
+            )
+        if kept and "id" not in kept[0].meta:
+            kept.sort(key=attrgetter("ts_event"))
+        check = checker(request.key(provider.name), newest=clock.now() + SKEW)
+        if kept and all(check(record) for record in kept):
+            raise NothingUsableError(
+                f"{provider.name} answered with nothing that can be kept: "
+                f"{check(kept[0])}, {brief(kept[0].values)}",
+                rows=len(kept),
+            )
+    return kept
+
+
+def step(kind: str, granularity: str) -> timedelta:
+    """The least distance between two records of a feed."""
+    if kind == CANDLE:
+        return timedelta(seconds=seconds(granularity))
+    return timedelta(microseconds=1)
+
+
+def since(kind: str, newest_at: datetime) -> datetime:
+    """From where a feed is asked whose newest known record is at `newest_at`.
+
+    From that record on, which may have been corrected; and from the beginning of its
+    millisecond, because records of one millisecond do not come in their order.
+    """
+    if kind == CANDLE:
+        return newest_at
+    return newest_at.replace(microsecond=newest_at.microsecond // 1000 * 1000)
+
+
+def after(record: FeedRecord) -> datetime:
+    """From where a feed is asked for what follows `record`."""
+    if "id" in record.meta:
+        return since(record.kind, record.ts_event)
+    return record.ts_event + step(record.kind, record.granularity)
+
+
+def pages(provider: Provider, request: FetchRequest) -> Iterator[list[FeedRecord]]:
+    """Fetch [start, end) page by page, oldest first, until a page is empty.
+
+    Numbered records are followed by their numbers, others by their instants. A source
+    may give fewer than it was asked for; what is measured now has one page.
+    """
+    limit = min(request.limit, provider.page_limit)
+    asked = replace(request, limit=limit)
+    is_first = True
+    while asked.start < asked.end:
+        try:
+            page = provider.fetch(asked)
+        except NothingUsableError as error:
+            # The newest record alone: it is asked for again with the next pull.
+            if error.rows == 1 and not is_first:
+                return
+            raise
+        if not page:
+            return
+        yield page
+        if request.kind in MOMENTARY:
+            return
+        last = page[-1]
+        number = last.meta.get("id")
+        following = replace(
+            asked,
+            start=after(last),
+            from_id=None if number is None else number + 1,
+        )
+        if following == asked:
+            raise ProviderError(f"{provider.name} gives the same page again and again")
+        asked, is_first = following, False
