@@ -17,7 +17,7 @@ import polars as pl
 
 from benchmarks.measure import compare, peak_mb, summary
 from livepool import artifacts
-from livepool.model import features, parameters, pipeline, universe
+from livepool.model import features, market_context, parameters, pipeline, universe
 
 FIRST = date(2021, 1, 1)
 YEAR = 365**0.5
@@ -56,7 +56,7 @@ def ours(candles: pl.DataFrame) -> pl.DataFrame:
         rows, parameters.gates("core_major"), settings.universe
     )
     rows = universe.with_membership(rows, refreshes)
-    return features.with_context(rows, settings.features)
+    return market_context.with_context(rows, settings.features)
 
 
 def limit(candles: pl.DataFrame) -> pl.DataFrame:

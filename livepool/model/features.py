@@ -6,7 +6,6 @@ the close; standard deviations are sample ones (ddof 1), annualised with sqrt(36
 """
 
 import math
-from typing import Any
 
 import polars as pl
 
@@ -38,14 +37,6 @@ MODEL_FEATURES = (
     *("btc_above_ma200", "btc_ma200_slope", "btc_zscore_120"),
     *("breadth_above_sma60", "breadth_above_sma200"),
     *("universe_momentum_dispersion", "universe_rs_dispersion", "single_leader_burst"),
-)
-
-CONTEXT = (
-    "breadth_above_sma60",
-    "breadth_above_sma200",
-    "universe_momentum_dispersion",
-    "universe_rs_dispersion",
-    "single_leader_burst",
 )
 
 # Decimals. Whatever compares values (bins, ranks, signs, thresholds) gets them on this
@@ -278,35 +269,3 @@ def symbol_features(candles: pl.DataFrame, config: FeatureConfig) -> pl.DataFram
         for name, kind in columns.items()
         if not name.startswith("_")
     ).collect()
-
-
-def with_context(panel: pl.DataFrame, config: FeatureConfig) -> pl.DataFrame:
-    """Add what the universe of each date has in common, on every row of the date.
-
-    Needs `in_universe`. Dates with fewer than `breadth_min_names` members have nulls.
-    """
-    used = ("price_vs_sma60", "price_vs_sma200", "momentum_combo", "rs_combo")
-    members = (
-        panel.lazy()
-        .filter("in_universe")
-        .select("date", "symbol", *used)
-        .sort("date", "symbol")
-        .collect()
-    )
-
-    def share_above(column: str) -> pl.Expr:
-        return is_above_zero(pl.col(column)).fill_null(value=False).mean()
-
-    momentum = pl.col("momentum_combo")
-    context: dict[str, Any] = {
-        "breadth_above_sma60": share_above("price_vs_sma60"),
-        "breadth_above_sma200": share_above("price_vs_sma200"),
-        "universe_momentum_dispersion": momentum.std(),
-        "universe_rs_dispersion": pl.col("rs_combo").std(),
-        "single_leader_burst": momentum.max() - momentum.median(),
-    }
-    by_date = members.group_by("date", maintain_order=True).agg(
-        pl.when(pl.len() >= config.breadth_min_names).then(value).alias(name)
-        for name, value in context.items()
-    )
-    return panel.join(by_date, on="date", how="left", maintain_order="left")

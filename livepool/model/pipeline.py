@@ -9,6 +9,7 @@ import polars as pl
 from livepool.errors import LivePoolError
 from livepool.model import features, labels, ranking, regime, training, universe
 from livepool.model import parameters as settings
+from livepool.model.market_context import with_context
 from livepool.model.parameters import LivePoolConfig
 
 
@@ -73,7 +74,7 @@ def build_panel(
     rows = features.symbol_features(known, config.features)
     refreshes = universe.history(rows, gates, config.universe, metadata)
     rows = universe.with_membership(rows, refreshes)
-    rows = regime.with_regime(features.with_context(rows, config.features))
+    rows = regime.with_regime(with_context(rows, config.features))
     bases = universe.eligible_symbols(
         rows["symbol"].unique().to_list(), gates, config.universe, metadata
     )

@@ -65,7 +65,7 @@ def panel(
     metadata: Path | None = None,
     config: LivePoolConfig | None = None,
 ) -> Panel:
-    """The panel of this site's tape, or of files; what every build begins with.
+    """Build the panel of this site's tape, or of files: every release begins with it.
 
     Raises LivePoolError, BuildError or FeatureError.
     """
@@ -98,19 +98,37 @@ def build(
 ) -> Ranking:
     """Rank the pool as of a complete UTC day and write its five files to `folder`.
 
-    The last complete day is the default; a day that is not over is refused, and
-    without `as_of` or `allow_stale` candles that end beyond the pool's age. Nothing is
-    written unless the files keep the contract. Raises LivePoolError, BuildError,
+    The last complete day is the default. Raises as `panel` and `build_from` do.
+    """
+    return build_from(
+        panel(
+            mode=mode, as_of=as_of, parquet=parquet, metadata=metadata, config=config
+        ),
+        as_of=as_of,
+        folder=folder,
+        allow_stale=allow_stale,
+    )
+
+
+def build_from(
+    panel: Panel,
+    *,
+    as_of: date | None = None,
+    folder: Path | None = None,
+    allow_stale: bool = False,
+) -> Ranking:
+    """Rank the last day of a panel and write the five files to `folder`.
+
+    `as_of` is the day that the panel was asked for. A day that is not over is refused,
+    and without `as_of` or `allow_stale` candles that end beyond the pool's age. Nothing
+    is written unless the files keep the contract. Raises LivePoolError, BuildError,
     FeatureError or ReleaseContractError.
     """
-    config = config or site_config()
-    found = panel(
-        mode=mode, as_of=as_of, parquet=parquet, metadata=metadata, config=config
-    )
+    config = panel.config
     day = complete_day(as_of)
     if as_of is None and not allow_stale:
-        check_age(found.dates[-1])
-    ranking = pipeline.rank_live(found)
+        check_age(panel.dates[-1])
+    ranking = pipeline.rank_live(panel)
     files = artifacts.render(ranking, selection_meta=config.include_selection_meta)
     rules.validate(
         ReleaseFiles(files),

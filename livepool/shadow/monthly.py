@@ -12,7 +12,7 @@ from core.files import write_file
 from livepool import artifacts
 from livepool.artifacts import RELEASE_MANIFEST, to_json
 from livepool.model.parameters import BASELINE, TRACKS
-from livepool.model.pipeline import Panel, Ranking
+from livepool.model.pipeline import Ranking
 from livepool.models import Release, ShadowTrack
 from livepool.release import build, publish, rules, schedule
 from livepool.shadow import history as shadow
@@ -44,13 +44,12 @@ def run(
 ) -> MonthlyBuild:
     """Refresh the live files, check the publication, rebuild the tracks, write reports.
 
-    Nothing is published and no store is touched. Raises what `build.build` and
-    `release.publish` raise.
+    Nothing is published and no store is touched. Raises what
+    `build.build` and `publish.publish` raise.
     """
     target = folder or build.output_dir()
-    ranking = build.build(
-        mode=mode, as_of=as_of, parquet=parquet, metadata=metadata, folder=target
-    )
+    panel = build.panel(mode=mode, as_of=as_of, parquet=parquet, metadata=metadata)
+    ranking = build.build_from(panel, as_of=as_of, folder=target)
     if publish_dry_run:
         publish.publish(
             folder=target,
@@ -63,15 +62,14 @@ def run(
             target, publish.expectations(mode=ranking.mode, allow_stale=True)
         ).raise_for_errors()
 
-    def panel_of(mode: str) -> Panel:
-        return build.panel(
-            mode=mode, as_of=ranking.as_of_date, parquet=parquet, metadata=metadata
+    shadow_panel = panel
+    if shadow_mode not in {None, panel.mode}:
+        shadow_panel = build.panel(
+            mode=shadow_mode,
+            as_of=ranking.as_of_date,
+            parquet=parquet,
+            metadata=metadata,
         )
-
-    panel = panel_of(ranking.mode)
-    shadow_panel = (
-        panel if shadow_mode in {None, panel.mode} else panel_of(str(shadow_mode))
-    )
     histories = tuple(shadow.build_tracks(shadow_panel, target))
     summary = _summary(target, ranking, histories)
     write_file(target / SUMMARY, to_json(summary) + b"\n")

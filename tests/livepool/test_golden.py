@@ -11,6 +11,7 @@ from livepool import artifacts
 from livepool.model import (
     features,
     labels,
+    market_context,
     parameters,
     pipeline,
     regime,
@@ -34,7 +35,7 @@ def panel():
         rows, parameters.gates("core_major"), CONFIG.universe, golden.metadata()
     )
     rows = universe.with_membership(rows, refreshes)
-    rows = regime.with_regime(features.with_context(rows, CONFIG.features))
+    rows = regime.with_regime(market_context.with_context(rows, CONFIG.features))
     return labels.with_labels(rows, CONFIG.labels), refreshes
 
 
@@ -57,7 +58,9 @@ def test_features_match_the_reference(panel):
         (pl.col("date") == date(2024, 6, 30))
         & pl.col("symbol").is_in(expected["symbol"].to_list())
     )
-    assert set(features.MODEL_FEATURES) - set(expected.columns) == set(features.CONTEXT)
+    assert set(features.MODEL_FEATURES) - set(expected.columns) == set(
+        market_context.CONTEXT
+    )
     _compare(rows, expected)
 
 
@@ -96,7 +99,7 @@ def test_market_context_and_regime_match_the_reference(panel):
         .agg(
             pl.col("btc_above_ma200", "btc_ma200_slope", "btc_zscore_120").first(),
             pl.col("in_universe").sum().alias("universe_size"),
-            pl.col(*features.CONTEXT, "regime", "regime_confidence").first(),
+            pl.col(*market_context.CONTEXT, "regime", "regime_confidence").first(),
         )
         .filter(pl.col("date").is_in(expected["date"].to_list()))
         .with_columns(
@@ -170,8 +173,13 @@ as_of_date,symbol,rule_score,linear_score,ml_score,final_score,regime,confidence
 """
 
 
+@pytest.fixture(scope="module")
+def live_files(live):
+    return artifacts.render(pipeline.rank_live(live))
+
+
 @pytest.mark.parametrize("unit", [3, 7, 1e-8, 12345.678])
-def test_the_pool_does_not_depend_on_the_unit_of_the_prices(live, unit):
+def test_the_pool_does_not_depend_on_the_unit_of_the_prices(live_files, unit):
     prices = pl.col("open", "high", "low", "close") * unit
     other = pipeline.build_panel(
         golden.candles().with_columns(prices),
@@ -180,15 +188,20 @@ def test_the_pool_does_not_depend_on_the_unit_of_the_prices(live, unit):
         config=CONFIG,
         metadata=golden.metadata(),
     )
-    assert artifacts.render(pipeline.rank_live(other)) == artifacts.render(
-        pipeline.rank_live(live)
-    )
+    assert artifacts.render(pipeline.rank_live(other)) == live_files
+
+
+@pytest.fixture(scope="module")
+def real_candles():
+    return pl.read_parquet(golden.REAL).with_columns(pl.col("date").cast(pl.Date))
 
 
 @pytest.mark.skipif(not golden.REAL.exists(), reason="no real candles here")
 @pytest.mark.parametrize("day", [date(2024, 9, 30), date(2024, 12, 31)])
-def test_the_pool_of_real_coins_does_not_depend_on_the_unit_of_the_prices(day):
-    candles = pl.read_parquet(golden.REAL).with_columns(pl.col("date").cast(pl.Date))
+def test_the_pool_of_real_coins_does_not_depend_on_the_unit_of_the_prices(
+    real_candles, day
+):
+    candles = real_candles.filter(pl.col("date") <= day)
 
     def files(unit: float) -> dict[str, bytes]:
         prices = pl.col("open", "high", "low", "close") * unit

@@ -11,6 +11,7 @@ from polars.testing import assert_frame_equal
 from livepool import artifacts
 from livepool.model import (
     features,
+    market_context,
     parameters,
     pipeline,
     ranking,
@@ -138,7 +139,7 @@ def test_breadth_is_known_from_five_names_on():
             features.tidy(frame), parameters.FeatureConfig()
         )
         everybody = panel.with_columns(in_universe=pl.col("symbol") != "BTCUSDT")
-        rows = features.with_context(everybody, parameters.FeatureConfig())
+        rows = market_context.with_context(everybody, parameters.FeatureConfig())
         return rows["breadth_above_sma60"].tail(1).is_not_null().item()
 
     five = ("ADA", "ETH", "LTC", "SOL", "TRX")
@@ -204,10 +205,12 @@ def test_features_do_not_look_ahead(candles, panel):
     """
     cut = candles["date"].min() + timedelta(days=900)
     early = pipeline.build_panel(candles, mode="core_major", as_of=cut)
-    own = [name for name in features.MODEL_FEATURES if name not in features.CONTEXT]
+    own = [
+        name for name in features.MODEL_FEATURES if name not in market_context.CONTEXT
+    ]
     for columns, days in (
         (own, pl.col("date") <= cut),
-        (features.CONTEXT, pl.col("date") < cut),
+        (market_context.CONTEXT, pl.col("date") < cut),
     ):
         assert_frame_equal(
             early.rows.filter(days).select("date", "symbol", *columns),
