@@ -108,7 +108,7 @@ def without_aliases(endpoints: list[Any]) -> list[Any]:
     return [
         (path.rstrip("/"), regex, method, callback)
         for path, regex, method, callback in endpoints
-        if not path.startswith("/api/")
+        if not path.startswith("/api/") or path.startswith("/api/v1/")
     ]
 
 

@@ -43,6 +43,7 @@ _every = {
     name: {"task": name, "schedule": every_s, "options": {"expires": max(every_s, 5)}}
     for name, every_s in {
         "competitions.dispatch": 1.0,
+        "events.dispatch": 1.0,
         "feeds.ingest": 1.0,
         "scoring.dispatch": 2.0,
         "emissions.dispatch": 15.0,

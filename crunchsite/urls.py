@@ -30,9 +30,13 @@ api: list[URLPattern | URLResolver] = [
     re_path(r"^redoc/?$", RedirectView.as_view(pattern_name="docs"), name="redoc"),
 ]
 
+# The API's first version of its own: these have no other address.
+v1: list[URLPattern | URLResolver] = [path("", include("crunchsite.events.urls"))]
+
 urlpatterns = [
     path("", include("crunchsite.site.urls")),
     path("", include(api)),
+    path("api/v1/", include((v1, "v1"))),
     path("api/", include((api, "api"))),
     re_path(r"^admin$", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),

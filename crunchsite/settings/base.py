@@ -41,6 +41,7 @@ FORMAT_MODULE_PATH = ["crunchsite.formats"]
 INSTALLED_APPS = [
     "crunchsite.apps.CrunchsiteConfig",
     "crunchsite.keys.apps.KeysConfig",
+    "crunchsite.events.apps.EventsConfig",
     "emissions.apps.EmissionsConfig",
     "scoring.apps.ScoringConfig",
     "competitions.apps.CompetitionsConfig",

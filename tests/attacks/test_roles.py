@@ -111,7 +111,7 @@ TABLE: dict[str, Row] = {
             *("reports-checkpoint-latest", "reports-rewards", "reports-prizes-latest"),
             *("reports-checkpoint-payload", "reports-emission", "reports-cli-format"),
             *("reports-prizes", "reports-emission-latest", "livepool-releases"),
-            *("livepool-status", "schema", "openapi-json", "docs"),
+            *("livepool-status", "schema", "openapi-json", "docs", "v1:events"),
         ],
         reads(),
     ),
@@ -472,7 +472,7 @@ def test_under_api_read_auth_operators_alone_read(role, world, settings):
             is_led = role == STRANGER and address.is_page
             right = LOGIN if is_led else 401 if role == STRANGER else 403
         path = address.path(values)
-        for each in (path, f"/api{path}") if is_program(address) else (path,):
+        for each in (path, f"/api{path}") if has_alias(address) else (path,):
             answer = client.get(each)
             if answer.status_code != right:
                 wrong[each] = (answer.status_code, right)
@@ -481,8 +481,14 @@ def test_under_api_read_auth_operators_alone_read(role, world, settings):
     assert wrong == {}
 
 
-def is_program(address: Address) -> bool:
-    return not (address.is_page or address.is_of_admin or address.key == "security-txt")
+def has_alias(address: Address) -> bool:
+    """Whether it is below /api/ too."""
+    return not (
+        address.is_page
+        or address.is_of_admin
+        or address.key == "security-txt"
+        or address.key.startswith("v1:")
+    )
 
 
 @pytest.fixture

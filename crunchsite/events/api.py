@@ -1,0 +1,102 @@
+"""What has happened, for programs that follow it."""
+
+from typing import Any
+
+from django.db.models import Max, Min
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework import serializers
+from rest_framework.decorators import api_view
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from competitions.reporting import chosen_competition
+from core.facts import Kind
+from core.paging import LARGEST_INT
+from core.requests import IdListField, read_query
+from crunchsite.events.models import Event
+
+EXAMPLE = {
+    "events": [
+        {
+            "id": 4711,
+            "type": "checkpoint.confirmed",
+            "timestamp": "2026-03-02T12:00:00Z",
+            "competition": "btc-demo",
+            "data": {"checkpoint": "CKP_12", "tx_hash": "5kJ3xT"},
+        }
+    ],
+    "after": 4711,
+    "oldest": 17,
+    "newest": 4711,
+}
+
+
+class KindListField(IdListField):
+    child = serializers.ChoiceField(Kind.choices)  # type: ignore[assignment]
+
+
+class EventQuery(serializers.Serializer[Any]):
+    after = serializers.IntegerField(
+        min_value=0,
+        max_value=LARGEST_INT,
+        default=0,
+        help_text="The `after` of the answer before; without it, from the oldest on.",
+    )
+    competition = serializers.SlugField(
+        required=False, help_text="Slug. Without it: of all, and of the site."
+    )
+    kinds = KindListField(required=False)
+    limit = serializers.IntegerField(min_value=1, max_value=1000, default=100)
+
+
+class EventRow(serializers.Serializer[Any]):
+    id = serializers.IntegerField(help_text="Ascends; no later one is ever lower.")
+    type = serializers.ChoiceField(Kind.choices)
+    timestamp = serializers.DateTimeField()
+    competition = serializers.CharField(
+        allow_null=True, help_text="Slug; `null` for what is of the site."
+    )
+    data = serializers.DictField()  # type: ignore[assignment]
+
+
+class EventPage(serializers.Serializer[Any]):
+    events = EventRow(many=True)
+    after = serializers.IntegerField(help_text="Ask with this next.")
+    oldest = serializers.IntegerField(
+        allow_null=True,
+        help_text="The lowest id that is kept. Above the `after` that you asked with: "
+        "you may have missed some.",
+    )
+    newest = serializers.IntegerField(
+        allow_null=True, help_text="The highest id; begin here to see what comes."
+    )
+
+
+@extend_schema(
+    parameters=[EventQuery],
+    responses=EventPage,
+    examples=[OpenApiExample("A page", EXAMPLE, response_only=True)],
+)
+@api_view(["GET"])
+def events(request: Request) -> Response:
+    """What has happened since `after`, in order; nothing is ever added in between."""
+    query = read_query(EventQuery, request)
+    rows = Event.objects.told().seen_by(request.user)
+    if "competition" in query:
+        rows = rows.filter(competition=chosen_competition(query, request.user))
+    if kinds := query.get("kinds"):
+        rows = rows.filter(kind__in=kinds)
+    # First, or what is told meanwhile would be newer than `newest`.
+    kept = Event.objects.aggregate(oldest=Min("number"), newest=Max("number"))
+    found = list(
+        rows.filter(number__gt=query["after"]).select_related("competition")[
+            : query["limit"]
+        ]
+    )
+    return Response(
+        {
+            "events": [event.document() for event in found],
+            "after": found[-1].number if found else query["after"],
+            **kept,
+        }
+    )

@@ -1,0 +1,13 @@
+from django.apps import AppConfig
+
+
+class EventsConfig(AppConfig):
+    name = "crunchsite.events"
+    label = "events"
+    verbose_name = "Events"
+
+    def ready(self) -> None:
+        from core.facts import announced
+        from crunchsite.events.outbox import keep
+
+        announced.connect(keep, dispatch_uid="crunchsite.events")
