@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 
+from crunchsite import custom
 from crunchsite.celery import QUEUES
 from crunchsite.settings.env import given_names, unread_names
 
@@ -75,4 +76,17 @@ def unread_variables(**_: Any) -> list[CheckMessage]:
             f"the variable {name} is not read", hint=advice, id="crunchsite.W001"
         )
         for name, advice in unread_names(given_names()).items()
+    ]
+
+
+@register("custom")
+def custom_endpoints(**_: Any) -> list[CheckMessage]:
+    """Name the operator's own endpoints that could not be mounted."""
+    return [
+        checks.Warning(
+            f"the endpoints of {source} are not there: {problem}",
+            hint="Correct the file and start the site again.",
+            id="crunchsite.W002",
+        )
+        for source, problem in custom.loaded().problems.items()
     ]

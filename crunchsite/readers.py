@@ -12,6 +12,7 @@ from rest_framework import exceptions
 from core.acts import is_operator
 from core.permissions import REALM
 from core.refusals import envelope
+from crunchsite.custom import name_of
 from crunchsite.edge import Handler, is_api
 
 # They show no data; who watches the site, or reports a flaw, has no account.
@@ -32,7 +33,9 @@ class ReadersMiddleware:
 
     def process_view(self, request: HttpRequest, *_: Any) -> HttpResponseBase | None:
         match = request.resolver_match
-        if not settings.ENV.api_read_auth or match is None or match.url_name in OPEN:
+        if not settings.ENV.api_read_auth or match is None:
+            return None
+        if match.url_name in OPEN and name_of(match) is None:
             return None
         if "admin" in match.namespaces or is_operator(request.user):
             return None

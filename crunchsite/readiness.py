@@ -27,6 +27,7 @@ from core import heartbeats
 from core.acts import SEE_ALL, may
 from core.requests import read_query
 from core.texts import counted
+from crunchsite import custom
 from crunchsite.celery import QUEUES
 from feeds.tape import schema
 
@@ -49,6 +50,11 @@ class Readiness(serializers.Serializer[Any]):
         child=serializers.CharField(),
         required=False,
         help_text="For operators: their own code that fails; the engine's stands in.",
+    )
+    missing_endpoints = serializers.DictField(
+        child=serializers.CharField(),
+        required=False,
+        help_text="For operators: their own endpoints that could not be mounted, why.",
     )
 
 
@@ -77,6 +83,7 @@ def readyz(request: Request) -> Response:
     if _is_told_why(request):
         answer["problems"] = found
         answer["failing_callables"] = _failing_callables()
+        answer["missing_endpoints"] = custom.loaded().problems
     return Response(answer, status=503 if found else 200)
 
 

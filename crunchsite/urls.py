@@ -9,7 +9,7 @@ from drf_spectacular.views import (
     SpectacularSwaggerSplitView,
 )
 
-from crunchsite import readiness
+from crunchsite import custom, readiness
 
 api: list[URLPattern | URLResolver] = [
     re_path(r"^healthz/?$", readiness.healthz, name="healthz"),
@@ -40,4 +40,5 @@ urlpatterns = [
     path("api/", include((api, "api"))),
     re_path(r"^admin$", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
+    *custom.loaded().urlpatterns(),
 ]

@@ -80,6 +80,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "crunchsite.readers.ReadersMiddleware",
+    "crunchsite.custom.CustomMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
 

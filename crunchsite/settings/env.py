@@ -289,6 +289,12 @@ class Env(BaseSettings):
     api_read_auth: bool = setting(
         False, "Whether operators alone read: API, pages and downloads."
     )
+    api_routes_dir: str = setting(
+        "api", "Folder of your own endpoints: each .py file in it is one."
+    )
+    api_routes: str = setting(
+        "", "More of them, comma separated: module, or module:router."
+    )
     log_level: Annotated[str, one_of("DEBUG", "INFO", "WARNING", "ERROR")] = setting(
         "INFO", "Lowest level that is logged."
     )

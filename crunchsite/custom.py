@@ -1,0 +1,191 @@
+"""Endpoints of an operator's own: files of a folder, and modules that a setting names.
+
+A file offers `router` (REST framework's) or `urlpatterns`, and may say `access`: who is
+let in. They answer under `/custom/`, and at their own path where nothing of the site's
+does. docs/integrator/custom.md.
+"""
+
+import importlib.util
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
+from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse
+from django.urls import ResolverMatch, URLPattern, URLResolver, include, path
+
+from core.acts import may
+from core.imports import NotImportable, import_target
+from core.permissions import REALM
+from core.refusals import envelope
+from core.texts import describe
+
+log = structlog.get_logger(__name__)
+
+NAMESPACE = "custom"
+# "read" is open like the reports, and closed with them by API_READ_AUTH.
+READ, ADMIN = "read", "admin"
+ADMIN_ACT = "competitions.change_competition"
+
+# What Django itself answers with 403, 404 and 400.
+REFUSALS = (PermissionDenied, Http404, BadRequest, SuspiciousOperation)
+
+Routes = list[URLPattern | URLResolver]
+
+
+@dataclass
+class CustomRoutes:
+    """What was mounted, who may call each, and what was not mounted and why."""
+
+    routes: dict[str, Routes] = field(default_factory=dict)
+    access: dict[str, str] = field(default_factory=dict)
+    problems: dict[str, str] = field(default_factory=dict)
+
+    def urlpatterns(self) -> Routes:
+        """Under `/custom/` first, then each at its own path, behind all others."""
+        each = [
+            path("", include((routes, name), namespace=name))
+            for name, routes in self.routes.items()
+        ]
+        return [
+            path("custom/", include((each, NAMESPACE))),
+            path("", include((each, NAMESPACE), namespace=f"{NAMESPACE}-own")),
+        ]
+
+
+def load(
+    folder: Path, targets: Iterable[str] = (), *, closed: Sequence[Path] = ()
+) -> CustomRoutes:
+    """Load every `.py` file of a folder, by name, and then `module:attribute` targets.
+
+    Files that begin with an underscore are passed over, and none may lie in a `closed`
+    folder. A broken one is logged and named in `problems`; the others stand.
+    """
+    found = CustomRoutes()
+    for file in sorted(folder.glob("[!_]*.py")):
+        _add(found, str(file), file.stem, lambda file=file: _of_file(file, closed))  # type: ignore[misc]
+    for target in targets:
+        module, _, name = target.partition(":")
+        dotted = f"{module}:{name or 'router'}"
+        _add(found, target, module, lambda dotted=dotted: _of_target(dotted))  # type: ignore[misc]
+    return found
+
+
+@cache
+def loaded() -> CustomRoutes:
+    """What the settings name, loaded once in the life of a process."""
+    return load(
+        Path(settings.ENV.api_routes_dir),
+        [each.strip() for each in settings.ENV.api_routes.split(",") if each.strip()],
+        closed=(settings.VAR_DIR, settings.LOCAL_MODELS_DIR),
+    )
+
+
+def _add(
+    found: CustomRoutes,
+    source: str,
+    name: str,
+    read: Callable[[], tuple[Any, str]],
+) -> None:
+    try:
+        offered, access = read()
+        routes = _routes(offered)
+        _check(access, is_new=name not in found.routes)
+    except NotImportable as error:
+        found.problems[source] = str(error)
+        log.warning("custom.broken", source=source, error=str(error))
+    else:
+        found.routes[name] = routes
+        found.access[name] = access
+
+
+def _check(access: Any, *, is_new: bool) -> None:
+    if access not in (READ, ADMIN):
+        raise NotImportable(f"access was {access!r}; it is {READ!r} or {ADMIN!r}")
+    if not is_new:
+        raise NotImportable("another one has its name")
+
+
+def _of_file(file: Path, closed: Sequence[Path]) -> tuple[Any, str]:
+    real = file.resolve()
+    if any(real.is_relative_to(each.resolve()) for each in closed):
+        raise NotImportable("it lies among participants' files or the site's data")
+    spec = importlib.util.spec_from_file_location(
+        f"{file.parent.name}.{file.stem}", file
+    )
+    if spec is None or spec.loader is None:
+        raise NotImportable("it is no module")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise NotImportable(describe(error)) from error
+    return _offered(module), getattr(module, "access", ADMIN)
+
+
+def _offered(module: ModuleType) -> Any:
+    for name in ("router", "urlpatterns"):
+        if hasattr(module, name):
+            return getattr(module, name)
+    raise NotImportable("it has neither router nor urlpatterns")
+
+
+def _of_target(dotted: str) -> tuple[Any, str]:
+    module, _, _ = dotted.partition(":")
+    offered = import_target(dotted)
+    return offered, getattr(importlib.import_module(module), "access", ADMIN)
+
+
+def _routes(offered: Any) -> Routes:
+    try:
+        routes = list(getattr(offered, "urls", offered))
+    except Exception as error:
+        raise NotImportable(describe(error)) from error
+    kinds = URLPattern | URLResolver
+    if not routes or not all(isinstance(route, kinds) for route in routes):
+        raise NotImportable("it is neither a router nor a list of addresses")
+    return routes
+
+
+class CustomMiddleware:
+    """Decides who calls an endpoint of the operator's; answers for one that fails."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *_: Any) -> HttpResponseBase | None:
+        name = name_of(request.resolver_match)
+        if name is None or loaded().access[name] == READ:
+            return None
+        if may(request.user, ADMIN_ACT):
+            return None
+        if request.user.is_authenticated:
+            raise PermissionDenied
+        body = envelope("A key or a session is needed here.", "not_authenticated")
+        return JsonResponse(body, status=401, headers={"WWW-Authenticate": REALM})
+
+    def process_exception(
+        self, request: HttpRequest, error: Exception
+    ) -> HttpResponseBase | None:
+        name = name_of(request.resolver_match)
+        if name is None or isinstance(error, REFUSALS):
+            return None
+        log.error("custom.failed", endpoint=name, exc_info=error)
+        body = envelope(f"The endpoint {name} failed.", "custom_endpoint_failed")
+        return JsonResponse(body, status=500)
+
+
+def name_of(match: ResolverMatch | None) -> str | None:
+    """Which of the operator's modules an address belongs to; None: the site's own."""
+    names = match.namespaces if match is not None else []
+    return names[1] if names and names[0].startswith(NAMESPACE) else None
