@@ -10,12 +10,16 @@ from rest_framework.response import Response
 
 from competitions.models import ParticipantModel
 from competitions.report_schema import Column, ReportSchema, Widget, report_schema
-from competitions.reporting import CompetitionQuery, PageQuery, chosen_competition
+from competitions.reporting import (
+    CompetitionPageQuery,
+    CompetitionQuery,
+    chosen_competition,
+)
 from core.paging import Keyset, page_response, read_text
 from core.requests import read_query
 
 
-class ModelQuery(PageQuery):
+class ModelQuery(CompetitionPageQuery):
     limit = serializers.IntegerField(min_value=1, max_value=5000, default=1000)
     include_ensembles = serializers.BooleanField(default=False)
 
@@ -39,7 +43,7 @@ class ModelRow(serializers.ModelSerializer[ParticipantModel]):
 @extend_schema(parameters=[ModelQuery], responses=ModelRow(many=True))
 @api_view(["GET"])
 def models(request: Request) -> Response:
-    """The models that take part, ordered by model id."""
+    """List the models that take part, ordered by model id."""
     query = read_query(ModelQuery, request)
     competition = chosen_competition(query, request.user)
     if competition is None:
@@ -58,21 +62,21 @@ def models(request: Request) -> Response:
 @extend_schema(parameters=[CompetitionQuery], responses=ReportSchema)
 @api_view(["GET"])
 def schema(request: Request) -> Response:
-    """Columns and widgets with which a user interface shows the reports."""
+    """Return the columns and widgets with which a user interface shows the reports."""
     return Response(_schema(request))
 
 
 @extend_schema(parameters=[CompetitionQuery], responses=Column(many=True))
 @api_view(["GET"])
 def leaderboard_columns(request: Request) -> Response:
-    """The leaderboard's columns, in order."""
+    """Return the leaderboard's columns, in order."""
     return Response(_schema(request)["leaderboard_columns"])
 
 
 @extend_schema(parameters=[CompetitionQuery], responses=Widget(many=True))
 @api_view(["GET"])
 def metrics_widgets(request: Request) -> Response:
-    """The charts of the metrics page, in order."""
+    """Return the charts of the metrics page, in order."""
     return Response(_schema(request)["metrics_widgets"])
 
 

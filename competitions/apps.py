@@ -10,7 +10,7 @@ class CompetitionsConfig(AppConfig):
     name = "competitions"
 
     def ready(self) -> None:
-        """Say where callables come from; try schedules and schemas before one runs."""
+        """Register sources of callables, and the trials of a competition."""
         from competitions import trial
         from competitions.trial_process import TRIALS
 
@@ -19,7 +19,7 @@ class CompetitionsConfig(AppConfig):
 
 
 def callable_sources() -> Sources:
-    """The project's own callables and the operator's packages; never data or models."""
+    """Return where callables may come from: the project, the operator's packages."""
     return Sources(
         packages=(*settings.OWN_CALLABLES, *settings.CALLABLE_PACKAGES),
         closed=(Path(settings.VAR_DIR), Path(settings.LOCAL_MODELS_DIR)),

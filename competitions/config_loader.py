@@ -44,12 +44,12 @@ def _load(path: str) -> CrunchConfig:
 
 
 def reset_cache() -> None:
-    """Load every contract anew when it is next asked for."""
+    """Forget loaded contracts; each is loaded anew when it is next needed."""
     _load.cache_clear()
 
 
 def has_operators_package() -> bool:
-    """Whether there is a package that may hold the operator's contract; looks only."""
+    """Whether the operator has a package for a contract; imports nothing."""
     return (
         OPERATOR_PACKAGE in settings.CALLABLE_PACKAGES
         and importlib.util.find_spec(OPERATOR_PACKAGE) is not None
@@ -57,7 +57,7 @@ def has_operators_package() -> bool:
 
 
 def _operators_place() -> str:
-    """Path of the operator's module with a contract; empty when there is none."""
+    """Return the path of the operator's module with a contract, or empty."""
     if not has_operators_package():
         return ""
     try:
@@ -96,7 +96,7 @@ def _contract(path: str) -> CrunchConfig:
 
 
 def _only_contract(module_name: str) -> Any:
-    """The contract of a module that is given without an attribute."""
+    """Return the contract of a module that is named without an attribute."""
     module = import_module(module_name)
     found = [getattr(module, name) for name in NAMES if hasattr(module, name)]
     if not found:
@@ -110,7 +110,7 @@ def _only_contract(module_name: str) -> Any:
 
 
 def _contracts_in(module: ModuleType) -> list[str]:
-    """Names of contracts that a module has beside the engine's class."""
+    """Return the names of a module's contracts, without the engine's class."""
     return [
         name
         for name, value in vars(module).items()

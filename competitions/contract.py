@@ -23,25 +23,27 @@ ARGUMENT_TYPES = ("STRING", "INT", "FLOAT", "DOUBLE", "JSON")
 
 
 class RawInput(BaseModel):
-    """What the tape shows before a competition shapes it."""
+    """The raw input of a round, as RAW_INPUT_PROVIDER reads it from the tape."""
 
     model_config = ConfigDict(extra="allow")
 
 
 class InferenceInput(BaseModel):
-    """What the models receive with each feed update."""
+    """The input that models receive with each feed update."""
 
     model_config = ConfigDict(extra="allow")
 
 
 class InferenceOutput(BaseModel):
-    """What a model answers; `value` is its signal."""
+    """A model's answer; `value` is its signal."""
 
     value: float = Field(allow_inf_nan=False)
 
 
 class GroundTruth(BaseModel):
-    """What was true. `actual_return` = (resolved_price - entry_price) / entry_price.
+    """The truth of a round.
+
+    `actual_return` = (resolved_price - entry_price) / entry_price.
 
     `return` is an accepted spelling of it, and what holds one has the other, too.
     """
@@ -64,7 +66,7 @@ class GroundTruth(BaseModel):
 
 
 class ScoreResult(BaseModel):
-    """What a scorer answers; extra keys (such as `actual_return`) are kept."""
+    """A scorer's result; extra keys (such as `actual_return`) are kept."""
 
     model_config = ConfigDict(extra="allow")
     value: float | None = Field(default=None, allow_inf_nan=False)
@@ -73,7 +75,7 @@ class ScoreResult(BaseModel):
 
 
 def numeric_fields(kind: type[BaseModel]) -> list[str]:
-    """Fields of a type that are declared as numbers."""
+    """Return the fields of a type that are declared as numbers."""
     numeric = {float, int, float | None, int | None}
     return [n for n, f in kind.model_fields.items() if f.annotation in numeric]
 
@@ -136,7 +138,7 @@ class Aggregation(BaseModel):
 
 
 class MinMetric(BaseModel):
-    """The least that a member's metric must be."""
+    """The smallest value that a member's metric may have."""
 
     model_config = ConfigDict(extra="forbid")
     name: str
@@ -144,7 +146,7 @@ class MinMetric(BaseModel):
 
 
 class ModelFilter(BaseModel):
-    """Which models an ensemble takes: the best, those above a threshold, or both."""
+    """Choose an ensemble's members: the best, those above a threshold, or both."""
 
     model_config = ConfigDict(extra="forbid")
     top_n: int | None = Field(default=None, ge=1)
@@ -185,8 +187,8 @@ class EnsembleConfig(BaseModel):
 class CrunchConfig(BaseModel):
     """The contract of one competition.
 
-    Five types shape what flows; `scope`, `call_method` and `scheduled_predictions` say
-    what is asked; `aggregation` says how it ranks; the callables say what it means.
+    Five types shape the data; `scope`, `call_method` and `scheduled_predictions` define
+    the questions, `aggregation` the ranking, and the callables truth and scores.
     A callable that is None is the engine's default for that slot. A model is paid for a
     period if it scored in at least `min_paid_coverage` of the rounds that were asked.
     """

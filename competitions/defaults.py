@@ -22,7 +22,7 @@ from feeds.tape.records import FeedKey
 
 @dataclass(frozen=True)
 class RoundContext:
-    """What a callable may need to know of the round that it serves."""
+    """The facts about a round that its callables may need."""
 
     config: CrunchConfig
     source: str
@@ -35,7 +35,7 @@ class RoundContext:
 def raw_input_provider(
     now: datetime, context: RoundContext | None = None
 ) -> dict[str, Any] | None:
-    """The newest closed records of the round's subject; None when the tape has none.
+    """Read the newest closed records of the round's subject; None without any.
 
     `{symbol, asof_ts, candles_1m: [{ts, open, high, low, close, volume}]}`, ascending,
     `ts` in epoch seconds of the opening (the key is `candles_1m` for any granularity);
@@ -55,12 +55,12 @@ def raw_input_provider(
 
 
 def inference_input_builder(raw_input: dict[str, Any]) -> dict[str, Any]:
-    """Show the models what the tape shows."""
+    """Return the raw input unchanged as the models' input."""
     return raw_input
 
 
 def inference_output_validator(inference_output: Any) -> Any:
-    """Accept what the contract's output type accepts; it is checked after this."""
+    """Return the output unchanged; the engine checks it against its type."""
     return inference_output
 
 
@@ -69,7 +69,7 @@ def prediction_scope_builder(
     inference_input: Mapping[str, Any],
     context: RoundContext | None = None,
 ) -> dict[str, Any]:
-    """The schedule's scope over the contract's defaults, in both spellings."""
+    """Lay the schedule's scope over the contract's defaults, in both spellings."""
     assert context is not None
     defaults = context.config.scope.model_dump()
     if config["resolve_horizon_seconds"]:
@@ -126,7 +126,7 @@ def predict_call_builder(
     scope: Mapping[str, Any],
     context: RoundContext | None = None,
 ) -> dict[str, Any]:
-    """Positional arguments of the contract's call method, taken from the scope.
+    """Take the positional arguments of the contract's call method from the scope.
 
     Raises ValueError for an argument that the scope does not have, or not as its type.
     """
@@ -155,7 +155,7 @@ def _from_scope(argument: CallArgument, scope: Mapping[str, Any]) -> Any:
 
 
 def ground_truth_resolver(prediction: Any) -> dict[str, Any] | None:
-    """Truth of one record with `performed_at`, `resolvable_at`, `scope`, `competition`.
+    """Return the truth of a record with `performed_at`, `resolvable_at`, `scope`.
 
     None as long as the tape does not settle it; raises ValueError for what it can never
     say, like a return on an entry price of 0. The engine resolves whole sets of rounds
@@ -185,7 +185,7 @@ def ground_truth_resolver(prediction: Any) -> dict[str, Any] | None:
 
 
 def scoring_function(prediction: Any, ground_truth: Any) -> dict[str, Any]:
-    """Signal times return in basis points: what a position of that size earned."""
+    """Return signal times return in basis points: the earnings of such a position."""
     if ground_truth.actual_return is None:
         return {"success": False, "failed_reason": "the truth has no return"}
     return {
@@ -197,7 +197,7 @@ def scoring_function(prediction: Any, ground_truth: Any) -> dict[str, Any]:
 def model_score_aggregator(
     scored_predictions: Iterable[Mapping[str, Any]], models: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
-    """Mean value per model over the successful scores; None for a model without any."""
+    """Return the mean of each model's successful scores; None without any."""
     values: dict[str, list[float]] = defaultdict(list)
     for scored in scored_predictions:
         if scored["success"] and scored["value"] is not None:
@@ -233,5 +233,5 @@ def leaderboard_ranker(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, A
 
 
 def report_schema_provider(config: CrunchConfig | None = None) -> dict[str, Any]:
-    """Columns and widgets of the standard report, from the contract."""
+    """Return columns and widgets of the standard report, from the contract."""
     return standard_schema(config or CrunchConfig())

@@ -1,4 +1,4 @@
-"""The grid: due slots become rounds, once each; slots that cannot run are MISSED."""
+"""Turns due slots of the grid into rounds, once each; late slots become MISSED."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -22,7 +22,7 @@ LATEST_SHARE = 0.25
 
 
 def tolerance(scheduled: ScheduledPrediction) -> timedelta:
-    """How late after its slot a round may still be asked.
+    """Return how long after its slot a round may still be asked.
 
     Never later than the next slot, whose round asks the same with newer data.
     """
@@ -31,7 +31,7 @@ def tolerance(scheduled: ScheduledPrediction) -> timedelta:
 
 
 def dispatch() -> list[int]:
-    """Materialise every slot that has come; returns competitions with rounds to ask.
+    """Make a round of every slot that has come; returns competitions to be asked.
 
     Five statements however many slots; running twice at once makes no second round.
     """
@@ -55,9 +55,9 @@ def dispatch() -> list[int]:
 
 
 def begin(scheduled: ScheduledPrediction, now: datetime) -> None:
-    """Let a schedule run from the next slot of its grid on, or not at all.
+    """Set a schedule's next slot by its grid, or to none if it does not run.
 
-    What came before is not missed: it was not asked for. The caller saves.
+    Earlier slots are not missed: nobody wanted them asked. The caller saves the row.
     """
     following = grid.following(now, scheduled.prediction_interval_s)
     scheduled.starts_at = scheduled.next_slot_at = (
@@ -66,7 +66,7 @@ def begin(scheduled: ScheduledPrediction, now: datetime) -> None:
 
 
 def is_settled(scheduled: ScheduledPrediction, now: datetime) -> bool:
-    """Whether its next slot is where its interval and state put it."""
+    """Whether a schedule's next slot agrees with its interval and state."""
     slot_at, interval_s = scheduled.next_slot_at, scheduled.prediction_interval_s
     if slot_at is None or not scheduled.is_running:
         return slot_at is None and not scheduled.is_running
@@ -76,7 +76,7 @@ def is_settled(scheduled: ScheduledPrediction, now: datetime) -> bool:
 
 
 def _settle(scheduled: ScheduledPrediction, now: datetime) -> Iterable[Round]:
-    """Rounds of the slots up to `now`; moves `next_slot_at` behind the last of them."""
+    """Make rounds of the slots up to `now`; moves `next_slot_at` past them."""
     interval_s = scheduled.prediction_interval_s
     slot_at = scheduled.next_slot_at
     if slot_at is None or not scheduled.is_running:
@@ -98,7 +98,7 @@ def _settle(scheduled: ScheduledPrediction, now: datetime) -> Iterable[Round]:
 
 
 def _revive(rounds: Sequence[Round], now: datetime) -> None:
-    """Have rounds asked after all whose slot a clock that was ahead found missed."""
+    """Reset rounds to RECEIVED that a clock which was ahead had recorded as MISSED."""
     fresh = [r for r in rounds if r.status == Round.Status.RECEIVED]
     if not fresh:
         return

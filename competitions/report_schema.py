@@ -1,4 +1,4 @@
-"""The report schema of a competition: what its callable slot says."""
+"""Asks a competition's callable slot for its report schema, and checks it."""
 
 import math
 import time
@@ -53,7 +53,7 @@ class ReportSchema(serializers.Serializer[Any]):
 
 
 def report_schema(competition: Competition | None) -> dict[str, Any]:
-    """Columns and widgets; without a competition those of the default contract.
+    """Return columns and widgets; without a competition the default contract's.
 
     An operator's provider is asked every KEPT_S seconds at most. While it fails, or the
     contract cannot be loaded, the standard schema stands in.
@@ -75,7 +75,7 @@ def report_schema(competition: Competition | None) -> dict[str, Any]:
 
 
 def ask_provider(competition: Competition, wiring: Wiring) -> dict[str, Any] | None:
-    """Return what the operator's provider says, None without one; CallableError."""
+    """Return the operator's schema, None without a provider; raises CallableError."""
     if wiring.is_default(SLOT):
         return None
     schema: dict[str, Any] = Door(competition).call_slot(
@@ -85,7 +85,7 @@ def ask_provider(competition: Competition, wiring: Wiring) -> dict[str, Any] | N
 
 
 def _checked(schema: Any) -> dict[str, Any]:
-    """Return an operator's schema, or raise ValueError with what does not fit."""
+    """Return an operator's schema; raises ValueError naming the problem."""
     found = ReportSchema(data=schema)
     if not found.is_valid():
         raise ValueError(f"its schema does not fit: {dict(found.errors)}")

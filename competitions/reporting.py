@@ -1,4 +1,4 @@
-"""What the reports about competitions share: which one is asked for, and refusals."""
+"""Shared parts of report endpoints: the chosen competition, paging, schemas."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -24,12 +24,12 @@ class CompetitionQuery(serializers.Serializer[Any]):
     )
 
 
-class PageQuery(CompetitionQuery, paging.PageQuery):
+class CompetitionPageQuery(CompetitionQuery, paging.PageQuery):
     """Query of a list of one competition."""
 
 
 def chosen_competition(query: dict[str, Any], user: Any) -> Competition | None:
-    """The competition asked for, else the first that is shown, else None.
+    """Return the competition of the query, else the first public one, else None.
 
     Raises NotFound for an unknown slug, and for a draft of which the user may not know.
     """
@@ -68,7 +68,7 @@ def list_report(query_class: type[CompetitionQuery], row: Any) -> Callable[..., 
 
 
 def numbers(summary: dict[str, Any]) -> dict[str, float | None]:
-    """The numeric (or unknown) values of a summary, by name."""
+    """Return the numeric (or unknown) values of a summary, by name."""
     return {
         name: value
         for name, value in summary.items()

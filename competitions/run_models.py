@@ -1,4 +1,4 @@
-"""Rounds without Celery: asked as soon as the candle that closes their slot arrives.
+"""Performs rounds without Celery, as soon as the candle that closes a slot arrives.
 
 For cadences below about five seconds, where a message queue's own delay shows. The same
 gateway, the same services; only the shell differs (`manage.py run_models`).
@@ -37,7 +37,7 @@ CLEAR_S = 60.0
 
 
 class ModelDaemon:
-    """Dispatches and asks rounds until stopped, and listens to their feeds."""
+    """Dispatch and perform rounds until stopped, and listen to their feeds."""
 
     def __init__(self) -> None:
         self._stop = threading.Event()
@@ -50,7 +50,7 @@ class ModelDaemon:
         self._news.set()
 
     def run(self) -> None:
-        """Turn until `stop`; a turn that fails is logged, and the next one goes on."""
+        """Repeat `turn` until `stop`; one that fails is logged."""
         log.info("predict.started")
         threading.Thread(target=self._clear_queue, name="clear", daemon=True).start()
         given_at = float("-inf")
@@ -73,7 +73,7 @@ class ModelDaemon:
             pool.close_all()
 
     def turn(self) -> int:
-        """Ask every round that can be asked now; returns how many were."""
+        """Perform every round that can be asked now; returns how many."""
         grid_dispatch.dispatch()
         asked = 0
         active = list(Competition.objects.active())
@@ -97,7 +97,7 @@ class ModelDaemon:
         return asked
 
     def _clear_queue(self) -> None:
-        """Beat's messages to a worker that is not there would pile up for ever."""
+        """Drop Beat's messages, which would accumulate without a worker."""
         while True:
             try:
                 clear_queue()
@@ -107,7 +107,7 @@ class ModelDaemon:
                 return
 
     def _listen(self, competition: Competition) -> None:
-        """Have the competition's feeds written to the tape as they come."""
+        """Write the competition's feeds to the tape as records arrive."""
         feeds = {
             FeedKey(
                 competition.feed_source,
@@ -128,7 +128,7 @@ class ModelDaemon:
 
 
 class _Listener:
-    """One source's stream, written to the tape from a thread of its own."""
+    """Write one source's stream to the tape, in a thread of its own."""
 
     def __init__(self, feeds: list[FeedKey], news: threading.Event) -> None:
         self._feeds = feeds
@@ -170,7 +170,7 @@ class _Listener:
 
 
 def clear_queue() -> None:
-    """Drop what waits on the queue `models`: wake-ups, which Beat sends again."""
+    """Drop the messages on the queue `models`: Beat sends them again."""
     with current_app.connection_for_write() as broker:
         broker.channel().queue_purge("models")
 

@@ -1,4 +1,4 @@
-"""What the engine can call: the parameters of an operator's callables."""
+"""Checks whether the engine can call an operator's callables, by their parameters."""
 
 import inspect
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""The ten callable slots: what can differ, and how a path becomes a callable.
+"""The ten callable slots of a competition, and how a path becomes a callable.
 
 Precedence: the competition's own path, then the environment's, then the contract's
 attribute, then the engine's default (competitions/defaults.py). All are resolved and
@@ -56,7 +56,7 @@ class Wiring:
         return self.paths[slot] == default_path(slot)
 
     def named(self) -> set[tuple[str, str]]:
-        """Return name and path of each callable, as its failures are kept under."""
+        """Return name and path of each callable, the keys of its failures."""
         config = self.config
         named = set(self.paths.items())
         if config.batch_scoring_function is not None:

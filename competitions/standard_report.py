@@ -1,4 +1,4 @@
-"""Columns and widgets of the standard report, as they follow from a contract."""
+"""Builds the columns and widgets of the standard report from a contract."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ DIVERSITY = ("model_correlation", "ensemble_correlation", "contribution", "fnc")
 
 
 def standard_schema(config: CrunchConfig) -> dict[str, Any]:
-    """Windows, metrics and numbers of the score type, in the shapes of the protocol."""
+    """Return columns and widgets for a contract's windows, metrics and score fields."""
     return {
         "schema_version": "1",
         "leaderboard_columns": _columns(config),

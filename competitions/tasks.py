@@ -22,7 +22,7 @@ _idle = IdleLine("predict.idle")
 
 @shared_task(name="competitions.dispatch")
 def dispatch() -> None:
-    """Each second: slots that have come become rounds; their models are to be asked."""
+    """Each second: make rounds of slots that have come, and enqueue asking them."""
     waiting = grid_dispatch.dispatch()
     if not waiting:
         _idle.say()
@@ -32,7 +32,7 @@ def dispatch() -> None:
 
 @shared_task(name="competitions.reap")
 def reap() -> None:
-    """Each 15 seconds: what hangs ends, and what running schedules lack is made."""
+    """Each 15 seconds: end rounds that hang, and subscribe feeds that are missing."""
     grid_dispatch.reap()
     subscribe_missing()
 
@@ -45,7 +45,7 @@ _turns: dict[int, threading.Lock] = defaultdict(threading.Lock)
 
 @shared_task(bind=True, name="competitions.predict", max_retries=4)
 def predict(self, competition_id: int) -> None:  # type: ignore[no-untyped-def]
-    """Ask a competition's waiting rounds, if this process owns its gateway.
+    """Perform a competition's waiting rounds, if this process owns its gateway.
 
     Another owner's rounds are left to it: the message goes round again for a moment,
     and after that Beat sends a new one.
@@ -67,7 +67,7 @@ def predict(self, competition_id: int) -> None:  # type: ignore[no-untyped-def]
 
 @worker_init.connect
 def check_wiring(**_: object) -> None:
-    """Say at a worker's start which competitions cannot run; the others do."""
+    """Log at a worker's start which competitions cannot run; the others do."""
     for problem in check_running():
         log.error("competition.not_wired", problem=problem)
 

@@ -1,4 +1,4 @@
-"""A competition's schedule and schema tried, before any model is asked."""
+"""Tries a competition's schedule and report schema before any model is asked."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A wiring tried in a process of its own, before it is loaded where secrets are.
+"""Tries a wiring in a separate process, before a process with secrets loads it.
 
 `python -m competitions.trial_process FILE` is that process: it has no secret in its
 environment, no database and no broker, and bounded memory; FILE gets what is wrong.
@@ -41,7 +41,7 @@ TRIALS: list[Callable[[Any, Wiring], Sequence[str]]] = []
 
 
 def try_apart(*, config_path: str, slots: Mapping[str, Any]) -> None:
-    """Load, wire and call the operator's callables elsewhere, if there are any.
+    """Load, wire and call the operator's callables in a separate process, if any.
 
     Raises ContractError or SlotError, also when they end the process or never come
     back. The engine's own are not tried.
@@ -68,7 +68,7 @@ def try_apart(*, config_path: str, slots: Mapping[str, Any]) -> None:
 
 
 def _paths(config_path: str, slots: Mapping[str, Any]) -> dict[str, str]:
-    """Everything that is wired by name: the contract, and slots by row or variable."""
+    """Return all paths that are wired: the contract, and slots by row or variable."""
     env = settings.ENV
     contract = config_path or env.crunch_config_module
     if not contract and has_operators_package():
@@ -83,7 +83,7 @@ def _paths(config_path: str, slots: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _check(name: str, path: str) -> None:
-    """Look at where a path leads; what may not be imported needs no process."""
+    """Raise for a path that may not be imported; that needs no process."""
     try:
         check_module(path.partition(":")[0])
     except NotImportable as error:
@@ -103,7 +103,7 @@ def _read(file: Path) -> str:
 
 
 def _environment() -> dict[str, str]:
-    """The child's environment: where code is, and the names of callables."""
+    """Return the child's environment: where code is, and the names of callables."""
     env = settings.ENV
     names = ["crunch_config_module", *(slot.lower() for slot in SLOTS)]
     return {
@@ -145,7 +145,7 @@ def _run(file: Path, wiring: dict[str, Any]) -> str:
 
 
 def main(answer: Path) -> None:
-    """Try the wiring that stands on standard input; write what is wrong."""
+    """Try the wiring on standard input; write the problem, or that it fits."""
     import django
 
     resource.setrlimit(resource.RLIMIT_DATA, (LARGEST_MEMORY, LARGEST_MEMORY))
@@ -172,7 +172,7 @@ def main(answer: Path) -> None:
 
 
 def _call_all(wiring: Wiring) -> None:
-    """Call each callable that is not the engine's, with something in each place."""
+    """Call each callable that is not the engine's, with a value for each parameter."""
     shown = ("raw_input", "inference_input", "inference_output", "scope")
     something: dict[str, Any] = {
         **{name: {} for name in shown},

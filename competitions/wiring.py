@@ -1,4 +1,4 @@
-"""A competition's contract and callables, resolved once per content of its row."""
+"""Resolves a competition's contract and callables, once per content of its row."""
 
 import json
 from functools import lru_cache
@@ -19,9 +19,9 @@ def wiring_of(competition: Competition) -> Wiring:
 
 
 def shown_wiring(competition: Competition) -> Wiring:
-    """Return a competition's wiring for pages, which show what there is in any case.
+    """Return a competition's wiring for pages; never raises.
 
-    Where its own cannot be resolved, the engine's stands in.
+    Where its own cannot be resolved, the engine's replaces it.
     """
     try:
         return wiring_of(competition)
@@ -30,7 +30,7 @@ def shown_wiring(competition: Competition) -> Wiring:
 
 
 def reset_cache() -> None:
-    """Load contracts and resolve slots anew when they are next asked for."""
+    """Forget contracts and slots; they are resolved anew when they are next needed."""
     config_loader.reset_cache()
     _wiring.cache_clear()
 

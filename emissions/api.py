@@ -14,8 +14,8 @@ from rest_framework.response import Response
 
 from competitions.models import Competition, ParticipantModel
 from competitions.reporting import (
+    CompetitionPageQuery,
     CompetitionQuery,
-    PageQuery,
     chosen_competition,
     numbers,
 )
@@ -29,12 +29,12 @@ from emissions.models import LONGEST_TX_HASH, MAY_PAY, Checkpoint, is_tx_hash
 NEWEST_FIRST = Keyset("period_end", read_instant, descending=True)
 
 
-class CheckpointQuery(PageQuery):
+class CheckpointQuery(CompetitionPageQuery):
     status = serializers.ChoiceField(Checkpoint.Status.choices, required=False)
     limit = serializers.IntegerField(min_value=1, max_value=100, default=20)
 
 
-class RewardQuery(PageQuery):
+class RewardQuery(CompetitionPageQuery):
     model_id = IdField(required=False)
     limit = serializers.IntegerField(
         min_value=1, max_value=100, default=20, help_text="Checkpoints, not rows."

@@ -1,4 +1,4 @@
-"""Lists of rows that belong to a competition: drafts for who may see them."""
+"""Base classes of lists whose rows belong to a competition."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from core.admin.lists import BoundedAdmin, ReadOnlyMixin
 
 
 class SiteAdmin(BoundedAdmin):
-    """A bounded list; rows of drafts are there for who may know of drafts."""
+    """List rows page by page; rows of drafts only for users who may see drafts."""
 
     # How a row leads to its competition, as a lookup; empty when it has none.
     of_competition: str = "competition"
@@ -33,7 +33,7 @@ class SiteAdmin(BoundedAdmin):
 
 
 class CompetitionFilter(RelatedFieldListFilter):
-    """A list's filter by competition, with those that the user may know of."""
+    """Filter a list by competition, among those that the user may see."""
 
     def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> Any:
         seen = Competition.objects.seen_by(request.user)
@@ -52,4 +52,4 @@ FieldListFilter.register(
 
 
 class LedgerAdmin(ReadOnlyMixin, SiteAdmin):
-    """Rows of a competition that the engine writes."""
+    """List rows that only the engine writes; users cannot edit them."""

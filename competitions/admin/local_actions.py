@@ -1,4 +1,4 @@
-"""What an operator can do with a local model, and what each action does."""
+"""The actions that an operator can take on a local model."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The operator's pages of the local models: how each is, and what to press."""
+"""The operator's pages of local models: their states, logs and actions."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -29,14 +29,14 @@ TONES = {
     "STOPPED": "",
     "QUARANTINED": "danger",
 }
-# The orchestrator shows itself several times a second.
+# The orchestrator updates its heartbeat several times a second.
 SILENCE_S = 10
 LARGEST_UPLOAD_BYTES = 50 * 2**20
 LOG_LINES = 200
 
 
 class UploadForm(ReasonForm):
-    """A model's code, and why it is taken in."""
+    """Ask for a model's code and the reason for adding it."""
 
     file = forms.FileField(
         widget=UnfoldAdminFileFieldWidget,
@@ -61,7 +61,7 @@ class UploadForm(ReasonForm):
 
 
 class LocalModelPages:
-    """Mixed into the participants' models' admin: pages beside its list."""
+    """Add the pages of local models to the admin of participants' models."""
 
     admin_site: Any
     opts: Any
@@ -81,7 +81,7 @@ class LocalModelPages:
         ]
 
     def local_list(self, request: HttpRequest) -> HttpResponse:
-        """All local models, the ones that need a look first."""
+        """List all local models, those that need attention first."""
         _require(request, "view")
         order = ["QUARANTINED", "RECOVERING", "STARTING", "STOPPED", "RUNNING"]
         rows = sorted(
@@ -98,7 +98,7 @@ class LocalModelPages:
         )
 
     def local_one(self, request: HttpRequest, model_id: str) -> HttpResponse:
-        """One model with the end of its log."""
+        """Show one model with the end of its log."""
         _require(request, "view")
         row = _status_of(model_id)
         log = control.log_tail(**logs_folder(), model_id=model_id, lines=LOG_LINES)
@@ -113,7 +113,7 @@ class LocalModelPages:
         )
 
     def local_act(self, request: HttpRequest, model_id: str, name: str) -> HttpResponse:
-        """Say what the action will do and ask why; done only when it is posted."""
+        """Show an action's effect and ask for a reason; a POST performs it."""
         if name not in ACTIONS:
             raise Http404("There is no such action.")
         chosen = ACTIONS[name]
@@ -139,7 +139,7 @@ class LocalModelPages:
         ).respond(request, page=self, run=run)
 
     def local_add(self, request: HttpRequest) -> HttpResponse:
-        """Take in a model's code."""
+        """Add a model from an uploaded file."""
         _require(request, "add")
 
         def run(given: dict[str, Any]) -> str:
@@ -194,7 +194,7 @@ def _status_of(model_id: str) -> ModelStatus:
 
 
 def _lines(rows: Sequence[ModelStatus]) -> list[dict[str, Any]]:
-    """Rows for the page, with what a model that runs last failed with."""
+    """Return the page's rows; `why` is the newest error, also of a running model."""
     said = dict(
         ParticipantModel.objects.real()
         .filter(model_id__in=[row.model_id for row in rows])
@@ -217,7 +217,7 @@ def _line(row: ModelStatus) -> dict[str, Any]:
 
 
 def _orchestrator() -> dict[str, Any]:
-    """When the orchestrator was seen, whether it is silent, and how it holds models."""
+    """Return when the orchestrator last worked, whether it is silent, its sandbox."""
     seen_at = control.seen_at(settings.MODELS_LOG_DIR)
     rows = control.status(settings.MODELS_LOG_DIR)
     return {
@@ -229,7 +229,7 @@ def _orchestrator() -> dict[str, Any]:
 
 
 def _note(request: HttpRequest, model_id: str, *, flag: int, what: str) -> None:
-    """Write the trail. A local model has no row before its first round."""
+    """Write the audit entry. A local model has no row before its first round."""
     audit.note(
         request.user,
         [ParticipantModel(name=model_id)],

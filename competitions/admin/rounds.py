@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from unfold.decorators import display
 
-from competitions import shapes
+from competitions import column_shapes
 from competitions.admin.drafts import LedgerAdmin, SiteAdmin
 from competitions.admin.local_models import LocalModelPages
 from competitions.lifecycle import settle
@@ -37,7 +37,7 @@ def shortened(text: str) -> str:
 
 @admin.register(ScheduledPrediction)
 class ScheduledPredictionAdmin(SiteAdmin):
-    json_shapes = {"scope_template": shapes.Scope, "meta": shapes.Meta}
+    json_shapes = {"scope_template": column_shapes.Scope, "meta": column_shapes.Meta}
     list_display = [
         "scope_key",
         "competition",

@@ -1,10 +1,10 @@
-"""The one door through which the operator's own code is called.
+"""Calls the operator's own code: with a deadline, checked, failures recorded.
 
 Whatever a competition plugs in (a slot, a callable of its contract, a metric) may
-raise, hang, leave the process or answer nonsense. Behind this door it has a deadline on
-the wall, its answer is checked, and its failure is a row that operators see until it
-works again. What stands in meanwhile is the caller's to say: docs/operator/callables.md
-has the list.
+raise, hang, end the process or return nonsense. A `Door` calls it with a deadline and
+checks its answer; a failure is a row that operators see until the callable works again.
+The caller decides what replaces a failed answer: docs/operator/callables.md has the
+list.
 """
 
 from collections.abc import Callable, Hashable
@@ -40,11 +40,11 @@ class CallableError(CompetitionError):
 
 
 class Door:
-    """The operator's callables of one competition, for one piece of work.
+    """Call the operator's callables of one competition, for one piece of work.
 
-    It calls them and keeps what they answer. `sealed` gives a door that gives again
-    what they answered before, by key, and calls nobody: behind it a lock may be held.
-    `failed` names those that failed, in order.
+    It remembers their answers by key. `sealed` returns a door that repeats these and
+    calls nothing, for use while a lock is held. `failed` names the callables that
+    failed, in order.
     """
 
     def __init__(self, competition: Competition) -> None:
@@ -55,7 +55,7 @@ class Door:
         self.failed: list[str] = []
 
     def sealed(self) -> "Door":
-        """Return a door to the same answers that calls nobody."""
+        """Return a door that repeats the remembered answers and calls nothing."""
         door = copy(self)
         door._is_sealed = True  # noqa: SLF001  its own class
         return door
@@ -70,10 +70,10 @@ class Door:
         key: Hashable = None,
         patience_s: float | None = None,
     ) -> Any:
-        """Return what `check` makes of the answer; raises CallableError.
+        """Call, and return the answer as `check` returns it; raises CallableError.
 
-        `key` tells the calls of one callable apart. The caller holds no lock and is in
-        no transaction, unless the door is sealed.
+        `key` distinguishes the calls of one callable. The caller must hold no lock and
+        have no open transaction, unless the door is sealed.
         """
         place = (name, key)
         if self._is_sealed:
@@ -105,7 +105,7 @@ class Door:
         context: Any = None,
         patience_s: float | None = None,
     ) -> Any:
-        """Call a slot; the engine's own is called as it is."""
+        """Call a slot; the engine's own callables need no deadline."""
         if wiring.is_default(slot):
             return check(wiring.call(slot, *args, context=context))
         return self.call(
@@ -117,7 +117,7 @@ class Door:
         )
 
     def fail(self, name: str, path: str, error: BaseException) -> None:
-        """Keep a failure where operators look."""
+        """Record a failure where operators see it."""
         self._note(name)
         is_ours = isinstance(error, ValidationError)
         text = _message(error) if is_ours else describe(error)
@@ -148,22 +148,22 @@ class Door:
 
 
 class Outcomes:
-    """How callables did in work that holds locks, to be kept once it does not."""
+    """Collect failures and successes while locks are held; `keep` writes them after."""
 
     def __init__(self) -> None:
         self._failed: dict[str, tuple[str, str]] = {}
         self._worked: set[str] = set()
 
     def failed(self, name: str, path: str, text: str) -> None:
-        """Note a failure; the first of a callable is told."""
+        """Note a failure; only the first of each callable is written."""
         self._failed.setdefault(name, (path, text))
 
     def worked(self, name: str) -> None:
-        """Note a success; it counts where nothing of the same callable failed."""
+        """Note a success; it counts when no call of the same callable failed."""
         self._worked.add(name)
 
     def keep(self, competition: Competition) -> None:
-        """Write the failures where operators look, and forget those that are over."""
+        """Write the failures, and delete those of callables that work again."""
         for name, (path, text) in self._failed.items():
             keep_failure(competition, name=name, path=path, text=text)
         if well := self._worked - self._failed.keys():
@@ -177,7 +177,7 @@ def _message(error: BaseException) -> str:
 
 
 def keep_failure(competition: Competition, *, name: str, path: str, text: str) -> None:
-    """Add a failure to the row of what fails, or begin one."""
+    """Count a failure in the callable's row, or insert the row."""
     now = clock.now()
     with connection.cursor() as cursor:
         cursor.execute(
@@ -202,14 +202,14 @@ def keep_failure(competition: Competition, *, name: str, path: str, text: str) -
 
 
 def forget_failure(competition: Competition, *names: str) -> None:
-    """They work again."""
+    """Delete the failures of callables that work again."""
     CallableFailure.objects.filter(competition=competition, callable__in=names).delete()
 
 
 def forget_unwired(competition: Competition, wiring: Wiring) -> None:
-    """Forget failures of callables that `wiring` does not call; two statements at most.
+    """Delete failures of callables that `wiring` does not call, in two statements.
 
-    Those of others stand: a start of a worker mends nothing.
+    The other rows stay: the start of a worker repairs no callable.
     """
     wired = {
         (readable(name, limit=_LONGEST_NAME), readable(path, limit=_LONGEST_PATH))

@@ -1,4 +1,4 @@
-"""What the predict-side slots must answer, checked before anything is made of it."""
+"""Checks the answers of the slots that build a round, before they are used."""
 
 import json
 import math
@@ -31,7 +31,7 @@ def fitting(data: Any, kind: type[BaseModel]) -> dict[str, Any]:
 
 
 class Scoped(TypedDict):
-    """What PREDICTION_SCOPE_BUILDER gives."""
+    """The answer of PREDICTION_SCOPE_BUILDER."""
 
     scope_key: Annotated[str, Field(min_length=1, max_length=120)]
     scope: dict[str, Any]
@@ -41,12 +41,12 @@ _as_scoped = TypeAdapter(Scoped).validate_python
 
 
 def checked_scope(scoped: Any) -> dict[str, Any]:
-    """Return what the scope slot gave, as JSON columns and the wire can hold it."""
+    """Check the scope slot's answer; returns it as a JSON column stores it."""
     return json_object(dict(_as_scoped(scoped)), "the scope")
 
 
 class Arguments(NamedTuple):
-    """What PREDICT_CALL_BUILDER gives, as it is sent."""
+    """The answer of PREDICT_CALL_BUILDER, as it is sent."""
 
     args: tuple[Argument, ...]
     kwargs: dict[str, Argument]
@@ -73,7 +73,7 @@ _INTS = range(-(2**63), 2**63)
 
 
 def _argument(value: Any) -> Argument:
-    """The wire type of a Python value; raises for what the wire cannot carry."""
+    """Give a Python value its wire type; raises TypeError or ValueError without one."""
     match value:
         case bool() | dict() | list() | None:
             json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
@@ -92,7 +92,7 @@ def _argument(value: Any) -> Argument:
 
 
 def require_finite(value: Any) -> None:
-    """JSON carries no NaN or infinity, at any depth."""
+    """Raise ValueError for NaN or infinity, at any depth: JSON has neither."""
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"a number was {value}; outputs must be finite")
     if isinstance(value, dict):
@@ -104,13 +104,13 @@ def require_finite(value: Any) -> None:
 
 
 def first_problem(error: ValidationError) -> str:
-    """The first problem of a pydantic error, with its place, in one line."""
+    """Return the first problem of a pydantic error, with its place, in one line."""
     place, message, found = first_misfit(error)
     return f"{place} was {brief(found)}: {message}"
 
 
 def json_object(value: Any, what: str) -> dict[str, Any]:
-    """What a JSON column makes of an object that an operator's callable gave.
+    """Return a callable's object as a JSON column stores it.
 
     Raises TypeError or ValueError for anything that it cannot hold.
     """

@@ -1,4 +1,4 @@
-"""The participants' self-test: a model on the real path, before it is submitted.
+"""Tests a participant's model before it is submitted, in the sandbox and over the wire.
 
 Two instances run in the sandbox, behind the orchestrator and the gateway, exactly as in
 a live competition; recorded candles are shown and questions asked round by round.
@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from competitions.gateway.gateway import ModelGateway
 from competitions.gateway.types import Answer, Argument, Call
@@ -36,26 +36,35 @@ INSTANCES = ("first", "second")
 Ask = Callable[[Call, Call], Sequence[Answer]]
 
 
-@dataclass
-class Checkup:
-    """What a model did. Times are the model's answer times to the question, in ms.
+@dataclass(frozen=True)
+class AskedRounds:
+    """How the first instance answered. Times are its answer times, in milliseconds.
 
-    `setup_s` is from starting everything to being ready to answer; None when it could
-    not be set up, and then nothing was asked.
     `problems` counts each text; `is_deterministic` is None when nothing was compared.
     """
 
-    limit_ms: float
-    sandbox: str = ""
-    setup_s: float | None = None
     rounds: int = 0
     answered: int = 0
     problems: Counter[str] = field(default_factory=Counter)
     p50_ms: float | None = None
     p99_ms: float | None = None
-    peak_mb: float | None = None
     is_deterministic: bool | None = None
     sample: Any = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkup(AskedRounds):
+    """The result of a test, with the limit on answer times in milliseconds.
+
+    `setup_s` is from starting everything to being ready to answer; None when it could
+    not be set up, and then nothing was asked. `peak_mb` is the largest memory of a
+    process, `log` the end of the model's output.
+    """
+
+    limit_ms: float
+    sandbox: str
+    setup_s: float | None
+    peak_mb: float | None = None
     log: str = ""
 
     @property
@@ -75,12 +84,10 @@ def check_model(
 ) -> Checkup:
     """Run the model in `path` over `candles`, oldest first, `rounds` times.
 
-    Each round shows one candle more, at most the newest `WINDOW`. Raises ControlError
-    when the folder is no model, or this
-    machine does not allow the sandbox's level.
+    Each round sends one candle more, at most the newest `WINDOW`. Raises ControlError
+    when the folder is no model, or this machine does not allow the sandbox's level.
     """
     require_model(path)
-    found = Checkup(limit_ms=timeout_s * 1000)
     importlib.import_module("competitions.gateway.asking")  # not the model's time
     with tempfile.TemporaryDirectory(prefix="check-model-") as scratch:
         folder = Path(scratch)
@@ -103,12 +110,21 @@ def check_model(
                 ).answers
 
             try:
-                if _is_set_up(gateway, folder / "logs", found, started):
-                    ask_all(ask, wiring, candles, rounds, found)
-                _look_at_processes(folder / "logs", found)
+                problem = _wait_set_up(gateway, folder / "logs", started)
+                setup_s = None if problem else time.perf_counter() - started
+                asked = (
+                    AskedRounds(problems=Counter([problem]))
+                    if problem
+                    else ask_all(ask, wiring, candles, rounds)
+                )
+                return Checkup(
+                    limit_ms=timeout_s * 1000,
+                    setup_s=setup_s,
+                    **vars(asked),
+                    **_process_facts(folder / "logs"),
+                )
             finally:
                 gateway.close()
-    return found
 
 
 def require_model(path: Path) -> None:
@@ -117,22 +133,17 @@ def require_model(path: Path) -> None:
         raise ControlError(f"model was {path}, which has no main.py.")
 
 
-def _is_set_up(
-    gateway: ModelGateway, logs: Path, found: Checkup, started: float
-) -> bool:
-    """Wait until both instances are live, or one cannot be."""
+def _wait_set_up(gateway: ModelGateway, logs: Path, started: float) -> str:
+    """Wait until both instances are live; returns why one cannot be, or empty."""
     while time.perf_counter() - started < START_TIMEOUT_S:
         if gateway.live() >= set(INSTANCES):
-            found.setup_s = time.perf_counter() - started
-            return True
+            return ""
         errors = [row.error for row in control.status(logs) if row.error]
         errors += [identity.error for identity in gateway.roster() if identity.error]
         if errors:
-            found.problems[f"setup failed: {errors[-1]}"] += 1
-            return False
+            return f"setup failed: {errors[-1]}"
         time.sleep(0.01)
-    found.problems[f"setup did not finish within {START_TIMEOUT_S:g} s"] += 1
-    return False
+    return f"setup did not finish within {START_TIMEOUT_S:g} s"
 
 
 def ask_all(
@@ -140,38 +151,43 @@ def ask_all(
     wiring: Wiring,
     candles: Sequence[Mapping[str, float]],
     rounds: int,
-    found: Checkup,
-) -> None:
-    """Go through the rounds and gather what is to be said about the first instance."""
+) -> AskedRounds:
+    """Ask round by round; returns how the first instance answered."""
     times_ms, agreements = [], []
+    answered, sample = 0, None
+    problems: Counter[str] = Counter()
     for number in range(rounds):
         end = max(1, len(candles) - rounds + number + 1)
         feed, question = _calls(wiring, candles[max(0, end - WINDOW) : end])
         first, *others = (check_answer(a, wiring) for a in ask(feed, question))
-        found.rounds += 1
         if first.exec_time_us is not None:
             times_ms.append(first.exec_time_us / 1000)
         if first.warning:
-            found.problems[first.warning] += 1
+            problems[first.warning] += 1
         if first.outcome != "ANSWERED":
-            found.problems[first.reason] += 1
+            problems[first.reason] += 1
             continue
-        found.answered += 1
-        found.sample = first.result
+        answered += 1
+        sample = first.result
         agreements += [
             first.result == other.result
             for other in others
             if other.outcome == "ANSWERED"
         ]
-    if times_ms:
-        found.p50_ms = statistics.median(times_ms)
-        found.p99_ms = sorted(times_ms)[min(len(times_ms) - 1, rounds * 99 // 100)]
-    if agreements:
-        found.is_deterministic = all(agreements)
+    at_p99 = min(len(times_ms) - 1, rounds * 99 // 100)
+    return AskedRounds(
+        rounds=rounds,
+        answered=answered,
+        problems=problems,
+        p50_ms=statistics.median(times_ms) if times_ms else None,
+        p99_ms=sorted(times_ms)[at_p99] if times_ms else None,
+        is_deterministic=all(agreements) if agreements else None,
+        sample=sample,
+    )
 
 
 def _calls(wiring: Wiring, window: Sequence[Mapping[str, float]]) -> tuple[Call, Call]:
-    """The feed update and the question of one round, as the contract says."""
+    """Build the feed update and the question of one round from the contract."""
     config = wiring.config
     schedules = config.scheduled_predictions
     horizon = schedules[0].schedule.resolve_horizon_seconds if schedules else 60
@@ -194,18 +210,29 @@ def _calls(wiring: Wiring, window: Sequence[Mapping[str, float]]) -> tuple[Call,
     )
 
 
-def _look_at_processes(logs: Path, found: Checkup) -> None:
+class _ProcessFacts(TypedDict):
+    sandbox: str
+    log: str
+    peak_mb: float | None
+
+
+def _process_facts(logs: Path) -> _ProcessFacts:
+    """Return the sandbox, the end of the log and the peak memory of the instances."""
     rows = control.status(logs)
-    found.sandbox = rows[0].sandbox if rows else ""
+    log = ""
     with suppress(ControlError):
-        found.log = control.log_tail(logs_dir=logs, model_id="first", lines=20)
+        log = control.log_tail(logs_dir=logs, model_id="first", lines=20)
     pids = [row.pid for row in rows if row.pid is not None]
     peaks = [peak for pid in pids if (peak := _peak_mb(pid)) is not None]
-    found.peak_mb = max(peaks, default=None)
+    return {
+        "sandbox": rows[0].sandbox if rows else "",
+        "log": log,
+        "peak_mb": max(peaks, default=None),
+    }
 
 
 def _peak_mb(pid: int) -> float | None:
-    """Largest resident size of a process below a keeper: the model's."""
+    """Return the largest resident size of a process below a keeper, in MB."""
     sizes = []
     for one in descendants(pid):
         with suppress(OSError):
@@ -217,7 +244,7 @@ def _peak_mb(pid: int) -> float | None:
 
 @contextmanager
 def _orchestrator(folder: Path, *, level: int) -> Iterator[Path]:
-    """The orchestrator over `folder`/models; gives its socket."""
+    """Run the orchestrator over `folder`/models; yields its socket."""
     socket = folder / "orchestrator.sock"
     output = folder / "orchestrator.log"
     with output.open("wb") as file:

@@ -1,7 +1,8 @@
-"""The self-test for debuggers: a model within this process, where they can stop it."""
+"""Tests a participant's model within this process, where a debugger can stop it."""
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from competitions.local_models.launch import PACKAGE
 from competitions.local_models.servicer import ModelServicer
 from competitions.slots import Wiring
 
+SANDBOX = "none: within this process"
 # No call is taken for hung while somebody looks at it.
 A_DAY_S = 86_400.0
 
@@ -35,33 +37,38 @@ def debug_model(
     timeout_s: float,
     level: int = 0,  # noqa: ARG001  there is no sandbox here
 ) -> Checkup:
-    """As `check_model`, but within this process, where a debugger can stop the model.
+    """Test as `check_model` does, but in this process, for a debugger.
 
     One instance, no sandbox, no connection, and no limit on an answer's time.
     """
     require_model(path)
-    found = Checkup(limit_ms=timeout_s * 1000, sandbox="none: within this process")
     sys.path[:0] = [str(path), str(PACKAGE)]
     model = ModelServicer(path, hang_s=A_DAY_S, setup_hang_s=A_DAY_S)
     started = time.perf_counter()
     status = model.Setup(SetupRequest(className=base_classname), None).status
     if status.code != "SUCCESS":
-        found.problems[f"setup failed: {status.message}"] += 1
-        return found
-    found.setup_s = time.perf_counter() - started
+        return Checkup(
+            limit_ms=timeout_s * 1000,
+            sandbox=SANDBOX,
+            setup_s=None,
+            problems=Counter([f"setup failed: {status.message}"]),
+        )
+    setup_s = time.perf_counter() - started
 
     def reply(call: Call) -> Reply:
         asked_at = time.perf_counter()
-        found = reply_to(model.Call(request_of(call), None))
-        assert found is not None  # it was set up above
-        found.method = call.method
-        found.exec_time_us = microseconds(time.perf_counter() - asked_at)
-        return found
+        answer = reply_to(model.Call(request_of(call), None))
+        assert answer is not None  # it was set up above
+        answer.method = call.method
+        answer.exec_time_us = microseconds(time.perf_counter() - asked_at)
+        return answer
 
     def ask(feed: Call, question: Call) -> list[Answer]:
         replies = [reply(feed), reply(question)]
         decode(replies[-1:], largest_bytes=question.largest_answer_bytes)
         return [answer_of("first", replies, first=0.0)]
 
-    ask_all(ask, wiring, candles, rounds, found)
-    return found
+    asked = ask_all(ask, wiring, candles, rounds)
+    return Checkup(
+        limit_ms=timeout_s * 1000, sandbox=SANDBOX, setup_s=setup_s, **vars(asked)
+    )

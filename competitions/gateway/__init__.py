@@ -1,1 +1,1 @@
-"""The models' side of the wire: questions out, answers in, nobody harmed by another."""
+"""Asks models over the wire: no model can harm the answer of another."""

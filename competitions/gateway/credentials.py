@@ -1,4 +1,4 @@
-"""Credentials towards the models' nodes: none, mutual TLS, or a TLS gateway's token."""
+"""Loads the credentials for the models' nodes: none, mutual TLS, or a token."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ GATEWAY_FILES = ("tls.crt", "tls.key")
 
 
 def load(*, secure_dir: str = "", gateway_dir: str = "") -> Any:
-    """The client's credentials from a folder; None when neither folder is given.
+    """Load the client's credentials from a folder; None without a folder.
 
     Raises GatewayError naming the setting when both are given, or a file is missing or
     cannot be read as what it should be.

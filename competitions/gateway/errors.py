@@ -1,4 +1,4 @@
-"""Refusals of the gateway: mistakes of ours, never blamed on a participant."""
+"""Errors of the gateway: mistakes of the operator, never of a participant."""
 
 from competitions.errors import CompetitionError
 

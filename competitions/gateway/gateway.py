@@ -140,11 +140,11 @@ class ModelGateway:
         return self.is_connected
 
     def live(self) -> set[str]:
-        """Ids of the models that would be asked now."""
+        """Return the ids of the models that would be asked now."""
         return set() if self._asker is None else self._asker.live()
 
     def roster(self) -> list[ModelIdentity]:
-        """Every model that the orchestrator has announced, with state and last error.
+        """Return every announced model, with state and last error.
 
         Empty until the orchestrator has answered for the first time.
         """
@@ -153,7 +153,7 @@ class ModelGateway:
     def ask(
         self, *, feed: Call | None, question: Call, expected: Collection[str]
     ) -> RoundAnswers:
-        """Show `feed` to every live model, ask it `question`, wait for all answers.
+        """Send `feed`, then `question` to every live model; wait for all answers.
 
         Every id of `expected` gets exactly one answer. One round at a time; another
         caller waits. Raises ArgumentError and MethodMissingError, which are mistakes
@@ -168,7 +168,7 @@ class ModelGateway:
         )
 
     def close(self) -> None:
-        """Close every connection and end the thread; calls in flight are given up."""
+        """Close every connection and end the thread; open calls are cancelled."""
         asker, self._asker = self._asker, None
         loop, thread = self._loop, self._thread
         if loop is None or thread is None or not thread.is_alive():

@@ -1,4 +1,4 @@
-"""What goes to the models and what comes back. Plain data, no client needed."""
+"""Calls to models and their answers, as plain data without the client."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,9 +16,9 @@ LONGEST_ID, LONGEST_NAME = 120, 200
 
 @dataclass(frozen=True)
 class ModelIdentity:
-    """A model as the orchestrator announces it; its texts are as a row holds them.
+    """A model as the orchestrator announces it; its texts fit their columns.
 
-    `error` is what its last connection or setup said, empty while all is well.
+    `error` is the error of its newest connection or setup, empty when that worked.
     """
 
     model_id: str
@@ -62,13 +62,13 @@ class Call:
 
 @dataclass(frozen=True)
 class Answer:
-    """What became of asking one model.
+    """The outcome of asking one model.
 
     ANSWERED has a `result`; FAILED and ABSENT have a `reason` for the model's owner,
-    and FAILED what the model said, in `raw`, where that is why. `warning` is what the
-    feed update said when it failed and the question did not. The texts are readable.
-    `exec_time_us` is from dispatch to answer, NULL when the model was not asked;
-    `dispatched_us` is how long after the round's first model this one was asked.
+    and FAILED the model's own words in `raw` where they are the reason. `warning` is
+    the error of a feed update that failed although the question was answered. All texts
+    are readable. `exec_time_us` is from dispatch to answer, None when the model was not
+    asked; `dispatched_us` is the time since the round's first model was asked.
     """
 
     model_id: str
@@ -101,5 +101,5 @@ class RoundAnswers:
 
 
 def _clean(target: ModelIdentity | Answer, name: str, text: str) -> None:
-    """Make fit what a stranger said, where it becomes plain data."""
+    """Replace a field of a frozen instance by a text that fits its column."""
     object.__setattr__(target, name, text)

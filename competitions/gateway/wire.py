@@ -1,7 +1,7 @@
-"""Calls into protobuf messages, and models' answers out of them.
+"""Encodes calls as protobuf messages, and decodes models' answers.
 
-What comes back was made by a stranger: it is checked here, once, so that an answer
-that could not be stored fails alone.
+Answers come from strangers: they are checked here, once, so that one that could not be
+stored fails alone.
 """
 
 import json
@@ -42,7 +42,7 @@ _RESULTS = {
 
 
 class AnswerError(ValueError):
-    """A model's answer cannot be kept; the text is for its owner."""
+    """A model's answer cannot be stored; the text is for its owner."""
 
 
 def request_of(call: Call) -> CallRequest:
@@ -78,10 +78,10 @@ def _variant(call: Call, place: int | str, argument: Argument) -> Variant:
 
 
 def result_of(variant: Variant, *, largest_bytes: int) -> Any:
-    """Decode a model's answer; raises AnswerError with what is wrong with it.
+    """Decode a model's answer; raises AnswerError naming the problem.
 
     Finite numbers, text without NUL and valid Unicode only: PostgreSQL's JSON takes no
-    other, and one row that it refuses would lose the round of everybody.
+    other, and one row that it refuses would fail everybody's round.
     """
     if variant.type not in _RESULTS:
         name = VariantType.Name(variant.type) if variant.type in range(7) else "unknown"

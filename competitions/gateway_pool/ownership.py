@@ -1,4 +1,4 @@
-"""One owner per competition, held by a PostgreSQL advisory lock.
+"""Makes one process the owner of a competition, by a PostgreSQL advisory lock.
 
 Two coordinators make models answer "busy" and get healthy ones reported, so a gateway
 runs only where the lock is held. The lock lives as long as its connection: when the
@@ -38,7 +38,7 @@ class Ownership:
         self._turn = threading.Lock()
 
     def is_held(self) -> bool:
-        """Whether the connection, and with it the lock, is still alive. Asks it."""
+        """Whether the connection, and so the lock, is still alive; runs a statement."""
         if os.getpid() != self._pid:
             return False  # a fork must not speak on its parent's connection
         try:
@@ -85,6 +85,6 @@ def claim(key: str, *, database_url: str) -> Ownership | None:
 
 
 def lock_number(key: str) -> int:
-    """A signed 64-bit number for `key`, apart from other users of advisory locks."""
+    """Return a signed 64-bit number for `key`, apart from other advisory locks."""
     digest = hashlib.sha256(f"crunchsite.gateway:{key}".encode()).digest()
     return int.from_bytes(digest[:8], "big", signed=True)

@@ -1,4 +1,4 @@
-"""The gateways of a worker process: one per competition, where this process owns it."""
+"""Holds the gateways of a worker process: one per competition that it owns."""
 
 import threading
 import time
@@ -38,7 +38,7 @@ _lock = threading.Lock()
 
 
 def gateway_of(competition_key: str) -> ModelGateway | None:
-    """The gateway of a competition, started on first use; None if another owns it.
+    """Return a competition's gateway, started on first use; None if another owns it.
 
     One that got stuck is replaced. One whose lock was lost is closed at once, in the
     middle of a round too: its successor may be asking already. Raises GatewayError in a
@@ -57,7 +57,7 @@ def gateway_of(competition_key: str) -> ModelGateway | None:
 
 
 def _begin(key: str) -> ModelGateway | None:
-    """Claim and start; for who holds `_lock`."""
+    """Claim and start. The caller must hold `_lock`."""
     ownership = _claim(key)
     if ownership is None:
         return None
@@ -83,7 +83,7 @@ def close_all() -> None:
 
 
 def new_gateway(competition_key: str) -> ModelGateway:
-    """A gateway as the settings say, not started."""
+    """Build a gateway from the settings, not started."""
     env = settings.ENV
     return ModelGateway(
         host=env.model_runner_node_host or "127.0.0.1",
@@ -116,7 +116,7 @@ def _claim(key: str) -> Ownership | None:
 
 
 def _watch(key: str, owned: _Owned) -> None:
-    """Notice between and within rounds that the lock is gone."""
+    """Close gateways whose lock is lost, between rounds and within them."""
     while not owned.dropped.wait(WATCH_S):
         if owned.ownership.is_held():
             continue
@@ -142,7 +142,7 @@ def _close(owned: _Owned) -> None:
 
 
 def _refuse_prefork() -> None:
-    """Prefork children compete for the models, and gRPC does not survive forks."""
+    """Refuse prefork workers: their children compete, and gRPC breaks in forks."""
     name = current_process().name
     if name.startswith("ForkPoolWorker"):
         raise GatewayError(

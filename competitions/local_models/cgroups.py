@@ -1,4 +1,4 @@
-"""Bounds of a model's processes together: the kernel's control groups.
+"""Bounds a model's processes together by the kernel's control groups.
 
 Version 2, or 1, wherever this process may make groups: as root on a plain machine, as a
 user or in a container only where it was delegated. Each controller is taken where it is
@@ -48,7 +48,7 @@ def find(controllers: Collection[str] = CONTROLLERS) -> dict[str, Path]:
 def make(
     parents: Mapping[str, Path], name: str, *, cpus: float, memory_mb: int, tasks: int
 ) -> list[Path]:
-    """Groups whose processes together get so much at most; see `find`.
+    """Make groups whose processes together are bounded; see `find`.
 
     A process joins by writing its id to `cgroup.procs` of each. Raises OSError.
     """
@@ -75,7 +75,7 @@ def make(
 
 
 def ran_out_of_memory(groups: Iterable[Path]) -> bool:
-    """Whether the kernel has killed in one of the groups for want of memory."""
+    """Whether the kernel has killed a process of the groups for lack of memory."""
     texts = (
         line
         for group in groups
@@ -86,9 +86,9 @@ def ran_out_of_memory(groups: Iterable[Path]) -> bool:
 
 
 def kill(groups: Iterable[Path]) -> None:
-    """Kill what is left of a model, also what hid from its process group.
+    """Kill all processes of the groups, also those that left their process group.
 
-    Gives up after a while of looking. Raises OSError.
+    Gives up after `KILL_S`. Raises OSError.
     """
     for group in groups:
         deadline = time.monotonic() + KILL_S
@@ -106,14 +106,14 @@ def kill(groups: Iterable[Path]) -> None:
 
 
 def remove(groups: Iterable[Path]) -> None:
-    """Remove groups without processes; one that has some stays."""
+    """Remove groups that have no processes; the others stay."""
     for group in groups:
         with suppress(OSError):
             group.rmdir()
 
 
 def _places() -> Iterator[tuple[str, Path]]:
-    """Controllers with groups below which ours could be made, the nearest first."""
+    """Yield controllers with a group in which ours may be made, the nearest first."""
     own = [line.split(":", 2) for line in _lines(Path("/proc/self/cgroup"))]
     for line in _lines(Path("/proc/self/mounts")):
         _, mount, kind, options, *_ = line.split()
@@ -143,19 +143,19 @@ def _write(group: Path, texts: Mapping[str, str]) -> None:
 
 
 def _write_if_there(group: Path, texts: Mapping[str, str]) -> None:
-    """Some kernels do not count swap."""
+    """Write only the files that exist: some kernels do not count swap."""
     _write(group, {n: text for n, text in texts.items() if (group / n).exists()})
 
 
 def _allow(group: Path, controller: str) -> None:
-    """Let the children of a group of version 2 have a controller's bounds."""
+    """Enable a controller for the children of a group of version 2."""
     control = group / "cgroup.subtree_control"
     if control.exists() and controller not in control.read_text().split():
         control.write_text(f"+{controller}")
 
 
 def _sweep(base: Path) -> None:
-    """Kill and remove what orchestrators that were killed have left."""
+    """Kill and remove the groups of orchestrators that were killed."""
     for group in base.glob(f"{_NAME}*"):
         if Path("/proc", group.name.removeprefix(_NAME)).exists():
             continue

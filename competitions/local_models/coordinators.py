@@ -35,7 +35,7 @@ class FailureReport(TypedDict, total=False):
     failure_reason: object
 
 
-class AnnouncedInfos(TypedDict):
+class ModelEntryInfos(TypedDict):
     """Whose a model is; `socket_uid` is the user whose socket the gateway accepts."""
 
     model_name: str
@@ -46,12 +46,12 @@ class AnnouncedInfos(TypedDict):
     socket_uid: int
 
 
-class AnnouncedModel(TypedDict):
+class ModelEntry(TypedDict):
     """One model as `init` and `update` events name it."""
 
     deployment_id: str
     model_id: str
-    infos: AnnouncedInfos
+    infos: ModelEntryInfos
     state: str
     error: str
     ip: str
@@ -59,7 +59,7 @@ class AnnouncedModel(TypedDict):
 
 
 class Coordinators:
-    """The coordinators that are connected, and the models that they are sent.
+    """Send each connected coordinator the models, and receive its reports.
 
     `models` gives the processes that exist now. `on_failure` is awaited with model id,
     code and readable reason for each failure that a coordinator reports.
@@ -152,7 +152,7 @@ def _is_report(value: object) -> TypeGuard[FailureReport]:
     )
 
 
-def _announced(process: ModelProcess) -> AnnouncedModel:
+def _announced(process: ModelProcess) -> ModelEntry:
     cruncher = process.submission.cruncher
     states = {"RUNNING": "RUNNING", "RECOVERING": "RECOVERING"}
     return {
@@ -180,5 +180,5 @@ def _reason(process: ModelProcess) -> str:
     return process.error if process.state == "STOPPED" else ""
 
 
-def _event(name: str, data: list[AnnouncedModel]) -> str:
+def _event(name: str, data: list[ModelEntry]) -> str:
     return json.dumps({"event": name, "data": data})

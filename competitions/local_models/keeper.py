@@ -1,4 +1,4 @@
-"""Two processes of ours around a model's: nothing of the model outlives them.
+"""Surrounds a model's process with two of ours, so that nothing outlives them.
 
 The keeper is the child of the orchestrator. It waits, watches what no control group
 holds, and ends everything when it is told to, or when the orchestrator has ended. Its
@@ -34,7 +34,7 @@ def keep(
     parent: int,
     ready: int | None = None,
 ) -> NoReturn:
-    """Run `work` inside of a sandbox, until it ends or SIGTERM or `parent`'s end comes.
+    """Run `work` in a sandbox until it ends, `parent` ends or SIGTERM arrives.
 
     `work` calls what it is given as soon as it listens: its folder for the socket is
     then taken away, and READY is written to `ready`. Ends as the work did.
@@ -78,7 +78,7 @@ def _wait(guardian: int, bounds: Bounds) -> tuple[int, str]:
 
 
 def _reap() -> dict[int, int]:
-    """Wait statuses, by id, of the children that have ended since the last look."""
+    """Return wait statuses, by id, of the children that have ended since last time."""
     found = {}
     with suppress(ChildProcessError):
         while (ended := os.waitpid(-1, os.WNOHANG))[0]:

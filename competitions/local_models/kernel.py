@@ -1,4 +1,4 @@
-"""The kernel's calls that Python does not have, through ctypes. Linux only."""
+"""Calls of the kernel that Python lacks, through ctypes. Linux only."""
 
 import ctypes
 import errno
@@ -35,7 +35,7 @@ def check(code: int, what: str) -> None:
 
 
 def die_with_parent(number: signal.Signals) -> None:
-    """Have the kernel send this process a signal when its parent ends.
+    """Ask the kernel for a signal to this process when its parent ends.
 
     A change of user id clears it.
     """
@@ -75,7 +75,7 @@ def mount(
 
 
 def bind(handle: int, target: Path) -> None:
-    """Show an open file or folder at `target`, unless an outer folder shows it."""
+    """Mount an open file or folder at `target`, unless it is visible there."""
     source = f"/proc/self/fd/{handle}"
     if Path(source).is_dir():
         if target.is_dir() and any(target.iterdir()):
@@ -88,7 +88,7 @@ def bind(handle: int, target: Path) -> None:
 
 
 def unmount(target: Path) -> None:
-    """Take a mount away, also from who has files of it open."""
+    """Detach a mount, also from processes that have its files open."""
     check(libc.umount2(os.fsencode(target), _MNT_DETACH), f"unmount {target}")
 
 

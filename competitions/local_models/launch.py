@@ -1,4 +1,4 @@
-"""Starts a model's process: its command line, its environment, its first word."""
+"""Starts a model's process: command line, environment, first sign of life."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""What keeps a model to itself: closed around a process before its code is imported.
+"""Isolates a model's process before the model's code is imported.
 
 Level 1: a process of its own with limits, a clean environment, a filter of system
 calls, no way to gain privileges, and, when root starts it, a user of its own. It sees
@@ -58,7 +58,7 @@ class Bounds:
 def describe(
     *, level: int, bounds: Bounds, cpus: float, controllers: Collection[str]
 ) -> str:
-    """What holds at a level, and by what, in words for operators and participants."""
+    """Describe a level's bounds and their means, for operators and participants."""
     group = "held by a control group"
     watch = "looked after twice a second"
     memory = f"memory: {bounds.memory_mb} MB"
@@ -83,14 +83,14 @@ def describe(
 
 
 def _limits_tasks(level: int) -> bool:
-    """The limit counts a user's processes: it needs a user, or a space for users."""
+    """Whether RLIMIT_NPROC can bound tasks: it counts per user or user namespace."""
     return level == 2 or os.geteuid() == 0
 
 
 def trouble_with_level_2() -> str:
-    """Why this machine does not allow level 2, by trying it; empty if it does."""
+    """Try level 2; returns why this machine does not allow it, empty if it does."""
     with scratch_folder("crunchsite-sandbox-") as scratch:
-        command = [sys.executable, "-m", "competitions.local_models.trial"]
+        command = [sys.executable, "-m", "competitions.local_models.try_level_2"]
         found = subprocess.run(
             [*command, str(scratch)],
             cwd=Path(__file__).resolve().parent.parent.parent,
@@ -135,14 +135,14 @@ class Sandbox:
         self._handles: dict[Path, Path] = {}
 
     def build(self) -> None:
-        """Make what the model will see; at level 2, in a namespace of its own."""
+        """Prepare the model's file system; at level 2, in a namespace of its own."""
         if self.level == 2:
             self._build_root()
         else:
             self._keep_handles()
 
     def close(self) -> None:
-        """Give up every right that this process has beyond a model's."""
+        """Drop every right of this process that a model must not have."""
         for handle in self._joins:
             os.write(handle, b"0")  # whoever writes
             os.close(handle)
@@ -157,7 +157,7 @@ class Sandbox:
                 places[:] = [str(self.seen(Path(place))) for place in places]
 
     def take_back(self) -> None:
-        """Take the socket's folder out of the model's sight, before its code runs.
+        """Unmount the socket's folder, so that the model's code cannot reach it.
 
         At level 1, who made the folder takes it back.
         """
@@ -165,14 +165,14 @@ class Sandbox:
             kernel.unmount(self._writable)
 
     def seen(self, path: Path) -> Path:
-        """How `path` is reached from inside."""
+        """Return the path by which the model reaches `path`."""
         for outer, handle in self._handles.items():
             if path.is_relative_to(outer):
                 return handle / path.relative_to(outer)
         return path
 
     def _keep_handles(self) -> None:
-        """Another user may be barred from these folders, but not from open ones."""
+        """Open the folders now: the model's user may not be allowed to, later."""
         if not self.uid:
             return
         for path in {*self._readable, self._writable}:

@@ -1,4 +1,4 @@
-"""A filter of system calls: what no model needs, and what lets one out or hide memory.
+"""Filters system calls that no model needs, or that escape bounds.
 
 A small table of what is refused, not of what is allowed: models bring libraries of any
 kind. Whatever only a capability allows is not in it, for models have none; except for
@@ -94,7 +94,7 @@ def install() -> None:
 
 
 def _program(machine: str) -> bytes:
-    """The filter for a kind of processor, as the kernel's BPF takes it."""
+    """Return the filter for a kind of processor, as BPF instructions."""
     if machine not in _MACHINES:
         raise OSError(errno.ENOSYS, f"there is no seccomp filter for {machine}")
     column = _MACHINES.index(machine)

@@ -37,7 +37,7 @@ LARGEST_REQUEST_BYTES = 64 * 2**20
 
 
 class ModelServicer(DynamicSubclassServiceServicer):
-    """One model: Setup makes it, Call asks it, Rest forgets it.
+    """Serve one model: Setup creates it, Call calls it, Rest drops it.
 
     One request at a time; a second one is refused as busy, as the official runner does.
     A call that outlasts `hang_s` ends the process, with the stack of every thread in
@@ -112,7 +112,7 @@ class ModelServicer(DynamicSubclassServiceServicer):
             self._turn.release()
 
     def _find_class(self, base_path: str) -> type:
-        """The first subclass of the base class that `main.py` defines or imports."""
+        """Return the first subclass of the base class in `main.py`."""
         module_name, _, class_name = base_path.rpartition(".")
         try:
             base = getattr(importlib.import_module(module_name), class_name)
@@ -129,7 +129,7 @@ class ModelServicer(DynamicSubclassServiceServicer):
         raise _BadImplementationError(f"no subclass of {base_path} in main.py")
 
     def _explain(self, error: BaseException) -> str:
-        """The error and its place in the model's code; the rest is logged."""
+        """Return the error with its place in the model's code; the rest is logged."""
         own = error.__traceback__
         traceback.print_exception(error.with_traceback(own and own.tb_next))
         text = f"{type(error).__name__}: {error}"
@@ -155,7 +155,7 @@ def _failure(code: str, message: str) -> Any:
 
 
 def _status(code: str, message: str) -> Any:
-    """Coordinators refuse messages that are too long; protobuf, half a surrogate."""
+    """Build a status whose text coordinators and protobuf accept."""
     text = message[:LONGEST_TEXT].encode(errors="replace").decode()
     return Status(code=code, message=text)
 
@@ -165,7 +165,7 @@ def _positional(arguments: Any) -> list[Any]:
 
 
 def _keywords(target: Any, arguments: Any) -> dict[str, Any]:
-    """Only the keywords that the target names: competitions may add new ones."""
+    """Return only the keywords that the target names: competitions may add others."""
     if not arguments:
         return {}
     named = inspect.signature(target).parameters

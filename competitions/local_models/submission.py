@@ -1,4 +1,4 @@
-"""A model's folder: `main.py`, anything it needs, and perhaps a `model.json`."""
+"""Reads a model's folder: `main.py`, other files, perhaps a `model.json`."""
 
 import hashlib
 import os
@@ -32,7 +32,7 @@ def is_model_id(name: str) -> bool:
 
 
 def folders(models_dir: Path) -> dict[str, Path]:
-    """Model folders by id, sorted; names that cannot be an id are passed over."""
+    """Return model folders by id, sorted; names that cannot be an id are skipped."""
     if not models_dir.is_dir():
         return {}
     return {
@@ -43,7 +43,7 @@ def folders(models_dir: Path) -> dict[str, Path]:
 
 
 def stamp(folder: Path) -> Stamp:
-    """What changes when a file does: cheap enough to look at twice a second."""
+    """Return a value that changes when a file does; cheap enough for each scan."""
     found = []
     for path in plain_files(folder):
         try:
@@ -78,7 +78,7 @@ def read(folder: Path) -> Submission:
 
 
 def _about(path: Path) -> dict[str, Any]:
-    """What a `model.json` says; nothing where there is none, or a senseless one."""
+    """Return the content of `model.json`; empty when it is missing or invalid."""
     try:
         with open_plain(path) as file:
             about = parse_json(file.read(LARGEST_BYTES + 1))

@@ -1,4 +1,4 @@
-"""Folders that strangers fill: looked through and removed, however deep they are."""
+"""Lists and removes folders that strangers fill, however deep they are."""
 
 import errno
 import fcntl
@@ -16,7 +16,7 @@ DEEPEST_FOLDER = 32
 
 
 def plain_files(folder: Path) -> list[Path]:
-    """Files below a folder, sorted; no caches, hidden files and links.
+    """Return the files below a folder, sorted; no caches, hidden files or links.
 
     Raises OSError when folders lie in each other deeper than any model needs.
     """
@@ -49,13 +49,13 @@ def open_plain(path: Path) -> BufferedReader:
 
 
 def open_itself(path: str, flags: int) -> int:
-    """Open what lies at a path, never what a link there points to; never wait."""
+    """Open a path itself, never a link's target; never wait."""
     return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
 @contextmanager
 def scratch_folder(prefix: str, *, parent: Path | None = None) -> Iterator[Path]:
-    """A folder of its own that is gone afterwards, whatever was put into it."""
+    """Make a temporary folder; remove it afterwards with everything in it."""
     folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
     try:
         yield folder
@@ -64,7 +64,7 @@ def scratch_folder(prefix: str, *, parent: Path | None = None) -> Iterator[Path]
 
 
 class OwnedFolder:
-    """A temporary folder that goes with its process, however that ends.
+    """Make a temporary folder that is removed even if its process is killed.
 
     It is locked while the process lives. Making one removes those of the same prefix
     and user whose process is gone.

@@ -1,4 +1,4 @@
-"""A model that comes as a file: a `main.py`, or a zip of its folder."""
+"""Adds a model from an uploaded file: a `main.py`, or a zip of its folder."""
 
 import lzma
 import shutil
@@ -44,7 +44,7 @@ def add_upload(
 
 
 def _unpacked(file: BinaryIO, folder: Path) -> Path:
-    """Unpack a zip below `folder`; returns where its main.py lies, one level deep."""
+    """Unpack a zip below `folder`; returns the folder of its main.py."""
     try:
         with zipfile.ZipFile(file) as archive:
             entries = archive.infolist()

@@ -1,4 +1,4 @@
-"""What a model's processes use together, where no control group counts it."""
+"""Measures what a model's processes use, where no control group counts it."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -18,7 +18,7 @@ class Usage:
     tasks: int
 
     def beyond(self, bounds: Bounds) -> str:
-        """What is more than the bounds allow, in words; empty if nothing is."""
+        """Describe the use that exceeds the bounds; empty if none does."""
         if self.memory_mb > bounds.memory_mb:
             return (
                 f"its processes took {self.memory_mb:.0f} MB of memory together; "
@@ -33,7 +33,7 @@ class Usage:
 
 
 def usage_of(pid: int) -> Usage:
-    """What the descendants of a process use now; those that end meanwhile count 0."""
+    """Measure the use of a process's descendants; those that end count 0."""
     found = descendants(pid)
     return Usage(
         memory_mb=sum(map(_memory_kb, found)) / 1024,
@@ -42,7 +42,7 @@ def usage_of(pid: int) -> Usage:
 
 
 def descendants(pid: int) -> set[int]:
-    """Ids of all processes below one."""
+    """Return the ids of all processes below one."""
     found: set[int] = set()
     front = {pid}
     while front := {child for parent in front for child in _children(parent)} - found:
@@ -63,7 +63,7 @@ def _entries(folder: Path) -> list[Path]:
 
 
 def _memory_kb(pid: int) -> int:
-    """Its share of the memory that it has touched: what is shared is divided.
+    """Return a process's proportional share of memory (PSS), in kB.
 
     A process that hides its share is counted with the whole of it.
     """

@@ -1,4 +1,4 @@
-"""A user of its own for each model, where root may give one."""
+"""Gives each model a user id of its own, when this runs as root."""
 
 import json
 import os
@@ -50,12 +50,12 @@ class Users:
         return self.take(taken)
 
     def close(self) -> None:
-        """Let others have the users."""
+        """Release the user ids for other orchestrators."""
         for lock in self._locks:
             lock.close()
 
     def _claim(self) -> None:
-        """Take a block that nobody has."""
+        """Claim a block of user ids that no other orchestrator has."""
         ours = self._recorded()
         for number in range(BLOCKS):
             # A name in the kernel: nobody can hold it twice, and it ends with us.
@@ -105,7 +105,7 @@ def kill_all(uids: Collection[int]) -> int:
 
 
 def _processes(uids: Collection[int]) -> set[int]:
-    """Ids of users' living processes; the owner of their files may be root."""
+    """Return the ids of users' living processes, also where root owns their files."""
     found = set()
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):

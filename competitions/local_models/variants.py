@@ -1,4 +1,4 @@
-"""Python values to and from the wire, on the model's side.
+"""Encodes and decodes Python values for the wire, on the model's side.
 
 As strict as the official runner about types, but it says what is wrong.
 """

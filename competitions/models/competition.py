@@ -26,15 +26,15 @@ class CompetitionQuerySet(models.QuerySet["Competition"]):
         return self.filter(status=Competition.Status.ACTIVE)
 
     def shown(self) -> "CompetitionQuerySet":
-        """All but drafts: the active ones first, then as they were made."""
+        """Return all but drafts: the active ones first, then by creation."""
         return self.exclude(status=Competition.Status.DRAFT).in_order()
 
     def seen_by(self, user: Any) -> "CompetitionQuerySet":
-        """Those that the user may know of: all of them with SEE_ALL, else `shown`."""
+        """Return those that a user may see: all with SEE_ALL, else `shown`."""
         return self.in_order() if may(user, SEE_ALL) else self.shown()
 
     def in_order(self) -> "CompetitionQuerySet":
-        """The active ones first, drafts last, then as they were made."""
+        """Order the active ones first and drafts last, then by creation."""
         status = Competition.Status
         place = Case(
             When(status=status.ACTIVE, then=0),
@@ -45,7 +45,7 @@ class CompetitionQuerySet(models.QuerySet["Competition"]):
 
 
 class Competition(models.Model):
-    """What is asked, how often, how it ranks and what it pays; wired by a pack."""
+    """A competition: feed, intervals, wiring and emissions; made from a pack."""
 
     class Status(TextChoices):
         DRAFT = "DRAFT"
@@ -142,7 +142,7 @@ class Competition(models.Model):
         return self.slug
 
     def clean(self) -> None:
-        """Refuse a feed that nobody serves, and edits that what was asked forbids."""
+        """Refuse a feed without a provider, and edits that earlier rounds forbid."""
         problems = {**self._feed_problems(), **self._late_edits()}
         if problems:
             raise ValidationError(problems)
@@ -183,5 +183,5 @@ class Competition(models.Model):
         return problems
 
     def feed(self, subject: str) -> FeedKey:
-        """The feed of a subject."""
+        """Return the feed of a subject."""
         return FeedKey(self.feed_source, subject, self.feed_kind, self.feed_granularity)

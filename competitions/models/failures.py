@@ -1,4 +1,4 @@
-"""What fails of an operator's own code."""
+"""Failures of operators' own code."""
 
 from django.db import models
 from django.db.models import F

@@ -1,4 +1,4 @@
-"""Who takes part: crunchers and their models."""
+"""Participants: crunchers and their models."""
 
 from django.db import models
 from django.db.models import Q, TextChoices
@@ -44,11 +44,11 @@ QUARANTINED = Q(state="STOPPED", last_error__startswith="quarantined: ")
 
 class ParticipantModelQuerySet(models.QuerySet["ParticipantModel"]):
     def real(self) -> "ParticipantModelQuerySet":
-        """Participants' models; an ensemble is neither asked, ranked nor paid."""
+        """Return participants' models; ensembles are neither asked nor paid."""
         return self.filter(is_virtual=False)
 
     def expected(self, competition: Competition) -> "ParticipantModelQuerySet":
-        """The roster of a round: every model that has not left the competition."""
+        """Return a round's roster: every model that has not left."""
         return (
             self.real()
             .filter(competition=competition)
@@ -56,7 +56,7 @@ class ParticipantModelQuerySet(models.QuerySet["ParticipantModel"]):
         )
 
     def quarantined(self) -> "ParticipantModelQuerySet":
-        """Those that the orchestrator does not start again until their code changes."""
+        """Return models that start again only when their code changes."""
         return self.real().filter(QUARANTINED)
 
 

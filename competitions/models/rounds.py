@@ -22,15 +22,15 @@ RESOLVED_IN = """
 
 class RoundQuerySet(models.QuerySet["Round"]):
     def waiting(self) -> "RoundQuerySet":
-        """Rounds of which the models have not been asked yet."""
+        """Return rounds whose models have not been asked yet."""
         return self.filter(status=Round.Status.RECEIVED, performed_at__isnull=True)
 
     def to_ask(self, now: datetime) -> "RoundQuerySet":
-        """Waiting rounds whose slot has come; a clock that was ahead made others."""
+        """Return waiting rounds whose slot has come: a fast clock makes others."""
         return self.waiting().filter(slot_at__lte=now)
 
     def due(self, now: datetime) -> "RoundQuerySet":
-        """Asked rounds whose future has happened, in a total order."""
+        """Return asked rounds whose horizon has passed, in a total order."""
         return self.filter(
             status=Round.Status.RECEIVED,
             performed_at__isnull=False,
@@ -51,7 +51,7 @@ class RoundQuerySet(models.QuerySet["Round"]):
 class Round(models.Model):
     """A round: the row `(scheduled prediction, slot)` and all that its answers share.
 
-    Born RECEIVED by the dispatcher; `performed_at` says when the models were asked.
+    Created as RECEIVED by the dispatcher; `performed_at` is when models were asked.
     It ends RESOLVED (truth found), UNRESOLVABLE, MISSED or VOID, each with a reason.
     """
 
@@ -148,19 +148,19 @@ class Round(models.Model):
 
 class PredictionQuerySet(models.QuerySet["Prediction"]):
     def for_models(self, models: Iterable[ParticipantModel]) -> "PredictionQuerySet":
-        """Those of these models."""
+        """Return the predictions of these models."""
         return self.filter(model__in=list(models))
 
     def between(self, start: datetime, end: datetime) -> "PredictionQuerySet":
-        """Those of rounds whose slot lies in `[start, end)`."""
+        """Return predictions of rounds whose slot lies in `[start, end)`."""
         return self.filter(round__slot_at__gte=start, round__slot_at__lt=end)
 
     def in_scope(self, scope_key: str) -> "PredictionQuerySet":
-        """Those of rounds of a scope, whatever its shape."""
+        """Return predictions of rounds of a scope, whatever its shape."""
         return self.filter(round__scope_key=scope_key)
 
     def with_shown_output(self, *, limit: int = 400) -> "PredictionQuerySet":
-        """Without the output, but with its JSON's first characters for people to read.
+        """Replace the output by its JSON's first characters, for people to read.
 
         `shown_output` is one character longer than `limit` where there is more.
         """
@@ -169,7 +169,7 @@ class PredictionQuerySet(models.QuerySet["Prediction"]):
 
 
 class Prediction(models.Model):
-    """What one model answered in one round. Written once, never updated.
+    """One model's answer in one round. Written once, never updated.
 
     `scoring.scores.statuses` derives the protocol's status (PENDING, SCORED, ...).
     """

@@ -15,7 +15,7 @@ from feeds.providers.sources import check_feed
 
 class ScheduledPredictionQuerySet(models.QuerySet["ScheduledPrediction"]):
     def due(self, now: datetime) -> "ScheduledPredictionQuerySet":
-        """Those whose next slot has come, is missing, or is where it cannot be.
+        """Return schedules whose next slot has come, is missing or is impossible.
 
         It is missing where a schedule was just added or taken up again; it cannot be
         further ahead than an interval, nor wait for what does not run.
@@ -82,7 +82,7 @@ class ScheduledPrediction(models.Model):
         return f"{self.competition.slug}/{self.scope_key}"
 
     def clean(self) -> None:
-        """Refuse what cannot be resolved, and edits that what was asked forbids."""
+        """Refuse what cannot be resolved, and edits that earlier rounds forbid."""
         if not isinstance(self.scope_template, dict):
             raise ValidationError({"scope_template": "Give an object of JSON."})
         problems = {**self._unresolvable(), **self._late_edits()}
@@ -127,13 +127,13 @@ class ScheduledPrediction(models.Model):
 
     @property
     def subject(self) -> str:
-        """What its scope names, in either spelling; empty for the contract's own."""
+        """Return the scope's subject, in either spelling; empty for the contract's."""
         scope = self.scope_template
         return str(scope.get("subject") or scope.get("asset") or "")
 
     @property
     def is_running(self) -> bool:
-        """Whether its slots become rounds."""
+        """Whether slots of this schedule become rounds."""
         return self.active and self.competition.status == Competition.Status.ACTIVE
 
     @property

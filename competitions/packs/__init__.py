@@ -78,7 +78,7 @@ def parse(name: str, text: str) -> Pack:
 def schedule_of(
     pack: Pack, config: CrunchConfig, *, subjects: Sequence[str] = ()
 ) -> list[ScheduledPredictionConfig]:
-    """The contract's schedule, else the pack's, once for each subject that is given.
+    """Return the contract's schedule, else the pack's, once for each given subject.
 
     As it stands when none are given.
 

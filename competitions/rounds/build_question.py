@@ -1,4 +1,4 @@
-"""Builds what a round shows its models and asks them, from the tape and the contract.
+"""Builds a round's feed update and question from the tape and the contract.
 
 The slots that an operator may replace (raw input, model input, scope, call) run here,
 each behind its door.
@@ -91,7 +91,7 @@ def newest_feeds(*, slug: str) -> list[Call]:
 
 
 def context_of(scheduled: ScheduledPrediction, wiring: Wiring) -> RoundContext:
-    """Return what a schedule's callables may know of their round."""
+    """Return the facts about a schedule's round that its callables may need."""
     competition = scheduled.competition
     return RoundContext(
         config=wiring.config,

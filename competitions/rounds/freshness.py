@@ -1,4 +1,4 @@
-"""How old what a round shows is, and how old it may be."""
+"""The age of a round's input, and the largest age that is allowed."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -11,7 +11,7 @@ from feeds.tape.records import seconds, span
 
 
 def age_s(raw_input: Mapping[str, Any], *, kind: str, granularity: str) -> float | None:
-    """Seconds since the newest record of a raw input was final; None if unknown.
+    """Return seconds since the newest record of a raw input was final, or None.
 
     It goes by `asof_ts`, the instant of that record: a candle's opening.
     """
@@ -23,6 +23,6 @@ def age_s(raw_input: Mapping[str, Any], *, kind: str, granularity: str) -> float
 
 
 def limit(config: CrunchConfig, *, granularity: str) -> timedelta:
-    """How old the newest record may be: some candles, and time for it to come in."""
+    """Return the largest allowed age: some candles, and time for one to arrive."""
     candles = config.max_input_age_candles * seconds(granularity)
     return timedelta(seconds=candles) + clock.wall_seconds(GRACE_S)

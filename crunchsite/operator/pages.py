@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from unfold.admin import TabularInline
 from unfold.decorators import action, display
 
-from competitions import shapes
+from competitions import column_shapes
 from competitions.admin.drafts import SiteAdmin
 from competitions.lifecycle import begin_emissions, settle
 from competitions.models import Competition, ScheduledPrediction
@@ -51,7 +51,7 @@ ADD_FIELDSETS = [
 
 class ScheduleInline(JsonShapes, TabularInline):
     model = ScheduledPrediction
-    json_shapes = {"scope_template": shapes.Scope}
+    json_shapes = {"scope_template": column_shapes.Scope}
     extra = 0
     can_delete = False
     fields = [
@@ -86,7 +86,7 @@ class CompetitionAdmin(SiteAdmin):
     ]
     inlines = [ScheduleInline]
     form = CompetitionForm
-    json_shapes = {"slots": shapes.Slots}
+    json_shapes = {"slots": column_shapes.Slots}
     actions = None
     of_competition = "pk"
     has_activate_permission = has_act("activate")

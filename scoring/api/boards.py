@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from competitions.models import Competition, ParticipantModel, Prediction, Round
-from competitions.reporting import PageQuery, list_report, numbers
+from competitions.reporting import CompetitionPageQuery, list_report, numbers
 from core import clock
 from core.paging import Keyset, page_response, read_int
 from core.requests import IdField, IdListField, InstantField, read_instant
@@ -20,7 +20,7 @@ NOT_SCORED = "Prediction not scored"
 DEFAULT_RANGE = timedelta(days=7)
 
 
-class BoardQuery(PageQuery):
+class BoardQuery(CompetitionPageQuery):
     limit = serializers.IntegerField(min_value=1, max_value=5000, default=1000)
     include_ensembles = serializers.BooleanField(default=False)
 
@@ -79,7 +79,7 @@ class RankedWithEnsemblesRow(BoardRow):
         fields = [*BoardRow.Meta.fields, "overall_rank"]
 
 
-class PredictionQuery(PageQuery):
+class PredictionQuery(CompetitionPageQuery):
     limit = serializers.IntegerField(min_value=1, max_value=10_000, default=1000)
     projectIds = IdListField(required=False)  # noqa: N815  the protocol's spelling
     start = InstantField(
@@ -131,7 +131,7 @@ class PredictionRow(serializers.Serializer[Any]):
         return self.context["scores"].get(prediction.pk)
 
 
-class SnapshotQuery(PageQuery):
+class SnapshotQuery(CompetitionPageQuery):
     model_id = IdField(required=False)
     since = InstantField(
         required=False, help_text="Periods that end after this instant."

@@ -13,8 +13,8 @@ from rest_framework.response import Response
 
 from competitions.models import Competition, ParticipantModel, Prediction
 from competitions.reporting import (
+    CompetitionPageQuery,
     CompetitionQuery,
-    PageQuery,
     chosen_competition,
     list_report,
     numbers,
@@ -56,7 +56,7 @@ class RangeQuery(CompetitionQuery):
         return attrs
 
 
-class RangePageQuery(RangeQuery, PageQuery):
+class RangePageQuery(RangeQuery, CompetitionPageQuery):
     limit = serializers.IntegerField(min_value=1, max_value=10_000, default=1000)
 
 
@@ -285,11 +285,11 @@ def _wanted(
     return models
 
 
-@extend_schema(parameters=[PageQuery], responses=RankRow(many=True))
+@extend_schema(parameters=[CompetitionPageQuery], responses=RankRow(many=True))
 @api_view(["GET"])
 def rank_history(request: Request, model_id: str) -> Response:
     """A model's rank on each board that is kept, the newest first."""
-    query = read_query(PageQuery, request)
+    query = read_query(CompetitionPageQuery, request)
     model = model_of(query, model_id, request.user)
     page, following = Keyset("leaderboard__as_of", read_instant, descending=True).page(
         LeaderboardEntry.objects.filter(model=model).select_related("leaderboard"),

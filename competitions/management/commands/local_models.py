@@ -1,4 +1,4 @@
-"""`manage.py local_models`: look at the embedded models, and move them."""
+"""`manage.py local_models`: list the embedded models, and control them."""
 
 from argparse import ArgumentParser
 from pathlib import Path

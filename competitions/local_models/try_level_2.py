@@ -1,4 +1,4 @@
-"""Whether this machine allows level 2: `python -m competitions.local_models.trial DIR`.
+"""Tries level 2 of the sandbox: `python -m competitions.local_models.try_level_2 DIR`.
 
 Ends with 0 if it does; else it says why not, in its last line.
 """

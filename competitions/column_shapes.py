@@ -1,4 +1,4 @@
-"""What the JSON columns that operators edit hold."""
+"""Shapes of the JSON columns that operators edit."""
 
 from typing import Annotated, Any
 
@@ -22,7 +22,7 @@ _Seconds = Annotated[int, Field(ge=1, le=2**31 - 1)]
 
 
 class Scope(BaseModel):
-    """What a schedule asks about; further names are the contract's own."""
+    """The scope of a schedule; further names are the contract's own."""
 
     model_config = ConfigDict(extra="allow")
     subject: _Name | None = None
