@@ -7,7 +7,7 @@ import pytest
 import redis
 from django.conf import settings
 
-from competitions import run_models as module
+from competitions import run_models
 from competitions.lifecycle import pause
 from competitions.models import Competition, Prediction, Round
 from competitions.run_models import ModelDaemon, clear_queue
@@ -26,7 +26,7 @@ SLOT = NOW + timedelta(minutes=1)
 @pytest.fixture
 def daemon(monkeypatch, competition):
     gateway = AnsweringGateway({"a": 1.0})
-    monkeypatch.setattr(module.pool, "gateway_of", lambda key: gateway)
+    monkeypatch.setattr(run_models.pool, "gateway_of", lambda key: gateway)
     monkeypatch.setattr(ModelDaemon, "_listen", lambda self, competition: None)
     Round.objects.all().delete()
     daemon = ModelDaemon()
@@ -74,7 +74,7 @@ def test_messages_for_a_worker_that_is_not_there_are_dropped():
 
 
 def test_another_owners_competition_is_left_alone(daemon, at, monkeypatch):
-    monkeypatch.setattr(module.pool, "gateway_of", lambda key: None)
+    monkeypatch.setattr(run_models.pool, "gateway_of", lambda key: None)
     with at(SLOT + timedelta(seconds=3)):
         assert daemon.turn() == 0
     assert Round.objects.waiting().count() == 1
@@ -90,8 +90,8 @@ def test_a_failing_turn_is_not_the_last(daemon, monkeypatch):
         daemon.stop()
 
     monkeypatch.setattr(daemon, "turn", turn)
-    monkeypatch.setattr(module, "PAUSE_S", 0.01)
-    monkeypatch.setattr(module, "close_old_connections", lambda: None)
+    monkeypatch.setattr(run_models, "PAUSE_S", 0.01)
+    monkeypatch.setattr(run_models, "close_old_connections", lambda: None)
 
     thread = threading.Thread(target=daemon.run)
     thread.start()
@@ -113,8 +113,8 @@ class SilentListener:
 
 def test_a_paused_competition_is_no_longer_listened_to(daemon, monkeypatch, at):
     monkeypatch.undo()
-    monkeypatch.setattr(module.pool, "gateway_of", lambda key: daemon.gateway)
-    monkeypatch.setattr(module, "_Listener", SilentListener)
+    monkeypatch.setattr(run_models.pool, "gateway_of", lambda key: daemon.gateway)
+    monkeypatch.setattr(run_models, "_Listener", SilentListener)
     with at(SLOT):
         daemon.turn()
         _, listener = daemon._listeners["btc"]
@@ -130,7 +130,7 @@ def test_a_paused_competition_is_no_longer_listened_to(daemon, monkeypatch, at):
 
 
 def test_a_listener_that_is_stopped_at_once_ends(tape):
-    listener = module._Listener(
+    listener = run_models._Listener(
         [FeedKey("simulated", "BTCUSDT", "candle", "1s")], threading.Event()
     )
     listener.start()
@@ -142,7 +142,7 @@ def test_a_listener_that_is_stopped_at_once_ends(tape):
 def test_a_listener_writes_candles_to_the_tape_and_gives_notice(tape):
     feed = FeedKey("simulated", "BTCUSDT", "candle", "1s")
     news = threading.Event()
-    listener = module._Listener([feed], news)
+    listener = run_models._Listener([feed], news)
 
     with clock.use(clock.WALL):
         listener.start()
