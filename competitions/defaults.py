@@ -12,6 +12,8 @@ from typing import Any
 
 from competitions import tape_ends
 from competitions.contract import CallArgument, CrunchConfig
+from competitions.patience import waited_out
+from competitions.round_feed import feed_of
 from competitions.standard_report import standard_schema
 from competitions.wiring import wiring_of
 from core import clock
@@ -25,10 +27,7 @@ class RoundContext:
     """The facts about a round that its callables may need."""
 
     config: CrunchConfig
-    source: str
-    subject: str
-    kind: str
-    granularity: str
+    feed: FeedKey
     window: int
 
 
@@ -43,15 +42,15 @@ def raw_input_provider(
     """
     assert context is not None  # the engine always passes it
     records = reads.newest_closed(
-        key=FeedKey(context.source, context.subject, context.kind, context.granularity),
+        key=context.feed,
         at=now,
         limit=context.window,
     )
     if not records:
         return None
     rows = [{"ts": int(r.ts_event.timestamp()), **r.values} for r in records]
-    key = "candles_1m" if context.kind == "candle" else "ticks"
-    return {"symbol": context.subject, "asof_ts": rows[-1]["ts"], key: rows}
+    key = "candles_1m" if context.feed.kind == "candle" else "ticks"
+    return {"symbol": context.feed.subject, "asof_ts": rows[-1]["ts"], key: rows}
 
 
 def inference_input_builder(raw_input: dict[str, Any]) -> dict[str, Any]:
@@ -159,29 +158,26 @@ def ground_truth_resolver(prediction: Any) -> dict[str, Any] | None:
 
     None as long as the tape does not settle it; raises ValueError for what it can never
     say, like a return on an entry price of 0. The engine resolves whole sets of rounds
-    by this same rule, and asks the provider about what the tape lacks (competitions/
-    truth.py, scoring/truth/resolve.py).
+    by this same rule, and asks the provider about what the tape lacks
+    (competitions/tape_ends.py, scoring/truth/resolve.py).
     """
     if prediction.performed_at == prediction.resolvable_at:
         return dict(prediction.raw_data)
     competition = prediction.competition
     config = wiring_of(competition).config
-    feed = tape_ends.Feed.of(competition, tape_ends.subject_of(prediction, config))
-    now = clock.now()
-    (found,) = tape_ends.ends_on_tape(
+    feed, now = feed_of(competition, prediction.scope, config), clock.now()
+    [end] = tape_ends.ends_on_tape(
         feed,
         [prediction],
-        config.max_ground_truth_staleness_fraction,
         now,
-        is_over=tape_ends.waited_out(feed.source, [prediction], now),
-        holes=None,
-        is_filled=False,
-    )
-    if isinstance(found, tape_ends.Ends):
-        found = tape_ends.priced(feed, found)
-    if found.reason:
-        raise ValueError(found.reason)
-    return found.actuals
+        fraction=config.max_ground_truth_staleness_fraction,
+        is_over=waited_out(feed.source, [prediction], now),
+        gaps=tape_ends.Gaps.PROVIDER_DOWN,
+    ).ends
+    truth = tape_ends.priced(feed, end) if isinstance(end, tape_ends.Ends) else end
+    if truth.reason:
+        raise ValueError(truth.reason)
+    return truth.actuals
 
 
 def scoring_function(prediction: Any, ground_truth: Any) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from competitions.definition import check_wiring, key_of, missing_points, proble
 from competitions.errors import DefinitionError
 from competitions.grid_dispatch import begin, is_settled
 from competitions.models import Competition, ScheduledPrediction
+from competitions.round_feed import feed_of
 from competitions.wiring import wiring_of
 from core import clock
 from feeds.models import FeedSubscription
@@ -206,7 +207,8 @@ def subscribe_missing() -> int:
 
 def _feed_of(scheduled: ScheduledPrediction) -> FeedKey:
     competition = scheduled.competition
-    return competition.feed(subject_of(scheduled.scope_template, competition))
+    config = wiring_of(competition).config
+    return feed_of(competition, scheduled.scope_template, config)
 
 
 @transaction.atomic
@@ -240,9 +242,3 @@ def _stop_asking(competition: Competition) -> Competition:
     competition.save(update_fields=["status", "ending_at"])
     competition.scheduled_predictions.update(starts_at=None, next_slot_at=None)
     return competition
-
-
-def subject_of(scope: dict[str, object], competition: Competition) -> str:
-    """Return a scope's subject, in either spelling, else the contract's default."""
-    default = wiring_of(competition).config.scope.subject
-    return str(scope.get("subject") or scope.get("asset") or default)

@@ -15,9 +15,10 @@ from django.db import close_old_connections
 
 from competitions import grid_dispatch
 from competitions.gateway_pool import pool
-from competitions.lifecycle import subject_of
 from competitions.models import Competition, Round
+from competitions.round_feed import feed_of
 from competitions.rounds.perform import perform_waiting
+from competitions.wiring import wiring_of
 from core import clock, heartbeats
 from core.logs import IdleLine
 from feeds.ingest import provider_of
@@ -108,13 +109,9 @@ class ModelDaemon:
 
     def _listen(self, competition: Competition) -> None:
         """Write the competition's feeds to the tape as records arrive."""
+        config = wiring_of(competition).config
         feeds = {
-            FeedKey(
-                competition.feed_source,
-                subject_of(scheduled.scope_template, competition),
-                competition.feed_kind,
-                competition.feed_granularity,
-            )
+            feed_of(competition, scheduled.scope_template, config)
             for scheduled in competition.scheduled_predictions.filter(active=True)
         }
         known, listener = self._listeners.get(competition.slug, (set(), None))
@@ -185,16 +182,10 @@ def is_ready(round_: Round, *, is_connected: bool) -> bool:
     if not is_connected:
         return False
     competition = round_.competition
-    subject = subject_of(round_.scheduled_prediction.scope_template, competition)
-    newest = watermark(
-        key=FeedKey(
-            competition.feed_source,
-            subject,
-            competition.feed_kind,
-            competition.feed_granularity,
-        )
-    )
+    scope = round_.scheduled_prediction.scope_template
+    feed = feed_of(competition, scope, wiring_of(competition).config)
+    newest = watermark(key=feed)
     if newest is None:
         return False
-    length = span(competition.feed_kind, competition.feed_granularity)
+    length = span(feed.kind, feed.granularity)
     return not length or newest + 2 * length > round_.slot_at

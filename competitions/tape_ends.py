@@ -5,31 +5,21 @@ grid of granularity g that record closes at floor(instant / g) * g. A round is s
 once both are on the tape. If one is missing and something newer is there, the gap is
 real: the last record before serves if it is fresh enough, else the round can never be
 resolved. If nothing newer is there, the round waits, but not for ever.
-
-A clock alone ends no round: one that is a day ahead for a moment would end all that are
-in flight. It is believed once the tape has moved on too, or after it has said the same
-for an hour.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from enum import Enum, auto
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from competitions.contract import CrunchConfig
-from competitions.models import Competition, Round
-from feeds import granularity
+from competitions.models import Round
+from competitions.patience import is_late
 from feeds.tape import reads
-from feeds.tape.records import FeedKey
-
-# How long after its end a round waits for the tape, in site time.
-PATIENCE = timedelta(hours=1)
-PATIENCE_IN_HORIZONS = 10
-# How long a clock that nothing on the tape bears out must have said that it is over.
-DOUBT = timedelta(hours=1)
+from feeds.tape.records import FeedKey, span
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,55 +48,21 @@ class Truth:
 WAITING = Truth()
 
 
+class Gaps(Enum):
+    """What a gap of the tape means in this pass over the due rounds."""
+
+    LOOK = auto()  # its rounds wait: the caller fetches the holes and passes again
+    FINAL = auto()  # the provider has answered, so no record will come
+    PROVIDER_DOWN = auto()  # it has not answered: final once a round's wait is over
+
+
 @dataclass(frozen=True, slots=True)
 class Hole:
     """Records of a feed that close in `[first, last]` are missing on the tape."""
 
-    source: str
-    subject: str
-    kind: str
-    granularity: str
-    step_s: int
+    feed: FeedKey
     first: datetime
     last: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Feed:
-    """The four dimensions of the feed that a round is resolved from."""
-
-    source: str
-    subject: str
-    kind: str
-    granularity: str
-
-    @classmethod
-    def of(cls, competition: Competition, subject: str) -> "Feed":
-        """Return the feed of a competition that is about this subject."""
-        return cls(
-            source=competition.feed_source,
-            subject=subject,
-            kind=competition.feed_kind,
-            granularity=competition.feed_granularity,
-        )
-
-    @property
-    def key(self) -> FeedKey:
-        return FeedKey(self.source, self.subject, self.kind, self.granularity)
-
-    @property
-    def dimensions(self) -> dict[str, str]:
-        return {
-            "source": self.source,
-            "subject": self.subject,
-            "kind": self.kind,
-            "granularity": self.granularity,
-        }
-
-    @property
-    def step_s(self) -> int:
-        """Seconds between two closes; 0 for records that come when they come."""
-        return granularity.seconds(self.granularity) if self.kind == "candle" else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +92,10 @@ class Ends:
     entry_price: float
     exit_price: float
 
-    def provenance(self, feed: Feed) -> dict[str, Any]:
+    def provenance(self, feed: FeedKey) -> dict[str, Any]:
         return {
             "from": "tape",
-            **feed.dimensions,
+            **feed._asdict(),
             "entry_closed_at": _instant(self.entry_at).isoformat(),
             "resolved_closed_at": _instant(self.exit_at).isoformat(),
             "entry_staleness_s": self.entry_late_s,
@@ -147,69 +103,83 @@ class Ends:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class TapeEnds:
+    """Both ends of each round, or how it ends without them; and what the tape lacks.
+
+    The hole spans all records that are missing; None unless it was looked for.
+    """
+
+    ends: list[Truth | Ends]
+    hole: Hole | None = None
+
+
 def ends_on_tape(
-    feed: Feed,
+    feed: FeedKey,
     rounds: Sequence[Round],
-    fraction: float,
     now: datetime,
     *,
+    fraction: float,
     is_over: NDArray[np.bool_],
-    holes: list[Hole] | None,
-    is_filled: bool,
-) -> list[Truth | Ends]:
-    """Both ends of rounds of one subject, or why there are none (yet), in columns.
+    gaps: Gaps,
+) -> TapeEnds:
+    """Find both ends of rounds of one feed, in columns; two statements.
 
-    `is_over` says of which rounds the wait is over (`waited_out`).
+    `fraction` of its horizon is how much earlier than due an end may close (0 allows
+    any); `is_over` marks rounds whose wait is over (`patience.waited_out`).
     """
     performed = _epochs([r.performed_at for r in rounds])
     resolvable = _epochs([r.resolvable_at for r in rounds])
+    step_s = span(feed.kind, feed.granularity).total_seconds()
     # Before the prices: a candle that arrives in between must not make a gap of the
     # one before it, which arrived with it.
-    newest = reads.newest_closed(key=feed.key, at=now, limit=1)
-    newest_s = (
-        newest[-1].ts_event.timestamp() + feed.step_s if newest else float("-inf")
-    )
+    newest = reads.newest_closed(key=feed, at=now, limit=1)
+    newest_s = newest[-1].closes_at.timestamp() if newest else -np.inf
     prices = reads.closed_prices(
-        key=feed.key,
-        since=_instant(performed.min()),
-        until=_instant(resolvable.max()),
+        key=feed, since=_instant(performed.min()), until=_instant(resolvable.max())
     )
-    entry = find_end(prices.closed_at, prices.price, performed, feed.step_s, newest_s)
-    exit_ = find_end(prices.closed_at, prices.price, resolvable, feed.step_s, newest_s)
-    is_final = np.full(is_over.shape, True) if is_filled else is_over
-    if holes is not None:
-        wanted = np.array(
-            [
-                np.where(
-                    (end.late_s > 0) & (end.is_settled | is_late(rounds, now)),
-                    end.expected,
-                    np.nan,
-                )
-                for end in (entry, exit_)
-            ]
-        )
-        if not np.isnan(wanted).all():
-            first, last = _instant(np.nanmin(wanted)), _instant(np.nanmax(wanted))
-            holes.append(
-                Hole(**feed.dimensions, step_s=feed.step_s, first=first, last=last)
-            )
-        is_final = np.full(is_over.shape, False)
+    entry = find_end(prices.closed_at, prices.price, performed, step_s, newest_s)
+    exit_ = find_end(prices.closed_at, prices.price, resolvable, step_s, newest_s)
+    hole = None
+    if gaps is Gaps.LOOK:
+        hole = _hole(feed, (entry, exit_), is_late(rounds, now))
     entry, exit_ = (
-        replace(end, is_settled=(end.late_s == 0) | (end.is_settled & is_final))
+        replace(
+            end, is_settled=(end.late_s == 0) | (end.is_settled & _final(gaps, is_over))
+        )
         for end in (entry, exit_)
     )
     allowed = (resolvable - performed) * fraction if fraction else np.inf
-    return [
-        _decide(entry, exit_, i, float(limit))
-        for i, limit in enumerate(np.broadcast_to(allowed, performed.shape))
-    ]
+    limits = np.broadcast_to(allowed, performed.shape)
+    ends = [_decide(entry, exit_, i, float(limit)) for i, limit in enumerate(limits)]
+    return TapeEnds(ends, hole)
+
+
+def _final(gaps: Gaps, is_over: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Mark the rounds for which a gap is final."""
+    if gaps is Gaps.PROVIDER_DOWN:
+        return is_over
+    return np.full(is_over.shape, gaps is Gaps.FINAL)
+
+
+def _hole(feed: FeedKey, ends: Sequence[End], late: NDArray[np.bool_]) -> Hole | None:
+    """Return what the tape lacks of both ends of rounds; None if it lacks nothing."""
+    wanted = np.array(
+        [
+            np.where((end.late_s > 0) & (end.is_settled | late), end.expected, np.nan)
+            for end in ends
+        ]
+    )
+    if np.isnan(wanted).all():
+        return None
+    return Hole(feed, _instant(np.nanmin(wanted)), _instant(np.nanmax(wanted)))
 
 
 def find_end(
     closed_at: NDArray[np.float64],
     price: NDArray[np.float64],
     instants: NDArray[np.float64],
-    step_s: int,
+    step_s: float,
     newest_s: float,
 ) -> End:
     """For each instant the last record that was closed by then (epoch seconds)."""
@@ -251,7 +221,7 @@ def _decide(entry: End, exit_: End, i: int, allowed_s: float) -> Truth | Ends:
     )
 
 
-def priced(feed: Feed, ends: Ends) -> Truth:
+def priced(feed: FeedKey, ends: Ends) -> Truth:
     """The return between both ends; a reason where the records give none."""
     paid, got = ends.entry_price, ends.exit_price
     for name, price in (("entry", paid), ("exit", got)):
@@ -267,47 +237,6 @@ def priced(feed: Feed, ends: Ends) -> Truth:
             "direction_up": got > paid,
         },
         provenance=ends.provenance(feed),
-    )
-
-
-def subject_of(round_: Round, config: CrunchConfig) -> str:
-    """The subject of a round's scope, in either spelling, else the contract's."""
-    return (
-        round_.scope.get("subject") or round_.scope.get("asset") or config.scope.subject
-    )
-
-
-def deadline_of(round_: Round) -> datetime:
-    performed_at, resolvable_at = round_.performed_at, round_.resolvable_at
-    assert performed_at is not None  # only asked rounds are due
-    assert resolvable_at is not None
-    horizon = resolvable_at - performed_at
-    return resolvable_at + max(PATIENCE, PATIENCE_IN_HORIZONS * horizon)
-
-
-def is_late(rounds: Sequence[Round], now: datetime) -> NDArray[np.bool_]:
-    """Which rounds are past their deadline by the clock."""
-    return np.array([now > deadline_of(round_) for round_ in rounds], dtype=bool)
-
-
-def waited_out(
-    source: str, rounds: Sequence[Round], now: datetime
-) -> NDArray[np.bool_]:
-    """Of which rounds the wait for the truth is over; a statement if any is late.
-
-    It is where the newest record of the source's feeds lies past the deadline, too, or
-    where earlier cycles have found the round late for as long as `DOUBT`.
-    """
-    late = is_late(rounds, now)
-    if not late.any():
-        return late
-    seen = reads.newest_seen(source=source, at=now)
-    return late & np.array(
-        [
-            (seen is not None and seen > deadline_of(round_))
-            or (round_.overdue_at is not None and round_.overdue_at + DOUBT <= now)
-            for round_ in rounds
-        ]
     )
 
 

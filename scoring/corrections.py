@@ -25,7 +25,7 @@ from core import clock
 from core.grid import Period
 from core.misfits import first_misfit
 from core.texts import one_line, readable
-from scoring import cycle, locks
+from scoring import due_rounds, locks
 from scoring.board import leaderboard
 from scoring.board.leaderboard import Standing
 from scoring.models import Rescoring, Snapshot, VoidWindow
@@ -331,7 +331,7 @@ def _rescore_period(
         ) from error
     keys, scored = list(rounds), 0
     models = competition.models.count()
-    size = 1 + cycle.PREDICTIONS_A_BATCH // max(models, 1)
+    size = 1 + due_rounds.PREDICTIONS_A_BATCH // max(models, 1)
     for first in range(0, len(keys), size):
         batch = {pk: truths[pk] for pk in keys[first : first + size]}
         with connection.cursor() as cursor:

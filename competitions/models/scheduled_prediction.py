@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import ExpressionWrapper, F, Q, Value
 
 from competitions.models.competition import Competition
+from competitions.scopes import subject_in
 from feeds import granularity
 from feeds.errors import FeedError
 from feeds.providers.sources import check_feed
@@ -128,8 +129,7 @@ class ScheduledPrediction(models.Model):
     @property
     def subject(self) -> str:
         """Return the scope's subject, in either spelling; empty for the contract's."""
-        scope = self.scope_template
-        return str(scope.get("subject") or scope.get("asset") or "")
+        return subject_in(self.scope_template)
 
     @property
     def is_running(self) -> bool:

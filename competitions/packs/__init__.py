@@ -12,6 +12,7 @@ from competitions.contract import (
     require_unique_keys,
 )
 from competitions.errors import PackError, ScheduleError
+from competitions.scopes import subject_in
 from competitions.slots import SLOTS
 from core.misfits import first_misfit
 from feeds import granularity
@@ -99,7 +100,7 @@ def _about(
     config: ScheduledPredictionConfig, subject: str
 ) -> ScheduledPredictionConfig:
     scope = config.scope_template
-    own = str(scope.get("subject") or scope.get("asset") or "")
+    own = subject_in(scope)
     if own == subject:
         return config
     stem, _, tail = config.scope_key.rpartition("-")

@@ -16,8 +16,8 @@ from competitions.callables.door import CallableError, Door
 from competitions.callables.slot_answers import checked_call, checked_scope, fitting
 from competitions.defaults import RoundContext
 from competitions.gateway.types import Argument, Call
-from competitions.lifecycle import subject_of
 from competitions.models import ScheduledPrediction
+from competitions.round_feed import feed_of
 from competitions.rounds import freshness
 from competitions.slots import Wiring
 from competitions.wiring import wiring_of
@@ -81,24 +81,20 @@ def newest_feeds(*, slug: str) -> list[Call]:
     ).select_related("competition"):
         wiring = wiring_of(scheduled.competition)
         context = context_of(scheduled, wiring)
-        if context.subject not in feeds:
+        if context.feed.subject not in feeds:
             with suppress(NoInputError, CallableError):
                 _, model_input = build_input(
                     context, wiring, Door(scheduled.competition)
                 )
-                feeds[context.subject] = _feed_update(model_input, wiring)
+                feeds[context.feed.subject] = _feed_update(model_input, wiring)
     return list(feeds.values())
 
 
 def context_of(scheduled: ScheduledPrediction, wiring: Wiring) -> RoundContext:
     """Return the facts about a schedule's round that its callables may need."""
-    competition = scheduled.competition
     return RoundContext(
         config=wiring.config,
-        source=competition.feed_source,
-        subject=subject_of(scheduled.scope_template, competition),
-        kind=competition.feed_kind,
-        granularity=competition.feed_granularity,
+        feed=feed_of(scheduled.competition, scheduled.scope_template, wiring.config),
         window=settings.ENV.feed_candles_window,
     )
 
@@ -120,8 +116,8 @@ def build_input(
     )
     if raw is None:
         raise NoInputError(
-            f"the tape has no closed {context.kind} of "
-            f"{context.source}:{context.subject}"
+            f"the tape has no closed {context.feed.kind} of "
+            f"{context.feed.source}:{context.feed.subject}"
         )
     model_input = door.call_slot(
         wiring,
@@ -162,9 +158,9 @@ def build_call(
         context=context,
     )
     scope = {
-        "source": context.source,
-        "kind": context.kind,
-        "granularity": context.granularity,
+        "source": context.feed.source,
+        "kind": context.feed.kind,
+        "granularity": context.feed.granularity,
         **scoped["scope"],
     }
     call = door.call_slot(

@@ -77,9 +77,8 @@ def status_of(competition: Competition, *, feeds: list[FeedIngestionState]) -> S
 
 
 def _question(scheduled: ScheduledPrediction) -> Question:
-    scope = scheduled.scope_template
     return Question(
-        subject=str(scope.get("subject") or scope.get("asset") or scheduled.scope_key),
+        subject=scheduled.subject or scheduled.scope_key,
         horizon_s=scheduled.resolve_horizon_s,
         interval_s=scheduled.prediction_interval_s,
     )

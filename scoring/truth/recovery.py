@@ -1,7 +1,7 @@
-"""Holes in the tape that keep a round from its truth: ask the provider once more.
+"""Holes of the tape that delay a round's truth: fetch them from the provider.
 
-The tape is read first, always; the provider is asked only about what it lacks, outside
-any transaction. What comes is stored on the tape, so nobody asks for it again.
+The tape is always read first; the provider is asked only about what it lacks, outside
+any transaction. Its records are stored on the tape, so nobody asks for them again.
 """
 
 import time
@@ -16,6 +16,7 @@ from core.texts import describe
 from feeds.ingest import provider_of
 from feeds.providers.base import FetchRequest
 from feeds.providers.pull import pages
+from feeds.tape.records import FeedKey, span
 from feeds.tape.writes import append
 
 log = structlog.get_logger(__name__)
@@ -24,43 +25,46 @@ log = structlog.get_logger(__name__)
 PAUSE_S = 60.0
 
 
-_not_before: dict[tuple[str, str], float] = {}
+_not_before: dict[FeedKey, float] = {}
 
 
 def fill(holes: Iterable[Hole]) -> bool:
-    """Fetch what is missing; True when every provider has answered.
+    """Fetch the missing records; return whether every provider has answered.
 
     False leaves the rounds waiting: a provider that is down now may answer later.
     """
     is_answered = True
     for hole in holes:
-        feed = (hole.source, hole.subject)
-        if time.monotonic() < _not_before.get(feed, 0.0):
+        if time.monotonic() < _not_before.get(hole.feed, 0.0):
             is_answered = False
             continue
         try:
-            found = _fetch(hole)
+            count = _fetch(hole)
         except Exception as error:  # noqa: BLE001  one feed's trouble must not stop the others
-            _not_before[feed] = time.monotonic() + PAUSE_S
+            _not_before[hole.feed] = time.monotonic() + PAUSE_S
             is_answered = False
-            log.warning("truth.recovery_failed", feed=feed, error=describe(error))
+            log.warning(
+                "truth.recovery_failed", feed=hole.feed.id, error=describe(error)
+            )
         else:
-            log.info("truth.recovered", feed=feed, records=found)
+            log.info("truth.recovered", feed=hole.feed.id, records=count)
     return is_answered
 
 
 def _fetch(hole: Hole) -> int:
-    provider = provider_of(hole.source)
-    step = timedelta(seconds=hole.step_s)
+    """Append the missing records to the tape; returns how many were new."""
+    feed = hole.feed
+    provider = provider_of(feed.source)
+    step = span(feed.kind, feed.granularity)
     request = FetchRequest(
-        subject=hole.subject,
-        kind=hole.kind,
-        granularity=hole.granularity,
+        subject=feed.subject,
+        kind=feed.kind,
+        granularity=feed.granularity,
         start=hole.first - step,
         end=hole.last - step + timedelta.resolution,
         limit=provider.page_limit,
     )
     return sum(
-        append([replace(record, source=hole.source) for record in page]).new
+        append([replace(record, source=feed.source) for record in page]).new
         for page in pages(provider, request)
     )

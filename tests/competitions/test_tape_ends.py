@@ -1,14 +1,11 @@
-from datetime import timedelta
 from math import nan
 
 import pytest
 
-from competitions.models import Round
-from competitions.tape_ends import Ends, Feed, deadline_of, is_late, priced
-from tests.conftest import NOW
+from competitions.tape_ends import Ends, priced
+from feeds.tape.records import FeedKey
 
-FEED = Feed("simulated", "BTCUSDT", "candle", "1m")
-HOUR = timedelta(hours=1)
+FEED = FeedKey("simulated", "BTCUSDT", "candle", "1m")
 
 
 def ends(entry_price, exit_price):
@@ -42,15 +39,3 @@ def test_a_return_is_of_the_entry_price_and_standing_still_is_not_up(
 def test_what_gives_no_return_says_why(entry_price, exit_price, reason):
     found = priced(FEED, ends(entry_price, exit_price))
     assert (found.actuals, found.reason) == (None, reason)
-
-
-@pytest.mark.parametrize(
-    ("horizon", "patience"),
-    [(timedelta(minutes=1), HOUR), (timedelta(minutes=6), HOUR), (HOUR, 10 * HOUR)],
-)
-def test_a_round_waits_an_hour_or_ten_of_its_horizons(horizon, patience):
-    round_ = Round(performed_at=NOW, resolvable_at=NOW + horizon)
-    deadline = NOW + horizon + patience
-    assert deadline_of(round_) == deadline
-    assert not is_late([round_], deadline)[0]
-    assert is_late([round_], deadline + timedelta.resolution)[0]

@@ -8,7 +8,7 @@ from django.db import OperationalError, connection, transaction
 
 from competitions.models import Round
 from core import clock
-from scoring import cycle, locks
+from scoring import due_rounds, locks
 from scoring.corrections import CorrectionError, rescore, void
 from scoring.cycle import run_cycle
 from scoring.models import Leaderboard, Score, Snapshot, VoidWindow
@@ -50,7 +50,7 @@ def at_once(*works):
 @pytest.fixture
 def market(transactional_db, tape, frozen_clock, monkeypatch):
     """Thirty due rounds of four models, to be scored two rounds a batch."""
-    monkeypatch.setattr(cycle, "PREDICTIONS_A_BATCH", 4)
+    monkeypatch.setattr(due_rounds, "PREDICTIONS_A_BATCH", 4)
     competition = make_competition(NOW - timedelta(hours=2))
     models = make_models(competition, *"abcd")
     put_candles(NOW - 41 * MINUTE, [100.0 + i for i in range(42)])

@@ -8,7 +8,7 @@ from competitions.models import Competition, Prediction, Round
 from competitions.slots import wire
 from core.grid import Period
 from crunchsite.site import series
-from scoring import corrections, cycle
+from scoring import corrections, due_rounds
 from scoring.api.boards import newest_scores
 from scoring.board.aggregator import scored_predictions
 from scoring.board.leaderboard import standings
@@ -119,7 +119,8 @@ def test_a_rescoring_takes_no_more_rounds_at_once_than_a_cycle(
 
     wiring = rewire(batch_scoring_function=scorer)
     monkeypatch.setattr(corrections, "wiring_of", lambda competition: wiring)
-    monkeypatch.setattr(cycle, "PREDICTIONS_A_BATCH", 2)  # two rounds of two models
+    two_rounds = 2  # predictions of a batch, of two models each
+    monkeypatch.setattr(due_rounds, "PREDICTIONS_A_BATCH", two_rounds)
     done = rescore(**hour(scored))
     assert (done.rounds, done.scores, sizes) == (3, 6, [4, 2])
     assert Score.objects.filter(scoring_version=2).count() == 6

@@ -10,7 +10,7 @@ from pydantic import field_validator
 from competitions.contract import GroundTruth, InferenceOutput, ScoreResult
 from competitions.models import Competition, Prediction, Round
 from core import grid
-from scoring import cycle
+from scoring import cycle, due_rounds
 from scoring.board import leaderboard
 from scoring.cycle import claim_due, run_cycle
 from scoring.models import Leaderboard, Score, Snapshot
@@ -242,7 +242,7 @@ def test_statuses_are_derived(competition, rewire):
 
 
 def test_a_waiting_round_does_not_block_those_behind_it(competition, monkeypatch):
-    monkeypatch.setattr(cycle, "PREDICTIONS_A_BATCH", 0)  # one round a batch
+    monkeypatch.setattr(due_rounds, "PREDICTIONS_A_BATCH", 0)  # one round a batch
     [model] = make_models(competition, "a")
     stuck = [
         make_round(
@@ -336,7 +336,7 @@ def test_a_batch_that_dies_leaves_its_rounds_due(competition, monkeypatch):
     ask(competition, make_models(competition, "a"))
     with monkeypatch.context() as patch:
         patch.setattr(
-            cycle, "_end_rounds", lambda *args: (_ for _ in ()).throw(RuntimeError)
+            due_rounds, "end_rounds", lambda *args: (_ for _ in ()).throw(RuntimeError)
         )
         with pytest.raises(RuntimeError):
             run_cycle(competition_id=competition.pk)
@@ -438,7 +438,7 @@ def test_of_rounds_due_at_one_instant_a_waiting_one_starves_none(
     competition, monkeypatch
 ):
     """Taken one by one: what comes after a round is later, or has a higher key."""
-    monkeypatch.setattr(cycle, "PREDICTIONS_A_BATCH", 0)
+    monkeypatch.setattr(due_rounds, "PREDICTIONS_A_BATCH", 0)
     [model] = make_models(competition, "a")
     put_candles(NOW - 10 * MINUTE, [100.0 + i for i in range(10)])
     at = NOW - 5 * MINUTE

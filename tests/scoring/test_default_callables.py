@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from competitions import defaults
 from competitions.contract import CrunchConfig, GroundTruth
 from competitions.slots import wire
-from competitions.tape_ends import Ends
+from competitions.tape_ends import Ends, Gaps, TapeEnds
 from scoring.board.leaderboard import Entrant, Standing, as_entry, ranked, standings
 from scoring.cycle import run_cycle
 from scoring.models import Score
@@ -31,8 +31,8 @@ def engines(competition, round_, now):
         wiring=wire(CrunchConfig(), {}),
         rounds=[round_],
         now=now,
-        is_filled=False,
-    )
+        gaps=Gaps.PROVIDER_DOWN,
+    ).truths
     return found
 
 
@@ -101,10 +101,10 @@ def test_the_default_resolver_refuses_a_return_on_nothing(
     """The tape takes no such price today; one that it holds makes no figure."""
     nothing = Ends(0.0, 60.0, 0.0, 0.0, entry_price=price, exit_price=101.0)
     monkeypatch.setattr(
-        "competitions.tape_ends.ends_on_tape", lambda *_, **__: [nothing]
+        "competitions.tape_ends.ends_on_tape", lambda *_, **__: TapeEnds([nothing])
     )
     monkeypatch.setattr(
-        "scoring.truth.resolve.ends_on_tape", lambda *_, **__: [nothing]
+        "scoring.truth.resolve.ends_on_tape", lambda *_, **__: TapeEnds([nothing])
     )
     round_ = make_round(competition, START + MINUTE, {})
     with at(NOW), pytest.raises(ValueError, match=said) as refused:
@@ -126,7 +126,7 @@ def test_an_operators_resolver_may_leave_it_to_the_default(competition):
         ),
         rounds=[round_],
         now=NOW,
-    )
+    ).truths
     assert found.actuals == engines(competition, round_, NOW).actuals
 
 

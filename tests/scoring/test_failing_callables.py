@@ -10,7 +10,8 @@ from scoring import locks
 from scoring.cycle import run_cycle
 from scoring.models import Score
 from scoring.scores import scorer
-from scoring.truth import resolve
+from scoring.truth import resolver
+from scoring.truth.resolve import SLOT
 from tests.conftest import NOW
 from tests.scoring.factories import make_models, make_round, put_candles
 
@@ -81,7 +82,7 @@ def test_a_scorer_that_fails_some_predictions_is_no_failing_scorer(
 @pytest.mark.parametrize(
     ("wired", "name"),
     [
-        ({"own_paths": {"GROUND_TRUTH_RESOLVER": f"{__name__}:oracle"}}, resolve.SLOT),
+        ({"own_paths": {"GROUND_TRUTH_RESOLVER": f"{__name__}:oracle"}}, SLOT),
         ({"resolve_ground_truth": oracle}, "resolve_ground_truth"),
     ],
 )
@@ -132,7 +133,7 @@ def test_a_resolver_is_asked_once_and_before_any_lock(
 def test_a_resolver_that_hangs_is_not_started_again_meanwhile(
     competition, models, rewire, monkeypatch
 ):
-    monkeypatch.setattr(resolve, "RESOLVER_PATIENCE_S", 0.05)
+    monkeypatch.setattr(resolver, "RESOLVER_PATIENCE_S", 0.05)
     woken, asked = threading.Event(), []
 
     def hang(_):
@@ -144,7 +145,7 @@ def test_a_resolver_that_hangs_is_not_started_again_meanwhile(
     for minute in (1, 2):
         ask_round(competition, models, minute)
         run_cycle(competition_id=competition.pk)
-    text = rows()[resolve.SLOT][2]
+    text = rows()[SLOT][2]
     woken.set()
     assert len(asked) == 1
     assert text == "StillAtWork: an earlier call of it is still at work"

@@ -3,7 +3,7 @@ from datetime import timedelta
 
 import pytest
 
-from competitions.tape_ends import DOUBT, PATIENCE
+from competitions.patience import DOUBT, PATIENCE
 from feeds.errors import ProviderError
 from scoring.cycle import run_cycle
 from scoring.models import VoidWindow

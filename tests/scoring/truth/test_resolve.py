@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 
 from competitions.contract import CrunchConfig
 from competitions.models import Round
+from competitions.patience import DOUBT, PATIENCE
 from competitions.slots import wire
-from competitions.tape_ends import DOUBT, PATIENCE
 from feeds.tape import reads
 from feeds.tape.records import FeedRecord
 from feeds.tape.writes import append
 from scoring.cycle import run_cycle
 from scoring.truth import resolve as truth
+from scoring.truth import resolver as resolver_module
 from tests.conftest import NOW
 from tests.scoring.factories import (
     SOURCE,
@@ -32,7 +33,9 @@ START = NOW - 10 * MINUTE
 
 def resolve(competition, *rounds, now=NOW, **config):
     wiring = wire(CrunchConfig(**config), {})
-    return truth.resolve(competition=competition, wiring=wiring, rounds=rounds, now=now)
+    return truth.resolve(
+        competition=competition, wiring=wiring, rounds=rounds, now=now
+    ).truths
 
 
 def test_both_ends_are_the_last_candles_closed_by_then(competition):
@@ -202,7 +205,9 @@ def oracle(prediction):
 
 def ask_oracle(competition, *rounds):
     wiring = wire(CrunchConfig(), {"GROUND_TRUTH_RESOLVER": ORACLE_PATH})
-    return truth.resolve(competition=competition, wiring=wiring, rounds=rounds, now=NOW)
+    return truth.resolve(
+        competition=competition, wiring=wiring, rounds=rounds, now=NOW
+    ).truths
 
 
 def test_a_resolver_of_the_operator_is_called_per_round(competition):
@@ -244,7 +249,7 @@ def test_a_truth_that_no_column_can_hold_leaves_its_round_waiting(competition, a
 def test_a_resolver_that_hangs_is_left_alone_and_its_rounds_wait(
     competition, monkeypatch
 ):
-    monkeypatch.setattr(truth, "RESOLVER_PATIENCE_S", 0.05)
+    monkeypatch.setattr(resolver_module, "RESOLVER_PATIENCE_S", 0.05)
     woken, asked = threading.Event(), []
 
     def hang(record):

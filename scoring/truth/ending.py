@@ -1,0 +1,69 @@
+"""Storing how due rounds ended, and which ones are late."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+
+from competitions.models import Round
+from competitions.patience import is_late
+from competitions.tape_ends import Truth
+from core.texts import readable
+
+
+def end_rounds(rounds: Sequence[Round], truths: Sequence[Truth], now: datetime) -> None:
+    """Store how the rounds ended; one statement, none when all of them wait."""
+    ended = [
+        (round_.pk, readable(truth.reason), truth)
+        for round_, truth in zip(rounds, truths, strict=True)
+        if not truth.is_waiting
+    ]
+    if not ended:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE inputs SET
+                status = ended.status,
+                resolved_at = CASE WHEN ended.actuals IS NULL THEN NULL ELSE %s END,
+                actuals_jsonb = ended.actuals,
+                provenance_jsonb = ended.provenance,
+                reason = ended.reason
+            FROM unnest(
+                %s::bigint[], %s::text[], %s::text[], %s::jsonb[], %s::jsonb[]
+            ) AS ended(id, status, reason, actuals, provenance)
+            WHERE inputs.id = ended.id
+            """,
+            [
+                now,
+                [pk for pk, _, _ in ended],
+                [truth.status.value for _, _, truth in ended],
+                [reason for _, reason, _ in ended],
+                [_json(truth.actuals) for _, _, truth in ended],
+                [_json(truth.provenance) for _, _, truth in ended],
+            ],
+        )
+
+
+def note_late(rounds: Sequence[Round], truths: Sequence[Truth], now: datetime) -> None:
+    """Mark the rounds that wait past their deadline; one statement, none without any.
+
+    A mark later than `now` was made while a clock ran ahead, and is replaced.
+    """
+    late = [
+        round_.pk
+        for round_, truth, late in zip(
+            rounds, truths, is_late(rounds, now), strict=True
+        )
+        if late
+        and truth.is_waiting
+        and (round_.overdue_at is None or round_.overdue_at > now)
+    ]
+    if late:
+        Round.objects.filter(pk__in=late).update(overdue_at=now)
+
+
+def _json(value: dict[str, Any] | None) -> str | None:
+    return None if value is None else json.dumps(value, allow_nan=False)
