@@ -7,12 +7,14 @@ from typing import Any
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import api_view
-from rest_framework.exceptions import NotFound
+from rest_framework.exceptions import NotFound, PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from competitions.models import Competition
+from competitions.models.competition import CompetitionQuerySet
 from core import paging
+from core.acts import bound_to
 from core.requests import read_query
 
 
@@ -29,20 +31,36 @@ class CompetitionPageQuery(CompetitionQuery, paging.PageQuery):
 
 
 def chosen_competition(query: dict[str, Any], user: Any) -> Competition | None:
-    """Return the competition of the query, else the first public one, else None.
+    """Return the competition of the query, else the key's or first public one, or None.
 
-    Raises NotFound for an unknown slug, and for a draft of which the user may not know.
+    Raises NotFound for an unknown slug, and for a draft of which the user may not know;
+    PermissionDenied for a competition that is shown and that the key does not reach.
     """
     slug = query.get("competition")
+    seen = Competition.objects.seen_by(user)
     if slug is None:
-        return Competition.objects.shown().first()
-    competition = Competition.objects.seen_by(user).filter(slug=slug).first()
+        is_bound = bound_to(user) is not None
+        return (seen if is_bound else Competition.objects.shown()).first()
+    competition = seen.filter(slug=slug).first()
     if competition is None:
+        refuse_beyond(user, Competition.objects.filter(slug=slug))
         raise NotFound(
             f"competition was {slug!r}; there is none of that name.",
             code="competition_not_found",
         )
     return competition
+
+
+def refuse_beyond(user: Any, asked: CompetitionQuerySet) -> None:
+    """Say of what a key did not find that it is another competition's, if it is shown.
+
+    Raises PermissionDenied. Who asks without such a key knows of all that is shown.
+    """
+    bound = bound_to(user)
+    if bound is not None and asked.exclude(pk=bound).shown().exists():
+        raise PermissionDenied(
+            "This key is bound to another competition.", code="key_out_of_reach"
+        )
 
 
 def list_report(query_class: type[CompetitionQuery], row: Any) -> Callable[..., Any]:

@@ -10,11 +10,39 @@ from typing import Any
 SEE_ALL = "competitions.view_competition"
 
 
-def is_operator(user: Any) -> bool:
-    """Return whether this is somebody who can log in to the admin."""
-    return bool(user.is_active and getattr(user, "is_staff", False))
+# What is done in these apps is done to competitions, and some are drafts.
+OF_COMPETITIONS = frozenset({"competitions", "scoring", "emissions"})
 
 
-def may(user: Any, act: str) -> bool:
-    """Return whether the user is an operator with the permission for the act."""
-    return is_operator(user) and user.has_perm(act)
+def is_key(user: Any) -> bool:
+    """Return whether this is a program that asks with a key."""
+    return getattr(user, "is_key", False)
+
+
+def is_known(user: Any) -> bool:
+    """Return whether this is somebody who can log in to the admin, or has a key."""
+    return bool(user.is_active and (getattr(user, "is_staff", False) or is_key(user)))
+
+
+def may(user: Any, act: str, *, cruncher_id: int | None = None) -> bool:
+    """Return whether the user is known and has the permission for the act.
+
+    A cruncher's key may act on what is that cruncher's alone: `cruncher_id` says whose
+    it is.
+    """
+    if not is_known(user):
+        return False
+    own = getattr(user, "cruncher_id", None)
+    if own is not None:
+        return own == cruncher_id and act in user.acts_on_own
+    return user.has_perm(act)
+
+
+def bound_to(user: Any) -> int | None:
+    """Return the id of the one competition that a key reaches; None: no such bound."""
+    return getattr(user, "competition_id", None)
+
+
+def sees_troubles(user: Any) -> bool:
+    """Return whether the user is told what is wrong with the site's parts."""
+    return may(user, SEE_ALL) and bound_to(user) is None

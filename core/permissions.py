@@ -7,9 +7,9 @@ from rest_framework.authentication import SessionAuthentication
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
-from core.acts import may
+from core.acts import is_key, may
 
-REALM = 'Session realm="crunchsite"'
+REALM = 'Bearer realm="crunchsite", Session realm="crunchsite"'
 
 
 class OperatorSession(SessionAuthentication):
@@ -20,7 +20,7 @@ class OperatorSession(SessionAuthentication):
 
 
 class OpenReadPermittedWrite(BasePermission):
-    """Let anybody read who came so far; operators write with the permission.
+    """Let anybody read who came so far; operators and keys write with the permission.
 
     A view names it in `write_permission`; a write that names none is nobody's.
     """
@@ -31,6 +31,9 @@ class OpenReadPermittedWrite(BasePermission):
         if request.method in SAFE_METHODS:
             return True  # crunchsite.readers holds API_READ_AUTH at every address
         needed = getattr(view, "write_permission", None)
+        if is_key(request.user):  # what REST framework answers, should it be refused
+            self.code = "scope_insufficient"
+            self.message = f"This key's scopes do not permit {needed or 'this'}."
         return needed is not None and may(request.user, needed)
 
 

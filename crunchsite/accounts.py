@@ -15,10 +15,7 @@ from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from competitions.admin.drafts import LedgerAdmin, SiteAdmin
-from core.acts import SEE_ALL, may
-
-# What is done in these apps is done to competitions, and some are drafts.
-OF_COMPETITIONS = {"competitions", "scoring", "emissions"}
+from core.acts import OF_COMPETITIONS, SEE_ALL, may
 
 
 @admin.register(LogEntry)

@@ -12,10 +12,11 @@ from django.db import DatabaseError
 from django.http import Http404, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from drf_spectacular.authentication import SessionScheme
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.exceptions import APIException, ParseError, ValidationError
 from rest_framework.response import Response
 
-from core.acts import SEE_ALL, may
+from core.acts import sees_troubles
 from core.errors import OperatorError
 from core.refusals import envelope
 from core.requests import BodyTooLargeError
@@ -39,8 +40,8 @@ REFUSAL = {
 }
 MEANINGS = {
     400: "The address or the body cannot be read.",
-    401: "A session is needed, and there is none.",
-    403: "The session's user may not.",
+    401: "A key or a session is needed; or the key is unknown, expired or revoked.",
+    403: "The key or the session's user may not.",
     404: "There is no such thing.",
     409: "It does not fit the state that things are in.",
     413: "The body is too large.",
@@ -49,6 +50,15 @@ MEANINGS = {
     422: "A value does not fit; `detail` begins with its name.",
     503: "It cannot be told now; later may help.",
 }
+
+
+class KeyScheme(OpenApiAuthenticationExtension):
+    target_class = "crunchsite.keys.authentication.KeyAuthentication"
+    name = ["bearer", "apiKey"]
+
+    def get_security_definition(self, auto_schema: Any) -> list[dict[str, str]]:
+        in_header = {"type": "apiKey", "in": "header", "name": "X-API-Key"}
+        return [{"type": "http", "scheme": "bearer"}, in_header]
 
 
 class OperatorSessionScheme(SessionScheme):
@@ -85,7 +95,7 @@ def _unavailable(error: OperatorError, context: dict[str, Any]) -> Response:
     """Tell operators why; it names hosts, paths and code, so nobody else is told."""
     log.warning("api.unavailable", code=error.code, why=str(error))
     try:
-        is_told = may(context["request"].user, SEE_ALL)
+        is_told = sees_troubles(context["request"].user)
     except DatabaseError:  # who asks cannot be told either
         is_told = False
     why = str(error) if is_told else MEANINGS[503]
@@ -126,11 +136,9 @@ def with_refusals(result: dict[str, Any], **_: Any) -> dict[str, Any]:
 
 def _statuses(path: str, method: str, operation: dict[str, Any]) -> set[int]:
     names = {parameter["name"] for parameter in operation.get("parameters", [])}
-    statuses = {400, 503} | ({414, 422} if names else set())
-    if {} not in operation.get("security", []):
-        statuses |= {401, 403}
+    statuses = {400, 401, 403, 503} | ({414, 422} if names else set())
     if "competition" in names or "{" in path or path.startswith("/livepool/"):
         statuses.add(404)
     if method != "get":
-        statuses |= {403, 409, 413, 415, 422}
+        statuses |= {409, 413, 415, 422}
     return statuses

@@ -1,4 +1,9 @@
-"""API_READ_AUTH: with it, operators alone read, at every address that there is."""
+"""Who reads: anybody, but for API_READ_AUTH and the tiers of API_KEY.
+
+With API_KEY, an address is open, or needs a key or a session, by how its path begins:
+API_PUBLIC_PREFIXES first, then API_ADMIN_PREFIXES; API_READ_AUTH says of the others.
+Whether a write is permitted is the view's own question, at every address.
+"""
 
 from typing import Any
 
@@ -7,9 +12,8 @@ from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from django_htmx.http import HttpResponseClientRefresh
-from rest_framework import exceptions
 
-from core.acts import is_operator
+from core.acts import is_known
 from core.permissions import REALM
 from core.refusals import envelope
 from crunchsite.custom import name_of
@@ -19,10 +23,18 @@ from crunchsite.edge import Handler, is_api
 OPEN = {"healthz", "readyz", "info", "security-txt"}
 
 
-class ReadersMiddleware:
-    """Refuse strangers under API_READ_AUTH; an address that is new is closed too.
+def is_apart(request: HttpRequest) -> bool:
+    """Return whether this is the admin, which asks by itself, or an open address."""
+    match = request.resolver_match
+    if match is None or "admin" in match.namespaces:
+        return True
+    return match.url_name in OPEN and name_of(match) is None  # none of the operator's
 
-    Programs are told 401 or 403, people are led to the login. The admin asks by itself.
+
+class ReadersMiddleware:
+    """Refuse strangers where they may not read; an address that is new is closed too.
+
+    Programs are told 401 or 403, people are led to the login.
     """
 
     def __init__(self, get_response: Handler) -> None:
@@ -32,12 +44,9 @@ class ReadersMiddleware:
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, *_: Any) -> HttpResponseBase | None:
-        match = request.resolver_match
-        if not settings.ENV.api_read_auth or match is None:
+        if is_apart(request) or not _is_closed(request.path_info):
             return None
-        if match.url_name in OPEN and name_of(match) is None:
-            return None
-        if "admin" in match.namespaces or is_operator(request.user):
+        if is_known(request.user):
             return None
         if request.user.is_authenticated:
             raise PermissionDenied
@@ -48,7 +57,19 @@ class ReadersMiddleware:
         return redirect_to_login(request.get_full_path())
 
 
+def _is_closed(path: str) -> bool:
+    """Whether a key or a session is needed to read here."""
+    env = settings.ENV
+    if env.api_key:
+        # The same view is at both; and a list may name what is below /api/ alone.
+        paths = path.rstrip("/"), path.rstrip("/").removeprefix("/api")
+        if any(each.startswith(env.public_prefixes) for each in paths):
+            return False
+        if any(each.startswith(env.admin_prefixes) for each in paths):
+            return True
+    return env.api_read_auth
+
+
 def _who_are_you() -> JsonResponse:
-    error = exceptions.NotAuthenticated()
-    body = envelope(str(error.detail), str(error.default_code))
+    body = envelope("API key required", "not_authenticated")
     return JsonResponse(body, status=401, headers={"WWW-Authenticate": REALM})

@@ -24,7 +24,7 @@ import crunchsite
 from competitions.models import CallableFailure
 from competitions.reporting import CompetitionQuery, chosen_competition
 from core import heartbeats
-from core.acts import SEE_ALL, may
+from core.acts import sees_troubles
 from core.requests import read_query
 from core.texts import counted
 from crunchsite import custom
@@ -102,7 +102,7 @@ def _failing_callables() -> list[str]:
 
 def _is_told_why(request: Request) -> bool:
     try:
-        return may(get_user(request), SEE_ALL)
+        return sees_troubles(get_user(request))
     except DatabaseError:
         return False
 

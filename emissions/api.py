@@ -18,6 +18,7 @@ from competitions.reporting import (
     CompetitionQuery,
     chosen_competition,
     numbers,
+    refuse_beyond,
 )
 from core import audit
 from core.paging import LARGEST_INT, Keyset, page_response
@@ -360,9 +361,10 @@ def _latest(query: dict[str, Any], user: Any) -> Checkpoint:
 def _checkpoint(checkpoint_id: str, user: Any) -> Checkpoint:
     number = checkpoint_id.removeprefix("CKP_")
     is_number = number.isascii() and number.isdecimal() and len(number) < 19
-    rows = Checkpoint.objects.filter(competition__in=Competition.objects.seen_by(user))
-    checkpoint = rows.filter(pk=int(number)).first() if is_number else None
+    found = Checkpoint.objects.filter(pk=int(number) if is_number else -1)
+    checkpoint = found.filter(competition__in=Competition.objects.seen_by(user)).first()
     if checkpoint is None:
+        refuse_beyond(user, Competition.objects.filter(checkpoints__in=found))
         raise NotFound(
             f"Checkpoint {checkpoint_id} not found", code="checkpoint_not_found"
         )

@@ -9,7 +9,7 @@ from django.db.models import Case, F, Q, TextChoices, When
 from django.db.models.functions import NullIf
 from django.db.models.lookups import Exact
 
-from core.acts import SEE_ALL, may
+from core.acts import SEE_ALL, bound_to, may
 from feeds.errors import FeedError, UnknownGranularityError, UnknownKindError
 from feeds.providers.sources import check_feed
 from feeds.tape.records import FeedKey
@@ -30,8 +30,13 @@ class CompetitionQuerySet(models.QuerySet["Competition"]):
         return self.exclude(status=Competition.Status.DRAFT).in_order()
 
     def seen_by(self, user: Any) -> "CompetitionQuerySet":
-        """Return those that a user may see: all with SEE_ALL, else `shown`."""
-        return self.in_order() if may(user, SEE_ALL) else self.shown()
+        """Return those that a user may see: all with SEE_ALL, else `shown`.
+
+        A key that is bound to a competition knows of no other.
+        """
+        seen = self.in_order() if may(user, SEE_ALL) else self.shown()
+        bound = bound_to(user)
+        return seen if bound is None else seen.filter(pk=bound)
 
     def in_order(self) -> "CompetitionQuerySet":
         """Order the active ones first and drafts last, then by creation."""

@@ -79,6 +79,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "crunchsite.keys.middleware.KeysMiddleware",
     "crunchsite.readers.ReadersMiddleware",
     "crunchsite.custom.CustomMiddleware",
     "axes.middleware.AxesMiddleware",
@@ -193,7 +194,10 @@ CELERY_TASK_CREATE_MISSING_QUEUES = False  # a typo fails when it is published
 CELERY_TIMEZONE = "UTC"
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["core.permissions.OperatorSession"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "crunchsite.keys.authentication.KeyAuthentication",
+        "core.permissions.OperatorSession",
+    ],
     "DEFAULT_PERMISSION_CLASSES": ["core.permissions.OpenReadPermittedWrite"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["core.requests.JsonBody"],

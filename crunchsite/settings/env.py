@@ -287,7 +287,25 @@ class Env(BaseSettings):
         "/.well-known/security.txt. Empty: there is none.",
     )
     api_read_auth: bool = setting(
-        False, "Whether operators alone read: API, pages and downloads."
+        False,
+        "Whether operators and keys alone read: API, pages and downloads.",
+    )
+    api_key: str = setting(
+        "",
+        "One key that may do all, as older coordinators know it; it turns on the two "
+        "lists below. Empty: none. Better: `manage.py key create`.",
+        repr=False,
+    )
+    api_public_prefixes: str = setting(
+        "/healthz,/info,/docs,/redoc,/openapi.json,/schema,/reports/schema,"
+        "/reports/leaderboard,/reports/models,/reports/feeds,/reports/diversity,"
+        "/reports/ensemble,/reports/checkpoints/rewards",
+        "With API_KEY: how paths begin that anybody reads, comma separated.",
+    )
+    api_admin_prefixes: str = setting(
+        "/reports/backfill,/reports/checkpoints/,/custom",
+        "With API_KEY: how other paths begin that need a key or a session to be read. "
+        "For the rest API_READ_AUTH says so.",
     )
     api_routes_dir: str = setting(
         "api", "Folder of your own endpoints: each .py file in it is one."
@@ -316,8 +334,7 @@ class Env(BaseSettings):
 
     @property
     def excluded_symbols(self) -> frozenset[str]:
-        names = self.livepool_excluded_symbols.split(",")
-        return frozenset(n.strip().upper() for n in names if n.strip())
+        return frozenset(map(str.upper, _listed(self.livepool_excluded_symbols)))
 
     @property
     def pool_store_dir(self) -> Path:
@@ -325,17 +342,29 @@ class Env(BaseSettings):
 
     @property
     def packages(self) -> tuple[str, ...]:
-        names = self.callable_packages.split(",")
-        return tuple(name.strip() for name in names if name.strip())
+        return _listed(self.callable_packages)
+
+    @property
+    def public_prefixes(self) -> tuple[str, ...]:
+        return _listed(self.api_public_prefixes)
+
+    @property
+    def admin_prefixes(self) -> tuple[str, ...]:
+        return _listed(self.api_admin_prefixes)
 
     @property
     def subjects(self) -> tuple[str, ...]:
-        return tuple(s.strip() for s in self.feed_subjects.split(",") if s.strip())
+        return _listed(self.feed_subjects)
 
     @property
     def chosen_subjects(self) -> tuple[str, ...]:
         """The subjects that somebody has set; none when it is the default."""
         return self.subjects if "feed_subjects" in self.model_fields_set else ()
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    """The parts of a comma separated list, without blanks."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def _advice(error: ErrorDetails) -> str:

@@ -31,6 +31,9 @@ from competitions.models import (
     ScheduledPrediction,
 )
 from core import audit
+from crunchsite.keys.issuing import create_key
+from crunchsite.keys.scopes import ROLES as ROLES_OF_SCOPES
+from crunchsite.keys.scopes import Scope
 from feeds import backfill_jobs
 from feeds.tape.records import FeedKey
 from livepool.models import Release, ShadowTrack
@@ -52,6 +55,9 @@ OPERATORS = frozenset({"operator", "admin", "superuser"})
 FINANCE = frozenset({"finance", "admin", "superuser"})
 ADMINS = frozenset({"admin", "superuser"})
 NOBODY: frozenset[str] = frozenset()
+
+# A scope may what its role may; a cruncher's key may nothing that the table knows.
+SCOPES = {scope.value: ROLES_OF_SCOPES.get(scope, STAFF) for scope in Scope}
 
 LOGIN = 302
 MARK = "hush"  # in every text of a draft
@@ -279,6 +285,7 @@ def walk(resolver, prefix="", spaces=()):
 def roles(db):
     """The four groups, also after a test that emptied every table."""
     import_module("crunchsite.migrations.0001_roles").make_roles(apps, None)
+    import_module("crunchsite.migrations.0003_keys").give(apps, None)
 
 
 def user(role: str) -> User | None:
@@ -460,9 +467,61 @@ def test_each_address_lets_in_whom_the_table_says(role, world, seen):
     assert wrong == {}
 
 
+def key_of(scope: str, made: factories.World) -> dict[str, str]:
+    """The header of a key that may as much as its scope can give."""
+    cruncher = made.models[0].cruncher if scope == Scope.MODELS else None
+    _, token = create_key(name=scope, scopes=[scope], cruncher=cruncher)
+    return {"Authorization": f"Bearer {token}"}
+
+
+def expected_of_key(address: Address, method: str, scope: str) -> int:
+    """The admin takes no key: who has one is a stranger there."""
+    role = STRANGER if address.is_of_admin else SCOPES[scope]
+    return expected(address, method, role)
+
+
+@pytest.mark.attack("every address by every scope", held_by="crunchsite.keys")
+@pytest.mark.parametrize("scope", SCOPES)
+def test_each_address_lets_in_the_keys_that_the_table_says(scope, world, seen):
+    values, client = values_of(world), Client(raise_request_exception=False)
+    headers, wrong, asked = key_of(scope, world), {}, 0
+    with undrawn(AnonymousUser()):
+        for address in addresses():
+            for method in methods_of(address):
+                answer = client.generic(method, address.path(values), headers=headers)
+                right = expected_of_key(address, method, scope)
+                asked += 1
+                if answer.status_code != right:
+                    wrong[address.key, method] = (answer.status_code, right)
+    seen(f"{asked} requests with {scope}")
+    assert wrong == {}
+
+
+@pytest.mark.attack("writing with a key of elsewhere", held_by="core.acts.bound_to")
+@pytest.mark.parametrize("scope", [Scope.PAYOUTS, Scope.OPERATE, Scope.ADMIN])
+def test_no_write_is_done_with_a_key_of_another_competition(scope, world):
+    other = factories.competition("other-cup")
+    _, token = create_key(name=scope, scopes=[scope], competition=other)
+    values, client = values_of(world), Client(raise_request_exception=False)
+    wrong = {}
+    with undrawn(AnonymousUser()):
+        for address in (each for each in addresses() if not each.is_of_admin):
+            for method, rule in TABLE[address.key].items():
+                if rule.who == ANYBODY:
+                    continue
+                answer = client.generic(
+                    method,
+                    address.path(values),
+                    headers={"Authorization": f"Bearer {token}"},
+                )
+                if answer.status_code != 403:
+                    wrong[address.key, method] = answer.status_code
+    assert wrong == {}
+
+
 @pytest.mark.attack("reading round API_READ_AUTH", held_by="crunchsite.readers")
 @pytest.mark.parametrize("role", [STRANGER, OUTSIDER, STAFF])
-def test_under_api_read_auth_operators_alone_read(role, world, settings):
+def test_under_api_read_auth_strangers_do_not_read(role, world, settings):
     settings.ENV = settings.ENV.model_copy(update={"api_read_auth": True})
     values, client = values_of(world), client_of(user(role))
     wrong = {}
@@ -478,6 +537,19 @@ def test_under_api_read_auth_operators_alone_read(role, world, settings):
                 wrong[each] = (answer.status_code, right)
             if right == LOGIN and address.is_page and role != STAFF:
                 assert answer["Location"].startswith("/admin/login/"), each
+    assert wrong == {}
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+def test_under_api_read_auth_a_key_reads_all_but_the_admin(scope, world, settings):
+    settings.ENV = settings.ENV.model_copy(update={"api_read_auth": True})
+    values, headers, wrong = values_of(world), key_of(scope, world), {}
+    client = Client(raise_request_exception=False)
+    for address in addresses():
+        answer = client.get(address.path(values), headers=headers)
+        right = expected_of_key(address, "GET", scope)
+        if answer.status_code != right:
+            wrong[address.key] = (answer.status_code, right)
     assert wrong == {}
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from competitions.models import Competition
 from core import audit
+from core.permissions import REALM
 from emissions.formats import apportion, percentages
 from emissions.frac64 import WHOLE, split
 from emissions.models import Checkpoint
@@ -204,7 +205,7 @@ def test_a_payout_is_written_with_the_permission_for_it_alone(client, world, wri
     checkpoint = world.checkpoints[0]
     unknown = written(client, checkpoint, write)
     assert (unknown.status_code, unknown.json()["code"]) == (401, "not_authenticated")
-    assert unknown["WWW-Authenticate"] == 'Session realm="crunchsite"'
+    assert unknown["WWW-Authenticate"] == REALM
     for permissions, fields in (
         ([], {}),
         ([], {"is_staff": True}),

@@ -1,0 +1,68 @@
+"""Who asks with a key, in the place of Django's user."""
+
+from functools import cached_property
+
+from django.contrib.auth.models import Permission
+
+from core.acts import OF_COMPETITIONS
+from crunchsite.keys.issuing import account_of
+from crunchsite.keys.models import ApiKey
+from crunchsite.keys.scopes import ACTS_OF_CRUNCHER, ROLES, Scope
+
+# Within no competition, although it is named like what is.
+OF_THE_SITE = frozenset({"competitions.add_competition"})
+
+
+class KeyHolder:
+    """A program: `core.acts.may` asks it what it would ask an operator.
+
+    It is no staff: the admin takes no key.
+    """
+
+    is_key = True
+    is_active = True
+    is_authenticated = True
+    is_anonymous = False
+    is_staff = False
+    is_superuser = False
+
+    def __init__(self, key: ApiKey) -> None:
+        self.key = key
+        self.competition_id = key.competition_id
+        self.cruncher_id = key.cruncher_id
+
+    def __str__(self) -> str:
+        return self.get_username()
+
+    def get_username(self) -> str:
+        """Return the name under which the trail shows what the key does."""
+        return f"key.{self.key.prefix}"
+
+    @cached_property
+    def pk(self) -> int:
+        """The account of the trail; that of API_KEY is made when it is first needed."""
+        return self.key.account_id or account_of(self.key.prefix).pk
+
+    @property
+    def acts_on_own(self) -> frozenset[str]:
+        """What a cruncher's key may do to what is the cruncher's own."""
+        return ACTS_OF_CRUNCHER if Scope.MODELS in self.key.scopes else frozenset()
+
+    def has_perm(self, act: str) -> bool:
+        """Return whether a role of the key's scopes has the permission."""
+        app = act.partition(".")[0]
+        if self.competition_id is not None and (
+            app not in OF_COMPETITIONS or act in OF_THE_SITE
+        ):
+            return False
+        return act in self._permissions
+
+    @cached_property
+    def _permissions(self) -> frozenset[str]:
+        if self.cruncher_id is not None:
+            return frozenset()
+        roles = [ROLES[Scope(scope)] for scope in self.key.scopes]
+        found = Permission.objects.filter(group__name__in=roles).values_list(
+            "content_type__app_label", "codename"
+        )
+        return frozenset(f"{app}.{codename}" for app, codename in found)
