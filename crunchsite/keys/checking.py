@@ -1,7 +1,6 @@
 """Find who asks by the key in a request's headers; refuse a key that is no good."""
 
 from datetime import datetime, timedelta
-from http import HTTPStatus
 
 import structlog
 from django.conf import settings
@@ -9,6 +8,7 @@ from django.db.models import Q
 from django.http import HttpRequest
 
 from core import clock
+from core.errors import OperatorError
 from crunchsite.keys import tokens
 from crunchsite.keys.holder import KeyHolder
 from crunchsite.keys.models import ApiKey
@@ -22,12 +22,36 @@ USED_S = 60
 QUERY_NAMES = frozenset({"api_key", "apikey", "api-key", "x-api-key", "access_token"})
 
 
-class KeyRefusedError(Exception):
-    """A key that lets nobody in: the status and the code of the refusal, and why."""
+class KeyRefusedError(OperatorError):
+    """A key that lets nobody in."""
 
-    def __init__(self, status: HTTPStatus, code: str, detail: str) -> None:
-        super().__init__(detail)
-        self.status, self.code, self.detail = status, code, detail
+    code = "key_refused"
+    status = 401
+
+
+class KeyInQueryError(KeyRefusedError):
+    """A key in the address."""
+
+    code = "key_in_query"
+    status = 400
+
+
+class KeyUnknownError(KeyRefusedError):
+    """A text that is no key of this site."""
+
+    code = "key_unknown"
+
+
+class KeyExpiredError(KeyRefusedError):
+    """A key whose time is over."""
+
+    code = "key_expired"
+
+
+class KeyRevokedError(KeyRefusedError):
+    """A key that was taken back."""
+
+    code = "key_revoked"
 
 
 def holder_of(request: HttpRequest) -> KeyHolder | None:
@@ -37,9 +61,7 @@ def holder_of(request: HttpRequest) -> KeyHolder | None:
     that is unknown, expired or revoked, and for one in the address.
     """
     if _is_in_query(request):
-        raise KeyRefusedError(
-            HTTPStatus.BAD_REQUEST,
-            "key_in_query",
+        raise KeyInQueryError(
             "A key in the address ends up in logs: revoke it, and send the new one as "
             "X-API-Key or Authorization: Bearer.",
         )
@@ -54,9 +76,8 @@ def holder_of(request: HttpRequest) -> KeyHolder | None:
     state = key.state_at(now)
     if state != "live":
         log.warning("key.refused", state=state, key=str(key))
-        raise KeyRefusedError(
-            HTTPStatus.UNAUTHORIZED, f"key_{state}", f"The key {key.shown} is {state}."
-        )
+        refused = KeyRevokedError if state == "revoked" else KeyExpiredError
+        raise refused(f"The key {key.shown} is {state}; ask for a new one.")
     _note_use(key, now)
     return KeyHolder(key)
 
@@ -80,9 +101,7 @@ def _find(token: str) -> ApiKey:
     prefix = tokens.prefix_of(token)
     key = ApiKey.objects.filter(prefix=prefix).first() if prefix else None
     if key is None or not tokens.is_same(token, key.digest):
-        raise KeyRefusedError(
-            HTTPStatus.UNAUTHORIZED, "key_unknown", "There is no such key."
-        )
+        raise KeyUnknownError("There is no such key; a key is csk_ and 52 characters.")
     return key
 
 

@@ -22,6 +22,7 @@ class KeyInvalidError(OperatorError):
 
     code = "key_invalid"
     status = 422
+    status = 422
 
 
 @transaction.atomic

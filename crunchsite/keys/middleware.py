@@ -36,6 +36,6 @@ class KeysMiddleware:
 
 
 def _refused(refused: KeyRefusedError) -> JsonResponse:
-    body = envelope(refused.detail, refused.code)
+    body = envelope(str(refused), refused.code)
     headers = {"WWW-Authenticate": REALM} if refused.status == 401 else {}
     return JsonResponse(body, status=refused.status, headers=headers)
