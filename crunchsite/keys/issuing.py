@@ -22,7 +22,6 @@ class KeyInvalidError(OperatorError):
 
     code = "key_invalid"
     status = 422
-    status = 422
 
 
 @transaction.atomic
