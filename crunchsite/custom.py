@@ -19,7 +19,7 @@ from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOpera
 from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse
 from django.urls import ResolverMatch, URLPattern, URLResolver, include, path
 
-from core.acts import may
+from core.acts import bound_to, may
 from core.imports import NotImportable, import_target
 from core.permissions import REALM
 from core.refusals import envelope
@@ -167,7 +167,7 @@ class CustomMiddleware:
         name = name_of(request.resolver_match)
         if name is None or loaded().access[name] == READ:
             return None
-        if may(request.user, ADMIN_ACT):
+        if may(request.user, ADMIN_ACT) and bound_to(request.user) is None:
             return None
         if request.user.is_authenticated:
             raise PermissionDenied

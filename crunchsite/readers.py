@@ -26,7 +26,7 @@ OPEN = {"healthz", "readyz", "info", "security-txt"}
 def is_apart(request: HttpRequest) -> bool:
     """Return whether this is the admin, which asks by itself, or an open address."""
     match = request.resolver_match
-    if match is None or "admin" in match.namespaces:
+    if match is None or match.namespaces[:1] == ["admin"]:
         return True
     return match.url_name in OPEN and name_of(match) is None  # none of the operator's
 
