@@ -173,7 +173,8 @@ def newest_seen(*, at: datetime, source: str | None = None) -> datetime | None:
     if source is not None:
         newest = newest.where(state.source == source)
     with transaction() as connection:
-        return connection.scalar(newest)
+        newest_at: datetime | None = connection.scalar(newest)
+    return newest_at
 
 
 def has_feeds(*, source: str, kind: str, granularity: str) -> bool:

@@ -77,4 +77,5 @@ class FirestoreDocumentStore:
 def _timestamp(text: str) -> Any:
     from google.api_core.datetime_helpers import DatetimeWithNanoseconds
 
-    return DatetimeWithNanoseconds.from_rfc3339(text).timestamp_pb()
+    at = DatetimeWithNanoseconds.from_rfc3339(text)  # type: ignore[no-untyped-call]
+    return at.timestamp_pb()
