@@ -87,7 +87,7 @@ class FeedSubscriptionAdmin(EdgeAdmin):
     def get_readonly_fields(  # type: ignore[no-untyped-def]
         self, request: HttpRequest, obj: FeedSubscription | None = None
     ):
-        """A form may not do what the list's actions refuse."""
+        """Keep the form from what the list's actions refuse."""
         may_switch = self.has_activate_permission(request) and (
             self.has_pause_permission(request)
         )
@@ -95,7 +95,7 @@ class FeedSubscriptionAdmin(EdgeAdmin):
         return (*self.readonly_fields, *kept)
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
-        """Looks up the health of all rows at once."""
+        """Look up the health of all rows at once."""
         changelist: ChangeList = super().get_changelist_instance(request)
         found = {row.subscription.pk: row for row in health.health(now=clock.now())}
         for subscription in changelist.result_list:

@@ -123,7 +123,7 @@ class BackfillJobSerializer(serializers.ModelSerializer[BackfillJob]):
         read_only_fields = fields
 
     def get_error(self, job: BackfillJob) -> str | None:
-        """What it failed of names hosts and paths of the site."""
+        """Return the error to operators alone: it names hosts and paths of the site."""
         if not job.error or sees_troubles(self.context["request"].user):
             return job.error or None
         return UNTOLD
@@ -191,7 +191,7 @@ class Backfill(APIView):
         from feeds.tasks import run_backfill_job
 
         run_backfill_job.delay_on_commit(str(job.pk))
-        return Response(_told(job, request), status.HTTP_201_CREATED)
+        return Response(_rendered(job, request), status.HTTP_201_CREATED)
 
 
 class BackfillJobs(APIView):
@@ -206,7 +206,7 @@ class BackfillJobs(APIView):
         if "status" in query:
             jobs = jobs.filter(status=query["status"])
         page, cursor = JOBS.page(jobs, limit=query["limit"], cursor=query.get("cursor"))
-        return page_response(request, [_told(job, request) for job in page], cursor)
+        return page_response(request, [_rendered(job, request) for job in page], cursor)
 
 
 class BackfillJobDetail(APIView):
@@ -216,7 +216,7 @@ class BackfillJobDetail(APIView):
 
     @extend_schema(responses=BackfillJobSerializer)
     def get(self, request: Request, job_id: str) -> Response:
-        return Response(_told(_job(job_id), request))
+        return Response(_rendered(_job(job_id), request))
 
 
 class BackfillCancel(APIView):
@@ -229,11 +229,11 @@ class BackfillCancel(APIView):
     def post(self, request: Request, job_id: str) -> Response:
         job = backfill_jobs.cancel(job_id=_job(job_id).pk)
         audit.note(request.user, [job], flag=CHANGE, what="cancelled")
-        return Response(_told(job, request))
+        return Response(_rendered(job, request))
 
 
 def _named(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The feed's dimensions that are given, under our names for them."""
+    """Return the given dimensions of a feed, under our names for them."""
     return {
         name: values[alias]
         for name, aliases in FILTERS.items()
@@ -242,7 +242,7 @@ def _named(values: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _told(job: BackfillJob, request: Request) -> dict[str, Any]:
+def _rendered(job: BackfillJob, request: Request) -> dict[str, Any]:
     return BackfillJobSerializer(job, context={"request": request}).data
 
 

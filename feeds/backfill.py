@@ -146,7 +146,7 @@ def _work(
 
 
 def _put_off(job: BackfillJob, error: ProviderError) -> None:
-    """Give the job back, for whoever is free after the wait; no worker sleeps."""
+    """Make the job free for any worker after the wait; no worker sleeps."""
     failures = job.failures + 1
     wait_s = error.retry_after_s or backoff(
         failures, first_s=1.0, most_s=LONGEST_BACKOFF_S
@@ -183,9 +183,9 @@ def _flush(job: BackfillJob, batch: _Batch) -> None:
     if job.sink != Sink.TAPE:
         from feeds.tape import parquet
 
-        sound = parquet.sound(batch.records)
-        refused = max(refused, len(batch.records) - len(sound))
-        parquet.write(sound)
+        kept = parquet.storable_records(batch.records)
+        refused = max(refused, len(batch.records) - len(kept))
+        parquet.write(kept)
     _save(
         job,
         cursor_at=after(batch.records[-1]),

@@ -38,7 +38,7 @@ def start(
     page_size: int = 500,
     take_over: bool = False,
 ) -> BackfillJob:
-    """A pending job for [start_at, end_at).
+    """Create a pending job for [start_at, end_at), or take up an earlier one.
 
     One of exactly this work that failed or was cancelled goes on from its cursor; with
     `take_over` also one that somebody works on, who then stops. Raises FeedError for
@@ -123,7 +123,7 @@ def take_back(*, job_id: uuid.UUID) -> None:
 
 
 def waits_s(job: BackfillJob) -> float:
-    """Wall seconds until a job that was put off is taken up again."""
+    """Return the wall seconds until a job that was put off is taken up again."""
     if job.leased_until is None:
         return 0.0
     return max(0.0, (job.leased_until - clock.now()).total_seconds() / clock.speed())

@@ -60,7 +60,7 @@ class DataFile(APIView):
 
 
 def send_file(request: Request, path: Path) -> HttpResponse | FileResponse:
-    """The file, or what of it the request still needs (RFC 9110, 13 and 14)."""
+    """Send the file, or the part that the request still needs (RFC 9110, 13 and 14)."""
     stat = path.stat()
     etag = quote_etag(f"{stat.st_mtime_ns:x}-{stat.st_size:x}")
     modified = http_date(stat.st_mtime)
@@ -127,7 +127,7 @@ class _Part(io.RawIOBase):
 
 
 def _byte_range(text: str, size: int) -> tuple[int, int] | tuple[()] | None:
-    """First and last byte; () for one that cannot be met, None for another form."""
+    """Return first and last byte; () for an impossible range, None for another form."""
     match = re.fullmatch(r"bytes=(\d{0,18})-(\d{0,18})", text.strip())
     if match is None or match.groups() == ("", ""):
         return None

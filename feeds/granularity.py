@@ -7,7 +7,7 @@ _PATTERN = re.compile(r"([1-9]\d*)([smhd])")
 
 
 def seconds(granularity: str) -> int:
-    """Length in seconds; ValueError for anything but a number and one of s, m, h, d."""
+    """Return the length in seconds; ValueError for another form."""
     match = _PATTERN.fullmatch(granularity)
     if match is None:
         raise ValueError(

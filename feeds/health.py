@@ -38,7 +38,7 @@ class FeedHealth:
 
 
 def health(*, now: datetime) -> list[FeedHealth]:
-    """Of each active subscription, in a constant number of statements."""
+    """Return the health of each active subscription, in few statements."""
     extents = {summary.key: summary for summary in reports.summaries()}
     missing = reports.missing_candles(since=now - timedelta(hours=GAP_HOURS))
     return [
@@ -99,7 +99,7 @@ def _one(
 def staleness(
     key: FeedKey, *, instants: Iterable[datetime], tolerance_s: float
 ) -> float | None:
-    """The share of instants at which the newest closed record was too old.
+    """Return the share of instants at which the newest closed record was too old.
 
     None without instants.
     """

@@ -47,7 +47,7 @@ class Pulled:
 
 @lru_cache(maxsize=32)
 def provider_of(source: str) -> Provider:
-    """One provider of each name for a process: it may hold connections."""
+    """Return the process's one provider of this name: it may hold connections."""
     return sources.create(source)
 
 
@@ -130,7 +130,7 @@ def _pull_from(subscription: FeedSubscription, source: str, turn_s: float) -> Pu
 
 
 def _asked_from(subscription: FeedSubscription, now: datetime) -> datetime:
-    """The newest closed record's instant, or the beginning of the wanted history."""
+    """Return the newest closed record's instant, or where the wanted history begins."""
     key = subscription.key
     newest_at = reads.watermark(key=key)
     if newest_at is not None and newest_at > now:
@@ -143,7 +143,7 @@ def _asked_from(subscription: FeedSubscription, now: datetime) -> datetime:
 
 
 def recent_gaps(subscription: FeedSubscription) -> list[tuple[datetime, datetime]]:
-    """Holes [start, end) in the subscription's newest hours."""
+    """Return the gaps [start, end) in the subscription's newest hours."""
     now = clock.now()
     since = now - timedelta(hours=health.GAP_HOURS)
     return reports.gaps(subscription.key, since=since, until=now)
@@ -196,7 +196,7 @@ def _request(
 def as_served(
     page: list[FeedRecord], subscription: FeedSubscription
 ) -> list[FeedRecord]:
-    """Under the subscription's own name; a stand-in is named in the meta."""
+    """Name the subscription's source as theirs; meta names another that served."""
     return [
         record
         if record.source == subscription.source
@@ -260,7 +260,7 @@ def _answer_request(subscription: FeedSubscription, now: datetime) -> None:
 def _put_off(
     subscription: FeedSubscription, now: datetime, wait: timedelta, **changes: object
 ) -> None:
-    """Unless somebody has asked for another poll meanwhile.
+    """Set the next poll, unless somebody has asked for one meanwhile.
 
     Both instants come from one reading of the clock: when it is set back after, the
     last poll lies ahead, and the feed is due.

@@ -47,7 +47,7 @@ MOST_AT_ONCE = 1000
 
 
 async def listen(stop: asyncio.Event) -> None:
-    """Until `stop`: then what has arrived is appended, and the connections close.
+    """Append what the streams push until `stop`, then what has arrived, and close.
 
     Subscriptions that come, go or change are followed. Raises FeedError when there is
     none to begin with.
@@ -99,7 +99,7 @@ async def _supervise(source: str, feeds: Feeds, stop: asyncio.Event) -> None:
 async def _pull_meanwhile(
     feeds: Feeds, stop: asyncio.Event, *, error: str, wait_s: float
 ) -> None:
-    """For `wait_s`: pull what is due, as the workers do."""
+    """Pull what is due for `wait_s`, as the workers do."""
     until = time.monotonic() + wait_s
     try:
         await _in_thread(_note_error, feeds, error)
@@ -117,7 +117,7 @@ async def _pause(stop: asyncio.Event, seconds: float) -> None:
 
 
 async def _connection(source: str, feeds: Feeds, stop: asyncio.Event) -> None:
-    """One connection until it breaks or `stop`."""
+    """Keep one connection until it breaks or `stop`."""
     queue: asyncio.Queue[FeedRecord] = asyncio.Queue()
 
     async def receive() -> None:
@@ -125,7 +125,7 @@ async def _connection(source: str, feeds: Feeds, stop: asyncio.Event) -> None:
             queue.put_nowait(record)
 
     async def tick() -> bool:
-        """A short wait; whether the connection goes on."""
+        """Wait shortly; tell whether the connection goes on."""
         await asyncio.wait(
             {receiver, stopped},
             timeout=COLLECT_S,
@@ -176,7 +176,7 @@ class _CatchingUp:
         self._next_look = now
 
     async def go_on(self, stop: asyncio.Event) -> None:
-        """A short turn at each that lacks something, unless it has to wait."""
+        """Pull each feed that lacks something for a short turn, unless it must wait."""
         now = time.monotonic()
         if not self.lacking or now < max(self.may_begin_at, self._next_look):
             return
@@ -211,7 +211,7 @@ def _drain(queue: asyncio.Queue[FeedRecord]) -> list[FeedRecord]:
 
 
 def _active() -> dict[str, Feeds]:
-    """The feeds to listen to, by source."""
+    """Return the feeds to listen to, by source."""
     by_source: dict[str, Feeds] = {}
     for subscription in FeedSubscription.objects.filter(active=True):
         by_source.setdefault(subscription.source, {})[subscription.key] = (
@@ -221,7 +221,7 @@ def _active() -> dict[str, Feeds]:
 
 
 def _fill(pk: int, *, at_once: bool) -> bool:
-    """A short turn at a feed's past, `at_once` or when it is due; whether it is whole.
+    """Pull a feed's past for a short turn, `at_once` or when due; tell if it is whole.
 
     One that fails says so on itself, and waits as in the workers.
     """

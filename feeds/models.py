@@ -84,7 +84,7 @@ class FeedSubscription(models.Model):
         return self.key.id
 
     def get_absolute_url(self) -> str:
-        """Its row and chart on the public page; the admin's "View on site"."""
+        """Return its row and chart on the public page; the admin's "View on site"."""
         return f"{reverse('feeds')}?{urlencode({'feed': self.key.id})}"
 
     @property
@@ -93,7 +93,7 @@ class FeedSubscription(models.Model):
 
     @property
     def sources(self) -> list[str]:
-        """Whom to ask, in order."""
+        """Return the sources to ask, in order."""
         return [self.source, *self.fallbacks]
 
 
@@ -102,7 +102,7 @@ class BackfillJobQuerySet(models.QuerySet["BackfillJob"]):
         return self.filter(status__in=BackfillJob.ACTIVE)
 
     def orphaned(self, now: datetime) -> Self:
-        """Waiting ones, and those whose worker has not been heard of in time.
+        """Return waiting jobs, and those whose worker's lease has run out.
 
         One that was touched in the future, too: the clock has been set back since.
         """
@@ -198,6 +198,39 @@ class BackfillJob(models.Model):
     def progress_pct(self) -> float:
         done = (self.cursor_at - self.start_at) / (self.end_at - self.start_at)
         return round(min(max(done * 100, 0.0), 100.0), 2)
+
+
+class FeedRecord(models.Model):
+    """A row of the tape. Unmanaged and read-only: `feeds.tape` writes."""
+
+    pk = models.CompositePrimaryKey(
+        "source", "subject", "kind", "granularity", "ts_event"
+    )
+    source = models.TextField()
+    subject = models.TextField()
+    kind = models.TextField()
+    granularity = models.TextField()
+    ts_event = models.DateTimeField()
+    ts_ingested = models.DateTimeField()
+    is_closed = models.BooleanField()
+    values = models.JSONField(db_column="values_jsonb")
+    meta = models.JSONField(db_column="meta_jsonb")
+    revision = models.IntegerField()
+
+    class Meta:
+        managed = False
+        db_table = '"tape"."feed_records"'
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.subject}:{self.kind}@{self.ts_event}"
+
+    @property
+    def provider(self) -> str:
+        return self.source
+
+    @property
+    def asset(self) -> str:
+        return self.subject
 
 
 class FeedIngestionState(models.Model):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-TAPE_MODELS = frozenset({"feedingestionstate"})
+TAPE_MODELS = frozenset({"feedrecord", "feedingestionstate"})
 
 
 class TapeRouter:

@@ -28,7 +28,7 @@ def run_backfill_job(job_id: str) -> None:
 
 @shared_task(name="feeds.resume_backfills")
 def resume_backfills() -> None:
-    """Take up the jobs that nobody works on: new ones, and those of dead workers."""
+    """Queue the jobs that nobody works on: new ones, and those of dead workers."""
     for job in BackfillJob.objects.orphaned(clock.now()).only("pk"):
         run_backfill_job.apply_async([str(job.pk)], expires=15)
 

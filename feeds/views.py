@@ -31,18 +31,18 @@ class Bar:
 
 
 def feed_context(*, now: datetime, wanted: str | None) -> dict[str, Any]:
-    """Every feed with its age, lag, gaps and last error, and the chart of one."""
+    """Return all feeds with age, lag, gaps and last error, and the chart of one."""
     rows = health.health(now=now)
     keys = [row.subscription.key for row in rows if row.subscription.kind == CANDLE]
-    shown = next((key for key in keys if key.id == wanted), keys[0] if keys else None)
+    chosen = next((key for key in keys if key.id == wanted), keys[0] if keys else None)
     records: list[FeedRecord] = []
-    if shown is not None:
-        records = reads.newest_closed(key=shown, at=now, limit=CANDLES)
+    if chosen is not None:
+        records = reads.newest_closed(key=chosen, at=now, limit=CANDLES)
     return {
         "rows": rows,
         "gap_hours": health.GAP_HOURS,
         "refusals": reports.refusals(limit=20),
-        "shown": shown,
+        "shown": chosen,
         "records": records[::-1][:10],
         "bars": bars(records),
         "prices": price_lines(records),
@@ -51,14 +51,14 @@ def feed_context(*, now: datetime, wanted: str | None) -> dict[str, Any]:
             (bar.x, record.ts_event)
             for bar, record in zip(bars(records), records, strict=True)
         ][:: CANDLES // 6],
-        "instant_format": _instant_format(shown) if shown else "",
+        "instant_format": _instant_format(chosen) if chosen else "",
         "width": WIDTH,
         "height": HEIGHT,
     }
 
 
 def price_lines(records: list[FeedRecord]) -> list[tuple[float, float]]:
-    """Prices from the highest to the lowest in equal steps, each with its height."""
+    """Return prices from highest to lowest in equal steps, each with its height."""
     if not records:
         return []
     lowest, highest = _range(records)
@@ -69,7 +69,7 @@ def price_lines(records: list[FeedRecord]) -> list[tuple[float, float]]:
 
 
 def price_decimals(records: list[FeedRecord]) -> int:
-    """So many decimals that two of the chart's lines never carry the same label."""
+    """Return how many decimals keep the labels of two lines of the chart apart."""
     if not records:
         return 2
     lowest, highest = _range(records)
@@ -78,7 +78,7 @@ def price_decimals(records: list[FeedRecord]) -> int:
 
 
 def bars(records: list[FeedRecord]) -> list[Bar]:
-    """Candles from left to right, their prices from bottom to top."""
+    """Draw candles from left to right, their prices from bottom to top."""
     y = _scale(records)
     step = (WIDTH - LABELS) / CANDLES
     drawn = []
@@ -101,7 +101,7 @@ def bars(records: list[FeedRecord]) -> list[Bar]:
 
 
 def _instant_format(key: FeedKey) -> str:
-    """Django's date format for instants that lie ten candles apart."""
+    """Return Django's date format for instants that lie ten candles apart."""
     length_s = seconds(key.granularity)
     if length_s < 60:
         return "H:i:s"
@@ -116,7 +116,7 @@ def _range(records: list[FeedRecord]) -> tuple[float, float]:
 
 
 def _scale(records: list[FeedRecord]) -> Callable[[float], float]:
-    """The height of a price in the chart, from the top."""
+    """Return the function from a price to its height in the chart, from the top."""
     lowest, highest = _range(records) if records else (0.0, 0.0)
     scale = (HEIGHT - 10) / ((highest - lowest) or 1)
     return lambda price: round(5 + (highest - price) * scale, 1)

@@ -52,7 +52,7 @@ class ReleaseAdmin(ReadOnlyMixin, BoundedAdmin):
     has_roll_back_permission = has_act("roll_back")
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """Lays the release published before it beside each row, in one statement."""
+        """Look up the release published before each row, in one statement."""
         changelist = super().get_changelist_instance(request)
         published = list(
             Release.objects.exclude(published_at=None)
@@ -124,12 +124,12 @@ class ReleaseAdmin(ReadOnlyMixin, BoundedAdmin):
             done = rollback.rollback(
                 version=release.version, actor=request.user.get_username(), **given
             )
-            told = (
+            note = (
                 f"Rolled back from {done.previous_version} to {done.version}: "
                 f"{given['reason']}"
             )
-            audit.note(request.user, [release], flag=CHANGE, what=told)
-            return told
+            audit.note(request.user, [release], flag=CHANGE, what=note)
+            return note
 
         effect, refusal = _effect(release)
         return ActionPage(

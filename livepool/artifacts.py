@@ -69,7 +69,7 @@ def to_json(value: Any) -> bytes:
 
 
 def to_csv(columns: tuple[str, ...], rows: Sequence[Mapping[str, Any]]) -> bytes:
-    """Rows as CSV; None is an empty field."""
+    """Render rows as CSV; None is an empty field."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(columns)
@@ -88,7 +88,7 @@ def version_of(as_of_date: date, mode: str) -> str:
 
 
 def completed_at(as_of_date: date) -> datetime:
-    """When the data of `as_of_date` was complete: the end of that UTC day.
+    """Return when the data of `as_of_date` was complete: the end of that UTC day.
 
     The manifest states this instant, so that a rebuild has the same bytes; when a
     release was published is in the document and in the database.
@@ -103,7 +103,7 @@ def pool_payload(
     source_project: str = SOURCE_PROJECT,
     selection_meta: bool = False,
 ) -> dict[str, Any]:
-    """live_pool.json, or its legacy shape whose `symbols` is the mapping itself."""
+    """Return live_pool.json, or its legacy shape whose `symbols` is the map itself."""
     symbols = list(ranking.symbols)
     symbol_map = {s: {"base_asset": ranking.symbol_map[s]} for s in symbols}
     payload: dict[str, Any] = {
@@ -129,7 +129,7 @@ def _selection_meta(ranking: Ranking) -> dict[str, dict[str, float]]:
 
 
 def ranking_rows(ranking: Ranking) -> list[dict[str, Any]]:
-    """latest_ranking.csv as rows: everybody in the universe, in the final order."""
+    """Return the rows of latest_ranking.csv: the whole universe in the final order."""
     as_of = ranking.as_of_date.isoformat()
     return [
         {"as_of_date": as_of, **row}
@@ -140,7 +140,7 @@ def ranking_rows(ranking: Ranking) -> list[dict[str, Any]]:
 def manifest(
     files: Mapping[str, bytes], pool: Mapping[str, Any], generated_at: datetime
 ) -> dict[str, Any]:
-    """artifact_manifest.json over the other four files."""
+    """Return artifact_manifest.json over the other four files."""
     return {
         "manifest_type": "strategy_artifact",
         "contract_version": CONTRACT_VERSION,
@@ -170,7 +170,7 @@ def render(
     selection_meta: bool = False,
     generated_at: datetime | None = None,
 ) -> dict[str, bytes]:
-    """All five files of a release, by file name, in order of upload."""
+    """Render all five files of a release, by file name, in order of upload."""
     pool, legacy = (
         pool_payload(
             ranking,
@@ -202,6 +202,6 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
 
 
 def read_files(folder: Path) -> dict[str, bytes]:
-    """The files of a release that are in `folder`, with the signature if any."""
+    """Read the files of a release that are in `folder`, with the signature if any."""
     names = (*FILES.values(), SIGNATURE)
     return {n: (folder / n).read_bytes() for n in names if (folder / n).is_file()}

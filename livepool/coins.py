@@ -33,7 +33,7 @@ def _feeds() -> dict[str, str]:
 
 
 def listed() -> list[str]:
-    """The benchmark and all coins of the source that some profile would take.
+    """Return the benchmark and all coins of the source that some profile would take.
 
     Raises LivePoolError when the source has no daily candles in USDT, FeedError when
     it does not answer.
@@ -79,12 +79,12 @@ def is_subscribed() -> bool:
 
 
 def are_on_tape() -> bool:
-    """Whether any daily candle of the source has come."""
+    """Tell whether any daily candle of the source has come."""
     return reads.has_feeds(**_feeds())
 
 
 def missing(as_of: date) -> str:
-    """What is still to come for a release of `as_of`, in words; empty when nothing is.
+    """Say what a release of `as_of` still waits for; empty when for nothing.
 
     A coin that its source fails to give is not waited for, the benchmark is.
     """

@@ -11,11 +11,11 @@ class ReleaseQuerySet(models.QuerySet["Release"]):
         return self.filter(status=Release.Status.PUBLISHED)
 
     def ever_published(self) -> Self:
-        """What the public may see, withdrawn and revised ones too; not what failed."""
+        """Return what the public may see: also withdrawn ones, none that failed."""
         return self.exclude(published_at=None)
 
     def current(self) -> "Release | None":
-        """The release that the document points to: the newest that is published."""
+        """Return the release that the document points to: the newest published one."""
         return self.published().order_by("-activated_at", "-pk").first()
 
     def newest_first(self) -> Self:

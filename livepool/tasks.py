@@ -12,7 +12,7 @@ def publish() -> None:
     try:
         schedule.publish_due()
     finally:
-        schedule.sound_alarm()
+        schedule.raise_alarm()
 
 
 @shared_task(name="livepool.publish_first")

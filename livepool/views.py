@@ -30,12 +30,12 @@ class HistoryRow:
 
 
 def in_words(regime: str) -> str:
-    """late_momentum as a reader says it."""
+    """Return a regime as a reader says it."""
     return regime.replace("_", " ").replace("btc", "BTC")
 
 
 def history(releases: list[Release]) -> list[HistoryRow]:
-    """Rows newest first; each coin with whether it is new against the row below."""
+    """Return rows newest first; a coin is new if the row below lacks it."""
     rows = []
     for place, release in enumerate(releases):
         before = releases[place + 1] if place + 1 < len(releases) else None
@@ -53,7 +53,7 @@ def history(releases: list[Release]) -> list[HistoryRow]:
 
 
 def pool_context() -> dict[str, Any]:
-    """The current release, its ranking, the history and the tracks: five statements."""
+    """Return the current release, its ranking, the history and the tracks."""
     current = Release.objects.current()
     past = (
         Release.objects.published()

@@ -107,7 +107,7 @@ def records(
     *,
     closed_before: datetime,
 ) -> list[FeedRecord]:
-    """Records of one feed from columns; closed when `closed_before` has passed them."""
+    """Make records of one feed of columns; closed if they end by `closed_before`."""
     names = tuple(columns)
     length = seconds(key.granularity) if key.kind == CANDLE else 0
     closed = closed_before.timestamp() - length

@@ -26,7 +26,7 @@ def one_family(source: str) -> Iterator[None]:
 
 
 def ask(provider: Provider, request: FetchRequest) -> list[FeedRecord]:
-    """Fetch, and keep what was asked for: this feed, between these instants.
+    """Fetch records, and keep those that were asked for: of this feed and period.
 
     Raises NothingUsableError when everything that came is something else, or nothing
     of it can be kept.
@@ -62,14 +62,14 @@ def ask(provider: Provider, request: FetchRequest) -> list[FeedRecord]:
 
 
 def step(kind: str, granularity: str) -> timedelta:
-    """The least distance between two records of a feed."""
+    """Return the least distance between two records of a feed."""
     if kind == CANDLE:
         return timedelta(seconds=seconds(granularity))
     return timedelta(microseconds=1)
 
 
 def since(kind: str, newest_at: datetime) -> datetime:
-    """From where a feed is asked whose newest known record is at `newest_at`.
+    """Return the instant to ask a feed from whose newest record is at `newest_at`.
 
     From that record on, which may have been corrected; and from the beginning of its
     millisecond, because records of one millisecond do not come in their order.
@@ -80,7 +80,7 @@ def since(kind: str, newest_at: datetime) -> datetime:
 
 
 def after(record: FeedRecord) -> datetime:
-    """From where a feed is asked for what follows `record`."""
+    """Return the instant to ask a feed from for what follows `record`."""
     if "id" in record.meta:
         return since(record.kind, record.ts_event)
     return record.ts_event + step(record.kind, record.granularity)

@@ -25,7 +25,7 @@ async def poll(
     every_s: float = 1.0,
     gives_up: bool = True,
 ) -> AsyncGenerator[FeedRecord]:
-    """`listen` of a provider without streams: fetch what is new, again and again.
+    """Yield what is new by fetching again and again: `listen` without streams.
 
     It begins with the newest closed record. A feed that fails is asked again and stops
     no other; when all fail, the last error is raised, unless it never `gives_up`.
@@ -66,7 +66,7 @@ async def poll(
 async def merged(
     *sources: AsyncGenerator[FeedRecord],
 ) -> AsyncGenerator[FeedRecord]:
-    """What any of `sources` yields, as it comes; the first that fails ends all."""
+    """Yield what any of `sources` yields, as it comes; the first failure ends all."""
     waiting = {asyncio.ensure_future(anext(source)): source for source in sources}
     try:
         while waiting:

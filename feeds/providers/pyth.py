@@ -81,7 +81,7 @@ class Pyth:
         return poll(self, feeds)
 
     def _candles(self, request: FetchRequest, feed_id: str) -> list[FeedRecord]:
-        """The oldest candles with a sound price at both ends."""
+        """Return the oldest candles with a valid price at both ends."""
         length = seconds(request.granularity)
         first = ceil_s(request.start.timestamp(), length)
         last = min(
@@ -111,7 +111,7 @@ class Pyth:
         return found
 
     def price(self, feed_id: str, at: str) -> Price:
-        """Price and publishing instant, at an epoch second or "latest".
+        """Return price and publishing instant, at an epoch second or "latest".
 
         Raises NothingUsableError for an answer that makes no sense.
         """
@@ -130,7 +130,7 @@ class Pyth:
         raise NothingUsableError(said, rows=1)
 
     def _id_of(self, subject: str) -> str:
-        """BTC, BTCUSD and BTCUSDT are all the price of BTC in dollars."""
+        """Return a subject's id; BTC, BTCUSD and BTCUSDT are all BTC in dollars."""
         names = [subject, *(subject.removesuffix(quote) for quote in QUOTES)]
         for name in names:
             if name in self._ids:
@@ -187,7 +187,7 @@ class _Sampled:
         self.nonsense = ""
 
     def at(self, end: int) -> float | None:
-        """The price that stood at an epoch second; None when nobody can say."""
+        """Return the price at an epoch second; None when it is unknown."""
         if end not in self._known:
             self._known[end] = self._ask(end)
         return self._known[end]
@@ -229,5 +229,5 @@ def _read_price(answer: Any, feed_id: str) -> Price:
 
 
 def _plain(feed_id: str) -> str:
-    """Hermes answers without the 0x that it lists ids with."""
+    """Return an id without the 0x that Hermes lists but does not answer with."""
     return feed_id.lower().removeprefix("0x")

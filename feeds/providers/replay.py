@@ -36,14 +36,14 @@ Columns = dict[str, NDArray[Any]]
 
 
 def first_instant(path: str | Path) -> datetime:
-    """When the file's first candle opens: where the site's clock starts."""
+    """Return when the file's first candle opens: the site's clock starts there."""
     return datetime.fromtimestamp(
         min(int(columns["at"][0]) for columns in load(Path(path)).values()), UTC
     )
 
 
 def load(path: Path) -> dict[str, Columns]:
-    """Columns `at` (epoch seconds, ascending), open ... volume, for each symbol.
+    """Load columns `at` (epoch seconds, ascending), open ... volume of each symbol.
 
     Raises ReplayFileError for a file that cannot be read or lacks a column.
     """
@@ -104,7 +104,7 @@ def _only_subject() -> str:
 
 
 def _epoch_seconds(path: Path, column: Any) -> NDArray[np.int64]:
-    """Instants, dates or epoch numbers (s, ms, us or ns) as epoch seconds."""
+    """Return instants, dates or epoch numbers (s, ms, us or ns) as epoch seconds."""
     if column.null_count():
         raise ReplayFileError(f"{path} has rows without {column.name!r}")
     if column.dtype.is_temporal():
@@ -128,7 +128,7 @@ def _epoch_seconds(path: Path, column: Any) -> NDArray[np.int64]:
 
 
 def _length_s(columns: Columns) -> int:
-    """The file's own candle length: the commonest distance of its instants."""
+    """Return the file's candle length: the commonest distance of its instants."""
     if len(columns["at"]) < 2:
         return 60
     values, counts = np.unique(np.diff(columns["at"]), return_counts=True)
@@ -191,7 +191,7 @@ class Replay:
 
 
 def _aggregate(columns: Columns, length: int) -> Columns:
-    """Candles of `length` seconds from shorter ones."""
+    """Make candles of `length` seconds of shorter ones."""
     if not len(columns["at"]):
         return columns
     at = columns["at"] // length * length

@@ -57,7 +57,7 @@ _IDLE = 108
 
 
 def _hash(key: int, stream: int, index: Ints) -> NDArray[np.uint64]:
-    """SplitMix64 of a counter (Steele, Lea and Flood 2014), one word per index."""
+    """Hash a counter by SplitMix64 (Steele, Lea and Flood 2014), one word per index."""
     with np.errstate(over="ignore"):
         word = index.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
         word += np.uint64((key + stream * 0xD1342543DE82EF95) & (2**64 - 1))
@@ -93,7 +93,7 @@ class Market:
         self.decimals = max(2, 6 - math.ceil(math.log10(self._base) + 0.5))
 
     def prices(self, first: int, last: int) -> Floats:
-        """Prices at each second of [first, last], epoch seconds."""
+        """Return the prices at each second of [first, last], epoch seconds."""
         return self._prices(np.arange(first, last + 1), self._path(first, last))
 
     def _prices(self, at: Ints, path: Floats) -> Floats:
@@ -101,7 +101,7 @@ class Market:
         return np.round(self._base * np.exp(log_price), self.decimals)
 
     def candles(self, first: int, count: int, length: int) -> Floats:
-        """`count` candles of `length` seconds from `first`; rows open ... volume."""
+        """Return `count` candles of `length` seconds from `first`: open ... volume."""
         per_chunk = max(1, _CHUNK_S // length)
         chunks = [
             self._chunk(first + start * length, min(per_chunk, count - start), length)
@@ -166,7 +166,7 @@ class Market:
         return np.asarray(np.round(mean * season * noise * trades, 5))
 
     def _points(self, at: Ints) -> Floats:
-        """The path at any instants: for each the way down to it alone."""
+        """Return the path at any instants, refining around each of them alone."""
         left = at >> _ANCHOR_BITS
         before, after = (
             _ANCHOR_SIGMA * _normal(self._key, _ANCHOR, left + n) for n in (0, 1)
@@ -180,7 +180,7 @@ class Market:
         return before
 
     def _displacement(self, level: int, index: Ints) -> Floats:
-        """How far points of a level lie off the middle of their neighbours."""
+        """Return how far points of a level lie off the middle of their neighbours."""
         size = 1 << level
         spread = _SIGMA * math.sqrt(2 * size) / 2
         noise = spread * _normal(self._key, level, index)
@@ -189,7 +189,7 @@ class Market:
         return noise
 
     def _path(self, first: int, last: int, finest: int = 0) -> Floats:
-        """The path every 2**`finest` seconds, from `first` to `last` or just beyond."""
+        """Return the path every 2**`finest` seconds, from `first` beyond `last`."""
         size = 1 << _ANCHOR_BITS
         origin = first // size
         index = np.arange(origin, -(-last // size) + 1)
@@ -272,7 +272,7 @@ class Simulated:
     def _candles(
         market: Market, first: int, count: int, length: int, now: datetime
     ) -> dict[str, list[float]]:
-        """Closed candles, and the open one as far as it has come."""
+        """Return closed candles, and the open one as far as it has come."""
         last = first + (count - 1) * length
         elapsed = int(now.timestamp()) - last
         is_open = elapsed < length

@@ -16,7 +16,7 @@ def names() -> list[str]:
 
 
 def create(name: str) -> Provider:
-    """The provider called `name` (case does not matter), behind the edge."""
+    """Create the provider called `name`, in any case, with its answers checked."""
     known = name.strip().lower()
     if known not in SOURCES:
         raise UnknownSourceError(

@@ -30,7 +30,7 @@ Check = Callable[[FeedRecord], str | None]
 
 
 def feed_problem(key: FeedKey) -> str | None:
-    """Why no record of this feed can be kept, or None."""
+    """Return the reason why no record of this feed can be kept, or None."""
     if not (NAME.fullmatch(key.source) and NAME.fullmatch(key.subject)):
         return "bad_name"
     try:
@@ -83,14 +83,14 @@ VALUE_CHECKS: dict[str, Callable[[Mapping[str, Any]], str | None]] = {
 
 
 def checker(key: FeedKey, *, newest: datetime) -> Check:
-    """What tells why a record of this feed is refused; None of a sound one.
+    """Return a function that gives a record's reason for refusal, or None.
 
     `newest` bounds `ts_event`, and a closed candle's end: one that a provider calls
     closed too early is no truth, and would carry the watermark past candles to come.
     """
-    unsound = feed_problem(key)
-    if unsound:
-        return lambda _: unsound
+    problem = feed_problem(key)
+    if problem:
+        return lambda _: problem
     is_candle, length_s = key.kind == CANDLE, seconds(key.granularity)
     last_open = newest - timedelta(seconds=length_s)
     values_problem = VALUE_CHECKS[key.kind]

@@ -15,7 +15,7 @@ from feeds.errors import TapeError
 
 
 def database() -> dict[str, Any]:
-    """Django's description of the tape's database, of the test's one in a test."""
+    """Return Django's description of the tape's database; in a test, of the test's."""
     is_shared = settings.TAPE_DATABASE_URL == settings.DATABASE_URL
     return connections["default" if is_shared else "tape"].settings_dict
 
@@ -62,7 +62,7 @@ _FAILURES = (
 
 @contextmanager
 def transaction() -> Iterator[sa.Connection]:
-    """All or nothing; raises TapeError when the database fails, not for bad SQL."""
+    """Commit all or nothing; TapeError when the database fails, not for bad SQL."""
     try:
         with engine().begin() as connection:
             yield connection

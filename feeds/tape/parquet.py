@@ -87,8 +87,8 @@ def write(records: Iterable[FeedRecord]) -> int:
     return written
 
 
-def sound(records: Sequence[FeedRecord]) -> list[FeedRecord]:
-    """Those that the tape would not refuse."""
+def storable_records(records: Sequence[FeedRecord]) -> list[FeedRecord]:
+    """Return the records that the tape would not refuse."""
     newest = clock.now() + SKEW
     found: list[FeedRecord] = []
     for dimensions, group in groupby(records, key=_DIMENSIONS):
@@ -98,14 +98,14 @@ def sound(records: Sequence[FeedRecord]) -> list[FeedRecord]:
 
 
 def index() -> list[DayFile]:
-    """The readable files that the store wrote, in the order of their paths."""
+    """Return the readable files that the store wrote, in the order of their paths."""
     root = base()
     found = (_day_file(root, path) for path in sorted(root.glob("*/*/*/*/*.parquet")))
     return [file for file in found if file is not None]
 
 
 def _day_file(root: Path, path: Path) -> DayFile | None:
-    """What the store knows of a file; None of one that it did not write."""
+    """Describe a file of the store; None for one that it did not write."""
     relative = path.relative_to(root)
     try:
         day = date.fromisoformat(path.stem)
@@ -121,7 +121,7 @@ def _day_file(root: Path, path: Path) -> DayFile | None:
 
 
 def locate(parts: Sequence[str]) -> Path | None:
-    """The file of these path parts, or None: nothing outside the store is found."""
+    """Return the file of these path parts, or None; never one outside the store."""
     *names, filename = parts
     if not all(NAME.fullmatch(name) for name in names):
         return None
@@ -133,7 +133,7 @@ def locate(parts: Sequence[str]) -> Path | None:
 
 
 def _table(key: FeedKey, records: list[FeedRecord]) -> pa.Table:
-    """Columns of one feed, sorted by instant, without repeats."""
+    """Return the columns of one feed, sorted by instant, without repeats."""
     count = len(records)
     columns: dict[str, Any] = {
         "ts_event": pa.array([record.ts_event for record in records], _INSTANT)
@@ -155,7 +155,7 @@ def _table(key: FeedKey, records: list[FeedRecord]) -> pa.Table:
 
 
 def _numbers(records: list[FeedRecord]) -> dict[str, pa.Array]:
-    """The usual case, and the quick one: each record has all numbers of a candle."""
+    """Return the numbers of candles, each with all of them: the quick, usual case."""
     return {
         name: pa.array([record.values[name] for record in records], pa.float64())
         for name in OHLCV
@@ -163,7 +163,7 @@ def _numbers(records: list[FeedRecord]) -> dict[str, pa.Array]:
 
 
 def _numbers_or_null(records: list[FeedRecord]) -> dict[str, pa.Array]:
-    """A tick's price is its close, so that a backtest can read either."""
+    """Return the numbers there are; a tick's price is its close, for backtests."""
     columns = {}
     for name in OHLCV:
         other = "price" if name == "close" else name
@@ -185,7 +185,7 @@ def _meta(record: FeedRecord) -> str:
 
 
 def _sorted(table: pa.Table) -> pa.Table:
-    """By instant; of equal instants the last row stays."""
+    """Sort by instant; of equal instants the last row stays."""
     at = table["ts_event"].cast(pa.int64()).to_numpy()
     if (np.diff(at) > 0).all():
         return table
@@ -223,7 +223,7 @@ def _merge(path: Path, part: pa.Table) -> None:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """One writer a feed: two would each lose what the other had merged."""
+    """Lock a feed for one writer: two would each lose what the other had merged."""
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

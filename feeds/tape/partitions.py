@@ -85,7 +85,7 @@ def create_ahead(*, now: datetime, months: int = 2) -> list[date]:
 
 
 def existing() -> list[Partition]:
-    """The monthly partitions, oldest first; the rows are PostgreSQL's estimate."""
+    """Return the monthly partitions, oldest first; rows are PostgreSQL's estimate."""
     with transaction() as connection:
         rows = connection.execute(
             sa.text(
@@ -103,14 +103,14 @@ def existing() -> list[Partition]:
 
 
 def rows_in_default() -> int:
-    """Rows that found no month. There must be none: they block new partitions."""
+    """Count rows without a month. There must be none: they block new partitions."""
     with transaction() as connection:
         count = connection.scalar(sa.text(f"SELECT count(*) FROM {SCHEMA}.{DEFAULT}"))
     return int(count or 0)
 
 
 def count_off(rows: str) -> str:
-    """SQL that takes records off their feeds' counts; `rows` is where they are."""
+    """Return SQL that subtracts the records in `rows` from their feeds' counts."""
     return f"""
         UPDATE {SCHEMA}.feed_ingestion_state AS state
         SET record_count = record_count - lost.records FROM (

@@ -62,7 +62,7 @@ def check_kind(kind: str) -> None:
 
 
 def seconds(granularity: str) -> int:
-    """Length of a granularity in seconds; UnknownGranularityError if it has none."""
+    """Return a granularity's length in seconds; UnknownGranularityError without one."""
     try:
         return granularities.seconds(granularity)
     except ValueError as error:
@@ -70,5 +70,5 @@ def seconds(granularity: str) -> int:
 
 
 def span(kind: str, granularity: str) -> timedelta:
-    """From `ts_event` to the instant when the record is final: zero but for candles."""
+    """Return the time from `ts_event` until a record is final: zero but for candles."""
     return timedelta(seconds=seconds(granularity) if kind == CANDLE else 0)

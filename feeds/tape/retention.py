@@ -28,12 +28,12 @@ _DELETE = f"""
 
 
 def is_kept(kind: str, granularity: str) -> bool:
-    """Whether retention passes a feed by."""
+    """Tell whether retention leaves a feed alone."""
     return kind == CANDLE and seconds(granularity) >= DAY_S
 
 
 def oldest_kept(now: datetime) -> datetime:
-    """How far back the tape keeps the feeds that retention does not pass by.
+    """Return how far back the tape keeps the feeds that retention prunes.
 
     Counted from the newest record that any feed has seen by `now`, so that a clock that
     is ahead drops nothing early; from `now` while there is none.

@@ -22,7 +22,7 @@ def _config(connection: sa.Connection | None = None) -> Config:
 
 
 def pending() -> list[str]:
-    """Revisions that the database lacks, oldest first."""
+    """Return the revisions that the database lacks, oldest first."""
     scripts = ScriptDirectory.from_config(_config())
     with engine().connect() as connection:
         context = MigrationContext.configure(

@@ -131,7 +131,7 @@ def append(
 def _sort_out(
     records: Iterable[FeedRecord], *, newest: datetime
 ) -> tuple[Accepted, Refusals, int]:
-    """One line for each feed and instant, the refused records, and how many came."""
+    """Return one line per feed and instant, the refused records, and how many came."""
     accepted: Accepted = {}
     refusals: Refusals = defaultdict(list)
     given = 0
@@ -161,7 +161,7 @@ def _sort_out(
 
 
 def _named(key: FeedKey) -> FeedKey:
-    """A refused feed's name as a column and a log line hold it."""
+    """Return a refused feed's name as a column and a log line can hold it."""
     return FeedKey(*(one_line(str(name), limit=LONGEST_NAME) for name in key))
 
 
@@ -184,7 +184,7 @@ def _line(record: FeedRecord) -> Line:
 def _write(
     connection: sa.Connection, accepted: Accepted, *, now: datetime
 ) -> tuple[Counter[FeedKey], int]:
-    """Returns how many records of each feed are new, and how many were changed."""
+    """Write the lines; return how many are new of each feed, and how many changed."""
     months = {
         date(at.year, at.month, 1)
         for feed in accepted.values()
@@ -280,5 +280,5 @@ def _note_refusals(
 
 
 def _shown(record: FeedRecord) -> str:
-    """A refused record for a person to read, NaN and all."""
+    """Describe a refused record for a person, NaN and all."""
     return f"{record.ts_event} {brief(record.values, limit=900)}"

@@ -34,7 +34,7 @@ class Backtest:
     paths: Mapping[str, Path]
 
     def summary(self) -> pl.DataFrame:
-        """One row a strategy, with `simulator.METRICS`."""
+        """Return one row per strategy, with `simulator.METRICS`."""
         return pl.DataFrame(
             [
                 {"strategy": name, **simulator.metrics(path)}
@@ -43,7 +43,7 @@ class Backtest:
         )
 
     def equity(self) -> pl.DataFrame:
-        """One row a date: equity and drawdown of every strategy."""
+        """Return one row per date: equity and drawdown of every strategy."""
         columns = {"date": list(self.dates)}
         for name, path in self.paths.items():
             columns |= {f"{name}_equity": path.equity.tolist()}
@@ -52,13 +52,13 @@ class Backtest:
 
 
 def rebalance_dates(dates: list[date]) -> list[date]:
-    """The last date of each week (Monday to Sunday), and the first date."""
+    """Return the last date of each week (Monday to Sunday), and the first date."""
     last = {day.isocalendar()[:2]: day for day in dates}
     return sorted({dates[0], *last.values()})
 
 
 def select(rows: pl.DataFrame, score: str, config: BacktestConfig) -> Weights:
-    """Weights of the best names of one date; nobody qualified is all cash."""
+    """Return the weights of the best names of one date; none qualified is all cash."""
     best = (
         rows.filter(pl.col(score).is_not_null() & pl.col("vol20").is_not_null())
         .sort(pl.col(score).round(GRID), "symbol", descending=[True, False])
@@ -69,7 +69,7 @@ def select(rows: pl.DataFrame, score: str, config: BacktestConfig) -> Weights:
 
 
 def run(panel: Panel) -> Backtest:
-    """All scores and both yardsticks on the panel's dates.
+    """Simulate all scores and both yardsticks on the panel's dates.
 
     Raises BuildError when no week was scored by a model, SimulationError when a held
     coin has no open.

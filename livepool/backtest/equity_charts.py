@@ -19,7 +19,7 @@ def lines(
     title: str,
     percent: bool = False,
 ) -> str:
-    """Several lines over the same `labels` (x), with a legend. Empty for no points."""
+    """Draw lines over the same `labels` (x), with a legend. Empty for no points."""
     values = [v for points in series.values() for v in points]
     if not values or len(labels) < 2:
         return ""
@@ -33,12 +33,12 @@ def lines(
 
     parts = []
     for tick in _ticks(low, high):
-        shown = f"{tick:.0%}" if percent else f"{tick:.2f}"
+        label = f"{tick:.0%}" if percent else f"{tick:.2f}"
         parts.append(
             f'<line x1="{LEFT}" x2="{WIDTH - 8}" y1="{y(tick):.1f}" y2="{y(tick):.1f}" '
             f'stroke="currentColor" stroke-opacity="0.12"/>'
             f'<text x="{LEFT - 6}" y="{y(tick) + 4:.1f}" text-anchor="end">'
-            f"{shown}</text>"
+            f"{label}</text>"
         )
     for n in sorted({0, len(labels) // 2, len(labels) - 1}):
         anchor = "start" if n == 0 else "end" if n == len(labels) - 1 else "middle"
@@ -61,7 +61,7 @@ def lines(
 
 
 def bars(rows: Sequence[tuple[str, float, bool]], *, title: str) -> str:
-    """Horizontal bars of (label, share of 1, whether to stress it)."""
+    """Draw horizontal bars of (label, share of 1, whether to stress it)."""
     if not rows:
         return ""
     step = 22

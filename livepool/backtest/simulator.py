@@ -39,17 +39,17 @@ class Path:
 
     @property
     def equity(self) -> Array:
-        """Value of 1 at the start, at each next open."""
+        """Return the value of 1 at the start, at each next open."""
         return np.asarray(np.cumprod(1 + self.returns), dtype=np.float64)
 
     @property
     def drawdown(self) -> Array:
-        """Equity over its highest so far (the start's 1 included), minus 1."""
+        """Return equity over its highest so far (the start's 1 included), minus 1."""
         return self.equity / np.maximum.accumulate(np.maximum(self.equity, 1.0)) - 1
 
 
 def value_after_fees(held: Array, cash: float, weights: Array, cost: float) -> float:
-    """N of the module's equation, by bisection; the lower bound, so cash suffices."""
+    """Solve the module's equation for N by bisection, from below: cash suffices."""
     total = float(cash + held.sum())
     low, high = 0.0, total
     for _ in range(64):
@@ -115,7 +115,7 @@ def _checked(weights: Array, day: int) -> Array:
 
 
 def metrics(path: Path) -> dict[str, float]:
-    """Yearly figures on 365 days; a zero denominator gives NaN."""
+    """Return yearly figures on 365 days; a zero denominator gives NaN."""
     returns = path.returns
     if not len(returns):
         return dict.fromkeys(METRICS, float("nan"))

@@ -57,7 +57,7 @@ class FeatureError(LivePoolError):
 
 
 def tidy(candles: pl.DataFrame) -> pl.DataFrame:
-    """Candles as the features want them: typed, sorted, one row a symbol and date.
+    """Return candles typed and sorted, with one row per symbol and date.
 
     Of two rows for one symbol and date the last wins. Infinite values become null.
     """
@@ -84,7 +84,7 @@ def _finite(value: pl.Expr) -> pl.Expr:
 
 
 def is_above_zero(value: pl.Expr) -> pl.Expr:
-    """Whether a value is above zero by more than rounding; null stays null."""
+    """Tell whether a value is above zero by more than rounding; null stays null."""
     return value.round(GRID) > 0
 
 
@@ -105,13 +105,13 @@ def _blend(prefix: str) -> pl.Expr:
 
 
 def _per_risk(column: str) -> pl.Expr:
-    """A momentum over the volatility; unknown for a price that stands still."""
+    """Divide a momentum by the volatility; unknown for a price that does not move."""
     risk = pl.col("vol20")
     return pl.when(is_above_zero(risk)).then(pl.col(column) / risk)
 
 
 def _per_symbol(config: FeatureConfig) -> list[list[pl.Expr]]:
-    """The per-symbol features in stages; each stage reads columns of those before."""
+    """Return the features of a symbol in stages; each reads columns of those before."""
     close = pl.col("close")
     before = close.shift(1).over("symbol")
     true_range = pl.max_horizontal(
@@ -196,7 +196,7 @@ def _per_symbol(config: FeatureConfig) -> list[list[pl.Expr]]:
 
 
 def _benchmark(panel: pl.DataFrame) -> pl.DataFrame:
-    """The benchmark's own columns, one row a date, to be joined by date."""
+    """Return the benchmark's own columns, one row per date, to be joined by date."""
     own = panel.filter(pl.col("symbol") == BENCHMARK)
     if own.is_empty():
         raise FeatureError(f"the candles hold no {BENCHMARK}, the benchmark")
@@ -248,7 +248,7 @@ def _relative(config: FeatureConfig) -> list[list[pl.Expr]]:
 
 
 def symbol_features(candles: pl.DataFrame, config: FeatureConfig) -> pl.DataFrame:
-    """All features that do not depend on who is in the universe.
+    """Compute all features that do not depend on who is in the universe.
 
     `candles` are tidy (see `tidy`). Returns one row a symbol and date, sorted by them.
     Raises FeatureError when the benchmark is missing.

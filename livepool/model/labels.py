@@ -15,7 +15,7 @@ from livepool.model.parameters import LabelConfig
 
 
 def rank_pct(value: pl.Expr) -> pl.Expr:
-    """Ascending average rank / count within a date, from 1/n to 1; null stays null."""
+    """Return average rank / count within a date, from 1/n to 1; null stays null."""
     # Row by row: within `over` the count is one number, and polars would multiply by
     # its rounded reciprocal.
     place, count = value.rank("average").over("date"), value.count().over("date")
@@ -23,7 +23,7 @@ def rank_pct(value: pl.Expr) -> pl.Expr:
 
 
 def in_order(parts: Iterable[pl.Expr]) -> pl.Expr:
-    """Their sum from left to right: `pl.sum_horizontal` adds in an order of its own."""
+    """Sum from left to right: `pl.sum_horizontal` adds in an order of its own."""
     return reduce(operator.add, parts)
 
 

@@ -105,7 +105,7 @@ class LabelConfig:
 
     @property
     def purge_days(self) -> int:
-        """A label of a date is complete this many dates later."""
+        """Return how many dates later the label of a date is complete."""
         return max(self.horizons)
 
 
@@ -239,7 +239,7 @@ DEFAULT = LivePoolConfig()
 
 
 def gates(mode: str) -> Gates:
-    """The gates of a profile; ValueError for an unknown one names those there are."""
+    """Return the gates of a profile; ValueError names them all for an unknown one."""
     if mode not in PROFILES:
         raise ValueError(f"mode was {mode!r}; give one of {', '.join(PROFILES)}")
     return PROFILES[mode]

@@ -62,7 +62,7 @@ def build_panel(
     config: LivePoolConfig = settings.DEFAULT,
     metadata: pl.DataFrame | None = None,
 ) -> Panel:
-    """Features, universe, context and regime of all dates up to `as_of`.
+    """Build features, universe, context and regime of all dates up to `as_of`.
 
     `candles` have the columns of `features.CANDLE_SCHEMA`, complete UTC days only.
     Raises BuildError when there are none, FeatureError without the benchmark.
@@ -82,7 +82,7 @@ def build_panel(
 
 
 def _members(panel: Panel, target: str) -> pl.DataFrame:
-    """In-universe rows with labels, when those were known, and the rule score."""
+    """Return members' rows with labels, when those were known, and the rule score."""
     wanted = replace(panel.config.labels, target=target)
     rows = training.with_label_ends(labels.with_labels(panel.rows, wanted), wanted)
     return ranking.with_rule_score(rows.filter("in_universe"), panel.config.ranking)
@@ -156,7 +156,7 @@ def _warnings(rows: pl.DataFrame, absent: set[str], size: int) -> tuple[str, ...
 def rank_history(
     panel: Panel, *, target: str, only: Sequence[date] | None = None
 ) -> pl.DataFrame:
-    """Rankings of all dates (or `only` those) from walk-forward predictions."""
+    """Rank all dates (or `only` those) by walk-forward predictions."""
     members = _members(panel, target)
     predictions = training.walk_forward(
         members, panel.dates, panel.config.labels, panel.config.models

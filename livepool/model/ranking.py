@@ -28,7 +28,7 @@ def with_rule_score(members: pl.DataFrame, config: RankingConfig) -> pl.DataFram
 
 
 def rank(members: pl.DataFrame, config: RankingConfig) -> pl.DataFrame:
-    """Percentiles of the three scores, their blend, the order and who is selected.
+    """Add percentiles of the three scores, their blend, the order and the selection.
 
     `members` are in-universe rows of one or more dates with `rule_score`,
     `linear_score_raw`, `ml_score_raw` (null: unknown) and `regime`. Weights of unknown

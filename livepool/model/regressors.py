@@ -26,7 +26,7 @@ def impute(train: Array, score: Array) -> tuple[Array, Array]:
 
 
 def ridge(x: Array, y: Array, score: Array, config: ModelConfig) -> Array:
-    """z-score, then closed-form ridge; the intercept is not penalised."""
+    """Fit closed-form ridge on z-scores; the intercept is not penalised."""
     mean, deviation = x.mean(axis=0), x.std(axis=0)
     deviation[deviation < 10 * np.finfo(float).eps * np.abs(mean)] = 1.0
     deviation[deviation == 0] = 1.0
@@ -37,7 +37,7 @@ def ridge(x: Array, y: Array, score: Array, config: ModelConfig) -> Array:
 
 
 def trees(x: Array, y: Array, score: Array, config: ModelConfig) -> Array:
-    """LightGBM regression; its own histograms make it indifferent to scale."""
+    """Fit LightGBM regression; its histograms make it indifferent to scale."""
     import lightgbm
 
     parameters: dict[str, Any] = {

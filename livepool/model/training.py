@@ -42,7 +42,7 @@ class Window:
 def live_window(
     dates: Sequence[date], labels: LabelConfig, models: ModelConfig
 ) -> Window | None:
-    """The window that scores the last date; None when there is nothing before it."""
+    """Return the window that scores the last date; None with nothing before it."""
     end = len(dates) - 1 - labels.purge_days
     if end < 0:
         return None
@@ -53,7 +53,7 @@ def live_window(
 def walk_forward_windows(
     dates: Sequence[date], labels: LabelConfig, models: ModelConfig
 ) -> list[Window]:
-    """Windows that step through `dates`; overlapping tests are averaged later."""
+    """Return windows that step through `dates`; tests may overlap."""
     windows = []
     cursor = models.train_dates
     while cursor < len(dates):
@@ -88,7 +88,7 @@ def with_label_ends(panel: pl.DataFrame, labels: LabelConfig) -> pl.DataFrame:
 
 
 def predict(members: pl.DataFrame, window: Window, models: ModelConfig) -> pl.DataFrame:
-    """Predictions of one window for the members of its test dates.
+    """Predict one window: the members of its test dates.
 
     `members` are in-universe rows with features, `blended_target` and `label_end`.
     Fewer training rows than `min_train_rows` give no predictions (an empty frame).
@@ -117,7 +117,7 @@ def walk_forward(
     labels: LabelConfig,
     models: ModelConfig,
 ) -> pl.DataFrame:
-    """Out-of-sample predictions of all windows, averaged where tests overlap."""
+    """Predict all windows out of sample, averaged where tests overlap."""
     parts = [
         predict(members, window, models)
         for window in walk_forward_windows(dates, labels, models)
@@ -136,7 +136,7 @@ def walk_forward(
 
 
 def _matrix(rows: pl.DataFrame) -> regressors.Array:
-    """The models' inputs on a grid: what is equal in mathematics falls in one bin."""
+    """Return the models' inputs on a grid: equal values fall in one bin."""
     return (
         rows.select(pl.col(MODEL_FEATURES).cast(pl.Float64).round(GRID))
         .fill_null(np.nan)

@@ -37,7 +37,7 @@ def eligible_symbols(
     config: UniverseConfig,
     metadata: pl.DataFrame | None = None,
 ) -> dict[str, str]:
-    """The symbols that pass the static filters, with their base assets.
+    """Return the symbols that pass the static filters, with their base assets.
 
     A leveraged token is a listed base with a suffix (BTCUP), so JUP and SUPER pass.
     High-noise bases count under their multiplied names too (1000PEPE).
@@ -77,13 +77,13 @@ def eligible_symbols(
 
 
 def month_ends(dates: list[date]) -> list[date]:
-    """The last date there is of each calendar month, and the very first date."""
+    """Return the last date of each calendar month, and the very first date."""
     last = {(day.year, day.month): day for day in sorted(dates)}
     return sorted({*last.values(), min(dates)}) if dates else []
 
 
 def refresh_dates(dates: list[date]) -> list[date]:
-    """The month ends, less one that a run on the next day (the 1st) would repeat."""
+    """Return the month ends, less one that a run on the next day (the 1st) repeats."""
     days = month_ends(dates)
     if len(days) > 1 and days[-1] - days[-2] == timedelta(days=1):
         del days[-2]
@@ -91,7 +91,7 @@ def refresh_dates(dates: list[date]) -> list[date]:
 
 
 def _tests(gates: Gates) -> list[tuple[str, pl.Expr, float]]:
-    """What is asked for, the value, and the least that passes."""
+    """Return for each gate its name, the value, and the least that passes."""
 
     def volume(days: int) -> pl.Expr:
         return pl.col(f"avg_quote_vol_{days}").round(2)  # cents, not last digits
@@ -124,7 +124,7 @@ def _tests(gates: Gates) -> list[tuple[str, pl.Expr, float]]:
 def refusals(
     panel: pl.DataFrame, day: date, gates: Gates, eligible: Mapping[str, str]
 ) -> dict[str, str]:
-    """Why each symbol of the panel is not in the universe on `day`, in words."""
+    """Say of each symbol of the panel why it is not in the universe on `day`."""
     columns = {f"_{n}": value for n, (_, value, _) in enumerate(_tests(gates))}
     rows = panel.with_columns(**columns).filter(
         (pl.col("date") == day) & ~pl.col("in_universe")
@@ -157,7 +157,7 @@ def _amount(value: float | None) -> str:
 
 
 def passing(panel: pl.DataFrame, gates: Gates) -> pl.DataFrame:
-    """(date, symbol) rows that pass the dynamic gates; an unknown value fails."""
+    """Return (date, symbol) rows that pass the dynamic gates; unknown values fail."""
 
     tests = [value >= least for _, value, least in _tests(gates)]
     return panel.select(
@@ -171,7 +171,7 @@ def history(
     config: UniverseConfig,
     metadata: pl.DataFrame | None = None,
 ) -> list[Refresh]:
-    """The universe at each refresh date, oldest first.
+    """Return the universe at each refresh date, oldest first.
 
     A coin enters after `entry_confirmations` refreshes in a row that it passes and
     leaves after `exit_confirmations` that it fails.

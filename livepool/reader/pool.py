@@ -38,7 +38,7 @@ class Pool:
 
     @property
     def symbol_map(self) -> dict[str, dict[str, str]]:
-        """A fresh mapping in published order; change it as you like."""
+        """Return a fresh map in published order; change it as you like."""
         return {s: {"base_asset": self.bases[s]} for s in self.symbols}
 
 

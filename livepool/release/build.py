@@ -31,14 +31,14 @@ def default_mode() -> str:
 
 
 def site_config() -> LivePoolConfig:
-    """The pool's numbers with what this site excludes."""
+    """Return the pool's parameters with the symbols that this site excludes."""
     config = pool_config.DEFAULT
     excluded = config.universe.excluded_symbols | settings.ENV.excluded_symbols
     return replace(config, universe=replace(config.universe, excluded_symbols=excluded))
 
 
 def complete_day(as_of: date | None) -> date:
-    """`as_of`, or the last complete day; raises LivePoolError for one not over."""
+    """Return `as_of`, or the last complete day; LivePoolError for one not over."""
     newest = candles.last_complete_day()
     if as_of is not None and as_of > newest:
         raise LivePoolError(f"as-of was {as_of}; the last complete UTC day is {newest}")
@@ -80,7 +80,7 @@ def panel(
 
 
 def load_candles(until: date, parquet: Path | None = None) -> pl.DataFrame:
-    """Candles of the site's tape, or of a file, up to the day `until`."""
+    """Load the candles of the site's tape, or of a file, up to the day `until`."""
     if parquet is not None:
         return candles.from_parquet(parquet, until=until)
     return candles.from_tape(source=candles.daily_source(), until=until)

@@ -35,12 +35,12 @@ _FIRST, _PAUSE_S = "livepool.first", 600
 
 
 def due_date(now: datetime) -> date:
-    """The day that this month's release ranks: the last one of the month before."""
+    """Return the day that this month's release ranks: the last of the month before."""
     return now.date().replace(day=1) - timedelta(days=1)
 
 
 def expected_by(now: datetime) -> datetime:
-    """When the next release must have come; if it is late, the next try for it."""
+    """Return when the next release must have come; if it is late, the next try."""
     return _expected_by(now, is_there=has_release(due_date(now)))
 
 
@@ -53,7 +53,7 @@ def _expected_by(now: datetime, *, is_there: bool) -> datetime:
 
 
 def _due_by(now: datetime, *, is_there: bool) -> datetime:
-    """When this month's release had to be there, or if it is, next month's."""
+    """Return when this month's release had to be there, or if it is, next month's."""
     first = now.date().replace(day=1)
     if is_there:
         first = (first + timedelta(days=32)).replace(day=1)
@@ -61,7 +61,7 @@ def _due_by(now: datetime, *, is_there: bool) -> datetime:
 
 
 def has_release(as_of: date) -> bool:
-    """Whether a release of that day, or a later one, was published."""
+    """Tell whether a release of that day, or a later one, was published."""
     return Release.objects.filter(
         mode=build.default_mode(),
         as_of_date__gte=as_of,
@@ -163,7 +163,7 @@ class PoolStatus:
 
 
 def status() -> PoolStatus:
-    """Where the pool stands now, in three statements."""
+    """Return the state of the pool, in three statements."""
     now = clock.now()
     current = Release.objects.current()
     failures = Release.objects.filter(status=Status.FAILED)
@@ -202,7 +202,7 @@ def status() -> PoolStatus:
 
 
 def _why_none(as_of: date) -> str:
-    """Why there is no release at all, in words."""
+    """Say why there is no release at all."""
     if not settings.ENV.publish_enabled:
         return "publishing is off; PUBLISH_ENABLED=true switches it on"
     return (
@@ -219,7 +219,7 @@ def _last_trouble() -> str:
         return ""
 
 
-def sound_alarm() -> PoolStatus:
+def raise_alarm() -> PoolStatus:
     """Log an error when consumers are, or soon will be, without a fresh pool."""
     found = status()
     if found.state in {"late", "stale"}:

@@ -20,7 +20,7 @@ class SigningKeyError(LivePoolError):
 
 
 def sign(data: bytes, *, key_file: Path) -> bytes:
-    """Base64 of the signature of `data` by the PEM private key in `key_file`."""
+    """Sign `data` by the PEM private key in `key_file`; return Base64."""
     try:
         key = load_pem_private_key(key_file.read_bytes(), password=None)
     except (OSError, ValueError, TypeError) as error:

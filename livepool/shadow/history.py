@@ -67,13 +67,13 @@ class History:
 
 
 def activation_date(dates: list[date], as_of: date, lag: int) -> date:
-    """The date `lag` available dates after `as_of`; `as_of` while there is none."""
+    """Return the date `lag` available dates after `as_of`; `as_of` without one."""
     later = dates.index(as_of) + max(0, lag)
     return dates[later] if later < len(dates) else as_of
 
 
 def rankings(panel: Panel, track: Track) -> Iterator[Ranking]:
-    """The track's ranking of each month end, from out-of-sample predictions.
+    """Yield the track's ranking of each month end, from out-of-sample predictions.
 
     Months before the first walk-forward window, or with too few coins, are left out.
     """
@@ -203,7 +203,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def summary(history: History, folder: Path) -> dict[str, Any]:
-    """The track's row of track_summary.csv; paths are below the project's root."""
+    """Return the row of track_summary.csv; paths are below the project's root."""
     track = history.track
     return {
         "track_id": track.track_id,

@@ -20,13 +20,13 @@ class ShadowRelease:
     folder: Path
 
     def payload(self) -> dict[str, Any]:
-        """The release's live_pool.json."""
+        """Read the release's live_pool.json."""
         found = json.loads((self.folder / self.version / "live_pool.json").read_bytes())
         return dict(found)
 
 
 def releases(folder: Path) -> Iterator[ShadowRelease]:
-    """The releases of the history in `folder`, oldest first."""
+    """Yield the releases of the history in `folder`, oldest first."""
     with (folder / "release_index.csv").open(newline="") as file:
         for row in csv.DictReader(file):
             yield ShadowRelease(
@@ -39,6 +39,6 @@ def releases(folder: Path) -> Iterator[ShadowRelease]:
 
 
 def active_on(folder: Path, day: date) -> ShadowRelease | None:
-    """The release that was active on `day`: the latest activated by then."""
+    """Return the release that was active on `day`: the latest activated by then."""
     known = [r for r in releases(folder) if r.activation_date <= day]
     return max(known, key=lambda r: (r.activation_date, r.as_of_date), default=None)

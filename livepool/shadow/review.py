@@ -44,7 +44,7 @@ def _number(value: float | None, digits: int = 3) -> str:
 
 
 def reasons(panel: Panel, ranking: Ranking) -> dict[str, list[tuple[str, float]]]:
-    """For each member the rule's features, best percentile first."""
+    """Return for each member the rule's features, best percentile first."""
     ranked = panel.config.ranking
     scheme = ranked.schemes[ranked.scheme]
     rows = ranking.rows.with_columns(
@@ -76,7 +76,7 @@ def markdown(
     previous_version: str,
     histories: Sequence[History],
 ) -> str:
-    """The review of `ranking` against the pool published before it."""
+    """Write the review of `ranking` against the pool published before it."""
     version = version_of(ranking.as_of_date, ranking.mode)
     lines = [f"# Live pool {version}", ""]
     lines += _changes(ranking, previous, previous_version)
@@ -171,11 +171,11 @@ def _boundary(ranking: Ranking) -> list[str]:
 def _universe(panel: Panel, ranking: Ranking) -> list[str]:
     now = set(panel.refreshes[-1].members)
     before = set(panel.refreshes[-2].members) if len(panel.refreshes) > 1 else set()
-    told = [f"{len(ranking.universe)} coins were ranked."]
+    sentences = [f"{len(ranking.universe)} coins were ranked."]
     for word, symbols in (("Entered", now - before), ("Left", before - now)):
         if symbols:
-            told.append(f"{word}: {', '.join(_coin(s) for s in sorted(symbols))}.")
-    return ["## Universe", "", " ".join(told), ""]
+            sentences.append(f"{word}: {', '.join(_coin(s) for s in sorted(symbols))}.")
+    return ["## Universe", "", " ".join(sentences), ""]
 
 
 def _tracks(ranking: Ranking, histories: Sequence[History]) -> list[str]:

@@ -39,10 +39,10 @@ class ReleaseStore(Protocol):
     """Files of versions under `releases/<version>/`, and `current/`."""
 
     def uri(self, path: str = "") -> str:
-        """Address of a path below the store's root, like `current/live_pool.json`."""
+        """Return the address of a path in the store, like `current/live_pool.json`."""
 
     def read_release(self, version: str) -> dict[str, bytes]:
-        """The files there are of a version; empty when it is unknown."""
+        """Return the files of a version; none when it is unknown."""
 
     def create_release(self, version: str, files: Mapping[str, bytes]) -> None:
         """Create what is missing and read everything back; the same bytes may be there.
@@ -54,7 +54,7 @@ class ReleaseStore(Protocol):
         """Archive what is there, then put `files`; returns the archive's address."""
 
     def read_current(self) -> dict[str, bytes]:
-        """The files of the current release; empty when there is none."""
+        """Return the files of the current release; none when there is none."""
 
     def point_current(self, version: str, files: Mapping[str, bytes]) -> None:
         """Make `files` current; on failure the previous ones stay, or come back."""
@@ -64,10 +64,10 @@ class DocumentStore(Protocol):
     """The one summary document."""
 
     def address(self) -> tuple[str, str]:
-        """Collection and document name."""
+        """Return the collection and the document's name."""
 
     def read(self) -> Document | None:
-        """The document, or None when there is none yet."""
+        """Return the document, or None when there is none yet."""
 
     def write(self, payload: Mapping[str, Any], *, expected: Document | None) -> None:
         """Replace `expected` (None: create). Raises ConflictError if it has changed."""

@@ -21,7 +21,7 @@ from livepool.stores import ROOT_PREFIX, ConflictError, Document, StoreError
 
 
 def digest(files: Mapping[str, bytes]) -> str:
-    """One digest over names and bytes, whatever their order."""
+    """Return one digest over names and bytes, whatever their order."""
     whole = hashlib.sha256()
     for name in sorted(files):
         whole.update(f"{name} {artifacts.sha256(files[name])}\n".encode())
@@ -77,7 +77,7 @@ class LocalReleaseStore:
             raise StoreError(f"{link} does not hold what was written; check the disk")
 
     def _keep(self, files: Mapping[str, bytes]) -> Path:
-        """The folder with exactly these files, made whole or not at all."""
+        """Return the folder with exactly these files, made whole or not at all."""
         target = self.root / "objects" / digest(files)
         if target.is_dir():
             return target

@@ -8,7 +8,7 @@ from livepool.stores.local import LocalDocumentStore, LocalReleaseStore
 
 
 def site_stores() -> Stores:
-    """A local folder, or with CLOUD_BUCKET Google's services. Opens no connection."""
+    """Return a local folder, or with CLOUD_BUCKET Google's; connect to none."""
     env = settings.ENV
     folder = env.pool_store_dir
     collection, document = env.firestore_collection, env.firestore_document

@@ -22,7 +22,7 @@ class Command(BaseCommand):
         {"check": self.check_tape, "partitions": self.list, "prune": self.prune}[what]()
 
     def check_tape(self) -> None:
-        """One line for each problem; exits with 1 when there is any."""
+        """Print a line for each problem; exit with 1 when there is any."""
         problems = []
         if pending := schema.pending():
             raise CommandError(f"the schema lacks {', '.join(pending)}; run migrate")

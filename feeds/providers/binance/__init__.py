@@ -97,7 +97,7 @@ class Binance:
         return each(rows, parse, source=self.name)
 
     def _trades(self, request: FetchRequest) -> list[FeedRecord]:
-        """The oldest trades of the range, from its first millisecond or number on."""
+        """Fetch the oldest trades of the range, from its first instant or number on."""
         since: dict[str, int] = {"startTime": _microseconds(request.start) // 1000}
         earliest = instant(since["startTime"])
         if request.from_id is not None:
@@ -126,7 +126,7 @@ class Binance:
             since = {"fromId": trades[-1].meta["id"] + 1}
 
     def _depth(self, request: FetchRequest) -> list[FeedRecord]:
-        """The order book as it is; there is no history."""
+        """Fetch the order book as it is; there is no history."""
         book, _ = self._rest.get(rest.DEPTH, symbol=request.subject, limit=BOOK_LEVELS)
         now = clock.now()
         if not request.start <= now < request.end:
@@ -135,7 +135,7 @@ class Binance:
         return each([book], read, source=self.name)
 
     def _funding(self, request: FetchRequest) -> list[FeedRecord]:
-        """The funding rate as it is; there is no history."""
+        """Fetch the funding rate as it is; there is no history."""
         row, _ = self._rest.get(rest.MARK_PRICE, symbol=request.subject)
         found = each([row], partial(funding, request.key(self.name)), source=self.name)
         return [r for r in found if request.start <= r.ts_event < request.end]
@@ -180,7 +180,7 @@ class Binance:
 
 
 def stream_of(feed: FeedKey) -> str | None:
-    """The name of a feed's stream; None for funding, which is polled."""
+    """Return the name of a feed's stream; None for funding, which is polled."""
     symbol = feed.subject.lower()
     return {
         CANDLE: f"{symbol}@kline_{feed.granularity}",
@@ -190,7 +190,7 @@ def stream_of(feed: FeedKey) -> str | None:
 
 
 def streamed(feed: FeedKey, data: dict[str, Any]) -> FeedRecord:
-    """A stream's message as the same record that `fetch` gives."""
+    """Turn a stream's message into the same record that `fetch` gives."""
     if feed.kind == CANDLE:
         k = data["k"]
         same(k.get("s", feed.subject), feed.subject)

@@ -65,7 +65,7 @@ class Rest:
         self._closed_until = 0.0
 
     def get(self, endpoint: Endpoint, **parameters: Any) -> tuple[Any, float]:
-        """The decoded answer, and the exchange's own time in epoch seconds.
+        """Return the decoded answer, and the exchange's own time in epoch seconds.
 
         Raises ProviderError when asking later may help, ProviderSettingError when it
         will not, UnknownSubjectError for a symbol that Binance does not have.
@@ -101,7 +101,7 @@ class Rest:
         return response.json(), response
 
     def _client(self) -> Any:
-        """One python-binance client a thread, as its last response lies on it."""
+        """Return the thread's own python-binance client: it keeps its last response."""
         if not hasattr(self._threads, "client"):
             try:
                 from binance.client import Client
@@ -166,6 +166,6 @@ class Rest:
 
 
 def _server_time(response: Any) -> float:
-    """The answer's Date header; it is cut to the second, so never too late."""
+    """Return the answer's Date header, which is cut to the second: never too late."""
     at = instant_of(response.headers.get("Date"))
     return clock.now().timestamp() if at is None else at

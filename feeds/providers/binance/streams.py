@@ -19,7 +19,7 @@ LARGEST_MESSAGE = 2**20
 
 
 async def messages(url: str, streams: Sequence[str]) -> AsyncGenerator[dict[str, Any]]:
-    """Each message, until the connection breaks or falls silent.
+    """Yield each message until the connection breaks or falls silent.
 
     One that says anything has `stream` and `data`; the reader passes over others.
     Raises ProviderError then, and ProviderSettingError when the exchange will not
@@ -59,7 +59,7 @@ async def _connect(socket: Any, url: str) -> None:
 
 
 def _read(text: str | bytes) -> dict[str, Any]:
-    """The message in a frame; its connection outlives one that is none."""
+    """Read the message in a frame; one that is none does not end the connection."""
     try:
         message = parse_json(text, largest_bytes=LARGEST_MESSAGE)
     except JsonError as error:

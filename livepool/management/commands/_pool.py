@@ -11,7 +11,7 @@ from livepool.release import build
 
 
 def add_inputs(parser: CommandParser) -> None:
-    """The options of all that build: which universe, which day, from which files."""
+    """Add the options of every build: which universe, which day, which files."""
     parser.add_argument(
         *("--mode", "--universe-mode"),
         dest="universe_mode",
@@ -48,7 +48,7 @@ def add_output(parser: CommandParser) -> None:
 
 
 def inputs(options: dict[str, Any]) -> dict[str, Any]:
-    """The options of `add_inputs` as `build.panel` and `build.build` take them."""
+    """Return the options of `add_inputs` as `build.panel` takes them."""
     return {
         "mode": options["universe_mode"],
         "as_of": options["as_of_date"],

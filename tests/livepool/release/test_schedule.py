@@ -335,7 +335,7 @@ def test_a_withdrawn_release_is_not_published_again(filled):
 def test_status_tells_fresh_late_and_stale(filled, days, state, expected_by):
     schedule.publish_due()
     with frozen(DUE + timedelta(days=days - 1, hours=20, minutes=45)):
-        found = schedule.sound_alarm()
+        found = schedule.raise_alarm()
     assert found.state == state
     assert found.age_days == days + 1
     assert found.next_expected_by.isoformat() == expected_by
