@@ -25,13 +25,13 @@ $(UV): | .venv
 # What the site runs on.
 .venv/.run: requirements/base.txt | $(UV)
 	@echo "Installing what the site runs on into .venv ..."
-	@$(UV) pip install --python $(BIN)/python --require-hashes --requirement $<
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes --requirement $<
 	@touch $@
 
 # The same, and what it is developed and tested with.
 .venv/.dev: requirements/dev.txt | $(UV)
 	@echo "Installing what the site runs on and is tested with into .venv ..."
-	@$(UV) pip sync --python $(BIN)/python --require-hashes $<
+	@$(UV) pip sync --quiet --python $(BIN)/python --require-hashes $<
 	@touch .venv/.run $@
 
 up: .venv/.run

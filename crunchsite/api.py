@@ -3,6 +3,7 @@
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.core.exceptions import (
     BadRequest,
     RequestDataTooBig,
@@ -131,6 +132,10 @@ def with_refusals(result: dict[str, Any], **_: Any) -> dict[str, Any]:
             for status in _statuses(path, method, operation):
                 told = {"description": MEANINGS[status], "content": content}
                 operation["responses"].setdefault(str(status), told)
+            security = operation.setdefault("security", [{}])
+            is_open = method == "get" and not settings.ENV.api_read_auth
+            if is_open and {} not in security:  # a session shows what is hidden
+                security.append({})
     return result
 
 

@@ -93,6 +93,7 @@ class LocalModelPages:
             "local_models.html",
             "Local models",
             lines=_lines(rows),
+            competition=settings.ENV.local_models_competition,
             folder=settings.LOCAL_MODELS_DIR,
             **_orchestrator(),
         )

@@ -33,6 +33,7 @@ class Link(WebsocketClient):
         super().__init__(host, port, crunch_id, on_event)
         self.retry_interval = self.retry_s
         self.error = ""
+        self._refused = ""
         self._attempts = 0  # since the link was last open for a while
         self._opened_at = -math.inf
 
@@ -72,8 +73,12 @@ class Link(WebsocketClient):
             log.warning("orchestrator.invalid_frame", error=brief(event))
             return
         if refusal := event.get("error"):
-            log.warning("gateway.refused", error=brief(refusal))
+            # Each new link is refused with the same words, every few seconds.
+            if brief(refusal) != self._refused:
+                self._refused = brief(refusal)
+                log.warning("gateway.refused", error=self._refused)
             return
+        self._refused = ""
         await self.event_handler(event.get("event"), event.get("data"))
 
     async def connect(self) -> None:

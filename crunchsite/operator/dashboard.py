@@ -55,7 +55,9 @@ class Line:
     last_round: datetime | None = None
     last_board: datetime | None = None
     missed: int = 0
+    missed_since: datetime | None = None
     unresolvable: int = 0
+    lost_since: datetime | None = None
     running: int = 0
     models: int = 0
     press: SafeString = field(default_factory=SafeString)
@@ -71,7 +73,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     troubles = [
         *(_silent_processes() if may(user, SEE_ALL) else []),
         *_stuck_rounds(lines, now, user),
-        *_lost_rounds(lines, now),
+        *_lost_rounds(lines),
         *_unscheduled(lines),
         *_failing_models(lines),
         *_quarantined_models(lines),
@@ -96,17 +98,21 @@ def _lines(now: datetime, user: Any) -> dict[int, Line]:
     rounds = Round.objects.filter(
         competition__in=lines, slot_at__gt=now - HOUR, slot_at__lte=now
     )
-    for pk, last, missed, unresolvable in (
+    for pk, last, missed, missed_since, unresolvable, lost_since in (
         rounds.order_by()
         .values_list("competition_id")
         .annotate(
             last=Max("performed_at"),
             missed=Count("pk", filter=Q(status="MISSED")),
+            missed_since=Min("slot_at", filter=Q(status="MISSED")),
             lost=Count("pk", filter=Q(status="UNRESOLVABLE")),
+            lost_since=Min("slot_at", filter=Q(status="UNRESOLVABLE")),
         )
     ):
         line = lines[pk]
-        line.last_round, line.missed, line.unresolvable = last, missed, unresolvable
+        line.last_round = last
+        line.missed, line.missed_since = missed, missed_since
+        line.unresolvable, line.lost_since = unresolvable, lost_since
     boards = Leaderboard.objects.filter(competition__in=lines, is_newest=True)
     for pk, as_of in boards.values_list("competition_id", "as_of"):
         lines[pk].last_board = as_of
@@ -212,17 +218,20 @@ def _stuck_rounds(
             )
 
 
-def _lost_rounds(lines: dict[int, Line], now: datetime) -> Iterator[Trouble]:
+def _lost_rounds(lines: dict[int, Line]) -> Iterator[Trouble]:
     for pk, line in lines.items():
-        for count, status, what in (
-            (line.missed, "MISSED", "Missed"),
-            (line.unresolvable, "UNRESOLVABLE", "Ended without a truth"),
+        for count, since, status, what in (
+            (line.missed, line.missed_since, "MISSED", "Missed"),
+            (
+                *(line.unresolvable, line.lost_since),
+                *("UNRESOLVABLE", "Ended without a truth"),
+            ),
         ):
             if count:
                 yield Trouble(
                     what=f"{what}, last hour: {counted(count, 'round')}.",
                     where=line.competition.slug,
-                    since=now - HOUR,
+                    since=since,
                     url=_list("competitions_round", competition=pk, status=status),
                     is_severe=False,
                 )

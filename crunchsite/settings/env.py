@@ -107,7 +107,7 @@ class Env(BaseSettings):
         "VAR_DIR, which begins with the examples.",
     )
     local_models_competition: str = setting(
-        "", "Slug of the competition that they take part in. Empty: the demo."
+        "btc-demo", "Slug of the competition that they take part in."
     )
     local_models_level: int = setting(
         2,
@@ -367,8 +367,17 @@ def _listed(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
+_KINDS = {
+    "int_parsing": "a whole number",
+    "float_parsing": "a number",
+    "bool_parsing": "true or false",
+}
+
+
 def _advice(error: ErrorDetails) -> str:
     """What to give instead, by our own check or by pydantic's."""
+    if error["type"] in _KINDS:
+        return f"give {_KINDS[error['type']]}"
     ours = error.get("ctx", {}).get("error")
     return str(ours) if ours else error["msg"][0].lower() + error["msg"][1:]
 

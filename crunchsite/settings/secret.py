@@ -28,13 +28,13 @@ def secret_key(env: Env) -> str:
         ) from None
 
 
-def kept_secret(path: Path) -> str:
+def kept_secret(path: Path, *, length: int = 64) -> str:
     """Read the secret in `path`; the first caller makes it, readable by its owner."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with suppress(FileExistsError):
         draft = path.with_suffix(f".{secrets.token_hex(4)}")
         draft.touch(mode=0o600)
-        draft.write_text(secrets.token_urlsafe(48))
+        draft.write_text(secrets.token_urlsafe(length)[:length])
         try:
             path.hardlink_to(draft)  # atomic: a reader sees the whole key or no file
         finally:

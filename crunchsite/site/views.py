@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from functools import wraps
 from typing import Any
 
+from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils.cache import patch_cache_control
@@ -68,6 +69,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "competitions": competitions,
         "competition": competition,
         "refresh_s": REFRESH_S,
+        "local_models_competition": settings.ENV.local_models_competition,
     }
     if competition is not None:
         context["status"] = status_of(competition, feeds=feeds)

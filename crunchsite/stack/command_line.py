@@ -2,11 +2,14 @@
 
 import signal
 import sys
-from typing import Any
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, NoReturn
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import (
     ManagementUtility,
+    base,
     get_commands,
     load_command_class,
 )
@@ -14,6 +17,7 @@ from django.core.management.base import BaseCommand, CommandError, SystemCheckEr
 from django.db import OperationalError
 
 from core.errors import OperatorError
+from core.texts import readable
 
 DJANGOS = ("django", "unfold", "rest_framework", "drf_spectacular", "axes")
 
@@ -22,6 +26,21 @@ class CommandRefusedError(OperatorError):
     """A command's own refusal, whose text says all."""
 
     code = "command_refused"
+
+
+class OneLineParser(base.CommandParser):
+    """Refuses arguments in one line, without Django's own options."""
+
+    def error(self, message: str) -> NoReturn:
+        if not self.called_from_command_line:
+            super().error(message)
+        command = Path(self.prog).name.removeprefix("manage.py ")
+        _refuse(f"{message}; `{command} --help` explains the command.")
+        sys.exit(2)
+
+
+# A command makes its parser of this name, also those of its sub-commands.
+base.CommandParser = OneLineParser  # type: ignore[misc]
 
 
 class CommandLine(ManagementUtility):
@@ -46,6 +65,14 @@ class CommandLine(ManagementUtility):
         )
 
     def fetch_command(self, subcommand: str) -> BaseCommand:
+        known = get_commands()
+        if subcommand not in known:
+            near = get_close_matches(subcommand, known, n=1)
+            raise CommandRefusedError(
+                f"there is no command {readable(subcommand)!r}; "
+                + (f"do you mean {near[0]}? " if near else "")
+                + "`help` lists them."
+            )
         command = super().fetch_command(subcommand)
         execute = command.execute
 

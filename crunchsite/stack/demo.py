@@ -132,6 +132,17 @@ def ensure() -> Competition:
     return lifecycle.activate(competition_id=competition.pk)
 
 
+def models_problem() -> str:
+    """Say why nobody asks the local models, or nothing when somebody does."""
+    slug = settings.ENV.local_models_competition
+    if Competition.objects.filter(slug=slug).exists():
+        return ""
+    return (
+        f"LOCAL_MODELS_COMPETITION was {slug!r}, and there is no such competition: the "
+        "local models take part in none until it is created."
+    )
+
+
 def _name() -> str:
     """`BTC demo`, `ETH demo`, `BTC and ETH demo`."""
     coins = [s.removesuffix("USDT") for s in settings.ENV.subjects]

@@ -22,7 +22,7 @@ def say(text: str) -> None:
 
 
 class StopRequests:
-    """Counts requests to stop: the first stops, the second is told, the third forces.
+    """Counts requests to stop, and says so: the first stops, the third forces.
 
     What is stopping is never interrupted.
     """
@@ -64,6 +64,10 @@ class StopRequests:
 
     def _count_one(self, _number: int, _frame: FrameType | None) -> None:
         self._count += 1
+        if self._count == 1:
+            say(
+                "Stopping before all was up ..." if self._interrupts else "Stopping ..."
+            )
         if self._count == 1 and self._interrupts:
             raise KeyboardInterrupt
         if self._count == 2:

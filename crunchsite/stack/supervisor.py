@@ -71,6 +71,8 @@ class Supervisor:
         self._ensure_operator()
         with_models = self._start_models()
         self._step("demo competition", demo.ensure)
+        if with_models and (problem := demo.models_problem()):
+            self._say(f"  {problem}")
         self._start_workers(with_models)
         self._wait_for_site()
         self._announce()
@@ -155,7 +157,8 @@ class Supervisor:
 
     @property
     def admin_password(self) -> str:
-        return kept_secret(self._var / "admin_password")[:16]
+        # The files of earlier versions are longer than the password.
+        return kept_secret(self._var / "admin_password", length=16)[:16]
 
     def _start_models(self) -> dict[str, str]:
         """Start the local models, unless an orchestrator is given; returns where."""
@@ -179,7 +182,7 @@ class Supervisor:
                 *(sys.executable, "-m", "competitions.local_models"),
                 *("--models", settings.LOCAL_MODELS_DIR),
                 *("--socket", socket, "--level", str(level)),
-                *("--crunch-id", self._env.local_models_competition or demo.SLUG),
+                *("--crunch-id", self._env.local_models_competition),
                 *("--logs", settings.MODELS_LOG_DIR),
             ],
             # Participants' code sees no setting and no secret.

@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 
 from core import clock
 from core.errors import OperatorError
+from feeds.errors import TapeError
 from livepool import coins
 from livepool.errors import LivePoolError
 from livepool.model import parameters as pool_config
@@ -205,8 +206,12 @@ def _why_none(as_of: date) -> str:
     """Say why there is no release at all."""
     if not settings.ENV.publish_enabled:
         return "publishing is off; PUBLISH_ENABLED=true switches it on"
+    try:
+        missing = coins.missing(as_of)
+    except TapeError as error:
+        return str(error)
     return (
-        coins.missing(as_of)
+        missing
         or _last_trouble()
         or "the daily candles are there; the first release is being built"
     )

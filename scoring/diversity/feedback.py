@@ -67,15 +67,17 @@ class Feedback:
 
 
 def feedback(model: ParticipantModel) -> Feedback | None:
-    """The feedback for a model's owner; None before its first snapshot."""
-    newest = (
-        Snapshot.objects.current()
-        .filter(model=model)
-        .order_by("-period_end", "-pk")
-        .first()
-    )
-    if newest is None:
+    """The feedback for a model's owner; None before its first snapshot.
+
+    Of the newest snapshot, or of the one before it while the newest has too few
+    predictions: else the advice would go away when each period begins.
+    """
+    latest = (
+        Snapshot.objects.current().filter(model=model).order_by("-period_end", "-pk")
+    )[:2]
+    if not latest:
         return None
+    newest = next((s for s in latest if s.prediction_count >= ENOUGH), latest[0])
     figures = numbers(newest.result_summary)
     is_enough = newest.prediction_count >= ENOUGH
     return Feedback(

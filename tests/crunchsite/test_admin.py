@@ -277,6 +277,14 @@ def test_a_quarantined_model_is_an_alarm_and_the_public_page_tells_it(
     assert "none running; " in client.get("/").content.decode()
 
 
+def test_rounds_are_missed_since_the_first_that_was(client, world, fresh_feed):
+    first, second = Round.objects.order_by("-slot_at")[:2]
+    Round.objects.filter(pk__in=[first.pk, second.pk]).update(status="MISSED")
+    page = dashboard(client)
+    assert "Missed, last hour: 2 rounds." in page
+    assert f'datetime="{second.slot_at:%Y-%m-%dT%H:%M:%S}.000Z"' in page
+
+
 def test_a_void_of_the_operator_s_own_is_no_problem(client, world, fresh_feed):
     Round.objects.update(status="VOID", reason="the exchange was down")
     assert "Ended without a truth" not in dashboard(client)

@@ -19,7 +19,7 @@ def test_the_example_lists_every_variable_with_its_default():
 
 def test_a_bad_value_names_its_variable(monkeypatch):
     monkeypatch.setenv("PORT", "http")
-    with pytest.raises(env.EnvError, match=r"PORT was 'http': .*integer"):
+    with pytest.raises(env.EnvError, match=r"PORT was 'http': give a whole number"):
         env.read_env()
 
 
@@ -179,3 +179,21 @@ def test_a_secret_key_that_can_be_guessed_is_refused(key):
     env = read_env().model_copy(update={"secret_key": key})
     with pytest.raises(EnvError, match=r"SECRET_KEY was \d+ characters"):
         secret_key(env)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "advice"),
+    [
+        ("PORT", "abc", "PORT was 'abc': give a whole number"),
+        ("CLOCK_SPEED", "fast", "CLOCK_SPEED was 'fast': give a number"),
+        ("API_READ_AUTH", "perhaps", "API_READ_AUTH was 'perhaps': give true or false"),
+    ],
+)
+def test_what_is_no_number_is_refused_in_plain_words(monkeypatch, name, value, advice):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(EnvError, match=advice):
+        read_env()
+
+
+def test_a_kept_password_is_as_long_as_it_is_shown(tmp_path):
+    assert len(kept_secret(tmp_path / "admin_password", length=16)) == 16

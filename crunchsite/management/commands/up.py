@@ -1,9 +1,12 @@
 """`manage.py up`: the whole site on one machine."""
 
+from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand
 
+from crunchsite.settings.env import BASE_DIR, given_names, unread_names
 from crunchsite.stack.errors import StackError
 from crunchsite.stack.stopping import StopRequests, say
 from crunchsite.stack.supervisor import Supervisor
@@ -18,16 +21,23 @@ class Command(BaseCommand):
         requests.listen()
         supervisor = Supervisor(say=say, requests=requests)
         say("Starting crunchsite")
+        for name, advice in unread_names(given_names()).items():
+            say(f"  {name} is not read: {advice}")
         try:
             with requests.interrupting():
                 supervisor.start()
             supervisor.watch()
-            say("Stopping ...")
         except KeyboardInterrupt:
-            say("Stopping before all was up ...")
+            pass  # while it started; the request has been told
         except OSError as error:
             raise StackError(f"the site cannot be started here: {error}.") from error
         finally:
             supervisor.stop()
             requests.ignore()
-        say("Stopped; the data stay under var/.")
+        say(f"Stopped; the data stay under {shown(settings.VAR_DIR)}.")
+
+
+def shown(folder: Path) -> str:
+    """Name a folder as it was given: `var/` for one below the project."""
+    is_ours = folder.is_relative_to(BASE_DIR)
+    return f"{folder.relative_to(BASE_DIR) if is_ours else folder}/"

@@ -1,5 +1,6 @@
 """What the commands of the live pool have in common."""
 
+from argparse import ArgumentTypeError
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,14 @@ from django.core.management.base import CommandParser
 
 from livepool.model import parameters
 from livepool.release import build
+
+
+def day(text: str) -> date:
+    """Read a day like 2026-10-31; raises ArgumentTypeError."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ArgumentTypeError(f"was {text!r}; give a day like 2026-10-31") from None
 
 
 def add_inputs(parser: CommandParser) -> None:
@@ -21,7 +30,7 @@ def add_inputs(parser: CommandParser) -> None:
     parser.add_argument(
         *("--as-of", "--as-of-date"),
         dest="as_of_date",
-        type=date.fromisoformat,
+        type=day,
         help="UTC day to rank (default: the last complete one).",
     )
     parser.add_argument(

@@ -1,12 +1,11 @@
 import json
 import sys
-from datetime import date
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
 from core import clock
-from livepool.management.commands._pool import add_output
+from livepool.management.commands._pool import add_output, day
 from livepool.model import parameters
 from livepool.release import build, rules
 
@@ -25,7 +24,7 @@ class Command(BaseCommand):
         parser.add_argument("--allow-stale", action="store_true")
         parser.add_argument("--require-manifest", action="store_true")
         parser.add_argument("--require-artifact-manifest", action="store_true")
-        parser.add_argument("--reference-date", type=date.fromisoformat)
+        parser.add_argument("--reference-date", type=day)
 
     def handle(self, *args: Any, **options: Any) -> None:
         report = rules.validate_folder(

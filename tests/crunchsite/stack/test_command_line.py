@@ -37,6 +37,25 @@ def test_every_refusal_of_a_command_is_one_line_that_begins_with_error():
     assert refused.stderr == "Error: model was /nowhere, which has no main.py.\n"
 
 
+@pytest.mark.parametrize(
+    ("given", "status", "said"),
+    [
+        (["nonsense"], 1, "there is no command 'nonsense'; `help` lists them."),
+        (["backfil"], 1, "do you mean backfill? `help` lists them."),
+        (["check_model"], 2, "required: path; `check_model --help` explains"),
+        (["local_models", "add"], 2, "`local_models add --help` explains"),
+        (["build_live_pool", "--as-of", "2026-13-01"], 2, "a day like 2026-10-31"),
+        (["up", "--fast"], 2, "unrecognized arguments: --fast"),
+    ],
+)
+def test_a_command_that_is_misspelt_is_refused_in_one_line(given, status, said):
+    refused = manage(*given)
+    assert refused.returncode == status
+    assert refused.stderr.startswith("Error: ")
+    assert refused.stderr.count("\n") == 1
+    assert said in refused.stderr
+
+
 INTERRUPTED_AT = """
 import os, runpy, signal, sys
 

@@ -114,3 +114,10 @@ def test_the_pool_is_on_in_a_store_of_this_folder_unless_decided(settings, tmp_p
 
 def test_publishing_is_off_by_default():
     assert Env.model_fields["publish_enabled"].default is False
+
+
+def test_local_models_of_a_competition_that_is_not_there_are_told_of(env):
+    demo.ensure()
+    assert demo.models_problem() == ""
+    env(local_models_competition="nix")
+    assert demo.models_problem().startswith("LOCAL_MODELS_COMPETITION was 'nix', and")

@@ -41,6 +41,7 @@ def test_the_first_interrupts_the_start_and_no_other_interrupts_anything(
     assert stop_requests.is_forced()
     os.kill(os.getpid(), signal.SIGINT)
     assert capfd.readouterr().out.splitlines() == [
+        "Stopping before all was up ...",
         "Stopping already; a third time ends everything at once.",
         "Ending everything at once ...",
     ]
@@ -92,4 +93,7 @@ def test_an_interrupt_that_python_drops_is_raised_again_and_said_nowhere():
         timeout=60,
         check=False,
     )
-    assert (done.stdout, done.stderr) == ("interrupted\n", "")
+    assert (done.stdout, done.stderr) == (
+        "Stopping before all was up ...\ninterrupted\n",
+        "",
+    )
