@@ -178,7 +178,7 @@ def paused_with(client, world, monkeypatch):
 
     def rewire(**attributes):
         wiring = wire(CrunchConfig(**attributes), {})
-        for module in ("crunchsite.operator.actions", "competitions.lifecycle"):
+        for module in ("crunchsite.operator.actions", "competitions.definition"):
             monkeypatch.setattr(f"{module}.wiring_of", lambda of: wiring)
 
     return rewire

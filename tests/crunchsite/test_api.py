@@ -192,6 +192,19 @@ def test_the_schema_is_clean(tmp_path):
     assert not re.search("  /api/(?!v1/)", text)
 
 
+def test_the_schema_says_that_reads_are_open_and_writes_are_not(client):
+    paths = client.get("/openapi.json").json()["paths"]
+    needs_login = {
+        (method, path)
+        for path, operations in paths.items()
+        for method, operation in operations.items()
+        if {} not in operation["security"]
+    }
+    assert len(needs_login) >= 5
+    assert {method for method, _ in needs_login} <= {"post", "patch", "put", "delete"}
+    assert {} in paths["/reports/leaderboard"]["get"]["security"]
+
+
 def test_the_docs_need_no_other_host(client):
     page = client.get("/docs").content.decode()
     assert "swagger-ui" in page

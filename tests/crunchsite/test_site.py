@@ -359,3 +359,12 @@ def test_a_models_page_says_how_different_it_is_and_what_to_do(client, world):
     page = text(client.get(f"/models/{model.model_id}"))
     assert "too few to rely on" not in page
     assert "Unique alpha: your signal is both different and right." in page
+    Snapshot.objects.create(  # the next hour has begun
+        model=model,
+        period_start=newest.period_end,
+        period_end=newest.period_end + timedelta(hours=1),
+        prediction_count=2,
+        result_summary={},
+    )
+    page = text(client.get(f"/models/{model.model_id}"))
+    assert "Unique alpha: your signal is both different and right." in page
