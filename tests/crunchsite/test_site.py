@@ -364,6 +364,8 @@ def test_a_models_page_says_how_different_it_is_and_what_to_do(client, world):
         period_start=newest.period_end,
         period_end=newest.period_end + timedelta(hours=1),
         prediction_count=2,
+        created_at=newest.created_at,
+        updated_at=newest.updated_at,
         result_summary={},
     )
     page = text(client.get(f"/models/{model.model_id}"))
