@@ -11,8 +11,8 @@ from competitions.callables.door import Door
 from competitions.models import Competition, Round
 from competitions.slots import Wiring
 from core.grid import Period
-from scoring.board import leaderboard
-from scoring.board.leaderboard import Standing
+from scoring.board.ranking import Standing
+from scoring.board.standings import standings_of_period
 from scoring.models import Snapshot
 
 
@@ -56,7 +56,7 @@ def payees_of(
     asked = rounds.asked
     ranking: list[Payee] = []
     unpaid: list[Payee] = []
-    for line in leaderboard.standings_of_period(
+    for line in standings_of_period(
         competition=competition, wiring=wiring, period=period, door=door
     ):
         if line.model.is_virtual:

@@ -27,7 +27,8 @@ from core.misfits import first_misfit
 from core.texts import one_line, readable
 from scoring import due_rounds, locks
 from scoring.board import leaderboard
-from scoring.board.leaderboard import Standing
+from scoring.board.ranking import Standing
+from scoring.board.standings import standings
 from scoring.models import Rescoring, Snapshot, VoidWindow
 from scoring.scores.score_rounds import score_answers, truths_of
 from scoring.scores.store import copy_scores, current_version
@@ -242,10 +243,10 @@ def _correct(
         "door": Door(competition),
     }
     snapshots.refresh(**facts, now=now)
-    before = leaderboard.standings(**facts, as_of=as_of)
+    before = standings(**facts, as_of=as_of)
     rounds, scores = work(competition, wiring, now)
     snapshots.refresh(**facts, now=now)
-    after = leaderboard.standings(**facts, as_of=as_of)
+    after = standings(**facts, as_of=as_of)
     correction = Correction(
         rounds=rounds,
         scores=scores,

@@ -87,14 +87,14 @@ def model(request: HttpRequest, model_id: str) -> HttpResponse:
         .first()
     )
     try:
-        told, following = predictions_of(shown, cursor=request.GET.get("cursor"))
+        predictions, following = predictions_of(shown, cursor=request.GET.get("cursor"))
     except ValidationError:
         raise Http404("This page of predictions does not exist.") from None
     context: dict[str, Any] = {
         "competition": competition,
         "model": shown,
         "entry": entry,
-        "told": told,
+        "predictions": predictions,
         "following": following,
         "diversity": feedback(shown),
         "refresh_s": REFRESH_S,

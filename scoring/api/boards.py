@@ -3,18 +3,19 @@
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from competitions.models import Competition, ParticipantModel, Prediction, Round
+from competitions.models import Competition, ParticipantModel, Prediction
 from competitions.reporting import CompetitionPageQuery, list_report, numbers
 from core import clock
 from core.paging import Keyset, page_response, read_int
 from core.requests import IdField, IdListField, InstantField, read_instant
-from scoring.models import LeaderboardEntry, Score, Snapshot
+from scoring.board.ranking import RankingFigure
+from scoring.models import LeaderboardEntry, Snapshot
+from scoring.scores.statuses import SCORED, Progress, progress_of, with_progress
 
 NOT_SCORED = "Prediction not scored"
 DEFAULT_RANGE = timedelta(days=7)
@@ -25,7 +26,7 @@ class BoardQuery(CompetitionPageQuery):
     include_ensembles = serializers.BooleanField(default=False)
 
 
-class Ranking(serializers.Serializer[Any]):
+class RankingField(serializers.Serializer[Any]):
     key = serializers.CharField()
     value = serializers.FloatField(allow_null=True)
     direction = serializers.ChoiceField(["asc", "desc"])
@@ -56,14 +57,14 @@ class BoardRow(serializers.ModelSerializer[LeaderboardEntry]):
             "cruncher_name",
         ]
 
-    @extend_schema_field(Ranking)
-    def get_score_ranking(self, entry: LeaderboardEntry) -> dict[str, Any]:
+    @extend_schema_field(RankingField)
+    def get_score_ranking(self, entry: LeaderboardEntry) -> RankingFigure:
         board = entry.leaderboard
-        return {
-            "key": board.ranking_key,
-            "value": entry.ranking_value,
-            "direction": board.ranking_direction,
-        }
+        return RankingFigure(
+            key=board.ranking_key,
+            value=entry.ranking_value,
+            direction=board.ranking_direction,
+        )
 
     def to_representation(self, instance: LeaderboardEntry) -> dict[str, Any]:
         row = super().to_representation(instance)
@@ -94,41 +95,30 @@ class PredictionQuery(CompetitionPageQuery):
 class PredictionRow(serializers.Serializer[Any]):
     """A prediction and its score; `score_failed` is true until it has one."""
 
-    model_id = serializers.CharField(source="model.model_id")
+    model_id = serializers.CharField(source="prediction.model.model_id")
     prediction_config_id = serializers.SerializerMethodField()
-    scope_key = serializers.CharField(source="round.scope_key")
-    scope = serializers.DictField(source="round.scope")
-    score_value = serializers.SerializerMethodField()
+    scope_key = serializers.CharField(source="prediction.round.scope_key")
+    scope = serializers.DictField(source="prediction.round.scope")
+    score_value = serializers.FloatField(
+        source="score.value", default=None, allow_null=True
+    )
     score_failed = serializers.SerializerMethodField()
     score_failed_reason = serializers.SerializerMethodField()
-    scored_at = serializers.SerializerMethodField()
-    performed_at = serializers.DateTimeField()
+    scored_at = serializers.DateTimeField(
+        source="score.scored_at", default=None, allow_null=True
+    )
+    performed_at = serializers.DateTimeField(source="prediction.performed_at")
 
-    def get_prediction_config_id(self, prediction: Prediction) -> str:
-        return f"CFG_{prediction.round.scheduled_prediction_id:03d}"
+    def get_prediction_config_id(self, progress: Progress) -> str:
+        return f"CFG_{progress.prediction.round.scheduled_prediction_id:03d}"
 
-    def get_score_value(self, prediction: Prediction) -> float | None:
-        score = self._score(prediction)
-        return score.value if score else None
+    def get_score_failed(self, progress: Progress) -> bool:
+        return progress.status != SCORED
 
-    def get_score_failed(self, prediction: Prediction) -> bool:
-        score = self._score(prediction)
-        return not (score and score.success)
-
-    def get_score_failed_reason(self, prediction: Prediction) -> str | None:
-        score = self._score(prediction)
-        if score is None:
-            return prediction.reason or prediction.round.reason or NOT_SCORED
-        return None if score.success else score.failed_reason or NOT_SCORED
-
-    @extend_schema_field(serializers.DateTimeField(allow_null=True))
-    def get_scored_at(self, prediction: Prediction) -> str | None:
-        score = self._score(prediction)
-        instant = serializers.DateTimeField().to_representation
-        return instant(score.scored_at) if score else None
-
-    def _score(self, prediction: Prediction) -> Score | None:
-        return self.context["scores"].get(prediction.pk)
+    def get_score_failed_reason(self, progress: Progress) -> str | None:
+        if progress.status == SCORED:
+            return None
+        return progress.reason or progress.prediction.round.reason or NOT_SCORED
 
 
 class SnapshotQuery(CompetitionPageQuery):
@@ -199,11 +189,9 @@ def predictions(
         rows = rows.in_scope(query["scope_key"])
     # Ordered by the round: the index of a competition's rounds serves any page.
     page, following = Keyset("round__slot_at", read_instant, descending=True).page(
-        with_parts(rows), limit=query["limit"], cursor=query.get("cursor")
+        with_progress(rows), limit=query["limit"], cursor=query.get("cursor")
     )
-    data = PredictionRow(
-        page[::-1], many=True, context={"scores": newest_scores(page)}
-    ).data
+    data = PredictionRow(progress_of(page[::-1]), many=True).data
     return page_response(request, data, following)
 
 
@@ -223,18 +211,3 @@ def snapshots(
         rows.select_related("model"), limit=query["limit"], cursor=query.get("cursor")
     )
     return page_response(request, SnapshotRow(page, many=True).data, following)
-
-
-def with_parts(rows: QuerySet[Prediction]) -> QuerySet[Prediction]:
-    """Predictions with model and round, without the bulky columns of both."""
-    return rows.select_related("model", "round").defer(
-        *("round__raw_data", "round__model_input", "round__timing"),
-        *("output", "meta"),
-    )
-
-
-def newest_scores(page: list[Prediction]) -> dict[int, Score]:
-    """The score that counts, by prediction; of a void round none."""
-    counting = [p.pk for p in page if p.round.status != Round.Status.VOID]
-    scores = Score.objects.current().filter(prediction__in=counting)
-    return {s.prediction_id: s for s in scores}

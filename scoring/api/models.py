@@ -31,9 +31,10 @@ from core.requests import (
     read_query,
 )
 from scoring.api.boards import DEFAULT_RANGE
-from scoring.board import rank_change as history
-from scoring.board.leaderboard import Standing, standings
+from scoring.board.rank_change import explain
+from scoring.board.ranking import Standing, ranking_figure
 from scoring.board.scopes import scope_figures
+from scoring.board.standings import standings
 from scoring.models import LeaderboardEntry, Snapshot
 from scoring.snapshots.ensembles import model_id_of
 
@@ -176,16 +177,12 @@ def _has_scores(line: Standing) -> bool:
 def _envelope(
     line: Standing, competition: Competition, asked_at: datetime | None
 ) -> dict[str, Any]:
-    aggregation = wiring_of(competition).config.aggregation
+    config = wiring_of(competition).config
     return {
         **line.metrics,
         "model_id": line.model.model_id,
         "score_metrics": line.metrics,
-        "score_ranking": {
-            "key": aggregation.ranking_key,
-            "value": line.value,
-            "direction": aggregation.ranking_direction,
-        },
+        "score_ranking": ranking_figure(config, line.value),
         "performed_at": asked_at,
     }
 
@@ -214,11 +211,7 @@ def models_params(
                 "scope_key": row.scope_key,
                 "scope": row.scope,
                 "score_metrics": row.metrics,
-                "score_ranking": {
-                    "key": key,
-                    "value": row.metrics.get(key),
-                    "direction": config.aggregation.ranking_direction,
-                },
+                "score_ranking": ranking_figure(config, row.metrics.get(key)),
                 "performed_at": row.performed_at,
             }
             for row in rows
@@ -305,7 +298,7 @@ def rank_change(request: Request, model_id: str) -> Response:
     """Why a model's rank differs between two instants."""
     query = read_query(ChangeQuery, request)
     model = model_of(query, model_id, request.user)
-    change = history.explain(
+    change = explain(
         competition=model.competition,
         wiring=wiring_of(model.competition),
         model=model,

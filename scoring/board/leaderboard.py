@@ -1,229 +1,29 @@
-"""The leaderboard: trailing windows over snapshots, ranked, kept as rows.
+"""The leaderboard: standings kept as rows, updated in place."""
 
-A window of h hours at an instant covers the snapshots whose period overlaps
-[instant - h, instant). Its figure is the mean of their values weighted by the number of
-scores, and NULL when there are none. Metrics are averaged in the same way over the
-shortest window. NULL ranks last in both directions; equal figures rank by model id, so
-the order never depends on the order of the input.
-"""
-
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.db import connection, transaction
-from pydantic import TypeAdapter
 from pydantic_core import to_json
-from typing_extensions import TypedDict
 
-from competitions.callables.door import CallableError, Door
+from competitions.callables.door import Door
 from competitions.contract import CrunchConfig
-from competitions.models import Competition, ParticipantModel, Round
+from competitions.models import Competition, Round
 from competitions.slots import Wiring
 from core.grid import Period, floor
 from scoring import locks
-from scoring.board.aggregator import Entrant, aggregated
-from scoring.board.windows import Figures, averaged_fields, figures, figures_of_period
+from scoring.board.ranking import Standing
+from scoring.board.standings import standings
+from scoring.board.windows import averaged_fields
 from scoring.metrics.parts import UNITS
 from scoring.models import Leaderboard
 from scoring.snapshots.matrices import score_fields
-from scoring.snapshots.snapshots import summary_fields
 
 # Of each hour the last board is kept as history.
 HISTORY_PERIOD_S = 3600
 # A board that is newer by more was not made meanwhile, but by a clock that was ahead.
 LATER = timedelta(seconds=60)
-
-
-class Standing(NamedTuple):
-    """A model's line: figures, what they rest on, and its place.
-
-    `samples` says per window how many scores there are of how many expected. `rank` is
-    None for a virtual model and for one whose ranking figure is unknown; `position`
-    counts every line from 1.
-    """
-
-    model: Entrant
-    metrics: Mapping[str, float | None]
-    samples: Mapping[str, Mapping[str, int]]
-    value: float | None
-    rank: int | None = None
-    position: int = 0
-    counts: Mapping[str, int] = {}
-
-
-def standings(
-    *,
-    competition: Competition,
-    wiring: Wiring,
-    as_of: datetime,
-    door: Door | None = None,
-) -> list[Standing]:
-    """Everybody's place at an instant, from the snapshots, in two statements.
-
-    A model that has left is listed as long as it has scores in the longest window.
-    """
-    hours = max(w.hours for w in wiring.config.aggregation.windows.values())
-    return _standings(
-        competition,
-        wiring,
-        door,
-        figures(competition=competition, config=wiring.config, as_of=as_of),
-        period=Period(as_of - timedelta(hours=hours), as_of),
-    )
-
-
-def standings_of_period(
-    *,
-    competition: Competition,
-    wiring: Wiring,
-    period: Period,
-    door: Door | None = None,
-) -> list[Standing]:
-    """Everybody's place by what they did in a period, in two statements.
-
-    Every window's figure is that of the period. See `windows.figures_of_period`.
-    """
-    found = figures_of_period(
-        competition=competition, config=wiring.config, period=period
-    )
-    return _standings(competition, wiring, door, found, period=period)
-
-
-def _standings(
-    competition: Competition,
-    wiring: Wiring,
-    door: Door | None,
-    found: dict[int, Figures],
-    *,
-    period: Period,
-) -> list[Standing]:
-    door = door or Door(competition)
-    everybody = entrants(competition)
-    if not wiring.is_default("MODEL_SCORE_AGGREGATOR"):
-        found = aggregated(
-            competition=competition,
-            wiring=wiring,
-            period=period,
-            entrants=everybody,
-            found=found,
-            door=door,
-        )
-    stopped = ParticipantModel.State.STOPPED
-    lines = [
-        _standing(model, found.get(model.pk), wiring.config)
-        for model in everybody
-        if model.pk in found or model.state != stopped
-    ]
-    return ranked(lines, wiring, door)
-
-
-def entrants(competition: Competition) -> list[Entrant]:
-    """Every model of a competition, left ones and ensembles too."""
-    rows = competition.models.order_by().values_list(
-        *("pk", "model_id", "name", "is_virtual", "state"),
-        *("cruncher__name", "cruncher__cruncher_index"),
-    )
-    return [Entrant(*row) for row in rows]
-
-
-def _standing(model: Entrant, found: Figures | None, config: CrunchConfig) -> Standing:
-    aggregation = config.aggregation
-    if found is None:
-        names = [*aggregation.windows, *summary_fields(config)]
-        found = Figures(
-            metrics=dict.fromkeys(names),
-            samples={name: {"count": 0, "expected": 0} for name in aggregation.windows},
-        )
-    return Standing(
-        model=model,
-        metrics=found.metrics,
-        samples=found.samples,
-        value=found.metrics[aggregation.ranking_key],
-        counts=found.counts,
-    )
-
-
-def ranked(lines: Sequence[Standing], wiring: Wiring, door: Door) -> list[Standing]:
-    """Put lines in order and number them; real models with a ranking figure get a rank.
-
-    The others come last, by their ids, which is no merit. While an operator's ranker
-    fails, the order is the engine's.
-    """
-    is_ascending = wiring.config.aggregation.ranking_direction == "asc"
-
-    def place(line: Standing) -> tuple[bool, float, str]:
-        if line.value is None:
-            return True, 0.0, line.model.model_id
-        return False, line.value if is_ascending else -line.value, line.model.model_id
-
-    ordered: Sequence[Standing] = sorted(lines, key=place)
-    if not wiring.is_default("LEADERBOARD_RANKER"):
-        ordered = _by_slot(ordered, wiring, door)
-    ranks = iter(range(1, len(ordered) + 1))
-    return [
-        line._replace(
-            rank=None if line.model.is_virtual or line.value is None else next(ranks),
-            position=position,
-        )
-        for position, line in enumerate(ordered, start=1)
-    ]
-
-
-def _by_slot(
-    lines: Sequence[Standing], wiring: Wiring, door: Door
-) -> Sequence[Standing]:
-    """The order of the operator's ranker, by the `rank` that it gives each entry."""
-    by_id = {line.model.model_id: line for line in lines}
-    try:
-        order = door.call_slot(
-            wiring,
-            "LEADERBOARD_RANKER",
-            [as_entry(line, wiring.config) for line in lines],
-            check=lambda entries: _checked_order(entries, by_id),
-        )
-    except CallableError:
-        return lines
-    return [by_id[model_id] for model_id in order]
-
-
-class _Ranked(TypedDict):
-    """What LEADERBOARD_RANKER gives of a model."""
-
-    model_id: str
-    rank: int
-
-
-def _checked_order(entries: Any, known: Collection[str]) -> list[str]:
-    """Model ids, best first; raises ValueError when one is lost or invented."""
-    found = TypeAdapter(list[_Ranked]).validate_python(entries)
-    order = [
-        entry["model_id"]
-        for entry in sorted(found, key=lambda e: (e["rank"], e["model_id"]))
-    ]
-    if sorted(order) != sorted(known):
-        raise ValueError(
-            f"it ranked {len(order)} entries of {len(known)}; "
-            "it must return each entry once"
-        )
-    return order
-
-
-def as_entry(line: Standing, config: CrunchConfig) -> dict[str, Any]:
-    """A line as the slots see it."""
-    return {
-        "model_id": line.model.model_id,
-        "model_name": line.model.name,
-        "cruncher_name": line.model.cruncher_name,
-        "score": {
-            "metrics": dict(line.metrics),
-            "ranking": {
-                "key": config.aggregation.ranking_key,
-                "value": line.value,
-                "direction": config.aggregation.ranking_direction,
-            },
-        },
-    }
 
 
 def is_behind(competition: Competition, now: datetime) -> bool:

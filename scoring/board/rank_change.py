@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 
 from competitions.models import Competition, ParticipantModel
 from competitions.slots import Wiring
-from scoring.board.leaderboard import Standing, standings
+from scoring.board.ranking import Standing
+from scoring.board.standings import standings
 from scoring.models import Snapshot
 
 

@@ -1,11 +1,17 @@
-"""The protocol's status of a prediction, derived and never stored."""
+"""How far a prediction has come: the protocol's status, derived and never stored."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from django.db.models import Case, CharField, OuterRef, QuerySet, Subquery, Value, When
 
+from competitions.contract import RETURN_SPELLINGS
 from competitions.models import Prediction, Round
 from scoring.models import Score
 
-PENDING, SCORED, FAILED, ABSENT = STATUSES = ("PENDING", "SCORED", "FAILED", "ABSENT")
+PENDING, SCORED, FAILED, ABSENT = "PENDING", "SCORED", "FAILED", "ABSENT"
 WITHOUT_SCORES = (Round.Status.UNRESOLVABLE, Round.Status.VOID)
 
 
@@ -28,3 +34,79 @@ def with_status(predictions: QuerySet[Prediction]) -> QuerySet[Prediction]:
             output_field=CharField(),
         ),
     )
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A prediction, its status, and the score that counts; None as long as none does.
+
+    `reason` is that of the prediction, its round or its score if one of them failed.
+    """
+
+    prediction: Prediction
+    status: str
+    score: Score | None
+
+    @property
+    def stage(self) -> str:
+        """The status in lower case, or how the round ended without scores."""
+        is_round = self._is_answered and self._round.status in WITHOUT_SCORES
+        return (self._round.status if is_round else self.status).lower()
+
+    @property
+    def reason(self) -> str:
+        if not self._is_answered:
+            return self.prediction.reason
+        if self._round.status in WITHOUT_SCORES:
+            return self._round.reason
+        return self.score.failed_reason if self.score else ""
+
+    @property
+    def explanation(self) -> str:
+        """The reason as it reads after the stage."""
+        if self.status == PENDING and self._round.status == Round.Status.RESOLVED:
+            return "the truth is known; scores follow"
+        return self.reason.removeprefix(f"{self.stage}: ")
+
+    @property
+    def expected_at(self) -> datetime | None:
+        """When the truth is expected; None if nothing is waited for."""
+        is_waiting = self._is_answered and self._round.status == Round.Status.RECEIVED
+        return self._round.resolvable_at if is_waiting else None
+
+    @property
+    def truth(self) -> float | None:
+        """The return between both ends of the round; None if it has none."""
+        actuals = self._round.actuals or {}
+        returns = (actuals[name] for name in RETURN_SPELLINGS if name in actuals)
+        return next(returns, None)
+
+    @property
+    def _round(self) -> Round:
+        return self.prediction.round
+
+    @property
+    def _is_answered(self) -> bool:
+        return self.prediction.outcome == Prediction.Outcome.ANSWERED
+
+
+def with_progress(predictions: QuerySet[Prediction]) -> QuerySet[Prediction]:
+    """Load what `progress_of` needs, without the bulky columns."""
+    return (
+        with_status(predictions)
+        .select_related("model", "round")
+        .defer(
+            *("round__raw_data", "round__model_input", "round__timing"),
+            *("output", "meta"),
+        )
+    )
+
+
+def progress_of(page: Sequence[Any]) -> list[Progress]:
+    """Join predictions of `with_progress` with the scores that count; one statement."""
+    counting = [p.pk for p in page if p.round.status not in WITHOUT_SCORES]
+    scores = {
+        score.prediction_id: score
+        for score in Score.objects.current().filter(prediction__in=counting)
+    }
+    return [Progress(p, p.status, scores.get(p.pk)) for p in page]

@@ -159,7 +159,7 @@ def test_older_predictions_are_one_page_further(client, world, monkeypatch):
     assert "Older predictions" in text(page)
     older = client.get("/models/m1", {"cursor": page.context["following"]})
     assert "Older predictions" not in text(older)
-    assert len(page.context["told"]) + len(older.context["told"]) == 25
+    assert len(page.context["predictions"]) + len(older.context["predictions"]) == 25
     assert client.get("/models/m1?cursor=nonsense").status_code == 404
 
 

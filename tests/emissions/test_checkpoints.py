@@ -14,7 +14,7 @@ from emissions.checkpoints import close_due
 from emissions.models import Checkpoint
 from emissions.payees import payees_of
 from emissions.strategies import tiers
-from scoring.board.leaderboard import standings
+from scoring.board.standings import standings
 from scoring.models import Snapshot, VoidWindow
 from tests.conftest import NOW
 from tests.scoring.factories import make_competition, make_models, make_round

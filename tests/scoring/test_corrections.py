@@ -9,14 +9,13 @@ from competitions.slots import wire
 from core.grid import Period
 from crunchsite.site import series
 from scoring import corrections, due_rounds
-from scoring.api.boards import newest_scores
 from scoring.board.aggregator import scored_predictions
-from scoring.board.leaderboard import standings
 from scoring.board.scopes import scope_figures
+from scoring.board.standings import standings
 from scoring.corrections import CorrectionError, Move, newest, rescore, void
 from scoring.cycle import run_cycle
 from scoring.models import Leaderboard, Rescoring, Score, Snapshot, VoidWindow
-from scoring.scores.statuses import with_status
+from scoring.scores.statuses import progress_of, with_progress, with_status
 from scoring.snapshots import snapshots
 from tests.conftest import NOW
 from tests.scoring.factories import make_models, make_round, put_candles
@@ -384,8 +383,8 @@ def test_after_a_rescoring_every_reader_sees_the_scores_that_count(
     }
     predictions = with_status(Prediction.objects.filter(model=up))
     assert set(predictions.values_list("status", flat=True)) == {"SCORED"}
-    page = list(predictions.select_related("round"))
-    assert {s.value for s in newest_scores(page).values()} == {-1.0}
+    progress = progress_of(with_progress(Prediction.objects.filter(model=up)))
+    assert {each.score.value for each in progress} == {-1.0}
 
 
 def test_a_contracts_summary_rests_on_the_scores_that_count(

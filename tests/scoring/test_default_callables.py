@@ -13,7 +13,9 @@ from competitions import defaults
 from competitions.contract import CrunchConfig, GroundTruth
 from competitions.slots import wire
 from competitions.tape_ends import Ends, Gaps, TapeEnds
-from scoring.board.leaderboard import Entrant, Standing, as_entry, ranked, standings
+from scoring.board.aggregator import Entrant
+from scoring.board.ranking import Standing, as_entry, ranked
+from scoring.board.standings import standings
 from scoring.cycle import run_cycle
 from scoring.models import Score
 from scoring.truth import resolve

@@ -17,7 +17,10 @@ from competitions.models import (
 )
 from competitions.slots import wire
 from scoring.board import windows
-from scoring.board.leaderboard import Entrant, Standing, publish, ranked, standings
+from scoring.board.aggregator import Entrant
+from scoring.board.leaderboard import publish
+from scoring.board.ranking import Standing, ranked
+from scoring.board.standings import standings
 from scoring.models import Leaderboard, Score, Snapshot
 from tests.conftest import NOW
 from tests.scoring.factories import make_models, make_round

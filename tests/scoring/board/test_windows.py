@@ -10,7 +10,7 @@ from competitions.slots import wire
 from core.grid import Period
 from scoring import corrections
 from scoring.board import windows
-from scoring.board.leaderboard import standings
+from scoring.board.standings import standings
 from scoring.cycle import run_cycle
 from scoring.metrics import MetricsContext, default_registry
 from scoring.models import Leaderboard, Snapshot

@@ -1,0 +1,129 @@
+"""The order of a board: by the ranking figure, or by the operator's ranker.
+
+NULL ranks last in both directions; equal figures rank by model id, so the order never
+depends on the order of the input.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from pydantic import TypeAdapter
+from typing_extensions import TypedDict
+
+from competitions.callables.door import CallableError, Door
+from competitions.contract import CrunchConfig
+from competitions.slots import Wiring
+from scoring.board.aggregator import Entrant
+
+
+class RankingFigure(TypedDict):
+    """The figure that decides a model's place."""
+
+    key: str
+    value: float | None
+    direction: str
+
+
+def ranking_figure(config: CrunchConfig, value: float | None) -> RankingFigure:
+    """Return a value as the ranking figure of a contract."""
+    aggregation = config.aggregation
+    return RankingFigure(
+        key=aggregation.ranking_key,
+        value=value,
+        direction=aggregation.ranking_direction,
+    )
+
+
+class Standing(NamedTuple):
+    """A model's line: figures, what they rest on, and its place.
+
+    `samples` says per window how many scores there are of how many expected. `rank` is
+    None for a virtual model and for one whose ranking figure is unknown; `position`
+    counts every line from 1.
+    """
+
+    model: Entrant
+    metrics: Mapping[str, float | None]
+    samples: Mapping[str, Mapping[str, int]]
+    value: float | None
+    rank: int | None = None
+    position: int = 0
+    counts: Mapping[str, int] = {}
+
+
+def ranked(lines: Sequence[Standing], wiring: Wiring, door: Door) -> list[Standing]:
+    """Put lines in order and number them; real models with a ranking figure get a rank.
+
+    The others come last, by their ids, which is no merit. While an operator's ranker
+    fails, the order is the engine's.
+    """
+    is_ascending = wiring.config.aggregation.ranking_direction == "asc"
+
+    def place(line: Standing) -> tuple[bool, float, str]:
+        if line.value is None:
+            return True, 0.0, line.model.model_id
+        return False, line.value if is_ascending else -line.value, line.model.model_id
+
+    ordered: Sequence[Standing] = sorted(lines, key=place)
+    if not wiring.is_default("LEADERBOARD_RANKER"):
+        ordered = _by_slot(ordered, wiring, door)
+    ranks = iter(range(1, len(ordered) + 1))
+    return [
+        line._replace(
+            rank=None if line.model.is_virtual or line.value is None else next(ranks),
+            position=position,
+        )
+        for position, line in enumerate(ordered, start=1)
+    ]
+
+
+def _by_slot(
+    lines: Sequence[Standing], wiring: Wiring, door: Door
+) -> Sequence[Standing]:
+    """The order of the operator's ranker, by the `rank` that it gives each entry."""
+    by_id = {line.model.model_id: line for line in lines}
+    try:
+        order = door.call_slot(
+            wiring,
+            "LEADERBOARD_RANKER",
+            [as_entry(line, wiring.config) for line in lines],
+            check=lambda entries: _checked_order(entries, by_id),
+        )
+    except CallableError:
+        return lines
+    return [by_id[model_id] for model_id in order]
+
+
+class _Ranked(TypedDict):
+    """What LEADERBOARD_RANKER gives of a model."""
+
+    model_id: str
+    rank: int
+
+
+def _checked_order(entries: Any, known: Collection[str]) -> list[str]:
+    """Model ids, best first; raises ValueError when one is lost or invented."""
+    found = TypeAdapter(list[_Ranked]).validate_python(entries)
+    order = [
+        entry["model_id"]
+        for entry in sorted(found, key=lambda e: (e["rank"], e["model_id"]))
+    ]
+    if sorted(order) != sorted(known):
+        raise ValueError(
+            f"it ranked {len(order)} entries of {len(known)}; "
+            "it must return each entry once"
+        )
+    return order
+
+
+def as_entry(line: Standing, config: CrunchConfig) -> dict[str, Any]:
+    """Return a line in the form that the operator's slots get."""
+    return {
+        "model_id": line.model.model_id,
+        "model_name": line.model.name,
+        "cruncher_name": line.model.cruncher_name,
+        "score": {
+            "metrics": dict(line.metrics),
+            "ranking": ranking_figure(config, line.value),
+        },
+    }

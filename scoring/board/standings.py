@@ -1,0 +1,111 @@
+"""Everybody's standing at an instant or over a period, from snapshots.
+
+A window of h hours at an instant covers the snapshots whose period overlaps
+[instant - h, instant). Its figure is the mean of their values weighted by the number of
+scores, and NULL when there are none. Metrics are averaged in the same way over the
+shortest window.
+"""
+
+from datetime import datetime, timedelta
+
+from competitions.callables.door import Door
+from competitions.contract import CrunchConfig
+from competitions.models import Competition, ParticipantModel
+from competitions.slots import Wiring
+from core.grid import Period
+from scoring.board.aggregator import Entrant, aggregated
+from scoring.board.ranking import Standing, ranked
+from scoring.board.windows import Figures, figures, figures_of_period
+from scoring.snapshots.snapshots import summary_fields
+
+
+def standings(
+    *,
+    competition: Competition,
+    wiring: Wiring,
+    as_of: datetime,
+    door: Door | None = None,
+) -> list[Standing]:
+    """Everybody's place at an instant, from the snapshots, in two statements.
+
+    A model that has left is listed as long as it has scores in the longest window.
+    """
+    hours = max(w.hours for w in wiring.config.aggregation.windows.values())
+    return _standings(
+        competition,
+        wiring,
+        door,
+        figures(competition=competition, config=wiring.config, as_of=as_of),
+        period=Period(as_of - timedelta(hours=hours), as_of),
+    )
+
+
+def standings_of_period(
+    *,
+    competition: Competition,
+    wiring: Wiring,
+    period: Period,
+    door: Door | None = None,
+) -> list[Standing]:
+    """Everybody's place by what they did in a period, in two statements.
+
+    Every window's figure is that of the period. See `windows.figures_of_period`.
+    """
+    found = figures_of_period(
+        competition=competition, config=wiring.config, period=period
+    )
+    return _standings(competition, wiring, door, found, period=period)
+
+
+def _standings(
+    competition: Competition,
+    wiring: Wiring,
+    door: Door | None,
+    found: dict[int, Figures],
+    *,
+    period: Period,
+) -> list[Standing]:
+    door = door or Door(competition)
+    everybody = entrants(competition)
+    if not wiring.is_default("MODEL_SCORE_AGGREGATOR"):
+        found = aggregated(
+            competition=competition,
+            wiring=wiring,
+            period=period,
+            entrants=everybody,
+            found=found,
+            door=door,
+        )
+    stopped = ParticipantModel.State.STOPPED
+    lines = [
+        _standing(model, found.get(model.pk), wiring.config)
+        for model in everybody
+        if model.pk in found or model.state != stopped
+    ]
+    return ranked(lines, wiring, door)
+
+
+def entrants(competition: Competition) -> list[Entrant]:
+    """Every model of a competition, left ones and ensembles too."""
+    rows = competition.models.order_by().values_list(
+        *("pk", "model_id", "name", "is_virtual", "state"),
+        *("cruncher__name", "cruncher__cruncher_index"),
+    )
+    return [Entrant(*row) for row in rows]
+
+
+def _standing(model: Entrant, found: Figures | None, config: CrunchConfig) -> Standing:
+    aggregation = config.aggregation
+    if found is None:
+        names = [*aggregation.windows, *summary_fields(config)]
+        found = Figures(
+            metrics=dict.fromkeys(names),
+            samples={name: {"count": 0, "expected": 0} for name in aggregation.windows},
+        )
+    return Standing(
+        model=model,
+        metrics=found.metrics,
+        samples=found.samples,
+        value=found.metrics[aggregation.ranking_key],
+        counts=found.counts,
+    )
