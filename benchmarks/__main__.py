@@ -27,6 +27,7 @@ def main() -> int:
         TAPE_DATABASE_URL="",
         REDIS_URL="",
         LOG_LEVEL="ERROR",
+        API_RATE_PER_ADDRESS="0",
         CALLABLE_PACKAGES="benchmarks",
     )
     import django

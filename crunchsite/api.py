@@ -49,6 +49,7 @@ MEANINGS = {
     414: "The address is too long.",
     415: "The body is not announced as JSON.",
     422: "A value does not fit; `detail` begins with its name.",
+    429: "Too many requests; `Retry-After` says when to come back.",
     503: "It cannot be told now; later may help.",
 }
 
@@ -141,7 +142,7 @@ def with_refusals(result: dict[str, Any], **_: Any) -> dict[str, Any]:
 
 def _statuses(path: str, method: str, operation: dict[str, Any]) -> set[int]:
     names = {parameter["name"] for parameter in operation.get("parameters", [])}
-    statuses = {400, 401, 403, 503} | ({414, 422} if names else set())
+    statuses = {400, 401, 403, 429, 503} | ({414, 422} if names else set())
     if "competition" in names or "{" in path or path.startswith("/livepool/"):
         statuses.add(404)
     if method != "get":

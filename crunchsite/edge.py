@@ -34,6 +34,7 @@ CODES = {
     413: "body_too_large",
     414: "address_too_long",
     416: "range_invalid",
+    429: "throttled",
 }
 
 

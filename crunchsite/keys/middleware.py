@@ -8,11 +8,13 @@ from core.permissions import REALM
 from core.refusals import envelope
 from crunchsite.edge import Handler
 from crunchsite.keys.checking import KeyRefusedError, holder_of
+from crunchsite.keys.holder import KeyHolder
+from crunchsite.keys.throttling import take_turn, tell, too_often
 from crunchsite.readers import is_apart
 
 
 class KeysMiddleware:
-    """Set `request.user` to the key's holder; refuse a key that lets nobody in.
+    """Set `request.user` to the key's holder; refuse a bad key, and who asks too often.
 
     The admin takes no key, and what tells that the site lives asks for none.
     """
@@ -21,18 +23,32 @@ class KeysMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        return self.get_response(request)
+        response = self.get_response(request)
+        if standing := getattr(request, "standing", None):
+            tell(response, standing)
+        return response
 
     def process_view(self, request: HttpRequest, *_: Any) -> HttpResponseBase | None:
         if is_apart(request):
             return None
-        try:
-            holder = holder_of(request)
-        except KeyRefusedError as refused:
+        holder, refused = _asks(request)
+        # A wrong key costs its address a token, so guessing ends there.
+        standing = take_turn(request, holder)
+        request.standing = standing  # type: ignore[attr-defined]  # told in the answer
+        if standing is not None and not standing.is_taken:
+            return too_often(request, standing)
+        if refused is not None:
             return _refused(refused)
         if holder is not None:
             request.user = holder  # type: ignore[assignment]  # as core.acts asks it
         return None
+
+
+def _asks(request: HttpRequest) -> tuple[KeyHolder | None, KeyRefusedError | None]:
+    try:
+        return holder_of(request), None
+    except KeyRefusedError as refused:
+        return None, refused
 
 
 def _refused(refused: KeyRefusedError) -> JsonResponse:

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+from corsheaders.defaults import default_headers
 from csp.constants import NONE, SELF
 
 from crunchsite.settings import unfold
@@ -56,6 +57,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.postgres",
+    "corsheaders",
     "django_htmx",
     "rest_framework",
     "drf_spectacular",
@@ -66,6 +68,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "crunchsite.correlation.correlate",
     "crunchsite.edge.json_for_programs",
+    "corsheaders.middleware.CorsMiddleware",  # a preflight has neither key nor session
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "crunchsite.headers.headers",
@@ -115,6 +118,21 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 X_FRAME_OPTIONS = "DENY"
+
+# --- Other sites' pages in a browser; they send keys, never this site's sessions
+CORS_ALLOW_ALL_ORIGINS = "*" in ENV.cors_origins
+CORS_ALLOWED_ORIGINS = [each for each in ENV.cors_origins if each != "*"]
+CORS_ALLOW_CREDENTIALS = False
+CORS_URLS_REGEX = r"^/(?!admin(/|$))"
+CORS_ALLOW_HEADERS = [
+    *default_headers,
+    *("idempotency-key", "if-none-match", "x-api-key", "x-request-id"),
+]
+CORS_EXPOSE_HEADERS = [
+    *("ETag", "Link", "Location", "Retry-After", "X-Request-ID"),
+    *("RateLimit", "RateLimit-Policy"),
+    *("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"),
+]
 
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "crunchsite" / "static"]

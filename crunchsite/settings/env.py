@@ -4,6 +4,7 @@
 """
 
 import os
+import re
 import sys
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -313,6 +314,21 @@ class Env(BaseSettings):
     api_routes: str = setting(
         "", "More of them, comma separated: module, or module:router."
     )
+    api_rate_per_address: int = setting(
+        600,
+        "Requests a minute from one network address without a key, API and pages; 0: "
+        "no limit.",
+        ge=0,
+        le=1_000_000,
+    )
+    api_rate_per_key: int = setting(
+        1200, "Requests a minute with one key; 0: no limit.", ge=0, le=1_000_000
+    )
+    api_cors_origins: str = setting(
+        "",
+        "Origins whose pages may read the API in a browser, comma separated, like "
+        "https://board.example.org; * is every one. Empty: none.",
+    )
     log_level: Annotated[str, one_of("DEBUG", "INFO", "WARNING", "ERROR")] = setting(
         "INFO", "Lowest level that is logged."
     )
@@ -323,6 +339,20 @@ class Env(BaseSettings):
         if not value.replace(",", "").strip():
             raise ValueError("give at least one subject, like BTCUSDT,ETHUSDT")
         return value
+
+    @field_validator("api_cors_origins")
+    @classmethod
+    def _are_origins(cls, value: str) -> str:
+        for origin in _listed(value):
+            if origin != "*" and not re.fullmatch(r"https?://[^/?#\s@]+", origin):
+                raise ValueError(
+                    "give origins like https://board.example.org, without a path, or *"
+                )
+        return value
+
+    @property
+    def cors_origins(self) -> tuple[str, ...]:
+        return _listed(self.api_cors_origins)
 
     @property
     def var(self) -> Path:

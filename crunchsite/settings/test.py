@@ -30,6 +30,12 @@ CACHES = {"default": {**CACHES["default"], "LOCATION": REDIS_URL}}
 CELERY_BROKER_URL = broker(REDIS_URL)
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 ENV = ENV.model_copy(
-    update={"feed_source": "simulated", "clock_speed": 1.0, "publish_enabled": True}
+    update={
+        "feed_source": "simulated",
+        "clock_speed": 1.0,
+        "publish_enabled": True,
+        "api_rate_per_address": 0,
+        "api_rate_per_key": 0,
+    }
 )
 WHITENOISE_AUTOREFRESH = True  # no collected files, and no warning that there are none

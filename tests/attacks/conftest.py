@@ -90,6 +90,7 @@ class Served:
             "REDIS_URL": settings.REDIS_URL,
             "VAR_DIR": str(folder / "var"),
             "BACKFILL_DATA_DIR": str(folder / "downloads"),
+            "API_RATE_PER_ADDRESS": "0",
         }
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(

@@ -29,6 +29,7 @@ class Stack:
             "DJANGO_SETTINGS_MODULE": "crunchsite.settings.dev",
             "VAR_DIR": str(var),
             "PORT": str(port),
+            "API_RATE_PER_ADDRESS": "0",
             **env,
         }
         self.output = var.parent / f"up-{port}.out"
