@@ -1,5 +1,6 @@
 """Fixtures shared by all tests."""
 
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pytest
@@ -8,7 +9,7 @@ from django.db import connections
 
 from competitions.wiring import reset_cache
 from core import clock
-from feeds.tape.engine import dispose, transaction
+from feeds.tape.engine import dispose, engine, transaction
 from tests.clocks import JumpingClock
 from tests.network import loopback_only as loopback_only  # for every test
 from tests.servers import pytest_configure as pytest_configure  # starts the servers
@@ -69,3 +70,23 @@ def tape(db):
 
     yield empty
     empty()
+
+
+@pytest.fixture
+def tape_statements(tape):
+    """`with tape_statements() as seen: ...` collects the tape's SQL."""
+
+    @contextmanager
+    def collect():
+        seen = []
+
+        def note(connection, cursor, statement, *rest):
+            seen.append(statement)
+
+        sa.event.listen(engine(), "before_cursor_execute", note)
+        try:
+            yield seen
+        finally:
+            sa.event.remove(engine(), "before_cursor_execute", note)
+
+    return collect

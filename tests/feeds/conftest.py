@@ -1,32 +1,8 @@
-from contextlib import contextmanager
-
 import pytest
-import sqlalchemy as sa
 
 from feeds import ingest
 from feeds.tape import parquet
-from feeds.tape.engine import engine
 from tests.feeds.factories import candle
-
-
-@pytest.fixture
-def tape_statements(tape):
-    """`with tape_statements() as seen: ...` collects the tape's SQL."""
-
-    @contextmanager
-    def collect():
-        seen = []
-
-        def note(connection, cursor, statement, *rest):
-            seen.append(statement)
-
-        sa.event.listen(engine(), "before_cursor_execute", note)
-        try:
-            yield seen
-        finally:
-            sa.event.remove(engine(), "before_cursor_execute", note)
-
-    return collect
 
 
 @pytest.fixture(autouse=True)
