@@ -8,7 +8,7 @@ UV := $(BIN)/uv
 TIMES ?= 5
 SUITES ?= tests/competitions tests/crunchsite/stack tests/e2e tests/feeds tests/scoring
 
-.PHONY: setup up test browser stress drills attack bench coverage mutants lint types migrations lock audit sbom env-example clean
+.PHONY: setup up test browser stress drills attack bench coverage mutants lint types migrations lock audit sbom env-example docs clean
 
 setup: .venv/.dev
 
@@ -99,6 +99,11 @@ sbom: setup
 
 env-example: setup
 	$(BIN)/python -m crunchsite.settings.env > .env.example
+
+# Draws the imports, then looks whether the links, commands and names of the docs exist.
+docs: setup
+	$(BIN)/python -m scripts.imports
+	$(BIN)/pytest --quiet tests/docs
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

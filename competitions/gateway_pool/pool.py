@@ -130,8 +130,10 @@ def _watch(key: str, owned: _Owned) -> None:
 
 
 def _lose(owned: _Owned) -> None:
-    name = "gateway.stuck" if owned.gateway.is_stuck else "gateway.ownership_lost"
-    log.warning(name, competition=owned.ownership.key)
+    log.warning(
+        "gateway.stuck" if owned.gateway.is_stuck else "gateway.ownership_lost",
+        competition=owned.ownership.key,
+    )
     _close(owned)
 
 

@@ -54,3 +54,28 @@ def test_variables_that_the_readme_sets_are_read():
     text = (ROOT / "README.md").read_text()
     for variable in re.findall(r"\b([A-Z][A-Z_]+[A-Z])=", text):
         assert variable.lower() in Env.model_fields, variable
+
+
+def test_the_index_leads_to_each_page():
+    index = (ROOT / "docs/README.md").read_text()
+    pages = {
+        str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")
+    }
+    linked = set(re.findall(r"\]\(([^)]+)\)", index))
+    apart = {p for p in pages if p.startswith("decisions/0")} | {"README.md"}
+    assert linked == pages - apart
+
+
+def test_the_decisions_are_numbered_dated_and_in_their_index():
+    index = (ROOT / "docs/decisions/README.md").read_text()
+    pages = sorted((ROOT / "docs/decisions").glob("0*.md"))
+    rows = []
+    for number, page in enumerate(pages, start=1):
+        found = re.match(
+            r"# (\d+)\. (.+)\n\n\*\*Status\*\*: accepted, (\S+)\.\n", page.read_text()
+        )
+        assert found, page.name
+        assert page.name.startswith(f"{number:04}-")
+        rows.append(f"| {number} | [{found[2]}]({page.name}) | {found[3]} |")
+        assert int(found[1]) == number
+    assert re.findall(r"^\| \d+ .*$", index, re.MULTILINE) == rows
