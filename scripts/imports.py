@@ -9,21 +9,15 @@ and ends with 1 when the picture is not what the code says.
 
 import re
 import sys
+import tomllib
 from pathlib import Path
 
 import grimp
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "architecture.md"
-APPS = (
-    "core",
-    "feeds",
-    "competitions",
-    "scoring",
-    "emissions",
-    "livepool",
-    "crunchsite",
-)
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())
+APPS: list[str] = SETTINGS["tool"]["importlinter"]["root_packages"]
 BEGIN, END = "<!-- imports: made by scripts/imports.py -->", "<!-- /imports -->"
 
 
