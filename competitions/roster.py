@@ -1,19 +1,22 @@
 """Stores the roster: the models and crunchers that the orchestrator announces."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 import structlog
-from django.db import transaction
-from django.db.models import F, Max, Value
-from django.db.models.functions import Least
+from django.db import connection, transaction
+from django.db.models import Max
 
 from competitions.gateway.types import ModelIdentity
 from competitions.models import Competition, Cruncher, ParticipantModel
+from competitions.models.participants import QUARANTINE
 from core import clock
+from core.facts import Fact, Kind, announce
 
 log = structlog.get_logger(__name__)
+
+MOST_NAMED = 20  # of the models in one fact
 
 
 class _Known(NamedTuple):
@@ -168,6 +171,22 @@ def _upsert_crunchers(
     }
 
 
+_FAIL = """
+    UPDATE models SET
+        last_error = failing.text,
+        last_error_at = %(now)s,
+        -- `now` in place of NULL, and of an instant by a clock that was ahead
+        first_error_at = LEAST(before.first_error_at, %(now)s),
+        updated_at = %(now)s
+    FROM unnest(%(models)s::bigint[], %(texts)s::text[]) AS failing(id, text)
+    JOIN models AS before USING (id)
+    WHERE models.id = failing.id
+    RETURNING models.competition_id, models.model_id, models.state, failing.text,
+        before.last_error, before.first_error_at
+"""
+
+
+@transaction.atomic(savepoint=False)
 def record_errors(
     *,
     models: Mapping[str, int],
@@ -176,25 +195,54 @@ def record_errors(
 ) -> None:
     """Store each failing model's newest error, and since when it has failed.
 
-    Those that did `well` fail no longer; their last error stays. Two statements.
+    Those that did `well` fail no longer; their last error stays. Two statements, and
+    one in which some begin to fail, which is announced.
     """
     now = clock.now()
-    failing = [
-        ParticipantModel(
-            pk=models[model_id],
-            last_error=text,
-            last_error_at=now,
-            # `now` in place of NULL, and of an instant by a clock that was ahead.
-            first_error_at=Least(F("first_error_at"), Value(now)),
-            updated_at=now,
-        )
-        for model_id, text in errors.items()
-    ]
-    if failing:
-        ParticipantModel.objects.bulk_update(
-            failing, ["last_error", "last_error_at", "first_error_at", "updated_at"]
-        )
+    if errors:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                _FAIL,
+                {
+                    "now": now,
+                    "models": [models[model_id] for model_id in errors],
+                    "texts": list(errors.values()),
+                },
+            )
+            announce(*_begun([_Failure(*row) for row in cursor.fetchall()]))
     if well:
         ParticipantModel.objects.filter(
             pk__in=[models[model_id] for model_id in well], first_error_at__isnull=False
         ).update(first_error_at=None, updated_at=now)
+
+
+class _Failure(NamedTuple):
+    """A model that fails now, and what was known of it before."""
+
+    competition_id: int
+    model_id: str
+    state: str
+    text: str
+    text_before: str
+    failing_since: datetime | None
+
+    @property
+    def is_quarantine(self) -> bool:
+        return self.state == "STOPPED" and self.text.startswith(QUARANTINE)
+
+
+def _begun(failures: Sequence[_Failure]) -> Iterator[Fact]:
+    """Who begins to fail, and who is quarantined; a fact for all of them together.
+
+    Their texts are for their owners.
+    """
+    quarantined = [f for f in failures if f.is_quarantine and f.text != f.text_before]
+    failed = [f for f in failures if not f.is_quarantine and f.failing_since is None]
+    for kind, begun in (
+        (Kind.MODEL_QUARANTINED, quarantined),
+        (Kind.MODEL_FAILED, failed),
+    ):
+        if begun:
+            names = sorted(failure.model_id for failure in begun)
+            payload = {"models": names[:MOST_NAMED], "count": len(names)}
+            yield Fact(kind, begun[0].competition_id, payload)

@@ -23,6 +23,7 @@ from competitions.models import Competition
 from competitions.wiring import wiring_of
 from core import clock
 from core.errors import OperatorError
+from core.facts import Fact, Kind, announce
 from core.grid import Period, floor, following
 from emissions.builder import build_emission
 from emissions.models import Checkpoint
@@ -130,6 +131,18 @@ def close(*, competition: Competition, period: Period) -> Checkpoint | None:
                     **({"stand_ins": door.failed} if door.failed else {}),
                 },
                 created_at=clock.now(),
+            )
+            announce(
+                Fact(
+                    Kind.CHECKPOINT_MADE,
+                    competition.pk,
+                    {
+                        "checkpoint": str(checkpoint),
+                        "period_start": period.start.isoformat(),
+                        "period_end": period.end.isoformat(),
+                        "models": len(payees.ranking),
+                    },
+                )
             )
     except IntegrityError:  # the periods-disjoint constraint: another node was first
         return None

@@ -8,6 +8,7 @@ from django.db import transaction
 
 from core import audit, clock
 from core.errors import OperatorError
+from core.facts import Fact, Kind, announce
 from emissions.models import Checkpoint
 
 Status = Checkpoint.Status
@@ -18,6 +19,12 @@ NEXT: Mapping[str, str] = {
 }
 
 
+TOLD: Mapping[str, Kind] = {
+    Status.CLAIMABLE: Kind.CHECKPOINT_CLAIMABLE,
+    Status.PAID: Kind.CHECKPOINT_PAID,
+}
+
+
 class TransitionError(OperatorError):
     """A step that the checkpoint cannot take from where it is."""
 
@@ -25,6 +32,7 @@ class TransitionError(OperatorError):
     status = 409
 
 
+@transaction.atomic
 def confirm(*, checkpoint_id: int, tx_hash: str) -> Checkpoint:
     """PENDING to SUBMITTED, with the transaction that carries the emission.
 
@@ -38,9 +46,11 @@ def confirm(*, checkpoint_id: int, tx_hash: str) -> Checkpoint:
         raise TransitionError(
             f"{checkpoint} was {checkpoint.status}; only a PENDING one is confirmed."
         )
+    _tell(Kind.CHECKPOINT_CONFIRMED, checkpoint)
     return checkpoint
 
 
+@transaction.atomic
 def advance(*, checkpoint_id: int, to: str) -> Checkpoint:
     """One step on, by compare-and-set. SUBMITTED is reached by `confirm` alone.
 
@@ -61,6 +71,7 @@ def advance(*, checkpoint_id: int, to: str) -> Checkpoint:
         raise TransitionError(
             f"{checkpoint} was {checkpoint.status}; the next is {following}."
         )
+    _tell(TOLD[to], checkpoint)
     return checkpoint
 
 
@@ -84,4 +95,10 @@ def correct_transaction(
         checkpoint.save(update_fields=["tx_hash"])
         what = f"Transaction corrected, {was} to {tx_hash}. Reason: {reason}"
         audit.note(user, [checkpoint], flag=CHANGE, what=what)
+        _tell(Kind.CHECKPOINT_CORRECTED, checkpoint)
     return checkpoint
+
+
+def _tell(kind: Kind, checkpoint: Checkpoint) -> None:
+    payload = {"checkpoint": str(checkpoint), "tx_hash": checkpoint.tx_hash}
+    announce(Fact(kind, checkpoint.competition_id, payload))

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
+from django.db import transaction
 
 from core import clock
+from core.facts import Fact, Kind, announce
 from feeds.models import FeedSubscription
 from feeds.tape import reads, reports
 from feeds.tape.records import FeedKey, seconds, span
@@ -48,8 +50,13 @@ def health(*, now: datetime) -> list[FeedHealth]:
 
 
 def raise_alarms(*, now: datetime) -> int:
-    """Log an error for each stale feed; returns how many there are."""
-    stale = [row for row in health(now=now) if row.is_stale]
+    """Log an error for each stale feed; returns how many there are.
+
+    Which have become stale, and which are no longer, is kept and announced.
+    """
+    rows = health(now=now)
+    stale = [row for row in rows if row.is_stale]
+    _keep_staleness(rows, now=now)
     for row in stale:
         log.error(
             "feed.stale",
@@ -58,6 +65,29 @@ def raise_alarms(*, now: datetime) -> int:
             last_error=row.subscription.last_error,
         )
     return len(stale)
+
+
+@transaction.atomic
+def _keep_staleness(rows: Iterable[FeedHealth], *, now: datetime) -> None:
+    """Note since when feeds are stale; without a change it asks nothing."""
+    changed = {
+        row.subscription.pk: row
+        for row in rows
+        if row.is_stale is (row.subscription.stale_since is None)
+    }
+    if not changed:
+        return
+    facts = []
+    subscriptions = FeedSubscription.objects.select_for_update().in_bulk(changed)
+    for pk, subscription in subscriptions.items():
+        is_stale = changed[pk].is_stale
+        if is_stale is (subscription.stale_since is not None):
+            continue  # somebody else has noted it
+        subscription.stale_since = now if is_stale else None
+        kind = Kind.FEED_STALE if is_stale else Kind.FEED_FRESH
+        facts.append(Fact(kind, payload={"feed": str(subscription)}))
+    FeedSubscription.objects.bulk_update(subscriptions.values(), ["stale_since"])
+    announce(*facts)
 
 
 def _one(

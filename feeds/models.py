@@ -58,6 +58,7 @@ class FeedSubscription(models.Model):
         blank=True,
         help_text="The first of the pulls in a row that failed; NULL when none did.",
     )
+    stale_since = models.DateTimeField(null=True, blank=True, editable=False)
     consecutive_errors = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField()
 

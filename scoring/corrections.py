@@ -22,6 +22,7 @@ from competitions.models import Competition, Round
 from competitions.slots import Wiring
 from competitions.wiring import wiring_of
 from core import clock
+from core.facts import Fact, Kind, announce
 from core.grid import Period
 from core.misfits import first_misfit
 from core.texts import one_line, readable
@@ -136,6 +137,7 @@ def rescore(
                 now=now,
                 door=Door(competition),
             )
+        announce(_told("rescored", competition, start, end, reason))
         _log_if_kept("rescoring.done", rescoring=rescoring.pk, version=version)
         return [sum(column) for column in zip(*counts, strict=True)]
 
@@ -188,6 +190,7 @@ def void(
                 now=now,
                 door=Door(competition),
             )
+        announce(_told("voided", competition, start, end, reason))
         _log_if_kept("window.voided", window=window.pk, rounds=count)
         return [count, 0]
 
@@ -200,6 +203,15 @@ def _stated(reason: str, author: str) -> tuple[str, str]:
     if not (reason and author):
         raise CorrectionError("a correction needs a reason and an author.")
     return reason, author
+
+
+def _told(
+    what: str, competition: Competition, start: datetime, end: datetime, reason: str
+) -> Fact:
+    """Tell what is no longer as it was read before."""
+    stretch = {"start": start.isoformat(), "end": end.isoformat()}
+    payload = {"what": what, **stretch, "reason": reason}
+    return Fact(Kind.RULE_CHANGED, competition.pk, payload)
 
 
 def _own(competition: Competition) -> None:

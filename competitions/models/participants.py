@@ -39,7 +39,8 @@ class Cruncher(models.Model):
 
 
 # The orchestrator says why; see local_models/orchestrator.py.
-QUARANTINED = Q(state="STOPPED", last_error__startswith="quarantined: ")
+QUARANTINE = "quarantined: "
+QUARANTINED = Q(state="STOPPED", last_error__startswith=QUARANTINE)
 
 
 class ParticipantModelQuerySet(models.QuerySet["ParticipantModel"]):

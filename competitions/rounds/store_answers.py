@@ -11,6 +11,7 @@ from competitions.models import Prediction, Round
 from competitions.roster import record_errors
 from competitions.rounds.build_question import RoundQuestion
 from core.copy import copy_rows
+from core.facts import Fact, Kind, announce
 from core.texts import readable
 
 log = structlog.get_logger(__name__)
@@ -34,13 +35,15 @@ def store_answers(
     another worker has performed or ended the round. `timing` holds microseconds.
     """
     same = question.model_input is question.raw_data
+    resolvable_at = performed_at + round_.scheduled_prediction.horizon
+    answered = sum(a.outcome == "ANSWERED" for a in answers)
     with transaction.atomic():
         is_first = (
             Round.objects.waiting()
             .filter(pk=round_.pk)
             .update(
                 performed_at=performed_at,
-                resolvable_at=performed_at + round_.scheduled_prediction.horizon,
+                resolvable_at=resolvable_at,
                 scope_key=question.scope_key,
                 scope=question.scope,
                 raw_data=question.raw_data,
@@ -86,6 +89,20 @@ def store_answers(
                 a.model_id for a in answers if a.outcome == "ANSWERED" and not a.warning
             ],
         )
+        announce(
+            Fact(
+                Kind.ROUND_PERFORMED,
+                round_.competition_id,
+                {
+                    "round": round_.pk,
+                    "scope_key": question.scope_key,
+                    "slot_at": round_.slot_at.isoformat(),
+                    "resolvable_at": resolvable_at.isoformat(),
+                    "models": len(answers),
+                    "answered": answered,
+                },
+            )
+        )
     _log_invalid(round_, answers)
     log.info(
         "round.performed",
@@ -93,7 +110,7 @@ def store_answers(
         round=round_.pk,
         slot_at=round_.slot_at.isoformat(),
         models=len(answers),
-        answered=sum(a.outcome == "ANSWERED" for a in answers),
+        answered=answered,
         **timing,
     )
     return True

@@ -8,6 +8,7 @@ from django.db import transaction
 from competitions.models import Competition, Round
 from core import clock
 from core.errors import OperatorError
+from core.facts import Fact, Kind, announce
 from core.grid import Period
 from core.texts import counted
 from emissions import checkpoints
@@ -55,9 +56,10 @@ def finish(*, competition: Competition) -> str:
         except OperatorError as error:
             return f"the last checkpoint is refused: {error}"
     with transaction.atomic():
-        Competition.objects.filter(
+        if Competition.objects.filter(
             pk=competition.pk, status=Competition.Status.PAUSED, ending_at__isnull=False
-        ).update(status=Competition.Status.ENDED)
+        ).update(status=Competition.Status.ENDED):
+            announce(Fact(Kind.COMPETITION_ENDED, competition.pk))
     log.info("competition.ended", competition=competition.slug)
     return ""
 

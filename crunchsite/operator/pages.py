@@ -22,6 +22,7 @@ from core.acts import may
 from core.admin.action_page import ActionPage
 from core.admin.lists import ReasonForm
 from core.admin.strict import JsonShapes, has_act
+from core.facts import Fact, Kind, announce
 from crunchsite import accounts  # noqa: F401  importing registers its pages
 from crunchsite.operator.actions import ACTIONS, CORRECTIONS, press
 from crunchsite.operator.competition_forms import (
@@ -32,6 +33,7 @@ from crunchsite.operator.competition_forms import (
 from crunchsite.operator.correcting import correction_page
 from scoring.scores.store import begin_version
 
+MOST_TOLD = 20  # of the schedules in the fact that rules have changed
 STATUS_LABELS = {
     "DRAFT": "",
     "ACTIVE": "success",
@@ -206,6 +208,21 @@ class CompetitionAdmin(SiteAdmin):
     ) -> None:
         super().save_related(request, form, formsets, change)
         settle(competition_id=form.instance.pk)
+        schedules = [
+            schedule.scope_key
+            for formset in formsets
+            for schedule in (
+                *(row for row, _ in formset.changed_objects),
+                *formset.new_objects,
+            )
+        ]
+        if change and (form.changed_data or schedules):
+            payload = {
+                "what": "edited",
+                "fields": form.changed_data,
+                "schedules": schedules[:MOST_TOLD],
+            }
+            announce(Fact(Kind.RULE_CHANGED, form.instance.pk, payload))
 
     def has_delete_permission(
         self, request: HttpRequest, obj: Competition | None = None

@@ -7,12 +7,14 @@ from typing import Any, NotRequired, TypedDict
 from django.db import transaction
 
 from core import clock
+from core.facts import Fact, Kind, announce
 from livepool.errors import PublishError
 from livepool.models import Release
 from livepool.release.ranking_rules import number
 from livepool.release.release_files import ReleaseFiles
 
 Status = Release.Status
+MOST_TOLD = 200  # of the symbols in the fact that a pool is current
 _NUMBERS = ("rule_score", "linear_score", "ml_score", "final_score", "confidence")
 
 
@@ -100,6 +102,7 @@ def mark_published(row: Release, *, archived_to: str) -> None:
         Release.objects.filter(pk=row.pk).update(
             status=Status.PUBLISHED, error="", published_at=now, activated_at=now
         )
+        announce(_told(Kind.RELEASE_PUBLISHED, row.version, row.mode, row.symbols))
 
 
 def mark_rolled_back(
@@ -127,3 +130,17 @@ def mark_rolled_back(
             Release.objects.create(**facts, created_at=now, published_at=now, **current)
         else:
             Release.objects.filter(pk=row.pk).update(**current)
+        announce(
+            _told(
+                Kind.RELEASE_ROLLED_BACK,
+                facts["version"],
+                facts["mode"],
+                facts["symbols"],
+            )
+        )
+
+
+def _told(kind: Kind, version: str, mode: str, symbols: list[str]) -> Fact:
+    told = symbols[:MOST_TOLD]
+    payload = {"version": version, "mode": mode, "symbols": told, "count": len(symbols)}
+    return Fact(kind, payload=payload)

@@ -11,6 +11,7 @@ from competitions.callables.door import Door
 from competitions.contract import CrunchConfig
 from competitions.models import Competition, Round
 from competitions.slots import Wiring
+from core.facts import Fact, Kind, announce
 from core.grid import Period, floor
 from scoring import locks
 from scoring.board.ranking import Standing
@@ -20,6 +21,7 @@ from scoring.metrics.parts import UNITS
 from scoring.models import Leaderboard
 from scoring.snapshots.matrices import score_fields
 
+MOST_TOLD = 3  # of the models in the fact that a board has moved
 # Of each hour the last board is kept as history.
 HISTORY_PERIOD_S = 3600
 # A board that is newer by more was not made meanwhile, but by a clock that was ahead.
@@ -83,6 +85,12 @@ def _write(
     board.figures = described(wiring.config)
     board.save()
     _write_lines(board, lines)
+    leaders = [
+        {"model_id": line.model.model_id, "rank": line.rank, "value": line.value}
+        for line in lines[:MOST_TOLD]
+    ]
+    payload = {"as_of": as_of.isoformat(), "models": len(lines), "leaders": leaders}
+    announce(Fact(Kind.BOARD_MOVED, competition.pk, payload))
     return board
 
 

@@ -10,13 +10,20 @@ from django.db import connection
 from competitions.models import Round
 from competitions.patience import is_late
 from competitions.tape_ends import Truth
+from core.facts import Fact, Kind, announce
 from core.texts import readable
+
+TOLD = {
+    Round.Status.RESOLVED: Kind.ROUND_SCORED,
+    Round.Status.UNRESOLVABLE: Kind.ROUND_UNRESOLVABLE,
+    Round.Status.VOID: Kind.ROUND_VOID,
+}
 
 
 def end_rounds(rounds: Sequence[Round], truths: Sequence[Truth], now: datetime) -> None:
-    """Store how the rounds ended; one statement, none when all of them wait."""
+    """Store and announce how the rounds ended; nothing when all of them wait."""
     ended = [
-        (round_.pk, readable(truth.reason), truth)
+        (round_, readable(truth.reason), truth)
         for round_, truth in zip(rounds, truths, strict=True)
         if not truth.is_waiting
     ]
@@ -38,13 +45,26 @@ def end_rounds(rounds: Sequence[Round], truths: Sequence[Truth], now: datetime) 
             """,
             [
                 now,
-                [pk for pk, _, _ in ended],
+                [round_.pk for round_, _, _ in ended],
                 [truth.status.value for _, _, truth in ended],
                 [reason for _, reason, _ in ended],
                 [_json(truth.actuals) for _, _, truth in ended],
                 [_json(truth.provenance) for _, _, truth in ended],
             ],
         )
+    announce(
+        *(_fact(TOLD[truth.status], round_, reason) for round_, reason, truth in ended)
+    )
+
+
+def _fact(kind: Kind, round_: Round, reason: str) -> Fact:
+    payload = {
+        "round": round_.pk,
+        "scope_key": round_.scope_key,
+        "slot_at": round_.slot_at.isoformat(),
+        **({"reason": reason} if reason else {}),
+    }
+    return Fact(kind, round_.competition_id, payload)
 
 
 def note_late(rounds: Sequence[Round], truths: Sequence[Truth], now: datetime) -> None:

@@ -1,0 +1,15 @@
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("feeds", "0006_records_are_read_through_the_tape"),
+    ]
+
+    operations = [
+        migrations.AddField(
+            model_name="feedsubscription",
+            name="stale_since",
+            field=models.DateTimeField(blank=True, editable=False, null=True),
+        ),
+    ]
