@@ -1,15 +1,16 @@
 """Each thing that programs follow is announced where it happens, once."""
 
+import json
 from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from django.urls import reverse
 
 from competitions import lifecycle
-from competitions.models import ParticipantModel
+from competitions.models import Competition, ParticipantModel
 from competitions.roster import record_errors, sync_roster
 from competitions.rounds.perform import perform_round
 from crunchsite.events import outbox
@@ -25,6 +26,7 @@ from scoring.cycle import run_cycle
 from tests import factories
 from tests.competitions.conftest import AnsweringGateway, identity
 from tests.conftest import NOW
+from tests.crunchsite.test_creating import saved
 from tests.scoring.factories import (
     make_competition,
     make_models,
@@ -197,28 +199,19 @@ def test_corrections_tell_that_rules_have_changed_and_previews_tell_nothing(
     ]
 
 
-def test_an_edit_tells_the_fields_that_it_changed(client, operator, competition):
+def test_an_edit_tells_the_fields_that_it_changed(client, operator, frozen_clock):
+    call_command("create_competition", "btc", activate=True)
+    competition = Competition.objects.get()
     client.force_login(operator)
-    url = reverse("admin:competitions_competition_change", args=[competition.pk])
-    page = client.get(url)
-    form = page.context["adminform"].form
-    body = {
-        bound.html_name: "" if (value := bound.value()) is None else value
-        for bound in form
+    scope = competition.scheduled_predictions.get().scope_template
+    as_shown = {  # as a browser sends it of fields with a default of their own
+        "initial-slots": json.dumps(competition.slots),
+        "initial-scheduled_predictions-0-scope_template": json.dumps(scope),
     }
-    for inline in page.context["inline_admin_formsets"]:
-        for each in (inline.formset.management_form, *inline.formset.initial_forms):
-            body |= {
-                bound.html_name: value
-                for bound in each
-                if (value := bound.value()) is not None and value is not False
-            }
-    body["slots"] = "{}"
     told()
-    answer = client.post(url, body)
-    assert answer.status_code == 302, answer.context["errors"]
+    saved(client, competition, **as_shown)
     assert told() == []
-    client.post(url, {**body, "score_interval_s": 77})
+    saved(client, competition, **as_shown, score_interval_s=77)
     assert told() == [
         (
             "rule.changed",

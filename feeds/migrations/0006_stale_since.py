@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("feeds", "0006_records_are_read_through_the_tape"),
+        ("feeds", "0005_acts"),
     ]
 
     operations = [
