@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 import sqlalchemy as sa
 from django.db import connections
+from hypothesis import HealthCheck, settings
 
 from competitions.wiring import reset_cache
 from core import clock
@@ -16,6 +17,15 @@ from tests.servers import pytest_configure as pytest_configure  # starts the ser
 from tests.servers import (
     pytest_xdist_auto_num_workers as pytest_xdist_auto_num_workers,
 )
+
+# No example has a limit of time, for a machine whose cores are busy; and a fixture that
+# is shared by the examples of a test is one that they may share.
+settings.register_profile(
+    "busy",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("busy")
 
 NOW = datetime(2026, 3, 2, 12, 0, 0, tzinfo=UTC)
 

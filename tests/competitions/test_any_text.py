@@ -4,7 +4,7 @@ import json
 from datetime import timedelta
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from competitions.gateway.announcements import identity_of, models_of
@@ -24,8 +24,6 @@ pytestmark = [
 ]
 EVERY = settings(
     max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 
@@ -189,7 +187,6 @@ def test_whatever_a_slot_raises_is_one_missed_round(competition, text, monkeypat
     assert is_fit(round_.reason)
 
 
-@settings(deadline=None)
 @given(values=st.lists(JSON, min_size=6, max_size=6))
 def test_whatever_an_orchestrator_announces_fits_a_row(values):
     name, cruncher, wallet, deployment, address, key = values

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from django.db import connection
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core.copy import copy_rows
@@ -46,7 +46,6 @@ def test_what_postgresql_cannot_hold_is_replaced():
 
 
 @given(ANY_TEXT | st.none(), JSON)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_any_text_and_any_json_can_be_copied(text, data):
     [(kept, as_stored)] = copied([(1, text, [data])])
     assert kept == (None if text is None else storable(text))

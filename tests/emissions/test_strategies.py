@@ -1,7 +1,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from emissions import frac64
@@ -26,7 +26,6 @@ def test_known_tiers(count, percents):
     assert tier_shares(count) == [int(p * 10_000_000) for p in percents]
 
 
-@settings(deadline=None)
 @given(st.integers(min_value=1, max_value=300))
 def test_shares_sum_to_the_whole_and_never_rise_with_the_rank(count):
     shares = tier_shares(count)

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 from django.db import transaction
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from competitions import defaults
@@ -51,8 +51,6 @@ PRICES = st.lists(st.one_of(st.none(), st.floats(0.001, 1e6)), min_size=2, max_s
 
 @settings(
     max_examples=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(
     closes=PRICES,

@@ -86,7 +86,7 @@ def test_a_name_is_one_readable_line(tmp_path, name, kept):
     assert (found.name, found.cruncher) == (kept, kept)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(name=JSON, data=st.binary() | st.none())
 def test_whatever_a_model_json_says_a_model_has_a_short_name(name, data):
     text = json.dumps({"name": name, "cruncher": name}).encode()

@@ -116,7 +116,7 @@ def test_a_zip_that_lies_about_its_size_is_refused(models_dir):
 DAMAGES = st.lists(st.tuples(st.integers(min_value=0), st.integers(1, 255)), max_size=4)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     compression=st.sampled_from([0, 8, 12, 14]),
     damages=DAMAGES,
@@ -157,7 +157,7 @@ def test_a_name_that_is_no_id_is_refused(models_dir, name):
     assert list(models_dir.iterdir()) == []
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(name=ANY_TEXT)
 def test_whatever_an_entry_is_called_it_is_taken_or_refused_in_short(name):
     encodable = name.encode(errors="replace").decode()[:60_000]
@@ -171,7 +171,7 @@ def test_whatever_an_entry_is_called_it_is_taken_or_refused_in_short(name):
     assert len(said) < 1_000
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(name=ANY_TEXT)
 def test_whatever_a_file_is_called_its_model_has_an_id_or_is_refused(name):
     file = io.BytesIO(STEADY.encode())

@@ -4,7 +4,7 @@ from threading import Barrier, Thread
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feeds.tape import partitions, reads, reports, writes
@@ -177,8 +177,6 @@ def test_any_text_beside_the_numbers_costs_no_record(text):
 
 @settings(
     max_examples=50,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(name=ANY_TEXT, text=ANY_TEXT, meta=JSON)
 def test_whatever_an_exchange_says_costs_one_record(name, text, meta):
@@ -266,8 +264,6 @@ def deliveries(draw):
 @given(deliveries())
 @settings(
     max_examples=30,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_any_order_repetition_or_split_gives_the_same_tape(delivery):
     records, pieces = delivery

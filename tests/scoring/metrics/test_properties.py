@@ -140,7 +140,7 @@ def computed(signals, actuals, weights, scopes=None):
         return default_registry().compute(ALL, given)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.data(), SHAPES)
 def test_every_metric_is_what_a_slow_loop_says(data, shape):
     models, rounds = shape
@@ -179,7 +179,7 @@ def test_every_metric_is_what_a_slow_loop_says(data, shape):
             )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.data(), SHAPES)
 def test_no_matrix_makes_a_metric_infinite_or_of_another_shape(data, shape):
     signals = data.draw(arrays.arrays(float, shape, elements=WILD))
@@ -195,7 +195,6 @@ def test_no_matrix_makes_a_metric_infinite_or_of_another_shape(data, shape):
     assert (drops[~np.isnan(drops)] <= 0).all()
 
 
-@settings(deadline=None)
 @given(st.data(), SHAPES)
 def test_the_order_of_the_models_does_not_matter(data, shape):
     signals = data.draw(arrays.arrays(float, shape, elements=TAME))

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import transaction
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from competitions.contract import CrunchConfig
@@ -313,8 +313,6 @@ GAPS = st.lists(st.sampled_from([None, 100.0, 110.0]), min_size=1, max_size=9)
 
 @settings(
     max_examples=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(
     closes=GAPS, after_s=st.integers(0, 60), horizon_s=st.sampled_from([15, 60, 300])
