@@ -9,8 +9,8 @@ from competitions.slots import Wiring
 from scoring.metrics.registry import UnknownMetricError
 from scoring.scores import batch
 from scoring.scores.scorer import Failure, Scored, score_all
-from scoring.snapshots.matrices import signal_field
-from scoring.snapshots.snapshots import registry
+from scoring.snapshots.fields import signal_field
+from scoring.snapshots.period_metrics import registry
 
 # Signals and returns of both signs, so that a scorer that scores anything differs.
 _TRIALS = [(signal, change) for signal in (-1.0, 0.5, 1.0) for change in (-0.01, 0.02)]

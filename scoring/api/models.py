@@ -36,7 +36,7 @@ from scoring.board.ranking import Standing, ranking_figure
 from scoring.board.scopes import scope_figures
 from scoring.board.standings import standings
 from scoring.models import LeaderboardEntry, Snapshot
-from scoring.snapshots.ensembles import model_id_of
+from scoring.snapshots.ensembles import model_id_of, name_of
 
 
 class RangeQuery(CompetitionQuery):
@@ -325,14 +325,11 @@ def ensemble_history(
     if "until" in query:
         rows = rows.filter(period_start__lt=query["until"])
     newest = rows.select_related("model").order_by("-period_end", "-pk")
-    prefix, suffix = model_id_of("|").split("|")
     return Response(
         [
             {
                 **numbers(snapshot.result_summary),
-                "ensemble_name": snapshot.model.model_id.removeprefix(
-                    prefix
-                ).removesuffix(suffix),
+                "ensemble_name": name_of(snapshot.model.model_id),
                 "model_id": snapshot.model.model_id,
                 "period_start": snapshot.period_start,
                 "period_end": snapshot.period_end,

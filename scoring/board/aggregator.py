@@ -17,7 +17,7 @@ from core.grid import Period
 from core.texts import brief
 from scoring.board.windows import Figures
 from scoring.models import Score
-from scoring.snapshots.snapshots import rounded
+from scoring.snapshots.fields import rounded
 
 
 class Entrant(NamedTuple):

@@ -19,7 +19,7 @@ from scoring.board.standings import standings
 from scoring.board.windows import averaged_fields
 from scoring.metrics.parts import UNITS
 from scoring.models import Leaderboard
-from scoring.snapshots.matrices import score_fields
+from scoring.snapshots.fields import score_fields
 
 MOST_TOLD = 3  # of the models in the fact that a board has moved
 # Of each hour the last board is kept as history.

@@ -12,7 +12,7 @@ from competitions.models import Competition
 from competitions.models.rounds import RESOLVED_IN
 from core.grid import Period
 from scoring.models import CURRENT_SCORE
-from scoring.snapshots.snapshots import rounded
+from scoring.snapshots.fields import rounded
 
 
 @dataclass(frozen=True)

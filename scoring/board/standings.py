@@ -16,7 +16,7 @@ from core.grid import Period
 from scoring.board.aggregator import Entrant, aggregated
 from scoring.board.ranking import Standing, ranked
 from scoring.board.windows import Figures, figures, figures_of_period
-from scoring.snapshots.snapshots import summary_fields
+from scoring.snapshots.fields import summary_fields
 
 
 def standings(

@@ -20,7 +20,7 @@ from core.columns import read_columns
 from core.grid import NEVER, Period
 from scoring.metrics.parts import IN_PARTS, PLACES, WIDTH, merge_all
 from scoring.models import Snapshot
-from scoring.snapshots.snapshots import rounded, summary_fields
+from scoring.snapshots.fields import rounded, summary_fields
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ def _sums(
     `windows` says where each begins.
     """
     names = averaged_fields(config)
-    # What a snapshot sums up was bounded when it was written (`snapshots.rounded`).
+    # What a snapshot sums up was bounded when it was written (`fields.rounded`).
     fields = "".join(
         ", CASE WHEN period_end > %s AND jsonb_typeof(result_summary_jsonb -> %s) = "
         f"'number' THEN (result_summary_jsonb -> %s)::float8 END AS field{i}"

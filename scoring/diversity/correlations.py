@@ -11,8 +11,7 @@ from competitions.slots import Wiring
 from core.columns import json_number, read_columns
 from scoring.metrics.ranks import pairwise_spearman
 from scoring.models import LeaderboardEntry
-from scoring.snapshots.matrices import signal_field
-from scoring.snapshots.snapshots import rounded
+from scoring.snapshots.fields import rounded, signal_field
 
 NEWEST_ROUNDS = 500
 # Fewer rounds in common say nothing of two models.

@@ -1,396 +1,298 @@
 """Ensembles: virtual models whose signal is a weighted mean of the real models'.
 
 Weights follow from the snapshot period before, over the models of this one so far, and
-never look ahead; in a first period everybody weighs the same. A round that was resolved
-gets the ensemble's prediction and score as any model's, before the metrics that compare
-with it. The weights are kept with the prediction, and a rebuild takes them from there:
-they would come out otherwise once the period before was corrected or a model has come.
-Ensembles have no rank and are never paid.
+never look ahead; in a first period everybody weighs the same. A resolved round gets the
+ensemble's prediction and score like any model's, before the metrics that compare with
+it. The weights are stored with the prediction, and a rebuild takes them from there:
+they would differ once the period before was corrected or a model has joined. Ensembles
+have no rank and are never paid.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from functools import cached_property
 from typing import Any, cast
 
 import numpy as np
-import structlog
-from django.db import connection
+from numpy.typing import NDArray
 
 from competitions.callables.door import CallableError, Door
 from competitions.contract import EnsembleConfig
 from competitions.models import Competition, ParticipantModel, Prediction, Round
 from competitions.slots import Wiring
-from core.copy import copy_rows
 from core.grid import Period
 from core.texts import brief
-from scoring.metrics.ranks import without_noise
+from scoring.metrics.ranks import Floats
 from scoring.models import Snapshot
-from scoring.scores.score_rounds import score_answers, truths_of
-from scoring.scores.store import copy_scores
-from scoring.snapshots.matrices import Scores, read_scores, signal_field
-
-log = structlog.get_logger(__name__)
+from scoring.snapshots.ensemble_rounds import store_round_blends
+from scoring.snapshots.ensemble_weights import (
+    STRATEGIES,
+    MetricsByModel,
+    SignalsByModel,
+    blended,
+    members_of,
+    normalised,
+)
+from scoring.snapshots.matrices import PeriodScores, read_again, read_scores
 
 # Weights are rounded to these digits, in use as in a prediction's meta.
 _DIGITS = 6
-# Less spread than this is none: the model's raw weight is 1.
-_NO_VARIANCE = 1e-12
+PREFIX, SUFFIX = "__ensemble_", "__"
 
-Metrics = Mapping[str, Mapping[str, float | None]]
-Signals = Mapping[str, np.ndarray]
-# By ensemble and model id; only members, all above 0.
-Shares = dict[str, dict[str, float]]
+# Weights by member's model id; all above 0.
+Shares = dict[str, float]
 
 
 def model_id_of(name: str) -> str:
-    return f"__ensemble_{name}__"
+    """Return the model id of an ensemble."""
+    return f"{PREFIX}{name}{SUFFIX}"
 
 
-def inverse_variance(model_metrics: Metrics, signals: Signals) -> dict[str, float]:
-    """Weights in proportion to 1 / population variance of each model's signals.
-
-    A model with fewer than two signals or without variance has the raw weight 1.
-    """
-    raw = {}
-    for model_id in model_metrics:
-        known = signals[model_id][~np.isnan(signals[model_id])]
-        variance = float(known.var()) if len(known) >= 2 else 0.0
-        raw[model_id] = 1.0 if variance < _NO_VARIANCE else 1 / variance
-    return _normalised(raw)
+def name_of(model_id: str) -> str:
+    """Return the ensemble's name; the inverse of `model_id_of`."""
+    return model_id.removeprefix(PREFIX).removesuffix(SUFFIX)
 
 
-def equal_weight(model_metrics: Metrics, signals: Signals) -> dict[str, float]:  # noqa: ARG001  a strategy
-    """The same weight for everybody."""
-    return _normalised(dict.fromkeys(model_metrics, 1.0))
-
-
-STRATEGIES: dict[str, Callable[[Metrics, Signals], dict[str, float]]] = {
-    "inverse_variance": inverse_variance,
-    "equal_weight": equal_weight,
-}
-
-
-def _normalised(raw: Mapping[str, float]) -> dict[str, float]:
-    """Weights that sum to 1; equal ones when nothing is left of the raw ones."""
-    usable = {k: w for k, w in raw.items() if np.isfinite(w) and w > 0}
-    total = sum(usable.values())
-    if total <= 0:
-        return {k: 1 / len(raw) for k in raw}
-    return {k: w / total for k, w in usable.items()}
-
-
-def top_n(n: int) -> dict[str, Any]:
-    """Keeps the n models with the highest mean score; unknown ones come last.
-
-    The highest whatever the ranking's direction: for scores of which less is better
-    choose by `min_metric` or a predicate.
-    """
-    return {"top_n": n}
-
-
-def min_metric(name: str, threshold: float) -> dict[str, Any]:
-    """Keeps models whose metric is known and at least the threshold."""
-    return {"min_metric": {"name": name, "threshold": threshold}}
-
-
-def _best(n: int, model_metrics: Metrics) -> Metrics:
-    def place(model_id: str) -> tuple[bool, float, str]:
-        value = model_metrics[model_id].get("value")
-        return value is None, -(value or 0.0), model_id
-
-    return {m: model_metrics[m] for m in sorted(model_metrics, key=place)[:n]}
-
-
-def _at_least(name: str, threshold: float, model_metrics: Metrics) -> Metrics:
-    return {
-        model_id: metrics
-        for model_id, metrics in model_metrics.items()
-        if (value := metrics.get(name)) is not None and value >= threshold
-    }
-
-
-def kept(model_filter: Any, model_metrics: Metrics) -> list[str]:
-    """Model ids that a filter keeps: those above, the minimum first, or a predicate."""
-    match model_filter:
-        case None:
-            return list(model_metrics)
-        case dict():
-            chosen = model_metrics
-            if "min_metric" in model_filter:
-                least = model_filter["min_metric"]
-                chosen = _at_least(least["name"], least["threshold"], chosen)
-            if "top_n" in model_filter:
-                chosen = _best(model_filter["top_n"], chosen)
-            return list(chosen)
-    return [m for m, metrics in model_metrics.items() if model_filter(m, metrics)]
+def has_own_code(config: EnsembleConfig) -> bool:
+    """Return whether an ensemble calls code of the operator's."""
+    return callable(config.strategy) or callable(config.model_filter)
 
 
 @dataclass(frozen=True)
 class Blend:
-    """An ensemble of a period: its model, and its weights by member and per column."""
+    """An ensemble's weights in a period: by member, and as one per matrix column."""
 
     name: str
-    model: ParticipantModel
-    shares: Mapping[str, float]
-    weights: np.ndarray
+    shares: Shares
+    weights: Floats
 
 
-def is_own(config: EnsembleConfig) -> bool:
-    """Whether an ensemble calls code of the operator's."""
-    return callable(config.strategy) or callable(config.model_filter)
+class PeriodEnsembles:
+    """The ensembles of a period; scores are read, and weights computed, only once.
 
-
-def blends(
-    *,
-    competition: Competition,
-    wiring: Wiring,
-    period: Period,
-    found: Scores,
-    door: Door,
-) -> list[Blend]:
-    """The period's ensembles with their weights; empty without enabled ones.
-
-    The weights are those of an ensemble's newest prediction of the period, so that a
-    rebuild finds them whatever became of the period before. Without one they are
-    computed; an ensemble whose filter keeps nobody, or whose strategy fails, is left
-    out.
+    `scores` are the period's matrices, with the ensembles' own columns.
     """
-    configs = _enabled(wiring)
-    if not configs:
-        return []
-    shares = _stored(competition, period, configs)
-    new = [config for config in configs if config.name not in shares]
-    if new:
-        shares |= _computed(competition, wiring, period, found, new, door)
-    # The first one is what metrics compare with.
-    ordered = {c.name: shares[c.name] for c in configs if c.name in shares}
-    return _blends(competition, period, found, ordered)
 
+    def __init__(
+        self,
+        *,
+        competition: Competition,
+        wiring: Wiring,
+        period: Period,
+        scores: PeriodScores,
+        door: Door,
+    ) -> None:
+        self._competition, self._wiring, self._period = competition, wiring, period
+        self._door = door
+        self._configs = [each for each in wiring.config.ensembles if each.enabled]
+        self._computed: dict[str, Shares | None] = {}
+        self.scores = scores
 
-def _enabled(wiring: Wiring) -> list[EnsembleConfig]:
-    return [config for config in wiring.config.ensembles if config.enabled]
+    def blends(self) -> list[Blend]:
+        """Return the ensembles with their weights, in the order of the contract.
 
+        The weights are those of an ensemble's newest prediction of the period, so that
+        a rebuild uses them whatever became of the period before. Without one they are
+        computed; an ensemble without members, or whose strategy fails, is left out.
+        """
+        if not self._configs:
+            return []
+        shares = self._stored_shares()
+        new = [config for config in self._configs if config.name not in shares]
+        shares |= self._shares_of(new)
+        # The first one is the one that metrics compare with.
+        names = [c.name for c in self._configs if c.name in shares]
+        return [self._blend(name, shares[name]) for name in names]
 
-def _blends(
-    competition: Competition, period: Period, found: Scores, shares: Shares
-) -> list[Blend]:
-    models = virtual_models(competition, list(shares), period.start)
-    names = dict(competition.models.values_list("pk", "model_id"))
-    members = [names[pk] for pk in found.model_ids.tolist()]
-    return [
-        Blend(
-            name=name,
-            model=models[name],
-            shares=mine,
-            weights=np.array([mine.get(member, 0.0) for member in members]),
+    def ask(self) -> None:
+        """Compute the weights that `fill` will need, for a door that is sealed then."""
+        self._shares_of(self._incomplete())
+
+    def fill(self, *, version: int) -> None:
+        """Store the ensembles' predictions and scores of rounds that lack them.
+
+        `version` is the scoring version. The caller holds the competition's lock. A
+        statement or two if no round lacks any.
+        """
+        incomplete = self._incomplete()
+        if not incomplete:
+            return
+        shares = self._shares_of(incomplete)
+        models = self._virtual_models(list(shares))
+        for name, mine in shares.items():
+            blend = self._blend(name, mine)
+            values = blended(blend.weights, self.scores.signals)
+            missing = ~self._has_prediction(models[name].pk) & ~np.isnan(values)
+            answers = zip(
+                self.scores.round_ids[missing].tolist(),
+                values[missing].tolist(),
+                strict=True,
+            )
+            store_round_blends(
+                wiring=self._wiring,
+                model=models[name].pk,
+                answers=dict(answers),
+                meta={"ensemble_name": name, "weights": mine},
+                version=version,
+            )
+        self.scores = read_again(
+            self.scores,
+            competition=self._competition,
+            wiring=self._wiring,
+            period=self._period,
+            models=[model.pk for model in models.values()],
         )
-        for name, mine in shares.items()
-    ]
 
+    @cached_property
+    def _models(self) -> dict[int, tuple[str, bool]]:
+        """Model id, and whether it is virtual, by key; in the order of the ids."""
+        rows = self._competition.models.order_by("model_id")
+        return {
+            pk: (model_id, is_virtual)
+            for pk, model_id, is_virtual in rows.values_list(
+                "pk", "model_id", "is_virtual"
+            )
+        }
 
-def _stored(
-    competition: Competition, period: Period, configs: Sequence[EnsembleConfig]
-) -> Shares:
-    """The weights of each ensemble's newest prediction in a resolved round."""
-    rounds = Round.objects.filter(competition=competition).resolved_in(period)
-    newest = (
-        Prediction.objects.filter(
-            model__competition=competition,
-            model__model_id__in=[model_id_of(config.name) for config in configs],
-            round__in=rounds.values("pk"),
+    def _incomplete(self) -> list[EnsembleConfig]:
+        """Return the ensembles that lack a round in which a real model answered."""
+        if not self._configs:
+            return []
+        is_real = [not self._models[pk][1] for pk in self.scores.model_ids.tolist()]
+        answered = (~np.isnan(self.scores.signals[:, is_real])).any(axis=1)
+        keys = {model_id: pk for pk, (model_id, _) in self._models.items()}
+        return [
+            config
+            for config in self._configs
+            if (
+                answered & ~self._has_prediction(keys.get(model_id_of(config.name), -1))
+            ).any()
+        ]
+
+    def _has_prediction(self, model: int) -> NDArray[np.bool_]:
+        """Mark the rounds in which a model has a prediction."""
+        column = self.scores.model_ids == model
+        return np.asarray(self.scores.asked[:, column].any(axis=1))
+
+    def _blend(self, name: str, shares: Shares) -> Blend:
+        members = [self._models[pk][0] for pk in self.scores.model_ids.tolist()]
+        weights = np.array([shares.get(member, 0.0) for member in members])
+        return Blend(name=name, shares=shares, weights=weights)
+
+    def _stored_shares(self) -> dict[str, Shares]:
+        """Return the weights of each ensemble's newest prediction in the period."""
+        rounds = Round.objects.filter(competition=self._competition)
+        newest = (
+            Prediction.objects.filter(
+                model__competition=self._competition,
+                model__model_id__in=[model_id_of(each.name) for each in self._configs],
+                round__in=rounds.resolved_in(self._period).values("pk"),
+            )
+            .order_by("model_id", "-pk")
+            .distinct("model_id")
+            .values_list("meta", flat=True)
         )
-        .order_by("model_id", "-pk")
-        .distinct("model_id")
-        .values_list("meta", flat=True)
-    )
-    return {meta["ensemble_name"]: meta["weights"] for meta in newest}
+        return {meta["ensemble_name"]: meta["weights"] for meta in newest}
 
+    def _shares_of(self, configs: Sequence[EnsembleConfig]) -> dict[str, Shares]:
+        """Return the weights that follow from the period before, by ensemble."""
+        new = [config for config in configs if config.name not in self._computed]
+        if new:
+            metrics, signals = self._period_before()
+            for config in new:
+                self._computed[config.name] = self._weighed(config, metrics, signals)
+        computed = {config.name: self._computed[config.name] for config in configs}
+        return {name: shares for name, shares in computed.items() if shares}
 
-def _computed(  # noqa: PLR0917  a private step
-    competition: Competition,
-    wiring: Wiring,
-    period: Period,
-    found: Scores,
-    configs: Sequence[EnsembleConfig],
-    door: Door,
-) -> Shares:
-    """The weights that follow from the period before."""
-    past = read_scores(competition=competition, wiring=wiring, period=period.before)
-    known = set(found.model_ids.tolist())
-    real = {
-        pk: model_id
-        for pk, model_id in competition.models.filter(is_virtual=False)
-        .order_by("model_id")
-        .values_list("pk", "model_id")
-        if pk in known
-    }
-    signals = {
-        model_id: past.signals[:, past.model_ids == pk].ravel()
-        for pk, model_id in real.items()
-    }
-    summaries = {
-        model_id: {**summary, "value": value}
-        for model_id, value, summary in Snapshot.objects.current()
-        .filter(model__in=real, period_end=period.start)
-        .values_list("model__model_id", "value", "result_summary")
-    }
-    metrics = {model_id: summaries.get(model_id, {}) for model_id in real.values()}
-    result = {}
-    for config in configs:
+    def _period_before(self) -> tuple[MetricsByModel, SignalsByModel]:
+        """Return metrics and signals of the period's real models before it."""
+        present = set(self.scores.model_ids.tolist())
+        real = {
+            pk: model_id
+            for pk, (model_id, is_virtual) in self._models.items()
+            if pk in present and not is_virtual
+        }
+        past = read_scores(
+            competition=self._competition,
+            wiring=self._wiring,
+            period=self._period.before,
+        )
+        signals = {
+            model_id: past.signals[:, past.model_ids == pk].ravel()
+            for pk, model_id in real.items()
+        }
+        summaries = {
+            model_id: {**summary, "value": value}
+            for model_id, value, summary in Snapshot.objects.current()
+            .filter(model__in=real, period_end=self._period.start)
+            .values_list("model__model_id", "value", "result_summary")
+        }
+        metrics = {model_id: summaries.get(model_id, {}) for model_id in real.values()}
+        return metrics, signals
+
+    def _weighed(
+        self, config: EnsembleConfig, metrics: MetricsByModel, signals: SignalsByModel
+    ) -> Shares | None:
+        """Return an ensemble's rounded weights; None without members or on failure."""
         try:
-            shares = _shares(config, metrics, signals, door, period)
+            shares = self._exact_shares(config, metrics, signals)
         except CallableError:
-            continue
+            return None
         rounded = {m: round(w, _DIGITS) for m, w in shares.items()}
-        if any(rounded.values()):
-            result[config.name] = {m: w for m, w in rounded.items() if w > 0}
-    return result
+        return {m: w for m, w in rounded.items() if w > 0} or None
 
+    def _exact_shares(
+        self, config: EnsembleConfig, metrics: MetricsByModel, signals: SignalsByModel
+    ) -> Shares:
+        """Return weights that sum to 1; raises CallableError for operators' code."""
+        strategy = config.strategy
+        weigh = STRATEGIES[strategy] if isinstance(strategy, str) else strategy
 
-def _shares(
-    config: EnsembleConfig,
-    metrics: Metrics,
-    signals: Signals,
-    door: Door,
-    period: Period,
-) -> dict[str, float]:
-    """Weights by model id that sum to 1; raises CallableError for the operator's."""
-    strategy = config.strategy
-    weigh = STRATEGIES[strategy] if isinstance(strategy, str) else strategy
+        def weights() -> Any:
+            members = members_of(config.model_filter, metrics)
+            return weigh({m: metrics[m] for m in members}, signals) if members else {}
 
-    def weights() -> Any:
-        members = kept(config.model_filter, metrics)
-        return weigh({m: metrics[m] for m in members}, signals) if members else {}
-
-    def checked(raw: Any) -> dict[str, float]:
-        if strangers := dict(raw).keys() - metrics.keys():
-            raise ValueError(
-                f"it weighed {brief(sorted(strangers))}, who are no members"
-            )
-        floats = {model_id: float(weight) for model_id, weight in raw.items()}
-        return _normalised(floats) if floats else {}
-
-    if not is_own(config):
-        return checked(weights())
-    name = f"ensemble {config.name}"
-    return cast(
-        "dict[str, float]",
-        door.call(name, "contract:ensembles", weights, check=checked, key=period.start),
-    )
-
-
-def virtual_models(
-    competition: Competition, ensembles: Sequence[str], at: datetime
-) -> dict[str, ParticipantModel]:
-    """The ensembles' rows among the models, made on first use; by ensemble name."""
-    ids = {model_id_of(name): name for name in ensembles}
-    ParticipantModel.objects.bulk_create(
-        [
-            ParticipantModel(
-                competition=competition,
-                model_id=model_id,
-                name=f"Ensemble {name}",
-                is_virtual=True,
-                created_at=at,
-                updated_at=at,
-            )
-            for model_id, name in ids.items()
-        ],
-        ignore_conflicts=True,
-    )
-    rows = competition.models.filter(model_id__in=ids)
-    return {ids[model.model_id]: model for model in rows}
-
-
-def signal(weights: np.ndarray, signals: np.ndarray) -> np.ndarray:
-    """Weighted mean per round over the members that answered; NaN where none did.
-
-    Means that are equal but for the order of their sums are made equal, so that a blend
-    that says the same in each round is seen to be constant.
-    """
-    present = ~np.isnan(signals) & (weights > 0)
-    total = np.where(present, weights, 0.0).sum(axis=1)
-    parts = np.where(present, signals * weights, 0.0)
-    mean, size = np.full((2, len(signals)), np.nan)
-    some = total > _NO_VARIANCE
-    np.divide(parts.sum(axis=1), total, out=mean, where=some)
-    np.divide(np.abs(parts).sum(axis=1), total, out=size, where=some)
-    return without_noise(mean, size) if some.any() else mean
-
-
-def fill(
-    *,
-    competition: Competition,
-    wiring: Wiring,
-    period: Period,
-    version: int,
-    door: Door,
-) -> None:
-    """Give each resolved round of the period the ensembles' predictions and scores.
-
-    Rounds that have them are left alone. The caller holds the competition's lock.
-    """
-    configs = _enabled(wiring)
-    if not configs:
-        return
-    found = read_scores(competition=competition, wiring=wiring, period=period)
-    shares = _computed(competition, wiring, period, found, configs, door)
-    for blend in _blends(competition, period, found, shares):
-        values = signal(blend.weights, found.signals)
-        own = found.asked[:, found.model_ids == blend.model.pk].any(axis=1)
-        missing = ~own & ~np.isnan(values)
-        if missing.any():
-            answers = dict(
-                zip(
-                    found.round_ids[missing].tolist(),
-                    values[missing].tolist(),
-                    strict=True,
+        def checked(raw: Any) -> Shares:
+            if strangers := dict(raw).keys() - metrics.keys():
+                raise ValueError(
+                    f"it weighed {brief(sorted(strangers))}, who are no members"
                 )
+            floats = {model_id: float(weight) for model_id, weight in raw.items()}
+            return normalised(floats) if floats else {}
+
+        if not has_own_code(config):
+            return checked(weights())
+        answer = self._door.call(
+            f"ensemble {config.name}",
+            "contract:ensembles",
+            weights,
+            check=checked,
+            key=self._period.start,
+        )
+        return cast("Shares", answer)
+
+    def _virtual_models(self, names: Sequence[str]) -> dict[str, ParticipantModel]:
+        """Return the ensembles' rows among the models, made on first use; by name."""
+        ids = {model_id_of(name): name for name in names}
+        rows = self._competition.models.filter(model_id__in=ids)
+        found = {ids[model.model_id]: model for model in rows}
+        if len(found) < len(ids):
+            at = self._period.start
+            ParticipantModel.objects.bulk_create(
+                [
+                    ParticipantModel(
+                        competition=self._competition,
+                        model_id=model_id,
+                        name=f"Ensemble {name}",
+                        is_virtual=True,
+                        created_at=at,
+                        updated_at=at,
+                    )
+                    for model_id, name in ids.items()
+                    if name not in found
+                ],
+                ignore_conflicts=True,
             )
-            _store(wiring, blend, answers, version)
-
-
-def _store(
-    wiring: Wiring,
-    blend: Blend,
-    answers: dict[int, float],
-    version: int,
-) -> None:
-    field = signal_field(wiring.config)
-    rounds = {
-        row.pk: row
-        for row in Round.objects.filter(pk__in=answers).only(
-            "performed_at", "resolved_at", "actuals"
-        )
-    }
-    with connection.cursor() as cursor:
-        copy_rows(
-            cursor,
-            Prediction._meta.db_table,  # noqa: SLF001  documented API
-            (
-                *("input_id", "model_id", "outcome", "reason"),
-                *("inference_output_jsonb", "performed_at", "meta_jsonb"),
-            ),
-            (
-                (
-                    *(pk, blend.model.pk, Prediction.Outcome.ANSWERED, ""),
-                    *({field: value}, rounds[pk].performed_at),
-                    {"ensemble_name": blend.name, "weights": blend.shares},
-                )
-                for pk, value in answers.items()
-            ),
-        )
-        scored = score_answers(
-            cursor=cursor,
-            wiring=wiring,
-            truths=truths_of(rounds, wiring),
-            model=blend.model.pk,
-        )
-        copy_scores(
-            cursor,
-            (
-                (each.prediction, version, each.score, rounds[each.round].resolved_at)
-                for each in scored
-            ),
-        )
+            vars(self).pop("_models", None)
+            found = {ids[model.model_id]: model for model in rows.all()}
+        return found

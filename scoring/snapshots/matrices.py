@@ -1,18 +1,23 @@
 """A period's resolved rounds and predictions as matrices, read without loops."""
 
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from django.db import connection
+from numpy.typing import NDArray
 
-from competitions.contract import RETURN_SPELLINGS, CrunchConfig, numeric_fields
+from competitions.contract import RETURN_SPELLINGS, CrunchConfig
 from competitions.models import Competition, Prediction
 from competitions.models.rounds import RESOLVED_IN
 from competitions.slots import Wiring
 from core.columns import LARGEST, json_number, read_columns
 from core.grid import Period
+from scoring.metrics.ranks import Floats
 from scoring.models import CURRENT_SCORE, Rescoring
+from scoring.snapshots.fields import score_fields, signal_field
 
 _RETURN = ", ".join(json_number("actuals_jsonb", name) for name in RETURN_SPELLINGS)
 _ROUNDS = f"""
@@ -25,6 +30,8 @@ _ROUNDS = f"""
 _SIGNAL = """
         CASE WHEN prediction.outcome = %s THEN coalesce({}, 'NaN') ELSE 'NaN' END
 """
+# A field of a score may be called as a column of ours.
+_FIELD_PREFIX = "field "
 _FIELD = """
         CASE WHEN score.success THEN coalesce({}, 'NaN') ELSE 'NaN' END
 """
@@ -56,64 +63,131 @@ MOST_EXTRAS = 50
 
 
 @dataclass(frozen=True)
-class Scores:
+class PeriodScores:
     """All predictions of a period's resolved rounds, as matrices (rounds, models)."""
 
-    round_ids: np.ndarray
-    model_ids: np.ndarray
-    asked: np.ndarray
-    signals: np.ndarray
-    scores: np.ndarray
-    actuals: np.ndarray
-    scopes: np.ndarray
-    fields: dict[str, np.ndarray]
+    round_ids: NDArray[np.int64]
+    model_ids: NDArray[np.int64]
+    asked: NDArray[np.bool_]
+    signals: Floats
+    scores: Floats
+    actuals: Floats
+    scopes: NDArray[np.int64]
+    fields: dict[str, Floats]
 
 
-def read_scores(*, competition: Competition, wiring: Wiring, period: Period) -> Scores:
+def read_scores(
+    *, competition: Competition, wiring: Wiring, period: Period
+) -> PeriodScores:
     """Read a period's resolved rounds and their predictions in three statements."""
-    current = _current(competition)
     span = [competition.pk, period.start, period.end]
-    signal = json_number(
-        "prediction.inference_output_jsonb", signal_field(wiring.config)
-    )
-    fields = score_fields(wiring.config)
-    more = [_FIELD.format(json_number("score.result_jsonb", name)) for name in fields]
     with connection.cursor() as cursor:
         rounds = read_columns(
             cursor, _ROUNDS, span, id=int, performed_at=float, scope=int, actual=float
         )
-        cells = read_columns(
+    cells = _read_cells(competition, wiring.config, period)
+    return _as_matrices(rounds["id"], rounds["actual"], rounds["scope"], cells)
+
+
+def read_again(
+    scores: PeriodScores,
+    *,
+    competition: Competition,
+    wiring: Wiring,
+    period: Period,
+    models: Sequence[int],
+) -> PeriodScores:
+    """Return the matrices with the columns of some models read anew; two statements.
+
+    The caller holds the competition's lock, so the rounds are the same.
+    """
+    cells = _read_cells(competition, wiring.config, period, models)
+    new = _as_matrices(scores.round_ids, scores.actuals, scores.scopes, cells)
+    others = ~np.isin(scores.model_ids, new.model_ids)
+    model_ids = np.concatenate([scores.model_ids[others], new.model_ids])
+    order = np.argsort(model_ids)
+
+    def joined(old: NDArray[Any], added: NDArray[Any]) -> NDArray[Any]:
+        return np.concatenate([old[:, others], added], axis=1)[:, order]
+
+    return replace(
+        scores,
+        model_ids=model_ids[order],
+        asked=joined(scores.asked, new.asked),
+        signals=joined(scores.signals, new.signals),
+        scores=joined(scores.scores, new.scores),
+        fields={
+            name: joined(column, new.fields[name])
+            for name, column in scores.fields.items()
+        },
+    )
+
+
+def _read_cells(
+    competition: Competition,
+    config: CrunchConfig,
+    period: Period,
+    models: Sequence[int] | None = None,
+) -> dict[str, NDArray[Any]]:
+    """Read a period's predictions as columns; those of some models, or of all."""
+    signal = json_number("prediction.inference_output_jsonb", signal_field(config))
+    fields = score_fields(config)
+    more = [_FIELD.format(json_number("score.result_jsonb", name)) for name in fields]
+    statement = _CELLS.format(
+        signal=_SIGNAL.format(signal),
+        fields="".join(f", {each}" for each in more),
+        current=_current(competition),
+    )
+    parameters: list[Any] = [
+        *(Prediction.Outcome.ANSWERED, competition.pk),
+        *(period.start, period.end),
+    ]
+    if models is not None:
+        statement += " AND prediction.model_id = ANY(%s)"
+        parameters.append(list(models))
+    with connection.cursor() as cursor:
+        return read_columns(
             cursor,
-            _CELLS.format(
-                signal=_SIGNAL.format(signal),
-                fields="".join(f", {each}" for each in more),
-                current=current,
-            ),
-            [Prediction.Outcome.ANSWERED, *span],
+            statement,
+            parameters,
             round=int,
             model=int,
             signal=float,
             score=float,
-            **dict.fromkeys(fields, float),
+            **{f"{_FIELD_PREFIX}{name}": float for name in fields},
         )
-    model_ids, column = np.unique(cells["model"], return_inverse=True)
-    by_id = np.argsort(rounds["id"])
-    row = by_id[np.searchsorted(rounds["id"], cells["round"], sorter=by_id)]
 
-    def matrix(values: np.ndarray | bool, empty: float | bool) -> np.ndarray:
-        cellular = np.full((len(rounds["id"]), len(model_ids)), empty)
+
+def _as_matrices(
+    round_ids: NDArray[np.int64],
+    actuals: Floats,
+    scopes: NDArray[np.int64],
+    cells: dict[str, NDArray[Any]],
+) -> PeriodScores:
+    model_ids, column = np.unique(cells["model"], return_inverse=True)
+    by_id = np.argsort(round_ids)
+    row = by_id[np.searchsorted(round_ids, cells["round"], sorter=by_id)]
+
+    def matrix(values: NDArray[Any]) -> Floats:
+        cellular = np.full((len(round_ids), len(model_ids)), np.nan)
         cellular[row, column] = values
         return cellular
 
-    return Scores(
-        round_ids=rounds["id"],
+    asked = np.zeros((len(round_ids), len(model_ids)), dtype=bool)
+    asked[row, column] = True
+    return PeriodScores(
+        round_ids=round_ids,
         model_ids=model_ids,
-        asked=matrix(values=True, empty=False),
-        signals=matrix(cells["signal"], np.nan),
-        scores=matrix(cells["score"], np.nan),
-        actuals=rounds["actual"],
-        scopes=rounds["scope"],
-        fields={name: matrix(cells[name], np.nan) for name in fields},
+        asked=asked,
+        signals=matrix(cells["signal"]),
+        scores=matrix(cells["score"]),
+        actuals=actuals,
+        scopes=scopes,
+        fields={
+            name.removeprefix(_FIELD_PREFIX): matrix(column)
+            for name, column in cells.items()
+            if name.startswith(_FIELD_PREFIX)
+        },
     )
 
 
@@ -146,16 +220,3 @@ def _current(competition: Competition) -> str:
     # Only where something was ever scored again does the version matter.
     is_rescored = Rescoring.objects.filter(competition=competition).exists()
     return f"AND {CURRENT_SCORE}" if is_rescored else ""
-
-
-def score_fields(config: CrunchConfig) -> list[str]:
-    """Numbers that the score type declares beside the value field."""
-    names = numeric_fields(config.score_type)
-    return [name for name in names if name != config.aggregation.value_field]
-
-
-def signal_field(config: CrunchConfig) -> str:
-    """The output's number that the metrics look at: `value`, else the first number."""
-    if "value" in config.output_type.model_fields:
-        return "value"
-    return next(iter(numeric_fields(config.output_type)), "value")

@@ -16,7 +16,7 @@ from scoring.corrections import CorrectionError, Move, newest, rescore, void
 from scoring.cycle import run_cycle
 from scoring.models import Leaderboard, Rescoring, Score, Snapshot, VoidWindow
 from scoring.scores.statuses import progress_of, with_progress, with_status
-from scoring.snapshots import snapshots
+from scoring.snapshots.build import build
 from tests.conftest import NOW
 from tests.scoring.factories import make_models, make_round, put_candles
 
@@ -237,7 +237,7 @@ def test_a_board_of_the_past_knows_what_was_corrected_since(scored, reversed_sco
 
 def test_the_content_hash_of_a_revision_is_that_of_a_rebuild(scored, reversed_scorer):
     rescore(**hour(scored))
-    again = snapshots.build(
+    again = build(
         competition=scored,
         wiring=corrections.wiring_of(scored),
         period=Period(NOW - HOUR, NOW),

@@ -3,7 +3,7 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from competitions.callables.door import Door
 from competitions.contract import Aggregation, EnsembleConfig
@@ -12,88 +12,13 @@ from core.grid import Period
 from scoring import corrections
 from scoring.cycle import run_cycle
 from scoring.models import LeaderboardEntry, Score, Snapshot
-from scoring.snapshots import ensembles, matrices, snapshots
-from scoring.snapshots.ensembles import equal_weight, inverse_variance, kept
+from scoring.snapshots.build import build, ensembles_of
+from scoring.snapshots.matrices import read_scores
 from tests.conftest import NOW
 from tests.scoring.factories import make_models, make_round, put_candles
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 ALL = ["ic", "contribution", "ensemble_correlation", "model_correlation"]
-
-
-def column(*values):
-    return np.array(values, dtype=float)
-
-
-def test_inverse_variance_weighs_the_steady_more():
-    signals = {"a": column(1, -1), "b": column(2, -2), "c": column(3, 3)}
-    metrics = {model_id: {} for model_id in signals}
-    # Raw weights 1, 1/4 and (no variance) 1.
-    assert inverse_variance(metrics, signals) == pytest.approx(
-        {"a": 1 / 2.25, "b": 0.25 / 2.25, "c": 1 / 2.25}
-    )
-    assert inverse_variance({}, {}) == {}
-
-
-def test_equal_weights_sum_to_one():
-    assert equal_weight({"a": {}, "b": {}}, {}) == {"a": 0.5, "b": 0.5}
-
-
-@pytest.mark.parametrize(
-    ("model_filter", "expected"),
-    [
-        (None, ["a", "b", "c"]),
-        (ensembles.top_n(2), ["b", "a"]),
-        ({"top_n": 1}, ["b"]),
-        (ensembles.min_metric("ic", 0.1), ["a"]),
-        ({"min_metric": {"name": "ic", "threshold": 0.1}}, ["a"]),
-        (lambda model_id, metrics: model_id != "b", ["a", "c"]),
-    ],
-)
-def test_filters(model_filter, expected):
-    metrics = {"a": {"value": 1.0, "ic": 0.1}, "b": {"value": 2.0}, "c": {}}
-    config = EnsembleConfig(name="some", model_filter=model_filter)
-    assert kept(config.model_filter, metrics) == expected
-
-
-@pytest.mark.parametrize(
-    ("model_filter", "problem"),
-    [
-        ({}, "give top_n, min_metric or both"),
-        ({"best": 3}, "best"),
-        ({"top_n": 0}, "top_n"),
-        ({"top_n": "many"}, "top_n"),
-        ({"min_metric": {"name": "ic"}}, "threshold"),
-        ({"top_n": 2, "min_metrics": {"name": "ic", "threshold": 0}}, "min_metrics"),
-    ],
-)
-def test_a_filter_that_says_nothing_known_is_refused(model_filter, problem):
-    with pytest.raises(ValidationError, match=problem):
-        EnsembleConfig(name="some", model_filter=model_filter)
-
-
-def test_a_filter_may_ask_for_the_best_of_those_above_a_threshold():
-    both = {"top_n": 1, "min_metric": {"name": "ic", "threshold": 0.1}}
-    config = EnsembleConfig(name="some", model_filter=both)
-    metrics = {
-        "best": {"value": 9.0, "ic": 0.05},
-        "good": {"value": 2.0, "ic": 0.2},
-        "fair": {"value": 1.0, "ic": 0.3},
-    }
-    assert kept(config.model_filter, metrics) == ["good"]
-
-
-def test_a_blend_that_says_the_same_in_each_round_is_constant():
-    up, down = np.array([0.1, 0.2, 0.3, 0.4]), np.array([0.5, 0.4, 0.3, 0.2])
-    blend = ensembles.signal(column(0.5, 0.5), np.column_stack([up, down]))
-    assert len(set(blend.tolist())) == 1
-    assert blend[0] == pytest.approx(0.3, abs=1e-11)
-
-
-def test_a_silent_member_leaves_its_weight_to_the_others():
-    signals = np.array([[10.0, 6.0], [np.nan, 6.0], [np.nan, np.nan]])
-    found = ensembles.signal(column(0.75, 0.25), signals)
-    np.testing.assert_array_equal(found, [9.0, 6.0, np.nan])
 
 
 @pytest.fixture
@@ -171,9 +96,7 @@ def test_a_correction_of_the_period_before_leaves_a_rebuild_as_it_was(
             reason="the exchange was down",
             author="olga",
         )
-    again = snapshots.build(
-        competition=market, wiring=wiring, period=Period(NOW, NOW + HOUR)
-    )
+    again = build(competition=market, wiring=wiring, period=Period(NOW, NOW + HOUR))
     stored = Snapshot.objects.current().filter(period_start=NOW)
     assert {s.model_id: s.content_hash for s in again} == dict(
         stored.values_list("model_id", "content_hash")
@@ -287,14 +210,61 @@ def test_a_rebuild_takes_the_newest_weights_of_the_period(market, at, rewire):
     a, b = make_models(market, "a", "b")
     score_rounds(market, at, NOW, [{a: 1.0}, {a: 2.0}])
     score_rounds(market, at, NOW + 5 * MINUTE, [{a: 3.0, b: -9.0}, {a: 4.0, b: 5.0}])
-    found = matrices.read_scores(
-        competition=market, wiring=wiring, period=Period(NOW, NOW + HOUR)
-    )
-    [blend] = ensembles.blends(
-        door=Door(market),
+    [blend] = ensembles_of(
         competition=market,
         wiring=wiring,
         period=Period(NOW, NOW + HOUR),
-        found=found,
-    )
+        door=Door(market),
+    ).blends()
     assert blend.shares == {"a": 0.5, "b": 0.5}
+
+
+def test_an_operators_strategy_weighs_every_round_of_a_period(market, at, rewire):
+    """Its answers are needed each cycle, not in a period's first one alone."""
+
+    def the_first(model_metrics, signals):
+        return {m: 1.0 if m == "a" else 0.0 for m in model_metrics}
+
+    rewire(ensembles=(EnsembleConfig(name="own", strategy=the_first),))
+    a, b = make_models(market, "a", "b")
+    score_rounds(market, at, NOW, [{a: 1.0, b: 3.0}] * 2)
+    score_rounds(market, at, NOW + 5 * MINUTE, [{a: 2.0, b: 3.0}] * 2)
+    stored = Prediction.objects.filter(model__is_virtual=True).order_by("pk")
+    assert [p.output["value"] for p in stored] == [1.0, 1.0, 2.0, 2.0]
+
+
+def test_matrices_that_were_filled_are_those_that_would_be_read(market, at, rewire):
+    wiring = rewire(
+        ensembles=(EnsembleConfig(name="all"), EnsembleConfig(name="any")),
+    )
+    a, b = make_models(market, "a", "b")
+    score_rounds(market, at, NOW, [{a: 1.0, b: 3.0}, {b: 2.0}])
+    Prediction.objects.filter(model__is_virtual=True).delete()
+    facts = {
+        "competition": market,
+        "wiring": wiring,
+        "period": Period(NOW, NOW + HOUR),
+    }
+    filled = ensembles_of(**facts, door=Door(market))
+    filled.fill(version=1)
+    read = read_scores(**facts)
+    for name in ("model_ids", "asked", "signals", "scores"):
+        np.testing.assert_array_equal(getattr(filled.scores, name), getattr(read, name))
+    assert filled.scores.fields.keys() == read.fields.keys()
+    assert len(read.model_ids) == 4
+
+
+def test_rounds_that_lack_no_ensemble_cost_no_statement(
+    market, at, rewire, django_assert_num_queries
+):
+    wiring = rewire(ensembles=(EnsembleConfig(name="all"),))
+    a, b = make_models(market, "a", "b")
+    score_rounds(market, at, NOW, [{a: 1.0, b: 3.0}])
+    ensembles = ensembles_of(
+        competition=market,
+        wiring=wiring,
+        period=Period(NOW, NOW + HOUR),
+        door=Door(market),
+    )
+    with django_assert_num_queries(1):  # the models
+        ensembles.fill(version=1)

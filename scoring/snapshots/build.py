@@ -1,0 +1,116 @@
+"""Building a period's snapshots from its stored scores."""
+
+import hashlib
+import json
+
+import numpy as np
+
+from competitions.callables.door import Door
+from competitions.models import Competition
+from competitions.slots import Wiring
+from core.clock import iso_z
+from core.grid import Period
+from scoring.metrics.ranks import Floats
+from scoring.models import Snapshot
+from scoring.snapshots.ensembles import PeriodEnsembles
+from scoring.snapshots.fields import rounded
+from scoring.snapshots.matrices import read_extras, read_scores
+from scoring.snapshots.own_summaries import own_summaries
+from scoring.snapshots.period_metrics import period_metrics
+
+
+def ensembles_of(
+    *, competition: Competition, wiring: Wiring, period: Period, door: Door
+) -> PeriodEnsembles:
+    """Read a period's scores, and return its ensembles over them."""
+    scores = read_scores(competition=competition, wiring=wiring, period=period)
+    return PeriodEnsembles(
+        competition=competition,
+        wiring=wiring,
+        period=period,
+        scores=scores,
+        door=door,
+    )
+
+
+def build(
+    *,
+    competition: Competition,
+    wiring: Wiring,
+    period: Period,
+    door: Door | None = None,
+    ensembles: PeriodEnsembles | None = None,
+) -> list[Snapshot]:
+    """Build the period's snapshots from the stored scores; writes nothing.
+
+    `ensembles` are the period's, if the caller has them: their scores are used then.
+    """
+    door = door or Door(competition)
+    if ensembles is None:
+        ensembles = ensembles_of(
+            competition=competition, wiring=wiring, period=period, door=door
+        )
+    scores = ensembles.scores
+    names = _model_names(competition)
+    counts = (~np.isnan(scores.scores)).sum(axis=0)
+    expected = scores.asked.sum(axis=0)
+    value_field = wiring.config.aggregation.value_field
+    metrics, parts = period_metrics(
+        competition=competition,
+        config=wiring.config,
+        period=period,
+        ensembles=ensembles,
+        door=door,
+    )
+    columns = {
+        value_field: _means(scores.scores),
+        **{name: _means(values) for name, values in scores.fields.items()},
+        **metrics,
+    }
+    extras = read_extras(competition=competition, wiring=wiring, period=period)
+    own = own_summaries(competition, wiring, period, door)
+    snapshots = []
+    for i, model_pk in enumerate(scores.model_ids.tolist()):
+        summary = {
+            **{name: rounded(x) for name, x in extras.get(model_pk, {}).items()},
+            **{name: rounded(column[i]) for name, column in columns.items()},
+            **own.get(model_pk, {}),
+        }
+        snapshot = Snapshot(
+            model_id=model_pk,
+            period_start=period.start,
+            period_end=period.end,
+            prediction_count=int(counts[i]),
+            expected_count=int(expected[i]),
+            value=summary[value_field],
+            result_summary=summary,
+            parts=parts[i].tolist(),
+        )
+        snapshot.content_hash = content_hash(snapshot, names[model_pk])
+        snapshots.append(snapshot)
+    return snapshots
+
+
+def content_hash(snapshot: Snapshot, model_id: str) -> str:
+    """SHA-256 of the snapshot's canonical JSON: sorted keys, no spaces, UTC with Z."""
+    content = {
+        "model_id": model_id,
+        "period_start": iso_z(snapshot.period_start),
+        "period_end": iso_z(snapshot.period_end),
+        "prediction_count": snapshot.prediction_count,
+        "result_summary": snapshot.result_summary,
+    }
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _means(matrix: Floats) -> Floats:
+    """Return the mean of each column's known values; NaN where none is known."""
+    counts = (~np.isnan(matrix)).sum(axis=0)
+    means = np.full(counts.shape, np.nan)
+    np.divide(np.nansum(matrix, axis=0), counts, out=means, where=counts > 0)
+    return means
+
+
+def _model_names(competition: Competition) -> dict[int, str]:
+    return dict(competition.models.values_list("pk", "model_id"))
