@@ -2,12 +2,10 @@
 
 from functools import cached_property
 
-from django.contrib.auth.models import Permission
-
 from core.acts import OF_COMPETITIONS
 from crunchsite.keys.issuing import account_of
 from crunchsite.keys.models import ApiKey
-from crunchsite.keys.scopes import ACTS_OF_CRUNCHER, ROLES, Scope
+from crunchsite.keys.scopes import ACTS_OF_CRUNCHER, Scope, acts_of
 
 # Within no competition, although it is named like what is.
 OF_THE_SITE = frozenset({"competitions.add_competition"})
@@ -61,8 +59,4 @@ class KeyHolder:
     def _permissions(self) -> frozenset[str]:
         if self.cruncher_id is not None:
             return frozenset()
-        roles = [ROLES[Scope(scope)] for scope in self.key.scopes]
-        found = Permission.objects.filter(group__name__in=roles).values_list(
-            "content_type__app_label", "codename"
-        )
-        return frozenset(f"{app}.{codename}" for app, codename in found)
+        return acts_of(self.key.scopes)

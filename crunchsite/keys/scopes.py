@@ -4,6 +4,9 @@ A role's permissions are the rows of its group (docs/operator/roles.md); a scope
 list of its own, so it can never stand for more than the role does.
 """
 
+from collections.abc import Iterable
+
+from django.contrib.auth.models import Permission
 from django.db.models import TextChoices
 
 
@@ -26,3 +29,15 @@ OF_CRUNCHER = (Scope.READ, Scope.MODELS)
 ACTS_OF_CRUNCHER = frozenset(
     {"competitions.add_participantmodel", "competitions.operate_participantmodel"}
 )
+
+
+def acts_of(scopes: Iterable[str]) -> frozenset[str]:
+    """Return the permissions that scopes stand for, `app.codename`, as roles are now.
+
+    One statement. Those of a cruncher's key are ACTS_OF_CRUNCHER.
+    """
+    roles = [ROLES[Scope(scope)] for scope in scopes if Scope(scope) in ROLES]
+    found = Permission.objects.filter(group__name__in=roles).values_list(
+        "content_type__app_label", "codename"
+    )
+    return frozenset(f"{app}.{codename}" for app, codename in found)

@@ -116,6 +116,7 @@ UNFOLD = {
                 _page("Trail", "history", "admin_logentry_changelist"),
                 _page("Operators", "person", "auth_user_changelist"),
                 _page("Roles", "badge", "auth_group_changelist"),
+                _page("API keys", "key", "keys_apikey_changelist"),
                 _page("Refused logins", "lock", "axes_accessattempt_changelist"),
             ),
         ],

@@ -196,6 +196,7 @@ MODELS: dict[str, Rights] = {
     "admin_logentry": Rights(),
     "auth_user": Rights(ADMINS, ADMINS, ADMINS, ADMINS),
     "auth_group": Rights(ADMINS, ADMINS, ADMINS, ADMINS),
+    "keys_apikey": Rights(OPERATORS, ADMINS),
     "axes_accessattempt": Rights(OPERATORS, NOBODY, ADMINS, OPERATORS),
     "axes_accesslog": Rights(ADMINS, NOBODY, ADMINS, ADMINS),
     "axes_accessfailurelog": Rights(ADMINS, NOBODY, ADMINS, ADMINS),
@@ -364,6 +365,7 @@ def values_of(made: factories.World) -> dict[str, object]:
         "shadowtrack": ShadowTrack.objects.create(
             track_id="t", mode="core_major", release_count=0, releases=[], built_at=NOW
         ),
+        "apikey": create_key(name="target", scopes=["read"])[0],
         "accessattempt": AccessAttempt.objects.create(failures_since_start=1),
         "accesslog": AccessLog.objects.create(),
         "accessfailurelog": AccessFailureLog.objects.create(),
