@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -53,6 +53,7 @@ class CruncherChoice(forms.ModelChoiceField):
 class ApiKeyAdmin(SiteAdmin):
     """Keys of programs. A key that leaked: choose it, and revoke it."""
 
+    of_competition = ""  # not every key has one; see get_queryset
     form = KeyForm
     list_display = [
         *("name", "shown", "state", "scopes_told", "reach"),
@@ -63,6 +64,11 @@ class ApiKeyAdmin(SiteAdmin):
     search_fields = ["name", "prefix"]
     actions = ["revoke"]
     has_revoke_permission = has_act("revoke")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ApiKey]:
+        seen = Competition.objects.seen_by(request.user)
+        rows = super().get_queryset(request)
+        return rows.filter(Q(competition=None) | Q(competition__in=seen))
 
     @admin.display(description="state")
     def state(self, key: ApiKey) -> str:
