@@ -156,7 +156,7 @@ def ask_with(competition, data):
     """A round in which one model answers with these bytes of JSON."""
     from model_runner_client.grpc.generated.commons_pb2 import Variant
 
-    reply = Reply(Kind.ANSWERED, value=Variant(type=6, value=data), method="predict")
+    reply = Reply(Kind.ANSWERED, message=Variant(type=6, value=data), method="predict")
     decode([reply], largest_bytes=16 * 2**10)
     answer = answer_of("odd", [reply], first=0.0)
     gateway = AnsweringGateway({"steady": {"value": 1.0}, "odd": answer})
