@@ -1,5 +1,6 @@
 """Operators' pages of the feeds."""
 
+from datetime import timedelta
 from typing import Any
 
 from django import forms
@@ -120,7 +121,11 @@ class FeedSubscriptionAdmin(EdgeAdmin):
     @admin.display(description="age")
     def age(self, subscription: Any) -> str:
         row = subscription.health
-        return "-" if row is None or row.age_s is None else f"{row.age_s:.1f} s"
+        if row is None or row.age_s is None:
+            return "-"
+        if row.age_s < 60:
+            return f"{row.age_s:.1f} s"
+        return str(timedelta(seconds=round(row.age_s)))  # 11:56:38
 
     @admin.display(description="lag")
     def lag(self, subscription: Any) -> str:

@@ -192,3 +192,10 @@ def test_the_axis_never_says_the_same_twice(price, spread):
     labels = [f"{value:.{decimals}f}" for _, value in views.price_lines(records)]
     assert len(set(labels)) == len(labels)
     assert all(float(label) for label in labels)
+
+
+def test_an_age_of_hours_is_told_in_hours(operator):
+    subscribe(KEY)
+    append([candle(-700)])
+    page = operator.get("/admin/feeds/feedsubscription/").content.decode()
+    assert "11:39:00" in page

@@ -1,9 +1,11 @@
 """An orchestrator that says what is not so harms no model that it says right."""
 
+import asyncio
 import json
 
 import pytest
 
+from competitions.gateway.link import Link
 from tests.competitions.gateway.conftest import AMPLE_S, ask, wait_for, wait_live
 
 RUNNING = {
@@ -18,6 +20,18 @@ RUNNING = {
 
 def update(*models):
     return json.dumps({"event": "update", "data": list(models)})
+
+
+def test_a_refusal_that_each_link_repeats_is_logged_once(caplog):
+    async def hear(*words):
+        link = Link("localhost", 1, "crunch", None)
+        for said in words:
+            await link.handle_event(json.dumps({"error": said}))
+
+    asyncio.run(hear("of a", "of a", "of b"))
+    refused = [m for m in caplog.messages if "gateway.refused" in m]
+    assert [text for text in refused if "of a" in text] == refused[:1]
+    assert len(refused) == 2
 
 
 @pytest.fixture

@@ -1,0 +1,299 @@
+"""What needs a person, on the operator's first page: each kind of trouble, in turn."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Count, Min, Q
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.utils.safestring import SafeString
+
+from competitions.models import (
+    CallableFailure,
+    Competition,
+    ParticipantModel,
+    Round,
+    ScheduledPrediction,
+)
+from competitions.wiring import shown_wiring
+from core import clock, heartbeats
+from core.texts import counted
+from crunchsite.celery import QUEUES
+from crunchsite.operator.pages import buttons_for
+from emissions.models import Checkpoint
+from feeds.errors import TapeError
+from feeds.health import health
+from livepool.release import schedule
+
+HOUR = timedelta(hours=1)
+# What takes longer than this on the wall is stuck, beside its own cadence.
+PATIENCE_S = 30
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """One thing that needs a person: what, where, since when, and where to look."""
+
+    what: str
+    where: str
+    since: datetime | None
+    url: str
+    press: SafeString | str = ""
+    is_severe: bool = True
+
+
+@dataclass
+class Line:
+    """A competition on the dashboard."""
+
+    competition: Competition
+    last_round: datetime | None = None
+    last_board: datetime | None = None
+    missed: int = 0
+    missed_since: datetime | None = None
+    unresolvable: int = 0
+    lost_since: datetime | None = None
+    running: int = 0
+    models: int = 0
+    press: SafeString = field(default_factory=SafeString)
+
+
+def silent_processes() -> Iterator[Trouble]:
+    for silence in heartbeats.silences(QUEUES):
+        yield Trouble(
+            what=silence.what,
+            where={"beat": "Beat", "worker": "Workers"}[silence.who],
+            since=silence.since,
+            url=reverse("readyz"),
+        )
+
+
+def failing_callables(lines: dict[int, Line]) -> Iterator[Trouble]:
+    """The operator's own code that fails now; what stands in is in callables.md."""
+    for failure in CallableFailure.objects.filter(competition__in=lines):
+        yield Trouble(
+            what=f"{failure.callable} ({failure.path}) fails, "
+            f"{counted(failure.count, 'time')} in a row: {failure.text}",
+            where=lines[failure.competition_id].competition.slug,
+            since=failure.first_at,
+            url=reverse(
+                "admin:competitions_competition_change", args=[failure.competition_id]
+            ),
+        )
+
+
+def unpayable(lines: dict[int, Line]) -> Iterator[Trouble]:
+    """Competitions whose periods close and cannot be paid."""
+    for line in lines.values():
+        competition = line.competition
+        pays = competition.activated_at and competition.emission_interval_s
+        if not pays or competition.crunch_pubkey:
+            continue
+        if not shown_wiring(competition).config.crunch_pubkey:
+            yield Trouble(
+                what="No crunch key, so no period is paid. Give the competition its "
+                "crunch pubkey: all that are over are paid then.",
+                where=competition.slug,
+                since=None,
+                url=reverse(
+                    "admin:competitions_competition_change", args=[competition.pk]
+                ),
+            )
+
+
+def stuck_rounds(lines: dict[int, Line], now: datetime, user: Any) -> Iterator[Trouble]:
+    """Rounds that nobody asks, and asked ones that nobody scores."""
+    late = now - clock.wall_seconds(PATIENCE_S)
+    waiting = Q(performed_at__isnull=True, slot_at__lt=late)
+    due = Q(performed_at__isnull=False, resolvable_at__lt=late)
+    rounds = Round.objects.filter(competition__in=lines, status="RECEIVED")
+    for pk, asked_not, asked_since, scored_not, scored_since in (
+        rounds.order_by()
+        .values_list("competition_id")
+        .annotate(
+            asked_not=Count("pk", filter=waiting),
+            asked_since=Min("slot_at", filter=waiting),
+            scored_not=Count("pk", filter=due),
+            scored_since=Min("resolvable_at", filter=due),
+        )
+    ):
+        where = lines[pk].competition.slug
+        url = _list("competitions_round", competition=pk, status="RECEIVED")
+        if asked_not:
+            yield Trouble(
+                what=f"Models not asked yet: {counted(asked_not, 'round')}. "
+                "Is a worker of the queue models up?",
+                where=where,
+                since=asked_since,
+                url=url,
+                press=buttons_for(user, pk, ["predict-now"]),
+            )
+        patience = timedelta(seconds=3 * lines[pk].competition.score_interval_s)
+        if scored_not and scored_since < late - patience:
+            yield Trouble(
+                what=f"Waiting for truth: {counted(scored_not, 'round')}. "
+                "Does the feed reach past them, and is a worker of scoring up?",
+                where=where,
+                since=scored_since,
+                url=url,
+                press=buttons_for(user, pk, ["score-now"]),
+            )
+
+
+def lost_rounds(lines: dict[int, Line]) -> Iterator[Trouble]:
+    for pk, line in lines.items():
+        for count, since, status, what in (
+            (line.missed, line.missed_since, "MISSED", "Missed"),
+            (
+                *(line.unresolvable, line.lost_since),
+                *("UNRESOLVABLE", "Ended without a truth"),
+            ),
+        ):
+            if count:
+                yield Trouble(
+                    what=f"{what}, last hour: {counted(count, 'round')}.",
+                    where=line.competition.slug,
+                    since=since,
+                    url=_list("competitions_round", competition=pk, status=status),
+                    is_severe=False,
+                )
+
+
+def failing_models(lines: dict[int, Line]) -> Iterator[Trouble]:
+    models = ParticipantModel.objects.real().filter(
+        Q(state="RECOVERING") | Q(first_error_at__isnull=False),
+        competition__in=lines,
+    )
+    for pk, count, since in (
+        models.exclude(state="STOPPED")
+        .order_by()
+        .values_list("competition_id")
+        .annotate(failing=Count("pk"), since=Min("first_error_at"))
+    ):
+        yield Trouble(
+            what=f"Failing: {count} of {counted(lines[pk].models, 'model')}.",
+            where=lines[pk].competition.slug,
+            since=since,
+            url=_list("competitions_participantmodel", competition=pk),
+            is_severe=count == lines[pk].models,
+        )
+
+
+def quarantined_models(lines: dict[int, Line]) -> Iterator[Trouble]:
+    """Models that nobody starts again until their code changes or somebody presses."""
+    for pk, count, since in (
+        ParticipantModel.objects.quarantined()
+        .filter(competition__in=lines)
+        .order_by()
+        .values_list("competition_id")
+        .annotate(count=Count("pk"), since=Min("last_error_at"))
+    ):
+        yield Trouble(
+            what=f"Quarantined, and asked no more: {counted(count, 'model')}. "
+            f"{counted(lines[pk].running, 'model')} running.",
+            where=lines[pk].competition.slug,
+            since=since,
+            url=reverse("admin:local-models"),
+            is_severe=lines[pk].running == 0,
+        )
+
+
+def unscheduled(lines: dict[int, Line]) -> Iterator[Trouble]:
+    """Active competitions that ask nothing."""
+    active = [
+        line
+        for line in lines.values()
+        if line.competition.status == Competition.Status.ACTIVE
+    ]
+    scheduled = set(
+        ScheduledPrediction.objects.filter(
+            competition__in=[line.competition for line in active],
+            active=True,
+            next_slot_at__isnull=False,
+        ).values_list("competition_id", flat=True)
+    )
+    for line in active:
+        if line.competition.pk not in scheduled:
+            yield Trouble(
+                what="Active, but nothing is scheduled: make a schedule active or add "
+                "one; it runs from the next slot of its grid on.",
+                where=line.competition.slug,
+                since=line.last_round,
+                url=reverse(
+                    "admin:competitions_competition_change", args=[line.competition.pk]
+                ),
+            )
+
+
+def stale_feeds(now: datetime) -> Iterator[Trouble]:
+    """Feeds that fail or whose newest record is older than it should be."""
+    try:
+        rows = health(now=now)
+    except TapeError as error:
+        yield Trouble(
+            what=str(error), where="The tape", since=None, url=reverse("readyz")
+        )
+        return
+    for row in rows:
+        feed = row.subscription
+        if not (row.is_stale or feed.consecutive_errors):
+            continue
+        what = "The newest record is too old."
+        if row.closed_at is None:
+            what = "No record has come yet."
+        if feed.consecutive_errors:
+            what = f"{feed.consecutive_errors} pulls in a row failed: {feed.last_error}"
+        yield Trouble(
+            what=what,
+            where=str(feed),
+            since=feed.first_error_at or row.closed_at or feed.created_at,
+            url=reverse("feeds"),
+            is_severe=row.is_stale,
+        )
+
+
+def unpaid(lines: dict[int, Line]) -> Iterator[Trouble]:
+    pending = Checkpoint.objects.filter(competition__in=lines, status="PENDING")
+    for pk, count, since in (
+        pending.order_by()
+        .values_list("competition_id")
+        .annotate(pending=Count("pk"), since=Min("created_at"))
+    ):
+        yield Trouble(
+            what=f"Waiting for a transaction: {counted(count, 'checkpoint')}.",
+            where=lines[pk].competition.slug,
+            since=since,
+            url=_list("emissions_checkpoint", competition=pk, status="PENDING"),
+            is_severe=False,
+        )
+
+
+def _list(model: str, **filters: Any) -> str:
+    """A change list, filtered."""
+    query = {
+        f"{name}__id__exact" if name == "competition" else f"{name}__exact": value
+        for name, value in filters.items()
+    }
+    return f"{reverse(f'admin:{model}_changelist')}?{urlencode(query)}"
+
+
+def overdue_pool() -> Iterator[Trouble]:
+    """A live pool that is late, stale, or whose last publication failed."""
+    pool = schedule.status()
+    url = reverse("admin:livepool_release_changelist")
+    if pool.state in {"late", "stale"}:
+        yield Trouble(
+            what=f"The live pool is {pool.state}: {pool.age_days} days old.",
+            where=pool.version or "live pool",
+            since=pool.overdue_since or pool.next_expected_by,
+            url=url,
+        )
+    if pool.last_error_version:
+        yield Trouble(
+            what=f"Not published: {pool.last_error}",
+            where=pool.last_error_version or "live pool",
+            since=None,
+            url=url,
+        )
