@@ -1,5 +1,7 @@
 """Pauses between attempts that grow, up to a longest one."""
 
+import random
+
 _MOST_DOUBLINGS = 32  # a float holds no more than 1023, and attempts go on for weeks
 
 
@@ -9,3 +11,11 @@ def backoff(attempts: int, *, first_s: float, most_s: float) -> float:
     At most `most_s`, after any number of attempts.
     """
     return min(first_s * 2.0 ** min(attempts, _MOST_DOUBLINGS), most_s)
+
+
+def spread(pause_s: float) -> float:
+    """Return a pause of between half of it and the whole, at random.
+
+    Those that failed together do not all come back at the same instant.
+    """
+    return pause_s * random.uniform(0.5, 1.0)

@@ -53,6 +53,7 @@ _every = {
         "livepool.publish_first": 15.0,
         "feeds.watch": 60.0,
         "feeds.maintain": 3600.0,
+        "events.maintain": 3600.0,
     }.items()
 }
 # Monthly, three hours into the month; a daily look whether that release is missing, and

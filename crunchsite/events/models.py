@@ -1,12 +1,24 @@
-"""The outbox: each fact as a row, which was written in the transaction of the fact."""
+"""The outbox, who is told of it, and what was sent to them.
 
+Each fact is a row that was written in the transaction of the fact.
+"""
+
+import json
+from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
+from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
+from django.core.validators import URLValidator
 from django.db import models
 from django.db.models import Q
 
 from competitions.models import Competition
+from core.errors import OperatorError
 from core.facts import Kind
+from core.texts import one_line
+from crunchsite.events.addresses import check_address
 
 
 class EventQuerySet(models.QuerySet["Event"]):
@@ -69,3 +81,152 @@ class Event(models.Model):
             "competition": self.competition and self.competition.slug,
             "data": self.payload,
         }
+
+    def body(self) -> str:
+        """Return it as it is signed and sent."""
+        return json.dumps(self.document(), separators=(",", ":"))
+
+    @property
+    def message_id(self) -> str:
+        """Its `webhook-id`, the same in each attempt: receivers know what they had."""
+        return f"evt_{self.number}"
+
+
+def is_receiver(url: str) -> None:
+    """Refuse what is no plain http(s) address, or one that is plainly not public."""
+    URLValidator(schemes=["http", "https"])(url)
+    parts = urlsplit(url)
+    if parts.username is not None or parts.password is not None:
+        raise ValidationError("Leave name and password out; messages are signed.")
+    if parts.fragment:
+        raise ValidationError("Leave out the part behind #; it is not sent.")
+    try:
+        check_address(parts.hostname or "")
+    except OperatorError as error:
+        raise ValidationError(f"{error}.") from None
+    except ValueError:
+        return  # a name: its addresses are looked at when it is connected to
+
+
+class Webhook(models.Model):
+    """A receiver: where events are sent, which ones, and how it has answered lately.
+
+    All instants but those of the admin's trail are the wall's: receivers live there.
+    """
+
+    name = models.CharField(max_length=80, unique=True)
+    url = models.CharField(max_length=500, validators=[is_receiver])
+    kinds = ArrayField(
+        models.CharField(max_length=40, choices=Kind.choices),
+        default=list,
+        blank=True,
+        help_text="What it is told. None chosen: everything.",
+    )
+    competition = models.ForeignKey(
+        Competition,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="webhooks",
+        help_text="The only one that it is told of. Empty: all that are no drafts, and "
+        "the site.",
+    )
+    active = models.BooleanField(default=True)
+    secret = models.TextField(editable=False)
+    previous_secret = models.TextField(blank=True, editable=False)
+    previous_until = models.DateTimeField(null=True, editable=False)
+    created_at = models.DateTimeField(editable=False)
+    busy_until = models.DateTimeField(null=True, editable=False)
+    served_at = models.DateTimeField(null=True, editable=False)
+    rests_until = models.DateTimeField(null=True, editable=False)
+    failures = models.PositiveIntegerField(
+        default=0, editable=False, help_text="In a row."
+    )
+    failing_since = models.DateTimeField(null=True, editable=False)
+    last_error = models.TextField(blank=True, editable=False)
+
+    class Meta:
+        db_table = "webhooks"
+        ordering = ["name"]
+        permissions = [("secret_webhook", "Can see and rotate the secret of webhook")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        """Refuse a name that cannot be shown."""
+        if self.name != one_line(self.name, limit=80):
+            raise ValidationError(
+                {"name": "This holds a character that cannot be shown."}
+            )
+
+    def secrets_at(self, at: datetime) -> list[str]:
+        """Return the sealed secrets that sign: its own, and for a while the last."""
+        is_kept = self.previous_until is not None and at < self.previous_until
+        return [self.secret, *([self.previous_secret] if is_kept else [])]
+
+
+class DeliveryQuerySet(models.QuerySet["Delivery"]):
+    def due(self, now: datetime) -> "DeliveryQuerySet":
+        """Those that are to be sent now."""
+        return self.filter(next_at__lte=now)
+
+
+class Delivery(models.Model):
+    """An event on its way to a receiver; `next_at` is NULL once it has ended."""
+
+    event = models.ForeignKey(
+        Event, on_delete=models.CASCADE, related_name="deliveries"
+    )
+    webhook = models.ForeignKey(
+        # The unique constraint serves as its index.
+        Webhook,
+        on_delete=models.CASCADE,
+        related_name="deliveries",
+        db_index=False,
+    )
+    attempts = models.PositiveIntegerField(default=0)
+    next_at = models.DateTimeField(null=True)
+    give_up_at = models.DateTimeField()
+    attempted_at = models.DateTimeField(null=True)
+    last_status = models.PositiveSmallIntegerField(null=True)
+    last_error = models.TextField(blank=True)
+    delivered_at = models.DateTimeField(null=True)
+    given_up_at = models.DateTimeField(null=True)
+
+    objects = DeliveryQuerySet.as_manager()
+
+    class Meta:
+        db_table = "deliveries"
+        ordering = ["-pk"]
+        verbose_name_plural = "deliveries"
+        default_permissions = ("view",)
+        permissions = [("replay_delivery", "Can send deliveries again")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["webhook", "event"], name="delivery_unique"
+            ),
+            models.CheckConstraint(
+                condition=Q(next_at__isnull=False)
+                | Q(delivered_at__isnull=False)
+                | Q(given_up_at__isnull=False),
+                name="delivery_ends_with_an_outcome",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["webhook", "next_at"],
+                condition=Q(next_at__isnull=False),
+                name="delivery_waiting",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event} to {self.webhook}"
+
+    @property
+    def state(self) -> str:
+        """Return `delivered`, `given up`, `failing` or `waiting`."""
+        if self.next_at is None:
+            return "delivered" if self.delivered_at else "given up"
+        return "failing" if self.last_error else "waiting"

@@ -1,7 +1,8 @@
-"""Facts become rows, and rows get their place in the order that readers follow."""
+"""Facts become rows; rows get their place in the order, and are sent on their way."""
 
 import json
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from django.db import connection, transaction
@@ -14,16 +15,33 @@ from crunchsite.events.models import Event
 MOST_BYTES = 8_000  # of a payload
 MOST_AT_ONCE = 5_000
 _NUMBERING = 0x6576656E7473  # "events"
+# Whom an event concerns is decided here, once, with its number.
 _NUMBER = """
-    UPDATE events SET number = next.number
-    FROM (
+    WITH next AS (
         SELECT id, nextval('event_numbers') AS number
         FROM (
-            SELECT id FROM events WHERE number IS NULL ORDER BY id LIMIT %s
+            SELECT id FROM events WHERE number IS NULL ORDER BY id LIMIT %(most)s
         ) AS waiting
-    ) AS next
-    WHERE events.id = next.id
+    ), told AS (
+        UPDATE events SET number = next.number FROM next WHERE events.id = next.id
+        RETURNING events.id, events.kind, events.competition_id
+    ), sent AS (
+        INSERT INTO deliveries (event_id, webhook_id, attempts, next_at, give_up_at,
+            last_error)
+        SELECT told.id, webhook.id, 0, %(now)s, %(give_up_at)s, ''
+        FROM told
+        JOIN webhooks AS webhook ON webhook.active
+            AND (webhook.kinds = '{}' OR told.kind = ANY(webhook.kinds))
+        LEFT JOIN competitions AS competition ON competition.id = told.competition_id
+        WHERE webhook.competition_id = told.competition_id
+            OR webhook.competition_id IS NULL
+                AND competition.status IS DISTINCT FROM 'DRAFT'
+        ORDER BY told.id
+    )
+    SELECT count(*) FROM told
 """
+# Receivers that do not answer are tried for so long.
+PATIENCE = timedelta(days=3)
 
 
 def keep(*, facts: Sequence[Fact], **_: Any) -> None:
@@ -48,7 +66,9 @@ def _bounded(payload: dict[str, Any]) -> dict[str, Any]:
 
 @transaction.atomic
 def number_events() -> int:
-    """Give the events of transactions that have ended their numbers; returns how many.
+    """Number the events of transactions that have ended; returns how many.
+
+    Each is put down for delivery to the webhooks that want it, in the same statement.
 
     One caller at a time: the next begins when this one's numbers can be seen. So
     whoever has read up to a number never finds a lower one later, however long a
@@ -56,5 +76,10 @@ def number_events() -> int:
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_NUMBERING])
-        cursor.execute(_NUMBER, [MOST_AT_ONCE])
-        return cursor.rowcount
+        now = clock.wall_now()
+        cursor.execute(
+            _NUMBER,
+            {"most": MOST_AT_ONCE, "now": now, "give_up_at": now + PATIENCE},
+        )
+        (count,) = cursor.fetchone()
+        return count

@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Iterable
 from difflib import get_close_matches
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -51,6 +52,11 @@ def one_of(*choices: str) -> AfterValidator:
 
 def setting(default: Any, description: str, **constraints: Any) -> Any:
     return Field(default=default, description=description, **constraints)
+
+
+def _networks(names: str) -> list[IPv4Network | IPv6Network]:
+    """The networks that are named; raises ValueError for what is none."""
+    return [ip_network(name.strip()) for name in names.split(",") if name.strip()]
 
 
 class Env(BaseSettings):
@@ -329,6 +335,14 @@ class Env(BaseSettings):
         "Origins whose pages may read the API in a browser, comma separated, like "
         "https://board.example.org; * is every one. Empty: none.",
     )
+    event_retention_days: int = setting(
+        30, "Days that events and their deliveries are kept.", ge=1
+    )
+    webhook_networks: str = setting(
+        "",
+        "Private networks that webhooks may go to, comma separated, like 10.1.0.0/16. "
+        "Empty: public addresses alone.",
+    )
     log_level: Annotated[str, one_of("DEBUG", "INFO", "WARNING", "ERROR")] = setting(
         "INFO", "Lowest level that is logged."
     )
@@ -353,6 +367,16 @@ class Env(BaseSettings):
     @property
     def cors_origins(self) -> tuple[str, ...]:
         return _listed(self.api_cors_origins)
+
+    @field_validator("webhook_networks")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        _networks(value)
+        return value
+
+    @property
+    def receiver_networks(self) -> list[IPv4Network | IPv6Network]:
+        return _networks(self.webhook_networks)
 
     @property
     def var(self) -> Path:

@@ -1,0 +1,123 @@
+"""Connections to receivers: to a public address, the one that was looked at.
+
+A webhook's host is the operator's word, and what its name resolves to is a stranger's.
+The name is resolved once, every address is looked at, and the connection goes to that
+very address: a name that is answered otherwise the next time leads nowhere else.
+"""
+
+import ipaddress
+import socket
+import threading
+from typing import Any
+
+from django.conf import settings
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import NewConnectionError
+
+from core.errors import OperatorError
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+CONNECT_S = 5.0
+# From the connection on, however slowly the receiver goes about its answer.
+WHOLE_S = 15.0
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+class AddressRefusedError(OperatorError):
+    """The receiver is where webhooks do not go."""
+
+    code = "address_refused"
+    status = 422
+
+
+def check_address(text: str) -> None:
+    """Refuse loopback, link-local, private and other addresses that are not public.
+
+    WEBHOOK_NETWORKS names those that are allowed all the same. Raises
+    AddressRefusedError.
+    """
+    address = _reached(ipaddress.ip_address(text.split("%", maxsplit=1)[0]))
+    is_public = address.is_global and not address.is_multicast
+    if is_public or any(address in each for each in settings.ENV.receiver_networks):
+        return
+    raise AddressRefusedError(
+        f"the receiver is at {address}, which is not public; allow its network in "
+        "WEBHOOK_NETWORKS, or give another address"
+    )
+
+
+def _reached(address: Address) -> Address:
+    """The IPv4 address that an IPv6 address leads to, if it holds one."""
+    if isinstance(address, ipaddress.IPv6Address):
+        if address in _NAT64:
+            return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
+        return address.ipv4_mapped or address.sixtofour or address
+    return address
+
+
+def connect(host: str, port: int, *, timeout_s: float) -> socket.socket:
+    """Return a connection to one of the host's addresses, all of which are allowed.
+
+    Raises AddressRefusedError, and OSError when nobody answers.
+    """
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = list(dict.fromkeys(str(each[4][0]) for each in found))
+    for address in addresses:
+        check_address(address)
+    for address in addresses[:-1]:
+        try:
+            return socket.create_connection((address, port), timeout_s)
+        except OSError:
+            continue
+    return socket.create_connection((addresses[-1], port), timeout_s)
+
+
+class _Bounded(HTTPConnection):
+    """A connection that ends after WHOLE_S, wherever it is then."""
+
+    def _new_conn(self) -> socket.socket:
+        try:
+            line = connect(self.host, self.port or 80, timeout_s=CONNECT_S)
+        except OSError as error:
+            raise NewConnectionError(self, f"no connection: {error}") from error
+        # TLS takes the socket over; a duplicate of it still reaches the connection.
+        self._end_of_line = line.dup()
+        self._watch = threading.Timer(WHOLE_S, self._shut)
+        self._watch.daemon = True
+        self._watch.start()
+        return line
+
+    def _shut(self) -> None:
+        try:
+            self._end_of_line.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            return  # it has ended by itself
+
+    def close(self) -> None:
+        super().close()
+        if hasattr(self, "_watch"):
+            self._watch.cancel()
+            self._end_of_line.close()
+
+
+class _BoundedTls(_Bounded, HTTPSConnection):
+    """The same over TLS, whose certificate is checked against the host's name."""
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Bounded
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _BoundedTls
+
+
+class BoundedAdapter(HTTPAdapter):
+    """For a requests session: every connection of it is one of the above."""
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        super().init_poolmanager(*args, **options)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}

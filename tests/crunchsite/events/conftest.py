@@ -1,0 +1,29 @@
+from contextlib import ExitStack
+
+import pytest
+
+from crunchsite.events.models import Webhook
+from crunchsite.events.webhooks import give_secret
+from tests.crunchsite.events.receivers import Receiver, receiving
+
+
+@pytest.fixture
+def loopback_allowed(settings):
+    settings.ENV = settings.ENV.model_copy(update={"webhook_networks": "127.0.0.0/8"})
+
+
+@pytest.fixture
+def receive(loopback_allowed):
+    """Start a receiver and its webhook: `webhook, receiver = receive(500, 200)`."""
+    with ExitStack() as stack:
+
+        def start(*answers, manner=None, **fields):
+            receiver = stack.enter_context(receiving(Receiver(*answers, manner=manner)))
+            name = f"receiver {Webhook.objects.count()}"
+            webhook = Webhook(**{"name": name, "url": receiver.url, **fields})
+            give_secret(webhook)
+            webhook.full_clean()
+            webhook.save()
+            return webhook, receiver
+
+        yield start

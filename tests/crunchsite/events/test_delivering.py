@@ -1,0 +1,333 @@
+"""Events reach their receivers, whatever these do, and cost nobody else anything."""
+
+import json
+from datetime import timedelta
+from types import SimpleNamespace
+
+import pytest
+from django.db import connections, transaction
+from standardwebhooks import Webhook as Signer
+from standardwebhooks import WebhookVerificationError
+
+from core import clock
+from core.facts import Fact, Kind, announce
+from crunchsite.events import (
+    addresses,
+    delivering,
+    outbox,
+    retention,
+    secrets,
+    sending,
+    webhooks,
+)
+from crunchsite.events.models import Delivery, Event, Webhook
+from tests import factories
+
+NOBODY = SimpleNamespace(pk=None)
+pytestmark = pytest.mark.django_db
+
+
+def happen(*names: str, kind=Kind.FEED_STALE, **fields) -> None:
+    with transaction.atomic():
+        announce(*(Fact(kind, payload={"name": name}, **fields) for name in names))
+    outbox.number_events()
+
+
+def turn(webhook: Webhook) -> int:
+    """Claim and serve a receiver, at an instant when nobody rests any more."""
+    Webhook.objects.update(rests_until=None)
+    Delivery.objects.filter(next_at__isnull=False).update(next_at=clock.wall_now())
+    assert webhook.pk in delivering.claim(10)
+    Webhook.objects.exclude(pk=webhook.pk).update(busy_until=None)
+    return delivering.take_turn(webhook.pk)
+
+
+def names(receiver) -> list[str]:
+    return [json.loads(body)["data"]["name"] for _, body in receiver.got]
+
+
+def test_what_arrives_is_the_event_signed_as_the_package_verifies(receive):
+    webhook, receiver = receive(204)
+    happen("one")
+    assert turn(webhook) == 1
+    ((headers, body),) = receiver.got
+    event = Event.objects.get()
+    secret = secrets.unseal(webhook.secret)
+    assert Signer(secret).verify(body, headers) == event.document()
+    assert headers["webhook-id"] == f"evt_{event.number}"
+    assert headers["content-type"] == "application/json"
+    with pytest.raises(WebhookVerificationError):
+        Signer(secrets.make_secret()).verify(body, headers)
+    delivery = Delivery.objects.get()
+    assert (delivery.state, delivery.attempts, delivery.last_status) == (
+        *("delivered", 1, 204),
+    )
+
+
+def test_after_500_it_is_tried_again_with_the_same_id_and_rests_meanwhile(receive):
+    webhook, receiver = receive(500, 200)
+    happen("one")
+    before = clock.wall_now()
+    assert turn(webhook) == 1
+    delivery = Delivery.objects.get()
+    assert (delivery.state, delivery.last_error) == ("failing", "answered 500")
+    wait_s = (delivery.next_at - before).total_seconds()
+    assert wait_s >= 5
+    webhook.refresh_from_db()
+    assert webhook.failures == 1
+    assert webhook.rests_until > before
+    assert delivering.claim(10) == []
+
+    assert turn(webhook) == 1
+    delivery.refresh_from_db()
+    webhook.refresh_from_db()
+    assert (delivery.state, delivery.attempts, delivery.last_error) == (
+        *("delivered", 2, ""),
+    )
+    assert (webhook.failures, webhook.failing_since, webhook.rests_until) == (
+        *(0, None, None),
+    )
+    first, second = (headers["webhook-id"] for headers, _ in receiver.got)
+    assert first == second
+
+
+def test_a_receiver_that_fails_is_not_asked_for_the_rest_of_its_turn(receive):
+    webhook, receiver = receive(503)
+    happen("one", "two", "three")
+    assert turn(webhook) == 1
+    assert names(receiver) == ["one"]
+
+
+def test_events_arrive_in_their_order(receive):
+    webhook, receiver = receive(200)
+    happen(*(f"{i:03d}" for i in range(120)))
+    assert turn(webhook) == 120
+    assert names(receiver) == sorted(names(receiver))
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_redirects_are_not_followed(receive, status):
+    webhook, receiver = receive(status)
+    happen("one")
+    assert turn(webhook) == 1
+    assert len(receiver.got) == 1
+    assert Delivery.objects.get().last_error == (
+        f"answered {status}; redirects are not followed"
+    )
+
+
+def hang(receiver, handler):
+    receiver.may_end.wait(60)
+
+
+def drip(receiver, handler):
+    """Answers that only announce the next one, without an end, each of them in time."""
+    while not receiver.may_end.wait(0.05):
+        handler.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        handler.wfile.flush()
+
+
+def flood(receiver, handler):
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(2**30))
+    handler.end_headers()
+    receiver.sent = 0
+    for _ in range(2**10):
+        handler.wfile.write(b"x" * 2**20)
+        receiver.sent += 2**20
+
+
+def nonsense(receiver, handler):
+    handler.wfile.write(b"what?\r\n\r\n")
+
+
+def test_one_that_hangs_costs_its_own_delivery(receive, monkeypatch):
+    monkeypatch.setattr(sending, "READ_S", 0.2)
+    webhook, _ = receive(manner=hang)
+    happen("one")
+    turn(webhook)
+    assert Delivery.objects.get().last_error == "no answer in time"
+
+
+def test_one_whose_answer_has_no_end_is_cut_off(receive, monkeypatch):
+    monkeypatch.setattr(addresses, "WHOLE_S", 0.5)
+    webhook, _ = receive(manner=drip)
+    happen("one")
+    turn(webhook)
+    delivery = Delivery.objects.get()
+    assert delivery.state == "failing"
+    assert delivery.last_status is None
+
+
+def test_of_an_answer_of_1_gb_the_status_alone_is_read(receive):
+    webhook, receiver = receive(manner=flood)
+    happen("one")
+    turn(webhook)
+    assert Delivery.objects.get().state == "delivered"
+    assert receiver.sent < 2**27
+
+
+def test_one_that_talks_nonsense_or_is_gone_is_a_failure_in_words(receive):
+    webhook, _ = receive(manner=nonsense)
+    gone, _ = receive()
+    Webhook.objects.filter(pk=gone.pk).update(url="http://127.0.0.1:1")
+    happen("one")
+    turn(webhook)
+    turn(gone)
+    errors = dict(Delivery.objects.values_list("webhook", "last_error"))
+    assert "what?" in errors[webhook.pk]
+    assert "refused" in errors[gone.pk]
+    assert "object at 0x" not in "".join(errors.values())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_others_are_served_while_one_hangs(receive):
+    _, receiver = receive(manner=hang)
+    quick, other = receive(200)
+    happen("one")
+    turns = delivering.begin_turns()
+    assert len(turns) == 2
+    while not (receiver.got and other.got):
+        assert not all(each.done() for each in turns)
+    happen("two")
+    while Webhook.objects.get(pk=quick.pk).busy_until:
+        pass
+    (again,) = delivering.begin_turns()  # and the slow one is busy
+    assert again.result(60) == 1
+    assert names(other) == ["one", "two"]
+    assert len(receiver.got) == 1
+    receiver.may_end.set()
+    for each in turns:
+        each.result(60)
+    connections.close_all()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_claim_a_receiver_once_and_a_dead_ones_claim_runs_out(receive):
+    webhook, _ = receive(200)
+    happen("one")
+    assert delivering.claim(10) == [webhook.pk]
+    assert delivering.claim(10) == []
+    Webhook.objects.update(busy_until=clock.wall_now())
+    assert delivering.claim(10) == [webhook.pk]
+
+
+def test_whoever_has_lost_the_claim_changes_nothing(receive):
+    webhook, _ = receive(200)
+    happen("one")
+    stale = Delivery.objects.select_related("event").get()
+    assert turn(webhook) == 1
+    delivering._keep(webhook, stale, sending.Outcome(500, "answered 500"))
+    delivery = Delivery.objects.get()
+    assert (delivery.state, delivery.attempts) == ("delivered", 1)
+    webhook.refresh_from_db()
+    assert webhook.failures == 0
+
+
+def test_after_days_it_is_given_up_with_the_reason(receive):
+    webhook, _ = receive(500)
+    happen("one", "two")
+    turn(webhook)
+    Delivery.objects.update(give_up_at=clock.wall_now())
+    Webhook.objects.update(rests_until=None)
+    Delivery.objects.update(next_at=clock.wall_now())
+    assert turn(webhook) == 0
+    for delivery in Delivery.objects.all():
+        assert delivery.state == "given up"
+        assert delivery.last_error == "given up: answered 500"
+    assert delivering.claim(10) == []
+
+
+def test_a_replay_is_sent_again_with_its_id(receive):
+    webhook, receiver = receive(200)
+    happen("one")
+    turn(webhook)
+    delivery = Delivery.objects.get()
+    assert webhooks.replay(deliveries=[delivery.pk], user=NOBODY) == 1
+    assert webhooks.replay(deliveries=[delivery.pk], user=NOBODY) == 0  # it waits
+    turn(webhook)
+    assert names(receiver) == ["one", "one"]
+    assert len({headers["webhook-id"] for headers, _ in receiver.got}) == 1
+    assert Delivery.objects.get().state == "delivered"
+
+
+def test_for_a_while_after_a_rotation_both_secrets_verify(receive):
+    webhook, receiver = receive(200)
+    old = secrets.unseal(webhook.secret)
+    new = webhooks.rotate_secret(webhook_id=webhook.pk, reason="leak", user=NOBODY)
+    happen("one")
+    turn(webhook)
+    ((headers, body),) = receiver.got
+    for secret in (old, new):
+        assert Signer(secret).verify(body, headers)["data"] == {"name": "one"}
+    Webhook.objects.update(previous_until=clock.wall_now())
+    happen("two")
+    turn(webhook)
+    headers, body = receiver.got[-1]
+    assert Signer(new).verify(body, headers)
+    with pytest.raises(WebhookVerificationError):
+        Signer(old).verify(body, headers)
+
+
+def test_a_secret_that_another_key_sealed_is_a_reason_not_a_crash(receive, settings):
+    webhook, receiver = receive(200)
+    happen("one")
+    settings.SECRET_KEY = "another" * 10
+    turn(webhook)
+    assert receiver.got == []
+    assert "another SECRET_KEY" in Delivery.objects.get().last_error
+    assert webhooks.rotate_secret(webhook_id=webhook.pk, reason="new key", user=NOBODY)
+
+
+def test_the_secret_in_the_database_is_sealed(receive):
+    webhook, _ = receive()
+    assert "whsec_" not in webhook.secret
+    assert secrets.unseal(webhook.secret).startswith("whsec_")
+
+
+def test_who_is_told_of_what(receive):
+    mine, draft = factories.competition(), factories.competition("hush", status="DRAFT")
+    everything, _ = receive()
+    feeds, _ = receive(kinds=["feed.stale"])
+    of_mine, _ = receive(competition=mine)
+    of_draft, _ = receive(competition=draft)
+    receive(active=False)
+    happen("site")
+    happen("mine", kind=Kind.BOARD_MOVED, competition_id=mine.pk)
+    happen("draft", kind=Kind.RULE_CHANGED, competition_id=draft.pk)
+    told = {
+        webhook.pk: [
+            each.event.payload["name"]
+            for each in webhook.deliveries.order_by("event__number")
+        ]
+        for webhook in Webhook.objects.filter(active=True)
+    }
+    assert told == {
+        everything.pk: ["site", "mine"],
+        feeds.pk: ["site"],
+        of_mine.pk: ["mine"],
+        of_draft.pk: ["draft"],
+    }
+
+
+def test_numbering_and_fan_out_are_a_constant_number_of_statements(
+    receive, django_assert_num_queries
+):
+    for _ in range(3):
+        receive()
+    announce(*(Fact(Kind.FEED_STALE, payload={"name": str(i)}) for i in range(500)))
+    with django_assert_num_queries(4):  # with the savepoint of the test
+        assert outbox.number_events() == 500
+    assert Delivery.objects.count() == 1500
+
+
+def test_what_is_past_retention_goes_with_its_deliveries(receive, at, frozen_clock):
+    receive()
+    happen("old")
+    with at(frozen_clock + timedelta(days=20)):
+        happen("new")
+    with at(frozen_clock + timedelta(days=31)):
+        assert retention.maintain() == 1
+        assert retention.maintain() == 0
+    assert Event.objects.get().payload == {"name": "new"}
+    assert Delivery.objects.count() == 1
