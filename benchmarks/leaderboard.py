@@ -17,7 +17,7 @@ from benchmarks import _scoring
 from benchmarks.measure import compare
 from competitions.contract import CrunchConfig
 from competitions.slots import wire
-from scoring.board import leaderboard, windows
+from scoring.board import closed_sums, leaderboard
 from scoring.models import Snapshot
 
 
@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         leaderboard.publish(competition=competition, wiring=wiring, now=at)
 
     def forget() -> None:
-        windows.forget()
+        closed_sums.forget()
         with connection.cursor() as cursor:
             cursor.execute("TRUNCATE leaderboards CASCADE")
 

@@ -16,7 +16,7 @@ from core.grid import Period, floor
 from scoring import locks
 from scoring.board.ranking import Standing
 from scoring.board.standings import standings
-from scoring.board.windows import averaged_fields
+from scoring.board.window_sums import averaged_fields
 from scoring.metrics.parts import UNITS
 from scoring.models import Leaderboard
 from scoring.snapshots.fields import score_fields

@@ -9,7 +9,7 @@ from django.db import connection
 from competitions.contract import EnsembleConfig
 from competitions.models import Competition, Prediction, Round
 from scoring import corrections
-from scoring.board import windows
+from scoring.board import closed_sums
 from scoring.corrections import rescore, void
 from scoring.cycle import run_cycle
 from scoring.models import (
@@ -71,7 +71,7 @@ def dies(step, work):
         with killed_at(step):
             work()
     except Killed:
-        windows.forget()
+        closed_sums.forget()
         return True
     return False
 

@@ -16,7 +16,7 @@ from competitions.models import (
     Prediction,
 )
 from competitions.slots import wire
-from scoring.board import windows
+from scoring.board import closed_sums, windows
 from scoring.board.aggregator import Entrant
 from scoring.board.leaderboard import publish
 from scoring.board.ranking import Standing, ranked
@@ -217,11 +217,11 @@ def test_sums_in_memory_and_of_the_open_period_make_what_a_full_rebuild_makes(
         snap(model, 0, value, ic=0.1)
     Snapshot.objects.filter(period_end__gt=NOW).update(is_closed=False)
     later = NOW + timedelta(minutes=10)
-    windows.forget()
+    closed_sums.forget()
     [cold, warm] = [lines_at(competition, as_of=later) for _ in range(2)]
     assert cold == warm
     Snapshot.objects.update(is_closed=False)
-    windows.forget()
+    closed_sums.forget()
     assert lines_at(competition, as_of=later) == cold
     assert cold["a"].metrics["score_recent"] == 7 / 4
     assert cold["a"].metrics["ic"] == pytest.approx(0.4)
@@ -236,7 +236,7 @@ def test_sums_in_memory_follow_a_window_after_a_change_of_the_period_length(
         snap(model, hours_ago, value)
     Competition.objects.update(snapshot_period_s=86400)
     competition.refresh_from_db()
-    windows.forget()
+    closed_sums.forget()
     minute = timedelta(minutes=1)
     found = [
         lines_at(competition, as_of=NOW + late)["a"].metrics["score_recent"]
@@ -252,12 +252,12 @@ def test_a_period_that_is_closed_while_a_board_is_read_counts_once(
     snap(model, 2, 1.0)
     open_one = Snapshot.objects.filter(pk=snap(model, 1, 3.0).pk)
     open_one.update(is_closed=False)
-    windows.forget()
+    closed_sums.forget()
     before = lines_at(competition)["a"]
-    state = windows._closed_state(competition)
+    state = closed_sums.closed_state(competition)
     open_one.update(is_closed=True)
     with monkeypatch.context() as patched:  # a reader that has just looked
-        patched.setattr(windows, "_closed_state", lambda competition: state)
+        patched.setattr(windows, "closed_state", lambda competition: state)
         meanwhile = lines_at(competition)["a"]
     assert before == meanwhile == lines_at(competition)["a"]
     assert before.value == 2.0

@@ -9,7 +9,7 @@ from competitions.contract import CrunchConfig
 from competitions.slots import wire
 from core.grid import Period
 from scoring import corrections
-from scoring.board import windows
+from scoring.board import closed_sums
 from scoring.board.standings import standings
 from scoring.cycle import run_cycle
 from scoring.metrics import MetricsContext, default_registry
@@ -49,7 +49,7 @@ def test_a_snapshot_leaves_a_window_at_the_very_instant_of_its_end(competition):
     [model] = make_models(competition, "a")
     snap(model, 24, 100.0)  # [now - 24 h, now - 23 h)
     snap(model, 1, 1.0)
-    windows.forget()
+    closed_sums.forget()
     leaves = NOW + HOUR
     at = (leaves - SECOND, leaves, leaves + SECOND)
     assert [figures_at(competition, as_of)["score_recent"] for as_of in at] == [
@@ -61,7 +61,7 @@ def test_a_metric_weighs_by_what_was_scored_not_by_what_was_expected(competition
     [model] = make_models(competition, "a")
     snap(model, 1, 1.0, count=1, expected=9, ic=1.0)
     snap(model, 2, 1.0, count=3, expected=3, ic=0.0)
-    windows.forget()
+    closed_sums.forget()
     assert figures_at(competition, NOW)["ic"] == 0.25
 
 
@@ -93,7 +93,7 @@ def test_a_correction_of_an_older_hour_reaches_sums_in_memory(
         author="olga",
     )
     after = figures_at(competition, later)
-    windows.forget()
+    closed_sums.forget()
     assert after == figures_at(competition, later)
     left = Snapshot.objects.current().values_list("value", "prediction_count")
     assert after["score_recent"] == pytest.approx(

@@ -1,0 +1,183 @@
+"""Sums and merged parts of the snapshots in each window, read in SQL."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+
+import numpy as np
+from django.db import connection
+from numpy.typing import NDArray
+
+from competitions.contract import CrunchConfig
+from competitions.models import Competition
+from core.columns import read_columns
+from scoring.metrics.parts import IN_PARTS, PLACES, WIDTH, merge_all
+from scoring.metrics.ranks import Floats
+from scoring.snapshots.fields import summary_fields
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Sums over snapshots, a row per model; NaN where there is no snapshot.
+
+    By window: `values` (times their counts), `counts` and `expected`. By averaged field
+    over the shortest window: `field_totals` and `field_counts`. `parts`, (models,
+    WIDTH), are the merged parts of the metrics that do not average, over the shortest
+    window.
+    """
+
+    models: NDArray[np.int64]
+    values: Floats
+    counts: Floats
+    expected: Floats
+    field_totals: Floats
+    field_counts: Floats
+    parts: Floats
+
+
+def averaged_fields(config: CrunchConfig) -> list[str]:
+    """Return the fields of a summary of which a window has the mean."""
+    return [name for name in summary_fields(config) if name not in IN_PARTS]
+
+
+def read_sums(
+    competition: Competition,
+    config: CrunchConfig,
+    windows: list[datetime],
+    as_of: datetime,
+    which: str,
+    *end: datetime,
+) -> Sums:
+    """Sum up the snapshots of each window; two statements at most.
+
+    `windows` gives the start of each; `which` and its parameters `end` restrict the
+    snapshots further.
+    """
+    names = averaged_fields(config)
+    # What a snapshot sums up was bounded when it was written (`fields.rounded`).
+    fields = "".join(
+        ", CASE WHEN period_end > %s AND jsonb_typeof(result_summary_jsonb -> %s) = "
+        f"'number' THEN (result_summary_jsonb -> %s)::float8 END AS field{i}"
+        for i in range(len(names))
+    )
+    inside = "FILTER (WHERE period_end > %s)"
+    columns: dict[str, str] = {}
+    for i in range(len(windows)):
+        columns[f"value {i}"] = f"sum(value * prediction_count) {inside}"
+        columns[f"count {i}"] = f"sum(prediction_count) {inside}"
+        columns[f"expected {i}"] = f"sum(expected_count) {inside}"
+    for i in range(len(names)):
+        columns[f"field total {i}"] = f"sum(field{i} * prediction_count)"
+        columns[f"field count {i}"] = (
+            f"sum(prediction_count) FILTER (WHERE field{i} IS NOT NULL)"
+        )
+    known = ", ".join(f"coalesce(({each})::float8, 'NaN')" for each in columns.values())
+    with connection.cursor() as cursor:
+        # The fence keeps each field from being looked up once for every use of it.
+        found = read_columns(
+            cursor,
+            f"""
+            SELECT model_id, {known} FROM (
+                SELECT model_id, period_end, value, prediction_count, expected_count
+                    {fields}
+                FROM snapshots
+                WHERE model_id IN (SELECT id FROM models WHERE competition_id = %s)
+                    AND superseded_at IS NULL AND period_end > %s AND period_start < %s
+                    {which}
+                OFFSET 0
+            ) AS snapshot GROUP BY model_id ORDER BY model_id
+            """,
+            [
+                *(since for since in windows for _ in range(3)),
+                *(part for name in names for part in (max(windows), name, name)),
+                *(competition.pk, min(windows), as_of, *end),
+            ],
+            model=int,
+            **dict.fromkeys(columns, float),
+        )
+    models = found["model"]
+
+    def table(name: str, width: int) -> Floats:
+        columns = [found[f"{name} {i}"] for i in range(width)]
+        return np.column_stack(columns) if columns else np.empty((len(models), 0))
+
+    return Sums(
+        models=models,
+        values=table("value", len(windows)),
+        counts=table("count", len(windows)),
+        expected=table("expected", len(windows)),
+        field_totals=table("field total", len(names)),
+        field_counts=table("field count", len(names)),
+        parts=_merged_parts(
+            competition, config, models, [max(windows), as_of, *end], which
+        ),
+    )
+
+
+def added(first: Sums, second: Sums) -> Sums:
+    """Add up the sums of two adjoining stretches; NaN plus a number is the number."""
+    models = np.union1d(first.models, second.models)
+    rows = [np.searchsorted(models, side.models) for side in (first, second)]
+
+    def total(one: Floats, other: Floats) -> Floats:
+        cells = np.full((2, len(models), one.shape[1]), np.nan)
+        cells[0, rows[0]], cells[1, rows[1]] = one, other
+        summed = np.nansum(cells, axis=0)
+        summed[np.isnan(cells).all(axis=0)] = np.nan
+        return summed
+
+    parts = np.zeros((2, len(models), WIDTH))
+    parts[0, rows[0]], parts[1, rows[1]] = first.parts, second.parts
+    return Sums(
+        models=models,
+        values=total(first.values, second.values),
+        counts=total(first.counts, second.counts),
+        expected=total(first.expected, second.expected),
+        field_totals=total(first.field_totals, second.field_totals),
+        field_counts=total(first.field_counts, second.field_counts),
+        parts=merge_all(*parts),
+    )
+
+
+def _merged_parts(
+    competition: Competition,
+    config: CrunchConfig,
+    models: NDArray[np.int64],
+    span: list[datetime],
+    which: str,
+) -> Floats:
+    """Merge the parts of a window's snapshots in the order of their periods."""
+    merged = np.zeros((len(models), WIDTH))
+    wanted = [
+        place
+        for name, metric_places in PLACES.items()
+        if name in config.metrics
+        for place in range(metric_places.start, metric_places.stop)
+    ]
+    if not wanted:
+        return merged
+    places = ", ".join(f"coalesce(parts[{place + 1}], 0)" for place in wanted)
+    with connection.cursor() as cursor:
+        found = read_columns(
+            cursor,
+            f"""
+            SELECT model_id, extract(epoch FROM period_start)::float8, {places}
+            FROM snapshots
+            WHERE model_id IN (SELECT id FROM models WHERE competition_id = %s)
+                AND superseded_at IS NULL AND period_end > %s AND period_start < %s
+                {which}
+            ORDER BY period_start, model_id
+            """,
+            [competition.pk, *span],
+            model=int,
+            start=float,
+            **{str(place): float for place in wanted},
+        )
+    rows = np.zeros((len(found["model"]), WIDTH))
+    rows[:, wanted] = np.column_stack([found[str(place)] for place in wanted])
+    row = np.searchsorted(models, found["model"])
+    _, begins = np.unique(found["start"], return_index=True)
+    for begin, end in pairwise([*begins.tolist(), len(rows)]):
+        chosen = row[begin:end]
+        merged[chosen] = merge_all(merged[chosen], rows[begin:end])
+    return merged
