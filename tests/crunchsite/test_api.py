@@ -134,6 +134,7 @@ def test_readyz_says_what_is_wrong_and_what_to_do(
         "status": "ready",
         "problems": {},
         "failing_callables": [],
+        "missing_endpoints": {},
     }
     monkeypatch.setattr(settings, "REDIS_URL", "redis://127.0.0.1:1/0")
     response = admin_client.get("/readyz")
