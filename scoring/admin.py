@@ -33,7 +33,7 @@ STATUS_LABELS = {
 SNAPSHOT_LABELS = {"closed": "success", "open": "info", "superseded": "warning"}
 
 
-class ReadOnlyInline(TabularInline):
+class ReadOnlyInline(TabularInline):  # type: ignore[misc]  # Unfold has no types
     extra = 0
     can_delete = False
 
@@ -81,7 +81,7 @@ class PredictionAdmin(LedgerAdmin):
 
     @display(description="Status", label=STATUS_LABELS)
     def labelled_status(self, prediction: Any) -> str:
-        return prediction.status
+        return str(prediction.status)
 
     @display(description="Answer")
     def answer(self, prediction: Any) -> str:

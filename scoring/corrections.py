@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 from django.db import OperationalError, connection, transaction
-from django.db.models import Max, QuerySet
+from django.db.models import Max
 from psycopg2.errors import LockNotAvailable
 from pydantic import ValidationError
 
@@ -28,12 +28,13 @@ from core.misfits import first_misfit
 from core.texts import one_line, readable
 from scoring import due_rounds, locks
 from scoring.board import leaderboard
-from scoring.board.ranking import Standing
 from scoring.board.standings import standings
 from scoring.models import Rescoring, Snapshot, VoidWindow
+from scoring.moves import Move, moves_between
 from scoring.scores.score_rounds import score_answers, truths_of
 from scoring.scores.store import copy_scores, current_version
 from scoring.snapshots import snapshots
+from scoring.snapshots.closed_periods import closed_periods, closed_periods_of
 
 log = structlog.get_logger(__name__)
 
@@ -43,30 +44,6 @@ class CorrectionError(CompetitionError):
 
     code = "correction_refused"
     status = 409
-
-
-@dataclass(frozen=True)
-class Move:
-    """What a correction does to a model's line on the newest board."""
-
-    model_id: str
-    rank_before: int | None
-    rank_after: int | None
-    value_before: float | None
-    value_after: float | None
-
-    @property
-    def places(self) -> int | None:
-        """Places won; negative when lost, None without a rank on either side."""
-        if self.rank_before is None or self.rank_after is None:
-            return None
-        return self.rank_before - self.rank_after
-
-    @property
-    def difference(self) -> float | None:
-        if self.value_before is None or self.value_after is None:
-            return None
-        return self.value_after - self.value_before
 
 
 @dataclass(frozen=True)
@@ -84,7 +61,7 @@ Newest = tuple[int, int]
 
 
 def newest(competition_id: int) -> Newest:
-    """What was corrected last: read it before a preview, and apply `on` it."""
+    """Return the last corrections: read them before a preview, and apply `on` them."""
     rescoring, window = (
         model.objects.filter(competition=competition_id).aggregate(Max("pk"))["pk__max"]
         for model in (Rescoring, VoidWindow)
@@ -110,7 +87,7 @@ def rescore(
     reason, author = _stated(reason, author)
 
     def work(competition: Competition, wiring: Wiring, now: datetime) -> list[int]:
-        periods = _closed_periods(
+        periods = closed_periods(
             competition, period_start__gte=start, period_end__lte=end
         )
         if not periods:
@@ -137,8 +114,8 @@ def rescore(
                 now=now,
                 door=Door(competition),
             )
-        announce(_told("rescored", competition, start, end, reason))
-        _log_if_kept("rescoring.done", rescoring=rescoring.pk, version=version)
+        announce(_fact("rescored", competition, start, end, reason))
+        _log_on_commit("rescoring.done", rescoring=rescoring.pk, version=version)
         return [sum(column) for column in zip(*counts, strict=True)]
 
     return _correct(competition_id, work, preview=preview, on=on)
@@ -180,7 +157,7 @@ def void(
             competition=competition,
             performed_at__isnull=False,
         ).exclude(status=Round.Status.VOID)
-        touched = _closed_periods_of(competition, rounds)
+        touched = closed_periods_of(competition, rounds)
         count = rounds.update(status=Round.Status.VOID, reason=window.round_reason)
         for period in touched:
             snapshots.revise(
@@ -190,25 +167,25 @@ def void(
                 now=now,
                 door=Door(competition),
             )
-        announce(_told("voided", competition, start, end, reason))
-        _log_if_kept("window.voided", window=window.pk, rounds=count)
+        announce(_fact("voided", competition, start, end, reason))
+        _log_on_commit("window.voided", window=window.pk, rounds=count)
         return [count, 0]
 
     return _correct(competition_id, work, preview=preview, on=on)
 
 
 def _stated(reason: str, author: str) -> tuple[str, str]:
-    """Reason and author as they are kept; raises CorrectionError without them."""
+    """Return reason and author as stored; raises CorrectionError if one is missing."""
     reason, author = readable(reason.strip()), one_line(author.strip(), limit=150)
     if not (reason and author):
         raise CorrectionError("a correction needs a reason and an author.")
     return reason, author
 
 
-def _told(
+def _fact(
     what: str, competition: Competition, start: datetime, end: datetime, reason: str
 ) -> Fact:
-    """Tell what is no longer as it was read before."""
+    """Return the fact that earlier reports of the stretch no longer hold."""
     stretch = {"start": start.isoformat(), "end": end.isoformat()}
     payload = {"what": what, **stretch, "reason": reason}
     return Fact(Kind.RULE_CHANGED, competition.pk, payload)
@@ -225,8 +202,8 @@ def _own(competition: Competition) -> None:
         ) from error
 
 
-def _log_if_kept(event: str, **facts: Any) -> None:
-    """Say what was done, unless it is a preview, which is rolled back."""
+def _log_on_commit(event: str, **facts: Any) -> None:
+    """Log what was done once it is committed; a preview is rolled back."""
     transaction.on_commit(lambda: log.info(event, **facts))
 
 
@@ -265,7 +242,7 @@ def _correct(
         snapshots=Snapshot.objects.filter(
             model__competition=competition, superseded_at=now
         ).count(),
-        moves=_moves(before, after),
+        moves=moves_between(before, after),
     )
     if preview:
         transaction.set_rollback(True)
@@ -275,51 +252,6 @@ def _correct(
     )
     leaderboard.publish(**facts, now=now)
     return correction
-
-
-def _moves(before: Sequence[Standing], after: Sequence[Standing]) -> list[Move]:
-    """Lines that differ, in the order after; those that fall off the board last."""
-    old = {line.model.model_id: line for line in before}
-    new = {line.model.model_id: line for line in after}
-    moves = []
-    for model_id in new | old:
-        was, now = old.get(model_id), new.get(model_id)
-        move = Move(
-            model_id=model_id,
-            rank_before=was.rank if was else None,
-            rank_after=now.rank if now else None,
-            value_before=was.value if was else None,
-            value_after=now.value if now else None,
-        )
-        if (move.rank_before, move.value_before) != (move.rank_after, move.value_after):
-            moves.append(move)
-    return moves
-
-
-def _closed_periods(competition: Competition, **where: datetime) -> list[Period]:
-    """Closed periods as they were when they were closed, whatever their length now."""
-    spans = (
-        Snapshot.objects.current()
-        .filter(model__competition=competition, is_closed=True, **where)
-        .order_by("period_start")
-        .values_list("period_start", "period_end")
-        .distinct()
-    )
-    return [Period(*span) for span in spans]
-
-
-def _closed_periods_of(
-    competition: Competition, rounds: QuerySet[Round]
-) -> list[Period]:
-    """The closed periods that the rounds were resolved in."""
-    resolved_at = rounds.values_list("resolved_at", flat=True)
-    instants = {at for at in resolved_at if at is not None}
-    if not instants:
-        return []
-    periods = _closed_periods(
-        competition, period_end__gt=min(instants), period_start__lte=max(instants)
-    )
-    return [period for period in periods if any(period.holds(at) for at in instants)]
 
 
 def _rescore_period(

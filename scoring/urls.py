@@ -1,6 +1,6 @@
 from django.urls import re_path
 
-from scoring.api import boards, diversity, models
+from scoring.api import boards, diversity, ensemble_reports, models, rank_reports
 
 _MODEL = r"^reports/models/(?P<model_id>[^/]+)"
 
@@ -21,8 +21,10 @@ urlpatterns = [
         diversity.model_diversity,
         name="model-diversity",
     ),
-    re_path(_MODEL + r"/ranks/?$", models.rank_history, name="model-ranks"),
-    re_path(_MODEL + r"/rank-change/?$", models.rank_change, name="model-rank-change"),
+    re_path(_MODEL + r"/ranks/?$", rank_reports.rank_history, name="model-ranks"),
+    re_path(
+        _MODEL + r"/rank-change/?$", rank_reports.rank_change, name="model-rank-change"
+    ),
     re_path(
         r"^reports/diversity/?$",
         diversity.diversity_overview,
@@ -35,7 +37,7 @@ urlpatterns = [
     ),
     re_path(
         r"^reports/ensemble/history/?$",
-        models.ensemble_history,
+        ensemble_reports.ensemble_history,
         name="ensemble-history",
     ),
 ]

@@ -17,7 +17,8 @@ from competitions.models import Competition
 from core import clock
 from core.grid import floor
 from crunchsite.operator.actions import CORRECTIONS, correct, in_words
-from scoring.corrections import Correction, Move, Newest, newest
+from scoring.corrections import Correction, Newest, newest
+from scoring.moves import Move
 
 # A preview of yesterday says nothing of today.
 PREVIEW_IS_GOOD_FOR_S = 900

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from drf_spectacular.utils import extend_schema_field
+from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -26,6 +26,7 @@ class BoardQuery(CompetitionPageQuery):
     include_ensembles = serializers.BooleanField(default=False)
 
 
+@extend_schema_serializer(component_name="Ranking")
 class RankingField(serializers.Serializer[Any]):
     key = serializers.CharField()
     value = serializers.FloatField(allow_null=True)

@@ -14,7 +14,7 @@ from competitions.models import Competition, ParticipantModel
 from competitions.reporting import CompetitionQuery, list_report
 from competitions.wiring import wiring_of
 from core.requests import read_query
-from scoring.api.models import model_of
+from scoring.api.chosen_model import model_of
 from scoring.diversity import feedback
 from scoring.diversity.correlations import correlations
 from scoring.models import LeaderboardEntry, Snapshot

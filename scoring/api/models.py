@@ -4,10 +4,8 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import OuterRef, QuerySet, Subquery
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.decorators import api_view
-from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -15,7 +13,6 @@ from competitions.models import Competition, ParticipantModel, Prediction
 from competitions.reporting import (
     CompetitionPageQuery,
     CompetitionQuery,
-    chosen_competition,
     list_report,
     numbers,
 )
@@ -24,19 +21,15 @@ from core import clock
 from core.grid import Period
 from core.paging import Keyset, page_response
 from core.requests import (
-    IdField,
     IdListField,
     InstantField,
     read_instant,
-    read_query,
 )
 from scoring.api.boards import DEFAULT_RANGE
-from scoring.board.rank_change import explain
 from scoring.board.ranking import Standing, ranking_figure
 from scoring.board.scopes import scope_figures
 from scoring.board.standings import standings
-from scoring.models import LeaderboardEntry, Snapshot
-from scoring.snapshots.ensembles import model_id_of, name_of
+from scoring.models import Snapshot
 
 
 class RangeQuery(CompetitionQuery):
@@ -81,60 +74,6 @@ class SummaryRow(serializers.Serializer[Any]):
     model_id = serializers.CharField()
     performed_at = serializers.DateTimeField()
     prediction_count = serializers.IntegerField()
-
-
-class RankRow(serializers.ModelSerializer[LeaderboardEntry]):
-    as_of = serializers.DateTimeField(source="leaderboard.as_of")
-
-    class Meta:
-        model = LeaderboardEntry
-        fields = ["as_of", "rank", "ranking_value", "prediction_count", "samples"]
-
-
-class ChangeQuery(CompetitionQuery):
-    since = InstantField(help_text="The earlier instant.")
-    until = InstantField(required=False, help_text="Without it: now.")
-
-
-class SnapshotPart(serializers.ModelSerializer[Snapshot]):
-    class Meta:
-        model = Snapshot
-        fields = ["period_start", "period_end", "prediction_count", "value"]
-
-
-class WindowChangeRow(serializers.Serializer[Any]):
-    window = serializers.CharField()
-    before = serializers.FloatField(allow_null=True)
-    after = serializers.FloatField(allow_null=True)
-    entered = SnapshotPart(many=True)
-    left = SnapshotPart(many=True)
-
-
-class RankChangeRow(serializers.Serializer[Any]):
-    """Why a rank changed: per window, the snapshots that came in and went out."""
-
-    rank_before = serializers.IntegerField(allow_null=True)
-    rank_after = serializers.IntegerField(allow_null=True)
-    windows = WindowChangeRow(many=True)
-    overtaken_by = serializers.ListField(child=serializers.CharField())
-    overtook = serializers.ListField(child=serializers.CharField())
-
-
-class EnsembleRow(serializers.Serializer[Any]):
-    """An ensemble's snapshot; its numbers stand at the top level, under their names."""
-
-    ensemble_name = serializers.CharField()
-    model_id = serializers.CharField()
-    period_start = serializers.DateTimeField()
-    period_end = serializers.DateTimeField()
-    prediction_count = serializers.IntegerField()
-
-
-class EnsembleQuery(CompetitionQuery):
-    ensemble_name = IdField(required=False)
-    since = InstantField(required=False)
-    until = InstantField(required=False)
-    limit = serializers.IntegerField(min_value=1, max_value=500, default=100)
 
 
 @list_report(RangeQuery, Envelope(many=True))
@@ -276,82 +215,3 @@ def _wanted(
     if ids := query.get("projectIds"):
         models = models.filter(model_id__in=ids)
     return models
-
-
-@extend_schema(parameters=[CompetitionPageQuery], responses=RankRow(many=True))
-@api_view(["GET"])
-def rank_history(request: Request, model_id: str) -> Response:
-    """A model's rank on each board that is kept, the newest first."""
-    query = read_query(CompetitionPageQuery, request)
-    model = model_of(query, model_id, request.user)
-    page, following = Keyset("leaderboard__as_of", read_instant, descending=True).page(
-        LeaderboardEntry.objects.filter(model=model).select_related("leaderboard"),
-        limit=query["limit"],
-        cursor=query.get("cursor"),
-    )
-    return page_response(request, RankRow(page, many=True).data, following)
-
-
-@extend_schema(parameters=[ChangeQuery], responses=RankChangeRow)
-@api_view(["GET"])
-def rank_change(request: Request, model_id: str) -> Response:
-    """Why a model's rank differs between two instants."""
-    query = read_query(ChangeQuery, request)
-    model = model_of(query, model_id, request.user)
-    change = explain(
-        competition=model.competition,
-        wiring=wiring_of(model.competition),
-        model=model,
-        since=query["since"],
-        until=query.get("until", clock.now()),
-    )
-    return Response(RankChangeRow(change).data)
-
-
-@list_report(EnsembleQuery, EnsembleRow(many=True))
-def ensemble_history(
-    request: Request,  # noqa: ARG001  a report
-    query: dict[str, Any],
-    competition: Competition,
-) -> Response:
-    """The newest snapshots of the ensembles, ascending by time."""
-    rows = Snapshot.objects.current().filter(
-        model__competition=competition, model__is_virtual=True
-    )
-    if "ensemble_name" in query:
-        rows = rows.filter(model__model_id=model_id_of(query["ensemble_name"]))
-    if "since" in query:
-        rows = rows.filter(period_end__gt=query["since"])
-    if "until" in query:
-        rows = rows.filter(period_start__lt=query["until"])
-    newest = rows.select_related("model").order_by("-period_end", "-pk")
-    return Response(
-        [
-            {
-                **numbers(snapshot.result_summary),
-                "ensemble_name": name_of(snapshot.model.model_id),
-                "model_id": snapshot.model.model_id,
-                "period_start": snapshot.period_start,
-                "period_end": snapshot.period_end,
-                "prediction_count": snapshot.prediction_count,
-            }
-            for snapshot in reversed(newest[: query["limit"]])
-        ]
-    )
-
-
-def model_of(query: dict[str, Any], model_id: str, user: Any) -> ParticipantModel:
-    """The model of a path, in the competition asked for; raises NotFound."""
-    model = (
-        ParticipantModel.objects.filter(
-            competition=chosen_competition(query, user), model_id=model_id
-        )
-        .select_related("competition")
-        .first()
-    )
-    if model is None:
-        raise NotFound(
-            f"model was {model_id!r}; the competition has none of that id.",
-            code="model_not_found",
-        )
-    return model

@@ -122,7 +122,7 @@ def added(first: Sums, second: Sums) -> Sums:
     def total(one: Floats, other: Floats) -> Floats:
         cells = np.full((2, len(models), one.shape[1]), np.nan)
         cells[0, rows[0]], cells[1, rows[1]] = one, other
-        summed = np.nansum(cells, axis=0)
+        summed: Floats = np.nansum(cells, axis=0)
         summed[np.isnan(cells).all(axis=0)] = np.nan
         return summed
 

@@ -150,7 +150,8 @@ def _from_parts(name: str, context: MetricsContext) -> Floats:
 def _ratio(total: np.ndarray, count: np.ndarray) -> Floats:
     """total / count, NaN where there is nothing to count."""
     result = np.full(np.shape(total), np.nan)
-    return np.divide(total, count, out=result, where=np.asarray(count) > 0)
+    np.divide(total, count, out=result, where=np.asarray(count) > 0)
+    return result
 
 
 BUILT_IN = {

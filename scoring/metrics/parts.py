@@ -204,7 +204,8 @@ def _turnover_merged(first: Floats, second: Floats) -> Floats:
 def _turnover(parts: Floats) -> Floats:
     changes, total, *_ = parts.T
     result = np.full(changes.shape, np.nan)
-    return np.divide(total, changes, out=result, where=changes > 0)
+    np.divide(total, changes, out=result, where=changes > 0)
+    return result
 
 
 # What the first of a metric's parts counts, where it is not rounds.

@@ -69,7 +69,8 @@ def without_noise(values: Floats, scale: Floats) -> Floats:
     known = np.where(is_silent, 0.0, scale)
     typical = np.nanmedian(known, axis=-1, keepdims=True)
     quantum = np.ldexp(1.0, np.frexp(typical)[1] - _STEADY_BITS)
-    return np.rint(values / quantum) * quantum
+    steady: Floats = np.rint(values / quantum) * quantum
+    return steady
 
 
 def pearson_last(x: Floats, y: Floats) -> Floats:
@@ -91,11 +92,13 @@ def pearson_last(x: Floats, y: Floats) -> Floats:
     known = (count >= 2) & (xx > _NO_VARIANCE) & (yy > _NO_VARIANCE)
     r = np.full(known.shape, np.nan)
     np.divide(xy, np.sqrt(xx * yy), out=r, where=known)
-    return np.clip(r, -1.0, 1.0)
+    np.clip(r, -1.0, 1.0, out=r)
+    return r
 
 
 def _mean_last(values: Floats) -> Floats:
-    return values.sum(axis=-1, keepdims=True) / max(values.shape[-1], 1)
+    mean: Floats = values.sum(axis=-1, keepdims=True) / max(values.shape[-1], 1)
+    return mean
 
 
 def _centred(values: Floats, known: np.ndarray, count: np.ndarray) -> Floats:
@@ -146,7 +149,8 @@ def _pearson_of_whole(rows: Floats) -> Floats:
     known = np.outer(squares > _NO_VARIANCE, squares > _NO_VARIANCE)
     r = np.full(products.shape, np.nan)
     np.divide(products, np.sqrt(np.outer(squares, squares)), out=r, where=known)
-    return np.clip(r, -1.0, 1.0)
+    np.clip(r, -1.0, 1.0, out=r)
+    return r
 
 
 class _Ties(NamedTuple):
@@ -197,7 +201,8 @@ def _spearman_with(i: int, present: np.ndarray, ties: _Ties) -> Floats:
     known = (count >= 2) & (xx > _NO_VARIANCE) & (yy > _NO_VARIANCE)
     r = np.full(known.shape, np.nan)
     np.divide(xy, np.sqrt(xx * yy), out=r, where=known)
-    return np.clip(r, -1.0, 1.0)
+    np.clip(r, -1.0, 1.0, out=r)
+    return r
 
 
 def _ranks_among(kept: np.ndarray, first: np.ndarray, last: np.ndarray) -> Floats:

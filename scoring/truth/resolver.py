@@ -60,12 +60,11 @@ class Resolver:
             actuals = in_time(call, patience_s, key=(self._competition.pk, name, path))
             if isinstance(actuals, BaseModel):
                 actuals = actuals.model_dump(mode="json")
-            if actuals is not None:
-                actuals = json_object(actuals, "the truth")
+            checked = None if actuals is None else json_object(actuals, "the truth")
         except Exception as error:
             self._has_hung = isinstance(error, Late)
             log.exception("truth.failed", round=round_.pk, error=describe(error))
             self._outcomes.failed(name, path, describe(error))
             return None
         self._outcomes.worked(name)
-        return actuals
+        return checked

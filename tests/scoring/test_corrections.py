@@ -12,9 +12,10 @@ from scoring import corrections, due_rounds
 from scoring.board.aggregator import scored_predictions
 from scoring.board.scopes import scope_figures
 from scoring.board.standings import standings
-from scoring.corrections import CorrectionError, Move, newest, rescore, void
+from scoring.corrections import CorrectionError, newest, rescore, void
 from scoring.cycle import run_cycle
 from scoring.models import Leaderboard, Rescoring, Score, Snapshot, VoidWindow
+from scoring.moves import Move
 from scoring.scores.statuses import progress_of, with_progress, with_status
 from scoring.snapshots.build import build
 from tests.conftest import NOW

@@ -11,8 +11,8 @@ from competitions.models import Round
 from core import audit
 from crunchsite.operator import correcting
 from crunchsite.operator.correcting import slope
-from scoring.corrections import Move
 from scoring.models import Rescoring, Score, Snapshot, VoidWindow
+from scoring.moves import Move
 
 pytestmark = pytest.mark.django_db(databases=["default", "tape"])
 HOUR = timedelta(hours=1)

@@ -1,0 +1,57 @@
+"""The checkpoints that a request asks for, as far as its user may see them."""
+
+from typing import Any
+
+from rest_framework.exceptions import NotFound
+
+from competitions.models import Competition
+from competitions.reporting import chosen_competition, refuse_beyond
+from core.paging import Keyset
+from core.requests import read_instant
+from emissions.models import Checkpoint
+
+NEWEST_FIRST = Keyset("period_end", read_instant, descending=True)
+
+
+def page_of(query: dict[str, Any], user: Any) -> tuple[list[Checkpoint], str | None]:
+    """Return a page of a competition's checkpoints, the newest first, and a cursor."""
+    competition = chosen_competition(query, user)
+    if competition is None:
+        return [], None
+    rows = Checkpoint.objects.filter(competition=competition)
+    if "status" in query:
+        rows = rows.filter(status=query["status"])
+    return NEWEST_FIRST.page(rows, limit=query["limit"], cursor=query.get("cursor"))
+
+
+def latest_of(query: dict[str, Any], user: Any) -> Checkpoint:
+    """Return the newest checkpoint of a competition; raises NotFound."""
+    competition: Competition | None = chosen_competition(query, user)
+    checkpoint = Checkpoint.objects.filter(competition=competition).first()
+    if checkpoint is None:
+        raise NotFound("No checkpoints found", code="checkpoint_not_found")
+    return checkpoint
+
+
+def checkpoint_of(checkpoint_id: str, user: Any) -> Checkpoint:
+    """Return the checkpoint of a path, `CKP_7` or `7`; raises NotFound."""
+    number = checkpoint_id.removeprefix("CKP_")
+    is_number = number.isascii() and number.isdecimal() and len(number) < 19
+    found = Checkpoint.objects.filter(pk=int(number) if is_number else -1)
+    checkpoint = found.filter(competition__in=Competition.objects.seen_by(user)).first()
+    if checkpoint is None:
+        refuse_beyond(user, Competition.objects.filter(checkpoints__in=found))
+        raise NotFound(
+            f"Checkpoint {checkpoint_id} not found", code="checkpoint_not_found"
+        )
+    return checkpoint
+
+
+def emission_of(checkpoint: Checkpoint) -> dict[str, Any]:
+    """Return a checkpoint's emission; raises NotFound without one."""
+    if not checkpoint.entries:
+        raise NotFound(
+            f"Checkpoint {checkpoint} has no emission", code="emission_not_found"
+        )
+    emission: dict[str, Any] = checkpoint.entries[0]
+    return emission

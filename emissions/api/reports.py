@@ -1,0 +1,139 @@
+"""Report endpoints on checkpoints and what they pay."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.decorators import api_view
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from competitions.models import ParticipantModel
+from competitions.reporting import CompetitionQuery, numbers
+from core.paging import page_response
+from core.requests import read_query
+from emissions import formats
+from emissions.api.chosen import checkpoint_of, emission_of, latest_of, page_of
+from emissions.api.shapes import (
+    CheckpointQuery,
+    CheckpointRow,
+    CliFormat,
+    Emission,
+    LatestEmission,
+    LatestPrizeQuery,
+    LatestPrizes,
+    Payload,
+    Prize,
+    PrizeQuery,
+    Reward,
+    RewardQuery,
+)
+from emissions.models import Checkpoint
+
+
+@extend_schema(parameters=[CheckpointQuery], responses=CheckpointRow(many=True))
+@api_view(["GET"])
+def checkpoints(request: Request) -> Response:
+    """Closed periods and what they pay, newest first."""
+    page, following = page_of(read_query(CheckpointQuery, request), request.user)
+    return page_response(request, CheckpointRow(page, many=True).data, following)
+
+
+@extend_schema(parameters=[CompetitionQuery], responses=CheckpointRow)
+@api_view(["GET"])
+def latest(request: Request) -> Response:
+    """The newest checkpoint."""
+    checkpoint = latest_of(read_query(CompetitionQuery, request), request.user)
+    return Response(CheckpointRow(checkpoint).data)
+
+
+@extend_schema(parameters=[RewardQuery], responses=Reward(many=True))
+@api_view(["GET"])
+def rewards(request: Request) -> Response:
+    """What each ranked model earned, ascending by period and rank."""
+    query = read_query(RewardQuery, request)
+    page, following = page_of(query, request.user)
+    ensembles = set(
+        ParticipantModel.objects.filter(
+            is_virtual=True, competition__in={c.competition_id for c in page}
+        ).values_list("model_id", flat=True)
+    )
+    instant = serializers.DateTimeField().to_representation
+    rows = [
+        {
+            **numbers(place.get("result_summary") or {}),
+            "checkpoint_id": str(checkpoint),
+            "period_start": instant(checkpoint.period_start),
+            "period_end": instant(checkpoint.period_end),
+            "model_id": place["model_id"],
+            "model_name": place.get("model_name"),
+            "rank": place.get("rank"),
+            "reward_pct": share,
+            "prediction_count": place.get("prediction_count"),
+        }
+        for checkpoint in page[::-1]
+        for place, share in _percent_by_place(checkpoint)
+        if place["model_id"] not in ensembles
+        and query.get("model_id", place["model_id"]) == place["model_id"]
+    ]
+    return page_response(request, rows, following)
+
+
+def _percent_by_place(
+    checkpoint: Checkpoint,
+) -> list[tuple[dict[str, Any], float | None]]:
+    shares = formats.model_shares(checkpoint)
+    percent = formats.percentages([share or 0 for _, share in shares], decimals=4)
+    return [
+        (place, None if share is None else part)
+        for (place, share), part in zip(shares, percent, strict=True)
+    ]
+
+
+@extend_schema(responses=Payload)
+@api_view(["GET"])
+def payload(request: Request, checkpoint_id: str) -> Response:
+    """Period and emission, as they were closed."""
+    return Response(Payload(checkpoint_of(checkpoint_id, request.user)).data)
+
+
+@extend_schema(responses=Emission)
+@api_view(["GET"])
+def emission(request: Request, checkpoint_id: str) -> Response:
+    """The protocol's EmissionCheckpoint, shares in billionths."""
+    return Response(emission_of(checkpoint_of(checkpoint_id, request.user)))
+
+
+@extend_schema(responses=CliFormat)
+@api_view(["GET"])
+def cli_format(request: Request, checkpoint_id: str) -> Response:
+    """The same shares as percentages, keyed by model, for the command line tool."""
+    checkpoint = checkpoint_of(checkpoint_id, request.user)
+    return Response(formats.cli_format(checkpoint, emission_of(checkpoint)))
+
+
+@extend_schema(parameters=[PrizeQuery], responses=Prize(many=True))
+@api_view(["GET"])
+def prizes(request: Request, checkpoint_id: str) -> Response:
+    """`total_prize` split among the models by their shares; it adds up exactly."""
+    query = read_query(PrizeQuery, request)
+    checkpoint = checkpoint_of(checkpoint_id, request.user)
+    return Response(formats.prizes(checkpoint, query["total_prize"]))
+
+
+@extend_schema(parameters=[LatestPrizeQuery], responses=LatestPrizes)
+@api_view(["GET"])
+def latest_prizes(request: Request) -> Response:
+    """The newest checkpoint's prizes, with its context."""
+    query = read_query(LatestPrizeQuery, request)
+    checkpoint = latest_of(query, request.user)
+    context = {"total_prize": query["total_prize"]}
+    return Response(LatestPrizes(checkpoint, context=context).data)
+
+
+@extend_schema(parameters=[CompetitionQuery], responses=LatestEmission)
+@api_view(["GET"])
+def latest_emission(request: Request) -> Response:
+    """The newest emission, with its checkpoint's context."""
+    checkpoint = latest_of(read_query(CompetitionQuery, request), request.user)
+    return Response(LatestEmission(checkpoint).data)

@@ -1,0 +1,71 @@
+"""An operator's writes: what was paid with which transaction, and how far it is."""
+
+from collections.abc import Callable
+
+from django.contrib.admin.models import CHANGE
+from django.db import transaction
+from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import api_view
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from core import audit
+from core.permissions import writes
+from core.requests import read_body
+from emissions import transitions
+from emissions.api.chosen import checkpoint_of
+from emissions.api.shapes import (
+    CheckpointRow,
+    Confirmation,
+    StatusChange,
+    TransactionCorrection,
+)
+from emissions.models import MAY_PAY, Checkpoint
+
+
+@extend_schema(request=Confirmation, responses=CheckpointRow)
+@writes(MAY_PAY)
+@api_view(["POST"])
+def confirm(request: Request, checkpoint_id: str) -> Response:
+    """Store the transaction and move PENDING to SUBMITTED."""
+    checkpoint = checkpoint_of(checkpoint_id, request.user)
+    tx_hash = read_body(Confirmation, request)["tx_hash"]
+    return _step(
+        request,
+        lambda: transitions.confirm(checkpoint_id=checkpoint.pk, tx_hash=tx_hash),
+        what=f"PENDING to SUBMITTED with transaction {tx_hash}.",
+    )
+
+
+@extend_schema(request=TransactionCorrection, responses=CheckpointRow)
+@writes(MAY_PAY)
+@api_view(["POST"])
+def correct_transaction(request: Request, checkpoint_id: str) -> Response:
+    """Replace a wrong transaction hash; the status stays, the trail says why."""
+    checkpoint = checkpoint_of(checkpoint_id, request.user)
+    asked = read_body(TransactionCorrection, request)
+    corrected = transitions.correct_transaction(
+        checkpoint_id=checkpoint.pk, user=request.user, **asked
+    )
+    return Response(CheckpointRow(corrected).data)
+
+
+@extend_schema(request=StatusChange, responses=CheckpointRow)
+@writes(MAY_PAY)
+@api_view(["PATCH"])
+def status(request: Request, checkpoint_id: str) -> Response:
+    """Move one legal step on."""
+    checkpoint = checkpoint_of(checkpoint_id, request.user)
+    to = read_body(StatusChange, request)["status"]
+    return _step(
+        request,
+        lambda: transitions.advance(checkpoint_id=checkpoint.pk, to=to),
+        what=f"{checkpoint.status} to {to}.",
+    )
+
+
+def _step(request: Request, step: Callable[[], Checkpoint], *, what: str) -> Response:
+    with transaction.atomic():  # no step without its trail
+        checkpoint = step()
+        audit.note(request.user, [checkpoint], flag=CHANGE, what=what)
+    return Response(CheckpointRow(checkpoint).data)

@@ -1,0 +1,27 @@
+"""The model that a request asks for, as far as its user may see it."""
+
+from typing import Any
+
+from rest_framework.exceptions import NotFound
+
+from competitions.models import ParticipantModel
+from competitions.reporting import (
+    chosen_competition,
+)
+
+
+def model_of(query: dict[str, Any], model_id: str, user: Any) -> ParticipantModel:
+    """The model of a path, in the competition asked for; raises NotFound."""
+    model = (
+        ParticipantModel.objects.filter(
+            competition=chosen_competition(query, user), model_id=model_id
+        )
+        .select_related("competition")
+        .first()
+    )
+    if model is None:
+        raise NotFound(
+            f"model was {model_id!r}; the competition has none of that id.",
+            code="model_not_found",
+        )
+    return model

@@ -1,0 +1,70 @@
+"""Scores of predictions, append-only."""
+
+from django.db import models
+from django.db.models import Exists, OuterRef, Q
+
+from competitions.models import Competition, Prediction, Round
+from core.grid import Period
+
+# The score of a prediction that counts, as SQL over a row `score`: that of the highest
+# scoring version. `Score.objects.current()` says the same.
+CURRENT_SCORE = """
+    NOT EXISTS (
+        SELECT 1 FROM scores AS newer
+        WHERE newer.prediction_id = score.prediction_id
+            AND newer.scoring_version > score.scoring_version
+    )
+"""
+
+
+class ScoreQuerySet(models.QuerySet["Score"]):
+    def current(self) -> "ScoreQuerySet":
+        """The one score of each prediction that counts, after any rescoring."""
+        newer = Score.objects.filter(
+            prediction=OuterRef("prediction"),
+            scoring_version__gt=OuterRef("scoring_version"),
+        )
+        return self.filter(~Exists(newer))
+
+    def resolved_in(self, competition: Competition, period: Period) -> "ScoreQuerySet":
+        """The scores that count of a period's resolved rounds."""
+        rounds = Round.objects.filter(competition=competition).resolved_in(period)
+        return self.current().filter(prediction__round__in=rounds.values("pk"))
+
+
+class Score(models.Model):
+    """What a prediction was worth under one scoring version. Append-only."""
+
+    prediction = models.ForeignKey(
+        # The unique constraints below serve as its index, here and further down.
+        Prediction,
+        on_delete=models.CASCADE,
+        related_name="scores",
+        db_index=False,
+    )
+    scoring_version = models.PositiveIntegerField(default=1)
+    value = models.FloatField(null=True, blank=True)
+    success = models.BooleanField()
+    failed_reason = models.TextField(blank=True)
+    result = models.JSONField(default=dict, db_column="result_jsonb")
+    scored_at = models.DateTimeField()
+
+    objects = ScoreQuerySet.as_manager()
+
+    class Meta:
+        db_table = "scores"
+        ordering = ["-scored_at", "-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["prediction", "scoring_version"],
+                name="score_unique_per_version",
+            ),
+            models.CheckConstraint(
+                condition=Q(success=False) | Q(value__isnull=False),
+                name="score_success_has_value",
+            ),
+        ]
+        indexes = [models.Index(fields=["scored_at"], name="score_time")]
+
+    def __str__(self) -> str:
+        return f"{self.prediction_id}v{self.scoring_version}"
