@@ -67,6 +67,18 @@ def silences(queues: Iterable[str]) -> list[Silence]:
     ]
 
 
+def ages(names: Iterable[str]) -> dict[str, float]:
+    """Return how many seconds ago each gave its last sign; who never did is left out.
+
+    Raises RedisError or OSError when the cache does not answer.
+    """
+    signs = cache.get_many([_key(name) for name in names])
+    return {
+        name.removeprefix(_key("")): abs(time.time() - sign["at"])
+        for name, sign in signs.items()
+    }
+
+
 def _silence(who: str, sign: dict[str, Any] | None, name: str, command: str) -> Silence:
     since = datetime.fromtimestamp(sign["at"], UTC) if sign else None
     seen = (

@@ -21,6 +21,8 @@ from crunchsite.edge import Handler, is_api
 
 # They show no data; who watches the site, or reports a flaw, has no account.
 OPEN = {"healthz", "readyz", "info", "security-txt"}
+# It has a rule of its own, at every setting.
+ASKS_BY_ITSELF = "metrics"
 
 
 def is_apart(request: HttpRequest) -> bool:
@@ -45,6 +47,9 @@ class ReadersMiddleware:
 
     def process_view(self, request: HttpRequest, *_: Any) -> HttpResponseBase | None:
         if is_apart(request) or not _is_closed(request.path_info):
+            return None
+        match = request.resolver_match
+        if match and match.url_name == ASKS_BY_ITSELF and name_of(match) is None:
             return None
         if is_known(request.user):
             return None

@@ -10,11 +10,13 @@ from drf_spectacular.views import (
 )
 
 from crunchsite import custom, readiness
+from crunchsite.prometheus.api import Metrics
 
 api: list[URLPattern | URLResolver] = [
     re_path(r"^healthz/?$", readiness.healthz, name="healthz"),
     re_path(r"^readyz/?$", readiness.readyz, name="readyz"),
     re_path(r"^info/?$", readiness.info, name="info"),
+    re_path(r"^metrics/?$", Metrics.as_view(), name="metrics"),
     path("", include("feeds.urls")),
     path("", include("competitions.urls")),
     path("", include("scoring.urls")),

@@ -19,6 +19,7 @@ from crunchsite.operator.troubles import (
     Line,
     failing_callables,
     failing_models,
+    failing_webhooks,
     lost_rounds,
     overdue_pool,
     quarantined_models,
@@ -51,6 +52,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         *unpayable(lines),
         *unpaid(lines),
         *(overdue_pool() if may(user, "livepool.view_release") else []),
+        *(failing_webhooks() if may(user, "events.view_webhook") else []),
     ]
     return {
         **context,

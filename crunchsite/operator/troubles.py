@@ -21,6 +21,7 @@ from competitions.wiring import shown_wiring
 from core import clock, heartbeats
 from core.texts import counted
 from crunchsite.celery import QUEUES
+from crunchsite.events.models import Webhook
 from crunchsite.operator.pages import buttons_for
 from emissions.models import Checkpoint
 from feeds.errors import TapeError
@@ -30,6 +31,7 @@ from livepool.release import schedule
 HOUR = timedelta(hours=1)
 # What takes longer than this on the wall is stuck, beside its own cadence.
 PATIENCE_S = 30
+DELIVERED_IN = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -296,4 +298,27 @@ def overdue_pool() -> Iterator[Trouble]:
             where=pool.last_error_version or "live pool",
             since=None,
             url=url,
+        )
+
+
+def failing_webhooks() -> Iterator[Trouble]:
+    """Receivers that fail, or that events wait for longer than they should."""
+    now = clock.wall_now()
+    waiting = Count("deliveries", filter=Q(deliveries__next_at__isnull=False))
+    since = Min(
+        "deliveries__next_at", filter=Q(deliveries__next_at__lte=now - DELIVERED_IN)
+    )
+    for webhook in Webhook.objects.filter(active=True).annotate(
+        waiting=waiting, late_since=since
+    ):
+        if webhook.failing_since is None and webhook.late_since is None:
+            continue
+        verb = "waits" if webhook.waiting == 1 else "wait"
+        fails = f", and it fails: {webhook.last_error}" if webhook.failing_since else ""
+        yield Trouble(
+            what=f"{counted(webhook.waiting, 'event')} {verb} for it{fails}.",
+            where=f"Webhook {webhook}",
+            since=webhook.failing_since or webhook.late_since,
+            url=reverse("admin:events_webhook_change", args=[webhook.pk]),
+            is_severe=False,
         )

@@ -335,6 +335,9 @@ class Env(BaseSettings):
         "Origins whose pages may read the API in a browser, comma separated, like "
         "https://board.example.org; * is every one. Empty: none.",
     )
+    metrics_open: bool = setting(
+        False, "Whether anybody reads /metrics; else it takes a read key or a session."
+    )
     event_retention_days: int = setting(
         30, "Days that events and their deliveries are kept.", ge=1
     )

@@ -112,6 +112,12 @@ UNFOLD = {
                 _page("Shadow tracks", "visibility", "livepool_shadowtrack_changelist"),
             ),
             _models(
+                "Who is told?",
+                _page("Webhooks", "webhook", "events_webhook_changelist"),
+                _page("Deliveries", "send", "events_delivery_changelist"),
+                _page("Events", "list", "events_event_changelist"),
+            ),
+            _models(
                 "Who did what?",
                 _page("Trail", "history", "admin_logentry_changelist"),
                 _page("Operators", "person", "auth_user_changelist"),

@@ -31,6 +31,10 @@ from competitions.models import (
     ScheduledPrediction,
 )
 from core import audit
+from core.facts import Fact, Kind, announce
+from crunchsite.events import outbox
+from crunchsite.events.models import Webhook
+from crunchsite.events.webhooks import give_secret
 from crunchsite.keys.issuing import create_key
 from crunchsite.keys.scopes import ROLES as ROLES_OF_SCOPES
 from crunchsite.keys.scopes import Scope
@@ -128,6 +132,7 @@ TABLE: dict[str, Row] = {
         ["data-file", "livepool-current", "livepool-release", "livepool-file"],
         reads(404),
     ),
+    "metrics": {"GET": Rule(VIEWERS)},
     "backfill": writes("POST", OPERATORS, 422),
     "backfill-cancel": writes("POST", OPERATORS, 200),
     "reports-checkpoint-confirm": writes("POST", FINANCE, 422),
@@ -165,6 +170,9 @@ TABLE: dict[str, Row] = {
     "admin:local-model-add": asks(OPERATORS),
     "admin:local-model-act": asks(OPERATORS, 404),
     "admin:livepool-rollback": asks(OPERATORS),
+    "admin:webhook-secret": asks(OPERATORS),
+    "admin:events_webhook_show_secret": asks(OPERATORS, 302),
+    "admin:events_webhook_rotate_secret": asks(OPERATORS, 302),
     "admin:livepool_release_roll_back": asks(OPERATORS, 302),
     "admin:auth_user_password_change": asks(ADMINS),
 }
@@ -197,6 +205,9 @@ MODELS: dict[str, Rights] = {
     "auth_user": Rights(ADMINS, ADMINS, ADMINS, ADMINS),
     "auth_group": Rights(ADMINS, ADMINS, ADMINS, ADMINS),
     "keys_apikey": Rights(OPERATORS, ADMINS),
+    "events_event": Rights(),
+    "events_delivery": Rights(),
+    "events_webhook": Rights(OPERATORS, OPERATORS, OPERATORS, ADMINS),
     "axes_accessattempt": Rights(OPERATORS, NOBODY, ADMINS, OPERATORS),
     "axes_accesslog": Rights(ADMINS, NOBODY, ADMINS, ADMINS),
     "axes_accessfailurelog": Rights(ADMINS, NOBODY, ADMINS, ADMINS),
@@ -225,7 +236,7 @@ for _model, _rights in MODELS.items():
 TABLE["admin:admin_logentry_history"] = asks(VIEWERS, refused=302)
 
 # Under API_READ_AUTH these alone are told to strangers.
-OPEN = {"healthz", "readyz", "info", "security-txt"}
+OPEN = {"healthz", "readyz", "info", "security-txt", "metrics"}
 
 # ------------------------------------------------------------------ the addresses
 
@@ -287,6 +298,7 @@ def roles(db):
     """The four groups, also after a test that emptied every table."""
     import_module("crunchsite.migrations.0001_roles").make_roles(apps, None)
     import_module("crunchsite.migrations.0003_keys").give(apps, None)
+    import_module("crunchsite.migrations.0004_events").give(apps, None)
 
 
 def user(role: str) -> User | None:
@@ -365,6 +377,7 @@ def values_of(made: factories.World) -> dict[str, object]:
         "shadowtrack": ShadowTrack.objects.create(
             track_id="t", mode="core_major", release_count=0, releases=[], built_at=NOW
         ),
+        **events_of(made.competition),
         "apikey": create_key(name="target", scopes=["read"])[0],
         "accessattempt": AccessAttempt.objects.create(failures_since_start=1),
         "accesslog": AccessLog.objects.create(),
@@ -377,6 +390,7 @@ def values_of(made: factories.World) -> dict[str, object]:
         "version": "none",
         "name": "pause",
         "kind": "rescore",
+        "verb": "show",
         "source": "simulated",
         "subject": "BTCUSDT",
         "granularity": "1m",
@@ -385,6 +399,19 @@ def values_of(made: factories.World) -> dict[str, object]:
         "app_label": "competitions",
         "url": "none",
     }
+
+
+def events_of(competition: Competition) -> dict[str, object]:
+    """An event of the competition, a webhook of its own, and what is sent to it."""
+    webhook = Webhook(
+        name=f"{MARK} bot", url="https://1.1.1.1", competition=competition
+    )
+    give_secret(webhook)
+    webhook.save()
+    announce(Fact(Kind.BOARD_MOVED, competition.pk, {"name": MARK}))
+    outbox.number_events()
+    delivery = webhook.deliveries.get()
+    return {"webhook": webhook, "event": delivery.event, "delivery": delivery}
 
 
 @contextmanager
