@@ -95,7 +95,7 @@ def close(*, competition: Competition, period: Period) -> Checkpoint | None:
     door = Door(competition)
     snapshots.rehearse(competition=competition, wiring=wiring, door=door)
     with transaction.atomic():
-        locks.own(competition.pk)
+        locks.lock_exclusive(competition.pk)
         if _is_paid(competition, period):
             return None
         snapshots.refresh(
@@ -111,7 +111,7 @@ def close(*, competition: Competition, period: Period) -> Checkpoint | None:
     )
     try:
         with transaction.atomic():
-            locks.own(competition.pk)
+            locks.lock_exclusive(competition.pk)
             if newest(competition.pk) != before or _is_paid(competition, period):
                 return None
             checkpoint = Checkpoint.objects.create(

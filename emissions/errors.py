@@ -1,4 +1,4 @@
-"""What keeps a period from being paid."""
+"""Reasons why a period cannot be paid."""
 
 from core.errors import OperatorError
 

@@ -20,13 +20,13 @@ def apportion(shares: Sequence[int], total: int) -> list[int]:
 
 
 def percentages(shares: Sequence[int], decimals: int = PERCENT_DECIMALS) -> list[float]:
-    """Percentages with so many decimals that add up to what the shares add up to."""
+    """Return percentages of so many decimals that add up to what the shares do."""
     unit = 10**decimals
     return [part / unit for part in apportion(shares, 100 * unit)]
 
 
 def model_shares(checkpoint: Checkpoint) -> list[tuple[dict[str, Any], int | None]]:
-    """The ranking's places in order, with the billionths that each brought in.
+    """Return the ranking's places in order, with the billionths that each earned.
 
     Crunchers are paid, not models: a cruncher's share stands at their best model and
     None at the others, and everywhere as long as there is no emission. Whoever was paid
@@ -48,7 +48,7 @@ def _name(index: int, taken: Collection[str]) -> str:
 
 
 def cli_format(checkpoint: Checkpoint, emission: dict[str, Any]) -> dict[str, Any]:
-    """Crunch, and percentages by model id and by provider."""
+    """Return the crunch, and percentages by model id and by provider."""
     places = model_shares(checkpoint)
     shares = percentages([share or 0 for _, share in places])
     return {
@@ -68,7 +68,7 @@ def _providers(rewards: list[dict[str, Any]]) -> dict[str, float]:
 
 
 def prizes(checkpoint: Checkpoint, total_prize: int) -> list[dict[str, Any]]:
-    """`total_prize` among the models, in whole units that add up to it."""
+    """Split `total_prize` among the models, in whole units that add up to it."""
     places = model_shares(checkpoint)
     parts = apportion([share or 0 for _, share in places], total_prize)
     return [

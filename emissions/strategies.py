@@ -43,7 +43,7 @@ class EmissionCheckpoint(BaseModel):
 
 
 def tier_shares(count: int) -> list[int]:
-    """Shares of ranks 1 to `count`, summing to exactly the whole.
+    """Return the shares of ranks 1 to `count`; they sum to exactly the whole.
 
     What the tiers leave when there are fewer than ten ranks goes to all in equal parts.
     """
@@ -62,7 +62,7 @@ def tiers(
     compute_provider: str | None = None,
     data_provider: str | None = None,
 ) -> dict[str, Any]:
-    """The default builder: one reward per ranked entry, best first, by its tier."""
+    """Build one reward per ranked entry, best first, by its tier: the default."""
     shares = tier_shares(len(ranked_entries))
     return {
         "crunch": crunch_pubkey,

@@ -8,5 +8,5 @@ from emissions import checkpoints
 
 @shared_task(name="emissions.dispatch")
 def dispatch() -> None:
-    """Every fifteen seconds: emission periods that are over get their checkpoint."""
+    """Close the emission periods that are over; runs every fifteen seconds."""
     checkpoints.close_due(now=clock.now())

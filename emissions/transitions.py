@@ -34,7 +34,7 @@ class TransitionError(OperatorError):
 
 @transaction.atomic
 def confirm(*, checkpoint_id: int, tx_hash: str) -> Checkpoint:
-    """PENDING to SUBMITTED, with the transaction that carries the emission.
+    """Move PENDING to SUBMITTED, with the transaction that carries the emission.
 
     Raises Checkpoint.DoesNotExist, and TransitionError when it is not PENDING.
     """
@@ -52,7 +52,7 @@ def confirm(*, checkpoint_id: int, tx_hash: str) -> Checkpoint:
 
 @transaction.atomic
 def advance(*, checkpoint_id: int, to: str) -> Checkpoint:
-    """One step on, by compare-and-set. SUBMITTED is reached by `confirm` alone.
+    """Move one step on, by compare-and-set; `confirm` alone reaches SUBMITTED.
 
     Raises Checkpoint.DoesNotExist, and TransitionError for any other step.
     """
@@ -78,7 +78,7 @@ def advance(*, checkpoint_id: int, to: str) -> Checkpoint:
 def correct_transaction(
     *, checkpoint_id: int, tx_hash: str, reason: str, user: Any
 ) -> Checkpoint:
-    """Replace a wrong transaction hash, and keep who did it, why, and the old one.
+    """Replace a wrong transaction hash; the trail has who, why, and the old one.
 
     Raises Checkpoint.DoesNotExist, and TransitionError when nothing was submitted yet
     or the hash is the same.

@@ -1,4 +1,4 @@
-"""A competition's scorer tried on made-up answers, before anybody depends on it."""
+"""Try a competition's scorer on made-up answers before it is activated."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from competitions.models import Competition
 from competitions.slots import Wiring
 from scoring.metrics.registry import UnknownMetricError
 from scoring.scores import batch
-from scoring.scores.scorer import Failure, Scored, score_all
+from scoring.scores.scorer import Failure, NewScore, score_all
 from scoring.snapshots.fields import signal_field
 from scoring.snapshots.period_metrics import registry
 
@@ -25,12 +25,12 @@ class DryRun:
 
 
 def try_scorer(competition: Competition, wiring: Wiring) -> list[str]:  # noqa: ARG001  a trial
-    """What is wrong with a competition's scorer and metrics, in words."""
+    """Return what is wrong with a competition's scorer and metrics, in words."""
     return dry_run(wiring).errors
 
 
 def dry_run(wiring: Wiring) -> DryRun:
-    """Score six made-up predictions and look at what comes.
+    """Score six made-up predictions and check the results.
 
     Errors: every trial failed, or a metric is unknown. Warnings: some trials
     failed, or all got the same value, as from a stub. Types that need more than a
@@ -59,7 +59,7 @@ def dry_run(wiring: Wiring) -> DryRun:
     return DryRun(errors, warnings)
 
 
-def _try(wiring: Wiring) -> list[Scored] | Failure:
+def _try(wiring: Wiring) -> list[NewScore] | Failure:
     config = wiring.config
     signal = signal_field(config)
     try:

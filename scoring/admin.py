@@ -152,7 +152,7 @@ class SnapshotAdmin(LedgerAdmin):
 
     @display(description="State", label=SNAPSHOT_LABELS)
     def state(self, snapshot: Snapshot) -> str:
-        """A superseded revision is kept as it was; it counts for nothing."""
+        """Return the snapshot's state; a superseded revision counts for nothing."""
         if snapshot.superseded_at is not None:
             return "superseded"
         return "closed" if snapshot.is_closed else "open"

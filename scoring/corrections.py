@@ -193,7 +193,7 @@ def _fact(
 
 def _own(competition: Competition) -> None:
     try:
-        locks.own(competition.pk)
+        locks.lock_exclusive(competition.pk)
     except OperationalError as error:
         if not isinstance(error.__cause__, LockNotAvailable):
             raise

@@ -105,7 +105,7 @@ def _sum_up(competition: Competition, wiring: Wiring) -> None:
     door = Door(competition)
     snapshots.rehearse(competition=competition, wiring=wiring, door=door)
     with transaction.atomic():
-        locks.own(competition.pk)
+        locks.lock_exclusive(competition.pk)
         now = not_closed(competition, clock.now())
         snapshots.refresh(
             competition=competition, wiring=wiring, now=now, door=door.sealed()

@@ -23,7 +23,7 @@ from core.texts import describe
 from scoring import locks
 from scoring.models import VoidWindow
 from scoring.scores.score_rounds import score_answers
-from scoring.scores.scorer import Scored
+from scoring.scores.scorer import NewScore
 from scoring.scores.store import copy_scores, current_version
 from scoring.snapshots import snapshots
 from scoring.truth.ending import end_rounds, note_late
@@ -52,7 +52,7 @@ class Tally:
     failure: str = ""
 
     @classmethod
-    def of(cls, truths: Sequence[Truth], scores: Sequence[Scored]) -> "Tally":
+    def of(cls, truths: Sequence[Truth], scores: Sequence[NewScore]) -> "Tally":
         """Count the rounds and scores of a batch."""
         failures = [score.failed_reason for score in scores if not score.success]
         return cls(
@@ -162,7 +162,7 @@ def _ask_resolver(batch: _Batch) -> None:
 def _score_batch(batch: _Batch) -> _Done:
     """Score the next due rounds that nobody else works on."""
     competition, wiring = batch.competition, batch.wiring
-    locks.share(competition.pk)
+    locks.lock_shared(competition.pk)
     # Rounds are due by the clock; when they ended never lies in a closed period.
     now = clock.now()
     ended_at = not_closed(competition, now)
@@ -231,7 +231,7 @@ def _score_rounds(
     wiring: Wiring,
     truths: dict[int, BaseModel],
     now: datetime,
-) -> list[Scored]:
+) -> list[NewScore]:
     """Score and store the answers of rounds, given as round key -> typed truth."""
     if not truths:
         return []

@@ -10,13 +10,13 @@ from django.db import connection
 _SCORING = 0x5C0
 
 
-def share(competition_id: int) -> None:
-    """Until the end of the transaction nobody sums up; others may score too."""
+def lock_shared(competition_id: int) -> None:
+    """Exclude summing up until the transaction ends; others may score too."""
     _take("pg_advisory_xact_lock_shared", competition_id)
 
 
-def own(competition_id: int) -> None:
-    """Until the end of the transaction nobody else scores or sums up."""
+def lock_exclusive(competition_id: int) -> None:
+    """Exclude all scoring and summing up by others until the transaction ends."""
     _take("pg_advisory_xact_lock", competition_id)
 
 

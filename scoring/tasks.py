@@ -10,7 +10,7 @@ _idle = IdleLine("score.idle")
 
 @shared_task(name="scoring.dispatch")
 def dispatch() -> None:
-    """Every two seconds: competitions whose score cycle is due get one."""
+    """Start the score cycles that are due; runs every two seconds."""
     due = cycle.claim_due()
     if not due:
         _idle.say()

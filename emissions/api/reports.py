@@ -34,7 +34,7 @@ from emissions.models import Checkpoint
 @extend_schema(parameters=[CheckpointQuery], responses=CheckpointRow(many=True))
 @api_view(["GET"])
 def checkpoints(request: Request) -> Response:
-    """Closed periods and what they pay, newest first."""
+    """Return closed periods and what they pay, the newest first."""
     page, following = page_of(read_query(CheckpointQuery, request), request.user)
     return page_response(request, CheckpointRow(page, many=True).data, following)
 
@@ -42,7 +42,7 @@ def checkpoints(request: Request) -> Response:
 @extend_schema(parameters=[CompetitionQuery], responses=CheckpointRow)
 @api_view(["GET"])
 def latest(request: Request) -> Response:
-    """The newest checkpoint."""
+    """Return the newest checkpoint."""
     checkpoint = latest_of(read_query(CompetitionQuery, request), request.user)
     return Response(CheckpointRow(checkpoint).data)
 
@@ -50,7 +50,7 @@ def latest(request: Request) -> Response:
 @extend_schema(parameters=[RewardQuery], responses=Reward(many=True))
 @api_view(["GET"])
 def rewards(request: Request) -> Response:
-    """What each ranked model earned, ascending by period and rank."""
+    """Return what each ranked model earned, ascending by period and rank."""
     query = read_query(RewardQuery, request)
     page, following = page_of(query, request.user)
     ensembles = set(
@@ -93,21 +93,21 @@ def _percent_by_place(
 @extend_schema(responses=Payload)
 @api_view(["GET"])
 def payload(request: Request, checkpoint_id: str) -> Response:
-    """Period and emission, as they were closed."""
+    """Return a checkpoint's period and emission."""
     return Response(Payload(checkpoint_of(checkpoint_id, request.user)).data)
 
 
 @extend_schema(responses=Emission)
 @api_view(["GET"])
 def emission(request: Request, checkpoint_id: str) -> Response:
-    """The protocol's EmissionCheckpoint, shares in billionths."""
+    """Return the protocol's EmissionCheckpoint, shares in billionths."""
     return Response(emission_of(checkpoint_of(checkpoint_id, request.user)))
 
 
 @extend_schema(responses=CliFormat)
 @api_view(["GET"])
 def cli_format(request: Request, checkpoint_id: str) -> Response:
-    """The same shares as percentages, keyed by model, for the command line tool."""
+    """Return the shares as percentages by model, for the command line tool."""
     checkpoint = checkpoint_of(checkpoint_id, request.user)
     return Response(formats.cli_format(checkpoint, emission_of(checkpoint)))
 
@@ -115,7 +115,7 @@ def cli_format(request: Request, checkpoint_id: str) -> Response:
 @extend_schema(parameters=[PrizeQuery], responses=Prize(many=True))
 @api_view(["GET"])
 def prizes(request: Request, checkpoint_id: str) -> Response:
-    """`total_prize` split among the models by their shares; it adds up exactly."""
+    """Split `total_prize` among the models by their shares; it adds up exactly."""
     query = read_query(PrizeQuery, request)
     checkpoint = checkpoint_of(checkpoint_id, request.user)
     return Response(formats.prizes(checkpoint, query["total_prize"]))
@@ -124,7 +124,7 @@ def prizes(request: Request, checkpoint_id: str) -> Response:
 @extend_schema(parameters=[LatestPrizeQuery], responses=LatestPrizes)
 @api_view(["GET"])
 def latest_prizes(request: Request) -> Response:
-    """The newest checkpoint's prizes, with its context."""
+    """Return the newest checkpoint and its prizes."""
     query = read_query(LatestPrizeQuery, request)
     checkpoint = latest_of(query, request.user)
     context = {"total_prize": query["total_prize"]}
@@ -134,6 +134,6 @@ def latest_prizes(request: Request) -> Response:
 @extend_schema(parameters=[CompetitionQuery], responses=LatestEmission)
 @api_view(["GET"])
 def latest_emission(request: Request) -> Response:
-    """The newest emission, with its checkpoint's context."""
+    """Return the newest checkpoint and its emission."""
     checkpoint = latest_of(read_query(CompetitionQuery, request), request.user)
     return Response(LatestEmission(checkpoint).data)

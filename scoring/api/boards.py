@@ -157,7 +157,7 @@ class SnapshotRow(serializers.ModelSerializer[Snapshot]):
 def leaderboard(
     request: Request, query: dict[str, Any], competition: Competition
 ) -> Response:
-    """The newest board, best first; empty before the first scores."""
+    """Return the newest board, best first; empty before the first scores."""
     entries = LeaderboardEntry.objects.filter(
         leaderboard__competition=competition, leaderboard__is_newest=True
     )
@@ -176,7 +176,7 @@ def leaderboard(
 def predictions(
     request: Request, query: dict[str, Any], competition: Competition
 ) -> Response:
-    """The newest predictions of a range, ascending by time; pages lead back in time."""
+    """Return the newest predictions of a range, ascending; pages go back in time."""
     end = query.get("end", clock.now())
     rows = Prediction.objects.filter(round__competition=competition).between(
         query.get("start", end - DEFAULT_RANGE), end
@@ -200,7 +200,7 @@ def predictions(
 def snapshots(
     request: Request, query: dict[str, Any], competition: Competition
 ) -> Response:
-    """Per model and period, what was scored; the newest period first."""
+    """Return the snapshots of each model and period, the newest period first."""
     rows = Snapshot.objects.current().filter(model__competition=competition)
     if "model_id" in query:
         rows = rows.filter(model__model_id=query["model_id"])

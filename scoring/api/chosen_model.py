@@ -11,7 +11,7 @@ from competitions.reporting import (
 
 
 def model_of(query: dict[str, Any], model_id: str, user: Any) -> ParticipantModel:
-    """The model of a path, in the competition asked for; raises NotFound."""
+    """Return the model of a path, in the competition asked for; raises NotFound."""
     model = (
         ParticipantModel.objects.filter(
             competition=chosen_competition(query, user), model_id=model_id

@@ -62,7 +62,7 @@ class CorrelationRow(serializers.Serializer[Any]):
 @extend_schema(parameters=[CompetitionQuery], responses=DiversityRow)
 @api_view(["GET"])
 def model_diversity(request: Request, model_id: str) -> Response:
-    """How different a model is from the others, by its newest snapshot."""
+    """Return how different a model is from the others, by its newest snapshot."""
     model = model_of(read_query(CompetitionQuery, request), model_id, request.user)
     found = feedback.feedback(model)
     if found is None:
@@ -90,7 +90,7 @@ def diversity_overview(
     query: dict[str, Any],
     competition: Competition,
 ) -> Response:
-    """Diversity figures of all real models, the most diverse first."""
+    """Return diversity figures of all real models, the most diverse first."""
     # Each from the end of the unique index, so that history's length costs nothing.
     newest_of_model = (
         Snapshot.objects.current()
@@ -125,7 +125,7 @@ def pairwise_correlations(
     query: dict[str, Any],
     competition: Competition,
 ) -> Response:
-    """Pairwise correlations of the best models, in the order of the board."""
+    """Return pairwise correlations of the best models, in the order of the board."""
     found = correlations(
         competition=competition, wiring=wiring_of(competition), limit=query["limit"]
     )

@@ -40,7 +40,7 @@ def ensemble_history(
     query: dict[str, Any],
     competition: Competition,
 ) -> Response:
-    """The newest snapshots of the ensembles, ascending by time."""
+    """Return the newest snapshots of the ensembles, ascending by time."""
     rows = Snapshot.objects.current().filter(
         model__competition=competition, model__is_virtual=True
     )

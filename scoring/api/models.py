@@ -82,7 +82,7 @@ def models_global(
     query: dict[str, Any],
     competition: Competition,
 ) -> Response:
-    """Windowed figures of each model as of `end`, best first."""
+    """Return windowed figures of each model as of `end`, best first."""
     wanted = _wanted(competition, query)
     asked = dict(
         wanted.annotate(
@@ -132,7 +132,7 @@ def models_params(
     query: dict[str, Any],
     competition: Competition,
 ) -> Response:
-    """Windowed means of each model and scope as of `end`, over the range."""
+    """Return windowed means of each model and scope as of `end`, over the range."""
     names = dict(_wanted(competition, query).values_list("pk", "model_id"))
     config = wiring_of(competition).config
     rows = scope_figures(
@@ -162,7 +162,7 @@ def models_params(
 def models_metrics(
     request: Request, query: dict[str, Any], competition: Competition
 ) -> Response:
-    """One row per snapshot of the range, oldest first."""
+    """Return one row per snapshot of the range, oldest first."""
     page, following = Keyset("period_end", read_instant).page(
         _snapshots(competition, query).select_related("model"),
         limit=query["limit"],
@@ -177,7 +177,7 @@ def models_summary(
     query: dict[str, Any],
     competition: Competition,
 ) -> Response:
-    """The newest snapshot of each model in the range."""
+    """Return the newest snapshot of each model in the range."""
     rows = (
         _snapshots(competition, query)
         .order_by("model_id", "-period_end")
@@ -208,7 +208,7 @@ def _snapshots(competition: Competition, query: dict[str, Any]) -> QuerySet[Snap
 def _wanted(
     competition: Competition, query: dict[str, Any]
 ) -> QuerySet[ParticipantModel]:
-    """The models asked for; ensembles only when they are asked for too."""
+    """Return the models asked for; ensembles only if the query includes them."""
     models = ParticipantModel.objects.filter(competition=competition)
     if not query["include_ensembles"]:
         models = models.filter(is_virtual=False)

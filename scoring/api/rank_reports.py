@@ -61,7 +61,7 @@ class RankChangeRow(serializers.Serializer[Any]):
 @extend_schema(parameters=[CompetitionPageQuery], responses=RankRow(many=True))
 @api_view(["GET"])
 def rank_history(request: Request, model_id: str) -> Response:
-    """A model's rank on each board that is kept, the newest first."""
+    """Return a model's rank on each stored board, the newest first."""
     query = read_query(CompetitionPageQuery, request)
     model = model_of(query, model_id, request.user)
     page, following = Keyset("leaderboard__as_of", read_instant, descending=True).page(
@@ -75,7 +75,7 @@ def rank_history(request: Request, model_id: str) -> Response:
 @extend_schema(parameters=[ChangeQuery], responses=RankChangeRow)
 @api_view(["GET"])
 def rank_change(request: Request, model_id: str) -> Response:
-    """Why a model's rank differs between two instants."""
+    """Explain why a model's rank differs between two instants."""
     query = read_query(ChangeQuery, request)
     model = model_of(query, model_id, request.user)
     change = explain(

@@ -32,15 +32,15 @@ class Entrant(NamedTuple):
     cruncher_index: int | None = None
 
 
-class _Score(TypedDict):
+class _OwnScore(TypedDict):
     metrics: dict[Annotated[str, Field(max_length=80)], float | None]
 
 
-class _Entry(TypedDict):
-    """What MODEL_SCORE_AGGREGATOR gives of a model."""
+class _OwnEntry(TypedDict):
+    """A model's entry as MODEL_SCORE_AGGREGATOR returns it."""
 
     model_id: str
-    score: _Score
+    score: _OwnScore
 
 
 def aggregated(
@@ -52,7 +52,7 @@ def aggregated(
     found: Mapping[int, Figures],
     door: Door,
 ) -> dict[int, Figures]:
-    """The figures with the aggregator's metrics laid over the engine's.
+    """Return the figures, with the aggregator's metrics in place of the engine's.
 
     The aggregator is given the scores of the period's resolved rounds. While it fails,
     the engine's figures stand alone.
@@ -79,8 +79,8 @@ def aggregated(
 def _checked(
     entries: Any, known: Collection[str]
 ) -> dict[str, dict[str, float | None]]:
-    """Metrics by model id; raises ValueError for a stranger or what is no number."""
-    found = TypeAdapter(list[_Entry]).validate_python(entries)
+    """Return metrics by model id; raises ValueError if a model or number is unknown."""
+    found = TypeAdapter(list[_OwnEntry]).validate_python(entries)
     if strangers := {entry["model_id"] for entry in found} - set(known):
         raise ValueError(
             f"it gave an entry for {brief(sorted(strangers))}; the competition has no "

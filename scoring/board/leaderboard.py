@@ -29,7 +29,7 @@ LATER = timedelta(seconds=60)
 
 
 def is_behind(competition: Competition, now: datetime) -> bool:
-    """Whether the newest board lacks a score, or its windows have moved since."""
+    """Return whether the newest board lacks a score or is of earlier windows."""
     newest = Leaderboard.objects.filter(competition=competition, is_newest=True)
     as_of = newest.values_list("as_of", flat=True).first()
     if as_of is None:
@@ -59,7 +59,7 @@ def publish(
     door = door or Door(competition)
     lines = standings(competition=competition, wiring=wiring, as_of=as_of, door=door)
     with transaction.atomic():
-        locks.own(competition.pk)
+        locks.lock_exclusive(competition.pk)
         return _write(competition, wiring, as_of, lines, door.failed)
 
 
@@ -95,7 +95,7 @@ def _write(
 
 
 def described(config: CrunchConfig) -> dict[str, dict[str, Any]]:
-    """How much each figure of a board covers: hours, unit, and if it is a mean.
+    """Return what each figure of a board covers: hours, unit, and if it is a mean.
 
     A mean of snapshots weighs their figures by scores; the others are of all rounds.
     """

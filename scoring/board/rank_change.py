@@ -83,7 +83,7 @@ def explain(
 
 
 def _above(board: dict[int, Standing], pk: int) -> set[int]:
-    """Real models that rank better; empty for a model without a rank."""
+    """Return the real models that rank better; none for a model without a rank."""
     own = board.get(pk)
     if own is None or own.rank is None:
         return set()
@@ -101,7 +101,7 @@ def _names(names: dict[int, str], keys: set[int]) -> list[str]:
 def _only_in(
     snapshots: list[Snapshot], inside: datetime, outside: datetime, hours: int
 ) -> list[Snapshot]:
-    """Snapshots in the window that ends at one instant but not in the other's."""
+    """Return the snapshots in the window of one instant but not in the other's."""
 
     def holds(snapshot: Snapshot, as_of: datetime) -> bool:
         since = as_of - timedelta(hours=hours)

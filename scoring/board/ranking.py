@@ -54,8 +54,8 @@ class Standing(NamedTuple):
 def ranked(lines: Sequence[Standing], wiring: Wiring, door: Door) -> list[Standing]:
     """Put lines in order and number them; real models with a ranking figure get a rank.
 
-    The others come last, by their ids, which is no merit. While an operator's ranker
-    fails, the order is the engine's.
+    The others come last, in the order of their ids. While an operator's ranker fails,
+    the order is the engine's.
     """
     is_ascending = wiring.config.aggregation.ranking_direction == "asc"
 
@@ -80,7 +80,7 @@ def ranked(lines: Sequence[Standing], wiring: Wiring, door: Door) -> list[Standi
 def _by_slot(
     lines: Sequence[Standing], wiring: Wiring, door: Door
 ) -> Sequence[Standing]:
-    """The order of the operator's ranker, by the `rank` that it gives each entry."""
+    """Order the lines by the `rank` that the operator's ranker gives each entry."""
     by_id = {line.model.model_id: line for line in lines}
     try:
         order = door.call_slot(
@@ -95,14 +95,14 @@ def _by_slot(
 
 
 class _Ranked(TypedDict):
-    """What LEADERBOARD_RANKER gives of a model."""
+    """A model's entry as LEADERBOARD_RANKER returns it."""
 
     model_id: str
     rank: int
 
 
 def _checked_order(entries: Any, known: Collection[str]) -> list[str]:
-    """Model ids, best first; raises ValueError when one is lost or invented."""
+    """Return model ids, best first; raises ValueError if one is missing or unknown."""
     found = TypeAdapter(list[_Ranked]).validate_python(entries)
     order = [
         entry["model_id"]

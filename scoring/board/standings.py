@@ -26,7 +26,7 @@ def standings(
     as_of: datetime,
     door: Door | None = None,
 ) -> list[Standing]:
-    """Everybody's place at an instant, from the snapshots, in two statements.
+    """Rank everybody at an instant, from the snapshots, in two statements.
 
     A model that has left is listed as long as it has scores in the longest window.
     """
@@ -47,7 +47,7 @@ def standings_of_period(
     period: Period,
     door: Door | None = None,
 ) -> list[Standing]:
-    """Everybody's place by what they did in a period, in two statements.
+    """Rank everybody over a period, from the snapshots, in two statements.
 
     Every window's figure is that of the period. See `windows.figures_of_period`.
     """
@@ -86,7 +86,7 @@ def _standings(
 
 
 def entrants(competition: Competition) -> list[Entrant]:
-    """Every model of a competition, left ones and ensembles too."""
+    """Return every model of a competition, those that left and ensembles too."""
     rows = competition.models.order_by().values_list(
         *("pk", "model_id", "name", "is_virtual", "state"),
         *("cruncher__name", "cruncher__cruncher_index"),

@@ -88,11 +88,11 @@ class VoidWindow(models.Model):
         return scope & Q(slot_at__gte=self.start_at, slot_at__lt=self.end_at)
 
     def holds(self, round_: Round) -> bool:
-        """The same of one round."""
+        """Return whether a round is inside."""
         is_scope = self.scope_key in ("", round_.scope_key)
         return is_scope and self.start_at <= round_.slot_at < self.end_at
 
     @property
     def round_reason(self) -> str:
-        """What participants read at a round inside."""
+        """The reason that participants read at a round inside."""
         return readable(f"void: {self.reason}")

@@ -19,7 +19,7 @@ CURRENT_SCORE = """
 
 class ScoreQuerySet(models.QuerySet["Score"]):
     def current(self) -> "ScoreQuerySet":
-        """The one score of each prediction that counts, after any rescoring."""
+        """Return the one score of each prediction that counts, after any rescoring."""
         newer = Score.objects.filter(
             prediction=OuterRef("prediction"),
             scoring_version__gt=OuterRef("scoring_version"),
@@ -27,7 +27,7 @@ class ScoreQuerySet(models.QuerySet["Score"]):
         return self.filter(~Exists(newer))
 
     def resolved_in(self, competition: Competition, period: Period) -> "ScoreQuerySet":
-        """The scores that count of a period's resolved rounds."""
+        """Return the scores that count of a period's resolved rounds."""
         rounds = Round.objects.filter(competition=competition).resolved_in(period)
         return self.current().filter(prediction__round__in=rounds.values("pk"))
 

@@ -9,7 +9,7 @@ from competitions.models import ParticipantModel
 
 class SnapshotQuerySet(models.QuerySet["Snapshot"]):
     def current(self) -> "SnapshotQuerySet":
-        """Without those that a correction has superseded."""
+        """Return the snapshots that no correction has superseded."""
         return self.filter(superseded_at__isnull=True)
 
 

@@ -21,7 +21,7 @@ from core.columns import LARGEST
 from core.deadline import Late, in_time
 from core.texts import brief, describe, storable
 from scoring.scores.budget import Budget
-from scoring.scores.scorer import Failure, Scored
+from scoring.scores.scorer import Failure, NewScore
 
 Columns = dict[str, np.ndarray]
 
@@ -33,7 +33,7 @@ MOST_CALLS = 10_000
 
 
 def columns_of(kind: type[BaseModel], rows: Sequence[BaseModel]) -> Columns:
-    """The numeric fields of objects as columns; what is no sane number is NaN."""
+    """Return the numeric fields of objects as columns; NaN where out of bounds."""
     return {
         name: np.array([_number(getattr(row, name)) for row in rows], dtype=np.float64)
         for name in numeric_fields(kind)
@@ -50,7 +50,7 @@ def score_columns(
     predictions: Columns,
     truths: Columns,
     value_field: str,
-) -> list[Scored]:
+) -> list[NewScore]:
     """Score all predictions in one call; one that cannot be scored fails alone."""
     size = len(next(iter(predictions.values())))
     if not size:
@@ -66,7 +66,7 @@ def score_columns(
     keys = [json.dumps(name).replace("%", "%%") for name in names]
     texts = ", ".join(f"{key}: %s" for key in keys).join("{}")
     return [
-        Scored(row[place], True, "", texts % tuple(map(_json, row)))
+        NewScore(row[place], True, "", texts % tuple(map(_json, row)))
         if is_good
         else Failure(reasons.get(i, NO_NUMBER)).scored
         for i, (row, is_good) in enumerate(zip(rows, success.tolist(), strict=True))
@@ -87,7 +87,7 @@ class _Calls:
     def answers(
         self, predictions: Columns, truths: Columns, size: int
     ) -> tuple[Columns, dict[int, str]]:
-        """The answers as columns, and why a prediction has none, by its place."""
+        """Return the answers as columns, and the reasons of missing ones, by place."""
         patience_s = min(PATIENCE_S, self._budget.left_s)
         if not patience_s or self._count >= MOST_CALLS:
             often = f"not scored: the batch scorer kept raising in {MOST_CALLS} calls"
@@ -141,7 +141,7 @@ def _part(columns: Columns, part: slice) -> Columns:
 def _joined(
     parts: list[tuple[Columns, dict[int, str]]], half: int, size: int
 ) -> tuple[Columns, dict[int, str]]:
-    """Both halves in one; a column that a failed half lacks is NaN there."""
+    """Join both halves; a column that a failed half lacks is NaN there."""
     (first, first_reasons), (second, second_reasons) = parts
     columns = {}
     for name in dict.fromkeys([*first, *second]):

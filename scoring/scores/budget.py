@@ -20,5 +20,5 @@ class Budget:
 
     @property
     def reason(self) -> str:
-        """Why what has no score when it is spent has none."""
+        """The failure reason of predictions left unscored when the time ran out."""
         return f"not scored: the scorer was at work for {BUDGET_S:g} s"

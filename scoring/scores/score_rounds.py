@@ -1,4 +1,4 @@
-"""The stored answers of resolved rounds to scores, by the scorer of the contract.
+"""Scoring the stored answers of resolved rounds by the contract's scorer.
 
 Everything that scores goes through here: the cycle, a rescoring, the ensembles.
 """
@@ -14,7 +14,7 @@ from competitions.models import Prediction, Round
 from competitions.slots import Wiring
 from core.columns import json_number, read_columns
 from scoring.scores import batch
-from scoring.scores.scorer import Scored, score_all
+from scoring.scores.scorer import NewScore, score_all
 
 Truths = Mapping[int, BaseModel]
 
@@ -26,17 +26,17 @@ _ANSWERS = """
 _MODEL = "JOIN models AS model ON model.id = prediction.model_id"
 
 
-class Answer(NamedTuple):
-    """A prediction, its round, and what it was worth."""
+class ScoredAnswer(NamedTuple):
+    """A prediction, its round, and its new score."""
 
     prediction: int
     round: int
-    score: Scored
+    score: NewScore
 
 
 def score_answers(
     *, cursor: Any, wiring: Wiring, truths: Truths, model: int | None = None
-) -> list[Answer]:
+) -> list[ScoredAnswer]:
     """Score the answers of rounds, given as round key -> typed truth; writes nothing.
 
     With a model, only that one's answers. One statement.
@@ -51,14 +51,14 @@ def score_answers(
 
 
 def truths_of(rounds: Mapping[int, Round], wiring: Wiring) -> Truths:
-    """The stored truths of resolved rounds, as objects of the contract's type."""
+    """Return the stored truths of resolved rounds as objects of the contract's type."""
     kind = wiring.config.ground_truth_type
     return {pk: kind.model_validate(round_.actuals) for pk, round_ in rounds.items()}
 
 
 def _one_by_one(
     cursor: Any, wiring: Wiring, truths: Truths, which: str, wanted: list[Any]
-) -> list[Answer]:
+) -> list[ScoredAnswer]:
     columns = ", inference_output_jsonb::text, model.model_id"
     cursor.execute(_ANSWERS.format(columns=columns, join=_MODEL, which=which), wanted)
     rows = cursor.fetchall()
@@ -69,7 +69,7 @@ def _one_by_one(
         names=[(model_id, pk) for pk, _, _, model_id in rows],
     )
     return [
-        Answer(pk, round_, score)
+        ScoredAnswer(pk, round_, score)
         for (pk, round_, _, _), score in zip(rows, scores, strict=True)
     ]
 
@@ -80,7 +80,7 @@ def _in_columns(
     truths: Truths,
     which: str,
     wanted: list[Any],
-) -> list[Answer]:
+) -> list[ScoredAnswer]:
     scorer = config.batch_scoring_function
     assert scorer is not None  # the caller looked
     names = numeric_fields(config.output_type)
@@ -108,7 +108,7 @@ def _in_columns(
         value_field=config.aggregation.value_field,
     )
     return [
-        Answer(*row)
+        ScoredAnswer(*row)
         for row in zip(
             rows["prediction"].tolist(), rows["round"].tolist(), scores, strict=True
         )

@@ -21,7 +21,7 @@ SCORER_PATIENCE_S = 10.0
 MOST_HANGS = 3
 
 
-class Scored(NamedTuple):
+class NewScore(NamedTuple):
     """A score as it is stored; `result` is the scorer's answer as JSON text."""
 
     value: float | None
@@ -41,9 +41,9 @@ class Failure:
     reason: str
 
     @property
-    def scored(self) -> Scored:
+    def scored(self) -> NewScore:
         reason = readable(self.reason)
-        return Scored(value=None, success=False, failed_reason=reason, result="{}")
+        return NewScore(value=None, success=False, failed_reason=reason, result="{}")
 
 
 def score_all(
@@ -52,7 +52,7 @@ def score_all(
     outputs: Sequence[str],
     truths: Sequence[BaseModel],
     names: Sequence[Name],
-) -> list[Scored]:
+) -> list[NewScore]:
     """Score each output (JSON text) against the truth at its place.
 
     Objects of the contract's output type go into the scorer, which finds `model_id` and
@@ -92,7 +92,7 @@ def call_scorer(
     predictions: Sequence[Any],
     truths: Sequence[BaseModel],
 ) -> list[Any]:
-    """The scorer's answers in order; a Failure where it raised or had no prediction.
+    """Return the scorer's answers in order; a Failure where it gave none.
 
     One that does not come back in time fails that prediction; one that keeps hanging
     fails the rest, and so does one that is too slow for all of them.
@@ -125,7 +125,7 @@ _left: dict[int, list["_Run"]] = {}
 
 
 class _Run:
-    """Calls the scorer in a thread of its own, so that a hanging call can be left."""
+    """The calls of a scorer in a thread of their own, which may be abandoned."""
 
     def __init__(self, scorer: Callable[..., Any], pairs: Sequence[Any]) -> None:
         self._scorer, self._pairs = scorer, pairs
@@ -134,7 +134,7 @@ class _Run:
         self._thread = threading.Thread(target=self._work, daemon=True)
 
     def answers_in_time(self, budget: Budget) -> list[Any]:
-        """Start, and wait as long as answers keep coming, within the budget."""
+        """Start the calls, and wait as long as answers arrive, within the budget."""
         self._thread.start()
         seen = -1
         while self._thread.is_alive() and len(self._answers) > seen:
@@ -167,7 +167,7 @@ class _Run:
 
 
 def _plain(answer: Any, score_type: type[BaseModel]) -> Any:
-    """Any pydantic object is as good an answer as a dict."""
+    """Turn an answer of another pydantic type into a dict."""
     if isinstance(answer, BaseModel) and not isinstance(answer, score_type):
         return dict(answer)
     return answer
@@ -204,7 +204,7 @@ def _checked_alone(
         return Failure(f"{problem}: {describe(error)}")
 
 
-def _scored(result: Any, value_field: str, to_json: Callable[[Any], bytes]) -> Scored:
+def _scored(result: Any, value_field: str, to_json: Callable[[Any], bytes]) -> NewScore:
     if isinstance(result, Failure):
         return result.scored
     if not getattr(result, "success", True):
@@ -219,11 +219,11 @@ def _scored(result: Any, value_field: str, to_json: Callable[[Any], bytes]) -> S
         return Failure(f"the score is no JSON: {describe(error)}").scored
     if problem := _problem_of_result(text):
         return Failure(f"the score {problem}").scored
-    return Scored(value=float(value), success=True, failed_reason="", result=text)
+    return NewScore(value=float(value), success=True, failed_reason="", result=text)
 
 
 def _problem_of_result(text: str) -> str:
-    """Why a score's JSON cannot be kept; empty when it can."""
+    """Return why a score's JSON cannot be stored; empty if it can."""
     if len(text) > LARGEST_RESULT:
         return f"has {len(text)} characters; at most {LARGEST_RESULT} are kept"
     if has_nul(text):
@@ -232,7 +232,7 @@ def _problem_of_result(text: str) -> str:
 
 
 def _problem_of(value: Any) -> str:
-    """Why a value is no score; empty when it is one."""
+    """Return why a value is no score; empty if it is one."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return f"{brief(value)}; a score is a number"
     if abs(value) <= LARGEST:  # NaN is not

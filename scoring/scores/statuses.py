@@ -63,7 +63,7 @@ class Progress:
 
     @property
     def explanation(self) -> str:
-        """The reason as it reads after the stage."""
+        """The reason without the stage's name."""
         if self.status == PENDING and self._round.status == Round.Status.RESOLVED:
             return "the truth is known; scores follow"
         return self.reason.removeprefix(f"{self.stage}: ")

@@ -1,4 +1,4 @@
-"""Writing scores, append-only, by COPY; and what a JSON column can hold."""
+"""Writing scores, append-only, by COPY."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -10,13 +10,13 @@ from competitions.models import Competition
 from core import clock
 from core.copy import copy_rows
 from scoring.models import Rescoring, Score
-from scoring.scores.scorer import Scored
+from scoring.scores.scorer import NewScore
 
 FIRST_VERSION = 1
 
 
 def current_version(competition: Competition) -> int:
-    """The scoring version that new scores get: the first, or the last rescoring's."""
+    """Return the version that new scores get: the first, or the last rescoring's."""
     newest = Rescoring.objects.filter(competition=competition).aggregate(
         version=Max("scoring_version")
     )
@@ -24,7 +24,7 @@ def current_version(competition: Competition) -> int:
 
 
 def begin_version(*, competition: Competition, reason: str, author: str) -> int | None:
-    """Let new scores be of a version of their own; None when there are no others.
+    """Begin a new version for scores to come; None when there are no scores yet.
 
     For a change of who scores: what was scored before stays as it is.
     """
@@ -45,7 +45,7 @@ def begin_version(*, competition: Competition, reason: str, author: str) -> int 
 
 
 def copy_scores(
-    cursor: Any, rows: Iterable[tuple[int, int, Scored, datetime | None]]
+    cursor: Any, rows: Iterable[tuple[int, int, NewScore, datetime | None]]
 ) -> None:
     """Append scores, given as (prediction id, scoring version, score, scored at)."""
     copy_rows(

@@ -92,7 +92,7 @@ def build(
 
 
 def content_hash(snapshot: Snapshot, model_id: str) -> str:
-    """SHA-256 of the snapshot's canonical JSON: sorted keys, no spaces, UTC with Z."""
+    """Return the SHA-256 of the snapshot's JSON: sorted keys, no spaces, UTC with Z."""
     content = {
         "model_id": model_id,
         "period_start": iso_z(snapshot.period_start),

@@ -194,7 +194,7 @@ def _as_matrices(
 def read_extras(
     *, competition: Competition, wiring: Wiring, period: Period
 ) -> dict[int, dict[str, float]]:
-    """Means of the numbers in a period's results that their type does not declare.
+    """Return means of the numbers in a period's results that their type lacks.
 
     By model key and name; of the first so many names. One statement, none for a type
     that keeps no extra keys.

@@ -61,8 +61,8 @@ def refresh(
 ) -> None:
     """Rebuild the snapshots of every period that is not closed yet.
 
-    The caller holds the competition's lock (`scoring.locks.own`). Statements per open
-    period are constant, and there is rarely more than one such period.
+    The caller holds the competition's lock (`locks.lock_exclusive`). Statements per
+    open period are constant, and there is rarely more than one such period.
     """
     rows = []
     version = current_version(competition)

@@ -14,8 +14,7 @@ from scoring import cycle, due_rounds
 from scoring.board import leaderboard
 from scoring.cycle import claim_due, run_cycle
 from scoring.models import Leaderboard, Score, Snapshot
-from scoring.scores import budget
-from scoring.scores import scorer as scoring
+from scoring.scores import budget, scorer
 from scoring.scores.statuses import with_status
 from scoring.snapshots import snapshots
 from tests.conftest import NOW
@@ -379,7 +378,7 @@ def test_nothing_due_costs_one_statement(competition, django_assert_num_queries)
 def test_a_hanging_scorer_fails_its_prediction_and_no_other(
     competition, rewire, monkeypatch
 ):
-    monkeypatch.setattr(scoring, "SCORER_PATIENCE_S", 0.1)
+    monkeypatch.setattr(scorer, "SCORER_PATIENCE_S", 0.1)
     woken = threading.Event()
 
     def hang(prediction, ground_truth):
@@ -404,7 +403,7 @@ def test_a_hanging_scorer_fails_its_prediction_and_no_other(
 
 
 def test_a_scorer_that_keeps_hanging_fails_the_rest(competition, rewire, monkeypatch):
-    monkeypatch.setattr(scoring, "SCORER_PATIENCE_S", 0.05)
+    monkeypatch.setattr(scorer, "SCORER_PATIENCE_S", 0.05)
     woken = threading.Event()
     rewire(scoring_function=lambda prediction, ground_truth: woken.wait(20))
     ask(competition, make_models(competition, *"abcdef"), rounds=1)

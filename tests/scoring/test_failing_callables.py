@@ -120,7 +120,7 @@ def test_a_resolver_is_asked_once_and_before_any_lock(
     competition, models, rewire, monkeypatch, wired
 ):
     order = []
-    take = locks.share
+    take = locks.lock_shared
     monkeypatch.setattr(locks, "share", lambda pk: (order.append("lock"), take(pk)))
     ORACLE["answer"] = lambda _: (order.append("asked"), {"actual_return": 0.5})[1]
     rewire(**wired)

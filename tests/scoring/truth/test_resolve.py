@@ -15,8 +15,8 @@ from feeds.tape import reads
 from feeds.tape.records import FeedRecord
 from feeds.tape.writes import append
 from scoring.cycle import run_cycle
-from scoring.truth import resolve as truth
-from scoring.truth import resolver as resolver_module
+from scoring.truth import resolver
+from scoring.truth.resolve import resolve as resolve_due
 from tests.conftest import NOW
 from tests.scoring.factories import (
     SOURCE,
@@ -33,7 +33,7 @@ START = NOW - 10 * MINUTE
 
 def resolve(competition, *rounds, now=NOW, **config):
     wiring = wire(CrunchConfig(**config), {})
-    return truth.resolve(
+    return resolve_due(
         competition=competition, wiring=wiring, rounds=rounds, now=now
     ).truths
 
@@ -205,7 +205,7 @@ def oracle(prediction):
 
 def ask_oracle(competition, *rounds):
     wiring = wire(CrunchConfig(), {"GROUND_TRUTH_RESOLVER": ORACLE_PATH})
-    return truth.resolve(
+    return resolve_due(
         competition=competition, wiring=wiring, rounds=rounds, now=NOW
     ).truths
 
@@ -249,7 +249,7 @@ def test_a_truth_that_no_column_can_hold_leaves_its_round_waiting(competition, a
 def test_a_resolver_that_hangs_is_left_alone_and_its_rounds_wait(
     competition, monkeypatch
 ):
-    monkeypatch.setattr(resolver_module, "RESOLVER_PATIENCE_S", 0.05)
+    monkeypatch.setattr(resolver, "RESOLVER_PATIENCE_S", 0.05)
     woken, asked = threading.Event(), []
 
     def hang(record):
