@@ -19,6 +19,8 @@ class MayWatch(BasePermission):
     """Let in who may see the whole site, and anybody with METRICS_OPEN."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
+        if request.method not in view.allowed_methods:
+            return True  # for nobody; 405 follows
         if settings.ENV.metrics_open:
             return True
         return may(request.user, SEE_ALL) and bound_to(request.user) is None

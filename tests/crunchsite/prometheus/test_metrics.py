@@ -179,13 +179,16 @@ def test_each_figure_that_a_chart_or_a_rule_names_exists(world, watcher):
     alarmed = {name for rule in rules["rules"] for name in names_in(rule["expr"])}
     assert shown - known == set()
     assert alarmed - known == set()
+    page = (ROOT / "docs" / "operator" / "monitoring.md").read_text()
+    for name in known:
+        assert f"`{name.removeprefix('crunchsite_')}`" in page, name
     assert known - shown == {"crunchsite_scrape_failed"}
 
 
 def test_each_alarm_has_its_line_in_the_runbook():
-    runbook = (ROOT / "docs" / "operator" / "alarms.md").read_text()
+    runbook = (ROOT / "docs" / "operator" / "monitoring.md").read_text()
     rules = yaml.safe_load((MONITORING / "alerts.yaml").read_text())["groups"][0]
     for rule in rules["rules"]:
         name = rule["alert"]
         assert f"| `{name}` |" in runbook, name
-        assert rule["annotations"]["runbook"] == f"docs/operator/alarms.md#{name}"
+        assert rule["annotations"]["runbook"] == f"docs/operator/monitoring.md#{name}"
