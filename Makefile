@@ -98,7 +98,7 @@ sbom: setup
 	@echo "var/sbom.json"
 
 env-example: setup
-	$(BIN)/python -m crunchsite.settings.env > .env.example
+	$(BIN)/python -m crunchsite.settings.example > .env.example
 
 # Draws the imports, then looks whether the links, commands and names of the docs exist.
 docs: setup

@@ -10,7 +10,7 @@ from django.core.checks import CheckMessage, Error, Tags, register
 
 from crunchsite import custom
 from crunchsite.celery import QUEUES
-from crunchsite.settings.env import given_names, unread_names
+from crunchsite.settings.env_names import given_names, unread_names
 
 
 @register("celery")

@@ -13,7 +13,7 @@ from competitions.models import (
 )
 from core import clock
 from core.acts import SEE_ALL, may
-from crunchsite.operator.pages import buttons_for
+from crunchsite.operator.buttons import buttons_for
 from crunchsite.operator.troubles import (
     HOUR,
     Line,

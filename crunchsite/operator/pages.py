@@ -1,39 +1,30 @@
 """Admin pages of competitions with their actions, which need all apps."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
-from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect
-from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
+from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from unfold.admin import TabularInline
-from unfold.decorators import action, display
+from unfold.decorators import display
 
 from competitions import column_shapes
-from competitions.admin.drafts import SiteAdmin
 from competitions.lifecycle import begin_emissions, settle
 from competitions.models import Competition, ScheduledPrediction
-from core.acts import may
-from core.admin.action_page import ActionPage
-from core.admin.lists import ReasonForm
-from core.admin.strict import JsonShapes, has_act
+from core.admin.strict import JsonShapes
 from core.facts import Fact, Kind, announce
 from crunchsite import accounts  # noqa: F401  importing registers its pages
-from crunchsite.operator.actions import ACTIONS, CORRECTIONS, press
+from crunchsite.operator.act_pages import CompetitionActs
+from crunchsite.operator.buttons import buttons_for
 from crunchsite.operator.competition_forms import (
     WIRING,
     AddCompetitionForm,
     CompetitionForm,
 )
-from crunchsite.operator.correcting import correction_page
 from scoring.scores.store import begin_version
 
-MOST_TOLD = 20  # of the schedules in the fact that rules have changed
+MOST_SCHEDULES = 20  # that the fact of changed rules lists
 STATUS_LABELS = {
     "DRAFT": "",
     "ACTIVE": "success",
@@ -69,7 +60,7 @@ class ScheduleInline(JsonShapes, TabularInline):
 
 
 @admin.register(Competition)
-class CompetitionAdmin(SiteAdmin):
+class CompetitionAdmin(CompetitionActs):
     list_display = [
         "slug",
         "name",
@@ -91,22 +82,6 @@ class CompetitionAdmin(SiteAdmin):
     json_shapes = {"slots": column_shapes.Slots}
     actions = None
     of_competition = "pk"
-    has_activate_permission = has_act("activate")
-    has_pause_permission = has_act("pause")
-    has_end_permission = has_act("end")
-    has_predict_permission = has_act("predict")
-    has_score_permission = has_act("score")
-    has_rescore_permission = has_act("rescore")
-    has_void_permission = has_act("void")
-    actions_detail = [
-        *("activate", "pause", "end"),
-        {"title": "Now", "icon": "bolt", "items": ["predict_now", "score_now"]},
-        {
-            "title": "Correct",
-            "icon": "history",
-            "items": ["score_again", "void_stretch"],
-        },
-    ]
     fieldsets = [
         (
             None,
@@ -220,7 +195,7 @@ class CompetitionAdmin(SiteAdmin):
             payload = {
                 "what": "edited",
                 "fields": form.changed_data,
-                "schedules": schedules[:MOST_TOLD],
+                "schedules": schedules[:MOST_SCHEDULES],
             }
             announce(Fact(Kind.RULE_CHANGED, form.instance.pk, payload))
 
@@ -252,97 +227,3 @@ class CompetitionAdmin(SiteAdmin):
             )
             competition.press = buttons_for(request.user, competition.pk, names)
         return changelist
-
-    @action(description="Activate", permissions=["activate"], icon="play_arrow")
-    def activate(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return redirect("admin:competition-act", object_id, "activate")
-
-    @action(description="Pause", permissions=["pause"], icon="pause")
-    def pause(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return redirect("admin:competition-act", object_id, "pause")
-
-    @action(description="End", permissions=["end"], icon="stop")
-    def end(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return redirect("admin:competition-act", object_id, "end")
-
-    @action(description="Predict now", permissions=["predict"], icon="bolt")
-    def predict_now(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return redirect("admin:competition-act", object_id, "predict-now")
-
-    @action(description="Score now", permissions=["score"], icon="calculate")
-    def score_now(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return redirect("admin:competition-act", object_id, "score-now")
-
-    @action(description="Score again", permissions=["rescore"], icon="history")
-    def score_again(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return redirect("admin:competition-correct", object_id, "rescore")
-
-    @action(description="Void a stretch", permissions=["void"], icon="block")
-    def void_stretch(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return redirect("admin:competition-correct", object_id, "void")
-
-    def get_urls(self) -> list[URLPattern]:
-        return [
-            path(
-                "<path:object_id>/act/<str:name>",
-                self.admin_site.admin_view(self.act_view),
-                name="competition-act",
-            ),
-            path(
-                "<path:object_id>/correct/<str:kind>",
-                self.admin_site.admin_view(self.correct_view),
-                name="competition-correct",
-            ),
-            *super().get_urls(),
-        ]
-
-    def chosen(
-        self, request: HttpRequest, object_id: str, offered: Mapping[str, Any], key: str
-    ) -> tuple[Competition, Any]:
-        """The competition and what is to be done, if the user may see and do that."""
-        competition = self.get_object(request, object_id)
-        if competition is None:
-            raise Http404("There is no such competition.")
-        if key not in offered:
-            raise Http404("There is no such action.")
-        if not may(request.user, offered[key].permission):
-            raise PermissionDenied
-        return competition, offered[key]
-
-    def correct_view(
-        self, request: HttpRequest, object_id: str, kind: str
-    ) -> HttpResponse:
-        competition, _ = self.chosen(request, object_id, CORRECTIONS, kind)
-        frame = {**self.admin_site.each_context(request), "opts": self.opts}
-        return correction_page(request, competition, kind, frame)
-
-    def act_view(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
-        """Say what the action will do and ask why; done only when it is posted."""
-        competition, chosen = self.chosen(request, object_id, ACTIONS, name)
-        return ActionPage(
-            heading=chosen.title,
-            subject=str(competition),
-            effect=chosen.effect(competition),
-            form=ReasonForm(request.POST or None),
-            back=reverse("admin:competitions_competition_change", args=[object_id]),
-            done="admin:competitions_competition_changelist",
-        ).respond(
-            request,
-            page=self,
-            run=lambda given: press(
-                action=chosen, competition=competition, user=request.user, **given
-            ),
-        )
-
-
-def buttons_for(user: Any, competition_id: int, names: list[str]) -> SafeString:
-    """Links to the pages of the actions that the user may do, as small buttons."""
-    parts = SafeString("")
-    for name in names:
-        if not may(user, ACTIONS[name].permission):
-            continue
-        url = reverse("admin:competition-act", args=[competition_id, name])
-        parts += format_html(
-            '<a class="press" href="{}">{}</a> ', url, ACTIONS[name].title
-        )
-    return parts

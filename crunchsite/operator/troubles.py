@@ -22,7 +22,7 @@ from core import clock, heartbeats
 from core.texts import counted
 from crunchsite.celery import QUEUES
 from crunchsite.events.models import Webhook
-from crunchsite.operator.pages import buttons_for
+from crunchsite.operator.buttons import buttons_for
 from emissions.models import Checkpoint
 from feeds.errors import TapeError
 from feeds.health import health

@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 from django.db.models import Avg, Count, DateTimeField, F, Func, Value
 
-from competitions.models import Competition, Round
+from competitions.models import Competition, ParticipantModel, Round
 from scoring.models import Score, Snapshot
 
 SPAN = timedelta(hours=72)
@@ -144,3 +145,15 @@ def on_one_grid(
         }
         table.append([known.get(at) for at in grid])
     return grid, table
+
+
+def model_series(
+    model: ParticipantModel, as_of: datetime, window: timedelta
+) -> dict[str, Any]:
+    """The model's rolling mean, and its mean per period; by name."""
+    points = points_of(model.competition, [model.pk], as_of, window)
+    lines = {
+        "Rolling mean": recent(rolling(points, window), as_of),
+        "Each period": recent(rolling(points, timedelta(seconds=1)), as_of),
+    }
+    return {name: own[model.pk] for name, own in lines.items() if model.pk in own}

@@ -1,6 +1,6 @@
 from django.urls import path, re_path
 
-from crunchsite.site import views
+from crunchsite.site import csv_files, views
 from crunchsite.site.security import security_txt
 
 MODEL = r"^models/(?P<model_id>[^/]{1,120})"
@@ -8,9 +8,9 @@ MODEL = r"^models/(?P<model_id>[^/]{1,120})"
 urlpatterns = [
     path("", views.home, name="home"),
     path(".well-known/security.txt", security_txt, name="security-txt"),
-    path("leaderboard.csv", views.leaderboard_csv, name="leaderboard-csv"),
-    path("scores.csv", views.scores_csv, name="scores-csv"),
-    re_path(rf"{MODEL}/scores\.csv$", views.model_csv, name="model-csv"),
+    path("leaderboard.csv", csv_files.leaderboard_csv, name="leaderboard-csv"),
+    path("scores.csv", csv_files.scores_csv, name="scores-csv"),
+    re_path(rf"{MODEL}/scores\.csv$", csv_files.model_csv, name="model-csv"),
     re_path(rf"{MODEL}/?$", views.model, name="model"),
     re_path(r"^diversity/?$", views.diversity, name="diversity"),
     re_path(r"^feeds/?$", views.feeds, name="feeds"),

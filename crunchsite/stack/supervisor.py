@@ -1,15 +1,11 @@
-"""`manage.py up`: starts every part in order, keeps it alive, stops it cleanly."""
+"""`manage.py up`: start every part in order, keep it alive, stop it cleanly."""
 
-import fcntl
-import json
 import os
-import socket
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import requests
 from django.conf import settings
@@ -27,6 +23,14 @@ from crunchsite.settings.secret import kept_secret
 from crunchsite.stack import demo, leftovers
 from crunchsite.stack.beat_watch import BeatWatch
 from crunchsite.stack.errors import StackError
+from crunchsite.stack.ownership import Ownership
+from crunchsite.stack.part_commands import (
+    check_port,
+    is_listening,
+    models_command,
+    web_command,
+    worker_command,
+)
 from crunchsite.stack.parts import Part
 from crunchsite.stack.postgres import Postgres
 from crunchsite.stack.processes import Child, wait_until
@@ -47,7 +51,7 @@ class Supervisor:
         self._env = settings.ENV
         self._log = self._var / "log"
         self._parts: list[Part] = []
-        self._lock: IO[str] | None = None
+        self._ownership = Ownership(self._var)
         self._clock = SiteClock(self._env)
         self._is_clock_unsaved = False
         self._models_run: OwnedFolder | None = None
@@ -57,14 +61,15 @@ class Supervisor:
     def start(self) -> None:
         """Bring everything up. Whatever it raises, `stop` is for the caller to call."""
         try:
-            self._take_lock()
+            self._ownership.take(self.url)
             demo.check(self._var)
-            self._end_leftovers()
-            self._check_port()
+            if ended := ", ".join(self._ownership.end_leftovers()):
+                self._say(f"  An earlier start was killed; ended what it left: {ended}")
+            check_port(self._env.port)
             self._check_given_servers()
             self._clock.start()
         except (OperatorError, ImproperlyConfigured, OperationalError):
-            self._forget_new_folder()
+            self._ownership.remove_new_folder()
             raise
         self._start_servers()
         self._step("migrations", lambda: call_command("migrate", verbosity=0))
@@ -77,55 +82,9 @@ class Supervisor:
         self._wait_for_site()
         self._announce()
 
-    def _take_lock(self) -> None:
-        self._var.mkdir(parents=True, exist_ok=True)
-        lock = (self._var / "up.lock").open("a+")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            running = json.loads(lock.read() or "{}")
-            raise _is_running(f"{running.get('pid')}, {running.get('url')}") from None
-        self._lock = lock
-        self._lock.truncate(0)
-        self._lock.write(json.dumps({"pid": os.getpid(), "url": self.url}))
-        self._lock.flush()
-
-    def _end_leftovers(self) -> None:
-        """End what a supervisor that was killed left: one site for each folder."""
-
-        def supervised() -> list[leftovers.Leftover]:
-            return [part for part in leftovers.find(self._var) if part.is_supervised]
-
-        # One that is just being killed leaves its parts a moment later than the lock.
-        if not wait_until(lambda: not supervised(), timeout_s=2):
-            raise _is_running(str(supervised()[0].supervisor))  # `up.lock` was deleted
-        if found := leftovers.end(self._var):
-            names = ", ".join(sorted({part.name for part in found}))
-            self._say(f"  An earlier start was killed; ended what it left: {names}")
-
-    def _forget_new_folder(self) -> None:
-        """Leave no folder behind that was made by a start that was refused."""
-        if settings.IS_VAR_DIR_NEW:
-            with suppress(OSError):
-                for name in ("up.lock", "secret_key"):
-                    (self._var / name).unlink(missing_ok=True)
-                self._var.rmdir()
-
     @property
     def url(self) -> str:
         return f"http://localhost:{self._env.port}"
-
-    def _check_port(self) -> None:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", self._env.port))
-            except OSError as error:
-                raise StackError(
-                    f"port {self._env.port} cannot be used ({error.strerror}); "
-                    "free it, or choose another with PORT=8001."
-                ) from None
 
     def _check_given_servers(self) -> None:
         """Look whether servers that are not ours answer, before anything is made."""
@@ -178,13 +137,9 @@ class Supervisor:
         socket = self._models_run.path / "orchestrator.sock"
         self._start_part(
             "models",
-            [
-                *(sys.executable, "-m", "competitions.local_models"),
-                *("--models", settings.LOCAL_MODELS_DIR),
-                *("--socket", socket, "--level", str(level)),
-                *("--crunch-id", self._env.local_models_competition),
-                *("--logs", settings.MODELS_LOG_DIR),
-            ],
+            models_command(
+                socket, level=level, crunch=self._env.local_models_competition
+            ),
             # Participants' code sees no setting and no secret.
             env={"PATH": os.defpath, "PYTHONPATH": str(BASE_DIR), "LANG": "C.UTF-8"},
             is_up=socket.exists,
@@ -194,14 +149,9 @@ class Supervisor:
     def _start_workers(self, extra: dict[str, str]) -> None:
         extra |= demo.pool_settings()
         env = {**os.environ, **extra}  # noqa: TID251  children inherit the environment
-        scripts = Path(sys.executable).parent
         self._start_part(
             "worker",
-            [
-                *(scripts / "celery", "-A", "crunchsite", "worker", "-B"),
-                # There is no other worker to ask or to listen to.
-                *("--without-mingle", "--without-gossip", "-l", "WARNING"),
-            ],
+            worker_command(),
             env=env,
             is_up=lambda: True,
         )
@@ -301,7 +251,7 @@ class Supervisor:
 
     def stop(self) -> None:
         """Stop in the opposite order, the servers last; safe to call at any point."""
-        if self._lock is None:
+        if not self._ownership.is_held:
             return  # whatever runs here is another's
         for part in reversed(self._parts):
             try:
@@ -314,31 +264,4 @@ class Supervisor:
         if self._models_run is not None:
             self._models_run.remove()
         self._save_clock(is_stopped=True)
-        with suppress(OSError):
-            self._lock.truncate(0)
-        with suppress(OSError):
-            self._lock.close()
-        self._lock = None
-
-
-def _is_running(where: str) -> StackError:
-    return StackError(
-        f"crunchsite is already running here (process {where}); "
-        "stop it with Ctrl-C where it runs, or with kill and its number."
-    )
-
-
-def web_command(port: int) -> list[Any]:
-    """The command of the web server, which `tests/attacks` attacks."""
-    return [
-        *(Path(sys.executable).parent / "waitress-serve", "--threads=8"),
-        *("--connection-limit=1000", "--max-request-body-size=67108864"),
-        f"--listen=127.0.0.1:{port}",
-        "crunchsite.wsgi:application",
-    ]
-
-
-def is_listening(port: int) -> bool:
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-        return True
-    return False
+        self._ownership.release()

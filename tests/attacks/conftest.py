@@ -24,7 +24,7 @@ from competitions.local_models.trees import remove_tree
 from crunchsite.settings.env import BASE_DIR
 from crunchsite.settings.places import embedded_database_url
 from crunchsite.settings.test import SERVERS_DIR
-from crunchsite.stack.supervisor import is_listening, web_command
+from crunchsite.stack.part_commands import is_listening, web_command
 from tests.competitions.gateway.conftest import stage as stage  # noqa: PLC0414
 from tests.ports import free_port
 

@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 from pydantic import AfterValidator
 
-from crunchsite.settings import env
+from crunchsite.settings import env, env_names
 from crunchsite.settings.env import EnvError, read_env
+from crunchsite.settings.example import example
 from crunchsite.settings.secret import kept_secret, secret_key
 from crunchsite.settings.urls import broker, database
 from feeds.providers import sources
@@ -14,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_example_lists_every_variable_with_its_default():
-    assert (ROOT / ".env.example").read_text() == env.example()
+    assert (ROOT / ".env.example").read_text() == example()
 
 
 def test_a_bad_value_names_its_variable(monkeypatch):
@@ -135,13 +136,13 @@ def test_the_seeds_names_are_read_too(monkeypatch, name, field, text, value):
     ],
 )
 def test_a_name_that_is_not_read_is_told_of_with_the_near_one(name, advice):
-    assert env.unread_names([name]) == {name: advice}
+    assert env_names.unread_names([name]) == {name: advice}
 
 
 def test_names_of_others_and_names_that_are_read_are_passed_over():
     others = ["PATH", "HOME", "LANG", "PGPORT", "HOSTNAME", "SECRETS", "LOG", "PWD"]
-    read = [name.upper() for name in env.known_names()]
-    assert env.unread_names([*others, *read]) == {}
+    read = [name.upper() for name in env_names.known_names()]
+    assert env_names.unread_names([*others, *read]) == {}
 
 
 def test_a_database_address_becomes_djangos_entry():

@@ -6,7 +6,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from crunchsite.settings.env import BASE_DIR, given_names, unread_names
+from crunchsite.settings.env import BASE_DIR
+from crunchsite.settings.env_names import given_names, unread_names
 from crunchsite.stack.errors import StackError
 from crunchsite.stack.stopping import StopRequests, say
 from crunchsite.stack.supervisor import Supervisor

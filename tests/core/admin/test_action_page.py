@@ -50,7 +50,7 @@ def test_a_refusal_is_told_and_what_was_typed_stays(urls, page, monkeypatch):
     def refuse(**_):
         raise OperatorError("it rests; try later")
 
-    monkeypatch.setattr("crunchsite.operator.pages.press", refuse)
+    monkeypatch.setattr("crunchsite.operator.act_pages.press", refuse)
     shown = page(urls["Pause"], reason="for the night")
     assert "it rests; try later" in shown
     assert 'value="for the night"' in shown

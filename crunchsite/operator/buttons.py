@@ -1,0 +1,23 @@
+"""The buttons of actions beside a competition, for those who may press them."""
+
+from typing import Any
+
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from core.acts import may
+from crunchsite.operator.actions import ACTIONS
+
+
+def buttons_for(user: Any, competition_id: int, names: list[str]) -> SafeString:
+    """Links to the pages of the actions that the user may do, as small buttons."""
+    parts = SafeString("")
+    for name in names:
+        if not may(user, ACTIONS[name].permission):
+            continue
+        url = reverse("admin:competition-act", args=[competition_id, name])
+        parts += format_html(
+            '<a class="press" href="{}">{}</a> ', url, ACTIONS[name].title
+        )
+    return parts

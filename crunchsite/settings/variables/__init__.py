@@ -1,0 +1,1 @@
+"""The environment variables by theme: name, type, default and meaning of each."""

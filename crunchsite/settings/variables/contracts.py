@@ -1,0 +1,45 @@
+"""Variables of competitions: pack, contract, callable slots, chain."""
+
+from pydantic import AliasChoices
+from pydantic_settings import BaseSettings
+
+from crunchsite.settings.variables.fields import setting
+
+
+class ContractVariables(BaseSettings):
+    """What a new competition begins with, and the callables it may name."""
+
+    demo_pack: str = setting(
+        "", "Pack of the demo competition. Empty: realtime, or baseline for a replay."
+    )
+    callable_packages: str = setting(
+        "runtime_definitions",
+        "Packages, comma separated, that contracts and callables may come from, beside "
+        "the project's own.",
+    )
+    checkpoint_interval_seconds: int | None = setting(
+        None,
+        "Cadence of a new competition, in seconds: how often it is scored. Empty: the "
+        "pack's.",
+        ge=1,
+    )
+    crunch_config_module: str = setting(
+        "",
+        "The contract, module:attribute. Empty: runtime_definitions, else default. "
+        "CONTRACT_MODULE is the same.",
+        validation_alias=AliasChoices("crunch_config_module", "contract_module"),
+    )
+    crunch_pubkey: str = setting("", "Public key of the crunch, for emissions.")
+    network: str = setting("devnet", "Chain that emissions are meant for.")
+    compute_provider_pubkey: str = setting("", "Wallet of the compute provider.")
+    data_provider_pubkey: str = setting("", "Wallet of the data provider.")
+    inference_input_builder: str = setting("", "Callable slot, module:callable.")
+    inference_output_validator: str = setting("", "Callable slot, module:callable.")
+    scoring_function: str = setting("", "Callable slot, module:callable.")
+    model_score_aggregator: str = setting("", "Callable slot, module:callable.")
+    report_schema_provider: str = setting("", "Callable slot, module:callable.")
+    leaderboard_ranker: str = setting("", "Callable slot, module:callable.")
+    raw_input_provider: str = setting("", "Callable slot, module:callable.")
+    ground_truth_resolver: str = setting("", "Callable slot, module:callable.")
+    prediction_scope_builder: str = setting("", "Callable slot, module:callable.")
+    predict_call_builder: str = setting("", "Callable slot, module:callable.")

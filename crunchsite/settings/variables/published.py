@@ -1,0 +1,57 @@
+"""Variables of the live pool: its releases and their stores."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AliasChoices
+from pydantic_settings import BaseSettings
+
+from crunchsite.settings.variables.fields import one_of, setting
+from feeds.tape.records import SOURCES
+from livepool.model.parameters import DEFAULT_MODE, PROFILES
+
+
+class PoolVariables(BaseSettings):
+    """What is published, from which candles and to which store."""
+
+    publish_enabled: bool = setting(
+        False,
+        "Whether releases are published and their daily candles subscribed; if not, "
+        "every run is a dry run. `manage.py up` turns it on for the local store.",
+    )
+    publish_mode: Annotated[str, one_of(*PROFILES)] = setting(
+        DEFAULT_MODE, "Profile of the published pool: core_major or broad_liquid."
+    )
+    livepool_source: Annotated[str, one_of(*SOURCES)] = setting(
+        "", "Feed source of the daily candles. Empty: FEED_SOURCE."
+    )
+    livepool_excluded_symbols: str = setting(
+        "", "Symbols that never enter the pool, comma separated, like JUPUSDT."
+    )
+    livepool_output_dir: Path = setting(
+        Path("data/output"), "Folder in which releases and shadow histories are built."
+    )
+    livepool_store_dir: str = setting(
+        "",
+        "Folder of the local store; unused with CLOUD_BUCKET. Empty: livepool below "
+        "VAR_DIR.",
+    )
+    livepool_signing_key_file: str = setting(
+        "", "Ed25519 private key (PEM) that signs releases. Empty: not signed."
+    )
+    cloud_bucket: str = setting(
+        "",
+        "Google Cloud Storage bucket of the releases. Empty: the local store.",
+        validation_alias=AliasChoices("cloud_bucket", "gcs_bucket"),
+    )
+    cloud_project_id: str = setting(
+        "",
+        "Google Cloud project of the stores.",
+        validation_alias=AliasChoices("cloud_project_id", "gcp_project_id"),
+    )
+    firestore_collection: str = setting(
+        "strategy", "Collection of the live pool's summary document."
+    )
+    firestore_document: str = setting(
+        "CRYPTO_LIVE_POOL_ROTATION_LIVE_POOL", "Name of the summary document."
+    )

@@ -1,0 +1,60 @@
+"""What each public page shares: its caching, its frame, its refresh."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import render
+from django.utils.cache import patch_cache_control
+from django.views.decorators.http import require_safe
+from django.views.decorators.vary import vary_on_headers
+
+from core import clock
+from feeds.models import FeedIngestionState
+
+REFRESH_S = 5
+View = Callable[..., HttpResponseBase]
+
+
+def public(view: View) -> View:
+    """Safe methods only; caches keep a page but ask each time whether it changed.
+
+    What somebody who is known sees may be for them alone, and no shared cache keeps it.
+    """
+
+    @require_safe
+    @vary_on_headers("HX-Request")
+    @wraps(view)
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        response = view(request, *args, **kwargs)
+        kept_by = "private" if request.user.is_authenticated else "public"
+        patch_cache_control(response, no_cache=True, **{kept_by: True})
+        return response
+
+    return wrapped
+
+
+def page(
+    request: HttpRequest,
+    template: str,
+    context: dict[str, Any],
+    *,
+    feeds: list[FeedIngestionState] | None = None,
+) -> HttpResponse:
+    """Render with what the frame needs: the clock, and whether there are feeds."""
+    time = clock.current()
+    has_feeds = FeedIngestionState.objects.exists() if feeds is None else bool(feeds)
+    frame = {
+        "has_feeds": has_feeds,
+        "clock_start": time.start.timestamp(),
+        "clock_anchor": time.anchor.timestamp(),
+        "clock_speed": time.speed,
+        "layout": "site/_live.html" if is_refresh(request) else "site/base.html",
+    }
+    return render(request, template, {**frame, **context})
+
+
+def is_refresh(request: HttpRequest) -> bool:
+    """Whether htmx asks, which wants the content without the frame."""
+    return bool(getattr(request, "htmx", False))
