@@ -121,7 +121,9 @@ def test_a_resolver_is_asked_once_and_before_any_lock(
 ):
     order = []
     take = locks.lock_shared
-    monkeypatch.setattr(locks, "share", lambda pk: (order.append("lock"), take(pk)))
+    monkeypatch.setattr(
+        locks, "lock_shared", lambda pk: (order.append("lock"), take(pk))
+    )
     ORACLE["answer"] = lambda _: (order.append("asked"), {"actual_return": 0.5})[1]
     rewire(**wired)
     ask_round(competition, models)

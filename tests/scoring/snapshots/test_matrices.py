@@ -1,6 +1,7 @@
 from datetime import timedelta
 
 import numpy as np
+from pydantic import BaseModel
 
 from competitions.contract import CrunchConfig
 from competitions.slots import wire
@@ -53,3 +54,15 @@ def test_who_said_nothing_or_failed_was_asked_and_has_no_number(competition):
     np.testing.assert_equal(found.signals, [[2.0, NAN, NAN, 3.0]])
     [value] = Score.objects.filter(prediction__model=good).values_list("value")
     np.testing.assert_equal(found.scores, [[value[0], NAN, NAN, NAN]])
+
+
+def test_a_number_of_a_score_may_be_called_like_a_column_of_ours(competition):
+    class Named(BaseModel):
+        value: float
+        model: float
+        signal: float
+
+    wiring = wire(CrunchConfig(score_type=Named), {})
+    period = Period(NOW - timedelta(hours=1), NOW)
+    found = read_scores(competition=competition, wiring=wiring, period=period)
+    assert list(found.fields) == ["model", "signal"]
