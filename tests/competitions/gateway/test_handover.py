@@ -20,7 +20,7 @@ from tests.competitions.gateway.conftest import (
     wait_for,
     wait_live,
 )
-from tests.competitions.gateway.test_ownership import end_session_of
+from tests.competitions.gateway_pool.test_ownership import end_session_of
 
 pytestmark = [
     pytest.mark.django_db(transaction=True, databases=["default", "tape"]),
