@@ -29,3 +29,24 @@ class DefinitionError(CompetitionError):
 class ScheduleError(CompetitionError):
     code = "schedule_invalid"
     status = 422
+
+
+class TournamentError(CompetitionError):
+    """Features or truths of a tournament round that cannot be taken."""
+
+    code = "tournament_invalid"
+    status = 422
+
+
+class TournamentConflictError(CompetitionError):
+    """What is posted does not fit the round as it stands."""
+
+    code = "tournament_conflict"
+    status = 409
+
+
+class TournamentMissingError(CompetitionError):
+    """There is no such tournament round."""
+
+    code = "tournament_not_found"
+    status = 404

@@ -5,10 +5,15 @@ from datetime import datetime, timedelta
 
 import structlog
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from competitions.errors import DefinitionError
-from competitions.models import Competition, Round, ScheduledPrediction
+from competitions.models import (
+    Competition,
+    Round,
+    ScheduledPrediction,
+    TournamentRound,
+)
 from core import clock, grid
 
 log = structlog.get_logger(__name__)
@@ -45,12 +50,15 @@ def dispatch() -> list[int]:
         missed = sum(r.status == Round.Status.MISSED for r in rounds)
         if missed:
             log.warning("slots.missed", count=missed)
+    its = {"competition": OuterRef("pk")}
     return list(
-        Round.objects.to_ask(now)
-        .filter(competition__status=Competition.Status.ACTIVE)
-        .order_by("competition_id")
-        .values_list("competition_id", flat=True)
-        .distinct()
+        Competition.objects.active()
+        .filter(
+            Exists(Round.objects.to_ask(now).filter(**its))
+            | Exists(TournamentRound.objects.to_ask().filter(**its))
+        )
+        .order_by("pk")
+        .values_list("pk", flat=True)
     )
 
 

@@ -18,6 +18,7 @@ from competitions.gateway_pool import pool
 from competitions.models import Competition, Round
 from competitions.round_feed import feed_of
 from competitions.rounds.perform import perform_waiting
+from competitions.tournament.asking import ask_some
 from competitions.wiring import wiring_of
 from core import clock, heartbeats
 from core.logs import IdleLine
@@ -93,6 +94,8 @@ class ModelDaemon:
             is_connected = gateway.is_connected
             if waiting and all(is_ready(r, is_connected=is_connected) for r in waiting):
                 asked += perform_waiting(competition_id=competition.pk, gateway=gateway)
+            if is_connected:
+                asked += ask_some(competition_id=competition.pk, gateway=gateway)
         if not asked:
             self._idle.say()
         return asked

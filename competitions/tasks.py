@@ -1,6 +1,7 @@
 """Celery tasks of predict rounds: find ids, call a service."""
 
 import threading
+import time
 from collections import defaultdict
 
 import structlog
@@ -9,10 +10,12 @@ from celery.signals import worker_init, worker_shutdown
 
 from competitions import grid_dispatch
 from competitions.definition import check_running
+from competitions.gateway.gateway import ModelGateway
 from competitions.gateway_pool import pool
 from competitions.lifecycle import subscribe_missing
 from competitions.models import Competition
 from competitions.rounds.perform import perform_waiting
+from competitions.tournament.asking import ask_some
 from core.logs import IdleLine
 
 log = structlog.get_logger(__name__)
@@ -38,6 +41,8 @@ def reap() -> None:
 
 
 CONNECT_S = 2.0
+# Of one message, on the wall: it is acknowledged, and the competition may be paused.
+TURN_S = 20.0
 
 # One turn at a time per competition in this process; a second message finds it taken.
 _turns: dict[int, threading.Lock] = defaultdict(threading.Lock)
@@ -60,9 +65,22 @@ def predict(self, competition_id: int) -> None:  # type: ignore[no-untyped-def]
     turn = _turns[competition_id]
     if turn.acquire(blocking=False):
         try:
-            perform_waiting(competition_id=competition_id, gateway=gateway)
+            _take_turn(competition_id, gateway)
         finally:
             turn.release()
+
+
+def _take_turn(competition_id: int, gateway: ModelGateway) -> None:
+    """Perform waiting rounds, and between them batches of tournament rounds.
+
+    What is left of these is taken up by the next message.
+    """
+    until = time.monotonic() + TURN_S
+    perform_waiting(competition_id=competition_id, gateway=gateway)
+    while time.monotonic() < until and ask_some(
+        competition_id=competition_id, gateway=gateway
+    ):
+        perform_waiting(competition_id=competition_id, gateway=gateway)
 
 
 @worker_init.connect

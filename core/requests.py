@@ -11,10 +11,10 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import APIException, ParseError
-from rest_framework.parsers import JSONParser
+from rest_framework.parsers import BaseParser, JSONParser
 from rest_framework.request import Request
 
-from core.parsing import LARGEST_BYTES, JsonError, parse_json
+from core.parsing import LARGEST_BYTES, MOST_VALUES, JsonError, parse_json
 
 # Wide enough for any market, narrow enough for every sum of an instant and a period.
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
@@ -25,7 +25,11 @@ MOST_IDS = 1000
 class BodyTooLargeError(APIException):
     status_code = 413
     default_code = "body_too_large"
-    default_detail = f"The body is too large; at most {LARGEST_BYTES} bytes are taken."
+
+    def __init__(self, largest_bytes: int = LARGEST_BYTES) -> None:
+        super().__init__(
+            f"The body is too large; at most {largest_bytes} bytes are taken."
+        )
 
 
 class JsonBody(JSONParser):
@@ -37,13 +41,42 @@ class JsonBody(JSONParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
-        data = stream.read(LARGEST_BYTES + 1)
-        if len(data) > LARGEST_BYTES:
-            raise BodyTooLargeError
-        try:
-            return parse_json(data)
-        except JsonError as error:
-            raise ParseError(f"The body {error}.", code="body_invalid") from None
+        return _parsed(stream)
+
+
+class LargeJsonBody(BaseParser):
+    """The same of up to 16 MiB, for the views that name it in `parser_classes`.
+
+    No JSONParser: REST framework reads for these no more than Django's bound.
+    """
+
+    media_type = "application/json"
+    largest_bytes, most_values = 16 * 2**20, 1_000_000
+
+    def parse(
+        self,
+        stream: IO[Any],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        return _parsed(
+            stream, largest_bytes=self.largest_bytes, most_values=self.most_values
+        )
+
+
+def _parsed(
+    stream: IO[Any],
+    *,
+    largest_bytes: int = LARGEST_BYTES,
+    most_values: int = MOST_VALUES,
+) -> Any:
+    data = stream.read(largest_bytes + 1)
+    if len(data) > largest_bytes:
+        raise BodyTooLargeError(largest_bytes)
+    try:
+        return parse_json(data, largest_bytes=largest_bytes, most_values=most_values)
+    except JsonError as error:
+        raise ParseError(f"The body {error}.", code="body_invalid") from None
 
 
 def read_instant(text: Any) -> datetime:

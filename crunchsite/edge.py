@@ -21,8 +21,8 @@ LONGEST_PATH = 2_000
 LONGEST_QUERY = 16_000
 # Under these addresses are programs; `/livepool` itself is a page.
 API_PATHS = re.compile(
-    r"/(api|custom|data|docs|healthz|info|metrics|openapi\.json|readyz|redoc|reports|schema)(/|$)"
-    r"|/livepool/."
+    r"/(api|custom|data|docs|healthz|info|metrics|openapi\.json|readyz|redoc|reports"
+    r"|schema|tournament)(/|$)|/livepool/."
 )
 PAGES = {404: "404.html"}
 CODES = {

@@ -1,8 +1,16 @@
 from django.urls import re_path
 
-from scoring.api import boards, diversity, ensemble_reports, models, rank_reports
+from scoring.api import (
+    boards,
+    diversity,
+    ensemble_reports,
+    models,
+    rank_reports,
+    tournament,
+)
 
 _MODEL = r"^reports/models/(?P<model_id>[^/]+)"
+_ROUND = r"^tournament/rounds/(?P<round_id>[^/]+)"
 
 urlpatterns = [
     re_path(r"^reports/leaderboard/?$", boards.leaderboard, name="reports-leaderboard"),
@@ -35,6 +43,9 @@ urlpatterns = [
         diversity.pairwise_correlations,
         name="reports-correlations",
     ),
+    re_path(_ROUND + r"/inference/?$", tournament.inference, name="tournament-infer"),
+    re_path(_ROUND + r"/score/?$", tournament.score, name="tournament-score"),
+    re_path(_ROUND + r"/status/?$", tournament.status, name="tournament-status"),
     re_path(
         r"^reports/ensemble/history/?$",
         ensemble_reports.ensemble_history,

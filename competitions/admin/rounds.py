@@ -138,4 +138,6 @@ class RoundAdmin(LedgerAdmin):
             return shortened(round_.reason) or "-"
         if round_.performed_at is None:
             return f"models to be asked since {round_.received_at:%H:%M:%S}"
+        if round_.resolvable_at is None:
+            return "truth to be posted"
         return f"truth expected at {round_.resolvable_at:%H:%M:%S}"

@@ -3,6 +3,7 @@ from competitions.models.failures import CallableFailure
 from competitions.models.participants import Cruncher, ParticipantModel
 from competitions.models.rounds import Prediction, Round
 from competitions.models.scheduled_prediction import ScheduledPrediction
+from competitions.models.tournament import TournamentRound
 
 __all__ = [
     "CallableFailure",
@@ -12,4 +13,5 @@ __all__ = [
     "Prediction",
     "Round",
     "ScheduledPrediction",
+    "TournamentRound",
 ]

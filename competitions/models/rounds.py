@@ -10,6 +10,7 @@ from django.db.models.functions import Cast, Left
 from competitions.models.competition import Competition
 from competitions.models.participants import ParticipantModel
 from competitions.models.scheduled_prediction import ScheduledPrediction
+from competitions.models.tournament import TournamentRound
 from core.grid import Period
 
 # Resolved rounds of a period, as SQL over a row `round`; its parameters are the
@@ -22,7 +23,11 @@ RESOLVED_IN = """
 
 class RoundQuerySet(models.QuerySet["Round"]):
     def waiting(self) -> "RoundQuerySet":
-        """Return rounds whose models have not been asked yet."""
+        """Return rounds of the grid whose models have not been asked yet."""
+        return self.unasked().filter(tournament__isnull=True)
+
+    def unasked(self) -> "RoundQuerySet":
+        """The same of the grid's rounds and of posted samples alike."""
         return self.filter(status=Round.Status.RECEIVED, performed_at__isnull=True)
 
     def to_ask(self, now: datetime) -> "RoundQuerySet":
@@ -53,6 +58,8 @@ class Round(models.Model):
 
     Created as RECEIVED by the dispatcher; `performed_at` is when models were asked.
     It ends RESOLVED (truth found), UNRESOLVABLE, MISSED or VOID, each with a reason.
+    A sample of a tournament round is a round too: its slot is none of the grid's, and
+    it is due (`resolvable_at`) when its truth is posted, as its `actuals`.
     """
 
     class Status(TextChoices):
@@ -94,6 +101,16 @@ class Round(models.Model):
     resolved_at = models.DateTimeField(null=True, blank=True)
     timing = models.JSONField(default=dict, blank=True, db_column="timing_jsonb")
     received_at = models.DateTimeField()
+    tournament = models.ForeignKey(
+        # The unique constraint below serves as its index.
+        TournamentRound,
+        on_delete=models.CASCADE,
+        related_name="rounds",
+        db_index=False,
+        null=True,
+        blank=True,
+    )
+    sample = models.PositiveIntegerField(null=True, blank=True)
     overdue_at = models.DateTimeField(
         null=True,
         blank=True,
@@ -108,6 +125,11 @@ class Round(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["scheduled_prediction", "slot_at"], name="round_slot_unique"
+            ),
+            models.UniqueConstraint(
+                fields=["tournament", "sample"],
+                condition=Q(tournament__isnull=False),
+                name="round_sample_unique",
             ),
             models.CheckConstraint(
                 condition=Q(

@@ -1,7 +1,8 @@
 """Stores a round's answers: once, in one transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import structlog
 from django.db import connection, transaction
@@ -56,39 +57,10 @@ def store_answers(
             log.warning("round.performed_elsewhere", round=round_.pk)
             return False
         with connection.cursor() as cursor:
-            copy_rows(
-                cursor,
-                Prediction._meta.db_table,  # noqa: SLF001  documented API
-                (
-                    *("input_id", "model_id", "outcome", "reason"),
-                    *("inference_output_jsonb", "exec_time_us", "performed_at"),
-                    "meta_jsonb",
-                ),
-                (
-                    (
-                        round_.pk,
-                        models[a.model_id],
-                        a.outcome,
-                        a.reason,
-                        a.result if isinstance(a.result, dict) else {},
-                        a.exec_time_us,
-                        performed_at.isoformat(),
-                        {"dispatched_us": a.dispatched_us},
-                    )
-                    for a in answers
-                ),
+            copy_answers(
+                cursor, ((round_.pk, performed_at, a) for a in answers), models
             )
-        record_errors(
-            models=models,
-            errors={
-                a.model_id: a.reason if a.outcome == "FAILED" else a.warning
-                for a in answers
-                if a.outcome == "FAILED" or a.warning
-            },
-            well=[
-                a.model_id for a in answers if a.outcome == "ANSWERED" and not a.warning
-            ],
-        )
+        note_errors(answers, models)
         announce(
             Fact(
                 Kind.ROUND_PERFORMED,
@@ -114,6 +86,49 @@ def store_answers(
         **timing,
     )
     return True
+
+
+def copy_answers(
+    cursor: Any,
+    answers: Iterable[tuple[int, datetime, Answer]],
+    models: Mapping[str, int],
+) -> None:
+    """Add predictions, given as (round, when its models were asked, answer)."""
+    copy_rows(
+        cursor,
+        Prediction._meta.db_table,  # noqa: SLF001  documented API
+        (
+            *("input_id", "model_id", "outcome", "reason"),
+            *("inference_output_jsonb", "exec_time_us", "performed_at"),
+            "meta_jsonb",
+        ),
+        (
+            (
+                round_,
+                models[a.model_id],
+                a.outcome,
+                a.reason,
+                a.result if isinstance(a.result, dict) else {},
+                a.exec_time_us,
+                performed_at.isoformat(),
+                {"dispatched_us": a.dispatched_us},
+            )
+            for round_, performed_at, a in answers
+        ),
+    )
+
+
+def note_errors(answers: Sequence[Answer], models: Mapping[str, int]) -> None:
+    """Store which models failed in a round, and which did well."""
+    record_errors(
+        models=models,
+        errors={
+            a.model_id: a.reason if a.outcome == "FAILED" else a.warning
+            for a in answers
+            if a.outcome == "FAILED" or a.warning
+        },
+        well=[a.model_id for a in answers if a.outcome == "ANSWERED" and not a.warning],
+    )
 
 
 def _log_invalid(round_: Round, answers: Sequence[Answer]) -> None:

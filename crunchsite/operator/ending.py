@@ -6,6 +6,7 @@ import structlog
 from django.db import transaction
 
 from competitions.models import Competition, Round
+from competitions.tournament.ending import void_unscored
 from core import clock
 from core.errors import OperatorError
 from core.facts import Fact, Kind, announce
@@ -39,6 +40,7 @@ def finish(*, competition: Competition) -> str:
     Its last scores come before its last checkpoint, which ends with the snapshot period
     of those scores, so it comes within one such period. Safe to repeat.
     """
+    void_unscored(competition=competition)
     run_cycle(competition_id=competition.pk)
     open_rounds = Round.objects.filter(
         competition=competition, status=Round.Status.RECEIVED

@@ -10,6 +10,7 @@ from django.db import connection
 from competitions.models import Round
 from competitions.patience import is_late
 from competitions.tape_ends import Truth
+from competitions.tournament.ending import note_ended
 from core.facts import Fact, Kind, announce
 from core.texts import readable
 
@@ -52,6 +53,7 @@ def end_rounds(rounds: Sequence[Round], truths: Sequence[Truth], now: datetime) 
                 [_json(truth.provenance) for _, _, truth in ended],
             ],
         )
+    note_ended({r.tournament_id for r, _, _ in ended if r.tournament_id is not None})
     announce(
         *(_fact(TOLD[truth.status], round_, reason) for round_, reason, truth in ended)
     )

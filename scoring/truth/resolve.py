@@ -74,7 +74,9 @@ def resolve(
     by_feed: dict[FeedKey, list[int]] = defaultdict(list)
     sought: set[int] = set()
     for i, round_ in enumerate(rounds):
-        if round_.pk in immediate:
+        if round_.tournament_id is not None:
+            truths[i] = Truth(round_.actuals, provenance={"from": "posted"})
+        elif round_.pk in immediate:
             truths[i] = Truth(immediate[round_.pk], provenance={"from": "input"})
         elif not wiring.is_default(SLOT):
             truths[i] = _truth_of_slot(wiring, asked, round_)
@@ -128,7 +130,11 @@ def _truth_between(
 
 def _raw_data_of_immediate(rounds: Sequence[Round]) -> dict[int, dict[str, Any]]:
     """Return the raw input of rounds without a horizon: it is their truth."""
-    ids = [r.pk for r in rounds if r.resolvable_at == r.performed_at]
+    ids = [
+        r.pk
+        for r in rounds
+        if r.resolvable_at == r.performed_at and r.tournament_id is None
+    ]
     if not ids:
         return {}
     return dict(Round.objects.filter(pk__in=ids).values_list("pk", "raw_data"))

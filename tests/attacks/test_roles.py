@@ -122,6 +122,7 @@ TABLE: dict[str, Row] = {
             *("reports-checkpoint-payload", "reports-emission", "reports-cli-format"),
             *("reports-prizes", "reports-emission-latest", "livepool-releases"),
             *("livepool-status", "schema", "openapi-json", "docs", "v1:events"),
+            "tournament-status",
         ],
         reads(),
     ),
@@ -134,6 +135,8 @@ TABLE: dict[str, Row] = {
     ),
     "metrics": {"GET": Rule(VIEWERS)},
     "backfill": writes("POST", OPERATORS, 422),
+    "tournament-infer": writes("POST", OPERATORS, 422),
+    "tournament-score": writes("POST", OPERATORS, 422),
     "backfill-cancel": writes("POST", OPERATORS, 200),
     "reports-checkpoint-confirm": writes("POST", FINANCE, 422),
     "reports-checkpoint-transaction": writes("POST", FINANCE, 422),
@@ -385,6 +388,7 @@ def values_of(made: factories.World) -> dict[str, object]:
     }
     return {name: row.pk for name, row in rows.items()} | {
         "model_id": made.models[0].model_id,
+        "round_id": "none",
         "job_id": job.pk,
         "checkpoint_id": made.checkpoints[-1],
         "version": "none",

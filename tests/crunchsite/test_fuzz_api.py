@@ -13,6 +13,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from scoring.api import tournament
 from tests import factories
 
 pytestmark = [
@@ -48,6 +49,12 @@ def one_connection():
     yield
     for signal in signals:
         signal.connect(close_old_connections)
+
+
+@pytest.fixture(autouse=True)
+def no_wait(monkeypatch):
+    """No worker is up who would ask the models."""
+    monkeypatch.setattr(tournament, "WAIT_S", 0.0)
 
 
 @pytest.fixture

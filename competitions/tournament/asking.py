@@ -1,0 +1,173 @@
+"""Asks the models about the samples of tournament rounds, in bounded batches.
+
+The process that owns the competition's gateway calls it. A batch is one transaction:
+whoever is killed in it asks its samples again, and none of those before.
+"""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+import structlog
+from django.db import InterfaceError, OperationalError, connection, transaction
+
+from competitions.callables.door import Door
+from competitions.errors import CompetitionError
+from competitions.gateway.errors import GatewayError
+from competitions.gateway.types import Answer, Argument, Call, ModelIdentity
+from competitions.models import Round, TournamentRound
+from competitions.roster import sync_roster
+from competitions.rounds import perform
+from competitions.rounds.check_answers import check_answers
+from competitions.rounds.store_answers import copy_answers, note_errors
+from competitions.slots import Wiring
+from competitions.wiring import wiring_of
+from core import clock
+from core.texts import describe
+
+log = structlog.get_logger(__name__)
+
+# A batch ends after so many samples, or so long on the wall: rounds of the grid wait.
+BATCH_SAMPLES, BATCH_S = 1_000, 1.0
+_INTERRUPTIONS = (GatewayError, InterfaceError, OperationalError)
+
+
+class Gateway(perform.Gateway, Protocol):
+    """The models' side of the wire; see competitions/gateway/gateway.py."""
+
+    @property
+    def is_connected(self) -> bool: ...
+
+    def live(self) -> set[str]: ...
+
+
+def ask_some(*, competition_id: int, gateway: Gateway) -> bool:
+    """Ask a batch of the oldest open round that can be asked; whether there was one.
+
+    A round that fails stays open with the reason, and the next one is tried. Errors of
+    the gateway or the database are raised after what was answered is stored.
+    """
+    rounds = TournamentRound.objects.to_ask().filter(competition_id=competition_id)
+    for round_ in rounds.select_related("competition"):
+        try:
+            reason = _ask_batch(round_, gateway)
+        except _INTERRUPTIONS:
+            raise
+        except Exception as error:
+            log.exception("tournament.failed", round=round_.pk)
+            reason = describe(error)
+        if not reason:
+            return True
+        if reason != round_.reason:
+            TournamentRound.objects.to_ask().filter(pk=round_.pk).update(reason=reason)
+    return False
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A sample, by its round's key, and what the models answered."""
+
+    pk: int
+    performed_at: datetime
+    answers: list[Answer]
+    timing: Mapping[str, int]
+
+
+def _ask_batch(round_: TournamentRound, gateway: Gateway) -> str:
+    """Ask and store the next samples; returns why none could be asked, else nothing."""
+    competition = round_.competition
+    is_complete = gateway.is_roster_complete
+    identities = gateway.roster()
+    if reason := _not_ready(identities, gateway):
+        return reason
+    models = sync_roster(
+        competition=competition, identities=identities, is_complete=is_complete
+    )
+    wiring, door = wiring_of(competition), Door(competition)
+    waiting = Round.objects.unasked().filter(tournament=round_).order_by("sample")
+    until = time.monotonic() + BATCH_S
+    asked: list[_Asked] = []
+    failure: CompetitionError | None = None
+    for pk, features in waiting.values_list("pk", "raw_data")[:BATCH_SAMPLES]:
+        performed_at = clock.now()
+        try:
+            found = gateway.ask(
+                feed=None, question=_question(features, wiring), expected=list(models)
+            )
+        except CompetitionError as error:
+            failure = error
+            break
+        if unknown := [i for i in found.joined if i.model_id not in models]:
+            models |= sync_roster(competition=competition, identities=unknown)
+        known = [answer for answer in found.answers if answer.model_id in models]
+        checked = check_answers(known, wiring, door)
+        asked.append(_Asked(pk, performed_at, checked, found.timing))
+        if time.monotonic() >= until:
+            break
+    _store(round_, asked, models)
+    if failure is not None:
+        raise failure
+    return ""
+
+
+def _not_ready(identities: Sequence[ModelIdentity], gateway: Gateway) -> str:
+    """Say why the models cannot be asked yet; empty when they can.
+
+    Nothing presses here, so models that are still connecting are waited for, for the
+    two minutes after which the roster counts as complete.
+    """
+    running = {i.model_id for i in identities if i.state == "RUNNING"}
+    live = gateway.live()
+    if not gateway.is_connected or not live:
+        return "no model is connected"
+    if running - live and not gateway.is_roster_complete:
+        return f"{len(running - live)} of {len(running)} models are still connecting"
+    return ""
+
+
+def _question(features: dict[str, Any], wiring: Wiring) -> Call:
+    config = wiring.config
+    return Call(
+        method=config.call_method.method,
+        args=(Argument("JSON", features),),
+        largest_answer_bytes=config.max_output_bytes,
+    )
+
+
+@transaction.atomic
+def _store(
+    round_: TournamentRound, asked: Sequence[_Asked], models: Mapping[str, int]
+) -> None:
+    """Store the answers of samples that nobody has stored, and how far the round is."""
+    TournamentRound.objects.select_for_update().get(pk=round_.pk)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE inputs SET performed_at = asked.at, timing_jsonb = asked.timing
+            FROM unnest(%s::bigint[], %s::timestamptz[], %s::jsonb[])
+                AS asked(id, at, timing)
+            WHERE inputs.id = asked.id
+                AND inputs.status = 'RECEIVED' AND inputs.performed_at IS NULL
+            RETURNING inputs.id
+            """,
+            [
+                [sample.pk for sample in asked],
+                [sample.performed_at for sample in asked],
+                [json.dumps(dict(sample.timing)) for sample in asked],
+            ],
+        )
+        stored = {pk for (pk,) in cursor.fetchall()}
+        fresh = [sample for sample in asked if sample.pk in stored]
+        rows = ((s.pk, s.performed_at, a) for s in fresh for a in s.answers)
+        copy_answers(cursor, rows, models)
+    if fresh:
+        note_errors(fresh[-1].answers, models)
+    left = Round.objects.unasked().filter(tournament=round_).count()
+    is_over = {"status": TournamentRound.Status.INFERRED, "inferred_at": clock.now()}
+    TournamentRound.objects.filter(
+        pk=round_.pk, status=TournamentRound.Status.OPEN
+    ).update(asked=round_.samples - left, reason="", **({} if left else is_over))
+    log.info("tournament.asked", round=round_.pk, samples=len(fresh), left=left)
