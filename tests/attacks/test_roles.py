@@ -544,7 +544,7 @@ def test_no_write_is_done_with_a_key_of_another_competition(scope, world):
                     continue
                 answer = client.generic(
                     method,
-                    address.path(values),
+                    f"{address.path(values)}?competition={world.competition.slug}",
                     headers={"Authorization": f"Bearer {token}"},
                 )
                 if answer.status_code != 403:
