@@ -1,1 +1,1 @@
-"""The ground floor: what every app stands on; no Django app and no table of its own."""
+"""The ground floor, which every app may import; no Django app, no table of its own."""

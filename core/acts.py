@@ -6,21 +6,21 @@ has its own. Which role has which: crunchsite/migrations, docs/operator/roles.md
 
 from typing import Any
 
-# Shows drafts with all that hangs on them, and what the site says of its own troubles.
+# Allows to read drafts with all that belongs to them, and the site's own troubles.
 SEE_ALL = "competitions.view_competition"
 
 
-# What is done in these apps is done to competitions, and some are drafts.
+# Acts of these apps change competitions, and some of those are drafts.
 OF_COMPETITIONS = frozenset({"competitions", "scoring", "emissions"})
 
 
 def is_key(user: Any) -> bool:
-    """Return whether this is a program that asks with a key."""
+    """Return whether the user is a program that authenticates with a key."""
     return getattr(user, "is_key", False)
 
 
 def is_known(user: Any) -> bool:
-    """Return whether this is somebody who can log in to the admin, or has a key."""
+    """Return whether the user can log in to the admin, or has a key."""
     return bool(user.is_active and (getattr(user, "is_staff", False) or is_key(user)))
 
 
@@ -34,15 +34,15 @@ def may(user: Any, act: str, *, cruncher_id: int | None = None) -> bool:
         return False
     own = getattr(user, "cruncher_id", None)
     if own is not None:
-        return own == cruncher_id and act in user.acts_on_own
-    return user.has_perm(act)
+        return bool(own == cruncher_id and act in user.acts_on_own)
+    return bool(user.has_perm(act))
 
 
 def bound_to(user: Any) -> int | None:
-    """Return the id of the one competition that a key reaches; None: no such bound."""
+    """Return the id of the one competition that a key is for; None: of any."""
     return getattr(user, "competition_id", None)
 
 
 def sees_troubles(user: Any) -> bool:
-    """Return whether the user is told what is wrong with the site's parts."""
+    """Return whether the user may read what is wrong with the site's parts."""
     return may(user, SEE_ALL) and bound_to(user) is None

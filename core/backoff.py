@@ -1,4 +1,4 @@
-"""Pauses between attempts that grow, up to a longest one."""
+"""Pauses between attempts: they grow up to a longest one."""
 
 import random
 
@@ -14,7 +14,7 @@ def backoff(attempts: int, *, first_s: float, most_s: float) -> float:
 
 
 def spread(pause_s: float) -> float:
-    """Return a pause of between half of it and the whole, at random.
+    """Return a random pause between half of the given one and all of it.
 
     Those that failed together do not all come back at the same instant.
     """

@@ -24,7 +24,7 @@ def wall_now() -> datetime:
 
 @dataclass(frozen=True)
 class Clock:
-    """Shows `start` at the wall instant `anchor` and runs `speed` times as fast."""
+    """A clock: `start` at the wall instant `anchor`, then `speed` times as fast."""
 
     start: datetime
     anchor: datetime
@@ -54,7 +54,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class Frozen(Clock):
-    """Stands still at `start`; for tests."""
+    """A clock that stands still at `start`; for tests."""
 
     def now(self) -> datetime:
         return self.start
@@ -88,7 +88,7 @@ def as_utc(instant: datetime) -> datetime:
 
 
 def iso_z(instant: datetime) -> str:
-    """An instant as ISO 8601 text in UTC that ends in Z, for other programs."""
+    """Return the instant as ISO 8601 text in UTC that ends in Z, for other programs."""
     return as_utc(instant).astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
@@ -118,7 +118,7 @@ def current() -> Clock:
 
 
 def now() -> datetime:
-    """The site's time, aware and in UTC."""
+    """Return the site's time, aware and in UTC."""
     return current().now()
 
 
@@ -127,12 +127,12 @@ def speed() -> float:
 
 
 def wall_seconds(seconds: float) -> timedelta:
-    """A stretch of site time that lasts `seconds` on the wall."""
+    """Return the site time that passes in `seconds` of the wall's."""
     return timedelta(seconds=seconds * speed())
 
 
 def install(clock: Clock) -> None:
-    """Let this process run on another clock from now on."""
+    """Set the clock of this process."""
     global _current  # noqa: PLW0603
     _current = clock
 

@@ -15,12 +15,12 @@ LARGEST = 1e100
 
 
 def json_number(column: str, name: str) -> str:
-    """SQL of a JSON field as double precision; NULL unless it is a number of sane size.
+    """Return the SQL of a JSON field as double precision; NULL if it is no sane number.
 
     `name` is a field of a contract or of a metric. The result goes through `%` later.
     """
     quoted = name.replace("'", "''").replace("%", "%%")
-    # Picked once: each look into a large document unpacks the whole of it.
+    # Extracted once: each access to a large document unpacks the whole of it.
     return (
         "(SELECT CASE WHEN jsonb_typeof(field) = 'number' "
         f"AND abs(field::numeric) <= {LARGEST:g} THEN field::float8 END "

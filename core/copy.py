@@ -1,4 +1,4 @@
-"""Bulk writes: COPY, the fastest way into PostgreSQL that psycopg2 has."""
+"""Bulk writes: COPY, the fastest that psycopg2 has."""
 
 import csv
 import io

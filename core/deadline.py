@@ -1,4 +1,4 @@
-"""Calls of strangers' code that may never come back."""
+"""Calls, with a deadline, of code that may never return."""
 
 import contextvars
 import threading
@@ -9,14 +9,14 @@ from django.db import connections
 
 
 class Late(Exception):  # noqa: N818  it says what happened
-    """The call was still at work when its time was over."""
+    """The call was still running when its time was over."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(f"it took longer than {seconds:g} s")
 
 
 class StillAtWork(Late):
-    """An earlier call of the same code has not come back: it is not called again."""
+    """An earlier call of the same code still runs, so the code is not called again."""
 
     def __init__(self) -> None:
         Exception.__init__(self, "an earlier call of it is still at work")
@@ -30,9 +30,9 @@ def in_time(
 ) -> Any:
     """Return the call's answer, or raise what it raised, or Late.
 
-    The call runs in a thread of its own, which is left behind when it is late. Calls
-    with the same `key` do not pile up: while one that was left behind is still at work,
-    the next raises StillAtWork at once.
+    The call runs in a thread of its own, which goes on alone when it is late. Calls
+    with the same `key` do not pile up: while a late one still runs, the next raises
+    StillAtWork at once.
     """
     if key is not None and (earlier := _at_work.get(key)) and earlier.is_alive():
         raise StillAtWork

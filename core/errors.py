@@ -4,9 +4,9 @@
 class OperatorError(Exception):
     """Something that a person can correct: what was found, and what to do.
 
-    `code` is stable and stands in docs/integrator/errors.md. `status` is what the API
-    answers when a view lets the error through: below 500 the text is told to whoever
-    asked; from 500 on it is told to operators alone, for it names hosts and paths.
+    `code` is stable and stands in docs/integrator/errors.md. `status` is the API's
+    answer when a view raises the error: below 500 anybody may read the text; from 500
+    on only operators may, because it names hosts and paths.
     """
 
     code = "error"

@@ -1,8 +1,8 @@
-"""Facts: what has happened, told inside the transaction that makes it so.
+"""Facts: records of what has happened, sent inside the transaction that does it.
 
-Whoever makes a fact announces it here. Who listens (crunchsite/events keeps them for
-programs) connects to `announced` and writes in the same transaction: a fact that is
-rolled back was never told.
+Services send a fact with `announce`. Receivers (crunchsite/events stores facts for
+programs) connect to `announced` and write in the same transaction, so a rollback
+removes the stored fact too.
 """
 
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ announced = Signal()
 
 
 class Kind(TextChoices):
-    """What can happen; the names are part of the API (docs/integrator/events.md)."""
+    """The kinds of facts; the names are part of the API (docs/integrator/events.md)."""
 
     ROUND_PERFORMED = "round.performed"
     ROUND_SCORED = "round.scored"
@@ -52,9 +52,9 @@ class Fact:
 
 
 def announce(*facts: Fact) -> None:
-    """Tell whoever listens, in the transaction that is open; nothing without facts.
+    """Send facts to all receivers in the open transaction; without facts, do nothing.
 
-    Many facts at once cost a listener one statement. Raises
+    Many facts in one call cost a receiver one statement. Raises
     TransactionManagementError outside of a transaction.
     """
     if not facts:

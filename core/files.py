@@ -1,4 +1,4 @@
-"""Write files whole or not at all, with the access that the umask leaves.
+"""Write files whole or not at all, with the access that the umask allows.
 
 Readers see the old bytes or the new ones, after a crash of the machine too.
 """
@@ -14,10 +14,10 @@ _SHARED, _OWN = 0o666, 0o600
 
 @contextmanager
 def replacing(path: Path, *, is_secret: bool = False) -> Iterator[Path]:
-    """Give a draft beside `path`, an empty file, and put it in place at the end.
+    """Yield an empty file beside `path`, and move it to `path` at the end.
 
-    A block that raises leaves `path` as it was. A secret is for its owner's eyes
-    (0600); everybody else's files are 0666 less the umask. Missing folders are made.
+    If the block raises, `path` stays as it was. Only the owner may read a secret
+    (0600); other files have 0666 less the umask. Missing folders are made.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
@@ -41,9 +41,10 @@ def write_file(path: Path, data: bytes | str, *, is_secret: bool = False) -> Non
 
 
 def new_folder(beside: Path) -> Path:
-    """Make an empty folder with a hidden name of its own next to `beside`.
+    """Create an empty folder with a unique hidden name next to `beside`.
 
-    For what is built aside and renamed; unlike mkdtemp's it is open as the umask says.
+    For a folder that is renamed once it is complete; unlike mkdtemp's, the umask rules
+    who may read it.
     """
     folder = beside.with_name(f".{beside.name}.{secrets.token_hex(4)}")
     folder.mkdir(parents=True)

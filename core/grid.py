@@ -1,4 +1,4 @@
-"""The grid of multiples of a length since the epoch, and instants that wait on it."""
+"""The grid of multiples of a length since the epoch, and periods on it."""
 
 import math
 from dataclasses import dataclass
@@ -16,40 +16,40 @@ class Period:
     end: datetime = NEVER
 
     def holds(self, at: datetime) -> bool:
-        """Return whether an instant lies inside."""
+        """Return whether the instant lies inside."""
         return self.start <= at < self.end
 
     @property
     def before(self) -> "Period":
-        """The period of the same length that ends where this one starts."""
+        """Return the period of the same length that ends where this one starts."""
         return Period(self.start - (self.end - self.start), self.start)
 
 
 def floor(at: datetime, length_s: int) -> datetime:
-    """Start of the period [k * length, (k + 1) * length) that holds `at`."""
+    """Return the start of the period [k * length, (k + 1) * length) that holds `at`."""
     length = timedelta(seconds=length_s)
     return EPOCH + (at - EPOCH) // length * length
 
 
 def following(at: datetime, length_s: int) -> datetime:
-    """The first multiple of the length that is later than `at`."""
+    """Return the first multiple of the length that is later than `at`."""
     return floor(at, length_s) + timedelta(seconds=length_s)
 
 
 def at_or_after(at: datetime, length_s: int) -> datetime:
-    """The first multiple of the length that is not earlier than `at`."""
+    """Return the first multiple of the length that is not earlier than `at`."""
     return following(at - timedelta.resolution, length_s)
 
 
 def ceil_s(at_s: float, length_s: int) -> int:
-    """The first multiple of the length not earlier than `at_s`, in epoch seconds."""
+    """Return the first multiple of the length not before `at_s`, in epoch seconds."""
     return -(-math.ceil(at_s) // length_s) * length_s
 
 
 def is_astray(next_at: datetime, *, now: datetime, interval_s: float) -> bool:
-    """Whether "next at" lies further ahead than its interval can put it.
+    """Return whether "next at" lies further ahead than its interval can put it.
 
-    A clock that was ahead has written it. Whoever waits for it would wait as long as
-    the clock was ahead; begin anew at `following(now)` instead.
+    A clock that was ahead has written it, and waiting for it would take as long as the
+    clock was ahead; begin anew at `following(now)` instead.
     """
     return next_at - now > timedelta(seconds=interval_s)

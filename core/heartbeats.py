@@ -1,7 +1,7 @@
-"""Signs of life: Beat's when it sends, and each queue's when a worker has handled one.
+"""Heartbeats: Beat's when it sends, and each queue's when a worker has handled one.
 
-Kept in the cache, in the wall's time: whether a process lives is no matter of the
-site's clock. Whoever starts gives a sign at once, then every HEARTBEAT_S.
+Kept in the cache, in the wall's time, because the site's clock may run at another
+speed. A process writes one when it starts, then every HEARTBEAT_S.
 """
 
 import time
@@ -14,14 +14,14 @@ from django.core.cache import cache
 from redis import RedisError
 
 HEARTBEAT_S = 10.0
-# Three may be lost, or wait behind long tasks, before anybody is told.
+# Three may fail, or wait behind long tasks, before anybody is warned.
 LATE_S = 3 * HEARTBEAT_S + 5
 BEAT = "beat"
 
 
 @dataclass(frozen=True)
 class Silence:
-    """Who gives no sign of life, since when (None: never), and what to do."""
+    """A process without a heartbeat, since when (None: never), and what to do."""
 
     who: str
     since: datetime | None
@@ -29,16 +29,16 @@ class Silence:
 
 
 def give(names: Iterable[str], *, node: str) -> None:
-    """Note that these, Beat or queues, live on `node` now."""
+    """Write a heartbeat now for each of these, Beat or queues, on `node`."""
     sign = {"node": node, "at": time.time()}
     try:
         cache.set_many({_key(name): sign for name in names}, timeout=None)
     except (RedisError, OSError):
-        return  # it lives; that the cache does not is told elsewhere
+        return  # the process lives; readiness reports the cache
 
 
 def silences(queues: Iterable[str]) -> list[Silence]:
-    """Who is late with its sign of life; nobody while the cache does not answer."""
+    """Return whose heartbeat is late; nobody's while the cache does not answer."""
     names = [BEAT, *queues]
     try:
         signs = cache.get_many([_key(name) for name in names])
@@ -51,7 +51,7 @@ def silences(queues: Iterable[str]) -> list[Silence]:
         or abs(time.time() - sign["at"]) > LATE_S  # the clock may have been set back
     }
     if BEAT in late:
-        # Its ticks are the queues' signs of life: without them those are unknown.
+        # Its ticks are the queues' heartbeats: without them those are unknown.
         return [_silence(BEAT, late[BEAT], "Beat", "celery -A crunchsite beat")]
     by_node: dict[str, list[str]] = {}
     for name, sign in late.items():

@@ -1,7 +1,7 @@
-"""Modules of an operator's: from where they may come, and how they are had.
+"""Import an operator's modules, from the allowed packages alone.
 
-A module runs with all that the site may do as soon as it is imported, so its name and
-its files are looked at before.
+An import runs the module with all the site's rights, so its name and its files are
+checked before.
 """
 
 import importlib
@@ -17,23 +17,23 @@ from core.texts import brief, describe
 
 
 class NotImportable(Exception):  # noqa: N818  it says what happened
-    """A module or a name in it could not be had; the text says why, in words."""
+    """A module or a name in it cannot be imported; the text gives the reason."""
 
 
 @dataclass(frozen=True)
 class Sources:
-    """Where callables come from: below `packages`, with no file below `closed`."""
+    """The places of callables: below `packages`, with no file below `closed`."""
 
     packages: tuple[str, ...] = ()
     closed: tuple[Path, ...] = ()
 
 
-_sources: Callable[[], Sources] = Sources  # nothing, until the site says
+_sources: Callable[[], Sources] = Sources  # nothing, until the site calls `admit`
 
 
 def admit(sources: Callable[[], Sources]) -> None:
-    """Say where callables come from; asked anew for each module."""
-    global _sources  # noqa: PLW0603  the site says it once, when it starts
+    """Set the function that returns the allowed places; called for each module."""
+    global _sources  # noqa: PLW0603  the site sets it once, when it starts
     _sources = sources
 
 
@@ -49,7 +49,7 @@ def import_module(name: str) -> ModuleType:
 
 
 def import_target(path: str) -> Any:
-    """Return what `module:name` leads to; raises NotImportable."""
+    """Return the object at `module:name`; raises NotImportable."""
     module_name, colon, name = path.partition(":")
     if not (module_name and colon and name):
         raise NotImportable("give module.path:callable")
@@ -63,15 +63,15 @@ def import_target(path: str) -> Any:
 
 
 def is_within(name: str, packages: Iterable[str]) -> bool:
-    """Whether a dotted name is one of `packages`, or below one."""
+    """Return whether a dotted name is one of `packages`, or below one."""
     return any(name == each or name.startswith(f"{each}.") for each in packages)
 
 
 def check_module(name: str) -> None:
-    """Refuse a module that operators' callables may not come from; imports nothing.
+    """Raise NotImportable for a module outside of the allowed places; imports nothing.
 
     It lies in one of the admitted packages, and none of its files, nor those of the
-    packages above it, in a closed folder. Raises NotImportable.
+    packages above it, in a closed folder.
     """
     sources = _sources()
     if not is_within(name, sources.packages):
@@ -97,7 +97,9 @@ def check_module(name: str) -> None:
 
 def _found(top: str) -> ModuleSpec:
     try:
-        found = importlib.util.find_spec(top)  # of a name without a dot: looks only
+        found = importlib.util.find_spec(
+            top
+        )  # of a name without a dot: imports nothing
     except (ImportError, ValueError) as error:
         raise NotImportable(describe(error)) from error
     if found is None:

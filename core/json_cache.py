@@ -1,17 +1,17 @@
-"""What the cache holds is JSON: who can write to Redis plants data there, no code."""
+"""Cache values as JSON: whoever can write to Redis can put in data, but no code."""
 
 import json
 from typing import Any
 
 
 class JsonSerializer:
-    """For the option `serializer` of Django's Redis cache."""
+    """Serializer for the option `serializer` of Django's Redis cache."""
 
     def dumps(self, value: Any) -> bytes:
         return json.dumps(value, allow_nan=False).encode()
 
     def loads(self, data: bytes) -> Any:
-        """Return the value; None, as if it were not there, for what is no JSON."""
+        """Return the value; None, as for a missing key, if it is not JSON."""
         try:
             return json.loads(data)
         except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Log lines of a bounded length, whatever strangers' texts stand in them."""
+"""Log lines of bounded length, whatever texts of strangers they contain."""
 
 import io
 import time
@@ -32,7 +32,7 @@ def bound_event(
 
 
 def bounded_traceback(output: Any, exc_info: Any) -> None:
-    """Write a traceback without local variables, and without most of a huge one."""
+    """Write a traceback without local variables; a huge one is cut."""
     whole = io.StringIO()
     structlog.dev.plain_traceback(whole, exc_info)
     text = whole.getvalue()
@@ -43,7 +43,7 @@ def bounded_traceback(output: Any, exc_info: Any) -> None:
 
 
 class IdleLine:
-    """Say that there was nothing to do: `event` at INFO, at most once a minute."""
+    """Log `event` at INFO, when there was nothing to do, at most once a minute."""
 
     def __init__(self, event: str) -> None:
         self._event = event

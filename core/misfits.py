@@ -1,4 +1,4 @@
-"""What a pydantic model found wrong first, in words."""
+"""The first problem that a pydantic model reports, in words."""
 
 from typing import Any, NamedTuple
 
@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 
 class Misfit(NamedTuple):
-    """One problem: where it is, what is wrong there, and the value that was found."""
+    """One problem: its place, what is wrong there, and the value."""
 
     place: str
     message: str

@@ -1,4 +1,4 @@
-"""Pages of a list: a total order, a cursor, a most, and the way to the next page."""
+"""Pages of a list: a total order, a cursor, a maximum size, a link to the next page."""
 
 import base64
 import json
@@ -34,14 +34,14 @@ class PageQuery(serializers.Serializer[Any]):
 
 
 def read_text(value: Any) -> str:
-    """A text of a cursor that a column can hold; raises ValueError."""
+    """Return a cursor's text if a column can hold it; raises ValueError."""
     if not isinstance(value, str) or storable(value) != value:
         raise ValueError("this is no text")
     return value
 
 
 def read_int(value: Any) -> int:
-    """An integer of a cursor that a column can hold; raises ValueError."""
+    """Return a cursor's integer if a column can hold it; raises ValueError."""
     if type(value) is not int or abs(value) > LARGEST_INT:
         raise ValueError("this is no integer")
     return value
@@ -54,7 +54,7 @@ def write_cursor(*values: Any) -> str:
 
 
 def read_cursor(cursor: str, *readers: Callable[[Any], Any]) -> list[Any]:
-    """Unpack what `write_cursor` packed, a reader a value.
+    """Unpack a text of `write_cursor`, with one reader for each value.
 
     Raises ValidationError, code `cursor_invalid`, for anything else.
     """
@@ -83,7 +83,7 @@ class Keyset:
     def page(
         self, rows: QuerySet[Any], *, limit: int, cursor: str | None = None
     ) -> tuple[list[Any], str | None]:
-        """At most `limit` rows behind `cursor`, and the cursor of the page after."""
+        """Return at most `limit` rows after `cursor`, and the next page's cursor."""
         sign, side = ("-", "lt") if self.descending else ("", "gt")
         if cursor is not None:
             key = rows.model._meta.pk  # noqa: SLF001  documented API
@@ -107,7 +107,7 @@ class Keyset:
 
 
 def page_response(request: Request, rows: Any, next_cursor: str | None) -> Response:
-    """A plain list; `Link: <...>; rel="next"` when there is more."""
+    """Return a plain list; `Link: <...>; rel="next"` when there is more."""
     response = Response(rows)
     if next_cursor is not None:
         query = request.query_params.copy()

@@ -1,4 +1,4 @@
-"""JSON from a stranger: size, width and depth are looked at before it costs much."""
+"""JSON from strangers: size, width and depth are checked before it costs much."""
 
 import json
 import math
@@ -24,8 +24,8 @@ def parse_json(
 ) -> Any:
     """Parse a document of UTF-8 whose numbers are finite; raises JsonError otherwise.
 
-    The bounds hold the time that it takes: nothing is decoded of one that breaks
-    `largest_bytes` or may hold more than `most_values`.
+    The bounds limit the time: a document above `largest_bytes`, or that may hold more
+    than `most_values`, is not decoded.
     """
     if len(data) > largest_bytes:
         raise JsonError(f"has {len(data)} bytes; at most {largest_bytes} are taken")
@@ -45,7 +45,7 @@ def parse_json(
 
 
 def is_deeper(value: Any, levels: int) -> bool:
-    """Whether lists and dicts lie in each other on more than so many levels."""
+    """Return whether lists and dicts are nested on more than so many levels."""
     level = [value]
     for _ in range(levels + 1):
         level = [item for item in level if isinstance(item, dict | list)]

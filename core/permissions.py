@@ -13,16 +13,16 @@ REALM = 'Bearer realm="crunchsite", Session realm="crunchsite"'
 
 
 class OperatorSession(SessionAuthentication):
-    """A session of the admin; who has none is told 401, not 403."""
+    """Authenticate by a session of the admin; without one answer 401, not 403."""
 
     def authenticate_header(self, request: Request) -> str:
         return REALM
 
 
 class OpenReadPermittedWrite(BasePermission):
-    """Let anybody read who came so far; operators and keys write with the permission.
+    """Let everybody read; operators and keys write with the permission.
 
-    A view names it in `write_permission`; a write that names none is nobody's.
+    A view names it in `write_permission`; without it nobody may write.
     """
 
     def has_permission(self, request: Request, view: Any) -> bool:

@@ -8,7 +8,7 @@ from core.texts import readable
 
 
 class Conflict(APIException):
-    """What is asked does not fit the state that things are in."""
+    """The request does not fit the present state."""
 
     status_code = 409
     default_code = "conflict"

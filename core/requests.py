@@ -1,6 +1,6 @@
-"""Read what a request asks, typed: ids, lists, instants, JSON bodies.
+"""Read the parameters of a request with their types: ids, lists, instants, JSON.
 
-What does not fit is refused by the name of its parameter, with a stable code.
+A value that does not fit is refused under its parameter's name, with a code.
 """
 
 from collections.abc import Mapping
@@ -104,7 +104,7 @@ class InstantField(serializers.DateTimeField):
 
 
 class IdField(serializers.CharField):
-    """An id or a name that somebody chose, as a column can hold it."""
+    """An id or a name that a user chose, such that a column can hold it."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"max_length": LONGEST_ID, **options})
@@ -141,4 +141,5 @@ def read_body(
 
 def _checked(serializer: serializers.Serializer[Any]) -> dict[str, Any]:
     serializer.is_valid(raise_exception=True)
-    return serializer.validated_data
+    checked: dict[str, Any] = serializer.validated_data
+    return checked

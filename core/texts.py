@@ -1,4 +1,4 @@
-"""What a column, a COPY, a log line, a page and a JSON document can hold of a text."""
+"""Make texts fit for a column, a COPY, a log line, a page and a JSON document."""
 
 import re
 import reprlib
@@ -22,7 +22,7 @@ _FORMULA_STARTS = (
 )
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 # PostgreSQL refuses NUL and lone surrogates; the other controls move a terminal's
-# cursor or split a log line; the directional marks reorder what a reader sees.
+# cursor or split a log line; the directional marks reorder the visible text.
 _UNSAFE = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
@@ -63,7 +63,7 @@ def describe(error: BaseException, *, limit: int = LONGEST_TEXT) -> str:
 
 
 def message_of(error: BaseException, *, limit: int = LONGEST_TEXT) -> str:
-    """Return what an exception says, or its type's name; readable, never raises."""
+    """Return an exception's message, or its type's name; readable, never raises."""
     return readable(_text_of(error) or type(error).__name__, limit=limit)
 
 
@@ -96,7 +96,7 @@ def csv_cell(value: Any) -> Any:
 
 
 def has_nul(json_text: str) -> bool:
-    """Whether a JSON document holds a NUL, which PostgreSQL's JSON does not."""
+    """Return whether a JSON document holds a NUL, which PostgreSQL's JSON does not."""
     # An escaped backslash before `u0000` is innocent.
     return r"\u0000" in json_text and r"\u0000" in json_text.replace(r"\\", "")
 

@@ -1,4 +1,4 @@
-"""The page of an act: what it will do, why it is done, and, once posted, the act."""
+"""The page that asks to confirm an act with a reason, and performs it when posted."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from core.errors import OperatorError
 
 
 class AdminClass(Protocol):
-    """What the page needs of the admin class that it belongs to."""
+    """The methods of an admin class that the page calls."""
 
     admin_site: Any
     opts: Any
@@ -22,11 +22,11 @@ class AdminClass(Protocol):
 
 @dataclass(frozen=True)
 class ActionPage:
-    """What one act shows, and where it leads.
+    """The texts of an act's page, and the addresses that it leads to.
 
-    `heading` names the act and its button, `subject` what it is done to, `effect` says
-    in sentences what will happen. `back` is where Cancel leads, `done` where the
-    finished act does. A `refusal` is shown in place of effect and form.
+    `heading` names the act and its button, `subject` the row that it changes. `effect`
+    describes in sentences what will happen. `back` is the address of Cancel, `done`
+    the one after the act. A `refusal` replaces effect and form.
     """
 
     heading: str
@@ -46,10 +46,10 @@ class ActionPage:
         page: AdminClass,
         run: Callable[[dict[str, Any]], str],
     ) -> HttpResponse:
-        """Show the page; when a valid form is posted, call `run` with its values.
+        """Render the page; when a valid form is posted, call `run` with its values.
 
-        `run` returns the sentence that says what was done. What it refuses is shown
-        above the form, which keeps what was typed.
+        `run` returns a sentence about what was done. The page prints its refusal above
+        the form, which keeps what was typed.
         """
         if request.method == "POST" and not self.refusal and self.form.is_valid():
             try:

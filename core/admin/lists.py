@@ -15,7 +15,7 @@ MOST_COUNTED = 10_000
 
 
 class ReasonForm(forms.Form):
-    """Why an operator does something."""
+    """Ask an operator for the reason of an act."""
 
     reason = forms.CharField(
         max_length=300,
@@ -24,8 +24,8 @@ class ReasonForm(forms.Form):
     )
 
 
-class BoundedPaginator(Paginator):
-    """Counts no further than the pages that anybody turns; big tables stay quick."""
+class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # in the stubs
+    """Count at most MOST_COUNTED rows, so that large tables stay quick."""
 
     @cached_property
     def count(self) -> int:
@@ -37,14 +37,14 @@ class BoundedAdmin(EdgeAdmin):
     """A list of bounded cost: never fully counted, and sorted to a total order."""
 
     show_full_result_count = False
-    paginator: type[Paginator] = BoundedPaginator
+    paginator: "type[Paginator[Any]]" = BoundedPaginator
     list_per_page = 50
     list_fullwidth = True
     warn_unsaved_form = True
 
 
 class ReadOnlyMixin:
-    """Rows that the engine writes: they can be read, and nothing else."""
+    """Let rows that the engine writes be read, and nothing else."""
 
     actions = None
 

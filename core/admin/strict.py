@@ -1,4 +1,4 @@
-"""What each admin page stands on: forms and actions that no value makes fail."""
+"""Base of the admin pages: forms and actions that answer any value in words."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -22,9 +22,9 @@ from core.texts import one_line, storable_json
 
 
 class StrictJsonField(forms.JSONField):
-    """JSON that a column can hold: finite numbers, no NUL, bounded size and depth.
+    """Accept JSON that a column can hold: finite, no NUL, of bounded size and depth.
 
-    Once an admin class has given it its `shape`, JSON of that shape.
+    With a `shape`, which an admin class sets, accept only JSON of that shape.
     """
 
     shape: TypeAdapter[Any] | None = None
@@ -62,7 +62,7 @@ def _parse(text: str) -> None:
 
 
 def _in_words(misfit: Misfit) -> list[str]:
-    """What does not fit, and where; the first of many."""
+    """Return the first misfit in words: what it is, and where."""
     problems = misfit.errors(include_url=False, include_context=False)
     return [
         f"{one_line(place, limit=120)}: {problem['msg']}." if place else problem["msg"]
@@ -72,7 +72,7 @@ def _in_words(misfit: Misfit) -> list[str]:
 
 
 class JsonShapes:
-    """For an admin class or an inline: its JSON fields are checked in their forms.
+    """Check the JSON fields in the forms of an admin class or an inline.
 
     `json_shapes` names the pydantic type of each one that can be edited.
     """
@@ -108,19 +108,20 @@ def has_act(verb: str) -> Callable[..., bool]:
 
 
 class EdgeAdmin(JsonShapes, ModelAdmin):
-    """Lists and forms that answer a malformed request in words."""
+    """Answer malformed requests to lists and forms in words."""
 
     def response_action(
         self, request: HttpRequest, queryset: QuerySet[Any]
     ) -> HttpResponse | None:
-        """Run an action on the rows that are chosen; refuse keys that are none."""
+        """Run an action on the chosen rows; refuse a key of a wrong form."""
         chosen = request.POST.getlist(ACTION_CHECKBOX_NAME)
         if not all(map(self._is_key, chosen)):
             self.message_user(
                 request, "A chosen row has no such key; choose again.", messages.WARNING
             )
             return HttpResponseRedirect(request.get_full_path())
-        return super().response_action(request, queryset)
+        response: HttpResponse | None = super().response_action(request, queryset)
+        return response
 
     def _is_key(self, text: str) -> bool:
         key = self.model._meta.pk  # noqa: SLF001  documented API

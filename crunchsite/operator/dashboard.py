@@ -14,17 +14,19 @@ from competitions.models import (
 from core import clock
 from core.acts import SEE_ALL, may
 from crunchsite.operator.buttons import buttons_for
+from crunchsite.operator.site_troubles import (
+    failing_webhooks,
+    overdue_pool,
+    silent_processes,
+    stale_feeds,
+)
 from crunchsite.operator.troubles import (
     HOUR,
     Line,
     failing_callables,
     failing_models,
-    failing_webhooks,
     lost_rounds,
-    overdue_pool,
     quarantined_models,
-    silent_processes,
-    stale_feeds,
     stuck_rounds,
     unpaid,
     unpayable,

@@ -163,4 +163,5 @@ def coverage_of(entry: LeaderboardEntry, ranking_key: str) -> float | None:
     samples = entry.samples.get(ranking_key) or next(iter(entry.samples.values()), None)
     if not samples or not samples["expected"]:
         return None
-    return min(1.0, samples["count"] / samples["expected"])
+    share: float = samples["count"] / samples["expected"]
+    return min(1.0, share)
