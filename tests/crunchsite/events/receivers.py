@@ -34,7 +34,7 @@ class Receiver:
 
 
 @contextmanager
-def receiving(receiver: Receiver):
+def receiving(receiver: Receiver, *, tls=None):
     """Serve on a free port of loopback until the block ends."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -49,6 +49,8 @@ def receiving(receiver: Receiver):
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     server.handle_error = lambda *_: None  # the sender has hung up, as it should
     receiver.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, daemon=True)

@@ -1,10 +1,21 @@
 """Events reach their receivers, whatever these do, and cost nobody else anything."""
 
 import json
+import ssl
 from datetime import timedelta
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
+from cryptography.x509.oid import NameOID
 from django.db import transaction
 from standardwebhooks import Webhook as Signer
 from standardwebhooks import WebhookVerificationError
@@ -22,6 +33,7 @@ from crunchsite.events import (
 )
 from crunchsite.events.models import Delivery, Event, Webhook
 from tests import factories
+from tests.crunchsite.events.receivers import Receiver, receiving
 
 NOBODY = SimpleNamespace(pk=None)
 pytestmark = pytest.mark.django_db
@@ -325,3 +337,49 @@ def test_what_is_past_retention_goes_with_its_deliveries(receive, at, frozen_clo
         assert retention.maintain() == 0
     assert Event.objects.get().payload == {"name": "new"}
     assert Delivery.objects.count() == 1
+
+
+def certificate(folder: Path) -> tuple[Path, Path]:
+    """A certificate for localhost that nobody vouches for, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = clock.wall_now()
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False
+        )
+        .sign(key, hashes.SHA256())
+    )
+    paths = folder / "cert.pem", folder / "key.pem"
+    paths[0].write_bytes(made.public_bytes(Encoding.PEM))
+    paths[1].write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    )
+    return paths
+
+
+def test_over_tls_the_certificate_is_of_the_name_and_vouched_for(
+    loopback_allowed, settings, tmp_path, monkeypatch
+):
+    settings.ENV = settings.ENV.model_copy(
+        update={"webhook_networks": "127.0.0.0/8,::1/128"}
+    )
+    cert, key = certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    with receiving(Receiver(200), tls=context) as receiver:
+        port = receiver.url.rpartition(":")[2]
+        refused = sending.post(f"https://localhost:{port}/", "{}", {})
+        assert "certificate verify failed" in refused.error
+        monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(cert))
+        assert sending.post(f"https://localhost:{port}/", "{}", {}).status == 200
+        other = sending.post(f"https://127.0.0.1:{port}/", "{}", {})
+        assert "certificate verify failed" in other.error
+    assert len(receiver.got) == 1
