@@ -20,7 +20,7 @@ from core.acts import OF_COMPETITIONS, SEE_ALL, may
 
 @admin.register(LogEntry)
 class TrailAdmin(LedgerAdmin):
-    """Who did what, and why; an entry is shown to who may view what it is about."""
+    """Show who did what, and why, to those who may view the object of the entry."""
 
     of_competition = ""
     list_display = ["action_time", "user", "object_repr", "content_type", "what"]
@@ -47,7 +47,7 @@ class TrailAdmin(LedgerAdmin):
 
 
 class NoMoreThanOwn:
-    """Nobody gives a right, or takes over an account, beyond what they may do."""
+    """Refuse to grant rights, or to edit accounts, beyond the user's own rights."""
 
     def formfield_for_manytomany(
         self, db_field: Any, request: Any = None, **kwargs: Any
@@ -77,7 +77,7 @@ class NoMoreThanOwn:
 
 
 def _own(user: Any) -> QuerySet[Permission]:
-    """The permissions that a user holds, directly or by a role."""
+    """Return the permissions that a user holds, directly or by a role."""
     return Permission.objects.filter(Q(user=user) | Q(group__user=user)).distinct()
 
 
@@ -89,7 +89,7 @@ def _groups_within(own: QuerySet[Permission]) -> QuerySet[Group]:
 
 
 def _is_within(obj: User | Group | None, user: Any) -> bool:
-    """Whether the user may do all that the account, or the role, may do."""
+    """Return whether the user may do all that the account, or the role, may do."""
     if obj is None or user.is_superuser:
         return True
     if isinstance(obj, Group):
@@ -123,7 +123,7 @@ class OperatorGroupAdmin(NoMoreThanOwn, GroupAdmin, SiteAdmin):
 
 @admin.register(AccessAttempt)
 class RefusedLoginAdmin(AccessAttemptAdmin, SiteAdmin):
-    """Who is locked out; to delete a row is to unlock."""
+    """List who is locked out; deleting a row unlocks."""
 
     of_competition = ""
     actions = ()  # the package's own fails on a request that is no login

@@ -68,7 +68,7 @@ class OperatorSessionScheme(SessionScheme):
 
 
 def refuse(error: Exception, context: dict[str, Any]) -> Response | None:
-    """One envelope for every refusal: `{"detail": ..., "code": ...}`."""
+    """Answer every refusal in one envelope: `{"detail": ..., "code": ...}`."""
     # Imported late: REST framework loads this module while it loads its views.
     from rest_framework.views import exception_handler
 
@@ -94,18 +94,18 @@ def refuse(error: Exception, context: dict[str, Any]) -> Response | None:
 
 
 def _unavailable(error: OperatorError, context: dict[str, Any]) -> Response:
-    """Tell operators why; it names hosts, paths and code, so nobody else is told."""
+    """Give the reason to operators alone: it names hosts, paths and code."""
     log.warning("api.unavailable", code=error.code, why=str(error))
     try:
         is_told = sees_troubles(context["request"].user)
-    except DatabaseError:  # who asks cannot be told either
+    except DatabaseError:  # the user cannot be looked up either
         is_told = False
     why = str(error) if is_told else MEANINGS[503]
     return Response(envelope(why, error.code), status=error.status)
 
 
 def _first(detail: Any, path: str = "") -> tuple[str, str]:
-    """The first problem of a nested ValidationError, with the path to its field."""
+    """Return the first problem of a nested ValidationError, with its field's path."""
     if isinstance(detail, dict):
         name, inner = next(iter(detail.items()))
         label = "" if name == "non_field_errors" else f"{path}{name}: "

@@ -12,7 +12,7 @@ JUMP_S = 2.0
 
 
 class SteadyScheduler(Scheduler):
-    """Sends on after the clock has jumped, forward or back, for however long.
+    """Keep sending after the clock has jumped, forward or back, by any length.
 
     Celery's own waits for the instants that it has computed with the other time: after
     six hours ahead for a second it would send nothing for six hours.
@@ -38,5 +38,5 @@ class SteadyScheduler(Scheduler):
 
 
 def _offset() -> float:
-    """What a jump changes: wall time less the time that only passes."""
+    """Return wall time minus monotonic time, which only a jump changes."""
     return time.time() - time.monotonic()

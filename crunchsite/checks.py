@@ -15,7 +15,7 @@ from crunchsite.settings.env_names import given_names, unread_names
 
 @register("celery")
 def celery_times(**_: Any) -> list[CheckMessage]:
-    """A task that outlives the visibility timeout is delivered to a second worker."""
+    """Check that no task outlives the visibility timeout, or it runs twice."""
     soft, hard = settings.CELERY_TASK_SOFT_TIME_LIMIT, settings.CELERY_TASK_TIME_LIMIT
     visibility = settings.VISIBILITY_TIMEOUT_S
     if soft < hard < visibility:
@@ -31,7 +31,7 @@ def celery_times(**_: Any) -> list[CheckMessage]:
 
 @register("celery")
 def celery_schedule(**_: Any) -> Sequence[CheckMessage]:
-    """Each entry of the schedule names a task that exists, on a queue that exists."""
+    """Check that each entry of the schedule names an existing task and queue."""
     current_app.autodiscover_tasks(force=True)
     return [
         Error(
@@ -54,7 +54,7 @@ def celery_schedule(**_: Any) -> Sequence[CheckMessage]:
 
 @register(Tags.database, databases=["default"])
 def postgresql_version(databases: Any = None, **_: Any) -> list[CheckMessage]:
-    """PostgreSQL 15 or newer (checked by `manage.py check --database default`)."""
+    """Check for PostgreSQL 15 or newer (`manage.py check --database default`)."""
     from django.db import connection
 
     if not databases or connection.pg_version >= 150_000:  # type: ignore[attr-defined]
@@ -70,7 +70,7 @@ def postgresql_version(databases: Any = None, **_: Any) -> list[CheckMessage]:
 
 @register("environment")
 def unread_variables(**_: Any) -> list[CheckMessage]:
-    """A variable that looks like one of ours and has no effect is told of."""
+    """Warn of a variable that looks like one of ours and has no effect."""
     return [
         checks.Warning(
             f"the variable {name} is not read", hint=advice, id="crunchsite.W001"

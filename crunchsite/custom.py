@@ -40,7 +40,7 @@ Routes = list[URLPattern | URLResolver]
 
 @dataclass
 class CustomRoutes:
-    """What was mounted, who may call each, and what was not mounted and why."""
+    """The mounted endpoints with their access, and the problems of the others."""
 
     routes: dict[str, Routes] = field(default_factory=dict)
     access: dict[str, str] = field(default_factory=dict)
@@ -78,7 +78,7 @@ def load(
 
 @cache
 def loaded() -> CustomRoutes:
-    """What the settings name, loaded once in the life of a process."""
+    """Return the endpoints that the settings name, loaded once in each process."""
     return load(
         Path(settings.ENV.api_routes_dir),
         [each.strip() for each in settings.ENV.api_routes.split(",") if each.strip()],
@@ -155,7 +155,7 @@ def _routes(offered: Any) -> Routes:
 
 
 class CustomMiddleware:
-    """Decides who calls an endpoint of the operator's; answers for one that fails."""
+    """Check access to the operator's endpoints; answer for one that fails."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response

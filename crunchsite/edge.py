@@ -39,7 +39,7 @@ CODES = {
 
 
 def is_api(path: str) -> bool:
-    """Whether programs ask here, and are answered in JSON."""
+    """Return whether the address is of the API, which answers in JSON."""
     return API_PATHS.match(path) is not None
 
 

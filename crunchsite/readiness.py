@@ -68,7 +68,7 @@ class Info(serializers.Serializer[Any]):
 @api_view(["GET"])
 @permission_classes([AllowAny])
 def healthz(_request: Request) -> Response:
-    """The process answers; nothing else is asked."""
+    """Answer that the process lives; check nothing else."""
     return Response({"status": "ok", "version": crunchsite.__version__})
 
 
@@ -77,7 +77,7 @@ def healthz(_request: Request) -> Response:
 @authentication_classes([])  # it would ask the database, which may be down
 @permission_classes([AllowAny])
 def readyz(request: Request) -> Response:
-    """Whether every part of the site works; operators are told which does not."""
+    """Answer whether every part of the site works; name the others to operators."""
     found = problems()
     answer: dict[str, Any] = {"status": "not ready" if found else "ready"}
     if _is_told_why(request):
@@ -108,7 +108,7 @@ def _is_told_why(request: Request) -> bool:
 
 
 def problems() -> dict[str, str]:
-    """Part to what is wrong with it and the remedy; empty when all is well."""
+    """Map each failing part to its problem and the remedy; empty when all is well."""
     return {part: problem for part, probe in PROBES.items() if (problem := probe())}
 
 
@@ -116,7 +116,7 @@ def problems() -> dict[str, str]:
 @api_view(["GET"])
 @permission_classes([AllowAny])
 def info(request: Request) -> Response:
-    """The competition's name and its address on the chain."""
+    """Answer the competition's name and its address on the chain."""
     competition = chosen_competition(
         read_query(CompetitionQuery, request), request.user
     )

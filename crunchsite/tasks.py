@@ -10,7 +10,7 @@ from crunchsite.operator import ending
 
 @shared_task(name="crunchsite.heartbeat", bind=True)
 def give_sign_of_life(self: Any, queue: str) -> None:
-    """Show that somebody works on `queue`."""
+    """Write the heartbeat of `queue`."""
     heartbeats.give([queue], node=self.request.hostname)
 
 

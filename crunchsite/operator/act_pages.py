@@ -20,7 +20,7 @@ from crunchsite.operator.correcting import correction_page
 
 
 class CompetitionActs(SiteAdmin):
-    """Offers what the user may do to a competition, each on a page of its own."""
+    """Offer the acts that the user may perform on a competition, each on its page."""
 
     has_activate_permission = has_act("activate")
     has_pause_permission = has_act("pause")
@@ -85,7 +85,7 @@ class CompetitionActs(SiteAdmin):
     def chosen(
         self, request: HttpRequest, object_id: str, offered: Mapping[str, Any], key: str
     ) -> tuple[Competition, Any]:
-        """The competition and what is to be done, if the user may see and do that."""
+        """Return the competition and the act, if the user may see and perform it."""
         competition = self.get_object(request, object_id)
         if competition is None:
             raise Http404("There is no such competition.")
@@ -103,7 +103,7 @@ class CompetitionActs(SiteAdmin):
         return correction_page(request, competition, kind, frame)
 
     def act_view(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
-        """Say what the action will do and ask why; done only when it is posted."""
+        """Describe the action's effect and ask for a reason; run it when posted."""
         competition, chosen = self.chosen(request, object_id, ACTIONS, name)
         return ActionPage(
             heading=chosen.title,

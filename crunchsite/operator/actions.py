@@ -44,7 +44,7 @@ def _activate_effect(competition: Competition) -> list[str]:
 
 
 def _activate(competition: Competition) -> str:
-    """A scorer that looks like a stub is let through, and told of."""
+    """Activate; a scorer that looks like a stub gives a warning, no refusal."""
     activate(competition_id=competition.pk)
     warnings = (f"But {warning}" for warning in _warnings(competition))
     return " ".join([f"{competition} is active.", *warnings])
@@ -148,7 +148,7 @@ class BrokerError(OperatorError):
 
 
 def press(*, action: Action, competition: Competition, user: Any, reason: str) -> str:
-    """Do it and write the trail; what a service raises passes through, unrecorded."""
+    """Run the action and write the trail; an exception passes through, unrecorded."""
     before = competition.status
     try:
         message = action.run(competition)
@@ -219,7 +219,7 @@ def correct(
 
 
 def in_words(done: Correction) -> str:
-    """A correction in one sentence."""
+    """Return the correction in one sentence."""
     return (
         f"{counted(done.rounds, 'round')}, {counted(done.scores, 'new score')}, "
         f"{counted(done.snapshots, 'snapshot')} superseded, "

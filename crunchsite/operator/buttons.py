@@ -11,7 +11,7 @@ from crunchsite.operator.actions import ACTIONS
 
 
 def buttons_for(user: Any, competition_id: int, names: list[str]) -> SafeString:
-    """Links to the pages of the actions that the user may do, as small buttons."""
+    """Return small buttons to the pages of the actions that the user may do."""
     parts = SafeString("")
     for name in names:
         if not may(user, ACTIONS[name].permission):

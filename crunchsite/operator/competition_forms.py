@@ -57,7 +57,7 @@ def _choice(values: Any, *, empty: str = "", **options: Any) -> forms.ChoiceFiel
 
 
 class AddCompetitionForm(forms.ModelForm):
-    """Makes a whole competition from a pack, as `manage.py create_competition` does."""
+    """Create a competition from a pack, as `manage.py create_competition` does."""
 
     subjects = forms.CharField(
         required=False,
@@ -132,7 +132,7 @@ class AddCompetitionForm(forms.ModelForm):
 
 
 def schedules() -> SafeString:
-    """Every pack's feed and questions, in words."""
+    """Describe every pack's feed and questions."""
     return format_html_join(
         "", "{}<br>", ((_in_words(packs.load(name)),) for name in packs.names())
     )
@@ -160,7 +160,7 @@ def _in_words(pack: packs.Pack) -> SafeString:
 
 
 class CompetitionForm(forms.ModelForm):
-    """Refuses a wiring that would not load, instead of saving it for the workers."""
+    """Refuse a wiring that would not load, instead of saving it for the workers."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

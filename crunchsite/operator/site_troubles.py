@@ -29,7 +29,7 @@ def silent_processes() -> Iterator[Trouble]:
 
 
 def stale_feeds(now: datetime) -> Iterator[Trouble]:
-    """Feeds that fail or whose newest record is older than it should be."""
+    """Yield feeds that fail, or whose newest record is too old."""
     try:
         rows = health(now=now)
     except TapeError as error:
@@ -56,7 +56,7 @@ def stale_feeds(now: datetime) -> Iterator[Trouble]:
 
 
 def overdue_pool() -> Iterator[Trouble]:
-    """A live pool that is late, stale, or whose last publication failed."""
+    """Yield a live pool that is late, stale, or whose last publication failed."""
     pool = schedule.status()
     url = reverse("admin:livepool_release_changelist")
     if pool.state in {"late", "stale"}:
@@ -76,7 +76,7 @@ def overdue_pool() -> Iterator[Trouble]:
 
 
 def failing_webhooks() -> Iterator[Trouble]:
-    """Receivers that fail, or that events wait for longer than they should."""
+    """Yield receivers that fail, or whose events wait for too long."""
     now = clock.wall_now()
     waiting = Count("deliveries", filter=Q(deliveries__next_at__isnull=False))
     since = Min(

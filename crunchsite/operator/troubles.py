@@ -42,7 +42,7 @@ class Trouble:
 
 @dataclass
 class Line:
-    """A competition on the dashboard."""
+    """The figures of one competition on the dashboard."""
 
     competition: Competition
     last_round: datetime | None = None
@@ -57,7 +57,7 @@ class Line:
 
 
 def failing_callables(lines: dict[int, Line]) -> Iterator[Trouble]:
-    """The operator's own code that fails now; what stands in is in callables.md."""
+    """Yield callables that fail now; callables.md lists their replacements."""
     for failure in CallableFailure.objects.filter(competition__in=lines):
         yield Trouble(
             what=f"{failure.callable} ({failure.path}) fails, "
@@ -71,7 +71,7 @@ def failing_callables(lines: dict[int, Line]) -> Iterator[Trouble]:
 
 
 def unpayable(lines: dict[int, Line]) -> Iterator[Trouble]:
-    """Competitions whose periods close and cannot be paid."""
+    """Yield competitions whose periods close and cannot be paid."""
     for line in lines.values():
         competition = line.competition
         pays = competition.activated_at and competition.emission_interval_s
@@ -90,7 +90,7 @@ def unpayable(lines: dict[int, Line]) -> Iterator[Trouble]:
 
 
 def stuck_rounds(lines: dict[int, Line], now: datetime, user: Any) -> Iterator[Trouble]:
-    """Rounds that nobody asks, and asked ones that nobody scores."""
+    """Yield due rounds that are not asked, and asked ones that are not scored."""
     late = now - clock.wall_seconds(PATIENCE_S)
     waiting = Q(performed_at__isnull=True, slot_at__lt=late)
     due = Q(performed_at__isnull=False, resolvable_at__lt=late)
@@ -168,7 +168,7 @@ def failing_models(lines: dict[int, Line]) -> Iterator[Trouble]:
 
 
 def quarantined_models(lines: dict[int, Line]) -> Iterator[Trouble]:
-    """Models that nobody starts again until their code changes or somebody presses."""
+    """Yield models that stay stopped until their code changes or an operator acts."""
     for pk, count, since in (
         ParticipantModel.objects.quarantined()
         .filter(competition__in=lines)
@@ -187,7 +187,7 @@ def quarantined_models(lines: dict[int, Line]) -> Iterator[Trouble]:
 
 
 def unscheduled(lines: dict[int, Line]) -> Iterator[Trouble]:
-    """Active competitions that ask nothing."""
+    """Yield active competitions without an active schedule."""
     active = [
         line
         for line in lines.values()
@@ -230,7 +230,7 @@ def unpaid(lines: dict[int, Line]) -> Iterator[Trouble]:
 
 
 def _list(model: str, **filters: Any) -> str:
-    """A change list, filtered."""
+    """Return the address of a filtered change list."""
     query = {
         f"{name}__id__exact" if name == "competition" else f"{name}__exact": value
         for name, value in filters.items()

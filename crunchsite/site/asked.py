@@ -8,7 +8,7 @@ from competitions.models import Competition, ParticipantModel
 
 
 def after_of(request: HttpRequest) -> int:
-    """The place on the board behind which the page begins."""
+    """Return the place on the board after which the page begins."""
     after = request.GET.get("after", "0")
     return int(after) if after.isdecimal() and len(after) < 10 else 0
 
@@ -16,7 +16,7 @@ def after_of(request: HttpRequest) -> int:
 def chosen(
     request: HttpRequest, competitions: Sequence[Competition] | None = None
 ) -> Competition | None:
-    """The one asked for, else the first; raises Http404 for an unknown slug."""
+    """Return the one asked for, else the first; raises Http404 for an unknown slug."""
     if competitions is None:
         competitions = list(Competition.objects.seen_by(request.user))
     slug = request.GET.get("competition")
@@ -32,7 +32,7 @@ def required(competition: Competition | None) -> Competition:
 
 
 def shown_model(request: HttpRequest, model_id: str) -> ParticipantModel:
-    """The model of that id in the competition asked for, or the first that has it."""
+    """Return that model of the competition asked for, or of the first that has it."""
     rows = ParticipantModel.objects.filter(
         model_id=model_id, competition__in=Competition.objects.seen_by(request.user)
     )

@@ -25,7 +25,7 @@ from scoring.models import Leaderboard
 
 @public
 def leaderboard_csv(request: HttpRequest) -> HttpResponse:
-    """The whole newest board: one row a model, an unknown value is empty."""
+    """Return the whole newest board: one row a model, an unknown value is empty."""
     competition = required(chosen(request))
     board = Leaderboard.objects.filter(competition=competition, is_newest=True).first()
     columns = columns_of(competition, board.ranking_key) if board else []
@@ -55,7 +55,7 @@ def leaderboard_csv(request: HttpRequest) -> HttpResponse:
 
 @public
 def scores_csv(request: HttpRequest) -> HttpResponse:
-    """The home page's chart: one row an instant, one column a model."""
+    """Return the home page's chart: one row an instant, one column a model."""
     competition = required(chosen(request))
     board = board_of(competition)
     if board is None:
@@ -74,7 +74,7 @@ def scores_csv(request: HttpRequest) -> HttpResponse:
 
 @public
 def model_csv(request: HttpRequest, model_id: str) -> HttpResponse:
-    """A model page's chart: one row an instant."""
+    """Return a model page's chart: one row an instant."""
     shown = shown_model(request, model_id)
     board = Leaderboard.objects.filter(
         competition=shown.competition, is_newest=True

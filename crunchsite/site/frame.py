@@ -18,9 +18,9 @@ View = Callable[..., HttpResponseBase]
 
 
 def public(view: View) -> View:
-    """Safe methods only; caches keep a page but ask each time whether it changed.
+    """Allow safe methods only; caches store a page but revalidate it each time.
 
-    What somebody who is known sees may be for them alone, and no shared cache keeps it.
+    The page of a known user may be for that user alone: no shared cache stores it.
     """
 
     @require_safe
@@ -42,7 +42,7 @@ def page(
     *,
     feeds: list[FeedIngestionState] | None = None,
 ) -> HttpResponse:
-    """Render with what the frame needs: the clock, and whether there are feeds."""
+    """Render with the frame's values: the clock, and whether there are feeds."""
     time = clock.current()
     has_feeds = FeedIngestionState.objects.exists() if feeds is None else bool(feeds)
     frame = {
@@ -56,5 +56,5 @@ def page(
 
 
 def is_refresh(request: HttpRequest) -> bool:
-    """Whether htmx asks, which wants the content without the frame."""
+    """Return whether htmx asks, which needs the content without the frame."""
     return bool(getattr(request, "htmx", False))

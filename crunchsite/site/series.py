@@ -73,7 +73,7 @@ def _from_snapshots(
 def _from_scores(
     competition: Competition, models: Sequence[int], since: datetime, until: datetime
 ) -> list[Point]:
-    """Means per bin of the newest rounds, one statement."""
+    """Return means per bin of the newest rounds, with one statement."""
     rounds = (
         Round.objects.filter(competition=competition)
         .resolved()
@@ -150,7 +150,7 @@ def on_one_grid(
 def model_series(
     model: ParticipantModel, as_of: datetime, window: timedelta
 ) -> dict[str, Any]:
-    """The model's rolling mean, and its mean per period; by name."""
+    """Return the model's rolling mean, and its mean per period, by name."""
     points = points_of(model.competition, [model.pk], as_of, window)
     lines = {
         "Rolling mean": recent(rolling(points, window), as_of),

@@ -14,7 +14,7 @@ LOOKS = 2
 
 
 class BeatWatch:
-    """Has the worker end when its Beat is silent, so that both are started again."""
+    """End the worker when its Beat is silent, so that both are started again."""
 
     def __init__(self, worker: Part, *, say: Callable[[str], object]) -> None:
         self._worker = worker

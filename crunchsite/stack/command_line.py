@@ -29,7 +29,7 @@ class CommandRefusedError(OperatorError):
 
 
 class OneLineParser(base.CommandParser):
-    """Refuses arguments in one line, without Django's own options."""
+    """Refuse arguments in one line, without Django's own options."""
 
     def error(self, message: str) -> NoReturn:
         if not self.called_from_command_line:

@@ -11,7 +11,7 @@ LARGEST_BYTES = 5 * 2**20
 
 
 class PartLog:
-    """Keeps what a part writes in `path`, and what was before in `NAME.log.1`.
+    """Write a part's output to `path`, and the older half to `NAME.log.1`.
 
     The part writes into a pipe, so a full disk costs lines, never the part.
     """

@@ -1,4 +1,4 @@
-"""A part of the running site: started again when it dies, and told of."""
+"""A part of the running site: started again when it dies, with a line about it."""
 
 from collections.abc import Callable
 
@@ -36,12 +36,12 @@ class Part:
         self._retry_at: float | None = None
 
     def is_healthy(self, now: float) -> bool:
-        """Whether it has lived for a while."""
+        """Return whether it has lived for a while."""
         is_up = self._died_at is None and self._started_at is not None
         return is_up and now - (self._started_at or now) >= HEALTHY_S
 
     def check(self, now: float) -> None:
-        """Look after it once: notice an end, start it again, tell when it is back."""
+        """Check it once: notice an end, start it again, report when it is back."""
         if self.child.is_running():
             self._check_health(now)
         elif self._retry_at is None:

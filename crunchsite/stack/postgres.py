@@ -165,7 +165,7 @@ class Postgres:
             connection.close()
 
     def answers(self) -> bool:
-        """Whether it takes a session; told within three seconds."""
+        """Return whether it accepts a session, within three seconds."""
         try:
             psycopg2.connect(self._dsn("postgres"), connect_timeout=3).close()
         except psycopg2.OperationalError:

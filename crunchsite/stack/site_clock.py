@@ -46,7 +46,7 @@ class SiteClock:
         write_file(clock.clock_file(), json.dumps(kept))
 
     def _continued(self) -> datetime | None:
-        """Where it stood; after a kill, no earlier than anybody may have seen it."""
+        """Return where it stood; after a kill, no earlier than it may have shown."""
         file = clock.clock_file()
         if not file.exists():
             return None

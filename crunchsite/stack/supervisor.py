@@ -59,7 +59,7 @@ class Supervisor:
     # --- start
 
     def start(self) -> None:
-        """Bring everything up. Whatever it raises, `stop` is for the caller to call."""
+        """Start every part. The caller calls `stop`, whatever this raises."""
         try:
             self._ownership.take(self.url)
             demo.check(self._var)
@@ -87,7 +87,7 @@ class Supervisor:
         return f"http://localhost:{self._env.port}"
 
     def _check_given_servers(self) -> None:
-        """Look whether servers that are not ours answer, before anything is made."""
+        """Check that servers that are not ours answer, before anything is created."""
         if self._env.database_url:
             connection.ensure_connection()
         if self._env.redis_url and (problem := readiness.redis_problem()):

@@ -69,7 +69,7 @@ class Valkey:
             redis.Redis.from_url(self.url).shutdown()
 
     def answers(self) -> bool:
-        """Whether it answers; told within three seconds."""
+        """Return whether it answers, within three seconds."""
         try:
             return bool(redis.Redis.from_url(self.url, socket_timeout=3).ping())
         except redis.RedisError:
