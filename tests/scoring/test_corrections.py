@@ -348,7 +348,10 @@ def test_what_was_corrected_since_the_preview_is_previewed_again(scored):
 def test_the_command_previews_and_applies(scored, capsys):
     span = ((NOW - 30 * MINUTE).isoformat(), (NOW - 28 * MINUTE).isoformat())
     call_command("correct", "void", "btc", *span, "--reason", "the exchange was down")
-    assert "2 rounds, 0 scores, 2 snapshots superseded" in capsys.readouterr().out
+    assert (
+        "2 rounds in the span; 0 scores computed anew, 2 snapshots replaced"
+        in capsys.readouterr().out
+    )
     assert not VoidWindow.objects.exists()
     call_command("correct", "void", "btc", *span, "--reason", "outage", "--apply")
     assert VoidWindow.objects.get().reason == "outage"

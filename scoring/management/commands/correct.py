@@ -54,8 +54,9 @@ class Command(BaseCommand):
 
     def _show(self, done: Correction) -> None:
         self.stdout.write(
-            f"{counted(done.rounds, 'round')}, {counted(done.scores, 'score')}, "
-            f"{counted(done.snapshots, 'snapshot')} superseded"
+            f"{counted(done.rounds, 'round')} in the span; "
+            f"{counted(done.scores, 'score')} computed anew, "
+            f"{counted(done.snapshots, 'snapshot')} replaced"
         )
         for move in done.moves:
             self.stdout.write(
