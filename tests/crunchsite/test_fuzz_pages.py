@@ -42,7 +42,7 @@ OF_PAGES = [
 
 def addresses(entries=None, prefix: str = "") -> Iterator[str]:
     """Each address as a template: `/reports/models/{model_id}/ranks`."""
-    for entry in entries or get_resolver().url_patterns:
+    for entry in get_resolver().url_patterns if entries is None else entries:
         route = prefix + str(entry.pattern)
         if isinstance(entry, URLPattern):
             named = re.sub(r"\(\?P<(\w+)>[^()]*\)|<(?:\w+:)?(\w+)>", r"{\1\2}", route)

@@ -12,6 +12,7 @@ import pytest
 import redis
 
 from crunchsite.stack import leftovers
+from tests.e2e.conftest import ROOT
 from tests.faults import oracles
 from tests.ports import free_port
 
@@ -67,7 +68,9 @@ def test_a_site_hit_by_everything_keeps_its_data_and_itself(site):
 
     # The terminal is closed: everything stops in order.
     assert site.end(signal.SIGHUP) == 0
-    assert site.said().endswith("Stopped; the data stay under var/.\n")
+    assert site.said().endswith(
+        f"Stopped; the data stay under {site.var.relative_to(ROOT)}/.\n"
+    )
     assert leftovers.find(site.var) == []
     assert not (site.var / "postgres" / "data" / "postmaster.pid").exists()
 
@@ -80,7 +83,9 @@ def test_impatient_fingers_while_it_starts_leave_nothing(site):
         time.sleep(0.2)  # four signals at once would be one
     assert site.process.wait(120) == 0
     assert "Traceback" not in site.said()
-    assert site.said().endswith("Stopped; the data stay under var/.\n")
+    assert site.said().endswith(
+        f"Stopped; the data stay under {site.var.relative_to(ROOT)}/.\n"
+    )
     assert leftovers.find(site.var) == []
 
 

@@ -17,17 +17,13 @@ from feeds.models import FeedSubscription
 from feeds.subscriptions import subscribe
 from feeds.tape import reads
 from feeds.tape.engine import transaction
+from feeds.tape.records import FeedKey
 from tests.fakes.exchange import FakeExchange
-from tests.feeds.factories import KEY, full_disk
+from tests.feeds.factories import full_disk
 
 pytestmark = [pytest.mark.usefixtures("tape"), pytest.mark.django_db(transaction=True)]
 
-FEED = {
-    "source": "binance",
-    "subject": "BTCUSDT",
-    "kind": "candle",
-    "granularity": "1s",
-}
+KEY = FeedKey("binance", "BTCUSDT", "candle", "1s")
 
 
 @pytest.fixture
