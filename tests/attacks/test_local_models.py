@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -220,6 +221,20 @@ def test_memory_of_all_processes_together_is_bounded(arena):
         wait_for(lambda: arena.row("eater").restarts >= 1)
         assert "MB of memory together; at most 640" in arena.row("eater").error
     arena.steady_answers(gateway)
+
+
+def test_the_threads_of_a_model_leave_it_its_memory(arena):
+    """Its bound is one of addresses, and an allocator takes 64 MB of them a thread."""
+    gateway, _ = arena.attack(options=FEW)
+    for _ in range(20):
+        arena.steady_answers(gateway)
+    assert address_space_mb(arena.row("steady").pid) < 400
+
+
+def address_space_mb(keeper):
+    """The largest that any process of a model has had."""
+    texts = [Path(f"/proc/{pid}/status").read_text() for pid in descendants(keeper)]
+    return max(int(re.search(r"VmPeak:\s+(\d+)", text)[1]) for text in texts) / 1024
 
 
 @pytest.mark.attack("a fork bomb", held_by="the pids group, or a limit")
