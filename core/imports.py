@@ -6,7 +6,8 @@ checked before.
 
 import importlib
 import importlib.util
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
@@ -40,8 +41,31 @@ def admit(sources: Callable[[], Sources]) -> None:
 def import_module(name: str) -> ModuleType:
     """Import a module; raises NotImportable for whatever it raises, even SystemExit."""
     check_module(name)
-    try:
+    with _in_words():
         return importlib.import_module(name)
+
+
+def import_file(path: Path, *, closed: Iterable[Path]) -> ModuleType:
+    """Run a file as the module `<folder>.<name>`, unless it lies in a closed folder.
+
+    Raises NotImportable for whatever the file raises, even SystemExit.
+    """
+    spec = importlib.util.spec_from_file_location(
+        f"{path.parent.name}.{path.stem}", path
+    )
+    if spec is None or spec.loader is None:
+        raise NotImportable("it is no module")
+    _check_places(spec, closed)
+    module = importlib.util.module_from_spec(spec)
+    with _in_words():
+        spec.loader.exec_module(module)
+    return module
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    try:
+        yield
     except KeyboardInterrupt:
         raise
     except BaseException as error:

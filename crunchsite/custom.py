@@ -5,10 +5,10 @@ let in. They answer under `/custom/`, and at their own path where nothing of the
 does. docs/integrator/custom.md.
 """
 
-import importlib.util
+import importlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,7 +20,7 @@ from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse
 from django.urls import ResolverMatch, URLPattern, URLResolver, include, path
 
 from core.acts import bound_to, may
-from core.imports import NotImportable, import_target
+from core.imports import NotImportable, import_file, import_target
 from core.permissions import REALM
 from core.refusals import envelope
 from core.texts import describe
@@ -68,11 +68,11 @@ def load(
     """
     found = CustomRoutes()
     for file in sorted(folder.glob("[!_]*.py")):
-        _add(found, str(file), file.stem, lambda file=file: _of_file(file, closed))  # type: ignore[misc]
+        _add(found, str(file), file.stem, partial(_of_file, file, closed))
     for target in targets:
         module, _, name = target.partition(":")
         dotted = f"{module}:{name or 'router'}"
-        _add(found, target, module, lambda dotted=dotted: _of_target(dotted))  # type: ignore[misc]
+        _add(found, target, module, partial(_of_target, dotted))
     return found
 
 
@@ -81,7 +81,7 @@ def loaded() -> CustomRoutes:
     """Return the endpoints that the settings name, loaded once in each process."""
     return load(
         Path(settings.ENV.api_routes_dir),
-        [each.strip() for each in settings.ENV.api_routes.split(",") if each.strip()],
+        settings.ENV.own_routes,
         closed=(settings.VAR_DIR, settings.LOCAL_MODELS_DIR),
     )
 
@@ -112,21 +112,7 @@ def _check(access: Any, *, is_new: bool) -> None:
 
 
 def _of_file(file: Path, closed: Sequence[Path]) -> tuple[Any, str]:
-    real = file.resolve()
-    if any(real.is_relative_to(each.resolve()) for each in closed):
-        raise NotImportable("it lies among participants' files or the site's data")
-    spec = importlib.util.spec_from_file_location(
-        f"{file.parent.name}.{file.stem}", file
-    )
-    if spec is None or spec.loader is None:
-        raise NotImportable("it is no module")
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:
-        raise NotImportable(describe(error)) from error
+    module = import_file(file, closed=closed)
     return _offered(module), getattr(module, "access", ADMIN)
 
 

@@ -26,7 +26,7 @@ MODELS_LOG_DIR = VAR_DIR / "log" / "models"
 CALLABLE_PACKAGES = ENV.packages
 
 DEBUG = False
-ALLOWED_HOSTS = [h.strip() for h in ENV.allowed_hosts.split(",") if h.strip()]
+ALLOWED_HOSTS = [*ENV.hosts]
 ROOT_URLCONF = "crunchsite.urls"
 WSGI_APPLICATION = "crunchsite.wsgi.application"
 ASGI_APPLICATION = "crunchsite.asgi.application"

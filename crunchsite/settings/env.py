@@ -61,6 +61,14 @@ class Env(  # fields stand in `.env.example` from the last base on
         return listed(self.callable_packages)
 
     @property
+    def hosts(self) -> tuple[str, ...]:
+        return listed(self.allowed_hosts)
+
+    @property
+    def own_routes(self) -> tuple[str, ...]:
+        return listed(self.api_routes)
+
+    @property
     def public_prefixes(self) -> tuple[str, ...]:
         return listed(self.api_public_prefixes)
 
