@@ -251,7 +251,7 @@ async def _serve_all(folder: Path, model_ids: list[str]) -> None:
         add_DynamicSubclassServiceServicer_to_server,
     )
 
-    from competitions.local_models.variants import decode, encode
+    from competitions.local_models.variants import decode_variant, encode
 
     hanging: set[str] = set()
     raising: set[str] = set()
@@ -269,7 +269,7 @@ async def _serve_all(folder: Path, model_ids: list[str]) -> None:
             if self._model_id in raising:
                 return CallResponse(status=Status(code="MODEL_FAILED", message="no"))
             for argument in request.methodArguments:
-                decode(argument.data)
+                decode_variant(argument.data)
             return CallResponse(
                 status=Status(code="SUCCESS"), methodResponse=encode({"value": 0.001})
             )

@@ -96,8 +96,8 @@ def _fill(subjects: list[str], *, days: int, fill: Any) -> int:
 
     start = NOW - timedelta(days=days)
     with transaction() as connection:
-        first, last = partitions.month_of(start), partitions.month_of(NOW)
-        partitions.ensure(connection, partitions.months_between(first, last))
+        months = {partitions.month_of(NOW - timedelta(days=d)) for d in range(days + 1)}
+        partitions.ensure(connection, months)
         connection.execute(sa.text("TRUNCATE tape.feed_records"))
     fill(subjects, start)
     autocommit = engine().execution_options(isolation_level="AUTOCOMMIT")

@@ -21,7 +21,7 @@ _Name = Annotated[str, Field(min_length=1, max_length=64)]
 _Seconds = Annotated[int, Field(ge=1, le=2**31 - 1)]
 
 
-class Scope(BaseModel):
+class ScopeShape(BaseModel):
     """The scope of a schedule; further names are the contract's own."""
 
     model_config = ConfigDict(extra="allow")

@@ -34,7 +34,7 @@ def load_config(path: str = "") -> CrunchConfig:
     return _load(path or settings.ENV.crunch_config_module)
 
 
-load_contract = load_config
+load_contract = load_config  # what operators' code may call it
 
 
 @cache

@@ -15,11 +15,12 @@ from competitions.schedule_config import (
 )
 from competitions.schedule_config import require_unique_keys as require_unique_keys
 
+# What the wire calls the types of arguments.
+ArgumentType = Literal["STRING", "INT", "FLOAT", "DOUBLE", "JSON"]
 # Of a model's answer, on the wire and stored, unless the contract says otherwise.
 LARGEST_OUTPUT_BYTES = 16 * 2**10
 # What a truth may call the return, ours first.
 RETURN_SPELLINGS = ("actual_return", "return")
-ARGUMENT_TYPES = ("STRING", "INT", "FLOAT", "DOUBLE", "JSON")
 
 
 class RawInput(BaseModel):
@@ -98,7 +99,7 @@ class CallArgument(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     name: str
-    type: Literal["STRING", "INT", "FLOAT", "DOUBLE", "JSON"] = "STRING"
+    type: ArgumentType = "STRING"
 
 
 class CallMethod(BaseModel):

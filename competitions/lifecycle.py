@@ -15,7 +15,7 @@ from competitions.models import Competition, ScheduledPrediction
 from competitions.round_feed import feed_of
 from competitions.wiring import wiring_of
 from core import clock
-from core.facts import Fact, Kind, announce
+from core.facts import Fact, FactKind, announce
 from feeds.models import FeedSubscription
 from feeds.providers.sources import check_feed
 from feeds.subscriptions import subscribe
@@ -166,7 +166,7 @@ def _activate(competition_id: int) -> Competition:
     # Slots that passed while it was paused are not missed: nobody wanted them asked.
     competition.scheduled_predictions.update(next_slot_at=None)
     settle(competition_id=competition_id)
-    announce(Fact(Kind.COMPETITION_ACTIVATED, competition.pk))
+    announce(Fact(FactKind.COMPETITION_ACTIVATED, competition.pk))
     return competition
 
 
@@ -244,5 +244,7 @@ def _stop_asking(competition: Competition) -> Competition:
     competition.save(update_fields=["status", "ending_at"])
     competition.scheduled_predictions.update(starts_at=None, next_slot_at=None)
     is_ending = competition.ending_at is not None
-    announce(Fact(Kind.COMPETITION_PAUSED, competition.pk, {"is_ending": is_ending}))
+    announce(
+        Fact(FactKind.COMPETITION_PAUSED, competition.pk, {"is_ending": is_ending})
+    )
     return competition

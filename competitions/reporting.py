@@ -85,7 +85,7 @@ def list_report(query_class: type[CompetitionQuery], row: Any) -> Callable[..., 
     return decorate
 
 
-def numbers(summary: dict[str, Any]) -> dict[str, float | None]:
+def finite_numbers(summary: dict[str, Any]) -> dict[str, float | None]:
     """Return the numeric (or unknown) values of a summary, by name."""
     return {
         name: value

@@ -12,7 +12,7 @@ from competitions.gateway.types import ModelIdentity
 from competitions.models import Competition, Cruncher, ParticipantModel
 from competitions.models.participants import QUARANTINE
 from core import clock
-from core.facts import Fact, Kind, announce
+from core.facts import Fact, FactKind, announce
 
 log = structlog.get_logger(__name__)
 
@@ -239,8 +239,8 @@ def _begun(failures: Sequence[_Failure]) -> Iterator[Fact]:
     quarantined = [f for f in failures if f.is_quarantine and f.text != f.text_before]
     failed = [f for f in failures if not f.is_quarantine and f.failing_since is None]
     for kind, begun in (
-        (Kind.MODEL_QUARANTINED, quarantined),
-        (Kind.MODEL_FAILED, failed),
+        (FactKind.MODEL_QUARANTINED, quarantined),
+        (FactKind.MODEL_FAILED, failed),
     ):
         if begun:
             names = sorted(failure.model_id for failure in begun)

@@ -18,7 +18,7 @@ from competitions.gateway_pool import pool
 from competitions.models import Competition, Round
 from competitions.round_feed import feed_of
 from competitions.rounds.perform import perform_waiting
-from competitions.tournament.asking import ask_some
+from competitions.tournament.ask_samples import ask_some
 from competitions.wiring import wiring_of
 from core import clock, heartbeats
 from core.logs import IdleLine

@@ -15,7 +15,7 @@ from competitions.gateway_pool import pool
 from competitions.lifecycle import subscribe_missing
 from competitions.models import Competition
 from competitions.rounds.perform import perform_waiting
-from competitions.tournament.asking import ask_some
+from competitions.tournament.ask_samples import ask_some
 from core.logs import IdleLine
 
 log = structlog.get_logger(__name__)

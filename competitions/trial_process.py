@@ -112,7 +112,7 @@ def _environment() -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
         "PYTHONDONTWRITEBYTECODE": "1",
         "OMP_NUM_THREADS": "1",
-        "DJANGO_SETTINGS_MODULE": "crunchsite.settings.trial",
+        "DJANGO_SETTINGS_MODULE": "crunchsite.settings.without_secrets",
         "VAR_DIR": str(settings.VAR_DIR),
         "LOCAL_MODELS_DIR": str(settings.LOCAL_MODELS_DIR),
         "CALLABLE_PACKAGES": ",".join(settings.CALLABLE_PACKAGES),

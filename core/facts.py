@@ -17,7 +17,7 @@ from django.dispatch import Signal
 announced = Signal()
 
 
-class Kind(TextChoices):
+class FactKind(TextChoices):
     """The kinds of facts; the names are part of the API (docs/integrator/events.md)."""
 
     ROUND_PERFORMED = "round.performed"
@@ -46,7 +46,7 @@ class Kind(TextChoices):
 class Fact:
     """One fact: of a competition, or of the site. `payload` is small, and JSON."""
 
-    kind: Kind
+    kind: FactKind
     competition_id: int | None = None
     payload: dict[str, Any] = field(default_factory=dict)
 

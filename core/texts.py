@@ -48,6 +48,11 @@ def one_line(text: str, *, limit: int) -> str:
     return readable(text, limit=limit).translate(_BREAKS)
 
 
+def listed(text: str) -> tuple[str, ...]:
+    """Split a comma separated list; blanks and empty parts are dropped."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
 def counted(count: int, noun: str) -> str:
     """Return `1 round`, `2 rounds`; a noun whose plural ends in -s alone."""
     return f"{count} {noun}{'' if count == 1 else 's'}"

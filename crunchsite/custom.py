@@ -150,7 +150,7 @@ class CustomMiddleware:
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, *_: Any) -> HttpResponseBase | None:
-        name = name_of(request.resolver_match)
+        name = custom_name(request.resolver_match)
         if name is None or loaded().access[name] == READ:
             return None
         if may(request.user, ADMIN_ACT) and bound_to(request.user) is None:
@@ -163,7 +163,7 @@ class CustomMiddleware:
     def process_exception(
         self, request: HttpRequest, error: Exception
     ) -> HttpResponseBase | None:
-        name = name_of(request.resolver_match)
+        name = custom_name(request.resolver_match)
         if name is None or isinstance(error, REFUSALS):
             return None
         log.error("custom.failed", endpoint=name, exc_info=error)
@@ -171,7 +171,7 @@ class CustomMiddleware:
         return JsonResponse(body, status=500)
 
 
-def name_of(match: ResolverMatch | None) -> str | None:
+def custom_name(match: ResolverMatch | None) -> str | None:
     """Which of the operator's modules an address belongs to; None: the site's own."""
     names = match.namespaces if match is not None else []
     return names[1] if names and names[0].startswith(NAMESPACE) else None

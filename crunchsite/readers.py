@@ -16,7 +16,7 @@ from django_htmx.http import HttpResponseClientRefresh
 from core.acts import is_known
 from core.permissions import REALM
 from core.refusals import envelope
-from crunchsite.custom import name_of
+from crunchsite.custom import custom_name
 from crunchsite.edge import Handler, is_api
 
 # They show no data; who watches the site, or reports a flaw, has no account.
@@ -30,7 +30,9 @@ def is_apart(request: HttpRequest) -> bool:
     match = request.resolver_match
     if match is None or match.namespaces[:1] == ["admin"]:
         return True
-    return match.url_name in OPEN and name_of(match) is None  # none of the operator's
+    return (
+        match.url_name in OPEN and custom_name(match) is None
+    )  # none of the operator's
 
 
 class ReadersMiddleware:
@@ -49,7 +51,7 @@ class ReadersMiddleware:
         if is_apart(request) or not _is_closed(request.path_info):
             return None
         match = request.resolver_match
-        if match and match.url_name == ASKS_BY_ITSELF and name_of(match) is None:
+        if match and match.url_name == ASKS_BY_ITSELF and custom_name(match) is None:
             return None
         if is_known(request.user):
             return None

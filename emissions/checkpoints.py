@@ -23,7 +23,7 @@ from competitions.models import Competition
 from competitions.wiring import wiring_of
 from core import clock
 from core.errors import OperatorError
-from core.facts import Fact, Kind, announce
+from core.facts import Fact, FactKind, announce
 from core.grid import Period, floor, following
 from emissions.builder import build_emission
 from emissions.models import Checkpoint
@@ -134,7 +134,7 @@ def close(*, competition: Competition, period: Period) -> Checkpoint | None:
             )
             announce(
                 Fact(
-                    Kind.CHECKPOINT_MADE,
+                    FactKind.CHECKPOINT_MADE,
                     competition.pk,
                     {
                         "checkpoint": str(checkpoint),

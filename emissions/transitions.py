@@ -8,7 +8,7 @@ from django.db import transaction
 
 from core import audit, clock
 from core.errors import OperatorError
-from core.facts import Fact, Kind, announce
+from core.facts import Fact, FactKind, announce
 from emissions.models import Checkpoint
 
 Status = Checkpoint.Status
@@ -19,9 +19,9 @@ NEXT: Mapping[str, str] = {
 }
 
 
-TOLD: Mapping[str, Kind] = {
-    Status.CLAIMABLE: Kind.CHECKPOINT_CLAIMABLE,
-    Status.PAID: Kind.CHECKPOINT_PAID,
+TOLD: Mapping[str, FactKind] = {
+    Status.CLAIMABLE: FactKind.CHECKPOINT_CLAIMABLE,
+    Status.PAID: FactKind.CHECKPOINT_PAID,
 }
 
 
@@ -46,7 +46,7 @@ def confirm(*, checkpoint_id: int, tx_hash: str) -> Checkpoint:
         raise TransitionError(
             f"{checkpoint} was {checkpoint.status}; only a PENDING one is confirmed."
         )
-    _tell(Kind.CHECKPOINT_CONFIRMED, checkpoint)
+    _tell(FactKind.CHECKPOINT_CONFIRMED, checkpoint)
     return checkpoint
 
 
@@ -95,10 +95,10 @@ def correct_transaction(
         checkpoint.save(update_fields=["tx_hash"])
         what = f"Transaction corrected, {was} to {tx_hash}. Reason: {reason}"
         audit.note(user, [checkpoint], flag=CHANGE, what=what)
-        _tell(Kind.CHECKPOINT_CORRECTED, checkpoint)
+        _tell(FactKind.CHECKPOINT_CORRECTED, checkpoint)
     return checkpoint
 
 
-def _tell(kind: Kind, checkpoint: Checkpoint) -> None:
+def _tell(kind: FactKind, checkpoint: Checkpoint) -> None:
     payload = {"checkpoint": str(checkpoint), "tx_hash": checkpoint.tx_hash}
     announce(Fact(kind, checkpoint.competition_id, payload))

@@ -1,33 +1,45 @@
 from django.urls import re_path
 
-from emissions.api import reports, settling
+from emissions.api import checkpoint_reports, settling
 
 ONE = r"^reports/checkpoints/(?P<checkpoint_id>[^/]+)"
 
 # Literal routes first, so that no id can hide them.
 urlpatterns = [
     re_path(
-        r"^reports/checkpoints/?$", reports.checkpoints, name="reports-checkpoints"
+        r"^reports/checkpoints/?$",
+        checkpoint_reports.checkpoints,
+        name="reports-checkpoints",
     ),
     re_path(
         r"^reports/checkpoints/latest/?$",
-        reports.latest,
+        checkpoint_reports.latest,
         name="reports-checkpoint-latest",
     ),
     re_path(
-        r"^reports/checkpoints/rewards/?$", reports.rewards, name="reports-rewards"
+        r"^reports/checkpoints/rewards/?$",
+        checkpoint_reports.rewards,
+        name="reports-rewards",
     ),
     re_path(
         r"^reports/checkpoints/latest/prizes/?$",
-        reports.latest_prizes,
+        checkpoint_reports.latest_prizes,
         name="reports-prizes-latest",
     ),
-    re_path(rf"{ONE}/payload/?$", reports.payload, name="reports-checkpoint-payload"),
-    re_path(rf"{ONE}/emission/?$", reports.emission, name="reports-emission"),
     re_path(
-        rf"{ONE}/emission/cli-format/?$", reports.cli_format, name="reports-cli-format"
+        rf"{ONE}/payload/?$",
+        checkpoint_reports.payload,
+        name="reports-checkpoint-payload",
     ),
-    re_path(rf"{ONE}/prizes/?$", reports.prizes, name="reports-prizes"),
+    re_path(
+        rf"{ONE}/emission/?$", checkpoint_reports.emission, name="reports-emission"
+    ),
+    re_path(
+        rf"{ONE}/emission/cli-format/?$",
+        checkpoint_reports.cli_format,
+        name="reports-cli-format",
+    ),
+    re_path(rf"{ONE}/prizes/?$", checkpoint_reports.prizes, name="reports-prizes"),
     re_path(rf"{ONE}/confirm/?$", settling.confirm, name="reports-checkpoint-confirm"),
     re_path(
         rf"{ONE}/transaction/?$",
@@ -37,7 +49,7 @@ urlpatterns = [
     re_path(rf"{ONE}/status/?$", settling.status, name="reports-checkpoint-status"),
     re_path(
         r"^reports/emissions/latest/?$",
-        reports.latest_emission,
+        checkpoint_reports.latest_emission,
         name="reports-emission-latest",
     ),
 ]

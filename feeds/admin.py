@@ -59,8 +59,8 @@ class FeedSubscriptionForm(forms.ModelForm):  # type: ignore[type-arg]  # a clas
         granularity: str = self.cleaned_data["granularity"]
         try:
             length_s = seconds(granularity)
-        except ValueError as error:
-            raise forms.ValidationError(str(error), code="invalid") from None
+        except FeedError as error:
+            raise forms.ValidationError(f"{error}.", code=error.code) from None
         if length_s > LONGEST_CANDLE_S:
             raise forms.ValidationError("It is a year at most.", code="invalid")
         return granularity

@@ -45,7 +45,7 @@ class _PutOffError(Exception):
 
 
 @dataclass
-class _Batch:
+class _Fetched:
     """Fetched, not yet written."""
 
     records: list[FeedRecord] = field(default_factory=list)
@@ -120,7 +120,7 @@ def _work(
     on_progress: Callable[[BackfillJob], Any] | None,
 ) -> bool:
     """Move the cursor to the end; False when the turn ended before."""
-    batch, began_at = _Batch(), job.cursor_at
+    batch, began_at = _Fetched(), job.cursor_at
     try:
         for page in pages(provider_of(job.source), _request(job)):
             # The candle in the making comes with the next backfill.
@@ -128,7 +128,7 @@ def _work(
             batch.pages += 1
             if batch.is_due():
                 _flush(job, batch)
-                batch = _Batch()
+                batch = _Fetched()
                 if on_progress is not None:
                     on_progress(job)
                 # Within a millisecond the cursor stands, and the next turn would, too.
@@ -173,7 +173,7 @@ def _request(job: BackfillJob) -> FetchRequest:
     )
 
 
-def _flush(job: BackfillJob, batch: _Batch) -> None:
+def _flush(job: BackfillJob, batch: _Fetched) -> None:
     """Write the batch, then move the cursor past it."""
     if not batch.records:
         return

@@ -8,10 +8,11 @@ import structlog
 from django.db import transaction
 
 from core import clock
-from core.facts import Fact, Kind, announce
+from core.facts import Fact, FactKind, announce
+from feeds.granularity import seconds
 from feeds.models import FeedSubscription
-from feeds.tape import reads, reports
-from feeds.tape.records import FeedKey, seconds, span
+from feeds.tape import reports
+from feeds.tape.records import FeedKey, span
 from feeds.tape.reports import FeedSummary
 
 log = structlog.get_logger(__name__)
@@ -84,7 +85,7 @@ def _keep_staleness(rows: Iterable[FeedHealth], *, now: datetime) -> None:
         if is_stale is (subscription.stale_since is not None):
             continue  # somebody else has noted it
         subscription.stale_since = now if is_stale else None
-        kind = Kind.FEED_STALE if is_stale else Kind.FEED_FRESH
+        kind = FactKind.FEED_STALE if is_stale else FactKind.FEED_FRESH
         facts.append(Fact(kind, payload={"feed": str(subscription)}))
     FeedSubscription.objects.bulk_update(subscriptions.values(), ["stale_since"])
     announce(*facts)
@@ -124,23 +125,3 @@ def _one(
         missing.get(key, 0),
         lag_s > max(3 * rhythm_s, patience_s),
     )
-
-
-def staleness(
-    key: FeedKey, *, instants: Iterable[datetime], tolerance_s: float
-) -> float | None:
-    """Return the share of instants at which the newest closed record was too old.
-
-    None without instants.
-    """
-    wanted = sorted(instants)
-    if not wanted:
-        return None
-    prices = reads.closed_prices(key=key, since=wanted[0], until=wanted[-1])
-    at = [instant.timestamp() for instant in wanted]
-    index = prices.closed_at.searchsorted(at, side="right") - 1
-    stale = sum(
-        i < 0 or instant - prices.closed_at[i] > tolerance_s
-        for i, instant in zip(index, at, strict=True)
-    )
-    return float(stale / len(at))

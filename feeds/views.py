@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from feeds import health
+from feeds.granularity import seconds
 from feeds.tape import reads, reports
-from feeds.tape.records import CANDLE, FeedKey, FeedRecord, seconds
+from feeds.tape.records import CANDLE, FeedKey, FeedRecord
 
 CANDLES = 60
 WIDTH, HEIGHT = 960, 240

@@ -149,7 +149,7 @@ class ReleaseFile(APIView):
         return HttpResponse(data, content_type=kind, headers=headers)
 
 
-class Status(APIView):
+class PoolStatusView(APIView):
     """Is the pool fresh, and when is the next one expected?"""
 
     @extend_schema(operation_id="livepool_status", responses=StatusSerializer)

@@ -17,5 +17,5 @@ urlpatterns = [
         api.ReleaseFile.as_view(),
         name="livepool-file",
     ),
-    re_path(r"^livepool/status/?$", api.Status.as_view(), name="livepool-status"),
+    re_path(r"^livepool/status/?$", api.PoolStatusView.as_view(), name="livepool-status"),
 ]

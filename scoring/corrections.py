@@ -22,7 +22,7 @@ from competitions.models import Competition, Round
 from competitions.slots import Wiring
 from competitions.wiring import wiring_of
 from core import clock
-from core.facts import Fact, Kind, announce
+from core.facts import Fact, FactKind, announce
 from core.grid import Period
 from core.misfits import first_misfit
 from core.texts import one_line, readable
@@ -188,7 +188,7 @@ def _fact(
     """Return the fact that earlier reports of the stretch no longer hold."""
     stretch = {"start": start.isoformat(), "end": end.isoformat()}
     payload = {"what": what, **stretch, "reason": reason}
-    return Fact(Kind.RULE_CHANGED, competition.pk, payload)
+    return Fact(FactKind.RULE_CHANGED, competition.pk, payload)
 
 
 def _own(competition: Competition) -> None:

@@ -26,9 +26,9 @@ from scoring.scores.score_rounds import score_answers
 from scoring.scores.scorer import NewScore
 from scoring.scores.store import copy_scores, current_version
 from scoring.snapshots import snapshots
-from scoring.truth.ending import end_rounds, note_late
 from scoring.truth.resolve import Resolution, is_own, resolve
 from scoring.truth.resolver import Resolver
+from scoring.truth.round_outcomes import end_rounds, note_late
 
 log = structlog.get_logger(__name__)
 
@@ -91,7 +91,7 @@ def score_due(
     last: tuple[datetime, int] | None = None
     while True:
         resolver = Resolver(competition, outcomes)
-        batch = _Batch(competition, wiring, limit, last, gaps, resolver)
+        batch = _DueBatch(competition, wiring, limit, last, gaps, resolver)
         if is_own(wiring):
             _ask_resolver(batch)
         resolver.is_sealed = True
@@ -110,7 +110,7 @@ def _place(round_: Round) -> tuple[datetime, int]:
 
 
 @dataclass(frozen=True)
-class _Batch:
+class _DueBatch:
     """The next due rounds to score: at most `limit` of them after the place `after`."""
 
     competition: Competition
@@ -152,14 +152,14 @@ class _Done:
     holes: list[Hole]
 
 
-def _ask_resolver(batch: _Batch) -> None:
+def _ask_resolver(batch: _DueBatch) -> None:
     """Call the operator's resolver for the rounds before any lock is taken."""
     now = clock.now()
     batch.resolve(list(batch.due(now)[: batch.limit]), now)
 
 
 @transaction.atomic
-def _score_batch(batch: _Batch) -> _Done:
+def _score_batch(batch: _DueBatch) -> _Done:
     """Score the next due rounds that nobody else works on."""
     competition, wiring = batch.competition, batch.wiring
     locks.lock_shared(competition.pk)

@@ -37,7 +37,10 @@ def shortened(text: str) -> str:
 
 @admin.register(ScheduledPrediction)
 class ScheduledPredictionAdmin(SiteAdmin):
-    json_shapes = {"scope_template": column_shapes.Scope, "meta": column_shapes.Meta}
+    json_shapes = {
+        "scope_template": column_shapes.ScopeShape,
+        "meta": column_shapes.Meta,
+    }
     list_display = [
         "scope_key",
         "competition",

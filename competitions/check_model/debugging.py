@@ -12,7 +12,7 @@ from competitions.check_model.checkup import Checkup, ask_all, require_model
 from competitions.gateway.replies import (
     Reply,
     answer_of,
-    decode,
+    decode_replies,
     microseconds,
     reply_to,
 )
@@ -65,7 +65,7 @@ def debug_model(
 
     def ask(feed: Call, question: Call) -> list[Answer]:
         replies = [reply(feed), reply(question)]
-        decode(replies[-1:], largest_bytes=question.largest_answer_bytes)
+        decode_replies(replies[-1:], largest_bytes=question.largest_answer_bytes)
         return [answer_of("first", replies, first=0.0)]
 
     asked = ask_all(ask, wiring, candles, rounds)

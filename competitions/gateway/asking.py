@@ -17,17 +17,17 @@ from model_runner_client.grpc.generated.dynamic_subclass_pb2 import CallRequest
 from competitions.gateway.calls import Caller
 from competitions.gateway.client import Client
 from competitions.gateway.errors import GatewayError, MethodMissingError
+from competitions.gateway.lapses import Lapses
 from competitions.gateway.model_runner import Runner
 from competitions.gateway.replies import (
     BAD_CODE,
     UNREACHED,
-    Kind,
     Reply,
+    ReplyKind,
     answer_of,
-    decode,
+    decode_replies,
     microseconds,
 )
-from competitions.gateway.standing import Standing
 from competitions.gateway.types import Answer, Call, ModelIdentity, RoundAnswers
 from competitions.gateway.wire import request_of
 from core.texts import brief
@@ -52,7 +52,7 @@ class Asker:
             timeout_s=client_options["timeout"],
         )
         self._base_classname: str = client_options["base_classname"]
-        self._standings: dict[str, Standing] = defaultdict(Standing)
+        self._lapses: dict[str, Lapses] = defaultdict(Lapses)
         self._deployments: dict[str, str] = {}
         self._lock = asyncio.Lock()
         # Not the loop's own threads, which hooks of the caller may keep busy.
@@ -79,7 +79,7 @@ class Asker:
 
     async def roster(self) -> list[ModelIdentity]:
         roster = self._cluster.roster()
-        for known in (self._standings, self._deployments):
+        for known in (self._lapses, self._deployments):
             for model_id in known.keys() - self._cluster.announced.keys():
                 del known[model_id]
         return roster
@@ -112,7 +112,9 @@ class Asker:
         # After all have answered, and not on the loop: decoding delays nobody.
         await asyncio.get_running_loop().run_in_executor(
             self._decoder,
-            partial(decode, replies, largest_bytes=question.largest_answer_bytes),
+            partial(
+                decode_replies, replies, largest_bytes=question.largest_answer_bytes
+            ),
         )
         for method in (request.methodName for request in requests):
             self._count_failures(runners, stages, method)
@@ -145,8 +147,8 @@ class Asker:
 
         The last reply is the model's answer.
         """
-        if self._standing(runner).skips_round():
-            return [Reply(Kind.PAUSED, reason="paused after it ran out of time")]
+        if self._lapses_of(runner).skips_round():
+            return [Reply(ReplyKind.PAUSED, reason="paused after it ran out of time")]
         replies: list[Reply] = []
         for request in requests:
             replies.append(await self._caller.call(runner, request))
@@ -154,12 +156,12 @@ class Asker:
                 break
         return replies
 
-    def _standing(self, runner: Runner) -> Standing:
-        standing = self._standings[runner.model_id]
+    def _lapses_of(self, runner: Runner) -> Lapses:
+        lapses = self._lapses[runner.model_id]
         if self._deployments.get(runner.model_id) != runner.deployment_id:
             self._deployments[runner.model_id] = runner.deployment_id
-            standing.pause_rounds = 0  # a new start deserves a try
-        return standing
+            lapses.pause_rounds = 0  # a new start deserves a try
+        return lapses
 
     def _count_failures(
         self, runners: Sequence[Runner], stages: Sequence[list[Reply]], method: str
@@ -176,13 +178,13 @@ class Asker:
             if reply.method == method
         ]
         kinds = [reply.kind for _, reply in replies]
-        if kinds and set(kinds) == {Kind.MISSING}:
+        if kinds and set(kinds) == {ReplyKind.MISSING}:
             raise MethodMissingError(
                 f"method was {method!r}, which no model has; "
                 f"correct the call of the competition or {self._base_classname}."
             )
         bad = [kind for kind in kinds if kind in BAD_CODE]
-        is_ours = Kind.ANSWERED not in kinds and len(bad) > 1
+        is_ours = ReplyKind.ANSWERED not in kinds and len(bad) > 1
         if is_ours:
             reasons = {r.reason for _, r in replies if r.kind in BAD_CODE}
             log.error(
@@ -193,20 +195,20 @@ class Asker:
                 self._count(runner, reply)
 
     def _count(self, runner: Runner, reply: Reply) -> None:
-        standing, client = self._standing(runner), self._client
-        if reply.kind is Kind.ANSWERED:
-            standing.succeeded(reply.method)
+        lapses, client = self._lapses_of(runner), self._client
+        if reply.kind is ReplyKind.ANSWERED:
+            lapses.succeeded(reply.method)
             return
         if reply.kind in BAD_CODE:
-            count = standing.failed(reply.method)
+            count = lapses.failed(reply.method)
             limit, code = client.max_consecutive_failures, "MULTIPLE_FAILED"
-        elif reply.kind is Kind.TIMEOUT:
-            count = standing.timed_out(reply.method)
+        elif reply.kind is ReplyKind.TIMEOUT:
+            count = lapses.timed_out(reply.method)
             limit, code = client.max_consecutive_timeout, "MULTIPLE_TIMEOUT"
         else:
             return
         if count > limit:
-            del self._standings[runner.model_id]
+            del self._lapses[runner.model_id]
             reason = f"{reply.method}, {count} times in a row: {reply.reason}"
             self._cluster.spawn(self._cluster.process_failure(runner, code, reason))
 

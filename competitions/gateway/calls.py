@@ -15,7 +15,13 @@ from model_runner_client.grpc.generated.dynamic_subclass_pb2 import CallRequest
 
 from competitions.gateway.cluster import Cluster
 from competitions.gateway.model_runner import LARGEST_MESSAGE_BYTES, Runner
-from competitions.gateway.replies import UNREACHED, Kind, Reply, microseconds, reply_to
+from competitions.gateway.replies import (
+    UNREACHED,
+    Reply,
+    ReplyKind,
+    microseconds,
+    reply_to,
+)
 from competitions.gateway.types import Call, ModelIdentity
 from competitions.gateway.wire import request_of
 from core.texts import describe, message_of, readable
@@ -56,19 +62,19 @@ class Caller:
     async def _set_up_and_call(
         self, runner: Runner, request: CallRequest, deadline: float
     ) -> Reply:
-        late = Reply(Kind.TIMEOUT, reason="it restarted and was not ready in time")
+        late = Reply(ReplyKind.TIMEOUT, reason="it restarted and was not ready in time")
         try:
             async with asyncio.timeout(_left_s(deadline)):
                 is_set_up, _ = await runner.set_up()
                 if not is_set_up:
-                    return Reply(Kind.RAISED, reason=runner.error)
+                    return Reply(ReplyKind.RAISED, reason=runner.error)
                 await self.replay(runner)
         except TimeoutError:
             return late
         except asyncio.CancelledError:
             if not runner.closed:
                 raise
-            return Reply(Kind.GONE, reason=STOPPED)
+            return Reply(ReplyKind.GONE, reason=STOPPED)
         except Exception as error:  # noqa: BLE001  see _reply_to_error
             return self._reply_to_error(runner, error, was_ready=True)
         return await self._call_once(runner, request, _left_s(deadline)) or late
@@ -78,7 +84,7 @@ class Caller:
     ) -> Reply | None:
         """Call once; None when the runner has restarted and needs its setup again."""
         if runner.closed:
-            return Reply(Kind.GONE, reason="it was stopped")
+            return Reply(ReplyKind.GONE, reason="it was stopped")
         state = runner.grpc_channel.get_state()
         was_ready = state is grpc.ChannelConnectivity.READY
         try:
@@ -86,7 +92,7 @@ class Caller:
         except asyncio.CancelledError:
             if not runner.closed:
                 raise
-            return Reply(Kind.GONE, reason=STOPPED)
+            return Reply(ReplyKind.GONE, reason=STOPPED)
         except Exception as error:  # noqa: BLE001  see _reply_to_error
             return self._reply_to_error(runner, error, was_ready=was_ready)
         return reply_to(response)
@@ -96,11 +102,11 @@ class Caller:
     ) -> Reply:
         """Make a reply of an error on the way to or from a model."""
         if runner.closed:
-            return Reply(Kind.GONE, reason=STOPPED)
+            return Reply(ReplyKind.GONE, reason=STOPPED)
         if isinstance(error, AioRpcError):
             return self._reply_to_rpc_error(runner, error, was_ready=was_ready)
         if isinstance(error, InvalidCoordinatorUsageError):
-            return Reply(Kind.RAISED, reason=f"setup refused: {message_of(error)}")
+            return Reply(ReplyKind.RAISED, reason=f"setup refused: {message_of(error)}")
         # The client's checks of identity failed, or could not read what the model sent.
         text = message_of(error)
         log.warning(
@@ -109,7 +115,7 @@ class Caller:
         self._cluster.spawn(
             self._cluster.process_failure(runner, "CONNECTION_FAILED", text)
         )
-        return Reply(Kind.UNTRUSTED, reason=f"authentication failed: {text}")
+        return Reply(ReplyKind.UNTRUSTED, reason=f"authentication failed: {text}")
 
     def _reply_to_rpc_error(
         self, runner: Runner, error: AioRpcError, *, was_ready: bool
@@ -119,17 +125,21 @@ class Caller:
         if code is grpc.StatusCode.UNAVAILABLE:
             self._cluster.spawn(self._cluster.reconnect_model_runner(runner))
             if was_ready:
-                return Reply(Kind.DIED, reason="its process ended while it was asked")
-            return Reply(Kind.UNREACHABLE, reason=f"its process is gone: {text}")
+                return Reply(
+                    ReplyKind.DIED, reason="its process ended while it was asked"
+                )
+            return Reply(ReplyKind.UNREACHABLE, reason=f"its process is gone: {text}")
         if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-            reply = Reply(Kind.TIMEOUT, reason=f"no answer in {self._timeout_s:g} s")
+            reply = Reply(
+                ReplyKind.TIMEOUT, reason=f"no answer in {self._timeout_s:g} s"
+            )
         elif code is not grpc.StatusCode.RESOURCE_EXHAUSTED:
-            reply = Reply(Kind.RAISED, reason=f"{code.name}: {text}")
+            reply = Reply(ReplyKind.RAISED, reason=f"{code.name}: {text}")
         elif "larger than max" in text:
             limit = LARGEST_MESSAGE_BYTES // 2**20
-            reply = Reply(Kind.RAISED, reason=f"the answer exceeds {limit} MiB")
+            reply = Reply(ReplyKind.RAISED, reason=f"the answer exceeds {limit} MiB")
         else:
-            reply = Reply(Kind.BUSY, reason="still busy with an earlier call")
+            reply = Reply(ReplyKind.BUSY, reason="still busy with an earlier call")
         return reply
 
     async def replay(self, runner: Runner) -> None:

@@ -13,7 +13,7 @@ from competitions.gateway.wire import AnswerError, result_of
 from core.texts import LONGEST_TEXT, readable
 
 
-class Kind(StrEnum):
+class ReplyKind(StrEnum):
     """The outcome of one call to one model."""
 
     ANSWERED = "answered"
@@ -28,18 +28,24 @@ class Kind(StrEnum):
     UNTRUSTED = "untrusted"  # it could not prove whose it is
 
 
-ABSENT = {Kind.PAUSED, Kind.UNREACHABLE, Kind.GONE}
-BAD_CODE = {Kind.RAISED, Kind.MISSING}
+ABSENT = {ReplyKind.PAUSED, ReplyKind.UNREACHABLE, ReplyKind.GONE}
+BAD_CODE = {ReplyKind.RAISED, ReplyKind.MISSING}
 # After these a question would not reach the model either.
-UNREACHED = {Kind.TIMEOUT, Kind.BUSY, Kind.PAUSED, Kind.DIED, Kind.UNTRUSTED} | ABSENT
+UNREACHED = {
+    ReplyKind.TIMEOUT,
+    ReplyKind.BUSY,
+    ReplyKind.PAUSED,
+    ReplyKind.DIED,
+    ReplyKind.UNTRUSTED,
+} | ABSENT
 
 
 @dataclass
 class Reply:
     """One model's reply, with when it was asked (monotonic seconds)."""
 
-    kind: Kind
-    message: Variant | None = None  # of an answer, until `decode` has read it
+    kind: ReplyKind
+    message: Variant | None = None  # of an answer, until `decode_replies` has read it
     value: Any = None  # the decoded answer
     reason: str = ""
     raw: str = ""  # of an answer that cannot be kept
@@ -52,14 +58,16 @@ def reply_to(response: CallResponse) -> Reply | None:
     """Make a reply of a runner's response; None when it needs its setup first."""
     status = response.status
     if status.code == "SUCCESS":
-        return Reply(Kind.ANSWERED, message=response.methodResponse)
+        return Reply(ReplyKind.ANSWERED, message=response.methodResponse)
     if status.code == "FAILED_PRECONDITION":
         return None
-    kind = Kind.MISSING if status.code == "BAD_IMPLEMENTATION" else Kind.RAISED
+    kind = (
+        ReplyKind.MISSING if status.code == "BAD_IMPLEMENTATION" else ReplyKind.RAISED
+    )
     return Reply(kind, reason=readable(status.message or status.code))
 
 
-def decode(replies: Iterable[Reply], *, largest_bytes: int) -> None:
+def decode_replies(replies: Iterable[Reply], *, largest_bytes: int) -> None:
     """Decode the message of each model that answered into `value`.
 
     An answer that cannot be stored makes the reply RAISED. Size and width are checked
@@ -72,7 +80,7 @@ def decode(replies: Iterable[Reply], *, largest_bytes: int) -> None:
         try:
             reply.value = result_of(message, largest_bytes=largest_bytes)
         except AnswerError as error:
-            reply.kind = Kind.RAISED
+            reply.kind = ReplyKind.RAISED
             reply.reason = readable(str(error))
             data = message.value
             # Not more than the text's first characters can take.
@@ -94,9 +102,9 @@ def answer_of(model_id: str, stage: list[Reply], first: float) -> Answer:
         exec_time_us=reply.exec_time_us,
         dispatched_us=dispatched_us,
     )
-    if reply.kind is Kind.ANSWERED:
+    if reply.kind is ReplyKind.ANSWERED:
         warning = "; ".join(
-            _failure_text(r) for r in earlier if r.kind is not Kind.ANSWERED
+            _failure_text(r) for r in earlier if r.kind is not ReplyKind.ANSWERED
         )
         return replace(answer, result=reply.value, warning=warning)
     return replace(

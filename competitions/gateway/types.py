@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from competitions.contract import LARGEST_OUTPUT_BYTES
+from competitions.contract import LARGEST_OUTPUT_BYTES, ArgumentType
 from core.texts import one_line, readable
 
-ArgumentType = Literal["STRING", "INT", "FLOAT", "DOUBLE", "JSON"]
 Outcome = Literal["ANSWERED", "FAILED", "ABSENT"]
 State = Literal["RUNNING", "RECOVERING", "STOPPED"]
 # Longest texts that the rows of competitions/models/participants.py hold.

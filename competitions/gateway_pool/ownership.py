@@ -28,7 +28,7 @@ _SERVER_SIDE = (
 )
 
 
-class Ownership:
+class GatewayOwnership:
     """A held lock; `release` it or let the process end."""
 
     def __init__(self, connection: psycopg2.extensions.connection, key: str) -> None:
@@ -62,7 +62,7 @@ class Ownership:
         self._connection.close()
 
 
-def claim(key: str, *, database_url: str) -> Ownership | None:
+def claim_competition(key: str, *, database_url: str) -> GatewayOwnership | None:
     """Try to become the owner of `key`; None while another connection is.
 
     The connection must reach the server itself or a pooler in session mode. Raises
@@ -79,7 +79,7 @@ def claim(key: str, *, database_url: str) -> Ownership | None:
         cursor.execute("SELECT pg_try_advisory_lock(%s)", [lock_number(key)])
         row = cursor.fetchone()
     if row and row[0]:
-        return Ownership(connection, key)
+        return GatewayOwnership(connection, key)
     connection.close()
     return None
 

@@ -16,7 +16,7 @@ from competitions.gateway import credentials
 from competitions.gateway.errors import GatewayError
 from competitions.gateway.gateway import ModelGateway
 from competitions.gateway.types import Call
-from competitions.gateway_pool.ownership import Ownership, claim
+from competitions.gateway_pool.ownership import GatewayOwnership, claim_competition
 from competitions.rounds.build_question import newest_feeds
 
 log = structlog.get_logger(__name__)
@@ -28,7 +28,7 @@ WATCH_S = 0.5
 
 @dataclass
 class _Owned:
-    ownership: Ownership
+    ownership: GatewayOwnership
     gateway: ModelGateway
     dropped: threading.Event = field(default_factory=threading.Event)
 
@@ -107,9 +107,9 @@ def _feeds_of_second(competition_key: str, _: int) -> Sequence[Call]:
         connection.close()
 
 
-def _claim(key: str) -> Ownership | None:
+def _claim(key: str) -> GatewayOwnership | None:
     try:
-        return claim(key, database_url=settings.DATABASE_URL)
+        return claim_competition(key, database_url=settings.DATABASE_URL)
     except psycopg2.OperationalError as error:
         log.warning("gateway.claim_failed", competition=key, error=str(error).strip())
         return None

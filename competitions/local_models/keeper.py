@@ -27,7 +27,7 @@ _HEARD = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
 Told = Callable[[], None]
 
 
-def keep(
+def keep_running(
     work: Callable[[Told], None],
     *,
     sandbox: Sandbox,

@@ -7,7 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from competitions.local_models.keeper import Told, keep
+from competitions.local_models.keeper import Told, keep_running
 from competitions.local_models.sandbox import Bounds, Sandbox
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
@@ -40,7 +40,7 @@ def main() -> None:
             on_listening=tell,
         )
 
-    keep(work, sandbox=sandbox, parent=args.parent, ready=args.ready)
+    keep_running(work, sandbox=sandbox, parent=args.parent, ready=args.ready)
 
 
 def _arguments() -> argparse.Namespace:

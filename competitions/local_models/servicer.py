@@ -30,7 +30,7 @@ from model_runner_client.grpc.generated.dynamic_subclass_pb2_grpc import (
     add_DynamicSubclassServiceServicer_to_server,
 )
 
-from competitions.local_models.variants import UnsendableError, decode, encode
+from competitions.local_models.variants import UnsendableError, decode_variant, encode
 
 LONGEST_TEXT = 4_000
 LARGEST_REQUEST_BYTES = 64 * 2**20
@@ -161,7 +161,7 @@ def _status(code: str, message: str) -> Any:
 
 
 def _positional(arguments: Any) -> list[Any]:
-    return [decode(a.data) for a in sorted(arguments, key=lambda a: a.position)]
+    return [decode_variant(a.data) for a in sorted(arguments, key=lambda a: a.position)]
 
 
 def _keywords(target: Any, arguments: Any) -> dict[str, Any]:
@@ -169,7 +169,7 @@ def _keywords(target: Any, arguments: Any) -> dict[str, Any]:
     if not arguments:
         return {}
     named = inspect.signature(target).parameters
-    return {a.keyword: decode(a.data) for a in arguments if a.keyword in named}
+    return {a.keyword: decode_variant(a.data) for a in arguments if a.keyword in named}
 
 
 def serve(

@@ -7,11 +7,11 @@ import os
 import sys
 from pathlib import Path
 
-from competitions.local_models.keeper import keep
+from competitions.local_models.keeper import keep_running
 from competitions.local_models.sandbox import Bounds, Sandbox
 
 if __name__ == "__main__":
-    keep(
+    keep_running(
         lambda tell: tell(),
         sandbox=Sandbox(
             level=2,

@@ -58,7 +58,7 @@ def _int64(value: int) -> bytes:
         raise UnsendableError(f"the answer was {value}, beyond 64 bits") from None
 
 
-def decode(variant: Variant) -> Any:
+def decode_variant(variant: Variant) -> Any:
     """Decode an argument; raises ValueError for a type that models do not get."""
     match variant.type:
         case VariantType.NONE:

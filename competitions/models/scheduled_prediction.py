@@ -98,7 +98,7 @@ class ScheduledPrediction(models.Model):
             length_s = granularity.seconds(competition.feed_granularity)
             if self.subject:
                 check_feed(competition.feed(self.subject))
-        except (FeedError, ValueError) as error:
+        except FeedError as error:
             return {"scope_template": f"{error}."}
         if 0 < self.resolve_horizon_s < length_s:
             return {

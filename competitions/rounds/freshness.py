@@ -7,7 +7,8 @@ from typing import Any
 from competitions.contract import CrunchConfig
 from competitions.grid_dispatch import GRACE_S
 from core import clock
-from feeds.tape.records import seconds, span
+from feeds.granularity import seconds
+from feeds.tape.records import span
 
 
 def age_s(raw_input: Mapping[str, Any], *, kind: str, granularity: str) -> float | None:

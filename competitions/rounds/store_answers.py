@@ -12,7 +12,7 @@ from competitions.models import Prediction, Round
 from competitions.roster import record_errors
 from competitions.rounds.build_question import RoundQuestion
 from core.copy import copy_rows
-from core.facts import Fact, Kind, announce
+from core.facts import Fact, FactKind, announce
 from core.texts import readable
 
 log = structlog.get_logger(__name__)
@@ -63,7 +63,7 @@ def store_answers(
         note_errors(answers, models)
         announce(
             Fact(
-                Kind.ROUND_PERFORMED,
+                FactKind.ROUND_PERFORMED,
                 round_.competition_id,
                 {
                     "round": round_.pk,

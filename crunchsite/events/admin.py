@@ -20,7 +20,7 @@ from competitions.models import Competition
 from core.admin.action_page import ActionPage
 from core.admin.lists import ReasonForm
 from core.admin.strict import has_act
-from core.facts import Kind
+from core.facts import FactKind
 from crunchsite.events import webhooks
 from crunchsite.events.models import Delivery, Event, Webhook
 
@@ -56,7 +56,7 @@ class EventAdmin(OfCompetitionOrSite, LedgerAdmin):
 
 class WebhookForm(forms.ModelForm):
     kinds = forms.MultipleChoiceField(
-        choices=Kind.choices,
+        choices=FactKind.choices,
         required=False,
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
         help_text="None chosen: everything.",

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from competitions.reporting import chosen_competition
-from core.facts import Kind
+from core.facts import FactKind
 from core.paging import LARGEST_INT
 from core.requests import IdListField, read_query
 from crunchsite.events.models import Event
@@ -32,7 +32,7 @@ EXAMPLE = {
 
 
 class KindListField(IdListField):
-    child = serializers.ChoiceField(Kind.choices)  # type: ignore[assignment]
+    child = serializers.ChoiceField(FactKind.choices)  # type: ignore[assignment]
 
 
 class EventQuery(serializers.Serializer[Any]):
@@ -51,7 +51,7 @@ class EventQuery(serializers.Serializer[Any]):
 
 class EventRow(serializers.Serializer[Any]):
     id = serializers.IntegerField(help_text="Ascends; no later one is ever lower.")
-    type = serializers.ChoiceField(Kind.choices)
+    type = serializers.ChoiceField(FactKind.choices)
     timestamp = serializers.DateTimeField()
     competition = serializers.CharField(
         allow_null=True, help_text="Slug; `null` for what is of the site."

@@ -8,6 +8,6 @@ class EventsConfig(AppConfig):
 
     def ready(self) -> None:
         from core.facts import announced
-        from crunchsite.events.outbox import keep
+        from crunchsite.events.outbox import store_events
 
-        announced.connect(keep, dispatch_uid="crunchsite.events")
+        announced.connect(store_events, dispatch_uid="crunchsite.events")

@@ -16,9 +16,9 @@ from django.db.models import Q
 
 from competitions.models import Competition
 from core.errors import OperatorError
-from core.facts import Kind
+from core.facts import FactKind
 from core.texts import one_line
-from crunchsite.events.addresses import check_address
+from crunchsite.events.public_addresses import check_address
 
 
 class EventQuerySet(models.QuerySet["Event"]):
@@ -41,7 +41,7 @@ class Event(models.Model):
     """
 
     number = models.BigIntegerField(null=True, unique=True, editable=False)
-    kind = models.CharField(max_length=40, choices=Kind.choices)
+    kind = models.CharField(max_length=40, choices=FactKind.choices)
     competition = models.ForeignKey(
         Competition,
         on_delete=models.CASCADE,
@@ -117,7 +117,7 @@ class Webhook(models.Model):
     name = models.CharField(max_length=80, unique=True)
     url = models.CharField(max_length=500, validators=[is_receiver])
     kinds = ArrayField(
-        models.CharField(max_length=40, choices=Kind.choices),
+        models.CharField(max_length=40, choices=FactKind.choices),
         default=list,
         blank=True,
         help_text="What it is told. None chosen: everything.",

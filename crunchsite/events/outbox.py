@@ -44,7 +44,7 @@ _NUMBER = """
 PATIENCE = timedelta(days=3)
 
 
-def keep(*, facts: Sequence[Fact], **_: Any) -> None:
+def store_events(*, facts: Sequence[Fact], **_: Any) -> None:
     """Write facts as events, in the caller's transaction; one statement."""
     now = clock.now()
     Event.objects.bulk_create(

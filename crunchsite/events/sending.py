@@ -7,7 +7,7 @@ import requests
 import crunchsite
 from core.errors import OperatorError
 from core.texts import message_of, one_line
-from crunchsite.events.addresses import CONNECT_S, BoundedAdapter
+from crunchsite.events.public_addresses import CONNECT_S, BoundedAdapter
 
 READ_S = 10.0
 LONGEST_ERROR = 300
@@ -25,7 +25,7 @@ def post(url: str, body: str, headers: dict[str, str]) -> Outcome:
     """Send the message; of the answer nothing but its status is read.
 
     Never raises for what a receiver does. Takes no longer than the name's resolution,
-    CONNECT_S for each address, and addresses.WHOLE_S.
+    CONNECT_S for each address, and public_addresses.WHOLE_S.
     """
     with requests.Session() as session:
         session.trust_env = False  # no proxy that would connect in our place

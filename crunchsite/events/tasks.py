@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from crunchsite.events import delivering, outbox, retention
+from crunchsite.events import delivering, outbox, prune_events
 
 
 @shared_task(name="events.dispatch")
@@ -15,4 +15,4 @@ def dispatch() -> None:
 @shared_task(name="events.maintain")
 def maintain() -> None:
     """Every hour: what is past retention goes."""
-    retention.maintain()
+    prune_events.maintain()

@@ -16,8 +16,8 @@ from core import clock
 from core.admin.strict import has_act
 from core.texts import counted
 from crunchsite.keys.issuing import create_key, revoke_key
+from crunchsite.keys.key_scopes import ACTS_OF_CRUNCHER, KeyScope, acts_of
 from crunchsite.keys.models import ApiKey
-from crunchsite.keys.scopes import ACTS_OF_CRUNCHER, Scope, acts_of
 
 
 class KeyForm(forms.ModelForm):
@@ -26,7 +26,7 @@ class KeyForm(forms.ModelForm):
     user: Any = None
 
     scopes = forms.MultipleChoiceField(
-        choices=Scope.choices, widget=UnfoldAdminCheckboxSelectMultipleWidget
+        choices=KeyScope.choices, widget=UnfoldAdminCheckboxSelectMultipleWidget
     )
 
     class Meta:
@@ -35,7 +35,7 @@ class KeyForm(forms.ModelForm):
 
     def clean_scopes(self) -> list[str]:
         scopes = self.cleaned_data["scopes"]
-        own = ACTS_OF_CRUNCHER if Scope.MODELS in scopes else frozenset()
+        own = ACTS_OF_CRUNCHER if KeyScope.MODELS in scopes else frozenset()
         beyond = (acts_of(scopes) | own) - self.user.get_all_permissions()
         if beyond and not self.user.is_superuser:
             raise forms.ValidationError(

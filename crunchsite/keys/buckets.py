@@ -38,7 +38,7 @@ return {taken, string.format('%.6f', tokens)}
 
 
 @dataclass(frozen=True)
-class Standing:
+class BucketLevel:
     """How a bucket stands after a request has asked for a token."""
 
     size: int
@@ -66,7 +66,7 @@ class Buckets:
         self._is_down = False
         self._asked_again_at = 0.0
 
-    def take(self, name: str, *, per_minute: int) -> Standing | None:
+    def take(self, name: str, *, per_minute: int) -> BucketLevel | None:
         """Take a token; None when Valkey does not answer, and the request passes."""
         if self._is_down and time.monotonic() < self._asked_again_at:
             return None
@@ -83,7 +83,7 @@ class Buckets:
         if self._is_down:
             self._is_down = False
             log.info("rate.limited")
-        return Standing(size=per_minute, tokens=float(tokens), is_taken=bool(taken))
+        return BucketLevel(size=per_minute, tokens=float(tokens), is_taken=bool(taken))
 
 
 @cache

@@ -11,8 +11,8 @@ from core import clock
 from core.errors import OperatorError
 from crunchsite.keys import tokens
 from crunchsite.keys.holder import KeyHolder
+from crunchsite.keys.key_scopes import KeyScope
 from crunchsite.keys.models import ApiKey
-from crunchsite.keys.scopes import Scope
 
 log = structlog.get_logger(__name__)
 
@@ -71,7 +71,7 @@ def holder_of(request: HttpRequest) -> KeyHolder | None:
     if settings.ENV.api_key and tokens.is_same(
         token, tokens.digest_of(settings.ENV.api_key)
     ):
-        return KeyHolder(ApiKey(name=LEGACY, prefix=LEGACY, scopes=[Scope.ADMIN]))
+        return KeyHolder(ApiKey(name=LEGACY, prefix=LEGACY, scopes=[KeyScope.ADMIN]))
     key, now = _find(token), clock.now()
     state = key.state_at(now)
     if state != "live":

@@ -4,8 +4,8 @@ from functools import cached_property
 
 from core.acts import OF_COMPETITIONS
 from crunchsite.keys.issuing import account_of
+from crunchsite.keys.key_scopes import ACTS_OF_CRUNCHER, KeyScope, acts_of
 from crunchsite.keys.models import ApiKey
-from crunchsite.keys.scopes import ACTS_OF_CRUNCHER, Scope, acts_of
 
 # Within no competition, although it is named like what is.
 OF_THE_SITE = frozenset({"competitions.add_competition"})
@@ -44,7 +44,7 @@ class KeyHolder:
     @property
     def acts_on_own(self) -> frozenset[str]:
         """What a cruncher's key may do to what is the cruncher's own."""
-        return ACTS_OF_CRUNCHER if Scope.MODELS in self.key.scopes else frozenset()
+        return ACTS_OF_CRUNCHER if KeyScope.MODELS in self.key.scopes else frozenset()
 
     def has_perm(self, act: str) -> bool:
         """Return whether a role of the key's scopes has the permission."""

@@ -12,7 +12,7 @@ from django.db.models import Q
 from competitions.models import Competition, Cruncher
 from core import clock
 from core.texts import one_line
-from crunchsite.keys.scopes import OF_CRUNCHER, Scope
+from crunchsite.keys.key_scopes import OF_CRUNCHER, KeyScope
 
 
 class ApiKey(models.Model):
@@ -21,7 +21,7 @@ class ApiKey(models.Model):
     prefix = models.CharField(max_length=8, unique=True)
     digest = models.CharField(max_length=64, editable=False)
     name = models.CharField(max_length=80, help_text="What uses it, for people.")
-    scopes = ArrayField(models.CharField(max_length=20, choices=Scope.choices))
+    scopes = ArrayField(models.CharField(max_length=20, choices=KeyScope.choices))
     # A key whose competition is deleted must go: without one it would reach all.
     competition = models.ForeignKey(
         Competition,
@@ -66,7 +66,7 @@ class ApiKey(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(cruncher__isnull=False)
-                | ~Q(scopes__contains=[Scope.MODELS]),
+                | ~Q(scopes__contains=[KeyScope.MODELS]),
                 name="key_of_models_has_a_cruncher",
             ),
         ]
@@ -107,8 +107,11 @@ def _misfits(key: ApiKey, scopes: set[str]) -> Iterator[tuple[str, str]]:
         yield "name", "This holds a character that cannot be shown."
     if key.cruncher and not scopes <= set(OF_CRUNCHER):
         yield "scopes", f"A cruncher's key has {' and '.join(OF_CRUNCHER)} alone."
-    if Scope.MODELS in scopes and not key.cruncher:
-        yield "cruncher", f"{Scope.MODELS} is for the models of one cruncher; name it."
+    if KeyScope.MODELS in scopes and not key.cruncher:
+        yield (
+            "cruncher",
+            f"{KeyScope.MODELS} is for the models of one cruncher; name it.",
+        )
     if key.cruncher and key.cruncher.competition != key.competition:
         yield "cruncher", "This cruncher takes part in another competition."
     if key.expires_at and key.expires_at <= clock.now():

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonRespons
 
 from core.refusals import envelope
 from crunchsite.edge import is_api
-from crunchsite.keys.buckets import Buckets, Standing
+from crunchsite.keys.buckets import BucketLevel, Buckets
 from crunchsite.keys.holder import KeyHolder
 
 BUCKETS = Buckets()
@@ -15,7 +15,7 @@ BUCKETS = Buckets()
 OF_A_HOST = 64
 
 
-def take_turn(request: HttpRequest, holder: KeyHolder | None) -> Standing | None:
+def take_turn(request: HttpRequest, holder: KeyHolder | None) -> BucketLevel | None:
     """Take a token of who asks; None when there is no limit, or it cannot be told."""
     per_minute = (
         settings.ENV.api_rate_per_key if holder else settings.ENV.api_rate_per_address
@@ -37,7 +37,7 @@ def _address(request: HttpRequest) -> str:
     return text
 
 
-def too_often(request: HttpRequest, standing: Standing) -> HttpResponse:
+def too_often(request: HttpRequest, standing: BucketLevel) -> HttpResponse:
     """Return the refusal of a request for which there is no token."""
     detail = (
         f"Too many requests: {standing.size} a minute; "
@@ -51,7 +51,7 @@ def too_often(request: HttpRequest, standing: Standing) -> HttpResponse:
     )
 
 
-def tell(response: HttpResponseBase, standing: Standing) -> None:
+def tell(response: HttpResponseBase, standing: BucketLevel) -> None:
     """Say in the answer's headers how the bucket stands, in both spellings in use."""
     response["RateLimit-Policy"] = f'"minute";q={standing.size};w=60'
     response["RateLimit"] = f'"minute";r={standing.remaining};t={standing.full_in_s}'

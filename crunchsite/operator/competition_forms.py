@@ -21,6 +21,7 @@ from competitions.models import Competition
 from competitions.slots import wire
 from competitions.trial_process import try_apart
 from core.errors import OperatorError
+from core.texts import listed
 from crunchsite.templatetags.figures import duration
 from feeds.errors import (
     UnknownGranularityError,
@@ -109,11 +110,7 @@ class AddCompetitionForm(forms.ModelForm):
                     feed_source=cleaned["feed_source"],
                     feed_kind=cleaned["feed_kind"],
                     feed_granularity=cleaned["feed_granularity"],
-                    subjects=[
-                        subject.strip()
-                        for subject in cleaned["subjects"].split(",")
-                        if subject.strip()
-                    ],
+                    subjects=list(listed(cleaned["subjects"])),
                 )
         except OperatorError as error:
             wrong = _FIELDS.get(type(error), "slug")

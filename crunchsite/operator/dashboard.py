@@ -22,7 +22,7 @@ from crunchsite.operator.site_troubles import (
 )
 from crunchsite.operator.troubles import (
     HOUR,
-    Line,
+    CompetitionLine,
     failing_callables,
     failing_models,
     lost_rounds,
@@ -65,9 +65,9 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _lines(now: datetime, user: Any) -> dict[int, Line]:
+def _lines(now: datetime, user: Any) -> dict[int, CompetitionLine]:
     competitions = Competition.objects.exclude(status=Competition.Status.ENDED)
-    lines = {c.pk: Line(competition=c) for c in competitions}
+    lines = {c.pk: CompetitionLine(competition=c) for c in competitions}
     rounds = Round.objects.filter(
         competition__in=lines, slot_at__gt=now - HOUR, slot_at__lte=now
     )

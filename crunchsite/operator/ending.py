@@ -6,10 +6,10 @@ import structlog
 from django.db import transaction
 
 from competitions.models import Competition, Round
-from competitions.tournament.ending import void_unscored
+from competitions.tournament.round_ends import void_unscored
 from core import clock
 from core.errors import OperatorError
-from core.facts import Fact, Kind, announce
+from core.facts import Fact, FactKind, announce
 from core.grid import Period
 from core.texts import counted
 from emissions import checkpoints
@@ -61,7 +61,7 @@ def finish(*, competition: Competition) -> str:
         if Competition.objects.filter(
             pk=competition.pk, status=Competition.Status.PAUSED, ending_at__isnull=False
         ).update(status=Competition.Status.ENDED):
-            announce(Fact(Kind.COMPETITION_ENDED, competition.pk))
+            announce(Fact(FactKind.COMPETITION_ENDED, competition.pk))
     log.info("competition.ended", competition=competition.slug)
     return ""
 

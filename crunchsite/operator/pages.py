@@ -13,7 +13,7 @@ from competitions import column_shapes
 from competitions.lifecycle import begin_emissions, settle
 from competitions.models import Competition, ScheduledPrediction
 from core.admin.strict import JsonShapes
-from core.facts import Fact, Kind, announce
+from core.facts import Fact, FactKind, announce
 from crunchsite import accounts  # noqa: F401  importing registers its pages
 from crunchsite.operator.act_pages import CompetitionActs
 from crunchsite.operator.buttons import buttons_for
@@ -44,7 +44,7 @@ ADD_FIELDSETS = [
 
 class ScheduleInline(JsonShapes, TabularInline):
     model = ScheduledPrediction
-    json_shapes = {"scope_template": column_shapes.Scope}
+    json_shapes = {"scope_template": column_shapes.ScopeShape}
     extra = 0
     can_delete = False
     fields = [
@@ -197,7 +197,7 @@ class CompetitionAdmin(CompetitionActs):
                 "fields": form.changed_data,
                 "schedules": schedules[:MOST_SCHEDULES],
             }
-            announce(Fact(Kind.RULE_CHANGED, form.instance.pk, payload))
+            announce(Fact(FactKind.RULE_CHANGED, form.instance.pk, payload))
 
     def has_delete_permission(
         self, request: HttpRequest, obj: Competition | None = None

@@ -41,7 +41,7 @@ class Trouble:
 
 
 @dataclass
-class Line:
+class CompetitionLine:
     """The figures of one competition on the dashboard."""
 
     competition: Competition
@@ -56,7 +56,7 @@ class Line:
     press: SafeString = field(default_factory=SafeString)
 
 
-def failing_callables(lines: dict[int, Line]) -> Iterator[Trouble]:
+def failing_callables(lines: dict[int, CompetitionLine]) -> Iterator[Trouble]:
     """Yield callables that fail now; callables.md lists their replacements."""
     for failure in CallableFailure.objects.filter(competition__in=lines):
         yield Trouble(
@@ -70,7 +70,7 @@ def failing_callables(lines: dict[int, Line]) -> Iterator[Trouble]:
         )
 
 
-def unpayable(lines: dict[int, Line]) -> Iterator[Trouble]:
+def unpayable(lines: dict[int, CompetitionLine]) -> Iterator[Trouble]:
     """Yield competitions whose periods close and cannot be paid."""
     for line in lines.values():
         competition = line.competition
@@ -89,7 +89,9 @@ def unpayable(lines: dict[int, Line]) -> Iterator[Trouble]:
             )
 
 
-def stuck_rounds(lines: dict[int, Line], now: datetime, user: Any) -> Iterator[Trouble]:
+def stuck_rounds(
+    lines: dict[int, CompetitionLine], now: datetime, user: Any
+) -> Iterator[Trouble]:
     """Yield due rounds that are not asked, and asked ones that are not scored."""
     late = now - clock.wall_seconds(PATIENCE_S)
     waiting = Q(performed_at__isnull=True, slot_at__lt=late)
@@ -128,7 +130,7 @@ def stuck_rounds(lines: dict[int, Line], now: datetime, user: Any) -> Iterator[T
             )
 
 
-def lost_rounds(lines: dict[int, Line]) -> Iterator[Trouble]:
+def lost_rounds(lines: dict[int, CompetitionLine]) -> Iterator[Trouble]:
     for pk, line in lines.items():
         for count, since, status, what in (
             (line.missed, line.missed_since, "MISSED", "Missed"),
@@ -147,7 +149,7 @@ def lost_rounds(lines: dict[int, Line]) -> Iterator[Trouble]:
                 )
 
 
-def failing_models(lines: dict[int, Line]) -> Iterator[Trouble]:
+def failing_models(lines: dict[int, CompetitionLine]) -> Iterator[Trouble]:
     models = ParticipantModel.objects.real().filter(
         Q(state="RECOVERING") | Q(first_error_at__isnull=False),
         competition__in=lines,
@@ -167,7 +169,7 @@ def failing_models(lines: dict[int, Line]) -> Iterator[Trouble]:
         )
 
 
-def quarantined_models(lines: dict[int, Line]) -> Iterator[Trouble]:
+def quarantined_models(lines: dict[int, CompetitionLine]) -> Iterator[Trouble]:
     """Yield models that stay stopped until their code changes or an operator acts."""
     for pk, count, since in (
         ParticipantModel.objects.quarantined()
@@ -186,7 +188,7 @@ def quarantined_models(lines: dict[int, Line]) -> Iterator[Trouble]:
         )
 
 
-def unscheduled(lines: dict[int, Line]) -> Iterator[Trouble]:
+def unscheduled(lines: dict[int, CompetitionLine]) -> Iterator[Trouble]:
     """Yield active competitions without an active schedule."""
     active = [
         line
@@ -213,7 +215,7 @@ def unscheduled(lines: dict[int, Line]) -> Iterator[Trouble]:
             )
 
 
-def unpaid(lines: dict[int, Line]) -> Iterator[Trouble]:
+def unpaid(lines: dict[int, CompetitionLine]) -> Iterator[Trouble]:
     pending = Checkpoint.objects.filter(competition__in=lines, status="PENDING")
     for pk, count, since in (
         pending.order_by()

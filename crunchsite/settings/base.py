@@ -16,7 +16,7 @@ from crunchsite.settings.env import (  # noqa: F401  OWN_CALLABLES is a setting
 from crunchsite.settings.logging import logging_config
 from crunchsite.settings.places import embedded_database_url, embedded_redis_url
 from crunchsite.settings.secret import secret_key
-from crunchsite.settings.urls import broker, database
+from crunchsite.settings.server_urls import broker, database
 
 ENV = read_env()
 VAR_DIR = ENV.var

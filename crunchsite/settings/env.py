@@ -8,8 +8,9 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsConfigDict
 
 from core.errors import OperatorError
+from core.texts import listed
 from crunchsite.settings.variables.contracts import ContractVariables
-from crunchsite.settings.variables.fields import listed, networks
+from crunchsite.settings.variables.declaring import networks
 from crunchsite.settings.variables.market_data import MarketVariables
 from crunchsite.settings.variables.published import PoolVariables
 from crunchsite.settings.variables.servers import ServerVariables

@@ -11,7 +11,7 @@ from crunchsite.settings.base import CACHES, DATABASES, ENV, _database
 from crunchsite.settings.env import BASE_DIR
 from crunchsite.settings.env import OWN_CALLABLES as OWN
 from crunchsite.settings.places import embedded_database_url, embedded_redis_url
-from crunchsite.settings.urls import broker
+from crunchsite.settings.server_urls import broker
 
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0")  # noqa: TID251  pytest's own
 SERVERS_DIR = BASE_DIR / "var" / "test"

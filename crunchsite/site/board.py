@@ -20,7 +20,7 @@ TABLE_ROWS = 12
 
 
 @dataclass(frozen=True)
-class Column:
+class BoardColumn:
     key: str
     label: str
     tooltip: str
@@ -30,7 +30,7 @@ class Column:
 @dataclass(frozen=True)
 class Row:
     entry: LeaderboardEntry
-    cells: list[tuple[Column, float | None]]
+    cells: list[tuple[BoardColumn, float | None]]
     coverage: float | None
     spark: Spark | None
     tone: int
@@ -45,7 +45,7 @@ class Board:
     """A page of the ranking, with its columns and its chart."""
 
     newest: Leaderboard
-    columns: list[Column]
+    columns: list[BoardColumn]
     rows: list[Row]
     chart: Chart | None
     chart_names: list[str]
@@ -54,7 +54,7 @@ class Board:
     following: int | None
 
     @property
-    def ranking(self) -> Column:
+    def ranking(self) -> BoardColumn:
         key = self.newest.ranking_key
         return next(c for c in self.columns if c.key == key)
 
@@ -67,13 +67,13 @@ def window_of(competition: Competition, ranking_key: str) -> timedelta:
     return min(timedelta(hours=w.hours) for w in windows.values())
 
 
-def columns_of(competition: Competition, ranking_key: str) -> list[Column]:
+def columns_of(competition: Competition, ranking_key: str) -> list[BoardColumn]:
     """Value columns of the report schema, the ranking's among them in any case."""
     described = report_schema(competition)["leaderboard_columns"]
     windows = shown_wiring(competition).config.aggregation.windows
     span = f"Over the last {min(window.hours for window in windows.values())} h."
     columns = [
-        Column(
+        BoardColumn(
             key=column["property"],
             label=column["displayName"],
             tooltip=column.get("tooltip") or ""
@@ -86,7 +86,7 @@ def columns_of(competition: Competition, ranking_key: str) -> list[Column]:
     ][:MOST_COLUMNS]
     if ranking_key not in {column.key for column in columns}:
         label = ranking_key.replace("_", " ").title()
-        columns.insert(0, Column(ranking_key, label, "", 2))
+        columns.insert(0, BoardColumn(ranking_key, label, "", 2))
     return columns
 
 
@@ -131,7 +131,7 @@ def board_of(competition: Competition, *, after: int = 0) -> Board | None:
 
 def _rows(
     entries: Sequence[LeaderboardEntry],
-    columns: list[Column],
+    columns: list[BoardColumn],
     board: Leaderboard,
     series: dict[int, Series],
     toned: Sequence[LeaderboardEntry],

@@ -41,7 +41,7 @@ class Tick:
 
 
 @dataclass
-class Line:
+class ChartLine:
     """A model's line; `tone` 1..5 stands out, 0 stays in the background."""
 
     name: str
@@ -54,7 +54,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Chart:
-    lines: list[Line]
+    lines: list[ChartLine]
     y_ticks: list[Tick]
     x_ticks: list[Tick]
     height: int = field(default=HEIGHT_PX)
@@ -96,7 +96,9 @@ def line_chart(
         end = float(y[known][-1]) / SIZE * 100
         tone = i + 1 if i < tones else 0
         lines.append(
-            Line(name=name, url=url, path=_path(x, y), tone=tone, end=round(end, 2))
+            ChartLine(
+                name=name, url=url, path=_path(x, y), tone=tone, end=round(end, 2)
+            )
         )
     _spread_labels([line for line in lines if line.tone])
     return Chart(
@@ -168,7 +170,7 @@ def _place(at: float, left: float, right: float) -> float:
     return (LEFT + (at - left) / (right - left) * (SIZE - LEFT)) / SIZE * 100
 
 
-def _spread_labels(lines: list[Line]) -> None:
+def _spread_labels(lines: list[ChartLine]) -> None:
     """Move the labels apart, top to bottom, and keep them inside the plot."""
     gap = LABEL_GAP_PX / HEIGHT_PX * 100
     ordered = sorted(lines, key=lambda line: line.end)

@@ -27,7 +27,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Status:
+class CompetitionStatus:
     last_round: Round | None
     answered: int
     asked: int
@@ -40,7 +40,9 @@ class Status:
     first_scores_at: datetime | None
 
 
-def status_of(competition: Competition, *, feeds: list[FeedIngestionState]) -> Status:
+def status_of(
+    competition: Competition, *, feeds: list[FeedIngestionState]
+) -> CompetitionStatus:
     """Five statements, whatever the size of the competition."""
     last_round = (
         Round.objects.filter(competition=competition, performed_at__isnull=False)
@@ -65,7 +67,7 @@ def status_of(competition: Competition, *, feeds: list[FeedIngestionState]) -> S
         )
     )
     slots = [s.next_slot_at for s in schedule if s.next_slot_at]
-    return Status(
+    return CompetitionStatus(
         last_round=last_round,
         **outcomes,
         **roster,

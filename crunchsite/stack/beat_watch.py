@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from core import heartbeats
-from crunchsite.stack.parts import Part
+from crunchsite.stack.site_parts import Part
 
 LOOK_EVERY_S = 15.0
 # A machine that wakes up, or a clock that is set, may show it late once.

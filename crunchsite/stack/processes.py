@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from crunchsite.stack import launch
+from crunchsite.stack import ends_with_parent
 from crunchsite.stack.log_files import PartLog
 
 MARK = "CRUNCHSITE_PART"
@@ -50,7 +50,7 @@ class Child:
         inherited = os.environ  # noqa: TID251  children inherit the environment
         self._env = {**(inherited if env is None else env), **mark(var, name)}
         self._cwd = cwd
-        self._owner = owner or (launch.KEEP, launch.KEEP)
+        self._owner = owner or (ends_with_parent.KEEP, ends_with_parent.KEEP)
         self._stop_signal = stop_signal
         self._kill_signal = kill_signal
         self._process: subprocess.Popen[bytes] | None = None
@@ -59,7 +59,7 @@ class Child:
         """Start it, again if it has ended."""
         self._process = subprocess.Popen(
             [
-                *(sys.executable, "-I", "-S", launch.__file__),
+                *(sys.executable, "-I", "-S", ends_with_parent.__file__),
                 *map(str, (os.getpid(), int(self._stop_signal), *self._owner)),
                 *self.command,
             ],

@@ -23,7 +23,6 @@ from crunchsite.settings.secret import kept_secret
 from crunchsite.stack import demo, leftovers
 from crunchsite.stack.beat_watch import BeatWatch
 from crunchsite.stack.errors import StackError
-from crunchsite.stack.ownership import Ownership
 from crunchsite.stack.part_commands import (
     check_port,
     is_listening,
@@ -31,10 +30,11 @@ from crunchsite.stack.part_commands import (
     web_command,
     worker_command,
 )
-from crunchsite.stack.parts import Part
 from crunchsite.stack.postgres import Postgres
 from crunchsite.stack.processes import Child, wait_until
 from crunchsite.stack.site_clock import SAVE_EVERY_S, SiteClock
+from crunchsite.stack.site_lock import SiteLock
+from crunchsite.stack.site_parts import Part
 from crunchsite.stack.stopping import StopRequests
 from crunchsite.stack.valkey import Valkey
 
@@ -51,7 +51,7 @@ class Supervisor:
         self._env = settings.ENV
         self._log = self._var / "log"
         self._parts: list[Part] = []
-        self._ownership = Ownership(self._var)
+        self._site_lock = SiteLock(self._var)
         self._clock = SiteClock(self._env)
         self._is_clock_unsaved = False
         self._models_run: OwnedFolder | None = None
@@ -61,15 +61,15 @@ class Supervisor:
     def start(self) -> None:
         """Start every part. The caller calls `stop`, whatever this raises."""
         try:
-            self._ownership.take(self.url)
+            self._site_lock.take(self.url)
             demo.check(self._var)
-            if ended := ", ".join(self._ownership.end_leftovers()):
+            if ended := ", ".join(self._site_lock.end_leftovers()):
                 self._say(f"  An earlier start was killed; ended what it left: {ended}")
             check_port(self._env.port)
             self._check_given_servers()
             self._clock.start()
         except (OperatorError, ImproperlyConfigured, OperationalError):
-            self._ownership.remove_new_folder()
+            self._site_lock.remove_new_folder()
             raise
         self._start_servers()
         self._step("migrations", lambda: call_command("migrate", verbosity=0))
@@ -251,7 +251,7 @@ class Supervisor:
 
     def stop(self) -> None:
         """Stop in the opposite order, the servers last; safe to call at any point."""
-        if not self._ownership.is_held:
+        if not self._site_lock.is_held:
             return  # whatever runs here is another's
         for part in reversed(self._parts):
             try:
@@ -264,4 +264,4 @@ class Supervisor:
         if self._models_run is not None:
             self._models_run.remove()
         self._save_clock(is_stopped=True)
-        self._ownership.release()
+        self._site_lock.release()

@@ -35,21 +35,21 @@ class LatestPrizeQuery(CompetitionQuery, PrizeQuery):
     pass
 
 
-class CruncherReward(serializers.Serializer[Any]):
+class CruncherRewardSerializer(serializers.Serializer[Any]):
     cruncher_index = serializers.IntegerField()
     reward_pct = serializers.IntegerField(help_text="1 000 000 000 = 100 %.")
 
 
-class ProviderReward(serializers.Serializer[Any]):
+class ProviderRewardSerializer(serializers.Serializer[Any]):
     provider = serializers.CharField()
     reward_pct = serializers.IntegerField(help_text="1 000 000 000 = 100 %.")
 
 
 class Emission(serializers.Serializer[Any]):
     crunch = serializers.CharField()
-    cruncher_rewards = CruncherReward(many=True)
-    compute_provider_rewards = ProviderReward(many=True)
-    data_provider_rewards = ProviderReward(many=True)
+    cruncher_rewards = CruncherRewardSerializer(many=True)
+    compute_provider_rewards = ProviderRewardSerializer(many=True)
+    data_provider_rewards = ProviderRewardSerializer(many=True)
 
 
 class CheckpointRow(serializers.ModelSerializer[Checkpoint]):

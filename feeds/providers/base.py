@@ -14,13 +14,8 @@ from feeds.errors import (
     UnknownGranularityError,
     UnknownKindError,
 )
-from feeds.tape.records import (
-    CANDLE,
-    FeedKey,
-    FeedRecord,
-    check_kind,
-    seconds,
-)
+from feeds.granularity import seconds
+from feeds.tape.records import CANDLE, FeedKey, FeedRecord, check_kind
 
 STANDARD_GRANULARITIES = ("1s", "1m", "5m", "15m", "1h", "4h", "1d")
 
@@ -33,7 +28,6 @@ class Subject:
     kinds: tuple[str, ...]
     granularities: tuple[str, ...]
     source: str
-    display_name: str = ""
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ from operator import attrgetter
 from core import clock
 from core.texts import brief, describe
 from feeds.errors import FeedError, NothingUsableError, ProviderError
+from feeds.granularity import seconds
 from feeds.providers.base import FetchRequest, Provider
-from feeds.tape.checks import SKEW, checker
-from feeds.tape.records import CANDLE, MOMENTARY, FeedRecord, seconds
+from feeds.tape.record_checks import SKEW, checker
+from feeds.tape.records import CANDLE, MOMENTARY, FeedRecord
 
 
 @contextmanager

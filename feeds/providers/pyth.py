@@ -25,12 +25,13 @@ from feeds.errors import (
     ProviderSettingError,
     UnknownSubjectError,
 )
+from feeds.granularity import seconds
 from feeds.providers.base import FetchRequest, Subject, check_served
 from feeds.providers.push import poll
-from feeds.providers.shapes import whole
+from feeds.providers.source_values import whole
 from feeds.providers.waits import retry_after_s
-from feeds.tape.checks import SKEW
-from feeds.tape.records import CANDLE, TICK, FeedKey, FeedRecord, seconds
+from feeds.tape.record_checks import SKEW
+from feeds.tape.records import CANDLE, TICK, FeedKey, FeedRecord
 
 GRANULARITIES = ("1s", "1m", "5m", "15m", "1h")
 QUOTES = ("USDT", "USDC", "USD")
@@ -60,7 +61,7 @@ class Pyth:
 
     def list_subjects(self) -> list[Subject]:
         return [
-            Subject(symbol, self.kinds, GRANULARITIES, self.name, f"{symbol}/USD")
+            Subject(symbol, self.kinds, GRANULARITIES, self.name)
             for symbol in sorted(self._ids)
         ]
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from core import clock
 from core.grid import ceil_s
 from feeds.errors import ReplayFileError, UnknownGranularityError, UnknownSubjectError
+from feeds.granularity import seconds
 from feeds.providers.base import (
     STANDARD_GRANULARITIES,
     FetchRequest,
@@ -26,7 +27,7 @@ from feeds.providers.base import (
     records,
 )
 from feeds.providers.push import poll
-from feeds.tape.records import CANDLE, OHLCV, FeedKey, FeedRecord, seconds
+from feeds.tape.records import CANDLE, OHLCV, FeedKey, FeedRecord
 
 TIME_COLUMNS = ("open_time", "ts", "timestamp", "date")
 # Epoch numbers below each bound count so many to a second; others are nanoseconds.

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from core import clock
 from core.grid import ceil_s
 from feeds.errors import UnknownSubjectError
+from feeds.granularity import seconds
 from feeds.providers.base import (
     STANDARD_GRANULARITIES,
     FetchRequest,
@@ -29,9 +30,9 @@ from feeds.providers.base import (
     check_served,
     records,
 )
-from feeds.providers.coins import COINS, Coin
 from feeds.providers.push import poll
-from feeds.tape.records import CANDLE, OHLCV, TICK, FeedKey, FeedRecord, seconds
+from feeds.providers.simulated_coins import COINS, Coin
+from feeds.tape.records import CANDLE, OHLCV, TICK, FeedKey, FeedRecord
 
 _ANCHOR_BITS = 25  # 388 days between two anchors
 _ANCHOR_SIGMA = 0.4

@@ -7,7 +7,7 @@ from feeds.errors import FeedError, UnknownSourceError, UnknownSubjectError
 from feeds.providers.base import Provider, check_served
 from feeds.providers.boundary import Guarded
 from feeds.providers.pull import one_family
-from feeds.tape.checks import NAME
+from feeds.tape.record_checks import NAME
 from feeds.tape.records import SOURCES, FeedKey
 
 

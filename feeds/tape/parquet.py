@@ -25,7 +25,7 @@ from django.conf import settings
 from core import clock
 from core.files import replacing
 from feeds.errors import FeedError
-from feeds.tape.checks import NAME, SKEW, checker
+from feeds.tape.record_checks import NAME, SKEW, checker
 from feeds.tape.records import OHLCV, FeedKey, FeedRecord
 
 WRITERS = 4

@@ -38,14 +38,6 @@ def next_month(month: date) -> date:
     return (month + timedelta(days=31)).replace(day=1)
 
 
-def months_between(first: date, last: date) -> list[date]:
-    months = []
-    while first <= last:
-        months.append(first)
-        first = next_month(first)
-    return months
-
-
 def name_of(month: date) -> str:
     return f"feed_records_y{month:%Y}m{month:%m}"
 

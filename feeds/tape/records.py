@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from feeds import granularity as granularities
-from feeds.errors import UnknownGranularityError, UnknownKindError
+from feeds.errors import UnknownKindError
+from feeds.granularity import seconds
 
 CANDLE, TICK, DEPTH, FUNDING = KINDS = ("candle", "tick", "depth", "funding")
 # Each is a class of this name in `feeds/providers/`.
@@ -59,14 +59,6 @@ def check_kind(kind: str) -> None:
         raise UnknownKindError(
             f"kind was {kind!r}; the known kinds are {', '.join(KINDS)}"
         )
-
-
-def seconds(granularity: str) -> int:
-    """Return a granularity's length in seconds; UnknownGranularityError without one."""
-    try:
-        return granularities.seconds(granularity)
-    except ValueError as error:
-        raise UnknownGranularityError(str(error)) from None
 
 
 def span(kind: str, granularity: str) -> timedelta:

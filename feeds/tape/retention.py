@@ -6,9 +6,10 @@ import sqlalchemy as sa
 import structlog
 from django.conf import settings
 
+from feeds.granularity import seconds
 from feeds.tape import partitions, reads
 from feeds.tape.engine import engine, transaction
-from feeds.tape.records import CANDLE, FeedRecord, seconds
+from feeds.tape.records import CANDLE, FeedRecord
 from feeds.tape.tables import feed_ingestion_state, feed_records
 
 log = structlog.get_logger(__name__)

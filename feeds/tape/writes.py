@@ -20,8 +20,8 @@ from sqlalchemy.dialects.postgresql import insert
 from core import clock
 from core.texts import brief, one_line, storable_json
 from feeds.tape import partitions
-from feeds.tape.checks import SKEW, checker
 from feeds.tape.engine import transaction
+from feeds.tape.record_checks import SKEW, checker
 from feeds.tape.records import FeedKey, FeedRecord
 from feeds.tape.tables import feed_ingestion_state, feed_refusals
 
@@ -33,14 +33,14 @@ LARGEST_RECORD = 64 * 2**10
 LONGEST_NAME = 64
 
 
-class Line(NamedTuple):
+class StagedRecord(NamedTuple):
     """A record as COPY reads it, without its feed."""
 
     is_closed: bool
     text: str
 
 
-Accepted = dict[FeedKey, dict[datetime, Line]]
+Accepted = dict[FeedKey, dict[datetime, StagedRecord]]
 Refusals = dict[tuple[FeedKey, str], list[FeedRecord]]
 
 
@@ -172,13 +172,13 @@ def _json(value: dict[str, Any]) -> str:
     return _encode(storable_json(value)) if is_suspect else text
 
 
-def _line(record: FeedRecord) -> Line:
+def _line(record: FeedRecord) -> StagedRecord:
     text = _json(record.values)
     meta = _json(record.meta) if record.meta else "{}"
     closed = "t" if record.is_closed else "f"
     line = f"{record.ts_event.isoformat()}\t{closed}\t{text}\t{meta}"
     # JSON escapes tabs and newlines itself; COPY wants its backslashes doubled.
-    return Line(record.is_closed, line.replace("\\", "\\\\"))
+    return StagedRecord(record.is_closed, line.replace("\\", "\\\\"))
 
 
 def _write(

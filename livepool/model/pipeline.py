@@ -7,7 +7,7 @@ from datetime import date
 import polars as pl
 
 from livepool.errors import LivePoolError
-from livepool.model import features, labels, ranking, regime, training, universe
+from livepool.model import features, labels, rank_coins, regime, training, universe
 from livepool.model import parameters as settings
 from livepool.model.market_context import with_context
 from livepool.model.parameters import LivePoolConfig
@@ -85,7 +85,7 @@ def _members(panel: Panel, target: str) -> pl.DataFrame:
     """Return members' rows with labels, when those were known, and the rule score."""
     wanted = replace(panel.config.labels, target=target)
     rows = training.with_label_ends(labels.with_labels(panel.rows, wanted), wanted)
-    return ranking.with_rule_score(rows.filter("in_universe"), panel.config.ranking)
+    return rank_coins.with_rule_score(rows.filter("in_universe"), panel.config.ranking)
 
 
 def _blend(
@@ -94,7 +94,7 @@ def _blend(
     joined = members.join(
         predictions, on=["date", "symbol"], how="left", maintain_order="left"
     )
-    return ranking.rank(joined, config.ranking)
+    return rank_coins.rank(joined, config.ranking)
 
 
 def rank_live(panel: Panel) -> Ranking:

@@ -8,9 +8,9 @@ is believed before it was checked, and nothing that it holds can stop a reader.
 """
 
 from .json_files import MOST_BYTES
+from .live_pool import STATIC_SYMBOLS, Pool, PoolError
 from .manifest import CONTRACT_VERSION
 from .payload import MOST_SYMBOLS
-from .pool import STATIC_SYMBOLS, Pool, PoolError
 from .reader import Reader, document_file, load_trend_pool
 
 __all__ = [

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from .live_pool import PoolError
 from .manifest import LEGACY, MANIFEST
 from .messages import render
-from .pool import PoolError
 
 PREFIXES = ("storage_prefix", "current_prefix")
 # Addresses of the document: the prefix they lie under and the file they name.

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from .live_pool import PoolError
 from .messages import explain
-from .pool import PoolError
 
 # Far above any release; what is larger is not read, decoded or looked through.
 MOST_BYTES = 4 * 1024 * 1024

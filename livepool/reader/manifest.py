@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .json_files import parse_object
+from .live_pool import Pool, PoolError
 from .messages import explain, render
 from .payload import is_instant
-from .pool import Pool, PoolError
 
 CONTRACT_VERSION = "crypto_live_pool_rotation.live_pool.v1"
 MANIFEST = "artifact_manifest.json"

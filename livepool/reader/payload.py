@@ -6,8 +6,8 @@ from contextlib import suppress
 from datetime import date, datetime
 from typing import Any
 
+from .live_pool import PoolError, base_asset
 from .messages import render
-from .pool import PoolError, base_asset
 
 MOST_SYMBOLS = 1000
 

@@ -18,6 +18,7 @@ from .addresses import (
     local_path,
 )
 from .json_files import MOST_BYTES, read_object, reader_of, replace_file
+from .live_pool import STATIC_SYMBOLS, Pool, PoolError, base_asset
 from .manifest import (
     CONTRACT_VERSION,
     FILES,
@@ -27,7 +28,6 @@ from .manifest import (
 )
 from .messages import explain, render
 from .payload import date_of, symbols_of, text_of
-from .pool import STATIC_SYMBOLS, Pool, PoolError, base_asset
 
 log = logging.getLogger("livepool.reader")
 

@@ -29,7 +29,7 @@ from livepool.release.consumer_check import check_as_consumer
 from livepool.release.document import SummaryDocument
 from livepool.release.publisher_lock import only_publisher
 from livepool.release.release_files import ReleaseFiles
-from livepool.release.release_rows import Notes, claim, mark_published
+from livepool.release.release_rows import Notes, claim_release, mark_published
 from livepool.stores import ConflictError, Document, StoreError, Stores
 from livepool.stores.site import site_stores
 
@@ -141,7 +141,7 @@ def _publish(
     version = payload["version"]
     before = stores.documents.read()
     _refuse_backwards(before, payload)
-    row, resumed = claim(
+    row, resumed = claim_release(
         files, storage_prefix=payload["storage_prefix"], revise=revise, notes=notes
     )
     is_done = row.status == Status.PUBLISHED

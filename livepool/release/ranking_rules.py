@@ -25,7 +25,7 @@ def ranking_problems(rows: Rows, pool: list[str]) -> Iterator[str]:
             yield f"live_pool has {', '.join(absent)} outside the {name}"
     if len(selected) != len(pool):
         yield f"{len(selected)} rows are selected, the pool has {len(pool)}"
-    ranks = [number(row["current_rank"]) for row in chosen]
+    ranks = [number_in(row["current_rank"]) for row in chosen]
     known = [rank for rank in ranks if rank is not None]
     if len(known) != len(ranks):
         yield "a selected row has no numeric current_rank"
@@ -40,12 +40,12 @@ def ranking_warnings(rows: Rows) -> Iterator[str]:
     unknown = sorted({row["regime"] for row in rows} - set(REGIMES))
     if unknown:
         yield f"unknown regimes: {', '.join(unknown)}"
-    ranks = sorted(number(row["current_rank"]) or 0.0 for row in _selected(rows))
+    ranks = sorted(number_in(row["current_rank"]) or 0.0 for row in _selected(rows))
     if ranks != [float(n) for n in range(1, len(ranks) + 1)]:
         yield "the selected rows are not the best ranks"
 
 
-def number(text: str) -> float | None:
+def number_in(text: str) -> float | None:
     """Return a finite number, or None for a text that is none."""
     try:
         value = float(text)

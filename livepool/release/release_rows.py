@@ -7,10 +7,10 @@ from typing import Any, NotRequired, TypedDict
 from django.db import transaction
 
 from core import clock
-from core.facts import Fact, Kind, announce
+from core.facts import Fact, FactKind, announce
 from livepool.errors import PublishError
 from livepool.models import Release
-from livepool.release.ranking_rules import number
+from livepool.release.ranking_rules import number_in
 from livepool.release.release_files import ReleaseFiles
 
 Status = Release.Status
@@ -45,16 +45,16 @@ def describe_release(files: ReleaseFiles, *, storage_prefix: str) -> dict[str, A
 
 
 def _typed(row: Mapping[str, str]) -> dict[str, Any]:
-    place = number(row["current_rank"])
+    place = number_in(row["current_rank"])
     return {
         **row,
-        **{key: number(row[key]) for key in _NUMBERS},
+        **{key: number_in(row[key]) for key in _NUMBERS},
         "selected_flag": row["selected_flag"] == "True",
         "current_rank": None if place is None else int(place),
     }
 
 
-def claim(
+def claim_release(
     files: ReleaseFiles, *, storage_prefix: str, revise: bool, notes: Notes
 ) -> tuple[Release, bool]:
     """Return the row to publish, and whether an earlier attempt has begun on it.
@@ -102,7 +102,7 @@ def mark_published(row: Release, *, archived_to: str) -> None:
         Release.objects.filter(pk=row.pk).update(
             status=Status.PUBLISHED, error="", published_at=now, activated_at=now
         )
-        announce(_told(Kind.RELEASE_PUBLISHED, row.version, row.mode, row.symbols))
+        announce(_told(FactKind.RELEASE_PUBLISHED, row.version, row.mode, row.symbols))
 
 
 def mark_rolled_back(
@@ -132,7 +132,7 @@ def mark_rolled_back(
             Release.objects.filter(pk=row.pk).update(**current)
         announce(
             _told(
-                Kind.RELEASE_ROLLED_BACK,
+                FactKind.RELEASE_ROLLED_BACK,
                 facts["version"],
                 facts["mode"],
                 facts["symbols"],
@@ -140,7 +140,7 @@ def mark_rolled_back(
         )
 
 
-def _told(kind: Kind, version: str, mode: str, symbols: list[str]) -> Fact:
+def _told(kind: FactKind, version: str, mode: str, symbols: list[str]) -> Fact:
     told = symbols[:MOST_TOLD]
     payload = {"version": version, "mode": mode, "symbols": told, "count": len(symbols)}
     return Fact(kind, payload=payload)

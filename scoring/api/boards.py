@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from competitions.models import Competition, ParticipantModel, Prediction
-from competitions.reporting import CompetitionPageQuery, list_report, numbers
+from competitions.reporting import CompetitionPageQuery, finite_numbers, list_report
 from core import clock
 from core.paging import Keyset, page_response, read_int
 from core.requests import IdField, IdListField, InstantField, read_instant
@@ -69,7 +69,7 @@ class BoardRow(serializers.ModelSerializer[LeaderboardEntry]):
 
     def to_representation(self, instance: LeaderboardEntry) -> dict[str, Any]:
         row = super().to_representation(instance)
-        return {**numbers(instance.metrics), **row}
+        return {**finite_numbers(instance.metrics), **row}
 
 
 class RankedWithEnsemblesRow(BoardRow):

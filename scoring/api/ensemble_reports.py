@@ -9,12 +9,12 @@ from rest_framework.response import Response
 from competitions.models import Competition
 from competitions.reporting import (
     CompetitionQuery,
+    finite_numbers,
     list_report,
-    numbers,
 )
 from core.requests import IdField, InstantField
 from scoring.models import Snapshot
-from scoring.snapshots.ensembles import model_id_of, name_of
+from scoring.snapshots.ensembles import ensemble_name, model_id_of
 
 
 class EnsembleRow(serializers.Serializer[Any]):
@@ -54,8 +54,8 @@ def ensemble_history(
     return Response(
         [
             {
-                **numbers(snapshot.result_summary),
-                "ensemble_name": name_of(snapshot.model.model_id),
+                **finite_numbers(snapshot.result_summary),
+                "ensemble_name": ensemble_name(snapshot.model.model_id),
                 "model_id": snapshot.model.model_id,
                 "period_start": snapshot.period_start,
                 "period_end": snapshot.period_end,

@@ -13,8 +13,8 @@ from competitions.models import Competition, ParticipantModel, Prediction
 from competitions.reporting import (
     CompetitionPageQuery,
     CompetitionQuery,
+    finite_numbers,
     list_report,
-    numbers,
 )
 from competitions.wiring import wiring_of
 from core import clock
@@ -27,7 +27,7 @@ from core.requests import (
 )
 from scoring.api.boards import DEFAULT_RANGE
 from scoring.board.ranking import Standing, ranking_figure
-from scoring.board.scopes import scope_figures
+from scoring.board.scope_figures import scope_figures
 from scoring.board.standings import standings
 from scoring.models import Snapshot
 
@@ -190,7 +190,7 @@ def models_summary(
 def _summary(snapshot: Snapshot) -> dict[str, Any]:
     at = snapshot.period_end if snapshot.is_closed else snapshot.updated_at
     return {
-        **numbers(snapshot.result_summary),
+        **finite_numbers(snapshot.result_summary),
         "model_id": snapshot.model.model_id,
         "performed_at": at,
         "prediction_count": snapshot.prediction_count,

@@ -19,8 +19,8 @@ from rest_framework.response import Response
 from competitions.errors import TournamentMissingError
 from competitions.models import Competition, Prediction, TournamentRound
 from competitions.reporting import CompetitionQuery, chosen_competition
-from competitions.tournament.ending import give_truths
 from competitions.tournament.opening import open_round
+from competitions.tournament.round_ends import give_truths
 from core import audit
 from core.permissions import writes
 from core.requests import IdField, LargeJsonBody, read_body, read_query

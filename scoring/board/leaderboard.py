@@ -11,7 +11,7 @@ from competitions.callables.door import Door
 from competitions.contract import CrunchConfig
 from competitions.models import Competition, Round
 from competitions.slots import Wiring
-from core.facts import Fact, Kind, announce
+from core.facts import Fact, FactKind, announce
 from core.grid import Period, floor
 from scoring import locks
 from scoring.board.ranking import Standing
@@ -90,7 +90,7 @@ def _write(
         for line in lines[:MOST_TOLD]
     ]
     payload = {"as_of": as_of.isoformat(), "models": len(lines), "leaders": leaders}
-    announce(Fact(Kind.BOARD_MOVED, competition.pk, payload))
+    announce(Fact(FactKind.BOARD_MOVED, competition.pk, payload))
     return board
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from competitions.models import ParticipantModel
-from competitions.reporting import numbers
+from competitions.reporting import finite_numbers
 from scoring.models import Snapshot
 
 Metrics = Mapping[str, float | None]
@@ -82,7 +82,7 @@ def feedback(model: ParticipantModel) -> Feedback | None:
     if not latest:
         return None
     newest = next((s for s in latest if s.prediction_count >= ENOUGH), latest[0])
-    figures = numbers(newest.result_summary)
+    figures = finite_numbers(newest.result_summary)
     is_enough = newest.prediction_count >= ENOUGH
     return Feedback(
         score=diversity_score(figures),

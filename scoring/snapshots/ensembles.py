@@ -48,7 +48,7 @@ def model_id_of(name: str) -> str:
     return f"{PREFIX}{name}{SUFFIX}"
 
 
-def name_of(model_id: str) -> str:
+def ensemble_name(model_id: str) -> str:
     """Return the ensemble's name; the inverse of `model_id_of`."""
     return model_id.removeprefix(PREFIX).removesuffix(SUFFIX)
 

@@ -18,7 +18,7 @@ from competitions.slots import Wiring
 from core.grid import EPOCH, NEVER, Period
 from scoring.models import Snapshot
 from scoring.scores.store import current_version
-from scoring.snapshots.build import build, ensembles_of
+from scoring.snapshots.build_snapshots import build_snapshots, ensembles_of
 from scoring.snapshots.ensembles import has_own_code
 
 
@@ -44,7 +44,7 @@ def rehearse(*, competition: Competition, wiring: Wiring, door: Door) -> None:
             }
             ensembles = ensembles_of(**facts)
             ensembles.ask()
-            build(**facts, ensembles=ensembles)
+            build_snapshots(**facts, ensembles=ensembles)
 
 
 def has_own_callables(config: CrunchConfig) -> bool:
@@ -75,7 +75,7 @@ def refresh(
         }
         ensembles = ensembles_of(**facts)
         ensembles.fill(version=version)
-        built = build(**facts, ensembles=ensembles)
+        built = build_snapshots(**facts, ensembles=ensembles)
         for snapshot in built:
             snapshot.is_closed = period.end <= now
             snapshot.created_at = snapshot.updated_at = now
@@ -115,7 +115,9 @@ def revise(
     )
     revision = 1 + max(old.values_list("revision", flat=True), default=-1)
     old.update(superseded_at=now)
-    rows = build(competition=competition, wiring=wiring, period=period, door=door)
+    rows = build_snapshots(
+        competition=competition, wiring=wiring, period=period, door=door
+    )
     for snapshot in rows:
         snapshot.revision, snapshot.is_closed = revision, True
         snapshot.created_at = snapshot.updated_at = now

@@ -31,13 +31,13 @@ from competitions.models import (
     ScheduledPrediction,
 )
 from core import audit
-from core.facts import Fact, Kind, announce
+from core.facts import Fact, FactKind, announce
 from crunchsite.events import outbox
 from crunchsite.events.models import Webhook
 from crunchsite.events.webhooks import give_secret
 from crunchsite.keys.issuing import create_key
-from crunchsite.keys.scopes import ROLES as ROLES_OF_SCOPES
-from crunchsite.keys.scopes import Scope
+from crunchsite.keys.key_scopes import ROLES as ROLES_OF_SCOPES
+from crunchsite.keys.key_scopes import KeyScope
 from feeds import backfill_jobs
 from feeds.tape.records import FeedKey
 from livepool.models import Release, ShadowTrack
@@ -61,7 +61,7 @@ ADMINS = frozenset({"admin", "superuser"})
 NOBODY: frozenset[str] = frozenset()
 
 # A scope may what its role may; a cruncher's key may nothing that the table knows.
-SCOPES = {scope.value: ROLES_OF_SCOPES.get(scope, STAFF) for scope in Scope}
+SCOPES = {scope.value: ROLES_OF_SCOPES.get(scope, STAFF) for scope in KeyScope}
 
 LOGIN = 302
 MARK = "hush"  # in every text of a draft
@@ -412,7 +412,7 @@ def events_of(competition: Competition) -> dict[str, object]:
     )
     give_secret(webhook)
     webhook.save()
-    announce(Fact(Kind.BOARD_MOVED, competition.pk, {"name": MARK}))
+    announce(Fact(FactKind.BOARD_MOVED, competition.pk, {"name": MARK}))
     outbox.number_events()
     delivery = webhook.deliveries.get()
     return {"webhook": webhook, "event": delivery.event, "delivery": delivery}
@@ -502,7 +502,7 @@ def test_each_address_lets_in_whom_the_table_says(role, world, seen):
 
 def key_of(scope: str, made: factories.World) -> dict[str, str]:
     """The header of a key that may as much as its scope can give."""
-    cruncher = made.models[0].cruncher if scope == Scope.MODELS else None
+    cruncher = made.models[0].cruncher if scope == KeyScope.MODELS else None
     _, token = create_key(name=scope, scopes=[scope], cruncher=cruncher)
     return {"Authorization": f"Bearer {token}"}
 
@@ -531,7 +531,7 @@ def test_each_address_lets_in_the_keys_that_the_table_says(scope, world, seen):
 
 
 @pytest.mark.attack("writing with a key of elsewhere", held_by="core.acts.bound_to")
-@pytest.mark.parametrize("scope", [Scope.PAYOUTS, Scope.OPERATE, Scope.ADMIN])
+@pytest.mark.parametrize("scope", [KeyScope.PAYOUTS, KeyScope.OPERATE, KeyScope.ADMIN])
 def test_no_write_is_done_with_a_key_of_another_competition(scope, world):
     other = factories.competition("other-cup")
     _, token = create_key(name=scope, scopes=[scope], competition=other)

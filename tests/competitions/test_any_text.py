@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from competitions.gateway.announcements import identity_of, models_of
-from competitions.gateway.replies import Kind, Reply, answer_of, decode
+from competitions.gateway.replies import Reply, ReplyKind, answer_of, decode_replies
 from competitions.gateway.types import Answer
 from competitions.models import Cruncher, ParticipantModel, Prediction, Round
 from competitions.rounds.perform import perform_round, perform_waiting
@@ -156,8 +156,10 @@ def ask_with(competition, data):
     """A round in which one model answers with these bytes of JSON."""
     from model_runner_client.grpc.generated.commons_pb2 import Variant
 
-    reply = Reply(Kind.ANSWERED, message=Variant(type=6, value=data), method="predict")
-    decode([reply], largest_bytes=16 * 2**10)
+    reply = Reply(
+        ReplyKind.ANSWERED, message=Variant(type=6, value=data), method="predict"
+    )
+    decode_replies([reply], largest_bytes=16 * 2**10)
     answer = answer_of("odd", [reply], first=0.0)
     gateway = AnsweringGateway({"steady": {"value": 1.0}, "odd": answer})
     round_ = a_round(competition)

@@ -35,7 +35,7 @@ INSIDE = {
     "feeds.backfill._LostError": "another process has taken the job",
     "feeds.backfill._PutOffError": "the job waits until it is asked for again",
     "livepool.release.release_files.UnreadableError": "becomes one line of a report",
-    "livepool.reader.pool.PoolError": "the reader is used without this project",
+    "livepool.reader.live_pool.PoolError": "the reader is used without this project",
 }
 
 

@@ -50,7 +50,12 @@ def test_a_path_that_leads_nowhere_says_why(path, said):
         *("os:abort", "posix:abort", "sys:exit", "builtins:exec", "subprocess:run"),
         *("..up:x", "a\0b:x", "mathematics:pi", "acme:x", "acme.crunchy:x"),
         *("var.models.naive_last_value.main:Model", "competitions.rounds.perform:os"),
-        *("crunchsite.stack.launch:main", "__main__:x", "\ud800:x", " math:pi"),
+        *(
+            "crunchsite.stack.ends_with_parent:main",
+            "__main__:x",
+            "\ud800:x",
+            " math:pi",
+        ),
         "competitions.local_models.examples.momentum.main:Momentum",
     ],
 )

@@ -7,7 +7,7 @@ from crunchsite.settings import env, env_names
 from crunchsite.settings.env import EnvError, read_env
 from crunchsite.settings.example import example
 from crunchsite.settings.secret import kept_secret, secret_key
-from crunchsite.settings.urls import broker, database
+from crunchsite.settings.server_urls import broker, database
 from feeds.providers import sources
 from feeds.tape.records import SOURCES
 

@@ -10,7 +10,7 @@ import pytest
 import requests
 from django.db import transaction
 
-from core.facts import Fact, Kind, announce
+from core.facts import Fact, FactKind, announce
 from crunchsite.events import delivering, outbox, secrets
 from crunchsite.events.models import Webhook
 from crunchsite.events.webhooks import give_secret, replay
@@ -34,18 +34,18 @@ def program(name: str) -> dict:
 def test_the_page_names_each_type_and_no_other():
     rows = re.findall(r"^\| (`[a-z]+\..*?) \|", PAGE, re.MULTILINE)
     named = {name for row in rows for name in re.findall(r"`([\w.]+)`", row)}
-    assert named == set(Kind.values)
+    assert named == set(FactKind.values)
 
 
 def test_its_example_is_an_event():
     (text,) = re.findall(r'```json\n(\{"id".*?)```', PAGE, re.DOTALL)
-    assert json.loads(text)["type"] in Kind.values
+    assert json.loads(text)["type"] in FactKind.values
 
 
 @pytest.mark.django_db
 def test_the_program_that_asks_gets_each_event_once(live_server_like, frozen_clock):
     follow = program("follow.py")["follow"]
-    announce(*(Fact(Kind.FEED_STALE, payload={"feed": str(i)}) for i in range(250)))
+    announce(*(Fact(FactKind.FEED_STALE, payload={"feed": str(i)}) for i in range(250)))
     outbox.number_events()
     events = follow("http://site", 0, wait_s=0)
     assert [next(events)["data"]["feed"] for _ in range(250)] == [
@@ -93,7 +93,7 @@ def test_the_program_that_is_told_takes_each_event_once(loopback_allowed):
     webhook.save()
     try:
         with transaction.atomic():
-            announce(Fact(Kind.FEED_STALE, payload={"feed": "f"}))
+            announce(Fact(FactKind.FEED_STALE, payload={"feed": "f"}))
         outbox.number_events()
         for _ in range(2):
             delivering.claim(1)

@@ -94,14 +94,6 @@ def test_gaps_are_repaired():
     assert ingest.repair_gaps() == 0
 
 
-def test_the_share_of_stale_instants():
-    append([candle(-10), candle(-9)])
-    instants = [NOW - timedelta(minutes=m) for m in (12, 9, 8, 7, 1)]
-    share = health.staleness(KEY, instants=instants, tolerance_s=60)
-    assert share == 2 / 5  # nothing yet at -12, and too old at -1
-    assert health.staleness(KEY, instants=[], tolerance_s=60) is None
-
-
 def test_candles_are_drawn_to_scale():
     (low, high) = bars([candle(-2, 100.0), candle(-1, 110.0)])
     assert (low.bottom, high.top) == (HEIGHT - 5, 5)

@@ -10,14 +10,14 @@ from core.grid import Period
 from crunchsite.site import series
 from scoring import corrections, due_rounds
 from scoring.board.aggregator import scored_predictions
-from scoring.board.scopes import scope_figures
+from scoring.board.scope_figures import scope_figures
 from scoring.board.standings import standings
 from scoring.corrections import CorrectionError, newest, rescore, void
 from scoring.cycle import run_cycle
 from scoring.models import Leaderboard, Rescoring, Score, Snapshot, VoidWindow
 from scoring.moves import Move
 from scoring.scores.statuses import progress_of, with_progress, with_status
-from scoring.snapshots.build import build
+from scoring.snapshots.build_snapshots import build_snapshots
 from tests.conftest import NOW
 from tests.scoring.factories import make_models, make_round, put_candles
 
@@ -238,7 +238,7 @@ def test_a_board_of_the_past_knows_what_was_corrected_since(scored, reversed_sco
 
 def test_the_content_hash_of_a_revision_is_that_of_a_rebuild(scored, reversed_scorer):
     rescore(**hour(scored))
-    again = build(
+    again = build_snapshots(
         competition=scored,
         wiring=corrections.wiring_of(scored),
         period=Period(NOW - HOUR, NOW),

@@ -8,8 +8,8 @@ from django.test.utils import CaptureQueriesContext
 
 from competitions.errors import TournamentConflictError, TournamentError
 from competitions.models import Competition, Round
-from competitions.tournament.ending import VOID, give_truths, void_unscored
 from competitions.tournament.opening import open_round
+from competitions.tournament.round_ends import VOID, give_truths, void_unscored
 from crunchsite.operator.ending import finish
 from scoring.cycle import run_cycle
 from scoring.models import LeaderboardEntry, Score, Snapshot

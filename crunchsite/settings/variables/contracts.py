@@ -3,7 +3,7 @@
 from pydantic import AliasChoices
 from pydantic_settings import BaseSettings
 
-from crunchsite.settings.variables.fields import setting
+from crunchsite.settings.variables.declaring import setting
 
 
 class ContractVariables(BaseSettings):

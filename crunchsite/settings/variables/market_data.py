@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AliasChoices, field_validator
 from pydantic_settings import BaseSettings
 
-from crunchsite.settings.variables.fields import one_of, setting
+from crunchsite.settings.variables.declaring import one_of, setting
 from feeds.tape.records import CANDLE, SOURCES, TICK
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AliasChoices
 from pydantic_settings import BaseSettings
 
-from crunchsite.settings.variables.fields import one_of, setting
+from crunchsite.settings.variables.declaring import one_of, setting
 from feeds.tape.records import SOURCES
 from livepool.model.parameters import DEFAULT_MODE, PROFILES
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import AliasChoices
 from pydantic_settings import BaseSettings
 
-from crunchsite.settings.variables.fields import setting
+from crunchsite.settings.variables.declaring import setting
 
 
 class ServerVariables(BaseSettings):

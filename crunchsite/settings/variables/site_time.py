@@ -2,7 +2,7 @@
 
 from pydantic_settings import BaseSettings
 
-from crunchsite.settings.variables.fields import setting
+from crunchsite.settings.variables.declaring import setting
 
 
 class TimeVariables(BaseSettings):

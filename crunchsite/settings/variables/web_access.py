@@ -6,7 +6,8 @@ from typing import Annotated
 from pydantic import field_validator
 from pydantic_settings import BaseSettings
 
-from crunchsite.settings.variables.fields import listed, networks, one_of, setting
+from core.texts import listed
+from crunchsite.settings.variables.declaring import networks, one_of, setting
 
 
 class WebVariables(BaseSettings):

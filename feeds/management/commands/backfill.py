@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from core import clock
-from core.texts import counted
+from core.texts import counted, listed
 from feeds import backfill, backfill_jobs
 from feeds.models import BackfillJob
 from feeds.tape.records import FeedKey
@@ -35,11 +35,10 @@ class Command(BaseCommand):
         parser.add_argument("--page-size", type=int, default=500)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        subjects = [s.strip() for s in options["subject"].split(",") if s.strip()]
         try:
             start_at = clock.parse_instant(options["start"], "--from")
             end_at = clock.parse_instant(options["end"], "--to")
-            for subject in subjects:
+            for subject in listed(options["subject"]):
                 key = FeedKey(
                     options["source"], subject, options["kind"], options["granularity"]
                 )

@@ -18,13 +18,21 @@ from django.conf import settings
 from core import clock
 from core.texts import brief
 from feeds.errors import ProviderError
+from feeds.granularity import seconds as length_of
 from feeds.providers.base import FetchRequest, Subject, check_served
 from feeds.providers.binance import rest
 from feeds.providers.binance import streams as binance_streams
 from feeds.providers.push import merged, poll
-from feeds.providers.shapes import each, instant, number, numbers, same, truth, whole
+from feeds.providers.source_values import (
+    each,
+    instant,
+    number,
+    numbers,
+    same,
+    truth,
+    whole,
+)
 from feeds.tape.records import CANDLE, DEPTH, FUNDING, OHLCV, TICK, FeedKey, FeedRecord
-from feeds.tape.records import seconds as length_of
 
 GRANULARITIES = (
     *("1s", "1m", "3m", "5m", "15m", "30m"),
@@ -53,13 +61,7 @@ class Binance:
     def list_subjects(self) -> list[Subject]:
         answer, _ = self._rest.get(rest.EXCHANGE)
         return [
-            Subject(
-                str(symbol),
-                self.kinds,
-                GRANULARITIES,
-                self.name,
-                f"{row.get('baseAsset')}/{row.get('quoteAsset')}",
-            )
+            Subject(str(symbol), self.kinds, GRANULARITIES, self.name)
             for row in answer["symbols"]
             if isinstance(row, dict)
             and row.get("status") == "TRADING"

@@ -4,7 +4,7 @@ import pytest
 
 from competitions import lifecycle
 from competitions.models import Prediction
-from competitions.tournament.asking import ask_some
+from competitions.tournament.ask_samples import ask_some
 from competitions.tournament.opening import open_round
 from tests.competitions.gateway.conftest import wait_live
 

@@ -11,12 +11,12 @@ from django.conf import settings
 
 from competitions.gateway.errors import GatewayError
 from competitions.gateway_pool import pool
-from competitions.gateway_pool.ownership import claim
+from competitions.gateway_pool.ownership import claim_competition
 from tests.competitions.gateway.conftest import wait_for
 
 
 def take(key):
-    return claim(key, database_url=settings.DATABASE_URL)
+    return claim_competition(key, database_url=settings.DATABASE_URL)
 
 
 def test_a_second_claim_is_refused_until_the_first_is_released():
@@ -36,8 +36,9 @@ def test_a_second_claim_is_refused_until_the_first_is_released():
 
 def test_the_lock_is_freed_when_its_process_is_killed():
     program = (
-        "import sys, time; from competitions.gateway_pool.ownership import claim;"
-        "held = claim('crunch', database_url=sys.argv[1]); print('held', flush=True);"
+        "import sys, time; from competitions.gateway_pool import ownership;"
+        "held = ownership.claim_competition('crunch', database_url=sys.argv[1]);"
+        "print('held', flush=True);"
         "time.sleep(60)"
     )
     with subprocess.Popen(

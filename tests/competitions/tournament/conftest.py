@@ -3,7 +3,7 @@
 import pytest
 
 from competitions.gateway.types import Answer
-from competitions.tournament.asking import ask_some
+from competitions.tournament.ask_samples import ask_some
 from competitions.tournament.opening import open_round
 from tests.competitions.conftest import AnsweringGateway
 

@@ -5,7 +5,7 @@ from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 
 from core import clock
-from core.facts import Fact, Kind, announce
+from core.facts import Fact, FactKind, announce
 from crunchsite.events import outbox, secrets
 from crunchsite.events.models import Delivery, Webhook
 from crunchsite.events.webhooks import give_secret
@@ -68,7 +68,7 @@ def test_a_secret_is_rotated(client, webhook):
 
 
 def test_deliveries_are_a_ledger_with_replay(client, webhook):
-    announce(Fact(Kind.FEED_STALE, payload={"feed": "f"}))
+    announce(Fact(FactKind.FEED_STALE, payload={"feed": "f"}))
     outbox.number_events()
     now = clock.wall_now()
     Delivery.objects.update(next_at=None, given_up_at=now, last_error="given up: x")
@@ -85,7 +85,7 @@ def test_deliveries_are_a_ledger_with_replay(client, webhook):
 
 def test_the_first_page_tells_of_a_receiver_that_fails(client, webhook):
     Webhook.objects.update(failing_since=clock.wall_now(), last_error="answered 500")
-    announce(Fact(Kind.FEED_STALE))
+    announce(Fact(FactKind.FEED_STALE))
     outbox.number_events()
     page = client.get(reverse("admin:index"))
     (trouble,) = [t for t in page.context["troubles"] if t.where == "Webhook bot"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.facts import Fact, Kind, announce
+from core.facts import Fact, FactKind, announce
 from crunchsite.events import outbox
 from crunchsite.events.models import Event
 from tests import factories
@@ -18,9 +18,9 @@ def told(frozen_clock):
     draft = factories.competition("hush", status="DRAFT", activated_at=None)
     for name in ("one", "two"):
         announce(
-            Fact(Kind.ROUND_SCORED, shown.pk, {"name": name}),
-            Fact(Kind.RULE_CHANGED, draft.pk, {"name": name}),
-            Fact(Kind.FEED_STALE, None, {"name": name}),
+            Fact(FactKind.ROUND_SCORED, shown.pk, {"name": name}),
+            Fact(FactKind.RULE_CHANGED, draft.pk, {"name": name}),
+            Fact(FactKind.FEED_STALE, None, {"name": name}),
         )
     outbox.number_events()
     return list(Event.objects.told().values_list("number", flat=True))

@@ -21,12 +21,12 @@ from standardwebhooks import Webhook as Signer
 from standardwebhooks import WebhookVerificationError
 
 from core import clock
-from core.facts import Fact, Kind, announce
+from core.facts import Fact, FactKind, announce
 from crunchsite.events import (
-    addresses,
     delivering,
     outbox,
-    retention,
+    prune_events,
+    public_addresses,
     secrets,
     sending,
     webhooks,
@@ -39,7 +39,7 @@ NOBODY = SimpleNamespace(pk=None)
 pytestmark = pytest.mark.django_db
 
 
-def happen(*names: str, kind=Kind.FEED_STALE, **fields) -> None:
+def happen(*names: str, kind=FactKind.FEED_STALE, **fields) -> None:
     with transaction.atomic():
         announce(*(Fact(kind, payload={"name": name}, **fields) for name in names))
     outbox.number_events()
@@ -162,7 +162,7 @@ def test_one_that_hangs_costs_its_own_delivery(receive, monkeypatch):
 
 
 def test_one_whose_answer_has_no_end_is_cut_off(receive, monkeypatch):
-    monkeypatch.setattr(addresses, "WHOLE_S", 0.5)
+    monkeypatch.setattr(public_addresses, "WHOLE_S", 0.5)
     webhook, _ = receive(manner=drip)
     happen("one")
     turn(webhook)
@@ -299,8 +299,8 @@ def test_who_is_told_of_what(receive):
     of_draft, _ = receive(competition=draft)
     receive(active=False)
     happen("site")
-    happen("mine", kind=Kind.BOARD_MOVED, competition_id=mine.pk)
-    happen("draft", kind=Kind.RULE_CHANGED, competition_id=draft.pk)
+    happen("mine", kind=FactKind.BOARD_MOVED, competition_id=mine.pk)
+    happen("draft", kind=FactKind.RULE_CHANGED, competition_id=draft.pk)
     told = {
         webhook.pk: [
             each.event.payload["name"]
@@ -321,7 +321,7 @@ def test_numbering_and_fan_out_are_a_constant_number_of_statements(
 ):
     for _ in range(3):
         receive()
-    announce(*(Fact(Kind.FEED_STALE, payload={"name": str(i)}) for i in range(500)))
+    announce(*(Fact(FactKind.FEED_STALE, payload={"name": str(i)}) for i in range(500)))
     with django_assert_num_queries(4):  # with the savepoint of the test
         assert outbox.number_events() == 500
     assert Delivery.objects.count() == 1500
@@ -333,8 +333,8 @@ def test_what_is_past_retention_goes_with_its_deliveries(receive, at, frozen_clo
     with at(frozen_clock + timedelta(days=20)):
         happen("new")
     with at(frozen_clock + timedelta(days=31)):
-        assert retention.maintain() == 1
-        assert retention.maintain() == 0
+        assert prune_events.maintain() == 1
+        assert prune_events.maintain() == 0
     assert Event.objects.get().payload == {"name": "new"}
     assert Delivery.objects.count() == 1
 

@@ -8,14 +8,14 @@ from django.contrib.auth.models import AnonymousUser
 from django.db import connection, connections, transaction
 from django.db.transaction import TransactionManagementError
 
-from core.facts import Fact, Kind, announce
+from core.facts import Fact, FactKind, announce
 from crunchsite.events import outbox
 from crunchsite.events.models import Event
 from tests import factories
 
 
 def happened(name: str, **fields) -> Fact:
-    return Fact(Kind.ROUND_PERFORMED, payload={"name": name}, **fields)
+    return Fact(FactKind.ROUND_PERFORMED, payload={"name": name}, **fields)
 
 
 def told() -> list[str]:
@@ -26,8 +26,8 @@ def told() -> list[str]:
 def test_a_fact_is_an_event_of_its_competition_and_instant(frozen_clock):
     competition = factories.competition()
     announce(
-        Fact(Kind.BOARD_MOVED, competition.pk, {"models": 3}),
-        Fact(Kind.FEED_STALE, payload={"feed": "f"}),
+        Fact(FactKind.BOARD_MOVED, competition.pk, {"models": 3}),
+        Fact(FactKind.FEED_STALE, payload={"feed": "f"}),
     )
     assert outbox.number_events() == 2
     board, feed = Event.objects.told()

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from prometheus_client.parser import text_string_to_metric_families
 
 from competitions.models import Competition, Round
-from core.facts import Fact, Kind, announce
+from core.facts import Fact, FactKind, announce
 from crunchsite.events import outbox
 from crunchsite.events.models import Webhook
 from crunchsite.events.webhooks import give_secret
@@ -40,7 +40,7 @@ def world(db, tape, frozen_clock, workers_alive, fresh_feed):
     webhook = Webhook(name="bot", url="https://bot.example")
     give_secret(webhook)
     webhook.save()
-    announce(Fact(Kind.FEED_STALE))
+    announce(Fact(FactKind.FEED_STALE))
     outbox.number_events()
     from feeds.models import FeedSubscription
 

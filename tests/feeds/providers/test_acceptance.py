@@ -21,7 +21,7 @@ from feeds.errors import (
 from feeds.providers import sources
 from feeds.providers.base import FetchRequest
 from feeds.providers.pull import pages
-from feeds.tape.checks import checker
+from feeds.tape.record_checks import checker
 from feeds.tape.records import KINDS, FeedKey
 from tests.conftest import NOW
 from tests.fakes.exchange import FakeExchange

@@ -15,7 +15,7 @@ from feeds.providers import sources
 from feeds.providers.base import FetchRequest
 from feeds.providers.pull import pages
 from feeds.providers.simulated import Simulated
-from feeds.tape.checks import SKEW, checker
+from feeds.tape.record_checks import SKEW, checker
 from tests.conftest import NOW
 from tests.fakes.exchange import FakeExchange, candle
 from tests.fakes.hermes import BTC, FakeHermes

@@ -6,8 +6,8 @@ import pytest
 from feeds.errors import UnknownGranularityError, UnknownKindError, UnknownSourceError
 from feeds.providers import sources
 from feeds.providers.base import FetchRequest
-from feeds.providers.coins import COINS
 from feeds.providers.pull import pages
+from feeds.providers.simulated_coins import COINS
 from tests.conftest import NOW
 
 pytestmark = pytest.mark.usefixtures("frozen_clock")

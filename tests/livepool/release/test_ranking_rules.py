@@ -2,7 +2,7 @@
 
 import pytest
 
-from livepool.release.ranking_rules import number, ranking_problems, ranking_warnings
+from livepool.release.ranking_rules import number_in, ranking_problems, ranking_warnings
 
 POOL = ["AUSDT", "BUSDT"]
 
@@ -62,4 +62,4 @@ def test_what_is_unusual_is_a_warning():
     ("text", "value"), [("1.5", 1.5), ("", None), ("nan", None), ("inf", None)]
 )
 def test_a_number_is_finite_or_unknown(text, value):
-    assert number(text) == value
+    assert number_in(text) == value

@@ -11,7 +11,7 @@ from core import clock
 from crunchsite.celery import app
 from feeds import ingest
 from feeds.models import FeedSubscription
-from feeds.providers.coins import COINS
+from feeds.providers.simulated_coins import COINS
 from feeds.tape import writes
 from feeds.tape.records import FeedRecord
 from livepool import candles, coins, tasks

@@ -12,7 +12,7 @@ from core.grid import Period
 from scoring import corrections
 from scoring.cycle import run_cycle
 from scoring.models import LeaderboardEntry, Score, Snapshot
-from scoring.snapshots.build import build, ensembles_of
+from scoring.snapshots.build_snapshots import build_snapshots, ensembles_of
 from scoring.snapshots.matrices import read_scores
 from tests.conftest import NOW
 from tests.scoring.factories import make_models, make_round, put_candles
@@ -96,7 +96,9 @@ def test_a_correction_of_the_period_before_leaves_a_rebuild_as_it_was(
             reason="the exchange was down",
             author="olga",
         )
-    again = build(competition=market, wiring=wiring, period=Period(NOW, NOW + HOUR))
+    again = build_snapshots(
+        competition=market, wiring=wiring, period=Period(NOW, NOW + HOUR)
+    )
     stored = Snapshot.objects.current().filter(period_start=NOW)
     assert {s.model_id: s.content_hash for s in again} == dict(
         stored.values_list("model_id", "content_hash")

@@ -10,7 +10,7 @@ from core.grid import Period
 from scoring.cycle import run_cycle
 from scoring.models import Leaderboard, Score, Snapshot
 from scoring.snapshots import snapshots
-from scoring.snapshots.build import build
+from scoring.snapshots.build_snapshots import build_snapshots
 from scoring.snapshots.matrices import MOST_EXTRAS
 from tests.conftest import NOW
 from tests.scoring.factories import make_models, make_round, put_candles
@@ -73,7 +73,7 @@ def test_rebuilding_gives_the_same_content_hash(market, at):
         answers = {m: (k + 1) * (-1) ** i * 0.1 for k, m in enumerate(models)}
         score_round(market, at, NOW + i * MINUTE, answers)
     wiring = wire(CrunchConfig(), {})
-    again = build(
+    again = build_snapshots(
         competition=market, wiring=wiring, period=Period(start=NOW, end=NOW + HOUR)
     )
     stored = dict(Snapshot.objects.values_list("model_id", "content_hash"))

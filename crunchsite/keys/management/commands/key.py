@@ -10,8 +10,8 @@ from competitions.models import Competition, Cruncher
 from core import clock
 from core.errors import OperatorError
 from crunchsite.keys.issuing import KeyInvalidError, create_key, find_key, revoke_key
+from crunchsite.keys.key_scopes import KeyScope
 from crunchsite.keys.models import ApiKey
-from crunchsite.keys.scopes import Scope
 
 
 class Command(BaseCommand):
@@ -27,7 +27,7 @@ class Command(BaseCommand):
             "--scope",
             action="append",
             required=True,
-            choices=Scope.values,
+            choices=KeyScope.values,
             help="what it may do; once for each",
         )
         create.add_argument(

@@ -14,7 +14,7 @@ from crunchsite.stack.errors import StackError
 from crunchsite.stack.processes import wait_until
 
 
-class Ownership:
+class SiteLock:
     """The right to run the site of one data folder; a killed process gives it up."""
 
     def __init__(self, var: Path) -> None:

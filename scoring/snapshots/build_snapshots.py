@@ -33,7 +33,7 @@ def ensembles_of(
     )
 
 
-def build(
+def build_snapshots(
     *,
     competition: Competition,
     wiring: Wiring,

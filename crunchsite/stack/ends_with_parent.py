@@ -1,6 +1,6 @@
 """Becomes a program that ends with the process that started it.
 
-    python -I -S launch.py PARENT SIGNAL UID GID PROGRAM ARGUMENT ...
+    python -I -S ends_with_parent.py PARENT SIGNAL UID GID PROGRAM ARGUMENT ...
 
 The kernel sends SIGNAL when the thread that started it ends, however that came. Run by
 its path and with the standard library alone: it costs 15 ms and then is no more.

@@ -10,14 +10,14 @@ from django.db import connection
 from competitions.models import Round
 from competitions.patience import is_late
 from competitions.tape_ends import Truth
-from competitions.tournament.ending import note_ended
-from core.facts import Fact, Kind, announce
+from competitions.tournament.round_ends import note_ended
+from core.facts import Fact, FactKind, announce
 from core.texts import readable
 
 TOLD = {
-    Round.Status.RESOLVED: Kind.ROUND_SCORED,
-    Round.Status.UNRESOLVABLE: Kind.ROUND_UNRESOLVABLE,
-    Round.Status.VOID: Kind.ROUND_VOID,
+    Round.Status.RESOLVED: FactKind.ROUND_SCORED,
+    Round.Status.UNRESOLVABLE: FactKind.ROUND_UNRESOLVABLE,
+    Round.Status.VOID: FactKind.ROUND_VOID,
 }
 
 
@@ -59,7 +59,7 @@ def end_rounds(rounds: Sequence[Round], truths: Sequence[Truth], now: datetime) 
     )
 
 
-def _fact(kind: Kind, round_: Round, reason: str) -> Fact:
+def _fact(kind: FactKind, round_: Round, reason: str) -> Fact:
     payload = {
         "round": round_.pk,
         "scope_key": round_.scope_key,

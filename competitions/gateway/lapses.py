@@ -7,7 +7,7 @@ LONGEST_PAUSE_ROUNDS = 32
 
 
 @dataclass
-class Standing:
+class Lapses:
     """Consecutive failures and timeouts, per method: a success of one clears only it.
 
     A model that runs out of time is left alone for 1, 2, 4, ... rounds, so that it

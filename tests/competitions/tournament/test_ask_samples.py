@@ -7,8 +7,8 @@ from django.test.utils import CaptureQueriesContext
 from competitions import lifecycle
 from competitions.gateway.errors import GatewayError, MethodMissingError
 from competitions.models import Prediction, TournamentRound
-from competitions.tournament import asking
-from competitions.tournament.asking import ask_some
+from competitions.tournament import ask_samples
+from competitions.tournament.ask_samples import ask_some
 from competitions.tournament.opening import open_round
 from tests.competitions.tournament.conftest import SampleGateway, ask_all, features
 
@@ -55,7 +55,7 @@ def test_a_failure_costs_that_sample_of_that_model_alone(competition, opened):
 def test_batches_are_bounded_and_go_on_where_the_last_ended(
     competition, opened, monkeypatch
 ):
-    monkeypatch.setattr(asking, "BATCH_SAMPLES", 2)
+    monkeypatch.setattr(ask_samples, "BATCH_SAMPLES", 2)
     gateway = SampleGateway({"a": lambda x: x})
     assert ask_some(competition_id=competition.pk, gateway=gateway)
     opened.refresh_from_db()
@@ -155,8 +155,8 @@ def test_a_paused_competition_asks_nobody(competition, opened):
 def test_statements_of_a_batch_do_not_grow_with_samples_and_models(
     competition, monkeypatch
 ):
-    monkeypatch.setattr(asking, "BATCH_SAMPLES", 2_000)
-    monkeypatch.setattr(asking, "BATCH_S", 600.0)
+    monkeypatch.setattr(ask_samples, "BATCH_SAMPLES", 2_000)
+    monkeypatch.setattr(ask_samples, "BATCH_S", 600.0)
     models = {name: (lambda x: x / 1000) for name in "abc"}
     counts = []
     for name, samples in (("warm", 1), ("few", 2), ("many", 2_000)):

@@ -2,7 +2,7 @@ from datetime import timedelta
 
 from competitions.models import Round
 from competitions.tape_ends import WAITING, Truth
-from scoring.truth.ending import end_rounds, note_late
+from scoring.truth.round_outcomes import end_rounds, note_late
 from tests.conftest import NOW
 from tests.scoring.factories import make_round
 

@@ -10,7 +10,7 @@ from django.contrib.auth.models import Permission
 from django.db.models import TextChoices
 
 
-class Scope(TextChoices):
+class KeyScope(TextChoices):
     READ = "read", "read: what a viewer sees"
     MODELS = "write:models", "write:models: the models of its cruncher"
     PAYOUTS = "write:payouts", "write:payouts: what finance may do"
@@ -19,13 +19,13 @@ class Scope(TextChoices):
 
 
 ROLES = {
-    Scope.READ: "viewer",
-    Scope.PAYOUTS: "finance",
-    Scope.OPERATE: "operator",
-    Scope.ADMIN: "admin",
+    KeyScope.READ: "viewer",
+    KeyScope.PAYOUTS: "finance",
+    KeyScope.OPERATE: "operator",
+    KeyScope.ADMIN: "admin",
 }
 # A cruncher's key is a participant's: it sees what strangers see, and has no role.
-OF_CRUNCHER = (Scope.READ, Scope.MODELS)
+OF_CRUNCHER = (KeyScope.READ, KeyScope.MODELS)
 ACTS_OF_CRUNCHER = frozenset(
     {"competitions.add_participantmodel", "competitions.operate_participantmodel"}
 )
@@ -36,7 +36,7 @@ def acts_of(scopes: Iterable[str]) -> frozenset[str]:
 
     One statement. Those of a cruncher's key are ACTS_OF_CRUNCHER.
     """
-    roles = [ROLES[Scope(scope)] for scope in scopes if Scope(scope) in ROLES]
+    roles = [ROLES[KeyScope(scope)] for scope in scopes if KeyScope(scope) in ROLES]
     found = Permission.objects.filter(group__name__in=roles).values_list(
         "content_type__app_label", "codename"
     )

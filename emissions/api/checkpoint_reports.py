@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from competitions.models import ParticipantModel
-from competitions.reporting import CompetitionQuery, numbers
+from competitions.reporting import CompetitionQuery, finite_numbers
 from core.paging import page_response
 from core.requests import read_query
 from emissions import formats
@@ -61,7 +61,7 @@ def rewards(request: Request) -> Response:
     instant = serializers.DateTimeField().to_representation
     rows = [
         {
-            **numbers(place.get("result_summary") or {}),
+            **finite_numbers(place.get("result_summary") or {}),
             "checkpoint_id": str(checkpoint),
             "period_start": instant(checkpoint.period_start),
             "period_end": instant(checkpoint.period_end),

@@ -35,7 +35,7 @@ BATCH_SAMPLES, BATCH_S = 1_000, 1.0
 _INTERRUPTIONS = (GatewayError, InterfaceError, OperationalError)
 
 
-class Gateway(perform.Gateway, Protocol):
+class TournamentGateway(perform.Gateway, Protocol):
     """The models' side of the wire; see competitions/gateway/gateway.py."""
 
     @property
@@ -44,7 +44,7 @@ class Gateway(perform.Gateway, Protocol):
     def live(self) -> set[str]: ...
 
 
-def ask_some(*, competition_id: int, gateway: Gateway) -> bool:
+def ask_some(*, competition_id: int, gateway: TournamentGateway) -> bool:
     """Ask a batch of the oldest open round that can be asked; whether there was one.
 
     A round that fails stays open with the reason, and the next one is tried. Errors of
@@ -76,7 +76,7 @@ class _Asked:
     timing: Mapping[str, int]
 
 
-def _ask_batch(round_: TournamentRound, gateway: Gateway) -> str:
+def _ask_batch(round_: TournamentRound, gateway: TournamentGateway) -> str:
     """Ask and store the next samples; returns why none could be asked, else nothing."""
     competition = round_.competition
     is_complete = gateway.is_roster_complete
@@ -113,7 +113,7 @@ def _ask_batch(round_: TournamentRound, gateway: Gateway) -> str:
     return ""
 
 
-def _not_ready(identities: Sequence[ModelIdentity], gateway: Gateway) -> str:
+def _not_ready(identities: Sequence[ModelIdentity], gateway: TournamentGateway) -> str:
     """Say why the models cannot be asked yet; empty when they can.
 
     Nothing presses here, so models that are still connecting are waited for, for the

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from crunchsite.stack.parts import Part
+from crunchsite.stack.site_parts import Part
 
 
 class FakeChild:

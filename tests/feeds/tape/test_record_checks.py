@@ -3,7 +3,7 @@ from datetime import timedelta
 
 import pytest
 
-from feeds.tape.checks import OLDEST, SKEW, checker
+from feeds.tape.record_checks import OLDEST, SKEW, checker
 from feeds.tape.records import FeedKey
 from tests.conftest import NOW
 from tests.feeds.factories import FEED, candle

@@ -4,7 +4,7 @@ import pytest
 
 from competitions.contract import CrunchConfig
 from core.grid import Period
-from scoring.board.scopes import scope_figures
+from scoring.board.scope_figures import scope_figures
 from scoring.cycle import run_cycle
 from scoring.models import Score
 from tests.conftest import NOW

@@ -5,6 +5,8 @@ from typing import Any
 
 from pydantic import AfterValidator, Field
 
+from core.texts import listed
+
 
 def setting(default: Any, description: str, **constraints: Any) -> Any:
     """Declare a field whose description becomes its comment in `.env.example`."""
@@ -23,11 +25,6 @@ def one_of(*choices: str) -> AfterValidator:
         raise ValueError(f"give one of {', '.join(choices)}")
 
     return AfterValidator(chosen)
-
-
-def listed(text: str) -> tuple[str, ...]:
-    """Split a comma separated list; blanks and empty parts are dropped."""
-    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def networks(names: str) -> list[IPv4Network | IPv6Network]:

@@ -7,6 +7,7 @@ from math import inf
 from typing import Any
 
 from feeds.errors import FeedError
+from feeds.granularity import seconds
 from feeds.tape.records import (
     CANDLE,
     DEPTH,
@@ -15,7 +16,6 @@ from feeds.tape.records import (
     FeedKey,
     FeedRecord,
     check_kind,
-    seconds,
 )
 
 # Part of a path in the Parquet store and of ids joined by colons.

@@ -14,7 +14,7 @@ from livepool.model import (
     market_context,
     parameters,
     pipeline,
-    ranking,
+    rank_coins,
     regressors,
     training,
     universe,
@@ -28,7 +28,7 @@ DAY = date(2026, 3, 13)
 
 
 def scored(**columns):
-    """Rows for `ranking.rank`: equal in everything that is not given."""
+    """Rows for `rank_coins.rank`: equal in everything that is not given."""
     size = len(next(iter(columns.values())))
     base = {
         "date": [DAY] * size,
@@ -40,7 +40,7 @@ def scored(**columns):
         "liquidity_stability": [0.9] * size,
         "avg_quote_vol_180": [1e8] * size,
     }
-    return ranking.rank(
+    return rank_coins.rank(
         pl.DataFrame(
             {**base, **columns},
             schema_overrides={
@@ -195,7 +195,7 @@ def test_float_noise_does_not_split_a_tie():
 def test_an_unknown_feature_of_the_scheme_is_named(panel):
     members = panel.rows.filter("in_universe").drop("ma200_slope")
     with pytest.raises(ValueError, match="ma200_slope"):
-        ranking.with_rule_score(members, parameters.DEFAULT.ranking)
+        rank_coins.with_rule_score(members, parameters.DEFAULT.ranking)
 
 
 def test_features_do_not_look_ahead(candles, panel):

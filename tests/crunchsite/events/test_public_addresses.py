@@ -5,9 +5,13 @@ import socket
 import pytest
 from django.core.exceptions import ValidationError
 
-from crunchsite.events import addresses
-from crunchsite.events.addresses import AddressRefusedError, check_address, connect
+from crunchsite.events import public_addresses
 from crunchsite.events.models import is_receiver
+from crunchsite.events.public_addresses import (
+    AddressRefusedError,
+    check_address,
+    connect,
+)
 from crunchsite.events.sending import post
 
 REFUSED = [
@@ -52,7 +56,7 @@ def resolving(monkeypatch, *answers):
             for address in found
         ]
 
-    monkeypatch.setattr(addresses.socket, "getaddrinfo", lookup)
+    monkeypatch.setattr(public_addresses.socket, "getaddrinfo", lookup)
     return asked
 
 
@@ -71,7 +75,7 @@ def test_the_connection_goes_to_the_address_that_was_looked_at(monkeypatch):
         gone_to.append(address)
         raise OSError("enough")
 
-    monkeypatch.setattr(addresses.socket, "create_connection", create)
+    monkeypatch.setattr(public_addresses.socket, "create_connection", create)
     outcome = post("http://rebound.example/hook", "{}", {})
     assert (outcome.status, outcome.error) == (None, "enough")
     assert asked == ["rebound.example"]
