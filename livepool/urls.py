@@ -17,5 +17,7 @@ urlpatterns = [
         api.ReleaseFile.as_view(),
         name="livepool-file",
     ),
-    re_path(r"^livepool/status/?$", api.PoolStatusView.as_view(), name="livepool-status"),
+    re_path(
+        r"^livepool/status/?$", api.PoolStatusView.as_view(), name="livepool-status"
+    ),
 ]
