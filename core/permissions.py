@@ -22,15 +22,19 @@ class OperatorSession(SessionAuthentication):
 class OpenReadPermittedWrite(BasePermission):
     """Let everybody read; operators and keys write with the permission.
 
-    A view names it in `write_permission`; without it nobody may write.
+    A view names it in `write_permission`; without it nobody may write. One that names a
+    `read_permission` is read by those alone who have it.
     """
 
     def has_permission(self, request: Request, view: Any) -> bool:
         if request.method not in view.allowed_methods:
             return True  # for nobody; 405 follows
         if request.method in SAFE_METHODS:
-            return True  # crunchsite.readers holds API_READ_AUTH at every address
-        needed = getattr(view, "write_permission", None)
+            needed = getattr(view, "read_permission", None)
+            if needed is None:
+                return True  # crunchsite.readers holds API_READ_AUTH at every address
+        else:
+            needed = getattr(view, "write_permission", None)
         if is_key(request.user):  # what REST framework answers, should it be refused
             self.code = "scope_insufficient"
             self.message = f"This key's scopes do not permit {needed or 'this'}."

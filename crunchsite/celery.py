@@ -54,6 +54,7 @@ _every = {
         "feeds.watch": 60.0,
         "feeds.maintain": 3600.0,
         "events.maintain": 3600.0,
+        "acts.maintain": 3600.0,
     }.items()
 }
 # Monthly, three hours into the month; a daily look whether that release is missing, and

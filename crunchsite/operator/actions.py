@@ -102,7 +102,11 @@ def _predict_effect(competition: Competition) -> list[str]:
 
 def _predict(competition: Competition) -> str:
     rounds = predict_now(competition_id=competition.pk)
-    current_app.send_task("competitions.predict", [competition.pk], expires=30)
+    transaction.on_commit(
+        lambda: current_app.send_task(
+            "competitions.predict", [competition.pk], expires=30
+        )
+    )
     return f"{counted(rounds, 'round')} made; the worker asks the models now."
 
 
@@ -216,6 +220,14 @@ def correct(
                 f"Reason: {reason}",
             )
     return done
+
+
+def asked(
+    kind: str, competition: Competition, span: Mapping[str, Any], on: Newest
+) -> list[Any]:
+    """Return all that a preview is good for: see crunchsite.operator.previews."""
+    parts = (span["start"], span["end"], span.get("scope_key", ""))
+    return [competition.pk, kind, *on, *parts]
 
 
 def in_words(done: Correction) -> str:

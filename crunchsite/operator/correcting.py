@@ -6,7 +6,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.core import signing
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -16,13 +15,11 @@ from competitions.errors import CompetitionError
 from competitions.models import Competition
 from core import clock
 from core.grid import floor
-from crunchsite.operator.actions import CORRECTIONS, correct, in_words
+from crunchsite.operator.actions import CORRECTIONS, asked, correct, in_words
+from crunchsite.operator.previews import token_of, was_previewed
 from scoring.corrections import Correction, Newest, newest
 from scoring.moves import Move
 
-# A preview of yesterday says nothing of today.
-PREVIEW_IS_GOOD_FOR_S = 900
-SALT = "crunchsite.correction"
 NOT_APPLIED = (
     "Not applied: the fields were changed, something was corrected since the preview, "
     "or it was too long ago. Below is what it would do now."
@@ -73,10 +70,9 @@ class CorrectionForm(forms.Form):
         else:
             del self.fields["scope_key"]
 
-    def asked(self, on: Newest) -> list[str]:
+    def asked(self, on: Newest) -> list[Any]:
         """What a preview is good for: these fields, as long as nothing is corrected."""
-        what = [self.competition.pk, self.kind, *on, *self.span.values()]
-        return [str(each) for each in what]
+        return asked(self.kind, self.competition, self.span, on)
 
     @property
     def span(self) -> dict[str, Any]:
@@ -128,7 +124,9 @@ def correction_page(
     shown: Correction | None = None
     on = newest(competition.pk)
     if request.method == "POST" and form.is_valid():
-        is_applied = "apply" in request.POST and _was_previewed(request, form, on)
+        is_applied = "apply" in request.POST and was_previewed(
+            request.POST.get("previewed", ""), form.asked(on)
+        )
         if "apply" in request.POST and not is_applied:
             messages.warning(request, NOT_APPLIED)
         try:
@@ -159,22 +157,9 @@ def correction_page(
         lines = slope(shown.moves)
         context |= {
             "summary": in_words(shown),
-            "token": signing.dumps(form.asked(on), salt=SALT),
+            "token": token_of(form.asked(on)),
             "moves": shown.moves[:MOST_ROWS],
             "lines": lines,
             "height": max((max(x.before, x.after) for x in lines), default=0) + ROW_PX,
         }
     return TemplateResponse(request, "operator/correct.html", context)
-
-
-def _was_previewed(request: HttpRequest, form: CorrectionForm, on: Newest) -> bool:
-    """Whether this page has just shown what these fields would do, on this state."""
-    try:
-        seen = signing.loads(
-            request.POST.get("previewed", ""),
-            salt=SALT,
-            max_age=PREVIEW_IS_GOOD_FOR_S,
-        )
-    except signing.BadSignature:
-        return False
-    return bool(seen == form.asked(on))

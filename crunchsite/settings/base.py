@@ -43,6 +43,7 @@ INSTALLED_APPS = [
     "crunchsite.apps.CrunchsiteConfig",
     "crunchsite.keys.apps.KeysConfig",
     "crunchsite.events.apps.EventsConfig",
+    "crunchsite.v1.acts.apps.ActsConfig",
     "emissions.apps.EmissionsConfig",
     "scoring.apps.ScoringConfig",
     "competitions.apps.CompetitionsConfig",

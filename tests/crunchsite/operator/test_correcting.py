@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from competitions.models import Round
 from core import audit
-from crunchsite.operator import correcting
+from crunchsite.operator import correcting, previews
 from crunchsite.operator.correcting import slope
 from scoring.models import Rescoring, Score, Snapshot, VoidWindow
 from scoring.moves import Move
@@ -148,7 +148,7 @@ def test_a_correction_made_while_another_is_applied_refuses_it(correct, monkeypa
 
 def test_a_preview_of_long_ago_is_not_applied(correct, monkeypatch):
     token = correct("void", preview="1").context["token"]
-    monkeypatch.setattr(correcting, "PREVIEW_IS_GOOD_FOR_S", -1)
+    monkeypatch.setattr(previews, "PREVIEW_IS_GOOD_FOR_S", -1)
     assert "it was too long ago" in text(correct("void", apply="1", previewed=token))
     assert not VoidWindow.objects.exists()
 

@@ -1,0 +1,24 @@
+"""Tokens of previews: only what was just shown, on the state that it was shown of."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.core import signing
+
+# A preview of yesterday says nothing of today.
+PREVIEW_IS_GOOD_FOR_S = 900
+SALT = "crunchsite.correction"
+
+
+def token_of(asked: Sequence[Any]) -> str:
+    """Return the token of what was previewed: all that the act depends on."""
+    return signing.dumps([str(each) for each in asked], salt=SALT)
+
+
+def was_previewed(token: str, asked: Sequence[Any]) -> bool:
+    """Return whether exactly this was previewed, and not too long ago."""
+    try:
+        seen = signing.loads(token, salt=SALT, max_age=PREVIEW_IS_GOOD_FOR_S)
+    except signing.BadSignature:
+        return False
+    return bool(seen == [str(each) for each in asked])
