@@ -61,7 +61,7 @@ def posts(
     asked: Mapping[str, Any] | None = None,
     answered: Mapping[str, Any] | Sequence[Any] | None = None,
 ) -> Callable[[Any], Any]:
-    """Describe a `post` for the schema, with what is asked and answered as examples."""
+    """Describe a `post` for the schema, with examples of both sides."""
     examples = [
         *([OpenApiExample("Asked", asked, request_only=True)] if asked else []),
         *(

@@ -76,6 +76,7 @@ def once(
             f"{HEADER} was no key; give 1 to 200 printable ASCII characters."
         )
     holder, digest = request.user.pk, _digest(request)
+    assert holder is not None  # nobody else has the permission
     with _held(f"{holder} {key}"):
         kept = Answer.objects.filter(holder=holder, key=key).first()
         if kept is not None and kept.created_at > clock.wall_now() - KEPT:
