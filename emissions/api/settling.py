@@ -28,7 +28,27 @@ from emissions.models import MAY_PAY, Checkpoint
 @api_view(["POST"])
 def confirm(request: Request, checkpoint_id: str) -> Response:
     """Store the transaction and move PENDING to SUBMITTED."""
-    checkpoint = checkpoint_of(checkpoint_id, request.user)
+    return confirm_it(request, checkpoint_of(checkpoint_id, request.user))
+
+
+@extend_schema(request=TransactionCorrection, responses=CheckpointRow)
+@writes(MAY_PAY)
+@api_view(["POST"])
+def correct_transaction(request: Request, checkpoint_id: str) -> Response:
+    """Replace a wrong transaction hash; the status stays, the trail says why."""
+    return correct_it(request, checkpoint_of(checkpoint_id, request.user))
+
+
+@extend_schema(request=StatusChange, responses=CheckpointRow)
+@writes(MAY_PAY)
+@api_view(["PATCH"])
+def status(request: Request, checkpoint_id: str) -> Response:
+    """Move one legal step on."""
+    return advance_it(request, checkpoint_of(checkpoint_id, request.user))
+
+
+def confirm_it(request: Request, checkpoint: Checkpoint) -> Response:
+    """Confirm a checkpoint with the body's transaction."""
     tx_hash = read_body(Confirmation, request)["tx_hash"]
     return _step(
         request,
@@ -37,12 +57,8 @@ def confirm(request: Request, checkpoint_id: str) -> Response:
     )
 
 
-@extend_schema(request=TransactionCorrection, responses=CheckpointRow)
-@writes(MAY_PAY)
-@api_view(["POST"])
-def correct_transaction(request: Request, checkpoint_id: str) -> Response:
-    """Replace a wrong transaction hash; the status stays, the trail says why."""
-    checkpoint = checkpoint_of(checkpoint_id, request.user)
+def correct_it(request: Request, checkpoint: Checkpoint) -> Response:
+    """Replace a checkpoint's transaction by the body's."""
     asked = read_body(TransactionCorrection, request)
     corrected = transitions.correct_transaction(
         checkpoint_id=checkpoint.pk, user=request.user, **asked
@@ -50,12 +66,8 @@ def correct_transaction(request: Request, checkpoint_id: str) -> Response:
     return Response(CheckpointRow(corrected).data)
 
 
-@extend_schema(request=StatusChange, responses=CheckpointRow)
-@writes(MAY_PAY)
-@api_view(["PATCH"])
-def status(request: Request, checkpoint_id: str) -> Response:
-    """Move one legal step on."""
-    checkpoint = checkpoint_of(checkpoint_id, request.user)
+def advance_it(request: Request, checkpoint: Checkpoint) -> Response:
+    """Move a checkpoint to the body's status."""
     to = read_body(StatusChange, request)["status"]
     return _step(
         request,

@@ -145,6 +145,13 @@ TABLE: dict[str, Row] = {
         for act in ("activate", "pause", "end", "predict-now", "score-now")
     },
     **dict.fromkeys(["v1:rescore", "v1:void"], writes("POST", OPERATORS, 422)),
+    **dict.fromkeys(
+        [
+            *("v1:make-checkpoints", "v1:confirm", "v1:correct-transaction"),
+            "v1:advance",
+        ],
+        writes("POST", FINANCE, 422),
+    ),
     "reports-checkpoint-confirm": writes("POST", FINANCE, 422),
     "reports-checkpoint-transaction": writes("POST", FINANCE, 422),
     "reports-checkpoint-status": writes("PATCH", FINANCE, 422),

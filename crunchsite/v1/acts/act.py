@@ -61,7 +61,7 @@ def posts(
     asked: Mapping[str, Any] | None = None,
     answered: Mapping[str, Any] | Sequence[Any] | None = None,
 ) -> Callable[[Any], Any]:
-    """Describe a `post` for the schema, with examples of both sides."""
+    """Describe a `post` for the schema, with its examples."""
     examples = [
         *([OpenApiExample("Asked", asked, request_only=True)] if asked else []),
         *(
@@ -87,7 +87,10 @@ def posts(
 
 
 def competition_of(request: Request, slug: str) -> Competition:
-    """Return the competition of an address; raises NotFound, or 403 for another's key."""
+    """Return the competition of an address.
+
+    Raises NotFound, and PermissionDenied for the key of another competition.
+    """
     found = chosen_competition({"competition": slug}, request.user)
     assert found is not None  # a slug that is unknown raises
     return found

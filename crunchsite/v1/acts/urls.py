@@ -2,9 +2,10 @@
 
 from django.urls import re_path
 
-from crunchsite.v1.acts import competitions, corrections
+from crunchsite.v1.acts import checkpoints, competitions, corrections
 
 COMPETITION = r"^competitions/(?P<slug>[^/]+)"
+CHECKPOINT = r"^checkpoints/(?P<checkpoint_id>[^/]+)"
 
 urlpatterns = [
     re_path(
@@ -21,4 +22,16 @@ urlpatterns = [
         re_path(rf"{COMPETITION}/{view.kind}/?$", view.as_view(), name=view.kind)
         for view in (corrections.Rescore, corrections.Void)
     ),
+    re_path(
+        rf"{COMPETITION}/make-checkpoints/?$",
+        checkpoints.MakeCheckpoints.as_view(),
+        name="make-checkpoints",
+    ),
+    re_path(rf"{CHECKPOINT}/confirm/?$", checkpoints.Confirm.as_view(), name="confirm"),
+    re_path(
+        rf"{CHECKPOINT}/correct-transaction/?$",
+        checkpoints.CorrectTransaction.as_view(),
+        name="correct-transaction",
+    ),
+    re_path(rf"{CHECKPOINT}/advance/?$", checkpoints.Advance.as_view(), name="advance"),
 ]
