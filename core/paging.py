@@ -84,6 +84,15 @@ class Keyset:
         self, rows: QuerySet[Any], *, limit: int, cursor: str | None = None
     ) -> tuple[list[Any], str | None]:
         """Return at most `limit` rows after `cursor`, and the next page's cursor."""
+        found = list(self.after(rows, cursor)[: limit + 1])
+        if len(found) <= limit:
+            return found, None
+        last = found[limit - 1]
+        value = attrgetter(self.field.replace("__", "."))(last)
+        return found[:limit], self.cursor_at(value, last.pk)
+
+    def after(self, rows: QuerySet[Any], cursor: str | None = None) -> QuerySet[Any]:
+        """Return the rows in this order, those after `cursor` alone."""
         sign, side = ("-", "lt") if self.descending else ("", "gt")
         if cursor is not None:
             key = rows.model._meta.pk  # noqa: SLF001  documented API
@@ -96,22 +105,34 @@ class Keyset:
                 Q(**{f"{self.field}__{side}e": value}),
                 Q(**{f"{self.field}__{side}": value}) | Q(**{f"pk__{side}": pk}),
             )
-        found = list(rows.order_by(f"{sign}{self.field}", f"{sign}pk")[: limit + 1])
-        if len(found) <= limit:
-            return found, None
-        return found[:limit], self._cursor(found[limit - 1])
+        return rows.order_by(f"{sign}{self.field}", f"{sign}pk")
 
-    def _cursor(self, row: Any) -> str:
-        key = row.pk if isinstance(row.pk, int) else str(row.pk)
-        return write_cursor(attrgetter(self.field.replace("__", "."))(row), key)
+    def cursor_at(self, value: Any, pk: Any) -> str:
+        """Return the cursor of the row with this value of `field` and this key."""
+        return write_cursor(value, pk if isinstance(pk, int) else str(pk))
 
 
 def page_response(request: Request, rows: Any, next_cursor: str | None) -> Response:
     """Return a plain list; `Link: <...>; rel="next"` when there is more."""
-    response = Response(rows)
-    if next_cursor is not None:
-        query = request.query_params.copy()
-        query["cursor"] = next_cursor
-        url = request.build_absolute_uri(f"{request.path}?{query.urlencode()}")
+    return _linked(Response(rows), next_url(request, next_cursor))
+
+
+def enveloped_page(request: Request, rows: Any, next_cursor: str | None) -> Response:
+    """Return `{"results": rows, "next": url or None}`, and the same `Link`."""
+    url = next_url(request, next_cursor)
+    return _linked(Response({"results": rows, "next": url}), url)
+
+
+def next_url(request: Request, next_cursor: str | None) -> str | None:
+    """Return the address of the page at a cursor, with all else that was asked."""
+    if next_cursor is None:
+        return None
+    query = request.query_params.copy()
+    query["cursor"] = next_cursor
+    return request.build_absolute_uri(f"{request.path}?{query.urlencode()}")
+
+
+def _linked(response: Response, url: str | None) -> Response:
+    if url is not None:
         response["Link"] = f'<{url}>; rel="next"'
     return response

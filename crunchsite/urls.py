@@ -35,7 +35,7 @@ api: list[URLPattern | URLResolver] = [
 # The API's first version of its own: these have no other address.
 v1: list[URLPattern | URLResolver] = [
     path("", include("crunchsite.events.urls")),
-    path("", include("crunchsite.v1.acts.urls")),
+    path("", include("crunchsite.v1.urls")),
 ]
 
 urlpatterns = [

@@ -122,6 +122,7 @@ TABLE: dict[str, Row] = {
             *("reports-checkpoint-payload", "reports-emission", "reports-cli-format"),
             *("reports-prizes", "reports-emission-latest", "livepool-releases"),
             *("livepool-status", "schema", "openapi-json", "docs", "v1:events"),
+            *("v1:models", "v1:rounds", "v1:predictions"),
             "tournament-status",
         ],
         reads(),
@@ -139,7 +140,7 @@ TABLE: dict[str, Row] = {
     "tournament-score": writes("POST", OPERATORS, 422),
     "backfill-cancel": writes("POST", OPERATORS, 200),
     # Acts of /api/v1/: 422 without a body.
-    "v1:competitions": writes("POST", OPERATORS, 422),
+    "v1:competitions": reads() | writes("POST", OPERATORS, 422),
     **{
         f"v1:{act}": {"GET": Rule(OPERATORS), "POST": Rule(OPERATORS, 422)}
         for act in ("activate", "pause", "end", "predict-now", "score-now")

@@ -8,9 +8,6 @@ COMPETITION = r"^competitions/(?P<slug>[^/]+)"
 CHECKPOINT = r"^checkpoints/(?P<checkpoint_id>[^/]+)"
 
 urlpatterns = [
-    re_path(
-        r"^competitions/?$", competitions.Competitions.as_view(), name="competitions"
-    ),
     *(
         re_path(rf"{COMPETITION}/{view.name}/?$", view.as_view(), name=view.name)
         for view in (

@@ -1,0 +1,41 @@
+"""Models that take part."""
+
+from rest_framework import serializers
+
+from competitions.models import ParticipantModel
+from core.paging import Keyset, read_text
+from core.requests import IdField, IdListField
+from crunchsite.v1.columns import Column, Kind
+from crunchsite.v1.filters import Filters, reads
+from crunchsite.v1.lists import CompetitionListView
+from crunchsite.v1.schema import COMPETITIONS, listed
+
+COLUMNS = (
+    Column("model_id", Kind.TEXT, "m1"),
+    Column("name", Kind.TEXT, "momentum"),
+    Column("cruncher_id", Kind.TEXT, "cr-ada", "cruncher__cruncher_id"),
+    Column("cruncher_name", Kind.TEXT, "ada", "cruncher__name"),
+    Column("cruncher_index", Kind.INTEGER, 0, "cruncher__cruncher_index"),
+    Column("deployment_id", Kind.TEXT, "dep-1"),
+    Column("state", Kind.TEXT, "RUNNING"),
+    Column("is_virtual", Kind.BOOLEAN, False, help="Whether it is an ensemble."),
+    Column("last_seen_at", Kind.INSTANT, "2026-03-02T12:00:00Z"),
+    Column("created_at", Kind.INSTANT, "2026-02-27T12:00:00Z"),
+)
+
+
+class ModelFilters(Filters):
+    model_id = reads(IdListField(), "model_id", "in")
+    cruncher_id = reads(IdField(), "cruncher__cruncher_id")
+    state = reads(serializers.ChoiceField(ParticipantModel.State.choices), "state")
+    is_virtual = reads(serializers.BooleanField(), "is_virtual")
+
+
+@listed(COMPETITIONS, "ModelItem", "List a competition's models")
+class ModelList(CompetitionListView):
+    """The models of a competition and its ensembles, by id; also those that left."""
+
+    queryset = ParticipantModel.objects.all()
+    columns = COLUMNS
+    order = Keyset("model_id", read_text)
+    filterset_class = ModelFilters

@@ -1,0 +1,52 @@
+"""Predictions: what each model answered in each round."""
+
+from rest_framework import serializers
+
+from competitions.models import Prediction
+from core.paging import Keyset
+from core.requests import IdField, IdListField, InstantField, read_instant
+from crunchsite.v1.columns import Column, Kind
+from crunchsite.v1.filters import Filters, reads
+from crunchsite.v1.lists import CompetitionListView
+from crunchsite.v1.schema import ROUNDS, listed
+
+COLUMNS = (
+    Column("id", Kind.INTEGER, 815),
+    Column("round_id", Kind.INTEGER, 4711),
+    Column("slot_at", Kind.INSTANT, "2026-03-02T12:00:00Z", "round__slot_at"),
+    Column("scope_key", Kind.TEXT, "BTCUSDT-60", "round__scope_key"),
+    Column("model_id", Kind.TEXT, "m1", "model__model_id"),
+    Column("outcome", Kind.TEXT, "ANSWERED"),
+    Column("reason", Kind.TEXT, "", help="Why it is no answer."),
+    Column("output", Kind.JSON, {"value": 0.25}),
+    Column("exec_time_us", Kind.INTEGER, 5120),
+    Column("performed_at", Kind.INSTANT, "2026-03-02T12:00:00.180000Z"),
+)
+
+
+class PredictionFilters(Filters):
+    since = reads(
+        InstantField(help_text="Slots from here on."), "round__slot_at", "gte"
+    )
+    until = reads(InstantField(help_text="Slots before this."), "round__slot_at", "lt")
+    as_of = reads(
+        InstantField(help_text="What had been asked before this."), "performed_at", "lt"
+    )
+    model_id = reads(IdListField(), "model__model_id", "in")
+    scope_key = reads(IdField(), "round__scope_key")
+    outcome = reads(serializers.ChoiceField(Prediction.Outcome.choices), "outcome")
+
+
+@listed(ROUNDS, "PredictionItem", "List predictions")
+class PredictionList(CompetitionListView):
+    """Answers as they were given, the newest slot first; a row never changes.
+
+    Join them with `scores` by `prediction_id`.
+    """
+
+    queryset = Prediction.objects.all()
+    columns = COLUMNS
+    order = Keyset("round__slot_at", read_instant, descending=True)
+    filterset_class = PredictionFilters
+    competition_path = "round__competition"
+    has_files = True

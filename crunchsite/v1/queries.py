@@ -1,0 +1,34 @@
+"""What every list of /api/v1/ is asked with, beside its own filters."""
+
+from typing import Any, ClassVar
+
+from rest_framework import serializers
+
+from competitions.reporting import CompetitionQuery
+from core.paging import LONGEST_CURSOR
+from core.requests import IdListField
+
+
+class FieldsQuery(serializers.Serializer[Any]):
+    """Which columns; all of them without it."""
+
+    fields = IdListField(required=False)  # type: ignore[assignment]  # DRF takes it off the class
+
+
+class ListQuery(FieldsQuery):
+    """A page of a list; `next` and the `Link` header lead to the following one."""
+
+    page_length: ClassVar[int] = 100
+
+    limit = serializers.IntegerField(
+        min_value=1, max_value=1000, required=False, help_text="100 without it."
+    )
+    cursor = serializers.CharField(
+        required=False,
+        max_length=LONGEST_CURSOR,
+        help_text="Opaque; taken from `next` of the page before.",
+    )
+
+
+class CompetitionListQuery(CompetitionQuery, ListQuery):
+    """A page of a list of one competition."""

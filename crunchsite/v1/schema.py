@@ -1,0 +1,75 @@
+"""How a resource is told of in the schema: tag, row, page, formats, an example."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    extend_schema,
+    extend_schema_view,
+)
+from rest_framework import serializers
+
+from crunchsite.v1.columns import Column, example_row, row_serializer
+from crunchsite.v1.files import PARQUET
+from crunchsite.v1.lists import ListView
+from crunchsite.v1.negotiation import FORMATS
+
+COMPETITIONS = "Competitions"
+ROUNDS = "Rounds and predictions"
+BOARDS = "Scores and boards"
+PAYOUTS = "Payouts"
+MARKET = "Market data"
+LIVE_POOL = "Live pool"
+
+JSON = "application/json"
+FORMAT = OpenApiParameter(
+    "format",
+    enum=[renderer.format for renderer in FORMATS],
+    description="Decides before the `Accept` header. CSV and Parquet give all rows.",
+)
+
+
+def listed(tag: str, row: str, summary: str) -> Callable[[Any], Any]:
+    """Describe the `get` of a list whose rows are called `row` in the schema."""
+
+    def decorate(view: type[ListView]) -> type[ListView]:
+        page, example = page_of(row, view.columns)
+        responses: dict[Any, Any] = {(200, JSON): page}
+        if view.has_files:
+            responses[200, "text/csv"] = OpenApiTypes.STR
+            responses[200, PARQUET.media_type] = OpenApiTypes.BINARY
+        described: type[ListView] = extend_schema_view(
+            get=extend_schema(
+                tags=[tag],
+                summary=summary,
+                description=view.__doc__,
+                parameters=[view.query_class, *([FORMAT] if view.has_files else [])],
+                responses=responses,
+                examples=[example],
+                filters=True,
+            )
+        )(view)
+        return described
+
+    return decorate
+
+
+def page_of(row: str, columns: Sequence[Column]) -> tuple[Any, OpenApiExample]:
+    """Return the serializer of a page of such rows, and a page as an example."""
+    body = {
+        "results": row_serializer(row, columns)(many=True),
+        "next": serializers.CharField(
+            allow_null=True, help_text="The address of the following page."
+        ),
+    }
+    page = type(f"{row}Page", (serializers.Serializer,), body)
+    example = OpenApiExample(
+        "A page",
+        {"results": [example_row(columns)], "next": None},
+        response_only=True,
+        media_type=JSON,
+    )
+    return page, example
