@@ -10,7 +10,7 @@ from crunchsite.v1.rounds import RoundList
 
 
 class CompetitionsAddress(CompetitionList, Competitions):
-    """What is listed with GET is added to with POST."""
+    """Create a competition from a pack, as a draft; `activate` lets it run."""
 
 
 urlpatterns = [
