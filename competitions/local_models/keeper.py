@@ -5,6 +5,9 @@ holds, and ends everything when it is told to, or when the orchestrator has ende
 child, the guardian, is the first process of the namespace at level 2: when it ends, the
 kernel ends all others in there. The guardian's child becomes the model. A model can
 neither signal nor look into the two, but at level 1 without a user of its own.
+
+A model that was stopped (SIGSTOP and its like) is ended: it answers nobody, and its
+own watch over hung calls is stopped with it. So each of the two looks at its child.
 """
 
 import os
@@ -22,6 +25,7 @@ from competitions.local_models.usage import descendants, usage_of
 WATCH_S = 0.5
 END_S = 5.0
 TOO_MUCH = 70  # exit code of a model that took more than it may
+STOPPED = 71  # and of one that was stopped
 READY = b"1"
 _HEARD = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
 Told = Callable[[], None]
@@ -57,11 +61,14 @@ def keep_running(
     kernel.hide()
     status, excess = _wait(guardian, sandbox.bounds)
     _end_all(guardian, sandbox)
-    if excess:  # said when the model can no longer fill the pipe
-        print(f"ended: {excess}", flush=True)  # noqa: T201  the model's log
     with suppress(OSError, ValueError):
         os.set_blocking(ending, False)
         status = int(os.read(ending, 16))
+    if os.WIFSTOPPED(status):
+        by = signal.Signals(os.WSTOPSIG(status)).name
+        status, excess = STOPPED << 8, f"it was stopped by {by}, and answered nobody"
+    if excess:  # said when the model can no longer fill the pipe
+        print(f"ended: {excess}", flush=True)  # noqa: T201  the model's log
     _end_as(status)
 
 
@@ -78,10 +85,10 @@ def _wait(guardian: int, bounds: Bounds) -> tuple[int, str]:
 
 
 def _reap() -> dict[int, int]:
-    """Return wait statuses, by id, of the children that have ended since last time."""
+    """Return wait statuses of the children that ended or stopped since last time."""
     found = {}
     with suppress(ChildProcessError):
-        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+        while (ended := os.waitpid(-1, os.WNOHANG | os.WUNTRACED))[0]:
             found[ended[0]] = ended[1]
     return found
 
@@ -132,7 +139,7 @@ def _guard(
     tell_ending: int,
     ready: int | None,
 ) -> NoReturn:
-    """Close the sandbox around a child and wait for its end; then end."""
+    """Close the sandbox around a child and wait until it ends or stops; then end."""
     kernel.die_with_parent(signal.SIGKILL)
     if _is_closed(tell_ending):
         os._exit(1)  # the keeper died before the line above
@@ -150,7 +157,7 @@ def _guard(
         os.write(ready, READY)
         os.close(ready)
     while True:
-        pid, status = os.wait()
+        pid, status = os.waitpid(-1, os.WUNTRACED)
         if pid == model:
             os.write(tell_ending, b"%d" % status)
             os._exit(0)

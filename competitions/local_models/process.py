@@ -9,6 +9,7 @@ import stat
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,11 +34,15 @@ MOST_RESTARTS = 4
 STEADY_S = 300.0  # a process that lived this long has recovered
 START_TIMEOUT_S = 60.0
 END_S = 10.0
+LOOK_S = 1.0
 _KILL = signal.SIGKILL
 START_PAUSE_S = 5.0
 # Signals by which somebody else ended it, which is no fault of its code. A model that
 # sends them to itself is started again after longer and longer pauses.
-_FROM_OUTSIDE = {-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP}
+_FROM_OUTSIDE = {
+    *(-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP),
+    -signal.SIGSTOP,  # of its keeper
+}
 LONGEST_PAUSE_S = 60.0
 
 State = Literal["STARTING", "RUNNING", "RECOVERING", "STOPPED", "QUARANTINED"]
@@ -128,12 +133,12 @@ class ModelProcess:
         if is_up:
             await self._change("RUNNING")
         assert self._process is not None  # _start_process made it
-        code = await self._process.wait()
+        ending, code = await self._ending_of(self._process)
         is_out_of_memory = cgroups.ran_out_of_memory(self._groups)
         await self._end_group()
         if time.monotonic() - started_at > STEADY_S:
             self.restarts = self._faults = 0
-        ending = "it ran out of memory" if is_out_of_memory else _ending(code)
+        ending = "it ran out of memory" if is_out_of_memory else ending
         reason = f"its process ended ({ending}): {self._last_words()}"
         log.warning("model.ended", model=self.model_id, reason=reason)
         if code not in _FROM_OUTSIDE or self._is_ended_here or is_out_of_memory:
@@ -145,6 +150,20 @@ class ModelProcess:
         await self._change("RECOVERING", reason)
         await asyncio.sleep(backoff(self.restarts, first_s=0.1, most_s=LONGEST_PAUSE_S))
         self.restarts += 1
+
+    async def _ending_of(self, process: asyncio.subprocess.Process) -> tuple[str, int]:
+        """Wait for a process to end; says how, and its exit code.
+
+        It is the keeper's process. One that somebody stops could keep no model, so that
+        it is ended.
+        """
+        while True:
+            with contextlib.suppress(TimeoutError):
+                code = await asyncio.wait_for(process.wait(), LOOK_S)
+                return _ending(code), code
+            if _is_stopped(process.pid):
+                await self._end_process()
+                return "its keeper was stopped", -signal.SIGSTOP
 
     async def _start_process(self) -> bool:
         """Start a process and wait until it listens; False when it ended first."""
@@ -224,7 +243,8 @@ class ModelProcess:
         """End the process with all that it started; what cannot be ended is logged."""
         process, self._process = self._process, None
         if process is not None and process.returncode is None:
-            for end in (process.terminate, lambda: os.killpg(process.pid, _KILL)):
+            kill = partial(os.killpg, process.pid, _KILL)
+            for end in (partial(_terminate, process), kill):
                 with contextlib.suppress(ProcessLookupError):
                     end()
                 with contextlib.suppress(TimeoutError):
@@ -253,7 +273,7 @@ class ModelProcess:
         if self._process is not None and self._process.returncode is None:
             self._is_ended_here = True
             with contextlib.suppress(ProcessLookupError):
-                self._process.terminate()  # its keeper then kills it
+                _terminate(self._process)
 
     async def _change(self, state: State, error: str | None = None) -> None:
         self.state = state
@@ -273,6 +293,19 @@ class ModelProcess:
 
 def _now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
+
+
+def _terminate(process: asyncio.subprocess.Process) -> None:
+    """Tell a keeper to end its model and itself, also one that somebody has stopped."""
+    process.terminate()
+    process.send_signal(signal.SIGCONT)
+
+
+def _is_stopped(pid: int) -> bool:
+    """Whether a child has been stopped by a signal since the last look."""
+    with contextlib.suppress(ChildProcessError):
+        return bool(os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOHANG))
+    return False
 
 
 def _ending(code: int) -> str:

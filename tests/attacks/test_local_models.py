@@ -45,10 +45,12 @@ class Arena(LocalModels):
         super().__init__(folder)
         self.uid = uid
 
-    def begin(self, *hostile: str, options=(), preexec_fn=None) -> "Arena":
+    def begin(self, *hostile: str, options=(), preexec_fn=None, files=None) -> "Arena":
         self.write("steady", STEADY)
         for name in hostile:
             shutil.copytree(MODELS / name, self.models / name)
+        for name, text in (files or {}).items():
+            (self.models / name).write_text(text)
         if self.uid is not None:
             for path in (self.models.parent, *self.models.parent.rglob("*")):
                 os.chown(path, self.uid, self.uid)
@@ -298,6 +300,48 @@ def test_a_model_can_signal_itself_alone(arena):
     # model that has stopped itself costs the round the gateway's whole time limit.
     assert answers["killer"].outcome == "FAILED"
     arena.steady_answers(gateway)
+
+
+STOPS = "processes that stop instead of ending"
+
+
+@pytest.mark.attack(STOPS, held_by="a look of each parent at its child")
+@pytest.mark.parametrize("whom", ["itself", "group"])
+@LEVELS
+def test_a_model_that_stops_itself_is_started_again(arena, level, whom):
+    gateway = stop_one(arena, level, whom)
+
+    wait_for(lambda: arena.row("stopper").restarts >= 1)
+    assert "it was stopped by SIG" in arena.row("stopper").error
+    assert ask(gateway, ["steady"])["steady"].result == {"value": 1.0}
+    control.stop(logs_dir=arena.logs, model_id="stopper")
+    wait_for(lambda: arena.row("stopper").state == "STOPPED")
+    arena.steady_answers(gateway)
+
+
+@pytest.mark.attack(STOPS, held_by="a look of each parent at its child")
+@pytest.mark.parametrize("whom", ["guardian", "keeper", "all"])
+@LEVELS
+def test_a_model_whose_keepers_it_stops_is_started_again(arena, level, whom):
+    gateway = stop_one(arena, level, whom)
+
+    if level == "1" and (arena.uid is not None or not IS_ROOT):  # of the same user
+        wait_for(lambda: arena.row("stopper").restarts >= 1)
+        assert "stopped" in arena.row("stopper").error
+    elif whom != "all":  # it could stop nobody, and has answered
+        assert arena.row("stopper").restarts == 0
+    control.stop(logs_dir=arena.logs, model_id="stopper")
+    wait_for(lambda: arena.row("stopper").state == "STOPPED")
+    arena.steady_answers(gateway)
+
+
+def stop_one(arena, level, whom):
+    """One round beside a model that stops somebody; returns the gateway."""
+    arena.begin("stopper", options=("--level", level), files={"stopper/whom": whom})
+    gateway = arena.gateway(timeout_s=AMPLE_S)
+    wait_live(gateway, "steady", "stopper")
+    assert ask(gateway, ["steady"])["steady"].result == {"value": 1.0}
+    return gateway
 
 
 @pytest.mark.attack("orders to the orchestrator", held_by="a socket of mode 0600")
