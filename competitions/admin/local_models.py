@@ -6,18 +6,25 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
-from django.contrib.admin.models import ADDITION
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminTextInputWidget
 
-from competitions.admin.local_actions import ACTIONS, OFFERED, logs_folder
-from competitions.local_models import control, upload
+from competitions.admin.local_actions import (
+    ACTIONS,
+    LARGEST_UPLOAD_BYTES,
+    OFFERED,
+    add_model,
+    logs_folder,
+    perform,
+    status_of,
+)
+from competitions.local_models import control
 from competitions.local_models.control import ModelStatus
 from competitions.models import ParticipantModel
-from core import audit, clock
+from core import clock
 from core.acts import may
 from core.admin.action_page import ActionPage
 from core.admin.lists import ReasonForm
@@ -31,7 +38,6 @@ TONES = {
 }
 # The orchestrator updates its heartbeat several times a second.
 SILENCE_S = 10
-LARGEST_UPLOAD_BYTES = 50 * 2**20
 LOG_LINES = 200
 
 
@@ -122,13 +128,7 @@ class LocalModelPages:
         row = _status_of(model_id)
 
         def run(given: dict[str, Any]) -> str:
-            chosen.run(model_id)
-            what = f"{chosen.title}, was {row.state}. Reason: {given['reason']}"
-            _note(request, model_id, flag=chosen.flag, what=what)
-            return (
-                f"{model_id}: {chosen.title.lower()} is asked for; the list shows it "
-                "within a second."
-            )
+            return perform(name=name, model=row, user=request.user, **given)
 
         return ActionPage(
             heading=chosen.title,
@@ -144,15 +144,7 @@ class LocalModelPages:
         _require(request, "add")
 
         def run(given: dict[str, Any]) -> str:
-            file = given["file"]
-            added = upload.add_upload(
-                models_dir=settings.LOCAL_MODELS_DIR,
-                file=file,
-                file_name=file.name,
-                model_id=given["name"],
-            )
-            what = f"Added from {file.name}. Reason: {given['reason']}"
-            _note(request, added, flag=ADDITION, what=what)
+            added = add_model(user=request.user, **given)
             return f"{added} was added; the list shows it within a second."
 
         seen = _orchestrator()
@@ -188,10 +180,10 @@ def _require(request: HttpRequest, verb: str) -> None:
 
 
 def _status_of(model_id: str) -> ModelStatus:
-    for row in control.status(settings.MODELS_LOG_DIR):
-        if row.model_id == model_id:
-            return row
-    raise Http404(f"There is no local model {model_id}.")
+    row = status_of(model_id)
+    if row is None:
+        raise Http404(f"There is no local model {model_id}.")
+    return row
 
 
 def _lines(rows: Sequence[ModelStatus]) -> list[dict[str, Any]]:
@@ -227,13 +219,3 @@ def _orchestrator() -> dict[str, Any]:
         and (clock.wall_now() - seen_at).total_seconds() > SILENCE_S,
         "sandbox": rows[0].sandbox if rows else "",
     }
-
-
-def _note(request: HttpRequest, model_id: str, *, flag: int, what: str) -> None:
-    """Write the audit entry. A local model has no row before its first round."""
-    audit.note(
-        request.user,
-        [ParticipantModel(name=model_id)],
-        flag=flag,
-        what=f"Local: {what}",
-    )

@@ -24,7 +24,7 @@ from competitions.local_models.trees import (
 from core.errors import OperatorError
 from core.files import write_file
 from core.parsing import JsonError, parse_json
-from core.texts import brief, message_of, readable
+from core.texts import brief, describe, message_of, readable
 
 STATUS_FILE = "status.json"
 HEARTBEAT_FILE = "alive"
@@ -124,15 +124,16 @@ def write_status(logs_dir: Path, statuses: list[ModelStatus]) -> None:
     write_file(logs_dir / STATUS_FILE, rows)
 
 
-def add(*, models_dir: Path, source: Path, model_id: str = "") -> str:
+def add(*, models_dir: Path, source: Path, model_id: str = "", called: str = "") -> str:
     """Copy a model's folder among the others, as a whole; returns its id.
 
-    The orchestrator starts it within a second. Raises ControlError when the folder is
+    The orchestrator starts it within a second. What is `called` otherwise than by its
+    path is a stranger's, who is told no path. Raises ControlError when the folder is
     no model or the name is taken or cannot be an id.
     """
     model_id = model_id or source.resolve().name
     if not (source / "main.py").is_file():
-        raise ControlError(f"model was {source}, which has no main.py.")
+        raise ControlError(f"model was {called or source}, which has no main.py.")
     if not submission.is_model_id(model_id):
         raise ControlError(
             f"model name was {brief(model_id)}; use letters, digits, dots, dashes and "
@@ -147,11 +148,19 @@ def add(*, models_dir: Path, source: Path, model_id: str = "") -> str:
             plain_files(source)
             shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__"))
         except (OSError, RecursionError) as error:
+            why = without_path(error) if called else message_of(error)
             raise ControlError(
-                f"model was {source}, which cannot be copied: {message_of(error)}."
+                f"model was {called or source}, which cannot be copied: {why}."
             ) from None
         copy.rename(target)
     return model_id
+
+
+def without_path(error: BaseException) -> str:
+    """Return why, for a stranger: what the system says of a file names its path."""
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    return describe(error, limit=200)
 
 
 def remove(*, models_dir: Path, logs_dir: Path, model_id: str) -> None:

@@ -1,6 +1,7 @@
 """Reads a model's folder: `main.py`, other files, perhaps a `model.json`."""
 
 import hashlib
+import json
 import os
 import re
 from dataclasses import dataclass
@@ -75,6 +76,14 @@ def read(folder: Path) -> Submission:
         cruncher=_name(about.get("cruncher", folder.name)),
         code_hash=digest.hexdigest(),
     )
+
+
+def assign(folder: Path, cruncher: str) -> None:
+    """Write into a folder's `model.json` whose the model is; its name stays."""
+    path = folder / "model.json"
+    about = {**_about(path), "cruncher": cruncher}
+    path.unlink(missing_ok=True)  # never the target of a link in its place
+    path.write_text(json.dumps(about))
 
 
 def _about(path: Path) -> dict[str, Any]:

@@ -8,9 +8,10 @@ import zlib
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from competitions.local_models.control import ControlError, add
+from competitions.local_models import submission
+from competitions.local_models.control import ControlError, add, without_path
 from competitions.local_models.trees import DEEPEST_FOLDER, scratch_folder
-from core.texts import brief, describe
+from core.texts import brief
 
 # Of the unpacked folder.
 LARGEST_MODEL_BYTES = 200 * 2**20
@@ -23,11 +24,17 @@ DAMAGES = (
 
 
 def add_upload(
-    *, models_dir: Path, file: BinaryIO, file_name: str, model_id: str = ""
+    *,
+    models_dir: Path,
+    file: BinaryIO,
+    file_name: str,
+    model_id: str = "",
+    cruncher: str = "",
 ) -> str:
     """Add a model from a `main.py` or a zip of its folder; returns its id.
 
-    The id is the file's name by default. Nothing is run or imported. Raises
+    The id is the file's name by default. `cruncher` says whose it is, whatever its
+    `model.json` says. Nothing is run or imported. Raises
     ControlError when it is neither, is no model, or would write outside of its folder.
     """
     name = Path(file_name)
@@ -40,7 +47,19 @@ def add_upload(
                 shutil.copyfileobj(file, target)
         else:
             folder = _unpacked(file, folder)
-        return add(models_dir=models_dir, source=folder, model_id=model_id)
+        if cruncher:
+            try:
+                submission.assign(folder, cruncher)
+            except OSError as error:
+                raise ControlError(
+                    f"model.json cannot be written: {without_path(error)}."
+                ) from None
+        return add(
+            models_dir=models_dir,
+            source=folder,
+            model_id=model_id,
+            called=brief(file_name),
+        )
 
 
 def _unpacked(file: BinaryIO, folder: Path) -> Path:
@@ -54,7 +73,7 @@ def _unpacked(file: BinaryIO, folder: Path) -> Path:
         raise
     except DAMAGES as error:
         raise ControlError(
-            f"file was no zip that can be unpacked ({describe(error, limit=200)}); "
+            f"file was no zip that can be unpacked ({without_path(error)}); "
             "give a main.py, or a zip of the model's folder."
         ) from None
     inner = [path for path in folder.iterdir() if path.name != "__MACOSX"]

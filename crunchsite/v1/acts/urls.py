@@ -2,7 +2,12 @@
 
 from django.urls import re_path
 
-from crunchsite.v1.acts import checkpoints, competitions, corrections
+from crunchsite.v1.acts import (
+    checkpoints,
+    competitions,
+    corrections,
+    local_models,
+)
 
 COMPETITION = r"^competitions/(?P<slug>[^/]+)"
 CHECKPOINT = r"^checkpoints/(?P<checkpoint_id>[^/]+)"
@@ -31,4 +36,18 @@ urlpatterns = [
         name="correct-transaction",
     ),
     re_path(rf"{CHECKPOINT}/advance/?$", checkpoints.Advance.as_view(), name="advance"),
+    re_path(
+        r"^local-models/?$", local_models.LocalModels.as_view(), name="local-models"
+    ),
+    *(
+        re_path(
+            rf"^local-models/(?P<model_id>[^/]+)/{view.name}/?$",
+            view.as_view(),
+            name=f"local-model-{view.name}",
+        )
+        for view in (
+            *(local_models.stop, local_models.start),
+            *(local_models.restart, local_models.remove),
+        )
+    ),
 ]

@@ -1,0 +1,172 @@
+"""Local models over /api/v1/: operators' keys act on all, a cruncher's on its own."""
+
+import io
+import json
+import zipfile
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test.client import MULTIPART_CONTENT
+
+from competitions.local_models import control
+from competitions.local_models.control import ModelStatus
+from competitions.models import Cruncher
+from core import clock
+from tests import factories
+
+pytestmark = pytest.mark.django_db(databases=["default", "tape"])
+WHY = {"reason": "it answers too late"}
+
+
+@pytest.fixture
+def folders(world, settings, tmp_path):
+    """Two models run: one of alice, one of bram."""
+    settings.LOCAL_MODELS_DIR = tmp_path / "models"
+    settings.MODELS_LOG_DIR = tmp_path / "log"
+    settings.MODELS_LOG_DIR.mkdir()
+    rows = []
+    for name, owner in (("meridian", "cr-alice"), ("carry", "cr-bram")):
+        (settings.LOCAL_MODELS_DIR / name).mkdir(parents=True)
+        (settings.LOCAL_MODELS_DIR / name / "main.py").write_text("")
+        rows.append(
+            ModelStatus(
+                model_id=name,
+                name=name,
+                cruncher=owner,
+                state="RUNNING",
+                error="",
+                restarts=0,
+                deployment_id="d",
+                code_hash="c",
+                changed_at=clock.now().isoformat(),
+                sandbox="none",
+                pid=1,
+            )
+        )
+    control.write_status(settings.MODELS_LOG_DIR, rows)
+    return tmp_path
+
+
+@pytest.fixture
+def alice(program, world):
+    cruncher = Cruncher.objects.get(cruncher_id="cr-alice")
+    return program("write:models", cruncher=cruncher)
+
+
+def add(program, file, *, once="", **fields):
+    body = {"file": file, **WHY, **fields}
+    return program.post("local-models", body, content_type=MULTIPART_CONTENT, once=once)
+
+
+def code(text="", name="mine.py"):
+    return SimpleUploadedFile(name, text.encode())
+
+
+def zipped(**files):
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name.replace("__", "."), text)
+    return SimpleUploadedFile("mine.zip", data.getvalue())
+
+
+def ids(answer):
+    assert answer.status_code == 200, answer.json()
+    return [row["model_id"] for row in answer.json()]
+
+
+def test_each_sees_what_it_may_act_on(operator, alice, program, folders):
+    assert ids(operator.get("local-models")) == ["meridian", "carry"]
+    assert ids(alice.get("local-models")) == ["meridian"]
+    reader = program("read", cruncher=Cruncher.objects.get(cruncher_id="cr-alice"))
+    assert ids(reader.get("local-models")) == []
+
+
+def test_a_model_is_stopped_started_restarted_and_removed(program, folders, settings):
+    admin, logs = program("admin"), settings.MODELS_LOG_DIR
+    told = admin.post("local-models/carry/stop", WHY).json()["message"]
+    assert told == "carry: stop is asked for; the list shows it within a second."
+    assert control.is_stopped(logs, "carry")
+    admin.post("local-models/carry/start", WHY)
+    assert not control.is_stopped(logs, "carry")
+    admin.post("local-models/carry/restart", WHY)
+    assert control.take_restart(logs, "carry")
+    admin.post("local-models/carry/remove", WHY)
+    assert not (folders / "models" / "carry").exists()
+    said = [entry.change_message for entry in LogEntry.objects.order_by("-pk")[:4]]
+    assert said == [
+        f"Local: {name}, was RUNNING. Reason: it answers too late"
+        for name in ("Remove", "Restart", "Start", "Stop")
+    ]
+
+
+def test_a_cruncher_s_key_acts_on_its_own_alone(alice, folders, settings):
+    assert alice.post("local-models/meridian/stop", WHY).status_code == 200
+    assert control.is_stopped(settings.MODELS_LOG_DIR, "meridian")
+    for path in ("carry/stop", "none/stop", "meridian/remove", "carry/remove"):
+        answer = alice.post(f"local-models/{path}", WHY)
+        told = (answer.status_code, answer.json()["code"])
+        assert told == (403, "scope_insufficient"), path
+    assert not control.is_stopped(settings.MODELS_LOG_DIR, "carry")
+
+
+def test_what_a_cruncher_s_key_adds_is_the_cruncher_s(alice, folders):
+    """Whatever the upload says, nobody adds in another's name."""
+    claimed = zipped(main__py="", model__json='{"cruncher": "cr-bram", "name": "M"}')
+    answer = add(alice, claimed)
+    assert (answer.status_code, answer.json()) == (201, {"model_id": "mine"})
+    about = json.loads((folders / "models" / "mine" / "model.json").read_text())
+    assert about == {"cruncher": "cr-alice", "name": "M"}
+    folder = zipped(**{"main__py": "", "model__json/x": ""})
+    answer = add(alice, folder, name="other")
+    assert (answer.status_code, answer.json()["code"]) == (409, "local_model_invalid")
+
+
+def test_a_model_is_added_once(operator, folders):
+    first = add(operator, code("x = 1"), name="new", once="a-1")
+    assert (first.status_code, first.json()) == (201, {"model_id": "new"})
+    again = add(operator, code("x = 1"), name="new", once="a-1")
+    assert again.json() == first.json()
+    other = add(operator, code("x = 2"), name="new", once="a-1")
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_mismatch")
+    taken = add(operator, code("x = 1"), name="new")
+    assert (taken.status_code, taken.json()["code"]) == (409, "local_model_invalid")
+    assert (folders / "models" / "new" / "main.py").read_text() == "x = 1"
+
+
+@pytest.mark.parametrize(
+    ("file", "fields", "refusal"),
+    [
+        (code("x"), {"name": "../x"}, (409, "local_model_invalid")),
+        (code("x"), {"name": "x" * 101}, (422, "max_length")),
+        (code("x"), {"reason": ""}, (422, "blank")),
+        ("text", {}, (422, "invalid")),
+        (code("x", "mine.zip"), {}, (409, "local_model_invalid")),
+        (zipped(other__py=""), {}, (409, "local_model_invalid")),
+    ],
+)
+def test_what_is_no_model_is_refused(operator, folders, file, fields, refusal):
+    before = sorted((folders / "models").iterdir())
+    answer = add(operator, file, **fields)
+    assert (answer.status_code, answer.json()["code"]) == refusal
+    assert "/tmp" not in answer.json()["detail"]
+    assert str(folders) not in answer.json()["detail"]
+    assert sorted((folders / "models").iterdir()) == before
+
+
+def test_json_is_no_form(operator, folders):
+    assert operator.post("local-models", WHY).status_code == 415
+
+
+def test_an_unknown_model_is_404_and_a_key_of_elsewhere_403(operator, program, folders):
+    answer = operator.post("local-models/none/stop", WHY)
+    assert (answer.status_code, answer.json()["code"]) == (404, "local_model_not_found")
+    other = factories.competition("other-cup")
+    bound = program("write:operate", competition=other)
+    for answer in (
+        bound.get("local-models"),
+        bound.post("local-models/carry/stop", WHY),
+        add(bound, code()),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (403, "key_out_of_reach")
