@@ -25,7 +25,7 @@ MODULES = {
     "formats": "Django looks for a language's formats by it",
 }
 # Rooms whose files say which one of an app's nouns they show, store or run.
-FACES = ("admin", "api", "commands", "models")
+FACES = ("admin", "api", "acts", "commands", "coordinator", "models", "v1")
 
 
 @cache

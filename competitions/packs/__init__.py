@@ -66,6 +66,21 @@ def load(name: str) -> Pack:
     return parse(name, (FOLDER / name / "pack.json").read_text())
 
 
+def find(place: str) -> Pack:
+    """Load a pack by its name, or by the path of a folder; raises PackError.
+
+    A path has a slash in it, so that no folder can hide a pack of the site.
+    """
+    if "/" not in place:
+        return load(place)
+    folder = Path(place)
+    try:
+        text = (folder / "pack.json").read_text(encoding="utf-8")
+    except (OSError, UnicodeError) as error:
+        raise PackError(f"{folder / 'pack.json'} cannot be read: {error}.") from None
+    return parse(folder.resolve().name, text)
+
+
 def parse(name: str, text: str) -> Pack:
     try:
         pack = Pack.model_validate_json(text)

@@ -24,6 +24,8 @@ UNREAD = re.compile(r"__main__|\.migrations|\.settings\.|\.examples|\.alembic")
 # These never reach a person: what raises them and what catches them are neighbours,
 # and the one who catches says it in words of its own.
 INSIDE = {
+    "core.tlog.errors.LogFormatError": "the log is pure; who shows a receipt answers",
+    "core.tlog.errors.ProofError": "the same",
     "core.deadline.Late": "a deadline passed; the door of the callables says whose",
     "core.deadline.StillAtWork": "as Late, while the work of the last time goes on",
     "core.imports.NotImportable": "a reason, put into a refusal of a slot or contract",

@@ -1,0 +1,109 @@
+"""The files of a workspace, for each layout: exactly these and no others.
+
+`vendored`: a private node with the engine's own copy in runtime/, and a public package.
+`thin`: the same without the engine, which comes as a wheel.
+`base`: vendored, with the folders named `node` and `challenge`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from competitions.scaffold.answers import Layout
+from competitions.scaffold.naming import Names
+
+_EXAMPLES = ("mean_reversion", "trend_following", "volatility_regime")
+
+_ROOT = ("README.md", "SKILL.md", "AGENTS.md")
+_CHALLENGE = (
+    *("README.md", "SKILL.md", "pyproject.toml"),
+    *("package/__init__.py", "package/tracker.py", "package/scoring.py"),
+    *("package/schemas/README.md", "package/examples/README.md"),
+    "package/examples/__init__.py",
+    *(f"package/examples/{name}_tracker.py" for name in _EXAMPLES),
+    "tests/test_scoring.py",
+)
+_NODE = (
+    *("README.md", "SKILL.md", "RUNBOOK.md", "Makefile", "pyproject.toml"),
+    *("Dockerfile", "docker-compose.yml", ".local.env", ".local.env.example"),
+    *("config/README.md", "config/callables.env"),
+    "config/scheduled_prediction_configs.json",
+    "runtime_definitions/__init__.py",
+    "runtime_definitions/contracts.py",
+    "runtime_definitions/data.py",
+    "runtime_definitions/inference.py",
+    "runtime_definitions/validation.py",
+    "runtime_definitions/reporting.py",
+    *("plugins/README.md", "extensions/README.md", "deployment/README.md"),
+)
+_THIN_CHALLENGE = (
+    *("README.md", "pyproject.toml"),
+    "package/tracker.py",
+    "package/inference.py",
+    "package/validation.py",
+    "package/scoring.py",
+    "package/reporting.py",
+    "package/schemas/README.md",
+    "package/plugins/README.md",
+    "package/extensions/README.md",
+)
+_THIN_NODE = (
+    *("README.md", "pyproject.toml", ".local.env.example"),
+    *("deployment/README.md", "deployment/docker-compose.yml"),
+    *("config/README.md", "config/callables.env"),
+    "config/scheduled_prediction_configs.json",
+    *("plugins/README.md", "extensions/README.md"),
+)
+
+
+@dataclass(frozen=True)
+class LayoutPlan:
+    """The templates of a layout by area, and whether the engine is copied into it."""
+
+    root: tuple[str, ...]
+    challenge: tuple[str, ...]
+    node: tuple[str, ...]
+    is_vendored: bool
+    # Where the node's own callables are imported from.
+    definitions: str
+
+
+PLANS: Mapping[Layout, LayoutPlan] = {
+    "vendored": LayoutPlan(_ROOT, _CHALLENGE, _NODE, True, "runtime_definitions"),
+    "thin": LayoutPlan(("README.md",), _THIN_CHALLENGE, _THIN_NODE, False, ""),
+    "base": LayoutPlan(_ROOT, _CHALLENGE, _NODE, True, "runtime_definitions"),
+}
+
+
+def folders_of(layout: Layout, names: Names) -> tuple[str, str]:
+    """Return the folders of the public package and of the node."""
+    if layout == "base":
+        return "challenge", "node"
+    return names.challenge, names.node
+
+
+def files_of(layout: Layout, names: Names) -> dict[str, str]:
+    """Return for each file of a workspace the template that it is rendered from."""
+    plan = PLANS[layout]
+    challenge, node = folders_of(layout, names)
+    areas = [("root", "", plan.root), ("node", f"{node}/", plan.node)]
+    areas.append(("challenge", f"{challenge}/", plan.challenge))
+    return {
+        f"{folder}{path}".replace("/package/", f"/{names.package}/"): f"{area}/{path}"
+        for area, folder, paths in areas
+        for path in paths
+    }
+
+
+def callables_of(layout: Layout, names: Names) -> dict[str, str]:
+    """Return the paths of the callables that the workspace itself has, by slot."""
+    package, own = names.package, PLANS[layout].definitions or names.package
+    found = {
+        "INFERENCE_INPUT_BUILDER": f"{own}.inference:build_input",
+        "INFERENCE_OUTPUT_VALIDATOR": f"{own}.validation:validate_output",
+        "SCORING_FUNCTION": f"{package}.scoring:score_prediction",
+        "REPORT_SCHEMA_PROVIDER": f"{own}.reporting:report_schema",
+    }
+    if PLANS[layout].definitions:
+        found["RAW_INPUT_PROVIDER"] = f"{own}.data:provide_raw_input"
+        found["GROUND_TRUTH_RESOLVER"] = f"{own}.data:resolve_ground_truth"
+    return found

@@ -1,0 +1,170 @@
+"""Write a workspace from its answers: all of it or nothing."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.template import Context, Engine
+
+from competitions.contract import CrunchConfig
+from competitions.errors import DefinitionError
+from competitions.scaffold import process_log, vendor
+from competitions.scaffold.answers import SPEC_VERSION, Answers
+from competitions.scaffold.errors import ScaffoldError, WorkspaceExistsError
+from competitions.scaffold.gate import undecided
+from competitions.scaffold.layouts import PLANS, files_of, folders_of
+from competitions.scaffold.naming import Names, names_of
+from competitions.slots import SLOTS, default_path
+from competitions.standard_report import standard_schema
+from core.files import new_folder
+
+# It says that the folder is a workspace, so that --force removes nothing else.
+SPEC_FILE = "spec.json"
+
+
+class _Undefined(str):
+    """Stands for a name that a template uses and nobody gave."""
+
+    __slots__ = ()
+
+    def __mod__(self, missing: Any) -> str:
+        raise ScaffoldError(f"a template uses {missing}, which has no value.")
+
+
+class Workspace:
+    """A workspace to be written: its names, its answers, its files."""
+
+    def __init__(self, answers: Answers) -> None:
+        """Take whole answers; raises DefinitionError naming what lacks."""
+        self.names: Names = names_of(answers.name or "")
+        if lines := undecided(answers):
+            raise DefinitionError(
+                "the definition is not complete, so nothing was written. "
+                + "; ".join(lines)
+            )
+        self.answers = answers
+        self.layout = answers.layout or "vendored"
+        own = callables_of(self.layout, self.names)
+        self.callables = {
+            slot: own.get(slot, path) if path == default_path(slot) else path
+            for slot, path in ((slot, answers.callables[slot]) for slot in SLOTS)
+        }
+
+    def tree(self) -> list[str]:
+        """Return the path of every file, sorted; the engine's copy as one line."""
+        paths = [*files_of(self.layout, self.names), SPEC_FILE, process_log.NAME]
+        if PLANS[self.layout].is_vendored:
+            paths.append(f"{self.node}/runtime/")
+        return sorted(paths)
+
+    @property
+    def node(self) -> str:
+        return folders_of(self.layout, self.names)[1]
+
+    def write(self, output: Path, *, is_forced: bool = False) -> Path:
+        """Write the workspace into `output/<name>` and return that folder.
+
+        `is_forced` replaces a workspace that is there, and nothing else. Raises
+        WorkspaceExistsError, and ScaffoldError when the disk refuses.
+        """
+        target = output / self.names.slug
+        if target.exists() or target.is_symlink():
+            _check_replaceable(target, is_forced=is_forced)
+        try:
+            output.mkdir(parents=True, exist_ok=True)
+            draft = new_folder(target)
+        except OSError as error:
+            raise ScaffoldError(
+                f"{output} cannot be written: {error.strerror}."
+            ) from None
+        try:
+            self._fill(draft)
+            if target.exists():
+                shutil.rmtree(target)
+            draft.rename(target)
+        except OSError as error:
+            raise ScaffoldError(
+                f"{error.filename or target} cannot be written: {error.strerror}."
+            ) from None
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+        return target
+
+    def _fill(self, folder: Path) -> None:
+        for path, text in self._rendered():
+            _write(folder / path, text)
+        _write(folder / SPEC_FILE, self.spec())
+        actions = ["scaffold_created"]
+        if PLANS[self.layout].is_vendored:
+            vendor.copy_engine(folder / self.node / "runtime")
+            actions.append("runtime_vendored")
+        _write(folder / process_log.NAME, process_log.lines(self, actions))
+
+    def spec(self) -> str:
+        """Return the normalised answers, from which the same workspace is made."""
+        answers = self.answers.model_copy(update={"callables": self.callables})
+        document = answers.model_dump(mode="json", exclude_none=True)
+        document["spec_version"] = SPEC_VERSION
+        return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+    def _rendered(self) -> Iterator[tuple[str, str]]:
+        folder = settings.BASE_DIR / "templates" / "workspace"
+        engine = Engine(
+            dirs=[str(folder)],
+            autoescape=False,
+            string_if_invalid=_Undefined("%s"),
+            builtins=["competitions.scaffold.filters"],
+        )
+        context = Context(self._names(), autoescape=False)
+        for path, template in sorted(files_of(self.layout, self.names).items()):
+            if template == "challenge/package/tracker.py":
+                yield path, vendor.tracker()  # the very class that models run on
+                continue
+            yield path, engine.get_template(template).render(context)
+
+    def _names(self) -> dict[str, Any]:
+        answers, names = self.answers, self.names
+        challenge, node = folders_of(self.layout, names)
+        return {
+            "slug": names.slug,
+            "package": names.package,
+            "title": answers.title or names.title,
+            "description": answers.description,
+            "challenge": challenge,
+            "node": node,
+            "layout": self.layout,
+            "is_vendored": PLANS[self.layout].is_vendored,
+            "crunch_id": answers.crunch_id,
+            "pack": answers.pack,
+            "base_classname": answers.model_base_classname,
+            "interval_s": answers.checkpoint_interval_seconds,
+            "rationale": answers.checkpoint_interval_rationale,
+            "callables": self.callables,
+            "schedule": [
+                config.model_dump(mode="json", exclude_none=True)
+                for config in answers.scheduled_prediction_configs or []
+            ],
+            "feed": answers.feed,
+            "metrics": answers.metrics,
+            "report_schema": standard_schema(CrunchConfig()),
+        }
+
+
+def _check_replaceable(target: Path, *, is_forced: bool) -> None:
+    if not is_forced:
+        raise WorkspaceExistsError(
+            f"{target} exists; choose another name, or replace it with --force."
+        )
+    if target.is_symlink() or not (target / SPEC_FILE).is_file():
+        raise WorkspaceExistsError(
+            f"{target} is no workspace (it has no {SPEC_FILE}), so --force does not "
+            "replace it."
+        )
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8", newline="\n")

@@ -1,0 +1,55 @@
+"""Copy the engine into a node, with the digest of every file."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from django.conf import settings
+
+PACKAGES = (
+    *("core", "feeds", "competitions", "scoring", "emissions", "livepool"),
+    *("crunchsite", "templates", "requirements"),
+)
+FILES = ("manage.py", "coordinator", "pyproject.toml", "Makefile", "README.md")
+VERSION_FILE = "VERSION.json"
+_LEFT_OUT = ("__pycache__", "*.pyc", "workspace")
+
+
+def copy_engine(target: Path) -> None:
+    """Copy the engine to `target`, and write VERSION.json: version and digests."""
+    source = settings.BASE_DIR
+    ignore = shutil.ignore_patterns(*_LEFT_OUT)
+    for name in PACKAGES:
+        shutil.copytree(source / name, target / name, ignore=ignore)
+    for name in FILES:
+        if (source / name).exists():
+            shutil.copy2(source / name, target / name)
+    digests = dict(digests_of(target))
+    document = {"version": engine_version(), "files": digests}
+    (target / VERSION_FILE).write_text(json.dumps(document, indent=1) + "\n")
+
+
+def digests_of(folder: Path) -> Iterator[tuple[str, str]]:
+    """Yield path and SHA-256 of each file below a folder, sorted by path."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.name != VERSION_FILE:
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            yield path.relative_to(folder).as_posix(), digest
+
+
+def engine_version() -> str:
+    try:
+        return version("crunchsite")
+    except PackageNotFoundError:
+        text = (settings.BASE_DIR / "pyproject.toml").read_text()
+        line = next(line for line in text.splitlines() if line.startswith("version"))
+        return line.split('"')[1]
+
+
+def tracker() -> str:
+    """Return the source of the base class that participants' models subclass."""
+    package = settings.BASE_DIR / "competitions" / "local_models" / "participant"
+    return (package / "tracker.py").read_text(encoding="utf-8")

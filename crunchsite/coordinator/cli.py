@@ -1,0 +1,120 @@
+"""The commands of `coordinator`, and what all of them have in common.
+
+Each command is a click command in a module of its own, which is imported when it is
+called. Django's commands (`up`, `backfill`, `check-model`, ...) are called by their
+names, so that there is one program for all.
+"""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Any
+
+import click
+import django
+from django.core.management import execute_from_command_line, get_commands
+
+from core.errors import OperatorError
+from crunchsite.coordinator import exits
+
+HELP = """From an idea to a live competition, and its operation.
+
+\b
+  coordinator init btc-trader --pack realtime
+  cd btc-trader/crunch-node-btc-trader && make up
+
+Data go to stdout, notes to stderr. Exit codes: 0 done, 1 a check failed, 2 wrong
+usage or input, 3 not allowed, 4 unreachable or timed out, 5 refused by state,
+130 interrupted.
+"""
+
+# Title of a section of the help: its commands, and what each does.
+SECTIONS: Mapping[str, Mapping[str, str]] = {
+    "Begin": {
+        "init": "Make a workspace: a public package and a private node.",
+        "preflight": "Say which local ports are taken.",
+    },
+}
+# The same for commands of Django's that operators use.
+OPERATE: Mapping[str, str] = {
+    "up": "Run everything on this machine.",
+    "create-competition": "Create a competition from a pack.",
+    "check-model": "Try a model in the sandbox, over the real wire.",
+    "backfill": "Load the history of a feed.",
+    "correct": "Score again or void a stretch of time.",
+    "key": "Create, list and revoke API keys.",
+}
+
+
+class Commands(click.Group):
+    """Commands by name; those of Django's are called with what follows, as it is."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [name for section in SECTIONS.values() for name in section]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in self.list_commands(ctx):
+            name = cmd_name.replace("-", "_")
+            module = import_module(f"crunchsite.coordinator.{name}")
+            command: click.Command = module.command
+            return command
+        if cmd_name.replace("-", "_") in get_commands():
+            return _django_command(cmd_name)
+        return None
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        name = args[0]
+        if self.get_command(ctx, name) is None and not name.startswith("-"):
+            near = get_close_matches(name, [*self.list_commands(ctx), *OPERATE], n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            ctx.fail(f"There is no command {name!r}.{hint}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(
+        self, ctx: click.Context, formatter: click.HelpFormatter
+    ) -> None:
+        for title, commands in {**SECTIONS, "Operate": OPERATE}.items():
+            with formatter.section(title):
+                formatter.write_dl(list(commands.items()))
+
+
+def _django_command(name: str) -> click.Command:
+    @click.command(
+        name,
+        context_settings={"ignore_unknown_options": True},
+        add_help_option=False,
+    )
+    @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+    def command(arguments: Sequence[str]) -> None:
+        execute_from_command_line(["coordinator", name.replace("-", "_"), *arguments])
+
+    return command
+
+
+@click.command(cls=Commands, help=HELP, context_settings={"max_content_width": 88})
+def coordinator() -> None:
+    django.setup()
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command of `coordinator` and leave with its exit code."""
+    os.environ.setdefault(  # noqa: TID251  as manage.py does
+        "DJANGO_SETTINGS_MODULE", "crunchsite.settings.dev"
+    )
+    try:
+        code = coordinator.main(
+            args=sys.argv[1:] if arguments is None else list(arguments),
+            prog_name="coordinator",
+            standalone_mode=False,
+        )
+    except click.exceptions.Abort:
+        code = exits.INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except OperatorError as error:
+        click.echo(f"Error: {error}", err=True)
+        code = exits.code_of(error)
+    sys.exit(code)

@@ -1,0 +1,52 @@
+"""`coordinator preflight`: which local ports are taken."""
+
+import socket
+
+import click
+
+from crunchsite.coordinator import exits
+
+DEFAULT = "3000,5432,8000,9091"
+
+
+class Ports(click.ParamType):
+    """Port numbers with commas; blanks between them are skipped."""
+
+    name = "ports"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> list[int]:
+        found = []
+        for text in value.split(","):
+            if not (text := text.strip()):
+                continue
+            if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
+                self.fail(f"port was {text!r}; write 1 to 65535", param, ctx)
+            found.append(int(text))
+        return found or self.convert(DEFAULT, param, ctx)
+
+
+@click.command("preflight")
+@click.option("--ports", type=Ports(), default=DEFAULT, show_default=True)
+def command(ports: list[int]) -> None:
+    """Say which local ports are taken; exit code 1 if there is one."""
+    is_busy = False
+    for port in ports:
+        taken = _is_taken(port)
+        is_busy |= taken
+        click.echo(f"{'FAIL' if taken else 'OK'}  port {port} is {_word(taken)}")
+        if taken:
+            click.echo(f"      see who: lsof -nP -iTCP:{port} -sTCP:LISTEN", err=True)
+    if is_busy:
+        click.get_current_context().exit(exits.FAILED)
+
+
+def _is_taken(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(0.2)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _word(is_taken: bool) -> str:
+    return "taken" if is_taken else "free"

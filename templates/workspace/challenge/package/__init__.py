@@ -1,0 +1,1 @@
+"""{{ title }}: the public package of the competition."""

@@ -1,0 +1,1 @@
+"""What the node defines for itself: data, inference, validation, reporting, contract."""
