@@ -15,7 +15,12 @@ from competitions.scaffold import process_log, vendor
 from competitions.scaffold.answers import SPEC_VERSION, Answers
 from competitions.scaffold.errors import ScaffoldError, WorkspaceExistsError
 from competitions.scaffold.gate import undecided
-from competitions.scaffold.layouts import PLANS, files_of, folders_of
+from competitions.scaffold.layouts import (
+    PLANS,
+    callables_of,
+    files_of,
+    folders_of,
+)
 from competitions.scaffold.naming import Names, names_of
 from competitions.slots import SLOTS, default_path
 from competitions.standard_report import standard_schema
