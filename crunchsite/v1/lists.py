@@ -1,6 +1,6 @@
 """Lists of /api/v1/: pages of JSON behind a cursor, or the whole as CSV or Parquet."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 from django.db.models import Count, Max, QuerySet, Sum
@@ -48,38 +48,43 @@ class ListView(GenericAPIView[Any]):
     def get(self, request: Request) -> HttpResponseBase:
         query = read_query(self.query_class, request)
         columns = chosen(self.columns, query.get("fields"))
-        rows = self.filter_queryset(self.rows(query))
+        rows = self.selected(query)
         renderer = request.accepted_renderer
         if isinstance(renderer, FileRenderer):
             return self._file(request, rows, columns, renderer)
-        return self._page(request, rows, columns, query)
-
-    def rows(self, query: dict[str, Any]) -> QuerySet[Any]:
-        """Return the rows that the request's user may see, unfiltered."""
-        return self.get_queryset()
-
-    def _page(
-        self,
-        request: Request,
-        rows: QuerySet[Any],
-        columns: Sequence[Column],
-        query: dict[str, Any],
-    ) -> Response:
-        limit = query.get("limit", self.query_class.page_length)
-        ordered = self.order.after(rows, query.get("cursor"))
-        found = list(values_of(ordered, columns, self.order.field, "pk")[: limit + 1])
-        following = None
-        if len(found) > limit:
-            found.pop()
-            following = self.order.cursor_at(*found[-1][-2:])
         names = [column.name for column in columns]
+        found, following = self.page(rows, columns, query)
         results = [dict(zip(names, row, strict=False)) for row in found]
         return enveloped_page(request, results, following)
+
+    def selected(self, query: dict[str, Any]) -> Any:
+        """Return all rows that are asked for."""
+        return self.filter_queryset(self.rows(query))
+
+    def rows(self, query: dict[str, Any]) -> QuerySet[Any]:
+        """Return the rows that the request's user may see, before the filters."""
+        return self.get_queryset()
+
+    def page(
+        self, rows: Any, columns: Sequence[Column], query: dict[str, Any]
+    ) -> tuple[list[Sequence[Any]], str | None]:
+        """Return the values of the columns at a cursor, and the next page's cursor."""
+        limit = query["limit"]
+        ordered = self.order.after(rows, query.get("cursor"))
+        found = list(values_of(ordered, columns, self.order.field, "pk")[: limit + 1])
+        if len(found) <= limit:
+            return found, None
+        return found[:limit], self.order.cursor_at(*found[limit - 1][-2:])
+
+    def whole(self, rows: Any, columns: Sequence[Column]) -> Iterable[Sequence[Any]]:
+        """Yield the values of the columns of all rows, a part at a time."""
+        selected = values_of(self.order.after(rows), columns, as_text=True)
+        return selected.iterator(chunk_size=PART)
 
     def _file(
         self,
         request: Request,
-        rows: QuerySet[Any],
+        rows: Any,
         columns: Sequence[Column],
         renderer: FileRenderer,
     ) -> HttpResponseBase:
@@ -93,17 +98,17 @@ class ListView(GenericAPIView[Any]):
 
         @condition(etag_func=lambda _: etag)
         def answer(_: Request) -> HttpResponseBase:
-            ordered = self.order.after(rows)
-            selected = values_of(ordered, columns, as_text=True)
             title = request.path.rstrip("/").rpartition("/")[2]
-            return renderer.file.response(
-                title, columns, selected.iterator(chunk_size=PART)
-            )
+            return renderer.file.response(title, columns, self.whole(rows, columns))
 
         return answer(request)
 
     def fingerprint(
-        self, rows: QuerySet[Any], columns: Sequence[Column], renderer: FileRenderer
+        self,
+        rows: Any,
+        columns: Sequence[Column],
+        renderer: FileRenderer,
+        *facts: Any,
     ) -> str:
         """Return the ETag of a file, from one statement that reads no values.
 
@@ -115,7 +120,7 @@ class ListView(GenericAPIView[Any]):
             figures["changed"] = Max(self.changes)
         found = rows.order_by().aggregate(**figures)
         names = ",".join(column.name for column in columns)
-        return quote_etag(digest(renderer.format, names, *found.values()))
+        return quote_etag(digest(renderer.format, names, *found.values(), *facts))
 
     def finalize_response(
         self, request: Request, response: Any, *args: Any, **kwargs: Any
@@ -139,8 +144,8 @@ class CompetitionListView(ListView):
         competition = chosen_competition(query, self.request.user)
         if competition is None:
             return self.get_queryset().none()
-        return self.rows_of(competition)
+        return self.rows_of(competition, query)
 
-    def rows_of(self, competition: Competition) -> QuerySet[Any]:
+    def rows_of(self, competition: Competition, query: dict[str, Any]) -> QuerySet[Any]:
         """Return the competition's rows, unfiltered."""
         return self.get_queryset().filter(**{self.competition_path: competition})

@@ -1,6 +1,6 @@
 """What every list of /api/v1/ is asked with, beside its own filters."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 from rest_framework import serializers
 
@@ -18,11 +18,7 @@ class FieldsQuery(serializers.Serializer[Any]):
 class ListQuery(FieldsQuery):
     """A page of a list; `next` and the `Link` header lead to the following one."""
 
-    page_length: ClassVar[int] = 100
-
-    limit = serializers.IntegerField(
-        min_value=1, max_value=1000, required=False, help_text="100 without it."
-    )
+    limit = serializers.IntegerField(min_value=1, max_value=1000, default=100)
     cursor = serializers.CharField(
         required=False,
         max_length=LONGEST_CURSOR,

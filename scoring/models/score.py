@@ -1,5 +1,7 @@
 """Scores of predictions, append-only."""
 
+from datetime import datetime
+
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
 
@@ -20,16 +22,25 @@ CURRENT_SCORE = """
 class ScoreQuerySet(models.QuerySet["Score"]):
     def current(self) -> "ScoreQuerySet":
         """Return the one score of each prediction that counts, after any rescoring."""
-        newer = Score.objects.filter(
-            prediction=OuterRef("prediction"),
-            scoring_version__gt=OuterRef("scoring_version"),
-        )
-        return self.filter(~Exists(newer))
+        return self.filter(~Exists(_newer()))
+
+    def current_at(self, as_of: datetime) -> "ScoreQuerySet":
+        """Return the scores that counted just before an instant."""
+        newer = _newer().filter(scored_at__lt=as_of)
+        return self.filter(~Exists(newer), scored_at__lt=as_of)
 
     def resolved_in(self, competition: Competition, period: Period) -> "ScoreQuerySet":
         """Return the scores that count of a period's resolved rounds."""
         rounds = Round.objects.filter(competition=competition).resolved_in(period)
         return self.current().filter(prediction__round__in=rounds.values("pk"))
+
+
+def _newer() -> models.QuerySet["Score"]:
+    """Return the scores of the same prediction, of a later scoring version."""
+    return Score.objects.filter(
+        prediction=OuterRef("prediction"),
+        scoring_version__gt=OuterRef("scoring_version"),
+    )
 
 
 class Score(models.Model):
@@ -64,7 +75,7 @@ class Score(models.Model):
                 name="score_success_has_value",
             ),
         ]
-        indexes = [models.Index(fields=["scored_at"], name="score_time")]
+        indexes = [models.Index(fields=["scored_at", "id"], name="score_order")]
 
     def __str__(self) -> str:
         return f"{self.prediction_id}v{self.scoring_version}"

@@ -1,5 +1,7 @@
 """Snapshots: the scores of a model in a period, summed up."""
 
+from datetime import datetime
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
@@ -11,6 +13,14 @@ class SnapshotQuerySet(models.QuerySet["Snapshot"]):
     def current(self) -> "SnapshotQuerySet":
         """Return the snapshots that no correction has superseded."""
         return self.filter(superseded_at__isnull=True)
+
+    def closed_at(self, as_of: datetime) -> "SnapshotQuerySet":
+        """Return the closed snapshots that stood just before an instant."""
+        return self.filter(
+            Q(superseded_at__isnull=True) | Q(superseded_at__gte=as_of),
+            is_closed=True,
+            updated_at__lt=as_of,  # when it was closed: it never changed after
+        )
 
 
 class Snapshot(models.Model):
@@ -67,6 +77,7 @@ class Snapshot(models.Model):
         ]
         indexes = [
             models.Index(fields=["period_end", "model"], name="snapshot_period"),
+            models.Index(fields=["period_start", "id"], name="snapshot_order"),
             models.Index(
                 fields=["model"], condition=Q(is_closed=False), name="snapshot_open"
             ),

@@ -1,12 +1,45 @@
+from datetime import UTC, date, datetime, time, timedelta
+
 import pytest
 
+from livepool.models import Release
+from scoring.models import Leaderboard
 from tests import factories
 from tests.conftest import NOW
 
 
 @pytest.fixture
 def world(db, tape, frozen_clock):
-    return factories.running_competition(at=NOW, models=3, hours=2)
+    for month in (1, 2):
+        release(date(2026, month, 28))
+    made = factories.running_competition(at=NOW, models=3, hours=2)
+    Leaderboard.objects.create(
+        competition=made.competition,
+        as_of=NOW - timedelta(hours=1),
+        is_newest=False,
+        ranking_key="score_recent",
+        ranking_direction="desc",
+        created_at=NOW - timedelta(hours=1),
+    )
+    return made
+
+
+def release(as_of_date):
+    at = datetime.combine(as_of_date, time(1), UTC)
+    return Release.objects.create(
+        version=f"{as_of_date}-core_major",
+        mode="core_major",
+        as_of_date=as_of_date,
+        status="PUBLISHED",
+        symbols=["BTCUSDT"],
+        symbol_map={},
+        universe={},
+        ranking=[],
+        checksums={},
+        created_at=at,
+        published_at=at,
+        activated_at=at,
+    )
 
 
 @pytest.fixture

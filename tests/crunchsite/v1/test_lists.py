@@ -18,11 +18,20 @@ from tests import factories
 pytestmark = pytest.mark.django_db(databases=["default", "tape"])
 
 # The instant by which a list is cut into [since, until).
-INSTANTS = {"rounds": "slot_at", "predictions": "slot_at"}
-FILES = ["predictions"]
-LISTS = ["competitions", "models", "rounds", "predictions"]
-# Statements of a page: the competition, then its rows.
-STATEMENTS = dict.fromkeys(LISTS, 2) | {"competitions": 1}
+INSTANTS = {
+    "rounds": "slot_at",
+    "predictions": "slot_at",
+    "scores": "scored_at",
+    "snapshots": "period_start",
+    "leaderboards": "as_of",
+    "checkpoints": "period_end",
+    "rewards": "period_end",
+}
+FILES = ["predictions", "scores", "snapshots", "rewards"]
+OF_SITE = ["competitions", "releases"]
+LISTS = [*OF_SITE, "models", "leaderboard", *INSTANTS]
+# Statements of a page: the competition, then its rows; of rewards, the ensembles too.
+STATEMENTS = dict.fromkeys(LISTS, 2) | dict.fromkeys(OF_SITE, 1) | {"rewards": 3}
 
 
 def statements(client, path, **query):
@@ -103,7 +112,7 @@ def test_an_instant_is_read_strictly(path, text, client, world):
 @pytest.mark.parametrize("path", FILES)
 def test_a_csv_holds_all_rows_in_the_order_of_the_pages(path, client, asked):
     count, answer, body = statements(client, path, format="csv")
-    assert count == 3  # the competition, the ETag, the rows
+    assert count == STATEMENTS[path] + 1  # its ETag
     assert answer["Content-Type"] == "text/csv; charset=utf-8"
     assert answer["Content-Disposition"] == f'attachment; filename="{path}.csv"'
     rows = list(csv.DictReader(io.StringIO(body.decode(), newline="")))
@@ -115,7 +124,7 @@ def test_a_csv_holds_all_rows_in_the_order_of_the_pages(path, client, asked):
 @pytest.mark.parametrize("path", FILES)
 def test_a_parquet_file_has_typed_columns(path, client, asked):
     count, answer, body = statements(client, path, format="parquet")
-    assert count == 3
+    assert count == STATEMENTS[path] + 1
     assert answer["Content-Type"] == "application/vnd.apache.parquet"
     rows = pq.read_table(io.BytesIO(body)).to_pylist()
     page = asked(path, limit=1000)["results"]
@@ -196,7 +205,7 @@ def test_without_a_competition_there_is_an_empty_file(path, client, db):
     assert pq.read_table(io.BytesIO(table)).num_rows == 0
 
 
-@pytest.mark.parametrize("path", [each for each in LISTS if each != "competitions"])
+@pytest.mark.parametrize("path", [each for each in LISTS if each not in OF_SITE])
 def test_a_key_of_another_competition_does_not_reach(path, client, world):
     other = factories.competition("other-cup")
     _, token = create_key(name="bot", scopes=["read"], competition=other)

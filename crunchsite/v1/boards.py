@@ -1,0 +1,96 @@
+"""Leaderboards: the newest, those that are kept, and what stands on one."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from rest_framework import serializers
+
+from competitions.models import Competition
+from core.paging import Keyset, read_int
+from core.requests import IdListField, InstantField, read_instant
+from crunchsite.v1.columns import Column, Kind
+from crunchsite.v1.filters import Filters, reads
+from crunchsite.v1.lists import CompetitionListView
+from crunchsite.v1.queries import CompetitionListQuery
+from crunchsite.v1.schema import BOARDS, listed
+from scoring.models import Leaderboard, LeaderboardEntry
+
+KEPT = (
+    Column("id", Kind.INTEGER, 321),
+    Column("as_of", Kind.INSTANT, "2026-03-02T12:00:05.000001Z"),
+    Column("is_newest", Kind.BOOLEAN, True),
+    Column("ranking_key", Kind.TEXT, "score_recent"),
+    Column("ranking_direction", Kind.TEXT, "desc"),
+    Column(
+        "figures",
+        Kind.JSON,
+        {"score_recent": {"hours": 24, "unit": "rounds", "is_mean_of_snapshots": True}},
+        help="What each figure covers.",
+    ),
+    Column("created_at", Kind.INSTANT, "2026-03-02T12:00:05Z"),
+)
+LINES = (
+    Column("rank", Kind.INTEGER, 1, help="`null` for an ensemble."),
+    Column("position", Kind.INTEGER, 1, help="Order on the board."),
+    Column("model_id", Kind.TEXT, "m1", "model__model_id"),
+    Column("model_name", Kind.TEXT, "momentum", "model__name"),
+    Column("cruncher_name", Kind.TEXT, "ada", "model__cruncher__name"),
+    Column("is_virtual", Kind.BOOLEAN, False, "model__is_virtual"),
+    Column("ranking_value", Kind.NUMBER, 0.62),
+    Column("metrics", Kind.JSON, {"score_recent": 0.62, "ic": 0.09}),
+    Column("samples", Kind.JSON, {"score_recent": {"count": 93, "expected": 96}}),
+    Column("prediction_count", Kind.INTEGER, 280),
+    Column("as_of", Kind.INSTANT, "2026-03-02T12:00:05.000001Z", "leaderboard__as_of"),
+)
+
+
+class BoardListFilters(Filters):
+    since = reads(InstantField(help_text="`as_of` from here on."), "as_of", "gte")
+    until = reads(InstantField(help_text="`as_of` before this."), "as_of", "lt")
+
+
+@listed(BOARDS, "BoardItem", "List the boards that are kept")
+class BoardList(CompetitionListView):
+    """The newest board, then the last one of each hour before."""
+
+    queryset = Leaderboard.objects.all()
+    columns = KEPT
+    order = Keyset("as_of", read_instant, descending=True)
+    filterset_class = BoardListFilters
+
+
+class BoardLineQuery(CompetitionListQuery):
+    as_of = InstantField(
+        required=False,
+        help_text="The last kept board from before this: that of its hour, or of the "
+        "hour before. Without it: the newest.",
+    )
+    include_ensembles = serializers.BooleanField(default=False)
+
+
+class BoardLineFilters(Filters):
+    model_id = reads(IdListField(), "model__model_id", "in")
+
+
+@listed(BOARDS, "BoardLine", "Read a leaderboard")
+class BoardLineList(CompetitionListView):
+    """The models of one board, best first; empty before the first scores."""
+
+    queryset = LeaderboardEntry.objects.all()
+    columns = LINES
+    order = Keyset("position", read_int)
+    query_class = BoardLineQuery
+    filterset_class = BoardLineFilters
+
+    def rows_of(self, competition: Competition, query: dict[str, Any]) -> QuerySet[Any]:
+        boards = Leaderboard.objects.filter(competition=competition)
+        if "as_of" in query:
+            kept = boards.filter(as_of__lt=query["as_of"]).order_by("-as_of", "-pk")
+            rows = self.get_queryset().filter(leaderboard__in=kept.values("pk")[:1])
+        else:
+            rows = self.get_queryset().filter(
+                leaderboard__in=boards.filter(is_newest=True)
+            )
+        if not query["include_ensembles"]:
+            rows = rows.filter(model__is_virtual=False)
+        return rows

@@ -1,0 +1,73 @@
+"""Scores: what each prediction was worth."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from rest_framework import serializers
+
+from core.paging import Keyset
+from core.requests import IdField, IdListField, InstantField, read_instant
+from crunchsite.v1.columns import Column, Kind
+from crunchsite.v1.filters import Filters, reads
+from crunchsite.v1.lists import CompetitionListView
+from crunchsite.v1.queries import CompetitionListQuery
+from crunchsite.v1.schema import BOARDS, listed
+from scoring.models import Score
+
+COLUMNS = (
+    Column("id", Kind.INTEGER, 900),
+    Column("prediction_id", Kind.INTEGER, 815),
+    Column("round_id", Kind.INTEGER, 4711, "prediction__round_id"),
+    Column(
+        "slot_at", Kind.INSTANT, "2026-03-02T12:00:00Z", "prediction__round__slot_at"
+    ),
+    Column("scope_key", Kind.TEXT, "BTCUSDT-60", "prediction__round__scope_key"),
+    Column("model_id", Kind.TEXT, "m1", "prediction__model__model_id"),
+    Column("scoring_version", Kind.INTEGER, 1, help="Rises with each rescoring."),
+    Column("value", Kind.NUMBER, 1.25),
+    Column("success", Kind.BOOLEAN, True),
+    Column("failed_reason", Kind.TEXT, ""),
+    Column("result", Kind.JSON, {"value": 1.25}),
+    Column("scored_at", Kind.INSTANT, "2026-03-02T12:01:02Z"),
+)
+
+
+class ScoreListQuery(CompetitionListQuery):
+    as_of = InstantField(
+        required=False,
+        help_text="What had been scored before this, and which score counted then.",
+    )
+    include_superseded = serializers.BooleanField(
+        default=False, help_text="Also those that a rescoring has replaced."
+    )
+
+
+class ScoreFilters(Filters):
+    since = reads(InstantField(help_text="Scored from here on."), "scored_at", "gte")
+    until = reads(InstantField(help_text="Scored before this."), "scored_at", "lt")
+    model_id = reads(IdListField(), "prediction__model__model_id", "in")
+    scope_key = reads(IdField(), "prediction__round__scope_key")
+    success = reads(serializers.BooleanField(), "success")
+
+
+@listed(BOARDS, "ScoreItem", "List scores")
+class ScoreList(CompetitionListView):
+    """The score of each prediction that counts, the newest first; a row never changes.
+
+    A rescoring adds rows, which take the place of those before.
+    """
+
+    queryset = Score.objects.all()
+    columns = COLUMNS
+    order = Keyset("scored_at", read_instant, descending=True)
+    query_class = ScoreListQuery
+    filterset_class = ScoreFilters
+    competition_path = "prediction__round__competition"
+    has_files = True
+
+    def rows(self, query: dict[str, Any]) -> QuerySet[Any]:
+        rows: Any = super().rows(query)
+        as_of = query.get("as_of")
+        if query["include_superseded"]:
+            return rows.filter(scored_at__lt=as_of) if as_of else rows
+        return rows.current_at(as_of) if as_of else rows.current()
