@@ -33,8 +33,8 @@ class BodyTooLargeError(APIException):
         )
 
 
-class JsonBody(JSONParser):
-    """Parse a body of UTF-8 JSON with finite numbers, of bounded size and depth."""
+class _BoundedJson(BaseParser):
+    largest_bytes, most_values = LARGEST_BYTES, MOST_VALUES
 
     def parse(
         self,
@@ -42,10 +42,22 @@ class JsonBody(JSONParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
-        return _parsed(stream)
+        data = stream.read(self.largest_bytes + 1)
+        if len(data) > self.largest_bytes:
+            raise BodyTooLargeError(self.largest_bytes)
+        try:
+            return parse_json(
+                data, largest_bytes=self.largest_bytes, most_values=self.most_values
+            )
+        except JsonError as error:
+            raise ParseError(f"The body {error}.", code="body_invalid") from None
 
 
-class LargeJsonBody(BaseParser):
+class JsonBody(_BoundedJson, JSONParser):
+    """Parse a body of UTF-8 JSON with finite numbers, of bounded size and depth."""
+
+
+class LargeJsonBody(_BoundedJson):
     """The same of up to 16 MiB, for the views that name it in `parser_classes`.
 
     No JSONParser: REST framework reads for these no more than Django's bound.
@@ -53,31 +65,6 @@ class LargeJsonBody(BaseParser):
 
     media_type = "application/json"
     largest_bytes, most_values = 16 * 2**20, 1_000_000
-
-    def parse(
-        self,
-        stream: IO[Any],
-        media_type: str | None = None,
-        parser_context: Mapping[str, Any] | None = None,
-    ) -> Any:
-        return _parsed(
-            stream, largest_bytes=self.largest_bytes, most_values=self.most_values
-        )
-
-
-def _parsed(
-    stream: IO[Any],
-    *,
-    largest_bytes: int = LARGEST_BYTES,
-    most_values: int = MOST_VALUES,
-) -> Any:
-    data = stream.read(largest_bytes + 1)
-    if len(data) > largest_bytes:
-        raise BodyTooLargeError(largest_bytes)
-    try:
-        return parse_json(data, largest_bytes=largest_bytes, most_values=most_values)
-    except JsonError as error:
-        raise ParseError(f"The body {error}.", code="body_invalid") from None
 
 
 def read_instant(text: Any) -> datetime:

@@ -106,14 +106,9 @@ def rescore(
             created_at=now,
         )
         counts = [_rescore_period(competition, wiring, p, version) for p in periods]
-        for period in periods:
-            snapshots.revise(
-                competition=competition,
-                wiring=wiring,
-                period=period,
-                now=now,
-                door=Door(competition),
-            )
+        snapshots.revise(
+            competition=competition, wiring=wiring, periods=periods, now=now
+        )
         announce(_fact("rescored", competition, start, end, reason))
         _log_on_commit("rescoring.done", rescoring=rescoring.pk, version=version)
         return [sum(column) for column in zip(*counts, strict=True)]
@@ -159,14 +154,9 @@ def void(
         ).exclude(status=Round.Status.VOID)
         touched = closed_periods_of(competition, rounds)
         count = rounds.update(status=Round.Status.VOID, reason=window.round_reason)
-        for period in touched:
-            snapshots.revise(
-                competition=competition,
-                wiring=wiring,
-                period=period,
-                now=now,
-                door=Door(competition),
-            )
+        snapshots.revise(
+            competition=competition, wiring=wiring, periods=touched, now=now
+        )
         announce(_fact("voided", competition, start, end, reason))
         _log_on_commit("window.voided", window=window.pk, rounds=count)
         return [count, 0]

@@ -7,14 +7,6 @@ import polars as pl
 from livepool.model.features import is_above_zero
 from livepool.model.parameters import FeatureConfig
 
-CONTEXT = (
-    "breadth_above_sma60",
-    "breadth_above_sma200",
-    "universe_momentum_dispersion",
-    "universe_rs_dispersion",
-    "single_leader_burst",
-)
-
 
 def with_context(panel: pl.DataFrame, config: FeatureConfig) -> pl.DataFrame:
     """Add the features that the universe of a date has in common, on each of its rows.

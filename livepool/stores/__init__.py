@@ -53,9 +53,6 @@ class ReleaseStore(Protocol):
     def replace_release(self, version: str, files: Mapping[str, bytes]) -> str:
         """Archive what is there, then put `files`; returns the archive's address."""
 
-    def read_current(self) -> dict[str, bytes]:
-        """Return the files of the current release; none when there is none."""
-
     def point_current(self, version: str, files: Mapping[str, bytes]) -> None:
         """Make `files` current; on failure the previous ones stay, or come back."""
 

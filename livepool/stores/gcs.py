@@ -58,9 +58,6 @@ class GcsReleaseStore:
     def read_release(self, version: str) -> dict[str, bytes]:
         return {n: data for n, (data, _) in self._read(f"releases/{version}").items()}
 
-    def read_current(self) -> dict[str, bytes]:
-        return {name: data for name, (data, _) in self._read("current").items()}
-
     def create_release(self, version: str, files: Mapping[str, bytes]) -> None:
         folder = f"releases/{version}"
         there = self._read(folder)

@@ -40,9 +40,6 @@ class LocalReleaseStore:
     def read_release(self, version: str) -> dict[str, bytes]:
         return self._read(self.root / "releases" / version)
 
-    def read_current(self) -> dict[str, bytes]:
-        return self._read(self.root / "current")
-
     def create_release(self, version: str, files: Mapping[str, bytes]) -> None:
         link = self.root / "releases" / version
         if link.is_symlink():

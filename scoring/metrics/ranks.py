@@ -23,23 +23,28 @@ def rank_last(values: Floats) -> Floats:
     """
     order = np.argsort(values, axis=-1)
     ordered = np.take_along_axis(values, order, axis=-1)
-    size = values.shape[-1]
-    place = np.arange(size)
-    starts = np.ones(values.shape, dtype=bool)
-    starts[..., 1:] = _is_above(ordered)
-    if starts.all():
-        shared = np.broadcast_to(place + 1.0, values.shape)
-    else:
-        first = np.maximum.accumulate(np.where(starts, place, 0), axis=-1)
-        ends = np.ones(values.shape, dtype=bool)
-        ends[..., :-1] = starts[..., 1:]
-        last = np.where(ends, place, size - 1)[..., ::-1]
-        last = np.minimum.accumulate(last, axis=-1)[..., ::-1]
-        shared = (first + last) / 2 + 1.0
+    first, last = _ends_of_ties(ordered)
+    shared = (first + last) / 2 + 1.0
     ranks = np.empty(values.shape)
     np.put_along_axis(ranks, order, shared, axis=-1)
     ranks[np.isnan(values)] = np.nan
     return ranks
+
+
+def _ends_of_ties(ordered: Floats) -> tuple[np.ndarray, np.ndarray]:
+    """Return for each place of sorted rows the first and the last place of its tie."""
+    size = ordered.shape[-1]
+    place = np.arange(size)
+    starts = np.ones(ordered.shape, dtype=bool)
+    starts[..., 1:] = _is_above(ordered)
+    if starts.all():
+        own = np.broadcast_to(place, ordered.shape)
+        return own, own
+    first = np.maximum.accumulate(np.where(starts, place, 0), axis=-1)
+    ends = np.ones(ordered.shape, dtype=bool)
+    ends[..., :-1] = starts[..., 1:]
+    last = np.where(ends, place, size - 1)[..., ::-1]
+    return first, np.minimum.accumulate(last, axis=-1)[..., ::-1]
 
 
 def _is_above(ordered: Floats) -> np.ndarray:
@@ -164,15 +169,7 @@ class _Ties(NamedTuple):
     def of(cls, rows: Floats) -> "_Ties":
         order = np.argsort(rows, axis=-1)
         ordered = np.take_along_axis(rows, order, axis=-1)
-        size = rows.shape[-1]
-        place = np.arange(size)
-        is_new = np.ones(rows.shape, dtype=bool)
-        is_new[:, 1:] = _is_above(ordered)
-        first = np.maximum.accumulate(np.where(is_new, place, 0), axis=-1)
-        is_end = np.ones(rows.shape, dtype=bool)
-        is_end[:, :-1] = is_new[:, 1:]
-        ends = np.where(is_end, place, size - 1)[:, ::-1]
-        return cls(order, first, np.minimum.accumulate(ends, axis=-1)[:, ::-1])
+        return cls(order, *_ends_of_ties(ordered))
 
 
 def _spearman_with(i: int, present: np.ndarray, ties: _Ties) -> Floats:

@@ -5,63 +5,27 @@ import json
 
 import numpy as np
 
-from competitions.callables.door import Door
 from competitions.models import Competition
-from competitions.slots import Wiring
 from core.clock import iso_z
-from core.grid import Period
 from scoring.metrics.ranks import Floats
 from scoring.models import Snapshot
 from scoring.snapshots.ensembles import PeriodEnsembles
 from scoring.snapshots.fields import rounded
-from scoring.snapshots.matrices import read_extras, read_scores
+from scoring.snapshots.matrices import read_extras
 from scoring.snapshots.own_summaries import own_summaries
 from scoring.snapshots.period_metrics import period_metrics
 
 
-def ensembles_of(
-    *, competition: Competition, wiring: Wiring, period: Period, door: Door
-) -> PeriodEnsembles:
-    """Read a period's scores, and return its ensembles over them."""
-    scores = read_scores(competition=competition, wiring=wiring, period=period)
-    return PeriodEnsembles(
-        competition=competition,
-        wiring=wiring,
-        period=period,
-        scores=scores,
-        door=door,
-    )
-
-
-def build_snapshots(
-    *,
-    competition: Competition,
-    wiring: Wiring,
-    period: Period,
-    door: Door | None = None,
-    ensembles: PeriodEnsembles | None = None,
-) -> list[Snapshot]:
-    """Build the period's snapshots from the stored scores; writes nothing.
-
-    `ensembles` are the period's, if the caller has them: their scores are used then.
-    """
-    door = door or Door(competition)
-    if ensembles is None:
-        ensembles = ensembles_of(
-            competition=competition, wiring=wiring, period=period, door=door
-        )
+def build_snapshots(ensembles: PeriodEnsembles) -> list[Snapshot]:
+    """Build the snapshots of the ensembles' period from its scores; writes nothing."""
+    competition, wiring = ensembles.competition, ensembles.wiring
+    period, door = ensembles.period, ensembles.door
     scores = ensembles.scores
     names = _model_names(competition)
     counts = (~np.isnan(scores.scores)).sum(axis=0)
     expected = scores.asked.sum(axis=0)
     value_field = wiring.config.aggregation.value_field
-    metrics, parts = period_metrics(
-        competition=competition,
-        config=wiring.config,
-        period=period,
-        ensembles=ensembles,
-        door=door,
-    )
+    metrics, parts = period_metrics(ensembles)
     columns = {
         value_field: _means(scores.scores),
         **{name: _means(values) for name, values in scores.fields.items()},

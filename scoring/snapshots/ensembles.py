@@ -79,14 +79,15 @@ class PeriodEnsembles:
         competition: Competition,
         wiring: Wiring,
         period: Period,
-        scores: PeriodScores,
         door: Door,
     ) -> None:
-        self._competition, self._wiring, self._period = competition, wiring, period
-        self._door = door
+        self.competition, self.wiring, self.period = competition, wiring, period
+        self.door = door
         self._configs = [each for each in wiring.config.ensembles if each.enabled]
         self._computed: dict[str, Shares | None] = {}
-        self.scores = scores
+        self.scores: PeriodScores = read_scores(
+            competition=competition, wiring=wiring, period=period
+        )
 
     def blends(self) -> list[Blend]:
         """Return the ensembles with their weights, in the order of the contract.
@@ -129,7 +130,7 @@ class PeriodEnsembles:
                 strict=True,
             )
             store_round_blends(
-                wiring=self._wiring,
+                wiring=self.wiring,
                 model=models[name].pk,
                 answers=dict(answers),
                 meta={"ensemble_name": name, "weights": mine},
@@ -137,16 +138,16 @@ class PeriodEnsembles:
             )
         self.scores = read_again(
             self.scores,
-            competition=self._competition,
-            wiring=self._wiring,
-            period=self._period,
+            competition=self.competition,
+            wiring=self.wiring,
+            period=self.period,
             models=[model.pk for model in models.values()],
         )
 
     @cached_property
     def _models(self) -> dict[int, tuple[str, bool]]:
         """Model id, and whether it is virtual, by key; in the order of the ids."""
-        rows = self._competition.models.order_by("model_id")
+        rows = self.competition.models.order_by("model_id")
         return {
             pk: (model_id, is_virtual)
             for pk, model_id, is_virtual in rows.values_list(
@@ -181,12 +182,12 @@ class PeriodEnsembles:
 
     def _stored_shares(self) -> dict[str, Shares]:
         """Return the weights of each ensemble's newest prediction in the period."""
-        rounds = Round.objects.filter(competition=self._competition)
+        rounds = Round.objects.filter(competition=self.competition)
         newest = (
             Prediction.objects.filter(
-                model__competition=self._competition,
+                model__competition=self.competition,
                 model__model_id__in=[model_id_of(each.name) for each in self._configs],
-                round__in=rounds.resolved_in(self._period).values("pk"),
+                round__in=rounds.resolved_in(self.period).values("pk"),
             )
             .order_by("model_id", "-pk")
             .distinct("model_id")
@@ -213,9 +214,9 @@ class PeriodEnsembles:
             if pk in present and not is_virtual
         }
         past = read_scores(
-            competition=self._competition,
-            wiring=self._wiring,
-            period=self._period.before,
+            competition=self.competition,
+            wiring=self.wiring,
+            period=self.period.before,
         )
         signals = {
             model_id: past.signals[:, past.model_ids == pk].ravel()
@@ -224,7 +225,7 @@ class PeriodEnsembles:
         summaries = {
             model_id: {**summary, "value": value}
             for model_id, value, summary in Snapshot.objects.current()
-            .filter(model__in=real, period_end=self._period.start)
+            .filter(model__in=real, period_end=self.period.start)
             .values_list("model__model_id", "value", "result_summary")
         }
         metrics = {model_id: summaries.get(model_id, {}) for model_id in real.values()}
@@ -262,26 +263,26 @@ class PeriodEnsembles:
 
         if not has_own_code(config):
             return checked(weights())
-        answer = self._door.call(
+        answer = self.door.call(
             f"ensemble {config.name}",
             "contract:ensembles",
             weights,
             check=checked,
-            key=self._period.start,
+            key=self.period.start,
         )
         return cast("Shares", answer)
 
     def _virtual_models(self, names: Sequence[str]) -> dict[str, ParticipantModel]:
         """Return the ensembles' rows among the models, made on first use; by name."""
         ids = {model_id_of(name): name for name in names}
-        rows = self._competition.models.filter(model_id__in=ids)
+        rows = self.competition.models.filter(model_id__in=ids)
         found = {ids[model.model_id]: model for model in rows}
         if len(found) < len(ids):
-            at = self._period.start
+            at = self.period.start
             ParticipantModel.objects.bulk_create(
                 [
                     ParticipantModel(
-                        competition=self._competition,
+                        competition=self.competition,
                         model_id=model_id,
                         name=f"Ensemble {name}",
                         is_virtual=True,

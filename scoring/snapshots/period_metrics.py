@@ -7,9 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from competitions.callables.door import CallableError, Door
-from competitions.contract import CrunchConfig
-from competitions.models import Competition
-from core.grid import Period
 from scoring.metrics import Ensemble, MetricsContext, default_registry
 from scoring.metrics.parts import WIDTH, all_parts
 from scoring.metrics.ranks import Floats
@@ -23,18 +20,15 @@ COMPARING = ("model_correlation", "fnc", "contribution", "ensemble_correlation")
 
 
 def period_metrics(
-    *,
-    competition: Competition,
-    config: CrunchConfig,
-    period: Period,
     ensembles: PeriodEnsembles,
-    door: Door,
 ) -> tuple[dict[str, Floats], Floats]:
     """Compute the contract's metrics, a column each, and the parts of some of them.
 
     The parts are (models, WIDTH). Real models are compared with each other and with the
     ensembles; an ensemble gets only the metrics that compare with nobody.
     """
+    competition, config = ensembles.competition, ensembles.wiring.config
+    period, door = ensembles.period, ensembles.door
     scores, blends = ensembles.scores, ensembles.blends()
     virtual = set(
         competition.models.filter(is_virtual=True).values_list("pk", flat=True)

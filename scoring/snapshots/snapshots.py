@@ -6,7 +6,6 @@ time and closed. The same scores always give the same content hash.
 """
 
 from datetime import datetime, timedelta
-from typing import TypedDict
 
 from django.db import connection
 
@@ -18,15 +17,8 @@ from competitions.slots import Wiring
 from core.grid import EPOCH, NEVER, Period
 from scoring.models import Snapshot
 from scoring.scores.store import current_version
-from scoring.snapshots.build_snapshots import build_snapshots, ensembles_of
-from scoring.snapshots.ensembles import has_own_code
-
-
-class _Facts(TypedDict):
-    competition: Competition
-    wiring: Wiring
-    period: Period
-    door: Door
+from scoring.snapshots.build_snapshots import build_snapshots
+from scoring.snapshots.ensembles import PeriodEnsembles, has_own_code
 
 
 def rehearse(*, competition: Competition, wiring: Wiring, door: Door) -> None:
@@ -36,15 +28,11 @@ def rehearse(*, competition: Competition, wiring: Wiring, door: Door) -> None:
     """
     if has_own_callables(wiring.config):
         for period in open_periods(competition):
-            facts: _Facts = {
-                "competition": competition,
-                "wiring": wiring,
-                "period": period,
-                "door": door,
-            }
-            ensembles = ensembles_of(**facts)
+            ensembles = PeriodEnsembles(
+                competition=competition, wiring=wiring, period=period, door=door
+            )
             ensembles.ask()
-            build_snapshots(**facts, ensembles=ensembles)
+            build_snapshots(ensembles)
 
 
 def has_own_callables(config: CrunchConfig) -> bool:
@@ -67,15 +55,11 @@ def refresh(
     rows = []
     version = current_version(competition)
     for period in open_periods(competition):
-        facts: _Facts = {
-            "competition": competition,
-            "wiring": wiring,
-            "period": period,
-            "door": door,
-        }
-        ensembles = ensembles_of(**facts)
+        ensembles = PeriodEnsembles(
+            competition=competition, wiring=wiring, period=period, door=door
+        )
         ensembles.fill(version=version)
-        built = build_snapshots(**facts, ensembles=ensembles)
+        built = build_snapshots(ensembles)
         for snapshot in built:
             snapshot.is_closed = period.end <= now
             snapshot.created_at = snapshot.updated_at = now
@@ -97,31 +81,32 @@ def refresh(
 
 
 def revise(
-    *,
-    competition: Competition,
-    wiring: Wiring,
-    period: Period,
-    now: datetime,
-    door: Door,
+    *, competition: Competition, wiring: Wiring, periods: list[Period], now: datetime
 ) -> None:
-    """Replace a closed period's snapshots by new revisions; the old ones stay.
+    """Replace closed periods' snapshots by new revisions; the old ones stay.
 
     The caller holds the competition's lock.
     """
-    old = Snapshot.objects.current().filter(
-        model__competition=competition,
-        period_start=period.start,
-        period_end=period.end,
-    )
-    revision = 1 + max(old.values_list("revision", flat=True), default=-1)
-    old.update(superseded_at=now)
-    rows = build_snapshots(
-        competition=competition, wiring=wiring, period=period, door=door
-    )
-    for snapshot in rows:
-        snapshot.revision, snapshot.is_closed = revision, True
-        snapshot.created_at = snapshot.updated_at = now
-    Snapshot.objects.bulk_create(rows)
+    for period in periods:
+        old = Snapshot.objects.current().filter(
+            model__competition=competition,
+            period_start=period.start,
+            period_end=period.end,
+        )
+        revision = 1 + max(old.values_list("revision", flat=True), default=-1)
+        old.update(superseded_at=now)
+        rows = build_snapshots(
+            PeriodEnsembles(
+                competition=competition,
+                wiring=wiring,
+                period=period,
+                door=Door(competition),
+            )
+        )
+        for snapshot in rows:
+            snapshot.revision, snapshot.is_closed = revision, True
+            snapshot.created_at = snapshot.updated_at = now
+        Snapshot.objects.bulk_create(rows)
 
 
 def open_periods(competition: Competition) -> list[Period]:

@@ -29,6 +29,13 @@ BASES = (
 )
 
 
+def current(store) -> dict[str, bytes]:
+    """Return the files that a store shows as the current release."""
+    if isinstance(store, LocalReleaseStore):
+        return store._read(store.root / "current")
+    return {name: data for name, (data, _) in store._read("current").items()}
+
+
 def market(days: int, bases=BASES, seed: int = 3) -> pl.DataFrame:
     """Random walks with enough volume for every gate; one row a symbol and day."""
     rng = np.random.default_rng(seed)

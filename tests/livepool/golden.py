@@ -10,6 +10,15 @@ ROOT = Path(__file__).resolve().parents[3] / "shared" / "data" / "live_pool"
 GOLDEN = ROOT / "golden"
 REAL = ROOT.parent / "daily_candles.parquet"
 
+# Features of the whole market, which the reference keeps apart from a coin's own.
+CONTEXT = (
+    "breadth_above_sma60",
+    "breadth_above_sma200",
+    "universe_momentum_dispersion",
+    "universe_rs_dispersion",
+    "single_leader_burst",
+)
+
 needs_golden = pytest.mark.skipif(
     not GOLDEN.exists(), reason="the reference's golden values are not on this machine"
 )

@@ -58,9 +58,7 @@ def test_features_match_the_reference(panel):
         (pl.col("date") == date(2024, 6, 30))
         & pl.col("symbol").is_in(expected["symbol"].to_list())
     )
-    assert set(features.MODEL_FEATURES) - set(expected.columns) == set(
-        market_context.CONTEXT
-    )
+    assert set(features.MODEL_FEATURES) - set(expected.columns) == set(golden.CONTEXT)
     _compare(rows, expected)
 
 
@@ -99,7 +97,7 @@ def test_market_context_and_regime_match_the_reference(panel):
         .agg(
             pl.col("btc_above_ma200", "btc_ma200_slope", "btc_zscore_120").first(),
             pl.col("in_universe").sum().alias("universe_size"),
-            pl.col(*market_context.CONTEXT, "regime", "regime_confidence").first(),
+            pl.col(*golden.CONTEXT, "regime", "regime_confidence").first(),
         )
         .filter(pl.col("date").is_in(expected["date"].to_list()))
         .with_columns(

@@ -16,7 +16,7 @@ from livepool.stores.firestore import FirestoreDocumentStore
 from livepool.stores.gcs import GcsReleaseStore
 from livepool.stores.local import LocalDocumentStore
 from tests.fakes import google
-from tests.livepool.conftest import frozen, pool_of
+from tests.livepool.conftest import current, frozen, pool_of
 from tests.livepool.release.test_publish import FIRST, NEW, OLD, SECOND, publish, put
 
 JANUARY, FEBRUARY = "2026-01-31-core_major", "2026-02-28-core_major"
@@ -115,9 +115,9 @@ def test_no_cache_may_answer_with_what_was_there_before(bucket):
 def test_a_signature_of_an_earlier_release_does_not_stay_current(bucket):
     signed = {**pool_of(FIRST, OLD), artifacts.SIGNATURE: b"signature"}
     bucket.point_current(JANUARY, signed)
-    assert bucket.read_current() == signed
+    assert current(bucket) == signed
     bucket.point_current(FEBRUARY, pool_of(SECOND, NEW))
-    assert bucket.read_current() == pool_of(SECOND, NEW)
+    assert current(bucket) == pool_of(SECOND, NEW)
 
 
 @pytest.mark.parametrize("fault", ["503", "lost", "reset"])
@@ -144,7 +144,7 @@ def test_current_comes_back_when_pointing_fails(bucket, proxy, first_bad, monkey
     monkeypatch.setattr(bucket, "_write", failing)
     with pytest.raises(StoreError):
         bucket.point_current(FEBRUARY, new)
-    assert bucket.read_current() == old
+    assert current(bucket) == old
 
 
 def test_two_writers_of_one_version_leave_one_whole_set(bucket):
@@ -171,7 +171,7 @@ def test_an_unreachable_bucket_is_a_clear_error():
     with google.emulated(STORAGE_EMULATOR_HOST=away):
         store = GcsReleaseStore(project="test", bucket="b", timeout_s=1, retry_s=1)
         with pytest.raises(StoreError, match=r"reading .*latest_universe.json failed"):
-            store.read_current()
+            current(store)
 
 
 @needs_firestore
@@ -215,7 +215,7 @@ def test_a_release_goes_through_both_services_and_back(tmp_path, bucket, emulato
     with frozen(artifacts.completed_at(SECOND) + timedelta(days=1)):
         rollback.rollback(version=JANUARY, reason="drill", stores=stores)
     assert read(stores).symbols == tuple(OLD[:5])
-    assert bucket.read_current() == pool_of(FIRST, OLD)
+    assert current(bucket) == pool_of(FIRST, OLD)
 
 
 @pytest.mark.django_db
@@ -235,7 +235,7 @@ def test_a_publication_interrupted_at_any_upload_is_finished_by_the_next(
     proxy.reset()
     publish(put(tmp_path, SECOND, NEW), stores, SECOND)
     assert read(stores).symbols == tuple(NEW[:5])
-    assert bucket.read_current() == pool_of(SECOND, NEW)
+    assert current(bucket) == pool_of(SECOND, NEW)
     assert Release.objects.current().as_of_date == date(2026, 2, 28)
     assert release.Status.FAILED not in set(
         Release.objects.values_list("status", flat=True)

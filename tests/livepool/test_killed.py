@@ -10,7 +10,7 @@ from django.db import connection
 
 from livepool import artifacts
 from livepool.models import Release
-from tests.livepool.conftest import frozen, pool_of
+from tests.livepool.conftest import current, frozen, pool_of
 from tests.livepool.release.test_publish import (
     FIRST,
     NEW,
@@ -83,6 +83,6 @@ def test_a_killed_publisher_leaves_a_whole_release(tmp_path, stores, step, after
     with frozen(now):
         publish(folder, stores, SECOND)
     assert read(stores).symbols == tuple(NEW[:5])
-    assert stores.releases.read_current() == pool_of(SECOND, NEW)
+    assert current(stores.releases) == pool_of(SECOND, NEW)
     assert Release.objects.current().as_of_date == SECOND
     assert not list(tmp_path.glob("store/**/.new-*"))

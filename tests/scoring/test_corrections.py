@@ -3,6 +3,7 @@ from datetime import timedelta
 import pytest
 from django.core.management import call_command
 
+from competitions.callables.door import Door
 from competitions.contract import CrunchConfig
 from competitions.models import Competition, Prediction, Round
 from competitions.slots import wire
@@ -18,6 +19,7 @@ from scoring.models import Leaderboard, Rescoring, Score, Snapshot, VoidWindow
 from scoring.moves import Move
 from scoring.scores.statuses import progress_of, with_progress, with_status
 from scoring.snapshots.build_snapshots import build_snapshots
+from scoring.snapshots.ensembles import PeriodEnsembles
 from tests.conftest import NOW
 from tests.scoring.factories import make_models, make_round, put_candles
 
@@ -239,9 +241,12 @@ def test_a_board_of_the_past_knows_what_was_corrected_since(scored, reversed_sco
 def test_the_content_hash_of_a_revision_is_that_of_a_rebuild(scored, reversed_scorer):
     rescore(**hour(scored))
     again = build_snapshots(
-        competition=scored,
-        wiring=corrections.wiring_of(scored),
-        period=Period(NOW - HOUR, NOW),
+        PeriodEnsembles(
+            competition=scored,
+            wiring=corrections.wiring_of(scored),
+            period=Period(NOW - HOUR, NOW),
+            door=Door(scored),
+        )
     )
     assert {s.content_hash for s in again} == set(
         Snapshot.objects.current().values_list("content_hash", flat=True)

@@ -22,6 +22,7 @@ from livepool.model import (
 from livepool.model import labels as labelling
 from livepool.model.features import FeatureError
 from livepool.model.pipeline import BuildError
+from tests.livepool import golden
 from tests.livepool.conftest import market
 
 DAY = date(2026, 3, 13)
@@ -205,12 +206,10 @@ def test_features_do_not_look_ahead(candles, panel):
     """
     cut = candles["date"].min() + timedelta(days=900)
     early = pipeline.build_panel(candles, mode="core_major", as_of=cut)
-    own = [
-        name for name in features.MODEL_FEATURES if name not in market_context.CONTEXT
-    ]
+    own = [name for name in features.MODEL_FEATURES if name not in golden.CONTEXT]
     for columns, days in (
         (own, pl.col("date") <= cut),
-        (market_context.CONTEXT, pl.col("date") < cut),
+        (golden.CONTEXT, pl.col("date") < cut),
     ):
         assert_frame_equal(
             early.rows.filter(days).select("date", "symbol", *columns),

@@ -16,7 +16,7 @@ from livepool.reader import Reader, document_file, load_trend_pool
 from livepool.release import publish as release
 from livepool.release import publisher_lock, rules
 from livepool.stores import ConflictError, StoreError
-from tests.livepool.conftest import frozen, local_stores, pool_of
+from tests.livepool.conftest import current, frozen, local_stores, pool_of
 
 pytestmark = pytest.mark.django_db
 
@@ -67,7 +67,7 @@ def test_a_release_is_published_whole(tmp_path, first):
     version = "2026-01-31-core_major"
     files = pool_of(FIRST, OLD)
     assert first.releases.read_release(version) == files
-    assert first.releases.read_current() == files
+    assert current(first.releases) == files
     pool = read(first)
     assert (pool.source, pool.degraded, pool.symbols) == (
         "fresh_upstream",
@@ -253,7 +253,7 @@ def test_a_failure_leaves_a_whole_release_and_the_next_run_finishes(
     monkeypatch.undo()
     publish(folder, first, SECOND)
     assert read(first).symbols == tuple(NEW[:5])
-    assert first.releases.read_current() == pool_of(SECOND, NEW)
+    assert current(first.releases) == pool_of(SECOND, NEW)
     assert Release.objects.filter(status="PUBLISHED").count() == 2
 
 
@@ -376,4 +376,4 @@ def test_a_release_is_signed_when_a_key_is_set(tmp_path, stores, env):
     env(livepool_signing_key_file="")
     publish(put(tmp_path, SECOND, NEW), stores, SECOND)
     assert reads(key) == {"source": "static", "degraded": True}
-    assert "artifact_manifest.json.sig" not in stores.releases.read_current()
+    assert "artifact_manifest.json.sig" not in current(stores.releases)

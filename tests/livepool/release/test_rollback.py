@@ -12,7 +12,7 @@ from livepool.models import Release
 from livepool.release import publish as release
 from livepool.release import rollback
 from livepool.stores import StoreError
-from tests.livepool.conftest import frozen, pool_of
+from tests.livepool.conftest import current, frozen, pool_of
 from tests.livepool.release.test_publish import (
     FIRST,
     NEW,
@@ -42,7 +42,7 @@ def test_the_earlier_version_is_current_again(both):
         ("BCHUSDT", "NEARUSDT"),
         ("LTCUSDT", "LINKUSDT"),
     )
-    assert both.releases.read_current() == pool_of(FIRST, OLD)
+    assert current(both.releases) == pool_of(FIRST, OLD)
     payload = both.documents.read().payload
     assert (payload["version"], payload["as_of_date"]) == (JANUARY, "2026-01-31")
     assert read(both).symbols == tuple(OLD[:5])

@@ -12,7 +12,8 @@ from core.grid import Period
 from scoring import corrections
 from scoring.cycle import run_cycle
 from scoring.models import LeaderboardEntry, Score, Snapshot
-from scoring.snapshots.build_snapshots import build_snapshots, ensembles_of
+from scoring.snapshots.build_snapshots import build_snapshots
+from scoring.snapshots.ensembles import PeriodEnsembles
 from scoring.snapshots.matrices import read_scores
 from tests.conftest import NOW
 from tests.scoring.factories import make_models, make_round, put_candles
@@ -97,7 +98,12 @@ def test_a_correction_of_the_period_before_leaves_a_rebuild_as_it_was(
             author="olga",
         )
     again = build_snapshots(
-        competition=market, wiring=wiring, period=Period(NOW, NOW + HOUR)
+        PeriodEnsembles(
+            competition=market,
+            wiring=wiring,
+            period=Period(NOW, NOW + HOUR),
+            door=Door(market),
+        )
     )
     stored = Snapshot.objects.current().filter(period_start=NOW)
     assert {s.model_id: s.content_hash for s in again} == dict(
@@ -212,7 +218,7 @@ def test_a_rebuild_takes_the_newest_weights_of_the_period(market, at, rewire):
     a, b = make_models(market, "a", "b")
     score_rounds(market, at, NOW, [{a: 1.0}, {a: 2.0}])
     score_rounds(market, at, NOW + 5 * MINUTE, [{a: 3.0, b: -9.0}, {a: 4.0, b: 5.0}])
-    [blend] = ensembles_of(
+    [blend] = PeriodEnsembles(
         competition=market,
         wiring=wiring,
         period=Period(NOW, NOW + HOUR),
@@ -247,7 +253,7 @@ def test_matrices_that_were_filled_are_those_that_would_be_read(market, at, rewi
         "wiring": wiring,
         "period": Period(NOW, NOW + HOUR),
     }
-    filled = ensembles_of(**facts, door=Door(market))
+    filled = PeriodEnsembles(**facts, door=Door(market))
     filled.fill(version=1)
     read = read_scores(**facts)
     for name in ("model_ids", "asked", "signals", "scores"):
@@ -262,7 +268,7 @@ def test_rounds_that_lack_no_ensemble_cost_no_statement(
     wiring = rewire(ensembles=(EnsembleConfig(name="all"),))
     a, b = make_models(market, "a", "b")
     score_rounds(market, at, NOW, [{a: 1.0, b: 3.0}])
-    ensembles = ensembles_of(
+    ensembles = PeriodEnsembles(
         competition=market,
         wiring=wiring,
         period=Period(NOW, NOW + HOUR),

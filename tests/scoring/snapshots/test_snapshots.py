@@ -11,6 +11,7 @@ from scoring.cycle import run_cycle
 from scoring.models import Leaderboard, Score, Snapshot
 from scoring.snapshots import snapshots
 from scoring.snapshots.build_snapshots import build_snapshots
+from scoring.snapshots.ensembles import PeriodEnsembles
 from scoring.snapshots.matrices import MOST_EXTRAS
 from tests.conftest import NOW
 from tests.scoring.factories import make_models, make_round, put_candles
@@ -74,7 +75,12 @@ def test_rebuilding_gives_the_same_content_hash(market, at):
         score_round(market, at, NOW + i * MINUTE, answers)
     wiring = wire(CrunchConfig(), {})
     again = build_snapshots(
-        competition=market, wiring=wiring, period=Period(start=NOW, end=NOW + HOUR)
+        PeriodEnsembles(
+            competition=market,
+            wiring=wiring,
+            period=Period(start=NOW, end=NOW + HOUR),
+            door=Door(market),
+        )
     )
     stored = dict(Snapshot.objects.values_list("model_id", "content_hash"))
     assert {s.model_id: s.content_hash for s in again} == stored
