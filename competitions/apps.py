@@ -10,7 +10,7 @@ class CompetitionsConfig(AppConfig):
     name = "competitions"
 
     def ready(self) -> None:
-        """Register sources of callables, and the trials of a competition."""
+        """Register the sources of callables, and the trials of a competition."""
         from competitions import trial
         from competitions.trial_process import TRIALS
 

@@ -1,4 +1,4 @@
-"""Shapes of the JSON columns that operators edit."""
+"""Shapes of the JSON columns that operators edit, for the admin's checks."""
 
 from typing import Annotated, Any
 
@@ -9,7 +9,9 @@ from competitions.slots import SLOTS
 
 def _known(slots: dict[str, str]) -> dict[str, str]:
     if unknown := sorted(slots.keys() - SLOTS.keys()):
-        raise ValueError(f"{unknown[0]!r} is no slot; they are {', '.join(SLOTS)}")
+        raise ValueError(
+            f"{unknown[0]!r} is not a slot; the slots are {', '.join(SLOTS)}"
+        )
     return slots
 
 
@@ -22,7 +24,7 @@ _Seconds = Annotated[int, Field(ge=1, le=2**31 - 1)]
 
 
 class ScopeShape(BaseModel):
-    """The scope of a schedule; further names are the contract's own."""
+    """The scope of a schedule; the contract may use further names."""
 
     model_config = ConfigDict(extra="allow")
     subject: _Name | None = None

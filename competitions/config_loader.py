@@ -1,4 +1,4 @@
-"""Finds the contract: an explicit path, the operator's module, or the engine's own.
+"""Find the contract: at an explicit path, in the operator's module, or built in.
 
 A missing operator module falls through; one that is there but broken is an error.
 """
@@ -19,7 +19,7 @@ from core.texts import describe
 
 OPERATOR_PACKAGE = "runtime_definitions"
 OPERATOR_MODULES = ("contracts", "crunch_config")
-# What a module calls its contract, the first that is its own.
+# What a module may call its contract; the first that is its own is used.
 NAMES = ("CrunchConfig", "CrunchContract", "CONTRACT")
 
 
@@ -34,7 +34,7 @@ def load_config(path: str = "") -> CrunchConfig:
     return _load(path or settings.ENV.crunch_config_module)
 
 
-load_contract = load_config  # what operators' code may call it
+load_contract = load_config  # operators' code may call it by this name
 
 
 @cache
@@ -49,7 +49,7 @@ def reset_cache() -> None:
 
 
 def has_operators_package() -> bool:
-    """Whether the operator has a package for a contract; imports nothing."""
+    """Return whether the operator has a package for a contract; imports nothing."""
     return (
         OPERATOR_PACKAGE in settings.CALLABLE_PACKAGES
         and importlib.util.find_spec(OPERATOR_PACKAGE) is not None
@@ -61,7 +61,7 @@ def _operators_place() -> str:
     if not has_operators_package():
         return ""
     try:
-        import_module(OPERATOR_PACKAGE)  # may be broken itself
+        import_module(OPERATOR_PACKAGE)  # the package may be broken itself
     except NotImportable as error:
         raise ContractError(
             f"contract {OPERATOR_PACKAGE} could not be loaded: {error}."
@@ -84,7 +84,7 @@ def _contract(path: str) -> CrunchConfig:
         raise ContractError(f"contract {path}: {first_misfit(error)}.") from None
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # its own __init__ may do anything
+    except BaseException as error:  # its own __init__ may raise anything
         raise ContractError(
             f"contract {path} could not be loaded: {describe(error)}."
         ) from error

@@ -1,6 +1,6 @@
-"""The competition contract: shapes and behaviour that differ between competitions.
+"""The contract of a competition: the types and functions in which competitions differ.
 
-An operator subclasses `CrunchConfig`; everything else is the engine's.
+An operator subclasses `CrunchConfig`; everything else is built in.
 """
 
 from collections.abc import Callable
@@ -15,11 +15,11 @@ from competitions.schedule_config import (
 )
 from competitions.schedule_config import require_unique_keys as require_unique_keys
 
-# What the wire calls the types of arguments.
+# The wire's names for the types of arguments.
 ArgumentType = Literal["STRING", "INT", "FLOAT", "DOUBLE", "JSON"]
-# Of a model's answer, on the wire and stored, unless the contract says otherwise.
+# Of a model's answer, sent and stored, unless the contract says otherwise.
 LARGEST_OUTPUT_BYTES = 16 * 2**10
-# What a truth may call the return, ours first.
+# Names of the return in a truth; ours first.
 RETURN_SPELLINGS = ("actual_return", "return")
 
 
@@ -82,10 +82,10 @@ def numeric_fields(kind: type[BaseModel]) -> list[str]:
 
 
 class PredictionScope(BaseModel):
-    """Defaults laid under the scope of every scheduled prediction.
+    """Defaults for the scope of every scheduled prediction.
 
-    The horizon is the schedule's, where the scope says nothing else; this one stands in
-    for a schedule that resolves at once.
+    The horizon is the schedule's unless the scope names another; this one is used for a
+    schedule that resolves at once.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -139,7 +139,7 @@ class Aggregation(BaseModel):
 
 
 class MinMetric(BaseModel):
-    """The smallest value that a member's metric may have."""
+    """The smallest value of a metric that a member of an ensemble may have."""
 
     model_config = ConfigDict(extra="forbid")
     name: str
@@ -161,7 +161,7 @@ class ModelFilter(BaseModel):
 
 
 class EnsembleConfig(BaseModel):
-    """A virtual model that blends the signals of the real ones.
+    """A virtual model that combines the signals of real ones.
 
     `strategy` weighs the members: a name, or a callable `(model_metrics, signals)` that
     returns a weight per model id. `model_filter` chooses them: `{"top_n": 5}`,
@@ -256,7 +256,7 @@ class CrunchConfig(BaseModel):
             *self.metrics,
             *numeric_fields(self.score_type),
         }
-        # What an `aggregate_snapshot` gives is known when it is called.
+        # The fields of `aggregate_snapshot` are known only when it is called.
         if key not in known and self.aggregate_snapshot is None:
             raise ValueError(
                 f"ranking_key was {key!r}; it must be one of {', '.join(sorted(known))}"

@@ -1,7 +1,8 @@
-"""The engine's callable for each of the ten slots.
+"""The built-in callable for each of the ten slots.
 
 An operator's callable replaces one by path (see slots.py) and may call it. A callable
-may take a further parameter `context` (a `RoundContext`) to know its round.
+may have a further parameter `context` (a `RoundContext`) with the facts about its
+round.
 """
 
 from collections import defaultdict
@@ -68,7 +69,7 @@ def prediction_scope_builder(
     inference_input: Mapping[str, Any],
     context: RoundContext | None = None,
 ) -> dict[str, Any]:
-    """Lay the schedule's scope over the contract's defaults, in both spellings."""
+    """Merge the schedule's scope into the contract's defaults, in both spellings."""
     assert context is not None
     defaults = context.config.scope.model_dump()
     if config["resolve_horizon_seconds"]:
@@ -101,7 +102,7 @@ def without_other_spellings(
 
 
 def with_both_spellings(scope: Mapping[str, Any]) -> dict[str, Any]:
-    """Scopes are written with asset/horizon/step or subject/*_seconds; give both."""
+    """Return the scope in both spellings: asset/horizon/step and subject/*_seconds."""
     both = dict(scope)
     for short, long in _SPELLINGS:
         if short in scope:
@@ -148,8 +149,8 @@ def _from_scope(argument: CallArgument, scope: Mapping[str, Any]) -> Any:
         return cast(value) if cast else value
     except (TypeError, ValueError, OverflowError):
         raise ValueError(
-            f"the call's argument {argument.name!r} was {brief(value)} in the scope; "
-            f"the contract says {argument.type}"
+            f"the call's argument {argument.name!r} was {brief(value)}"
+            f" in the scope; the contract requires {argument.type}"
         ) from None
 
 
@@ -181,7 +182,7 @@ def ground_truth_resolver(prediction: Any) -> dict[str, Any] | None:
 
 
 def scoring_function(prediction: Any, ground_truth: Any) -> dict[str, Any]:
-    """Return signal times return in basis points: the earnings of such a position."""
+    """Return signal times return, in basis points: the profit of such a position."""
     if ground_truth.actual_return is None:
         return {"success": False, "failed_reason": "the truth has no return"}
     return {

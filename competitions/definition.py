@@ -1,4 +1,4 @@
-"""Checks a competition's definition: what it lacks, and what fails when it is tried."""
+"""Check a competition's definition: what it lacks, and what fails in a trial."""
 
 from django.conf import settings
 
@@ -30,7 +30,7 @@ def check_wiring(*, pack: packs.Pack, config_path: str) -> Wiring:
 
 
 def key_of(competition: Competition, wiring: Wiring) -> str:
-    """Return the crunch's key of row, contract or environment; empty without one."""
+    """Return the crunch key of row, contract or environment; empty without one."""
     return (
         competition.crunch_pubkey
         or wiring.config.crunch_pubkey
@@ -41,7 +41,7 @@ def key_of(competition: Competition, wiring: Wiring) -> str:
 def missing_points(
     competition: Competition, *, broken: CompetitionError | None = None
 ) -> list[str]:
-    """Return what the six-point definition lacks, in words; empty when complete.
+    """Return what the six-point definition lacks, as sentences; empty when complete.
 
     A wiring that is known to be `broken` is not loaded.
     """
@@ -78,7 +78,7 @@ def missing_points(
 
 
 def problems_of(competition: Competition) -> list[str]:
-    """Return why a competition cannot run: what it lacks, else what fails its trial.
+    """Return why a competition cannot run: what it lacks, else what fails in its trial.
 
     Calls the operator's code, in a separate process first, so the caller must hold no
     lock.
@@ -94,11 +94,12 @@ def problems_of(competition: Competition) -> list[str]:
 
 
 def check_running() -> list[str]:
-    """Resolve and try the wiring of every active competition; returns what is wrong.
+    """Load and try the code of every active competition; returns what is wrong.
 
-    One that cannot be wired does not run; one that fails its trial does, because the
-    trial may be wrong. Each failure becomes a row that operators see. Rows of callables
-    that are no longer wired are deleted; the others stay until the callable works.
+    A competition whose code does not load does not run; one that fails its trial does,
+    because the trial may be wrong. Each failure becomes a row that operators see. Rows
+    of callables that are no longer used are deleted; the others stay until the callable
+    works.
     """
     failing = Competition.objects.filter(callable_failures__isnull=False)
     problems = []
@@ -122,7 +123,7 @@ def check_running() -> list[str]:
 
 
 def _trial_problems(competition: Competition, wiring: Wiring) -> dict[str, str]:
-    """Return what is wrong by the path of the trial that found it."""
+    """Return the problems by the path of the trial that found each."""
     texts = {
         f"{trial.__module__}:{trial.__name__}": "; ".join(trial(competition, wiring))
         for trial in TRIALS

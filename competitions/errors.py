@@ -1,4 +1,4 @@
-"""Refusals of this app, each with a stable code (docs/integrator/errors.md)."""
+"""Errors of this app, each with a stable code (docs/integrator/errors.md)."""
 
 from core.errors import OperatorError
 
@@ -32,14 +32,14 @@ class ScheduleError(CompetitionError):
 
 
 class TournamentError(CompetitionError):
-    """Features or truths of a tournament round that cannot be taken."""
+    """Features or truths of a tournament round are not valid."""
 
     code = "tournament_invalid"
     status = 422
 
 
 class TournamentConflictError(CompetitionError):
-    """What is posted does not fit the round as it stands."""
+    """The posted data does not fit the present state of the round."""
 
     code = "tournament_conflict"
     status = 409

@@ -1,4 +1,4 @@
-"""Turns due slots of the grid into rounds, once each; late slots become MISSED."""
+"""Turn due slots of the grid into rounds, once each; late slots become MISSED."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -18,11 +18,12 @@ from core import clock, grid
 
 log = structlog.get_logger(__name__)
 
-# A site that was off for long records its missed slots in bounded passes.
+# After a long outage, missed slots are recorded in bounded passes.
 MOST_SLOTS_A_PASS = 5_000
-# How late, on the wall, a round may always be asked.
+# How late, in real time, a round may always be asked.
 GRACE_S = 10.0
-# And beyond that: this share of the horizon, as what is asked later is easier.
+# And for longer horizons: this share of the horizon, because a later question is
+# easier.
 LATEST_SHARE = 0.25
 
 
@@ -36,9 +37,9 @@ def tolerance(scheduled: ScheduledPrediction) -> timedelta:
 
 
 def dispatch() -> list[int]:
-    """Make a round of every slot that has come; returns competitions to be asked.
+    """Make a round for every slot that is due; returns competitions to be asked.
 
-    Five statements however many slots; running twice at once makes no second round.
+    Five statements, however many slots; running twice at once makes no second round.
     """
     now = clock.now()
     due = list(ScheduledPrediction.objects.due(now).select_related("competition"))
@@ -63,9 +64,9 @@ def dispatch() -> list[int]:
 
 
 def begin(scheduled: ScheduledPrediction, now: datetime) -> None:
-    """Set a schedule's next slot by its grid, or to none if it does not run.
+    """Set a schedule's next slot by its grid, or to None if it does not run.
 
-    Earlier slots are not missed: nobody wanted them asked. The caller saves the row.
+    Earlier slots do not count as missed. The caller saves the row.
     """
     following = grid.following(now, scheduled.prediction_interval_s)
     scheduled.starts_at = scheduled.next_slot_at = (
@@ -74,7 +75,7 @@ def begin(scheduled: ScheduledPrediction, now: datetime) -> None:
 
 
 def is_settled(scheduled: ScheduledPrediction, now: datetime) -> bool:
-    """Whether a schedule's next slot agrees with its interval and state."""
+    """Return whether a schedule's next slot agrees with its interval and state."""
     slot_at, interval_s = scheduled.next_slot_at, scheduled.prediction_interval_s
     if slot_at is None or not scheduled.is_running:
         return slot_at is None and not scheduled.is_running
@@ -106,7 +107,7 @@ def _settle(scheduled: ScheduledPrediction, now: datetime) -> Iterable[Round]:
 
 
 def _revive(rounds: Sequence[Round], now: datetime) -> None:
-    """Reset rounds to RECEIVED that a clock which was ahead had recorded as MISSED."""
+    """Reset rounds to RECEIVED that a clock ahead had recorded as MISSED."""
     fresh = [r for r in rounds if r.status == Round.Status.RECEIVED]
     if not fresh:
         return

@@ -1,4 +1,4 @@
-"""Creates, activates, pauses and ends a competition."""
+"""Create, activate, pause and end a competition."""
 
 from collections.abc import Sequence
 
@@ -74,7 +74,8 @@ def create_competition(
     )
     wiring = check_wiring(pack=pack, config_path=config_path)
     if not key_of(competition, wiring):
-        competition.emission_interval_s = 0  # until there is a key to pay for
+        # Emissions stay off until there is a key to pay for.
+        competition.emission_interval_s = 0
     chosen = subjects or env.chosen_subjects
     for subject in chosen or ["ANY"]:
         check_feed(competition.feed(subject))
@@ -113,7 +114,7 @@ def _check(row: Competition | ScheduledPrediction) -> None:
 
 
 def begin_emissions(competition: Competition) -> bool:
-    """Set the usual emission interval of a competition that has just got its key.
+    """Set the usual emission interval of a competition that has just received its key.
 
     Without a key it had none. Returns whether it was set; the caller saves the row.
     """
@@ -143,7 +144,7 @@ def activate(*, competition_id: int) -> Competition:
 def _refuse(competition: Competition, problems: Sequence[str]) -> None:
     if problems:
         raise DefinitionError(
-            f"{competition.slug} is not whole: {'; '.join(problems)}."
+            f"{competition.slug} is not complete: {'; '.join(problems)}."
         )
 
 
@@ -154,7 +155,7 @@ def _activate(competition_id: int) -> Competition:
         return competition
     if competition.status == Competition.Status.ENDED:
         raise DefinitionError(f"{competition.slug} was ENDED; it cannot run again.")
-    _refuse(competition, missing_points(competition))  # edited since its trial
+    _refuse(competition, missing_points(competition))  # it was edited since its trial
     now = clock.now()
     competition.status = Competition.Status.ACTIVE
     competition.activated_at = competition.activated_at or now
@@ -163,7 +164,7 @@ def _activate(competition_id: int) -> Competition:
     competition.save(
         update_fields=["status", "activated_at", "ending_at", "next_score_at"]
     )
-    # Slots that passed while it was paused are not missed: nobody wanted them asked.
+    # Slots that passed while it was paused do not count as missed.
     competition.scheduled_predictions.update(next_slot_at=None)
     settle(competition_id=competition_id)
     announce(Fact(FactKind.COMPETITION_ACTIVATED, competition.pk))
@@ -226,13 +227,13 @@ def pause(*, competition_id: int) -> Competition:
 
 @transaction.atomic
 def end(*, competition_id: int) -> Competition:
-    """Stop asking for good; rounds that were asked are scored and paid.
+    """Stop asking for good; rounds that were asked are still scored and paid.
 
     The site's ending task then sets ENDED; until it has, `activate` undoes this.
     """
     competition = Competition.objects.select_for_update().get(pk=competition_id)
     if competition.status == Competition.Status.DRAFT:
-        raise DefinitionError(f"{competition.slug} was DRAFT; it has not begun.")
+        raise DefinitionError(f"{competition.slug} was DRAFT; it has never run.")
     if competition.status == Competition.Status.ENDED or competition.ending_at:
         return competition
     competition.ending_at = clock.now()

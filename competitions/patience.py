@@ -1,8 +1,8 @@
-"""How long a round waits for its truth, and when the wait is over.
+"""Decide how long a round waits for its truth.
 
-A clock alone ends no round: one that is a day ahead for a moment would end all that are
-in flight. It is believed once the tape has moved past the deadline too, or after rounds
-have been late by it for an hour.
+A clock alone ends no round: one that is a day ahead for a moment would end all open
+rounds. The wait is over only when the tape, too, has a record after the deadline, or
+when rounds have been found late for an hour.
 """
 
 from collections.abc import Sequence
@@ -17,14 +17,14 @@ from feeds.tape import reads
 # How long after its end a round waits for the tape, in site time.
 PATIENCE = timedelta(hours=1)
 PATIENCE_IN_HORIZONS = 10
-# How long a clock that nothing on the tape confirms must have been past the deadline.
+# How long rounds must have been found late if the tape does not confirm the clock.
 DOUBT = timedelta(hours=1)
 
 
 def deadline_of(round_: Round) -> datetime:
     """Return when a round has waited for its truth long enough."""
     performed_at, resolvable_at = round_.performed_at, round_.resolvable_at
-    assert performed_at is not None  # only asked rounds are due
+    assert performed_at is not None  # only asked rounds are due, so it is not None
     assert resolvable_at is not None
     horizon = resolvable_at - performed_at
     return resolvable_at + max(PATIENCE, PATIENCE_IN_HORIZONS * horizon)
@@ -38,10 +38,10 @@ def is_late(rounds: Sequence[Round], now: datetime) -> NDArray[np.bool_]:
 def waited_out(
     source: str, rounds: Sequence[Round], now: datetime
 ) -> NDArray[np.bool_]:
-    """Mark the rounds whose wait for the truth is over; a statement if any is late.
+    """Mark the rounds whose wait is over; one more statement if any is late.
 
-    A late round's wait is over once the newest record of the source's feeds lies past
-    the deadline too, or once `DOUBT` has passed since a cycle first saw it late.
+    The wait of a late round is over once the newest record of the source's feeds lies
+    past the deadline too, or once `DOUBT` has passed since a cycle first found it late.
     """
     late = is_late(rounds, now)
     if not late.any():

@@ -1,4 +1,4 @@
-"""Asks a competition's callable slot for its report schema, and checks it."""
+"""Get a competition's report schema from its callable slot, and check it."""
 
 import math
 import time
@@ -15,7 +15,7 @@ from competitions.standard_report import standard_schema
 from competitions.wiring import shown_wiring
 
 SLOT = "REPORT_SCHEMA_PROVIDER"
-# How long, on the wall, the provider may take, and how long its answer is kept.
+# Time limit of the provider, in real time, and how long its answer is cached.
 PATIENCE_S = 2.0
 KEPT_S = 30.0
 _kept: dict[tuple[int, str], tuple[float, dict[str, Any] | None]] = {}
@@ -53,10 +53,10 @@ class ReportSchema(serializers.Serializer[Any]):
 
 
 def report_schema(competition: Competition | None) -> dict[str, Any]:
-    """Return columns and widgets; without a competition the default contract's.
+    """Return columns and widgets; without a competition those of the default contract.
 
-    An operator's provider is asked every KEPT_S seconds at most. While it fails, or the
-    contract cannot be loaded, the standard schema stands in.
+    An operator's provider is called every KEPT_S seconds at most. While it fails, or
+    the contract cannot be loaded, the standard schema is used.
     """
     if competition is None:
         return standard_schema(CrunchConfig())

@@ -45,16 +45,17 @@ def chosen_competition(query: dict[str, Any], user: Any) -> Competition | None:
     if competition is None:
         refuse_beyond(user, Competition.objects.filter(slug=slug))
         raise NotFound(
-            f"competition was {slug!r}; there is none of that name.",
+            f"competition was {slug!r}; there is none with that name.",
             code="competition_not_found",
         )
     return competition
 
 
 def refuse_beyond(user: Any, asked: CompetitionQuerySet) -> None:
-    """Say of what a key did not find that it is another competition's, if it is shown.
+    """Refuse an object that the key did not find because another competition owns it.
 
-    Raises PermissionDenied. Who asks without such a key knows of all that is shown.
+    Raises PermissionDenied if that competition is public. Callers without such a key
+    see all public objects anyway.
     """
     bound = bound_to(user)
     if bound is not None and asked.exclude(pk=bound).shown().exists():

@@ -1,4 +1,4 @@
-"""Stores the roster: the models and crunchers that the orchestrator announces."""
+"""Store the roster: the models and crunchers that the orchestrator announces."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -16,11 +16,11 @@ from core.facts import Fact, FactKind, announce
 
 log = structlog.get_logger(__name__)
 
-MOST_NAMED = 20  # of the models in one fact
+MOST_NAMED = 20  # models named in one fact
 
 
 class _Known(NamedTuple):
-    """A model's row as it stands, under the names that `values_list` takes."""
+    """A model's row as stored, under the names that `values_list` takes."""
 
     model_id: str
     pk: int
@@ -34,7 +34,7 @@ class _Known(NamedTuple):
     first_error_at: datetime | None
 
     def is_current(self, identity: ModelIdentity) -> bool:
-        """Whether the row says of the model what the orchestrator says."""
+        """Return whether the row agrees with the orchestrator's announcement."""
         return (
             self.name == identity.name
             and self.deployment_id == identity.deployment_id
@@ -51,12 +51,12 @@ def sync_roster(
     identities: Collection[ModelIdentity],
     is_complete: bool = False,
 ) -> dict[str, int]:
-    """Bring the rows in line with the orchestrator; returns the expected models.
+    """Update the rows to what the orchestrator announced; return the expected models.
 
     The result maps `model_id` to primary key. One statement when nothing changed. The
     error of a model's newest connection or setup is stored where its owner sees it. A
     model that is not among `identities` stays expected (its answer is ABSENT) until it
-    is announced as STOPPED, or until `identities` are complete: then it has left.
+    is announced as STOPPED. If `identities` are complete, a missing model has left.
     """
     stopped = ParticipantModel.State.STOPPED
     known = {
@@ -107,7 +107,7 @@ def sync_roster(
 
 @transaction.atomic
 def _upsert(competition: Competition, identities: list[ModelIdentity]) -> None:
-    # One at a time: two crunchers that are new at once must not get the same index.
+    # One at a time: two new crunchers must not get the same index.
     Competition.objects.select_for_update().get(pk=competition.pk)
     now = clock.now()
     crunchers = _upsert_crunchers(competition, identities)
@@ -195,8 +195,8 @@ def record_errors(
 ) -> None:
     """Store each failing model's newest error, and since when it has failed.
 
-    Those that did `well` fail no longer; their last error stays. Two statements, and
-    one in which some begin to fail, which is announced.
+    Models in `well` no longer fail; their last error is kept. Two statements, and one
+    more to announce models that begin to fail.
     """
     now = clock.now()
     if errors:
@@ -217,7 +217,7 @@ def record_errors(
 
 
 class _Failure(NamedTuple):
-    """A model that fails now, and what was known of it before."""
+    """A model that fails now, and its state before."""
 
     competition_id: int
     model_id: str
@@ -232,9 +232,9 @@ class _Failure(NamedTuple):
 
 
 def _begun(failures: Sequence[_Failure]) -> Iterator[Fact]:
-    """Who begins to fail, and who is quarantined; a fact for all of them together.
+    """Return facts about the models that begin to fail, and those newly quarantined.
 
-    Their texts are for their owners.
+    The facts do not contain the error texts, which are for the models' owners.
     """
     quarantined = [f for f in failures if f.is_quarantine and f.text != f.text_before]
     failed = [f for f in failures if not f.is_quarantine and f.failing_since is None]

@@ -1,4 +1,4 @@
-"""The feed that a schedule or a round is about: one rule for the subject."""
+"""Return the feed of a schedule or a round: one rule for the subject."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,7 @@
-"""Performs rounds without Celery, as soon as the candle that closes a slot arrives.
+"""Perform rounds without Celery, as soon as the candle that closes a slot arrives.
 
-For cadences below about five seconds, where a message queue's own delay shows. The same
-gateway, the same services; only the shell differs (`manage.py run_models`).
+For cadences below about five seconds, for which a message queue is too slow. It uses
+the same gateway and services as the tasks (`manage.py run_models`).
 """
 
 import asyncio
@@ -29,12 +29,12 @@ from feeds.tape.writes import append
 
 log = structlog.get_logger(__name__)
 
-# Longest pause between two looks at the grid, and pause after a failure, on the wall.
+# Longest pause between two checks of the grid, and pause after a failure, in real time.
 LOOK_S = 0.1
 PAUSE_S = 1.0
-# How long after its slot a round waits for its candle and the roster, on the wall.
+# How long after its slot a round waits for its candle and the roster, in real time.
 PATIENCE_S = 2.0
-# Between two clearings of the queue that nobody consumes here.
+# Between two clearings of the queue, which nobody consumes here.
 CLEAR_S = 60.0
 
 
@@ -52,7 +52,7 @@ class ModelDaemon:
         self._news.set()
 
     def run(self) -> None:
-        """Repeat `turn` until `stop`; one that fails is logged."""
+        """Repeat `turn` until `stop`; log a turn that fails."""
         log.info("predict.started")
         threading.Thread(target=self._clear_queue, name="clear", daemon=True).start()
         given_at = float("-inf")
@@ -176,9 +176,9 @@ def clear_queue() -> None:
 
 
 def is_ready(round_: Round, *, is_connected: bool) -> bool:
-    """Whether the roster is known and the tape holds the slot's newest closed candle.
+    """Return whether the roster is known and the tape has the slot's newest candle.
 
-    After `PATIENCE_S` the round is asked with what there is.
+    After `PATIENCE_S` the round is asked with whatever there is.
     """
     if clock.now() - round_.slot_at > clock.wall_seconds(PATIENCE_S):
         return True

@@ -1,4 +1,4 @@
-"""The questions of a contract: scope, cadence and horizon of each."""
+"""Define the questions of a contract: scope, cadence and horizon of each."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -59,7 +59,7 @@ class ScheduledPredictionConfig(BaseModel):
 
 
 def require_unique_keys(configs: Sequence[ScheduledPredictionConfig]) -> None:
-    """Raise ValueError when two of a competition's questions have one scope key."""
+    """Raise ValueError if two of a competition's questions have the same scope key."""
     keys = [config.scope_key for config in configs]
     if len(set(keys)) != len(keys):
         raise ValueError(f"scope keys were {keys}; each must be unique")

@@ -1,4 +1,4 @@
-"""What the keys of a scope mean."""
+"""Read the keys of a scope, which have two spellings."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Checks whether the engine can call an operator's callables, by their parameters."""
+"""Check by their parameters whether the site can call an operator's callables."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -71,7 +71,7 @@ def check_counts(
 
 
 def takes(target: Callable[..., Any], count: int, keywords: Sequence[str] = ()) -> bool:
-    """Whether a callable takes so many arguments by position, and these by name."""
+    """Return whether a callable takes this many arguments, and these by name."""
     try:
         inspect.signature(target).bind(*[None] * count, **dict.fromkeys(keywords))
     except TypeError:
@@ -80,7 +80,7 @@ def takes(target: Callable[..., Any], count: int, keywords: Sequence[str] = ()) 
 
 
 def wants_context(target: Callable[..., Any]) -> bool:
-    """Whether a slot's callable, checked before, takes a `context`."""
+    """Return whether a slot's callable, checked before, takes a `context`."""
     return "context" in inspect.signature(target).parameters
 
 
@@ -93,5 +93,5 @@ def _signature(target: Callable[..., Any], name: str, path: str) -> inspect.Sign
         return inspect.signature(target)
     except (TypeError, ValueError) as error:
         raise SlotError(
-            f"{name} was {path!r}, whose parameters cannot be seen: {error}."
+            f"{name} was {path!r}, whose parameters cannot be read: {error}."
         ) from None

@@ -1,8 +1,8 @@
 """The ten callable slots of a competition, and how a path becomes a callable.
 
-Precedence: the competition's own path, then the environment's, then the contract's
-attribute, then the engine's default (competitions/defaults.py). All are resolved and
-their signatures checked when a competition is saved and when a worker starts.
+The first of these is used: the competition's own path, the environment's, the
+contract's attribute, the built-in default (competitions/defaults.py). All are resolved
+and their signatures checked when a competition is saved and when a worker starts.
 """
 
 from collections.abc import Callable, Mapping
@@ -45,7 +45,7 @@ class Wiring:
         return self.callables[slot]
 
     def call(self, slot: str, *args: Any, context: Any = None) -> Any:
-        """Call a slot; one that takes a `context` gets it."""
+        """Call a slot; pass `context` if it takes one."""
         target = self.callables[slot]
         if slot in self.with_context:
             return target(*args, context=context)
@@ -104,7 +104,7 @@ def wire(config: CrunchConfig, own_paths: Mapping[str, str]) -> Wiring:
     Raises SlotError on the first bad one.
     """
     if not isinstance(own_paths, Mapping):
-        raise SlotError("the slots are an object of slot and module:callable.")
+        raise SlotError("give an object of slot to module:callable.")
     for slot, path in own_paths.items():
         required_parameters(slot)
         if not isinstance(path, str):
@@ -117,7 +117,8 @@ def wire(config: CrunchConfig, own_paths: Mapping[str, str]) -> Wiring:
             raise SlotError(f"{slot} was {path!r}; give module.path:callable.")
         if path == default_path(slot):
             path = (
-                ""  # packs name all ten; the engine's own is no choice against others
+                # Packs name all ten; a path to a built-in callable counts as not set.
+                ""
             )
         path = path or getattr(settings.ENV, slot.lower())
         attribute = _CONTRACT_ATTRIBUTES.get(slot)
@@ -152,7 +153,7 @@ _KEYWORDS = {
 
 
 def _check_contract(config: CrunchConfig) -> None:
-    """Refuse a callable of the contract that cannot be called as it would be."""
+    """Refuse a callable of the contract that cannot be called with its arguments."""
     for name, counts in _COUNTS.items():
         if target := getattr(config, name):
             keywords = _KEYWORDS.get(name, ())

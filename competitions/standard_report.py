@@ -1,4 +1,4 @@
-"""Builds the columns and widgets of the standard report from a contract."""
+"""Build the columns and widgets of the standard report from a contract."""
 
 from typing import Any
 

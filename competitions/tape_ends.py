@@ -1,4 +1,4 @@
-"""What was true of a round by the tape: which records serve at its two ends.
+"""Find the records of the tape that give a round's two prices, and so its truth.
 
 The price at an instant is the close of the last record that was closed by then. On a
 grid of granularity g that record closes at floor(instant / g) * g. A round is settled
@@ -24,7 +24,7 @@ from feeds.tape.records import FeedKey, span
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """How a round ends: with actuals, with a reason why there are none, or not yet."""
+    """The outcome of a round: actuals, or a reason why there are none, or not yet."""
 
     actuals: dict[str, Any] | None = None
     provenance: dict[str, Any] | None = None
@@ -37,7 +37,7 @@ class Truth:
 
     @property
     def status(self) -> Round.Status:
-        """The status of a round that ends so."""
+        """Return the status of a round with this outcome."""
         if self.is_void:
             return Round.Status.VOID
         if self.actuals is None:
@@ -51,9 +51,11 @@ WAITING = Truth()
 class Gaps(Enum):
     """What a gap of the tape means in this pass over the due rounds."""
 
-    LOOK = auto()  # its rounds wait: the caller fetches the holes and passes again
+    # Its rounds wait: the caller fetches the missing records and passes again.
+    LOOK = auto()
     FINAL = auto()  # the provider has answered, so no record will come
-    PROVIDER_DOWN = auto()  # it has not answered: final once a round's wait is over
+    # It has not answered: the gap is final once a round's wait is over.
+    PROVIDER_DOWN = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +69,11 @@ class Hole:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """One end of many rounds: which record serves, and how far it is from the due one.
+    """One end of many rounds: the record used, and how far it is from the due one.
 
     `expected` is when the due record closes. `closed_at` (-inf) and `price` (NaN) are
-    those of the last record by then, unknown if the tape has none; `late_s` is how much
-    earlier than expected it closed; `is_settled`: waiting for a better one is vain.
+    those of the last record by then, unknown if the tape has none. `late_s` is how much
+    earlier than expected it closed. `is_settled`: no better record will come.
     """
 
     expected: NDArray[np.float64]
@@ -83,7 +85,7 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """Which records serve at both ends of one round, in epoch seconds, and prices."""
+    """The records used at both ends of one round (epoch seconds), and their prices."""
 
     entry_at: float
     exit_at: float
@@ -105,7 +107,7 @@ class Ends:
 
 @dataclass(frozen=True, slots=True)
 class TapeEnds:
-    """Both ends of each round, or how it ends without them; and what the tape lacks.
+    """Both ends of each round, or its outcome without them; and what the tape lacks.
 
     The hole spans all records that are missing; None unless it was looked for.
     """
@@ -131,8 +133,8 @@ def ends_on_tape(
     performed = _epochs([r.performed_at for r in rounds])
     resolvable = _epochs([r.resolvable_at for r in rounds])
     step_s = span(feed.kind, feed.granularity).total_seconds()
-    # Before the prices: a candle that arrives in between must not make a gap of the
-    # one before it, which arrived with it.
+    # Read before the prices: otherwise a candle that arrives in between would seem to
+    # be missing before a newer one.
     newest = reads.newest_closed(key=feed, at=now, limit=1)
     newest_s = newest[-1].closes_at.timestamp() if newest else -np.inf
     prices = reads.closed_prices(
@@ -182,7 +184,7 @@ def find_end(
     step_s: float,
     newest_s: float,
 ) -> End:
-    """For each instant the last record that was closed by then (epoch seconds)."""
+    """Return for each instant the last record closed by then, in epoch seconds."""
     expected = np.floor(instants / step_s) * step_s if step_s else instants
     place = np.searchsorted(closed_at, instants, side="right") - 1
     has_one = place >= 0
@@ -222,7 +224,7 @@ def _decide(entry: End, exit_: End, i: int, allowed_s: float) -> Truth | Ends:
 
 
 def priced(feed: FeedKey, ends: Ends) -> Truth:
-    """The return between both ends; a reason where the records give none."""
+    """Return the return between both ends, or a reason if the records give none."""
     paid, got = ends.entry_price, ends.exit_price
     for name, price in (("entry", paid), ("exit", got)):
         if np.isnan(price):

@@ -1,4 +1,4 @@
-"""Celery tasks of predict rounds: find ids, call a service."""
+"""Celery tasks of rounds: find ids, call a service."""
 
 import threading
 import time
@@ -25,7 +25,7 @@ _idle = IdleLine("predict.idle")
 
 @shared_task(name="competitions.dispatch")
 def dispatch() -> None:
-    """Each second: make rounds of slots that have come, and enqueue asking them."""
+    """Each second: make rounds of due slots, and enqueue tasks that ask the models."""
     waiting = grid_dispatch.dispatch()
     if not waiting:
         _idle.say()
@@ -35,16 +35,17 @@ def dispatch() -> None:
 
 @shared_task(name="competitions.reap")
 def reap() -> None:
-    """Each 15 seconds: end rounds that hang, and subscribe feeds that are missing."""
+    """Each 15 seconds: end rounds that hang, and subscribe missing feeds."""
     grid_dispatch.reap()
     subscribe_missing()
 
 
 CONNECT_S = 2.0
-# Of one message, on the wall: it is acknowledged, and the competition may be paused.
+# Time limit of one message, in real time: it is acknowledged, and the competition may
+# be paused meanwhile.
 TURN_S = 20.0
 
-# One turn at a time per competition in this process; a second message finds it taken.
+# One turn at a time per competition in this process; a second message skips.
 _turns: dict[int, threading.Lock] = defaultdict(threading.Lock)
 
 
@@ -52,8 +53,8 @@ _turns: dict[int, threading.Lock] = defaultdict(threading.Lock)
 def predict(self, competition_id: int) -> None:  # type: ignore[no-untyped-def]
     """Perform a competition's waiting rounds, if this process owns its gateway.
 
-    Another owner's rounds are left to it: the message goes round again for a moment,
-    and after that Beat sends a new one.
+    If another process owns it, the message is re-sent for a moment to reach the owner;
+    after that Beat sends a new one.
     """
     competition = Competition.objects.get(pk=competition_id)
     gateway = pool.gateway_of(competition.slug)
@@ -61,7 +62,8 @@ def predict(self, competition_id: int) -> None:  # type: ignore[no-untyped-def]
         if self.request.retries < self.max_retries:
             raise self.retry(countdown=0.2)
         return
-    gateway.wait_connected(CONNECT_S)  # at once, but for the first round of a worker
+    # The other tries come at once, except for a worker's first round.
+    gateway.wait_connected(CONNECT_S)
     turn = _turns[competition_id]
     if turn.acquire(blocking=False):
         try:
@@ -73,7 +75,7 @@ def predict(self, competition_id: int) -> None:  # type: ignore[no-untyped-def]
 def _take_turn(competition_id: int, gateway: ModelGateway) -> None:
     """Perform waiting rounds, and between them batches of tournament rounds.
 
-    What is left of these is taken up by the next message.
+    The next message continues with the remaining batches.
     """
     until = time.monotonic() + TURN_S
     perform_waiting(competition_id=competition_id, gateway=gateway)
@@ -85,7 +87,7 @@ def _take_turn(competition_id: int, gateway: ModelGateway) -> None:
 
 @worker_init.connect
 def check_wiring(**_: object) -> None:
-    """Log at a worker's start which competitions cannot run; the others do."""
+    """Log at a worker's start which competitions cannot run; the others run."""
     for problem in check_running():
         log.error("competition.not_wired", problem=problem)
 

@@ -1,4 +1,4 @@
-"""Tries a competition's schedule and report schema before any model is asked."""
+"""Try a competition's schedule and report schema before any model is asked."""
 
 from typing import Any
 
@@ -16,10 +16,10 @@ from core.texts import message_of
 
 
 def try_schedule(competition: Competition, wiring: Wiring) -> list[str]:
-    """Build the question of each active schedule; returns what is wrong, in words.
+    """Build the question of each active schedule; return the problems found.
 
-    The operator's builders are tried on the newest input, when there is one; the
-    engine's own need none.
+    The operator's builders are tried on the newest input, if there is one; the built-in
+    ones need no trial.
     """
     problems = []
     builders = ("PREDICTION_SCOPE_BUILDER", "PREDICT_CALL_BUILDER")
@@ -33,7 +33,7 @@ def try_schedule(competition: Competition, wiring: Wiring) -> list[str]:
             try:
                 _, model_input = build_input(context, wiring, door)
             except (NoInputError, CallableError):
-                continue  # nothing on the tape yet: the first round will say
+                continue  # the tape is still empty: the first round will show problems
         try:
             build_call(
                 scheduled=scheduled,
@@ -48,7 +48,7 @@ def try_schedule(competition: Competition, wiring: Wiring) -> list[str]:
 
 
 def try_schema(competition: Competition, wiring: Wiring) -> list[str]:
-    """Ask for the report schema; returns what is wrong with it, in words."""
+    """Get the report schema; return the problems found."""
     try:
         ask_provider(competition, wiring)
     except CallableError as error:

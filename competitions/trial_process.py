@@ -1,8 +1,9 @@
-"""Tries a wiring in a separate process, before a process with secrets loads it.
+"""Try an operator's code in a separate process, before a process with secrets loads it.
 
 `python -m competitions.trial_process FILE` is that process: it has no secret in its
-environment, no database and no broker, and bounded memory; FILE gets what is wrong.
-What callables answer is judged later, at activation; here they only have to come back.
+environment, no database and no broker, and limited memory; it writes the problem to
+FILE. The callables' answers are checked later, at activation; here they only have to
+return.
 """
 
 import json
@@ -26,7 +27,7 @@ from competitions.slots import SLOTS, Wiring, default_path, wire
 from core.imports import NotImportable, check_module, is_within
 from core.texts import message_of, readable
 
-# On the wall, for starting Python, importing and calling.
+# Real time for starting Python, importing and calling.
 PATIENCE_S = 30.0
 LARGEST_MEMORY = 4 * 2**30
 LARGEST_ANSWER = 64 * 2**10
@@ -35,16 +36,16 @@ _CONTRACT = "contract"
 _ERRORS = {error.code: error for error in (ContractError, SlotError)}
 
 
-# What is tried before a competition runs, by each app what it knows: given the
-# competition and its wiring, what is wrong, in words (registered by the AppConfigs).
+# Trials before a competition runs, registered by the AppConfigs: each function gets the
+# competition and its wiring, and returns the problems.
 TRIALS: list[Callable[[Any, Wiring], Sequence[str]]] = []
 
 
 def try_apart(*, config_path: str, slots: Mapping[str, Any]) -> None:
-    """Load, wire and call the operator's callables in a separate process, if any.
+    """Load and call the operator's callables, if any, in a separate process.
 
-    Raises ContractError or SlotError, also when they end the process or never come
-    back. The engine's own are not tried.
+    Raises ContractError or SlotError, also when they end the process or never return.
+    Built-in callables are not tried.
     """
     others = {
         name: path
@@ -64,16 +65,17 @@ def try_apart(*, config_path: str, slots: Mapping[str, Any]) -> None:
         raise _ERRORS[code](readable(problem))
     if answer != _WELL or how_it_ended:
         how = how_it_ended or "it left the process"
-        raise ContractError(f"the wiring was tried in a process of its own: {how}.")
+        raise ContractError(f"the code was tried in a separate process: {how}.")
 
 
 def _paths(config_path: str, slots: Mapping[str, Any]) -> dict[str, str]:
-    """Return all paths that are wired: the contract, and slots by row or variable."""
+    """Return all paths that are set: the contract, and slots by row or variable."""
     env = settings.ENV
     contract = config_path or env.crunch_config_module
     if not contract and has_operators_package():
         contract = OPERATOR_PACKAGE
-    given = slots if isinstance(slots, Mapping) else {}  # refused elsewhere
+    # An invalid value is refused elsewhere.
+    given = slots if isinstance(slots, Mapping) else {}
     variables = {slot: getattr(env, slot.lower()) for slot in SLOTS}
     return {
         name: path
@@ -83,7 +85,7 @@ def _paths(config_path: str, slots: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _check(name: str, path: str) -> None:
-    """Raise for a path that may not be imported; that needs no process."""
+    """Raise for a path that may not be imported; this check needs no process."""
     try:
         check_module(path.partition(":")[0])
     except NotImportable as error:
@@ -103,7 +105,7 @@ def _read(file: Path) -> str:
 
 
 def _environment() -> dict[str, str]:
-    """Return the child's environment: where code is, and the names of callables."""
+    """Return the child's environment: paths of code, and the names of callables."""
     env = settings.ENV
     names = ["crunch_config_module", *(slot.lower() for slot in SLOTS)]
     return {
@@ -121,7 +123,7 @@ def _environment() -> dict[str, str]:
 
 
 def _run(file: Path, wiring: dict[str, Any]) -> str:
-    """Run the child; returns how it ended, in words, empty if well."""
+    """Run the child; return how it ended, empty if well."""
     child = subprocess.Popen(
         [sys.executable, "-m", __name__, str(file)],
         stdin=subprocess.PIPE,
@@ -137,7 +139,7 @@ def _run(file: Path, wiring: dict[str, Any]) -> str:
         return f"it took longer than {PATIENCE_S:g} s"
     finally:
         with suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGKILL)  # and what it has left behind
+            os.killpg(child.pid, signal.SIGKILL)  # and processes that it has started
         child.wait()
     if child.returncode < 0:
         return f"it ended the process with {signal.Signals(-child.returncode).name}"
@@ -145,7 +147,7 @@ def _run(file: Path, wiring: dict[str, Any]) -> str:
 
 
 def main(answer: Path) -> None:
-    """Try the wiring on standard input; write the problem, or that it fits."""
+    """Try the code named on standard input; write the problem, or none."""
     import django
 
     resource.setrlimit(resource.RLIMIT_DATA, (LARGEST_MEMORY, LARGEST_MEMORY))
@@ -154,7 +156,7 @@ def main(answer: Path) -> None:
     from competitions.config_loader import load_config
     from competitions.models import Competition
 
-    # This file runs as __main__ here; the apps have registered in the module.
+    # This file runs as __main__ here, but the apps registered in the imported module.
     from competitions.trial_process import TRIALS
 
     asked = json.load(sys.stdin)
@@ -165,7 +167,7 @@ def main(answer: Path) -> None:
     else:
         _call_all(wiring)
         for trial in TRIALS:
-            with suppress(BaseException):  # those that need a database say nothing here
+            with suppress(BaseException):  # trials that need a database do nothing here
                 trial(Competition(), wiring)
         found = _WELL
     answer.write_text(found)
@@ -182,7 +184,7 @@ def _call_all(wiring: Wiring) -> None:
     }
     for slot, names in SLOTS.items():
         if wiring.paths[slot] != default_path(slot):
-            with suppress(BaseException):  # what it raises here says nothing yet
+            with suppress(BaseException):  # errors on made-up values do not matter here
                 wiring.call(slot, *(something.get(name) for name in names))
 
 

@@ -1,4 +1,4 @@
-"""Resolves a competition's contract and callables, once per content of its row."""
+"""Resolve a competition's contract and callables, once per content of its row."""
 
 import json
 from functools import lru_cache
@@ -21,7 +21,7 @@ def wiring_of(competition: Competition) -> Wiring:
 def shown_wiring(competition: Competition) -> Wiring:
     """Return a competition's wiring for pages; never raises.
 
-    Where its own cannot be resolved, the engine's replaces it.
+    If its own cannot be resolved, the built-in one is returned.
     """
     try:
         return wiring_of(competition)

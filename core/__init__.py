@@ -1,1 +1,1 @@
-"""The ground floor, which every app may import; no Django app, no table of its own."""
+"""Shared code that every app may import; it has no Django app and no table."""

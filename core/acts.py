@@ -1,12 +1,13 @@
-"""Who may do what: one rule for the admin, the site and the API.
+"""Decide who may do what: one rule for the admin, the site and the API.
 
-An act is named as Django names permissions, `competitions.pause_competition`, and each
-has its own. Which role has which: crunchsite/migrations, docs/operator/roles.md.
+An act is an operation of the site with its own permission, named as Django names
+permissions: `competitions.pause_competition`. crunchsite/migrations gives the roles
+their acts; docs/operator/roles.md lists them.
 """
 
 from typing import Any
 
-# Allows to read drafts with all that belongs to them, and the site's own troubles.
+# Allows users to read drafts with all that belongs to them, and reasons of failures.
 SEE_ALL = "competitions.view_competition"
 
 
@@ -27,8 +28,8 @@ def is_known(user: Any) -> bool:
 def may(user: Any, act: str, *, cruncher_id: int | None = None) -> bool:
     """Return whether the user is known and has the permission for the act.
 
-    A cruncher's key may act on what is that cruncher's alone: `cruncher_id` says whose
-    it is.
+    A cruncher's key may act only on that cruncher's own rows: `cruncher_id` names the
+    owner.
     """
     if not is_known(user):
         return False
@@ -39,7 +40,7 @@ def may(user: Any, act: str, *, cruncher_id: int | None = None) -> bool:
 
 
 def bound_to(user: Any) -> int | None:
-    """Return the id of the one competition that a key is for; None: of any."""
+    """Return the id of the one competition that a key is bound to, or None."""
     return getattr(user, "competition_id", None)
 
 

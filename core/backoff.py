@@ -1,14 +1,14 @@
-"""Pauses between attempts: they grow up to a longest one."""
+"""Compute growing pauses between attempts, up to a maximum."""
 
 import random
 
-_MOST_DOUBLINGS = 32  # a float holds no more than 1023, and attempts go on for weeks
+_MOST_DOUBLINGS = 32  # a float cannot hold 2.0**1024, and attempts can go on for weeks
 
 
 def backoff(attempts: int, *, first_s: float, most_s: float) -> float:
-    """Return the pause in seconds after so many attempts: `first_s`, doubled by each.
+    """Return the pause in seconds after the given number of attempts.
 
-    At most `most_s`, after any number of attempts.
+    It starts at `first_s`, doubles with each attempt, and never exceeds `most_s`.
     """
     return min(first_s * 2.0 ** min(attempts, _MOST_DOUBLINGS), most_s)
 

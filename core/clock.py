@@ -1,4 +1,4 @@
-"""The one clock: the wall's, or one that starts elsewhere and runs N times as fast.
+"""The clock: real time, or a time that starts elsewhere and runs N times as fast.
 
 Recorded markets, soak tests and fault drills run through the same code as production,
 because every instant in the domain comes from `now()`. Processes of one stack agree on
@@ -24,7 +24,7 @@ def wall_now() -> datetime:
 
 @dataclass(frozen=True)
 class Clock:
-    """A clock: `start` at the wall instant `anchor`, then `speed` times as fast."""
+    """A clock: `start` at the real instant `anchor`, then `speed` times as fast."""
 
     start: datetime
     anchor: datetime
@@ -83,7 +83,7 @@ def parse_instant(text: str, variable: str) -> datetime:
 
 
 def as_utc(instant: datetime) -> datetime:
-    """Return `instant` aware; one without an offset is UTC."""
+    """Return `instant` with an offset; one without is taken as UTC."""
     return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
@@ -127,7 +127,7 @@ def speed() -> float:
 
 
 def wall_seconds(seconds: float) -> timedelta:
-    """Return the site time that passes in `seconds` of the wall's."""
+    """Return the seconds of site time that pass in `seconds` of real time."""
     return timedelta(seconds=seconds * speed())
 
 

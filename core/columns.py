@@ -10,12 +10,12 @@ _HEADER_BYTES = 19
 _TRAILER_BYTES = 2
 _INTEGER, _FLOAT = ">i8", ">f8"
 
-# Beyond this size a number is no measurement; within it no sum overflows.
+# Larger numbers count as unknown, so that no sum overflows.
 LARGEST = 1e100
 
 
 def json_number(column: str, name: str) -> str:
-    """Return the SQL of a JSON field as double precision; NULL if it is no sane number.
+    """Return the SQL of a JSON field as double precision, NULL if not a valid number.
 
     `name` is a field of a contract or of a metric. The result goes through `%` later.
     """

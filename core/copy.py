@@ -1,4 +1,4 @@
-"""Bulk writes: COPY, the fastest that psycopg2 has."""
+"""Write many rows with COPY, the fastest way that psycopg2 has."""
 
 import csv
 import io
@@ -14,9 +14,9 @@ _dumps = json.JSONEncoder(
 
 
 class _Null:
-    """NULL, which the csv writer takes for a number and so does not quote.
+    """NULL, which the csv writer treats as a number and so does not quote.
 
-    COPY reads the mark as NULL only where it is not quoted, and all texts are, so no
+    COPY reads the mark as NULL only if it is not quoted. All texts are quoted, so no
     text can be mistaken for it.
     """
 

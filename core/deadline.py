@@ -1,4 +1,4 @@
-"""Calls, with a deadline, of code that may never return."""
+"""Call code that may never return, with a time limit."""
 
 import contextvars
 import threading
@@ -9,7 +9,7 @@ from django.db import connections
 
 
 class Late(Exception):  # noqa: N818  it says what happened
-    """The call was still running when its time was over."""
+    """The call was still running when its time limit was over."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(f"it took longer than {seconds:g} s")
@@ -28,11 +28,11 @@ _at_work: dict[Hashable, threading.Thread] = {}
 def in_time(
     call: Callable[[], Any], seconds: float, *, key: Hashable | None = None
 ) -> Any:
-    """Return the call's answer, or raise what it raised, or Late.
+    """Return the call's answer, or raise its exception, or Late.
 
-    The call runs in a thread of its own, which goes on alone when it is late. Calls
-    with the same `key` do not pile up: while a late one still runs, the next raises
-    StillAtWork at once.
+    The call runs in a separate thread, which continues alone when the call is late.
+    Calls with the same `key` do not pile up: while a late one still runs, the next
+    raises StillAtWork at once.
     """
     if key is not None and (earlier := _at_work.get(key)) and earlier.is_alive():
         raise StillAtWork

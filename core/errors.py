@@ -1,12 +1,12 @@
-"""The root of every refusal that reaches a person. Pure: every module may import it."""
+"""The base class of all errors that are shown to people; it imports nothing."""
 
 
 class OperatorError(Exception):
-    """Something that a person can correct: what was found, and what to do.
+    """An error that a person can correct; its text says what was found and what to do.
 
-    `code` is stable and stands in docs/integrator/errors.md. `status` is the API's
-    answer when a view raises the error: below 500 anybody may read the text; from 500
-    on only operators may, because it names hosts and paths.
+    `code` never changes and is listed in docs/integrator/errors.md. `status` is the
+    HTTP status of the API's answer: below 500 anybody may read the text; from 500 on
+    only operators may, because the text names hosts and paths.
     """
 
     code = "error"

@@ -1,6 +1,6 @@
-"""Write files whole or not at all, with the access that the umask allows.
+"""Write files completely or not at all, with the access that the umask allows.
 
-Readers see the old bytes or the new ones, after a crash of the machine too.
+Readers see the old bytes or the new ones, even after a crash of the machine.
 """
 
 import os
@@ -43,8 +43,8 @@ def write_file(path: Path, data: bytes | str, *, is_secret: bool = False) -> Non
 def new_folder(beside: Path) -> Path:
     """Create an empty folder with a unique hidden name next to `beside`.
 
-    For a folder that is renamed once it is complete; unlike mkdtemp's, the umask rules
-    who may read it.
+    For a folder that is renamed once it is complete. Unlike with mkdtemp, the umask
+    decides who may read it.
     """
     folder = beside.with_name(f".{beside.name}.{secrets.token_hex(4)}")
     folder.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""The grid of multiples of a length since the epoch, and periods on it."""
+"""Compute with the grid: multiples of a length since the epoch, and its periods."""
 
 import math
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ NEVER = datetime.max.replace(tzinfo=UTC)  # later than any instant
 
 @dataclass(frozen=True)
 class Period:
-    """A half-open stretch of site time `[start, end)`."""
+    """A half-open range of site time `[start, end)`."""
 
     start: datetime
     end: datetime = NEVER
 
     def holds(self, at: datetime) -> bool:
-        """Return whether the instant lies inside."""
+        """Return whether the instant lies in the period."""
         return self.start <= at < self.end
 
     @property
@@ -47,9 +47,9 @@ def ceil_s(at_s: float, length_s: int) -> int:
 
 
 def is_astray(next_at: datetime, *, now: datetime, interval_s: float) -> bool:
-    """Return whether "next at" lies further ahead than its interval can put it.
+    """Return whether "next at" lies further in the future than its interval allows.
 
     A clock that was ahead has written it, and waiting for it would take as long as the
-    clock was ahead; begin anew at `following(now)` instead.
+    clock was ahead. The caller starts again at `following(now)` instead.
     """
     return next_at - now > timedelta(seconds=interval_s)

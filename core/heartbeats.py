@@ -1,7 +1,7 @@
-"""Heartbeats: Beat's when it sends, and each queue's when a worker has handled one.
+"""Heartbeats: signs that Beat sends tasks, and that workers of each queue handle them.
 
-Kept in the cache, in the wall's time, because the site's clock may run at another
-speed. A process writes one when it starts, then every HEARTBEAT_S.
+Kept in the cache, in real time, because the site's clock may run at another speed. A
+process writes one when it starts, then every HEARTBEAT_S.
 """
 
 import time
@@ -21,7 +21,7 @@ BEAT = "beat"
 
 @dataclass(frozen=True)
 class Silence:
-    """A process without a heartbeat, since when (None: never), and what to do."""
+    """A process without a heartbeat: since when (None: never), and what to do."""
 
     who: str
     since: datetime | None
@@ -38,7 +38,7 @@ def give(names: Iterable[str], *, node: str) -> None:
 
 
 def silences(queues: Iterable[str]) -> list[Silence]:
-    """Return whose heartbeat is late; nobody's while the cache does not answer."""
+    """Return the processes whose heartbeat is late; none while the cache is down."""
     names = [BEAT, *queues]
     try:
         signs = cache.get_many([_key(name) for name in names])
@@ -48,10 +48,11 @@ def silences(queues: Iterable[str]) -> list[Silence]:
         name: sign
         for name in names
         if not (sign := signs.get(_key(name)))
-        or abs(time.time() - sign["at"]) > LATE_S  # the clock may have been set back
+        # The clock may have been set back since.
+        or abs(time.time() - sign["at"]) > LATE_S
     }
     if BEAT in late:
-        # Its ticks are the queues' heartbeats: without them those are unknown.
+        # Beat sends the queues' heartbeats: without Beat those are unknown.
         return [_silence(BEAT, late[BEAT], "Beat", "celery -A crunchsite beat")]
     by_node: dict[str, list[str]] = {}
     for name, sign in late.items():
@@ -68,7 +69,7 @@ def silences(queues: Iterable[str]) -> list[Silence]:
 
 
 def ages(names: Iterable[str]) -> dict[str, float]:
-    """Return how many seconds ago each gave its last sign; who never did is left out.
+    """Return the seconds since each newest heartbeat; leave out those without one.
 
     Raises RedisError or OSError when the cache does not answer.
     """

@@ -1,4 +1,4 @@
-"""Import an operator's modules, from the allowed packages alone.
+"""Import an operator's modules, only from the allowed packages.
 
 An import runs the module with all the site's rights, so its name and its files are
 checked before.
@@ -23,13 +23,14 @@ class NotImportable(Exception):  # noqa: N818  it says what happened
 
 @dataclass(frozen=True)
 class Sources:
-    """The places of callables: below `packages`, with no file below `closed`."""
+    """Where callables may come from: below `packages`, with no file below `closed`."""
 
     packages: tuple[str, ...] = ()
     closed: tuple[Path, ...] = ()
 
 
-_sources: Callable[[], Sources] = Sources  # nothing, until the site calls `admit`
+# Nothing may be imported until the site calls `admit`.
+_sources: Callable[[], Sources] = Sources
 
 
 def admit(sources: Callable[[], Sources]) -> None:
@@ -39,7 +40,7 @@ def admit(sources: Callable[[], Sources]) -> None:
 
 
 def import_module(name: str) -> ModuleType:
-    """Import a module; raises NotImportable for whatever it raises, even SystemExit."""
+    """Import a module; raise NotImportable for whatever it raises, even SystemExit."""
     check_module(name)
     with _in_words():
         return importlib.import_module(name)
@@ -54,7 +55,7 @@ def import_file(path: Path, *, closed: Iterable[Path]) -> ModuleType:
         f"{path.parent.name}.{path.stem}", path
     )
     if spec is None or spec.loader is None:
-        raise NotImportable("it is no module")
+        raise NotImportable("it is not a module")
     _check_places(spec, closed)
     module = importlib.util.module_from_spec(spec)
     with _in_words():
@@ -123,7 +124,7 @@ def _found(top: str) -> ModuleSpec:
     try:
         found = importlib.util.find_spec(
             top
-        )  # of a name without a dot: imports nothing
+        )  # safe for a name without a dot: it imports nothing
     except (ImportError, ValueError) as error:
         raise NotImportable(describe(error)) from error
     if found is None:

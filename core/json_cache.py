@@ -1,4 +1,4 @@
-"""Cache values as JSON: whoever can write to Redis can put in data, but no code."""
+"""Store cache values as JSON, so that nobody who can write to Redis can inject code."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Log lines of bounded length, whatever texts of strangers they contain."""
+"""Keep log lines short, whatever texts from outside they contain."""
 
 import io
 import time
@@ -17,7 +17,7 @@ IDLE_S = 60.0
 def bound_event(
     _logger: Any, _method: str, event: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
-    """Cut and clean each value of an event; a processor for structlog."""
+    """Cut and clean each value of an event; a structlog processor."""
     for name, value in event.items():
         if name == "exc_info":
             continue
@@ -32,7 +32,7 @@ def bound_event(
 
 
 def bounded_traceback(output: Any, exc_info: Any) -> None:
-    """Write a traceback without local variables; a huge one is cut."""
+    """Format a traceback without local variables; cut it if it is very long."""
     whole = io.StringIO()
     structlog.dev.plain_traceback(whole, exc_info)
     text = whole.getvalue()
@@ -43,7 +43,7 @@ def bounded_traceback(output: Any, exc_info: Any) -> None:
 
 
 class IdleLine:
-    """Log `event` at INFO, when there was nothing to do, at most once a minute."""
+    """Log `event` at INFO if there was nothing to do, at most once a minute."""
 
     def __init__(self, event: str) -> None:
         self._event = event
@@ -56,9 +56,9 @@ class IdleLine:
 
 
 def append_bounded(path: Path, data: bytes, *, largest_bytes: int) -> None:
-    """Append to a log of two files, `NAME.log` and before it `NAME.log.1`.
+    """Append to a log of two files: `NAME.log`, and its older half `NAME.log.1`.
 
-    Each is about `largest_bytes` long at most. Raises OSError, as on a full disk.
+    Each is at most about `largest_bytes` long. Raises OSError, as on a full disk.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as file:

@@ -1,4 +1,4 @@
-"""The first problem that a pydantic model reports, in words."""
+"""Describe the first problem that a pydantic model reports."""
 
 from typing import Any, NamedTuple
 

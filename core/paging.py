@@ -1,4 +1,4 @@
-"""Pages of a list: a total order, a cursor, a maximum size, a link to the next page."""
+"""Page through a list: a total order, a cursor, a maximum size, a link to the rest."""
 
 import base64
 import json
@@ -36,14 +36,14 @@ class PageQuery(serializers.Serializer[Any]):
 def read_text(value: Any) -> str:
     """Return a cursor's text if a column can hold it; raises ValueError."""
     if not isinstance(value, str) or storable(value) != value:
-        raise ValueError("this is no text")
+        raise ValueError("this is not a text")
     return value
 
 
 def read_int(value: Any) -> int:
     """Return a cursor's integer if a column can hold it; raises ValueError."""
     if type(value) is not int or abs(value) > LARGEST_INT:
-        raise ValueError("this is no integer")
+        raise ValueError("this is not an integer")
     return value
 
 
@@ -70,7 +70,7 @@ def read_cursor(cursor: str, *readers: Callable[[Any], Any]) -> list[Any]:
 
 @dataclass(frozen=True)
 class Keyset:
-    """A total order, `(field, primary key)`, and the cursors that walk it.
+    """A total order, `(field, primary key)`, and the cursors that page through it.
 
     `field` is a query path; `read` turns a cursor's JSON value back into the field's
     (`read_int`, `read_text`, `core.requests.read_instant`).

@@ -1,11 +1,11 @@
-"""JSON from strangers: size, width and depth are checked before it costs much."""
+"""Parse JSON from outside; check size, width and depth before it costs much time."""
 
 import json
 import math
 from typing import Any
 
 LARGEST_BYTES = 64 * 2**10
-# Items of lists and dicts, counted before decoding: so many take a few milliseconds.
+# Items of lists and dicts, counted before decoding: this many take a few milliseconds.
 MOST_VALUES = 50_000
 # Levels of lists and dicts. Code that handles what was parsed recurses.
 DEEPEST = 32
@@ -38,14 +38,14 @@ def parse_json(
     except RecursionError:
         raise JsonError(f"is nested deeper than {deepest} levels") from None
     except ValueError as error:
-        raise JsonError(f"is no JSON: {error}") from None
+        raise JsonError(f"is not JSON: {error}") from None
     if is_deeper(value, deepest):
         raise JsonError(f"is nested deeper than {deepest} levels")
     return value
 
 
 def is_deeper(value: Any, levels: int) -> bool:
-    """Return whether lists and dicts are nested on more than so many levels."""
+    """Return whether lists and dicts are nested more than this many levels deep."""
     level = [value]
     for _ in range(levels + 1):
         level = [item for item in level if isinstance(item, dict | list)]
@@ -60,7 +60,7 @@ def is_deeper(value: Any, levels: int) -> bool:
 
 
 def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is no number")
+    raise ValueError(f"{constant} is not a number")
 
 
 def _finite(text: str) -> float:

@@ -1,4 +1,4 @@
-"""Who may use the API: anybody reads, a write needs the permission for that act."""
+"""Decide who may use the API: anybody reads, each write needs its permission."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,14 +13,14 @@ REALM = 'Bearer realm="crunchsite", Session realm="crunchsite"'
 
 
 class OperatorSession(SessionAuthentication):
-    """Authenticate by a session of the admin; without one answer 401, not 403."""
+    """Authenticate by a session of the admin; without one, answer 401 and not 403."""
 
     def authenticate_header(self, request: Request) -> str:
         return REALM
 
 
 class OpenReadPermittedWrite(BasePermission):
-    """Let everybody read; operators and keys write with the permission.
+    """Let everybody read; operators and keys write if they have the permission.
 
     A view names it in `write_permission`; without it nobody may write. One that names a
     `read_permission` is read by those alone who have it.
@@ -28,7 +28,7 @@ class OpenReadPermittedWrite(BasePermission):
 
     def has_permission(self, request: Request, view: Any) -> bool:
         if request.method not in view.allowed_methods:
-            return True  # for nobody; 405 follows
+            return True  # nobody may; REST framework then answers 405
         if request.method in SAFE_METHODS:
             needed = getattr(view, "read_permission", None)
             if needed is None:

@@ -1,4 +1,4 @@
-"""The one envelope of an API's refusals: what was found, and a stable code."""
+"""Build the one form of the API's errors: what was found, and a stable code."""
 
 from typing import Any
 

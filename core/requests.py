@@ -1,6 +1,6 @@
 """Read the parameters of a request with their types: ids, lists, instants, JSON.
 
-A value that does not fit is refused under its parameter's name, with a code.
+An invalid value is refused under its parameter's name, with a code.
 """
 
 from collections.abc import Mapping
@@ -60,7 +60,8 @@ class JsonBody(_BoundedJson, JSONParser):
 class LargeJsonBody(_BoundedJson):
     """The same of up to 16 MiB, for the views that name it in `parser_classes`.
 
-    No JSONParser: REST framework reads for these no more than Django's bound.
+    Not a subclass of JSONParser, for which REST framework reads no more than Django's
+    limit.
     """
 
     media_type = "application/json"
@@ -92,7 +93,7 @@ class InstantField(serializers.DateTimeField):
 
 
 class IdField(serializers.CharField):
-    """An id or a name that a user chose, such that a column can hold it."""
+    """An id or a name that a user chose and that a column can hold."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"max_length": LONGEST_ID, **options})

@@ -1,4 +1,4 @@
-"""Make texts fit for a column, a COPY, a log line, a page and a JSON document."""
+"""Make texts fit for a column, a COPY, a log line, a page or a JSON document."""
 
 import re
 import reprlib
@@ -31,12 +31,12 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def readable(text: str, *, limit: int = LONGEST_TEXT) -> str:
-    """Return a stranger's text as it may be stored, logged and shown.
+    """Return a text from outside as it may be stored, logged and shown.
 
-    Line ends become LF, other controls the replacement character, and what is longer
-    than `limit` characters is cut and ends in an ellipsis. Idempotent.
+    Line ends become LF, other controls become the replacement character, and a text
+    longer than `limit` characters is cut and ends in an ellipsis. Idempotent.
     """
-    head = text[: 2 * limit + 2]  # a CR LF pair is one character less
+    head = text[: 2 * limit + 2]  # a CR LF pair becomes one character
     clean = _UNSAFE.sub(_REPLACEMENT, head.replace("\r\n", "\n").replace("\r", "\n"))
     if len(clean) <= limit and len(head) == len(text):
         return clean
@@ -54,7 +54,7 @@ def listed(text: str) -> tuple[str, ...]:
 
 
 def counted(count: int, noun: str) -> str:
-    """Return `1 round`, `2 rounds`; a noun whose plural ends in -s alone."""
+    """Return `1 round`, `2 rounds`; only for nouns whose plural ends in -s."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
@@ -95,14 +95,14 @@ def brief(value: Any, *, limit: int = 200) -> str:
 
 
 def csv_cell(value: Any) -> Any:
-    """Return a value for a CSV cell: text that a spreadsheet would run stays text."""
+    """Return a value for a CSV cell, so that no spreadsheet runs it as a formula."""
     starts_formula = isinstance(value, str) and value.startswith(_FORMULA_STARTS)
     return f"'{value}" if starts_formula else value
 
 
 def has_nul(json_text: str) -> bool:
     """Return whether a JSON document holds a NUL, which PostgreSQL's JSON does not."""
-    # An escaped backslash before `u0000` is innocent.
+    # An escaped backslash before `u0000` is harmless.
     return r"\u0000" in json_text and r"\u0000" in json_text.replace(r"\\", "")
 
 

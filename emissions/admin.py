@@ -1,4 +1,4 @@
-"""Admin page of checkpoints: a ledger of what was paid."""
+"""Admin page of checkpoints, the ledger of payouts."""
 
 import json
 from typing import Any
@@ -30,7 +30,7 @@ STATUS_LABELS = {
 
 
 class TransactionForm(ReasonForm):
-    """The right transaction of a checkpoint, and why the one that is there is wrong."""
+    """Ask for a checkpoint's right transaction, and why the stored one is wrong."""
 
     tx_hash = forms.CharField(
         max_length=LONGEST_TX_HASH,
@@ -90,7 +90,7 @@ class CheckpointAdmin(LedgerAdmin):
         ]
 
     def transaction_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask for the right transaction and a reason; written when it is posted."""
+        """Ask for the right transaction and a reason; store them when posted."""
         checkpoint = self.get_object(request, object_id)
         if checkpoint is None:
             raise Http404("There is no such checkpoint.")

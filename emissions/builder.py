@@ -1,4 +1,4 @@
-"""The emission of a ranking, by the contract's builder or the default tiers."""
+"""Build the emission of a ranking, with the contract's builder or the default tiers."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -23,9 +23,9 @@ def build_emission(
 ) -> EmissionCheckpoint:
     """Build and check the rewards of a ranking.
 
-    An empty ranking pays no cruncher, whatever the builder would return for it. Keys
-    and providers of the competition's row win over the contract's. Nothing replaces a
-    builder that fails: the period waits, and is paid once it works. Raises
+    An empty ranking pays no cruncher, whatever the builder would return. The key and
+    providers of the competition's row take precedence over the contract's. A builder
+    that fails has no replacement: the period waits, and is paid once it works. Raises
     EmissionError without a key, CallableError when the builder fails.
     """
     config = wiring.config
@@ -33,9 +33,9 @@ def build_emission(
     crunch_pubkey = key_of(competition, wiring)
     if not crunch_pubkey:
         raise EmissionError(
-            f"{competition.slug} has no crunch key, and nobody can be paid without: "
-            "give the competition its crunch pubkey, or set CRUNCH_PUBKEY; "
-            "its closed periods are paid then."
+            f"{competition.slug} has no crunch key, so nobody can be paid: set the"
+            f" competition's crunch pubkey, or CRUNCH_PUBKEY; its closed periods"
+            f" are paid then."
         )
     builder = config.build_emission if ranking else None
 

@@ -1,15 +1,15 @@
-"""Checkpoints: a period that is over is ranked by what was done in it, and paid.
+"""Make checkpoints: rank the models by their results in a period that is over, and pay.
 
 The ranking figure is the leaderboard's, over exactly the period: the mean of its
-snapshots weighted by their scores (requirement S2-30). Whoever scored in less than the
-contract's `min_paid_coverage` of the rounds that fell due is not paid, and the
-checkpoint says so. Nothing is paid without the crunch's key.
+snapshots weighted by their scores. A model that scored in less than the contract's
+`min_paid_coverage` of the rounds that were due is not paid, and the checkpoint says so.
+Nothing is paid without the crunch's key.
 
-Periods lie on the grid of multiples of `emission_interval_s` since the epoch. The
-first is the one in which the competition was activated, so it may have been partly
-idle. A period without a single snapshot gets no checkpoint; the next one with
-snapshots follows. One in which nobody scored, such as a day that was declared void,
-gets one that pays the providers and no cruncher.
+Periods lie on the grid of multiples of `emission_interval_s` since the epoch. The first
+is the one in which the competition was activated, so it may have been partly idle. A
+period without a single snapshot gets no checkpoint; the next one with snapshots
+follows. A period in which nobody scored, such as a day that was declared void, gets one
+that pays the providers and no cruncher.
 """
 
 from datetime import datetime
@@ -37,9 +37,10 @@ log = structlog.get_logger(__name__)
 
 
 def close_due(*, now: datetime) -> list[Checkpoint]:
-    """Close every period that is over, of all competitions; returns what was made.
+    """Close every period that is over, of all competitions; return the checkpoints.
 
-    A competition that fails is logged, tried again by the next call, stops no other.
+    A competition that fails is logged, is tried again by the next call, and stops no
+    other.
     """
     made = []
     for competition in Competition.objects.filter(
@@ -61,7 +62,7 @@ def close_due_of(*, competition: Competition, now: datetime) -> list[Checkpoint]
     made = []
     while (period := next_period(competition=competition)) and period.end <= now:
         checkpoint = close(competition=competition, period=period)
-        if checkpoint is None:  # somebody else made it
+        if checkpoint is None:  # another process made it
             break
         made.append(checkpoint)
     return made
@@ -70,7 +71,7 @@ def close_due_of(*, competition: Competition, now: datetime) -> list[Checkpoint]
 def next_period(*, competition: Competition) -> Period | None:
     """Return the earliest period with a snapshot and no checkpoint, or None."""
     activated_at = competition.activated_at
-    assert activated_at is not None  # callers choose activated ones
+    assert activated_at is not None  # callers choose only activated competitions
     length_s = competition.emission_interval_s
     last = Checkpoint.objects.filter(competition=competition).first()
     since = last.period_end if last else floor(activated_at, length_s)
@@ -87,9 +88,9 @@ def close(*, competition: Competition, period: Period) -> Checkpoint | None:
     """Rank and pay one period; None if it is paid already or was corrected meanwhile.
 
     Snapshots up to now are closed first, under the lock that excludes scoring, so the
-    ranking rests on everything that was scored before the period's end. The contract's
-    builder is called without a lock; its emission counts if no correction was made in
-    between.
+    ranking includes everything that was scored before the period's end. The contract's
+    builder is called without a lock; its emission is used only if no correction was
+    made in between.
     """
     wiring = wiring_of(competition)
     door = Door(competition)

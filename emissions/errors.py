@@ -1,10 +1,10 @@
-"""Reasons why a period cannot be paid."""
+"""Errors that say why a period cannot be paid."""
 
 from core.errors import OperatorError
 
 
 class EmissionError(OperatorError):
-    """A period cannot be paid as things stand; the message says what is missing."""
+    """A period cannot be paid yet; the message says what is missing."""
 
     code = "emission_refused"
     status = 409

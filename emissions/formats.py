@@ -1,4 +1,4 @@
-"""A checkpoint's emission in the forms that other programs want."""
+"""Convert a checkpoint's emission to the forms that other programs need."""
 
 from collections.abc import Collection, Sequence
 from fractions import Fraction
@@ -13,24 +13,25 @@ PERCENT_DECIMALS = 6
 def apportion(shares: Sequence[int], total: int) -> list[int]:
     """Split `total` in proportion to billionths, by largest remainder.
 
-    Shares of the whole give parts that add up to exactly `total`; of equal remainders
-    the earlier gets the odd one.
+    Shares that sum to the whole give parts that sum to exactly `total`; of equal
+    remainders the earlier one gets the odd unit.
     """
     return largest_remainder([Fraction(share * total, WHOLE) for share in shares])
 
 
 def percentages(shares: Sequence[int], decimals: int = PERCENT_DECIMALS) -> list[float]:
-    """Return percentages of so many decimals that add up to what the shares do."""
+    """Return percentages with this many decimals; their sum is that of the shares."""
     unit = 10**decimals
     return [part / unit for part in apportion(shares, 100 * unit)]
 
 
 def model_shares(checkpoint: Checkpoint) -> list[tuple[dict[str, Any], int | None]]:
-    """Return the ranking's places in order, with the billionths that each earned.
+    """Return the ranking in order, with the billionths that each place earned.
 
-    Crunchers are paid, not models: a cruncher's share stands at their best model and
-    None at the others, and everywhere as long as there is no emission. Whoever was paid
-    without a place follows under their index, so that nothing of the whole is missing.
+    Crunchers are paid, not models: a cruncher's share is shown at their best model,
+    with None at the others, and None everywhere while there is no emission. A cruncher
+    who was paid without a place follows under their index, so that the parts sum to the
+    whole.
     """
     places = checkpoint.meta.get("ranking", [])
     rewards = checkpoint.entries[0]["cruncher_rewards"] if checkpoint.entries else []

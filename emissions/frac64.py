@@ -1,4 +1,4 @@
-"""Shares as the chain counts them: whole billionths, 1 000 000 000 = 100 %."""
+"""Split shares as the chain counts them: billionths, 1 000 000 000 = 100 %."""
 
 from collections.abc import Sequence
 from fractions import Fraction
@@ -24,10 +24,10 @@ def split(weights: Sequence[int | float | Fraction]) -> list[int]:
 
 
 def largest_remainder(quotas: Sequence[Fraction]) -> list[int]:
-    """Round quotas to whole numbers that add up to what the quotas do, rounded down.
+    """Round quotas down to whole numbers, keeping the (rounded down) sum of the quotas.
 
-    Each is rounded down; what is left over goes, one each, to the largest remainders,
-    of equal ones to the earlier.
+    The units that are left go, one each, to the largest remainders; of equal remainders
+    the earlier one is first.
     """
     shares = [int(quota) for quota in quotas]
     by_remainder = sorted(range(len(quotas)), key=lambda i: (shares[i] - quotas[i], i))

@@ -1,4 +1,4 @@
-"""Checkpoints: closed periods and what they pay."""
+"""Checkpoints: closed periods and their payouts."""
 
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
@@ -8,10 +8,10 @@ from django.db.models import F, Func, Q, TextChoices
 
 from competitions.models import Competition
 
-# Who confirms and corrects what was paid; the same for the API and the admin.
+# The permission to confirm and correct payouts; the same in API and admin.
 MAY_PAY = "emissions.settle_checkpoint"
 LONGEST_TX_HASH = 128
-is_tx_hash = RegexValidator(r"^[!-~]+$", "is printable ASCII without a space.")
+is_tx_hash = RegexValidator(r"^[!-~]+$", "must be printable ASCII without a space.")
 
 
 class Checkpoint(models.Model):

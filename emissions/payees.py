@@ -1,4 +1,4 @@
-"""Whom a period pays: the ranking of its models, and why the others get nothing."""
+"""Decide whom a period pays: the ranking of its models, and why others get nothing."""
 
 from dataclasses import dataclass
 from typing import NotRequired
@@ -33,7 +33,7 @@ class Payee(TypedDict):
 
 @dataclass(frozen=True)
 class Payees:
-    """The paid models, best first and ranked from 1; the others; the rounds asked."""
+    """The paid models, best first and ranked from 1; the others; the rounds' number."""
 
     ranking: list[Payee]
     unpaid: list[Payee]
@@ -81,7 +81,7 @@ def payees_of(
 
 @dataclass(frozen=True)
 class _Rounds:
-    """The rounds of a period: `are_left_over` when all were asked before it."""
+    """The rounds of a period; `are_left_over` if all were asked before it."""
 
     asked: int
     are_left_over: bool
@@ -90,8 +90,8 @@ class _Rounds:
 def _rounds(competition: Competition, period: Period) -> _Rounds:
     """Count the rounds that end inside the period, without void ones.
 
-    A round without a truth was asked too: where most have none, the few others pay
-    nobody. At least as many were asked as the snapshots expected.
+    A round without a truth counts as asked: if most have none, the few others pay
+    nobody. The count is at least what the snapshots expected.
     """
     is_due = Q(resolvable_at__gte=period.start, resolvable_at__lt=period.end)
     is_asked = Q(performed_at__gte=period.start, performed_at__lt=period.end)
@@ -112,7 +112,7 @@ def _rounds(competition: Competition, period: Period) -> _Rounds:
         .annotate(most=Max(Greatest("expected_count", "prediction_count")))
         .values_list("most", flat=True)
     )
-    # A horizon as long as the period is no reason to call its rounds left over.
+    # With a horizon as long as the period, rounds asked before it are normal.
     return _Rounds(
         asked=max(found["due"], sum(in_snapshots)),
         are_left_over=found["due"] > 0

@@ -1,4 +1,4 @@
-"""From a ranking to rewards: the default tiers, and the shape of every payout."""
+"""Turn a ranking into rewards: the default tiers, and the shape of every payout."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from fractions import Fraction
@@ -10,14 +10,14 @@ from core.misfits import first_misfit
 from emissions import frac64
 from emissions.errors import EmissionError
 
-# Percent of ranks 1 to 10; later ranks get nothing as long as these sum to 100.
+# Percent for ranks 1 to 10; these sum to 100, so later ranks get nothing.
 TIERS = (35, 10, 10, 10, 10, 5, 5, 5, 5, 5)
 
 _Recipient = TypeVar("_Recipient", int, str)
 
 
 class CruncherReward(BaseModel):
-    """What one cruncher gets, in billionths of the whole."""
+    """The reward of one cruncher, in billionths of the whole."""
 
     model_config = ConfigDict(extra="forbid")
     cruncher_index: int = Field(ge=0)
@@ -25,7 +25,7 @@ class CruncherReward(BaseModel):
 
 
 class ProviderReward(BaseModel):
-    """What one provider gets of its own category, in billionths."""
+    """The reward of one provider in its category, in billionths."""
 
     model_config = ConfigDict(extra="forbid")
     provider: str = Field(min_length=1)
@@ -45,7 +45,7 @@ class EmissionCheckpoint(BaseModel):
 def tier_shares(count: int) -> list[int]:
     """Return the shares of ranks 1 to `count`; they sum to exactly the whole.
 
-    What the tiers leave when there are fewer than ten ranks goes to all in equal parts.
+    With fewer than ten ranks, the shares of the missing tiers are divided equally.
     """
     tiers = [
         Fraction(TIERS[i]) if i < len(TIERS) else Fraction(0) for i in range(count)
@@ -82,7 +82,7 @@ def _whole(provider: str | None) -> list[dict[str, Any]]:
 
 
 def checked(built: Any, *, payable: Collection[int]) -> EmissionCheckpoint:
-    """Validate what a builder gave, and pay each cruncher once.
+    """Validate a builder's result, and pay each cruncher once.
 
     Rewards of the same cruncher, and of the same provider, are added up, in order of
     their first mention. Raises EmissionError when the shape is wrong, when a cruncher
@@ -114,7 +114,7 @@ def checked(built: Any, *, payable: Collection[int]) -> EmissionCheckpoint:
         total = sum(reward.reward_pct for reward in category)
         if category and total != frac64.WHOLE:
             raise EmissionError(
-                f"rewards summed to {total}; they must to {frac64.WHOLE}."
+                f"rewards summed to {total}; they must sum to {frac64.WHOLE}."
             )
     paid = {reward.cruncher_index for reward in emission.cruncher_rewards}
     if strangers := paid - set(payable):

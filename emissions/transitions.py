@@ -26,7 +26,7 @@ TOLD: Mapping[str, FactKind] = {
 
 
 class TransitionError(OperatorError):
-    """A step that the checkpoint cannot take from where it is."""
+    """A step that the checkpoint's present state does not allow."""
 
     code = "transition_illegal"
     status = 409
@@ -52,7 +52,7 @@ def confirm(*, checkpoint_id: int, tx_hash: str) -> Checkpoint:
 
 @transaction.atomic
 def advance(*, checkpoint_id: int, to: str) -> Checkpoint:
-    """Move one step on, by compare-and-set; `confirm` alone reaches SUBMITTED.
+    """Move one step forward, by compare-and-set; only `confirm` reaches SUBMITTED.
 
     Raises Checkpoint.DoesNotExist, and TransitionError for any other step.
     """
@@ -78,12 +78,12 @@ def advance(*, checkpoint_id: int, to: str) -> Checkpoint:
 def correct_transaction(
     *, checkpoint_id: int, tx_hash: str, reason: str, user: Any
 ) -> Checkpoint:
-    """Replace a wrong transaction hash; the trail has who, why, and the old one.
+    """Replace a wrong transaction hash; the trail stores who, why, and the old hash.
 
     Raises Checkpoint.DoesNotExist, and TransitionError when nothing was submitted yet
     or the hash is the same.
     """
-    with transaction.atomic():  # no correction without its trail
+    with transaction.atomic():  # no correction without an entry in the trail
         checkpoint = Checkpoint.objects.select_for_update().get(pk=checkpoint_id)
         if checkpoint.status == Status.PENDING:
             raise TransitionError(

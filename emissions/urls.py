@@ -4,7 +4,7 @@ from emissions.api import checkpoint_reports, settling
 
 ONE = r"^reports/checkpoints/(?P<checkpoint_id>[^/]+)"
 
-# Literal routes first, so that no id can hide them.
+# Literal routes first, because an id could match them too.
 urlpatterns = [
     re_path(
         r"^reports/checkpoints/?$",

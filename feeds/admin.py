@@ -1,4 +1,4 @@
-"""Operators' pages of the feeds."""
+"""Admin pages of the feeds."""
 
 from datetime import timedelta
 from typing import Any
@@ -37,7 +37,7 @@ _FIELDS: dict[type[FeedError], str] = {
 
 
 class FeedSubscriptionForm(forms.ModelForm):  # type: ignore[type-arg]  # a class has no index at run time
-    """Refuses a feed that its source, or one that stands in for it, cannot serve."""
+    """Refuse a feed that its source, or one of its fallbacks, cannot serve."""
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()
@@ -88,7 +88,7 @@ class FeedSubscriptionAdmin(EdgeAdmin):
     def get_readonly_fields(  # type: ignore[no-untyped-def]
         self, request: HttpRequest, obj: FeedSubscription | None = None
     ):
-        """Keep the form from what the list's actions refuse."""
+        """Keep the form from changes that the list's actions refuse."""
         may_switch = self.has_activate_permission(request) and (
             self.has_pause_permission(request)
         )
@@ -181,7 +181,7 @@ class FeedSubscriptionAdmin(EdgeAdmin):
 
 @admin.register(BackfillJob)
 class BackfillJobAdmin(EdgeAdmin):
-    """Jobs are started by command or API; here they are watched and cancelled."""
+    """Show and cancel jobs; they are started by command or API."""
 
     show_full_result_count = False
 

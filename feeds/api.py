@@ -34,19 +34,19 @@ from feeds.models import BackfillJob, FeedSubscription
 from feeds.tape import reports
 from feeds.tape.records import FeedKey
 
-# Both vocabularies are understood.
+# Both sets of names are accepted.
 FILTERS = {
     "source": ("source", "provider"),
     "subject": ("subject", "asset"),
     "kind": ("kind",),
     "granularity": ("granularity",),
 }
-UNTOLD = "It failed; operators see of what."
+UNTOLD = "It failed; only operators see why."
 JOBS = Keyset("created_at", read_instant, descending=True)
 
 
 class FeedQuery(serializers.Serializer[Any]):
-    """Which feeds; `provider` is `source` and `asset` is `subject`."""
+    """Choose feeds; `provider` is `source` and `asset` is `subject`."""
 
     source = IdField(required=False)  # type: ignore[assignment]  # DRF takes it off the class
     provider = IdField(required=False)
@@ -130,7 +130,7 @@ class BackfillJobSerializer(serializers.ModelSerializer[BackfillJob]):
 
 
 class Feeds(APIView):
-    """What the tape holds, feed by feed."""
+    """Return what the tape contains, one row for each feed."""
 
     queryset = FeedSubscription.objects.none()
 
@@ -146,7 +146,7 @@ class Feeds(APIView):
 
 
 class Tail(APIView):
-    """The newest records first; the Link header leads to the older ones."""
+    """Return the newest records first; the Link header leads to older ones."""
 
     queryset = FeedSubscription.objects.none()
 
@@ -187,7 +187,7 @@ class Backfill(APIView):
         if job.created_at == job.updated_at:
             audit.note(request.user, [job], flag=ADDITION, what="started")
         else:
-            audit.note(request.user, [job], flag=CHANGE, what="taken up again")
+            audit.note(request.user, [job], flag=CHANGE, what="resumed")
         from feeds.tasks import run_backfill_job
 
         run_backfill_job.delay_on_commit(str(job.pk))
@@ -195,7 +195,7 @@ class Backfill(APIView):
 
 
 class BackfillJobs(APIView):
-    """The newest jobs first; the Link header leads to the older ones."""
+    """Return the newest jobs first; the Link header leads to older ones."""
 
     queryset = BackfillJob.objects.all()
 
@@ -210,7 +210,7 @@ class BackfillJobs(APIView):
 
 
 class BackfillJobDetail(APIView):
-    """One job and how far it has come."""
+    """Return one job with its progress."""
 
     queryset = BackfillJob.objects.all()
 
@@ -220,7 +220,7 @@ class BackfillJobDetail(APIView):
 
 
 class BackfillCancel(APIView):
-    """End an unfinished job; what it wrote stays."""
+    """Cancel an unfinished job; records that it wrote stay."""
 
     queryset = BackfillJob.objects.all()
     write_permission = "feeds.cancel_backfilljob"
@@ -233,7 +233,7 @@ class BackfillCancel(APIView):
 
 
 def _named(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the given dimensions of a feed, under our names for them."""
+    """Return the given dimensions of a feed, under the project's names."""
     return {
         name: values[alias]
         for name, aliases in FILTERS.items()

@@ -1,8 +1,8 @@
-"""Backfill: the history of a feed, page by page, resumable at any point.
+"""Fetch the history of a feed, page by page; resumable at any point.
 
 A job's cursor moves only after its records are safely written, and by compare-and-set
-on the job's lease. So a job that is killed, taken over or run twice at worst writes the
-same records again, which changes nothing.
+on the job's lease. So a job that is killed, taken over or run twice writes the same
+records again at worst, which changes nothing.
 """
 
 import time
@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 
 Status, Sink = BackfillJob.Status, BackfillJob.Sink
 
-# Wall seconds.
+# Seconds of real time.
 LEASE_S = 60.0
 SAVE_EVERY_S = 5.0
 LONGEST_BACKOFF_S = 300.0
@@ -37,16 +37,16 @@ RETRIES = 5
 
 
 class _LostError(Exception):
-    """Cancelled, or taken over by another process."""
+    """The job was cancelled, or another process has taken it over."""
 
 
 class _PutOffError(Exception):
-    """Its source is left alone for a while."""
+    """The job is postponed, because its source asks for a pause."""
 
 
 @dataclass
 class _Fetched:
-    """Fetched, not yet written."""
+    """Records that were fetched and are not written yet."""
 
     records: list[FeedRecord] = field(default_factory=list)
     pages: int = 0
@@ -65,11 +65,11 @@ def run(
     turn_s: float | None = None,
     on_progress: Callable[[BackfillJob], Any] | None = None,
 ) -> bool:
-    """Work on a job that nobody else works on, for `turn_s` wall seconds or to its end.
+    """Work on a job that nobody else works on, for `turn_s` real seconds or to its end.
 
-    Returns whether there is more to do now. When its source fails, the job is put off,
-    PENDING until `leased_until`; after RETRIES failures in a row, or another error, it
-    is FAILED and the error raised. An interrupt gives the job back with its cursor.
+    Returns whether more can be done now. When its source fails, the job is postponed:
+    PENDING until `leased_until`. After RETRIES failures in a row, or another error, it
+    is FAILED and the error raised. An interrupt releases the job with its cursor.
     """
     job = _claim(job_id)
     if job is None:
@@ -119,11 +119,11 @@ def _work(
     until: float | None,
     on_progress: Callable[[BackfillJob], Any] | None,
 ) -> bool:
-    """Move the cursor to the end; False when the turn ended before."""
+    """Move the cursor to the end; return False if the turn ended before."""
     batch, began_at = _Fetched(), job.cursor_at
     try:
         for page in pages(provider_of(job.source), _request(job)):
-            # The candle in the making comes with the next backfill.
+            # The next backfill fetches the candle that is still open.
             batch.records += [record for record in page if record.is_closed]
             batch.pages += 1
             if batch.is_due():
@@ -131,7 +131,8 @@ def _work(
                 batch = _Fetched()
                 if on_progress is not None:
                     on_progress(job)
-                # Within a millisecond the cursor stands, and the next turn would, too.
+                # Within one millisecond the cursor cannot advance, and the next turn
+                # would loop too.
                 has_moved = job.cursor_at > began_at
                 if until is not None and time.monotonic() > until and has_moved:
                     return False
@@ -146,7 +147,7 @@ def _work(
 
 
 def _put_off(job: BackfillJob, error: ProviderError) -> None:
-    """Make the job free for any worker after the wait; no worker sleeps."""
+    """Release the job for any worker after the wait, so that no worker sleeps."""
     failures = job.failures + 1
     wait_s = error.retry_after_s or backoff(
         failures, first_s=1.0, most_s=LONGEST_BACKOFF_S
@@ -198,7 +199,7 @@ def _flush(job: BackfillJob, batch: _Fetched) -> None:
 
 
 def _save(job: BackfillJob, **changes: Any) -> None:
-    """Write to the job while it is ours; raises _LostError when it is not."""
+    """Write to the job while this process holds it; else raise _LostError."""
     changes["updated_at"] = clock.now()
     saved = BackfillJob.objects.filter(
         pk=job.pk, lease=job.lease, status=Status.RUNNING

@@ -1,4 +1,4 @@
-"""Backfill jobs: asked for, cancelled, made free for another worker."""
+"""Start and cancel backfill jobs, and release them for another worker."""
 
 import uuid
 from datetime import datetime
@@ -15,7 +15,8 @@ from feeds.tape.records import CANDLE, FeedKey
 
 Status, Sink = BackfillJob.Status, BackfillJob.Sink
 
-# Of one job: nineteen years of minutes, or 115 days of seconds or of single events.
+# Records of one job: nineteen years of minutes, or 115 days of seconds or single
+# events.
 MOST_STEPS = 10_000_000
 
 
@@ -38,12 +39,12 @@ def start(
     page_size: int = 500,
     take_over: bool = False,
 ) -> BackfillJob:
-    """Create a pending job for [start_at, end_at), or take up an earlier one.
+    """Create a pending job for [start_at, end_at), or resume an earlier one.
 
-    One of exactly this work that failed or was cancelled goes on from its cursor; with
-    `take_over` also one that somebody works on, who then stops. Raises FeedError for
-    an unknown feed, a range that makes no sense, and BackfillActiveError when the feed
-    has an unfinished job.
+    A failed or cancelled job for exactly this range continues from its cursor. With
+    `take_over` this also takes a job from the process that works on it, which then
+    stops. Raises FeedError for an unknown feed or an invalid range, and
+    BackfillActiveError when the feed has an unfinished job.
     """
     now = clock.now()
     _check(key, start_at=start_at, end_at=end_at, sink=sink, now=now)
@@ -64,7 +65,7 @@ def start(
             job.save()
     except IntegrityError:
         raise BackfillActiveError(
-            f"a backfill of {key.id} is under way; wait for it or cancel it"
+            f"a backfill of {key.id} is running; wait for it or cancel it"
         ) from None
     return job
 
@@ -111,19 +112,21 @@ def cancel(*, job_id: uuid.UUID) -> BackfillJob:
     )
     job = BackfillJob.objects.get(pk=job_id)
     if not cancelled:
-        raise BackfillOverError(f"the backfill is {job.status}; nothing to cancel")
+        raise BackfillOverError(
+            f"the backfill is {job.status}; there is nothing to cancel"
+        )
     return job
 
 
 def take_back(*, job_id: uuid.UUID) -> None:
-    """Make an unfinished job free for the caller; who works on it stops."""
+    """Take an unfinished job for the caller; another process that works on it stops."""
     BackfillJob.objects.active().filter(pk=job_id).update(
         status=Status.PENDING, lease=None, leased_until=None, updated_at=clock.now()
     )
 
 
 def waits_s(job: BackfillJob) -> float:
-    """Return the wall seconds until a job that was put off is taken up again."""
+    """Return the real seconds until a postponed job is resumed."""
     if job.leased_until is None:
         return 0.0
     return max(0.0, (job.leased_until - clock.now()).total_seconds() / clock.speed())

@@ -1,4 +1,4 @@
-"""The Parquet files of past market data, as programs download them."""
+"""Let programs download the Parquet files of past market data."""
 
 import io
 import re
@@ -26,7 +26,7 @@ class FileSerializer(serializers.Serializer[Any]):
 
 
 class DataIndex(APIView):
-    """The Parquet files that can be downloaded."""
+    """List the Parquet files that can be downloaded."""
 
     queryset = BackfillJob.objects.all()
 
@@ -38,7 +38,7 @@ class DataIndex(APIView):
 
 
 class DataFile(APIView):
-    """One Parquet file; understands If-None-Match and one byte range."""
+    """Return one Parquet file; supports If-None-Match and one byte range."""
 
     queryset = BackfillJob.objects.all()
 
@@ -54,7 +54,7 @@ class DataFile(APIView):
         path = parquet.locate(tuple(parts.values()))
         if path is None:
             raise NotFound(
-                "There is no such file; /data/backfill/index lists what there is."
+                "There is no such file; /data/backfill/index lists the files."
             )
         return send_file(request, path)
 
@@ -69,7 +69,7 @@ def send_file(request: Request, path: Path) -> HttpResponse | FileResponse:
     def answer(request: Request) -> HttpResponse | FileResponse:
         wanted = request.headers.get("Range")
         if wanted and request.headers.get("If-Range", etag) not in (etag, modified):
-            wanted = None  # the part they have is of another version
+            wanted = None  # the client has a part of another version
         span = _byte_range(wanted, stat.st_size) if wanted else None
         if span == ():
             return HttpResponse(
@@ -93,10 +93,9 @@ def send_file(request: Request, path: Path) -> HttpResponse | FileResponse:
 
 
 class _Part(io.RawIOBase):
-    """The bytes of a file from `start` up to `end`, as a file of their own.
+    """The bytes of a file from `start` up to `end`, as a file object.
 
-    It can be seeked, so a server sends it by itself, as slowly as it is taken, and no
-    thread waits for that.
+    It can seek, so the server sends it without a thread that waits for a slow client.
     """
 
     def __init__(self, file: BinaryIO, start: int, end: int) -> None:

@@ -1,25 +1,25 @@
-"""Refusals of this app, each with a stable code (docs/integrator/errors.md)."""
+"""Errors of this app, each with a stable code (docs/integrator/errors.md)."""
 
 import math
 
 from core.errors import OperatorError
 
-# What a source asks for is believed up to here; then it is asked again.
+# The longest wait that a source may demand; after it the source is asked again.
 LONGEST_WAIT_S = 3600.0
 
 
 class FeedError(OperatorError):
-    """Something an operator can correct, or wait out."""
+    """An error that an operator can correct, or wait out."""
 
     code = "feed_error"
     status = 422
 
 
 class TapeError(OperatorError):
-    """The tape's database cannot be reached, is full, or gave up; later may help.
+    """The tape's database cannot be reached, is full, or stopped a statement.
 
-    No FeedError: whoever asks another source in place of one that failed must not do
-    so because the tape did.
+    Later may help. Not a FeedError: code that tries another source after a failed one
+    must not do so because the tape failed.
     """
 
     code = "tape_failed"
@@ -53,8 +53,7 @@ class ReplayFileError(FeedError):
 class ProviderError(FeedError):
     """The provider failed; asking again later may help.
 
-    `retry_after_s` is how long it asked to be left alone, if it did: between 0 and
-    LONGEST_WAIT_S, whatever it said.
+    `retry_after_s` is the wait that it demanded, if any: between 0 and LONGEST_WAIT_S.
     """
 
     code = "provider_failed"
@@ -69,7 +68,7 @@ class ProviderError(FeedError):
 
 
 class NothingUsableError(ProviderError):
-    """The provider answered with `rows` rows, and none of them made sense."""
+    """The provider answered with `rows` rows, and none of them was valid."""
 
     def __init__(self, message: str, *, rows: int) -> None:
         super().__init__(message)
@@ -77,7 +76,7 @@ class NothingUsableError(ProviderError):
 
 
 class ProviderSettingError(FeedError):
-    """The provider will keep refusing until a setting changes: do not ask again."""
+    """The provider will refuse until a setting changes: do not ask again soon."""
 
     code = "provider_setting"
     status = 503

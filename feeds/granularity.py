@@ -1,4 +1,4 @@
-"""Candle lengths: `1s`, `15s`, `1m`, `5m`, `1h`, `1d`."""
+"""Read candle lengths: `1s`, `15s`, `1m`, `5m`, `1h`, `1d`."""
 
 import re
 
@@ -9,7 +9,7 @@ _PATTERN = re.compile(r"([1-9]\d*)([smhd])")
 
 
 def seconds(granularity: str) -> int:
-    """Return the length in seconds; UnknownGranularityError for none."""
+    """Return the length in seconds; raises UnknownGranularityError."""
     match = _PATTERN.fullmatch(granularity)
     if match is None:
         raise UnknownGranularityError(

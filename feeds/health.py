@@ -1,4 +1,4 @@
-"""How each feed is doing: what is on the tape, how old it is, what is missing."""
+"""Measure each feed's health: its newest record, its age, missing candles."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,18 +17,19 @@ from feeds.tape.reports import FeedSummary
 
 log = structlog.get_logger(__name__)
 
-# Gaps are looked for in this many of the newest hours.
+# Gaps are searched in this many of the newest hours.
 GAP_HOURS = 3
-# Wall seconds that a busy site may need for a record, whatever its clock's speed.
+# Real seconds that a busy site may need for a record, whatever its clock's speed.
 PATIENCE_S = 15.0
 
 
 @dataclass(frozen=True)
 class FeedHealth:
-    """A subscription beside its tape. `age_s`: since its newest record was final.
+    """A subscription with the state of its feed on the tape.
 
-    `lag_s` is what of that age is not explained by the feed's own rhythm; a feed is
-    stale when it lags by three intervals. `missing` candles of the newest hours.
+    `age_s` is the time since its newest record was final. `lag_s` is the part of that
+    age that the feed's own interval does not explain; a feed is stale if it lags by
+    three intervals. `missing` counts the candles that the newest hours lack.
     """
 
     subscription: FeedSubscription
@@ -51,9 +52,9 @@ def health(*, now: datetime) -> list[FeedHealth]:
 
 
 def raise_alarms(*, now: datetime) -> int:
-    """Log an error for each stale feed; returns how many there are.
+    """Log an error for each stale feed; return how many there are.
 
-    Which have become stale, and which are no longer, is kept and announced.
+    Feeds that become stale, or fresh again, are stored and announced.
     """
     rows = health(now=now)
     stale = [row for row in rows if row.is_stale]
@@ -70,7 +71,7 @@ def raise_alarms(*, now: datetime) -> int:
 
 @transaction.atomic
 def _keep_staleness(rows: Iterable[FeedHealth], *, now: datetime) -> None:
-    """Note since when feeds are stale; without a change it asks nothing."""
+    """Store since when feeds are stale; no statement without a change."""
     changed = {
         row.subscription.pk: row
         for row in rows
@@ -83,7 +84,7 @@ def _keep_staleness(rows: Iterable[FeedHealth], *, now: datetime) -> None:
     for pk, subscription in subscriptions.items():
         is_stale = changed[pk].is_stale
         if is_stale is (subscription.stale_since is not None):
-            continue  # somebody else has noted it
+            continue  # another process has stored it
         subscription.stale_since = now if is_stale else None
         kind = FactKind.FEED_STALE if is_stale else FactKind.FEED_FRESH
         facts.append(Fact(kind, payload={"feed": str(subscription)}))

@@ -1,4 +1,4 @@
-"""Pulling what is new: each due subscription, from its watermark until now."""
+"""Pull new records: each due subscription, from its watermark until now."""
 
 import time
 from collections.abc import Collection
@@ -24,8 +24,8 @@ from feeds.turns import turn_at
 
 log = structlog.get_logger(__name__)
 
-# Wall seconds. A long catch-up is put down after the turn, and taken up at once by
-# whoever is free.
+# Real seconds. A long catch-up is released after the turn, and continued at once by any
+# free worker.
 TURN_S = 20.0
 LONGEST_BACKOFF_S = 300.0
 SETTING_BACKOFF_S = 3600.0
@@ -34,7 +34,7 @@ MOST_REPAIRS = 20
 
 @dataclass
 class Pulled:
-    """What one turn brought."""
+    """The result of one turn."""
 
     records: int = 0
     refused: int = 0
@@ -52,7 +52,7 @@ def provider_of(source: str) -> Provider:
 
 
 def ingest_due(*, only: Collection[int] | None = None) -> int:
-    """Pull every due subscription that nobody else is pulling; returns how many.
+    """Pull every due subscription that nobody else is pulling; return how many.
 
     `only` limits it to subscriptions with these primary keys.
     """
@@ -69,9 +69,9 @@ def ingest_due(*, only: Collection[int] | None = None) -> int:
 
 
 def take_turn(subscription: FeedSubscription, *, turn_s: float) -> bool:
-    """Pull a subscription that the caller holds, and note on it how that went.
+    """Pull a subscription that the caller holds, and store the outcome on its row.
 
-    Returns whether all that there was has come.
+    Returns whether all new records were fetched.
     """
     began_at = clock.now()
     _answer_request(subscription, began_at)
@@ -87,8 +87,8 @@ def take_turn(subscription: FeedSubscription, *, turn_s: float) -> bool:
 def pull(subscription: FeedSubscription, *, turn_s: float) -> Pulled:
     """Fetch and append, asking the subscription's sources in turn until one answers.
 
-    What is not done after `turn_s` wall seconds is left for another turn. Raises
-    FeedError with what each source said when none answers.
+    What remains after `turn_s` real seconds is left for another turn. Raises FeedError
+    with each source's error when none answers.
     """
     failures: list[FeedError] = []
     for source in subscription.sources:
@@ -134,7 +134,7 @@ def _asked_from(subscription: FeedSubscription, now: datetime) -> datetime:
     key = subscription.key
     newest_at = reads.watermark(key=key)
     if newest_at is not None and newest_at > now:
-        # It was set while the clock ran ahead.
+        # The watermark was set while the clock was ahead.
         newest = reads.newest_closed(key=key, at=now, limit=1)
         newest_at = newest[-1].ts_event if newest else None
     if newest_at is None:
@@ -150,10 +150,10 @@ def recent_gaps(subscription: FeedSubscription) -> list[tuple[datetime, datetime
 
 
 def repair_gaps() -> int:
-    """Ask again for what the newest hours of each feed lack; returns what came.
+    """Request candles that each feed's newest hours lack; return how many came.
 
-    An exchange that was closed has nothing to give: the gap stays, and is asked for
-    until it is no longer among the newest hours.
+    If an exchange was closed, the gap stays, and is requested until it is older than
+    those hours.
     """
     repaired = 0
     for subscription in FeedSubscription.objects.filter(active=True):
@@ -196,7 +196,7 @@ def _request(
 def as_served(
     page: list[FeedRecord], subscription: FeedSubscription
 ) -> list[FeedRecord]:
-    """Name the subscription's source as theirs; meta names another that served."""
+    """Give records the subscription's source; `meta` names a fallback that was used."""
     return [
         record
         if record.source == subscription.source
@@ -250,7 +250,7 @@ def _note_failure(subscription: FeedSubscription, error: Exception) -> None:
 def _answer_request(subscription: FeedSubscription, now: datetime) -> None:
     """Replace a request to poll at once, which is NULL, by `now`.
 
-    So that another request during the pull is told apart from the one that began it.
+    So another request during the pull can be distinguished from the first.
     """
     asked = FeedSubscription.objects.filter(pk=subscription.pk, next_poll_at=None)
     if subscription.next_poll_at is None and asked.update(next_poll_at=now):
@@ -260,10 +260,10 @@ def _answer_request(subscription: FeedSubscription, now: datetime) -> None:
 def _put_off(
     subscription: FeedSubscription, now: datetime, wait: timedelta, **changes: object
 ) -> None:
-    """Set the next poll, unless somebody has asked for one meanwhile.
+    """Set the next poll, unless somebody has requested one meanwhile.
 
-    Both instants come from one reading of the clock: when it is set back after, the
-    last poll lies ahead, and the feed is due.
+    Both instants come from one reading of the clock. If the clock is set back later,
+    the last poll lies in the future, and the feed counts as due.
     """
     changes |= {"next_poll_at": now + wait, "last_polled_at": now}
     FeedSubscription.objects.filter(

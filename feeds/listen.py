@@ -1,9 +1,8 @@
-"""Push: streams of every subscription, supervised, into the same append as the pull.
+"""Append the streams of all subscriptions to the tape, and supervise them.
 
-For each source one connection. After each connect the gap since the watermark is
-fetched, so nothing that happened while it was down is missing; until then the watermark
-stays. While it is down the feeds are pulled, from the sources that stand in when their
-own is away.
+There is one connection for each source. After each connect the gap since the watermark
+is fetched, so that no record is missing; until then the watermark stays. While a stream
+is disconnected its feeds are pulled, from their fallbacks if the source fails too.
 """
 
 import asyncio
@@ -34,7 +33,7 @@ T = TypeVar("T")
 # The feeds of one source, and the primary keys of their subscriptions.
 Feeds = dict[FeedKey, int]
 
-# Wall seconds.
+# Seconds of real time.
 FIRST_BACKOFF_S = 1.0
 LONGEST_BACKOFF_S = 60.0
 FIRST_RECORD_S = 5.0
@@ -47,10 +46,10 @@ MOST_AT_ONCE = 1000
 
 
 async def listen(stop: asyncio.Event) -> None:
-    """Append what the streams push until `stop`, then what has arrived, and close.
+    """Append records of the streams until `stop`; store what has arrived, and close.
 
-    Subscriptions that come, go or change are followed. Raises FeedError when there is
-    none to begin with.
+    Added, changed and removed subscriptions are followed. Raises FeedError when there
+    is none at the start.
     """
     wanted = await _in_thread(_active)
     if not wanted:
@@ -75,7 +74,7 @@ async def listen(stop: asyncio.Event) -> None:
 
 
 async def _supervise(source: str, feeds: Feeds, stop: asyncio.Event) -> None:
-    """Connect, and connect again after a growing wait; a good connection resets it."""
+    """Connect, and reconnect after a growing wait, which a good connection resets."""
     wait_s = FIRST_BACKOFF_S
     while not stop.is_set():
         began = time.monotonic()
@@ -99,7 +98,7 @@ async def _supervise(source: str, feeds: Feeds, stop: asyncio.Event) -> None:
 async def _pull_meanwhile(
     feeds: Feeds, stop: asyncio.Event, *, error: str, wait_s: float
 ) -> None:
-    """Pull what is due for `wait_s`, as the workers do."""
+    """Pull due feeds for `wait_s`, as the workers do."""
     until = time.monotonic() + wait_s
     try:
         await _in_thread(_note_error, feeds, error)
@@ -117,7 +116,7 @@ async def _pause(stop: asyncio.Event, seconds: float) -> None:
 
 
 async def _connection(source: str, feeds: Feeds, stop: asyncio.Event) -> None:
-    """Keep one connection until it breaks or `stop`."""
+    """Keep one connection until it breaks or `stop` is set."""
     queue: asyncio.Queue[FeedRecord] = asyncio.Queue()
 
     async def receive() -> None:
@@ -125,7 +124,7 @@ async def _connection(source: str, feeds: Feeds, stop: asyncio.Event) -> None:
             queue.put_nowait(record)
 
     async def tick() -> bool:
-        """Wait shortly; tell whether the connection goes on."""
+        """Wait briefly; return whether the connection continues."""
         await asyncio.wait(
             {receiver, stopped},
             timeout=COLLECT_S,
@@ -161,22 +160,23 @@ async def _connection(source: str, feeds: Feeds, stop: asyncio.Event) -> None:
 
 
 class _CatchingUp:
-    """The feeds whose past, from the watermark to the connection, is not whole yet.
+    """The feeds whose gap, from the watermark to the connection, is not filled yet.
 
-    Until it is, what is pushed must not move the watermark: the pull goes on from
-    there. Connected first and fetched then, the two overlap and leave no hole.
+    Until it is, records of the stream must not move the watermark, because the pull
+    continues from there. The stream is connected first and the gap fetched then, so the
+    two overlap.
     """
 
     def __init__(self, feeds: Feeds) -> None:
         self.lacking = dict(feeds)
         self._tried: set[FeedKey] = set()
         now = time.monotonic()
-        # A first record shows that the connection stands; a quiet feed has none.
+        # A first record shows that the connection works; a quiet feed has none.
         self.may_begin_at = now + FIRST_RECORD_S
         self._next_look = now
 
     async def go_on(self, stop: asyncio.Event) -> None:
-        """Pull each feed that lacks something for a short turn, unless it must wait."""
+        """Pull each feed that lacks records for a short turn, unless it must wait."""
         now = time.monotonic()
         if not self.lacking or now < max(self.may_begin_at, self._next_look):
             return
@@ -192,7 +192,7 @@ class _CatchingUp:
 
 
 async def _in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Do blocking work beside the loop; a pool's thread keeps no connection open."""
+    """Do blocking work beside the loop; close the thread's database connection."""
 
     def call() -> T:
         try:
@@ -221,9 +221,9 @@ def _active() -> dict[str, Feeds]:
 
 
 def _fill(pk: int, *, at_once: bool) -> bool:
-    """Pull a feed's past for a short turn, `at_once` or when due; tell if it is whole.
+    """Pull a feed's gap for a short turn, `at_once` or when due; tell if it is filled.
 
-    One that fails says so on itself, and waits as in the workers.
+    A failure is stored on the subscription, which then waits as in the workers.
     """
     subscription = FeedSubscription.objects.filter(pk=pk).first()
     if subscription is None:
@@ -239,7 +239,7 @@ def _keep(
     *,
     report: bool,
 ) -> bool:
-    """Append; with `report` also note how long the newest closed records took.
+    """Append; with `report` also store the delay of the newest closed records.
 
     Returns whether there was one to report.
     """

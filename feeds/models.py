@@ -1,4 +1,4 @@
-"""What the site subscribes to, and the tape as Django may read it (never write)."""
+"""The site's subscriptions, and the tape as Django may read it (never write)."""
 
 import uuid
 from datetime import datetime
@@ -14,15 +14,18 @@ from feeds.tape.records import FeedKey
 
 class FeedSubscriptionQuerySet(models.QuerySet["FeedSubscription"]):
     def due(self, now: datetime) -> Self:
-        """Active ones whose time has come, or that were last polled in the future:
-        the site's clock has been set back since."""
+        """Return active subscriptions that are due.
+
+        Also those that were last polled in the future: the site's clock was set back
+        since.
+        """
         return self.filter(active=True).filter(
             Q(next_poll_at=None) | Q(next_poll_at__lte=now) | Q(last_polled_at__gt=now)
         )
 
 
 class FeedSubscription(models.Model):
-    """One feed that is kept on the tape: source, subject, kind, granularity."""
+    """A feed that the site collects: source, subject, kind, granularity."""
 
     source = models.CharField(max_length=40)
     subject = models.CharField(max_length=64)
@@ -56,7 +59,8 @@ class FeedSubscription(models.Model):
         "failing since",
         null=True,
         blank=True,
-        help_text="The first of the pulls in a row that failed; NULL when none did.",
+        help_text="When the present run of failed pulls began; NULL if the last"
+        " pull succeeded.",
     )
     stale_since = models.DateTimeField(null=True, blank=True, editable=False)
     consecutive_errors = models.PositiveIntegerField(default=0)
@@ -105,7 +109,7 @@ class BackfillJobQuerySet(models.QuerySet["BackfillJob"]):
     def orphaned(self, now: datetime) -> Self:
         """Return waiting jobs, and those whose worker's lease has run out.
 
-        One that was touched in the future, too: the clock has been set back since.
+        Also jobs that were touched in the future: the clock was set back since.
         """
         return self.active().filter(
             Q(leased_until=None) | Q(leased_until__lt=now) | Q(updated_at__gt=now)
@@ -113,9 +117,9 @@ class BackfillJobQuerySet(models.QuerySet["BackfillJob"]):
 
 
 class BackfillJob(models.Model):
-    """History of one feed on its way into the tape, Parquet files, or both.
+    """A job that loads history of one feed into the tape, Parquet files, or both.
 
-    The work done is [start_at, cursor_at); whoever takes the job goes on from there.
+    The range [start_at, cursor_at) is done; whoever takes the job continues there.
     """
 
     class Status(models.TextChoices):
@@ -148,10 +152,11 @@ class BackfillJob(models.Model):
     status = models.CharField(max_length=10, choices=Status, default=Status.PENDING)
     error = models.TextField(blank=True)
     lease = models.UUIDField(null=True, blank=True, editable=False)
-    # Until then nobody takes it up: its worker is at it, or its source is left alone.
+    # Until then nobody takes the job: its worker works on it, or its source has a
+    # pause.
     leased_until = models.DateTimeField(null=True, blank=True, editable=False)
     failures = models.PositiveSmallIntegerField(
-        default=0, editable=False, help_text="Of the source, one after the other."
+        default=0, editable=False, help_text="Failures of the source in a row."
     )
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
@@ -235,7 +240,7 @@ class FeedRecord(models.Model):
 
 
 class FeedIngestionState(models.Model):
-    """How far a feed has come: its newest closed record. Unmanaged and read-only."""
+    """The watermark of a feed: its newest closed record. Unmanaged and read-only."""
 
     id = models.TextField(primary_key=True)
     source = models.TextField()

@@ -1,4 +1,4 @@
-"""Reads of the tape go to the tape's database, and Django never migrates it."""
+"""Send reads of the tape to the tape's database; Django never migrates it."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Which feeds are kept on the tape."""
+"""Subscribe feeds: choose what is kept on the tape."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -12,7 +12,7 @@ from feeds.tape.records import FeedKey
 
 
 def subscribe(key: FeedKey) -> FeedSubscription:
-    """Keep a feed on the tape from now on; one that exists is made active again."""
+    """Keep a feed on the tape from now on; activate it again if it exists."""
     check_feed(key)
     subscription, is_new = FeedSubscription.objects.get_or_create(
         **key._asdict(),
@@ -38,8 +38,8 @@ def subscribe_new(
 ) -> int:
     """Keep many feeds on the tape from now on, all in one statement.
 
-    The first is pulled at `first_poll_at`, each further one `step` later. Feeds that
-    are there stay as their operator left them. Returns how many are new.
+    The first is pulled at `first_poll_at`, each further one `step` later. Existing
+    subscriptions stay as their operator left them. Returns how many are new.
     """
     if keys:
         check_feed(keys[0])

@@ -1,4 +1,4 @@
-"""Celery's entries to this app."""
+"""Celery tasks of this app."""
 
 import uuid
 
@@ -9,7 +9,7 @@ from feeds import backfill, health, ingest
 from feeds.models import BackfillJob
 from feeds.tape import retention
 
-# Below the soft time limit of prefork workers; a longer job takes turns.
+# Below the soft time limit of prefork workers; a longer job continues in another turn.
 BACKFILL_TURN_S = 120.0
 
 
@@ -35,7 +35,7 @@ def resume_backfills() -> None:
 
 @shared_task(name="feeds.watch")
 def watch() -> None:
-    """Raise an alarm for each stale feed."""
+    """Log an alarm for each stale feed."""
     health.raise_alarms(now=clock.now())
 
 

@@ -1,7 +1,7 @@
-"""Whose turn it is at a feed: the holder of an advisory lock, for as long as it lives.
+"""Let one process at a time pull a feed, by an advisory lock.
 
-The lock is the database connection's. When its process dies, or its machine, the
-server frees it, so that the next who looks takes over; no clock is asked.
+The lock belongs to the database connection. When its process or machine dies, the
+server frees it, and the next process takes over; no clock is needed.
 """
 
 from collections.abc import Iterator
@@ -20,10 +20,10 @@ _MOST = 2**31  # PostgreSQL's locks are pairs of 32-bit numbers
 def turn_at(
     subscription: FeedSubscription, *, even_early: bool = False
 ) -> Iterator[FeedSubscription | None]:
-    """Hold a feed for the length of a block; gives its row as it is now.
+    """Hold a feed for the length of a block; yield its present row.
 
-    Gives None when somebody else holds it, or when it is not due (any more), which
-    `even_early` overlooks.
+    Yields None when another process holds it, or when it is not due (any more);
+    `even_early` ignores the latter.
     """
     pk = subscription.pk
     if not _ask("pg_try_advisory_lock", pk):
@@ -33,7 +33,7 @@ def turn_at(
         rows = FeedSubscription.objects.filter(pk=pk, active=True)
         yield (rows if even_early else rows.due(clock.now())).first()
     finally:
-        with suppress(Error):  # a connection that is lost has lost its locks
+        with suppress(Error):  # a connection that was lost has lost its locks
             _ask("pg_advisory_unlock", pk)
 
 

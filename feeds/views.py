@@ -1,4 +1,4 @@
-"""What the public page of the feeds shows."""
+"""The public page of the feeds."""
 
 import math
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from feeds.tape.records import CANDLE, FeedKey, FeedRecord
 
 CANDLES = 60
 WIDTH, HEIGHT = 960, 240
-LABELS = 72  # room for the prices at the left
+LABELS = 72  # room for the prices on the left
 PRICE_LINES = 4
 
 
@@ -70,7 +70,7 @@ def price_lines(records: list[FeedRecord]) -> list[tuple[float, float]]:
 
 
 def price_decimals(records: list[FeedRecord]) -> int:
-    """Return how many decimals keep the labels of two lines of the chart apart."""
+    """Return how many decimals distinguish the labels of two lines of the chart."""
     if not records:
         return 2
     lowest, highest = _range(records)
@@ -102,7 +102,7 @@ def bars(records: list[FeedRecord]) -> list[Bar]:
 
 
 def _instant_format(key: FeedKey) -> str:
-    """Return Django's date format for instants that lie ten candles apart."""
+    """Return Django's date format for instants that are ten candles apart."""
     length_s = seconds(key.granularity)
     if length_s < 60:
         return "H:i:s"

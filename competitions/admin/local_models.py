@@ -154,7 +154,7 @@ class LocalModelPages:
             subject="",
             effect=[
                 "The code is put among the local models and started within a second.",
-                f"It runs on this machine{within}. Take in what you know.",
+                f"It runs on this machine{within}. Add only models that you trust.",
             ],
             form=UploadForm(request.POST or None, request.FILES or None),
             back=reverse("admin:local-models"),

@@ -62,7 +62,7 @@ class ScheduledPredictionAdmin(SiteAdmin):
     def has_delete_permission(
         self, request: HttpRequest, obj: ScheduledPrediction | None = None
     ) -> bool:
-        return False  # its rounds would go with it; make it inactive instead
+        return False  # its rounds would be deleted with it; make it inactive instead
 
 
 @admin.register(Cruncher)
@@ -75,7 +75,7 @@ class CruncherAdmin(SiteAdmin):
     actions = None
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return False  # the orchestrator brings them
+        return False  # the orchestrator announces them
 
     def has_delete_permission(
         self, request: HttpRequest, obj: Cruncher | None = None
@@ -126,7 +126,8 @@ class RoundAdmin(LedgerAdmin):
     list_select_related = ["competition"]
     search_fields = ["=scope_key"]
     ordering = ["-slot_at", "-pk"]
-    exclude = ["raw_data", "model_input"]  # megabytes; the API and a shell show them
+    # Megabytes; the API and a shell can show them.
+    exclude = ["raw_data", "model_input"]
 
     def get_queryset(self, request: HttpRequest):  # type: ignore[no-untyped-def]
         return super().get_queryset(request).defer("raw_data", "model_input", "timing")

@@ -1,10 +1,10 @@
-"""Calls the operator's own code: with a deadline, checked, failures recorded.
+"""Call the operator's own code: with a time limit, checked, failures recorded.
 
-Whatever a competition plugs in (a slot, a callable of its contract, a metric) may
-raise, hang, end the process or return nonsense. A `Door` calls it with a deadline and
-checks its answer; a failure is a row that operators see until the callable works again.
-The caller decides what replaces a failed answer: docs/operator/callables.md has the
-list.
+Whatever a competition uses of the operator's code (a slot, a callable of its contract,
+a metric) may raise, hang, end the process or return nonsense. A `Door` calls it with a
+time limit and checks its answer; a failure is stored in a row that operators see until
+the callable works again. The caller decides what replaces a failed answer;
+docs/operator/callables.md lists it.
 """
 
 from collections.abc import Callable, Hashable
@@ -25,11 +25,11 @@ from core.texts import describe, message_of, readable
 
 log = structlog.get_logger(__name__)
 
-# How long, on the wall, one call may take.
+# How long, in real time, one call may take.
 PATIENCE_S = 10.0
-# What fails of a competition as a whole, kept under these names.
+# Failures of a competition as a whole are stored under these names.
 CHECKS = WIRING, TRIAL = ("wiring", "trial")
-# As the columns of a failure's row hold.
+# Limits of the columns of a failure's row.
 _LONGEST_NAME, _LONGEST_PATH = 120, 300
 
 

@@ -13,7 +13,7 @@ from core.texts import brief, has_nul, storable_json
 
 
 def fitting(data: Any, kind: type[BaseModel]) -> dict[str, Any]:
-    """Return a slot's data as it came, a JSON object that fits the contract's type."""
+    """Return a slot's data unchanged if it is a JSON object of the contract's type."""
     if isinstance(data, BaseModel):
         data = data.model_dump(mode="json")
     if not isinstance(data, dict):
@@ -25,7 +25,9 @@ def fitting(data: Any, kind: type[BaseModel]) -> dict[str, Any]:
             f"it does not fit {kind.__name__}: {first_problem(error)}"
         ) from None
     if data != storable_json(data):
-        raise ValueError("it holds NUL or half a surrogate pair, which nobody can keep")
+        raise ValueError(
+            "it contains NUL or half a surrogate pair, which cannot be stored"
+        )
     require_finite(data)
     return data
 
@@ -46,7 +48,7 @@ def checked_scope(scoped: Any) -> dict[str, Any]:
 
 
 class Arguments(NamedTuple):
-    """The answer of PREDICT_CALL_BUILDER, as it is sent."""
+    """The answer of PREDICT_CALL_BUILDER, as it is sent to the models."""
 
     args: tuple[Argument, ...]
     kwargs: dict[str, Argument]
@@ -68,12 +70,12 @@ def _name(key: Any) -> str:
     return key
 
 
-# What the wire's INT holds.
+# The range of the wire's INT.
 _INTS = range(-(2**63), 2**63)
 
 
 def _argument(value: Any) -> Argument:
-    """Give a Python value its wire type; raises TypeError or ValueError without one."""
+    """Convert a Python value to its wire type; raises TypeError or ValueError."""
     match value:
         case bool() | dict() | list() | None:
             json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
@@ -115,7 +117,7 @@ def json_object(value: Any, what: str) -> dict[str, Any]:
     Raises TypeError or ValueError for anything that it cannot hold.
     """
     text = json.dumps(value, allow_nan=False, ensure_ascii=False)
-    text.encode()  # half a surrogate pair is no text
+    text.encode()  # half a surrogate pair cannot be encoded
     if not isinstance(value, dict) or has_nul(text):
-        raise TypeError(f"{what} was {brief(value)}; it is a JSON object without NUL")
+        raise TypeError(f"{what} was {brief(value)}; give a JSON object without NUL")
     return cast("dict[str, Any]", json.loads(text))

@@ -1,7 +1,7 @@
-"""Tests a participant's model before it is submitted, in the sandbox and over the wire.
+"""Test a participant's model before it is submitted, in the sandbox and over the wire.
 
 Two instances run in the sandbox, behind the orchestrator and the gateway, exactly as in
-a live competition; recorded candles are shown and questions asked round by round.
+a live competition. They receive recorded candles and are asked round by round.
 """
 
 import importlib
@@ -32,7 +32,7 @@ WINDOW = 120
 START_TIMEOUT_S = 120.0
 CRUNCH = "check-model"
 INSTANCES = ("first", "second")
-# Shows a feed update, asks a question, and gives one answer for each instance.
+# Sends a feed update, asks a question, and returns one answer for each instance.
 Ask = Callable[[Call, Call], Sequence[Answer]]
 
 
@@ -56,8 +56,8 @@ class AskedRounds:
 class Checkup(AskedRounds):
     """The result of a test, with the limit on answer times in milliseconds.
 
-    `setup_s` is from starting everything to being ready to answer; None when it could
-    not be set up, and then nothing was asked. `peak_mb` is the largest memory of a
+    `setup_s` is the time from starting everything to being ready to answer; None when
+    the setup failed, and then nothing was asked. `peak_mb` is the largest memory of a
     process, `log` the end of the model's output.
     """
 
@@ -88,7 +88,8 @@ def check_model(
     when the folder is no model, or this machine does not allow the sandbox's level.
     """
     require_model(path)
-    importlib.import_module("competitions.gateway.asking")  # not the model's time
+    # This time is not the model's.
+    importlib.import_module("competitions.gateway.asking")
     with tempfile.TemporaryDirectory(prefix="check-model-") as scratch:
         folder = Path(scratch)
         for name in INSTANCES:
@@ -187,7 +188,7 @@ def ask_all(
 
 
 def _calls(wiring: Wiring, window: Sequence[Mapping[str, float]]) -> tuple[Call, Call]:
-    """Build the feed update and the question of one round from the contract."""
+    """Build the feed update and the question of one round with the contract."""
     config = wiring.config
     schedules = config.scheduled_predictions
     horizon = schedules[0].schedule.resolve_horizon_seconds if schedules else 60

@@ -1,4 +1,4 @@
-"""Tests a participant's model within this process, where a debugger can stop it."""
+"""Test a participant's model within this process, where a debugger can stop it."""
 
 import sys
 import time
@@ -23,7 +23,7 @@ from competitions.local_models.servicer import ModelServicer
 from competitions.slots import Wiring
 
 SANDBOX = "none: within this process"
-# No call is taken for hung while somebody looks at it.
+# No call counts as hung while somebody debugs it.
 A_DAY_S = 86_400.0
 
 
@@ -58,7 +58,7 @@ def debug_model(
     def reply(call: Call) -> Reply:
         asked_at = time.perf_counter()
         answer = reply_to(model.Call(request_of(call), None))
-        assert answer is not None  # it was set up above
+        assert answer is not None  # it was set up above, so it is not None
         answer.method = call.method
         answer.exec_time_us = microseconds(time.perf_counter() - asked_at)
         return answer

@@ -1,1 +1,1 @@
-"""Asks models over the wire: no model can harm the answer of another."""
+"""Ask models over the wire, so that no model can harm the answer of another."""

@@ -1,7 +1,7 @@
-"""Parses the orchestrator's announcements of models; invalid ones are skipped.
+"""Parse the orchestrator's announcements of models; skip invalid ones.
 
-The link is neither authenticated nor checked by the protocol, and participants choose
-their names: one text that a row cannot hold would fail everybody's round.
+The protocol neither authenticates nor checks the link, and participants choose their
+names. One text that a row cannot hold would fail everybody's round.
 """
 
 from typing import Any, TypedDict
@@ -23,7 +23,7 @@ LONGEST_ADDRESS = 255
 
 
 class AnnouncedInfos(TypedDict):
-    """Whose a model is. `socket_uid` is the user of its socket; None where unknown."""
+    """The owner of a model. `socket_uid` is the user of its socket; None if unknown."""
 
     model_name: str
     cruncher_id: str

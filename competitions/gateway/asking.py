@@ -1,6 +1,7 @@
-"""Asks all live models in one round: each by itself, under one lock.
+"""Ask all live models in one round, each independently, under one lock.
 
-Runs on the gateway's event loop. Imports the client, so import it late.
+Runs on the gateway's event loop. Imports the client, which is heavy, so import this
+late.
 """
 
 import asyncio
@@ -55,7 +56,7 @@ class Asker:
         self._lapses: dict[str, Lapses] = defaultdict(Lapses)
         self._deployments: dict[str, str] = {}
         self._lock = asyncio.Lock()
-        # Not the loop's own threads, which hooks of the caller may keep busy.
+        # The loop's own threads may be busy with the caller's hooks.
         self._decoder = ThreadPoolExecutor(1, thread_name_prefix="decode")
         self._sync: asyncio.Task[None] | None = None
         self._is_closed = False
@@ -106,10 +107,11 @@ class Asker:
             runners = list(self._cluster.models_run.values())
             stages = await asyncio.gather(*(self._ask(r, requests) for r in runners))
             ended_at = time.perf_counter()
-        if self._is_closed:  # closing ended the calls
+        if self._is_closed:  # closing has ended the calls
             raise GatewayError("the gateway was closed in the middle of a round.")
         replies = [stage[-1] for stage in stages]
-        # After all have answered, and not on the loop: decoding delays nobody.
+        # After all have answered, and outside of the loop, so that decoding delays no
+        # model.
         await asyncio.get_running_loop().run_in_executor(
             self._decoder,
             partial(
@@ -160,16 +162,17 @@ class Asker:
         lapses = self._lapses[runner.model_id]
         if self._deployments.get(runner.model_id) != runner.deployment_id:
             self._deployments[runner.model_id] = runner.deployment_id
-            lapses.pause_rounds = 0  # a new start deserves a try
+            lapses.pause_rounds = 0  # a restarted model may be asked again
         return lapses
 
     def _count_failures(
         self, runners: Sequence[Runner], stages: Sequence[list[Reply]], method: str
     ) -> None:
-        """Count one method's failures for each model, unless the fault is ours.
+        """Count one method's failures for each model, unless the site is to blame.
 
-        It is ours where every model lacks the method (raises MethodMissingError), and
-        where several models raise and none answers: the call or its input is wrong.
+        The site is to blame if every model lacks the method (raises
+        MethodMissingError), or if several models raise and none answers: then the call
+        or its input is wrong.
         """
         replies = [
             (runner, reply)

@@ -1,4 +1,4 @@
-"""One call to one model: within its time limit, and every error becomes a reply.
+"""Call one model once, within its time limit; every error becomes a reply.
 
 Runs on the gateway's event loop. Imports the client, so import it late.
 """
@@ -32,9 +32,10 @@ STOPPED = "it was stopped while it was asked"
 
 
 class Caller:
-    """Calls models within a time limit, and sets up again those that restarted.
+    """Call models within a time limit, and set up again those that restarted.
 
-    `history` gives the calls that a model which joins is shown; it runs in a thread.
+    `history` returns the calls that a joining model receives first; it runs in a
+    thread.
     """
 
     def __init__(
@@ -100,7 +101,7 @@ class Caller:
     def _reply_to_error(
         self, runner: Runner, error: Exception, *, was_ready: bool
     ) -> Reply:
-        """Make a reply of an error on the way to or from a model."""
+        """Make a reply from an error on the way to or from a model."""
         if runner.closed:
             return Reply(ReplyKind.GONE, reason=STOPPED)
         if isinstance(error, AioRpcError):
@@ -120,7 +121,7 @@ class Caller:
     def _reply_to_rpc_error(
         self, runner: Runner, error: AioRpcError, *, was_ready: bool
     ) -> Reply:
-        """Make a reply of a transport error; a lost connection is made anew."""
+        """Make a reply from a transport error; reconnect if the connection was lost."""
         code, text = error.code(), readable(error.details() or "")
         if code is grpc.StatusCode.UNAVAILABLE:
             self._cluster.spawn(self._cluster.reconnect_model_runner(runner))
@@ -150,9 +151,7 @@ class Caller:
                 request_of(call)
                 for call in await asyncio.to_thread(self._history, identity)
             ]
-        except (
-            Exception
-        ):  # the caller's hook may raise anything; the model joins without
+        except Exception:  # the caller's hook may raise anything; join without history
             log.exception("gateway.no_history", model=runner.model_id)
             return
         for request in requests:

@@ -1,8 +1,8 @@
-"""All models of a crunch, hardened by subclassing the real client's cluster.
+"""All models of a crunch: a safer subclass of the real client's cluster.
 
-What differs: connecting happens in the background, one task a model, so that a slow or
-dead one delays nobody; failures are counted by the gateway (standing.py); everything
-can be closed.
+Differences: models are connected in the background, one task each, so that a slow or
+dead one delays no other; the gateway counts failures (lapses.py); everything can be
+closed.
 """
 
 import asyncio
@@ -62,8 +62,8 @@ class Cluster(ModelCluster):
     def roster(self) -> list[ModelIdentity]:
         """Return every announced model, with its state and last error.
 
-        One that has stopped is returned for another `GRACE_S`, then it is forgotten
-        with its error.
+        A stopped model is returned for another `GRACE_S`, then it is forgotten with its
+        error.
         """
         now = time.monotonic()
         for model_id, since in list(self._missing_since.items()):
@@ -100,7 +100,7 @@ class Cluster(ModelCluster):
 
     @property
     def is_complete(self) -> bool:
-        """Whether a model that was never announced here has left the crunch.
+        """Return whether a model that was never announced here has left the crunch.
 
         The orchestrator first lists the models that run; one that is being restarted
         is announced within `GRACE_S`.
@@ -112,7 +112,7 @@ class Cluster(ModelCluster):
         before = self.announced.get(model_id)
         is_other = before is not None and before.deployment_id != model["deployment_id"]
         if is_other and model["state"] != "RUNNING":
-            return  # news of a deployment that has been replaced
+            return  # an event about a deployment that has been replaced
         self._missing_since.pop(model_id, None)
         error = self.errors.get(model_id, "")
         self.announced[model_id] = identity_of(model, error=error)
@@ -121,7 +121,7 @@ class Cluster(ModelCluster):
         self.announced[model_id] = replace(self.announced[model_id], state=state)
 
     def record_error(self, model_id: str, error: str) -> None:
-        """Keep a model's newest connection error; an empty one says that it is over."""
+        """Store a model's newest connection error; an empty text clears it."""
         if error:
             self.errors[model_id] = error
         else:
@@ -140,7 +140,7 @@ class Cluster(ModelCluster):
             await runner.close()
 
     async def reconnect_model_runner(self, model_runner: Runner) -> None:
-        """Connect anew, unless a newer deployment has taken the model's place."""
+        """Reconnect, unless a newer deployment has replaced the model."""
         if self.models_run.get(model_runner.model_id) is model_runner:
             await self.add_model_runner(
                 self.model_factory(
@@ -160,7 +160,7 @@ class Cluster(ModelCluster):
             attempt += 1
             is_live, failure = await self._attempt(runner)
             if runner.closed:
-                await runner.close()  # channels that were opened while it was closing
+                await runner.close()  # the channels were opened while it was closing
                 return
             if is_live:
                 self.record_error(runner.model_id, "")

@@ -1,10 +1,10 @@
-"""Errors of the gateway: mistakes of the operator, never of a participant."""
+"""Errors of the gateway: the operator's mistakes, never a participant's."""
 
 from competitions.errors import CompetitionError
 
 
 class GatewayError(CompetitionError):
-    """The gateway cannot be used as it was."""
+    """The gateway cannot be used as it is configured."""
 
     code = "gateway_unusable"
 

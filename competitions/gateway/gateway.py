@@ -1,4 +1,4 @@
-"""Connects one competition to its models: a thread with an event loop and the client.
+"""Connect one competition to its models: a thread with an event loop and the client.
 
 A plain class: no Celery, no Django models. Services call it from any thread.
 """
@@ -80,7 +80,8 @@ class ModelGateway:
         """Start the loop's thread and begin to connect."""
         if self._thread is not None:
             raise GatewayError(f"the gateway of {self.crunch_id} was started twice.")
-        from competitions.gateway.asking import Asker  # the client: heavy, fork-shy
+        # Imports the client, which is heavy and must not be forked.
+        from competitions.gateway.asking import Asker
 
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
@@ -121,12 +122,12 @@ class ModelGateway:
 
     @property
     def is_connected(self) -> bool:
-        """Whether the orchestrator's roster is known and its link is open."""
+        """Return whether the orchestrator's roster is known and its link is open."""
         return self._asker is not None and self._asker.is_connected
 
     @property
     def is_roster_complete(self) -> bool:
-        """Whether models that are missing from the roster have certainly left.
+        """Return whether models that are missing from the roster have certainly left.
 
         True once the link to the orchestrator has been open for two minutes.
         """

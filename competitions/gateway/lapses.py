@@ -1,4 +1,4 @@
-"""How a model has behaved lately: what to hold against it and when to spare it."""
+"""Count a model's recent failures and timeouts, and decide when to skip it."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -8,11 +8,11 @@ LONGEST_PAUSE_ROUNDS = 32
 
 @dataclass
 class Lapses:
-    """Consecutive failures and timeouts, per method: a success of one clears only it.
+    """Consecutive failures and timeouts per method; a success clears only its method.
 
-    A model that runs out of time is left alone for 1, 2, 4, ... rounds, so that it
-    costs the others' rounds little. Rounds in which it was not really asked (paused, or
-    still busy) count for nothing.
+    After a timeout a model is not asked for 1, 2, 4, ... rounds, so that it delays
+    other rounds little. Rounds in which it was not really asked (paused, or still busy)
+    do not count.
     """
 
     failures: Counter[str] = field(default_factory=Counter)
@@ -35,7 +35,7 @@ class Lapses:
         return self.timeouts[method]
 
     def skips_round(self) -> bool:
-        """Whether this round passes the model over; each call uses up one round."""
+        """Return whether this round skips the model; each call uses up one round."""
         if self.pause_rounds == 0:
             return False
         self.pause_rounds -= 1

@@ -1,4 +1,4 @@
-"""The WebSocket to the orchestrator, hardened by subclassing the real client's."""
+"""The WebSocket to the orchestrator: a safer subclass of the real client's."""
 
 import asyncio
 import math
@@ -19,12 +19,12 @@ log = structlog.get_logger(__name__)
 
 LARGEST_ROSTER_BYTES = 16 * 2**20
 MOST_ROSTER_VALUES = 500_000
-STEADY_S = 5.0  # a link that was open this long was a good one
+STEADY_S = 5.0  # after this long an open link counts as working
 LONGEST_PAUSE_S = 5.0
 
 
 class Link(WebsocketClient):
-    """Connect to the orchestrator, again and again; the log names each failure once."""
+    """Connect to the orchestrator, and reconnect for ever; log each failure once."""
 
     retry_s = 0.25
 
@@ -34,11 +34,11 @@ class Link(WebsocketClient):
         self.retry_interval = self.retry_s
         self.error = ""
         self._refused = ""
-        self._attempts = 0  # since the link was last open for a while
+        self._attempts = 0  # since the link last stayed open for a while
         self._opened_at = -math.inf
 
     def __del__(self) -> None:
-        """The client's own would register an exit hook that fails without a loop."""
+        """Do nothing: the client's own hook would fail at exit, without a loop."""
 
     @property
     def is_open(self) -> bool:
@@ -58,7 +58,7 @@ class Link(WebsocketClient):
             log.warning("gateway.report_dropped", message=readable(message))
 
     async def handle_event(self, message: str | bytes) -> None:
-        """Hand an event to the handler; an invalid one is logged and dropped."""
+        """Pass an event to the handler; log and drop an invalid one."""
         try:
             event = await asyncio.to_thread(  # a large one takes a while
                 parse_json,
@@ -73,7 +73,7 @@ class Link(WebsocketClient):
             log.warning("orchestrator.invalid_frame", error=brief(event))
             return
         if refusal := event.get("error"):
-            # Each new link is refused with the same words, every few seconds.
+            # Each new link is refused with the same text, every few seconds.
             if brief(refusal) != self._refused:
                 self._refused = brief(refusal)
                 log.warning("gateway.refused", error=self._refused)
@@ -120,10 +120,10 @@ class Link(WebsocketClient):
 
 
 def check_socket(path: str, *, owner: int | None) -> None:
-    """Raise OSError unless the path is a plain unix socket that `owner` owns.
+    """Raise OSError unless the path is a real unix socket that `owner` owns.
 
-    A symbolic link could lead to another model's. `owner` is a user id, None where it
-    is unknown.
+    A symbolic link could lead to another model's socket. `owner` is a user id, None if
+    unknown.
     """
     status = os.lstat(path)
     if not stat.S_ISSOCK(status.st_mode):

@@ -1,7 +1,7 @@
-"""The connection to one model, hardened by subclassing the real client's.
+"""The connection to one model: a safer subclass of the real client's.
 
-What differs: the runner's own error text is kept; the setup has a time limit of its
-own; a socket is checked before it is connected to.
+Differences: the runner's own error text is kept; the setup has a time limit of its own;
+a socket is checked before the connection.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from model_runner_client.model_runners import DynamicSubclassModelRunner
 from competitions.gateway.link import check_socket
 from core.texts import readable
 
-# Of anything that a model sends: the largest answer that a contract may allow fits.
+# Of any message of a model: the largest answer that a contract may allow fits.
 LARGEST_MESSAGE_BYTES = 2**20 + 64 * 2**10
 
 
@@ -30,7 +30,8 @@ class Runner(DynamicSubclassModelRunner):
         setup_timeout_s = kwargs.pop("setup_timeout_s")
         super().__init__(base_classname, **kwargs)
         self.retry_attempts = 1  # the cluster retries, without leaking channels
-        self.setup_timeout = setup_timeout_s + 60  # ours ends first, with its reason
+        # Our limit ends first, with its reason.
+        self.setup_timeout = setup_timeout_s + 60
         self._setup_timeout_s = setup_timeout_s
         self.error = ""
 
@@ -52,8 +53,9 @@ class Runner(DynamicSubclassModelRunner):
 
     async def setup(self, grpc_channel: Any) -> tuple[bool, Any]:
         if self.closed:
-            # Closed while it connected. A stub on a closed channel reads freed memory:
-            # gRPC's core was seen to spin there for ever, and the loop with it.
+            # Closed while it was connecting. A stub on a closed channel reads freed
+            # memory: gRPC's core was seen to loop there for ever, blocking the event
+            # loop.
             return False, self.ErrorType.ABORTED
         self.grpc_stub = DynamicSubclassServiceStub(grpc_channel)
         try:
@@ -65,7 +67,7 @@ class Runner(DynamicSubclassModelRunner):
             if error.code() is not StatusCode.RESOURCE_EXHAUSTED:
                 raise
             if "larger than max" in (error.details() or ""):
-                self.error = "what its setup said is too long to be told"
+                self.error = "the message of its setup is too long"
                 return False, self.ErrorType.FAILED
             self.error = "still busy with an earlier call"
         return False, self.ErrorType.GRPC_CONNECTION_FAILED

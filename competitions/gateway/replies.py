@@ -1,4 +1,4 @@
-"""Replies of models to single calls, and the answers made of them."""
+"""Replies of models to single calls, and the answers made from them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -17,20 +17,20 @@ class ReplyKind(StrEnum):
     """The outcome of one call to one model."""
 
     ANSWERED = "answered"
-    RAISED = "raised"  # the model's own code failed, or its answer cannot be kept
-    MISSING = "missing"  # it has no such method
+    RAISED = "raised"  # the model's own code failed, or its answer cannot be stored
+    MISSING = "missing"  # the model has no such method
     TIMEOUT = "timeout"
-    BUSY = "busy"  # still at work on an earlier call
-    PAUSED = "paused"  # spared for some rounds after a timeout
+    BUSY = "busy"  # the model still works on an earlier call
+    PAUSED = "paused"  # not asked for some rounds after a timeout
     DIED = "died"  # the connection broke while it was asked
     UNREACHABLE = "unreachable"
     GONE = "gone"  # the orchestrator withdrew it while it was asked
-    UNTRUSTED = "untrusted"  # it could not prove whose it is
+    UNTRUSTED = "untrusted"  # the model could not prove its owner
 
 
 ABSENT = {ReplyKind.PAUSED, ReplyKind.UNREACHABLE, ReplyKind.GONE}
 BAD_CODE = {ReplyKind.RAISED, ReplyKind.MISSING}
-# After these a question would not reach the model either.
+# After these the question would not reach the model either.
 UNREACHED = {
     ReplyKind.TIMEOUT,
     ReplyKind.BUSY,
@@ -45,10 +45,11 @@ class Reply:
     """One model's reply, with when it was asked (monotonic seconds)."""
 
     kind: ReplyKind
-    message: Variant | None = None  # of an answer, until `decode_replies` has read it
+    # Raw message of an answer, until `decode_replies` has read it.
+    message: Variant | None = None
     value: Any = None  # the decoded answer
     reason: str = ""
-    raw: str = ""  # of an answer that cannot be kept
+    raw: str = ""  # the text of an answer that cannot be stored
     method: str = ""
     asked_at: float | None = None
     exec_time_us: int | None = None
@@ -83,12 +84,12 @@ def decode_replies(replies: Iterable[Reply], *, largest_bytes: int) -> None:
             reply.kind = ReplyKind.RAISED
             reply.reason = readable(str(error))
             data = message.value
-            # Not more than the text's first characters can take.
+            # No more bytes than the text's first characters can take.
             reply.raw = readable(data[: 8 * LONGEST_TEXT].decode(errors="replace"))
 
 
 def answer_of(model_id: str, stage: list[Reply], first: float) -> Answer:
-    """Make a model's answer of its replies to feed update and question.
+    """Make a model's answer from its replies to feed update and question.
 
     `first` is when the round's first model was asked.
     """

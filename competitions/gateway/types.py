@@ -80,7 +80,8 @@ class Answer:
     raw: str = ""
 
     def __post_init__(self) -> None:
-        if self.reason or self.warning or self.raw:  # seldom, and there are many
+        # Rarely needed, and there are many answers.
+        if self.reason or self.warning or self.raw:
             for name in ("reason", "warning", "raw"):
                 _clean(self, name, readable(getattr(self, name)))
 

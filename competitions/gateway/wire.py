@@ -1,6 +1,6 @@
-"""Encodes calls as protobuf messages, and decodes models' answers.
+"""Encode calls as protobuf messages, and decode models' answers.
 
-Answers come from strangers: they are checked here, once, so that one that could not be
+Answers come from strangers: they are checked here, once, so that one that cannot be
 stored fails alone.
 """
 
@@ -24,7 +24,7 @@ from competitions.gateway.types import Argument, Call
 from core.parsing import JsonError, parse_json
 from core.texts import brief, has_nul
 
-# Type of an argument -> type on the wire and what the value is made into first.
+# Type of an argument -> its type on the wire, and the conversion of the value.
 _TYPES: dict[str, tuple[int, Callable[[Any], Any]]] = {
     "STRING": (VariantType.STRING, str),
     "INT": (VariantType.INT, int),
@@ -102,8 +102,9 @@ def result_of(variant: Variant, *, largest_bytes: int) -> Any:
         text.encode()
     except JsonError as error:
         raise AnswerError(f"the answer {error}") from None
-    except Exception as error:  # a stranger's bytes: struct.error and whatever else
-        raise AnswerError(f"the answer cannot be kept as JSON: {error}") from error
+    # Untrusted bytes may raise struct.error and anything else.
+    except Exception as error:
+        raise AnswerError(f"the answer cannot be stored as JSON: {error}") from error
     if has_nul(text):
-        raise AnswerError("the answer holds a NUL character, which cannot be kept")
+        raise AnswerError("the answer contains a NUL character, which cannot be stored")
     return value

@@ -1,4 +1,4 @@
-"""Makes one process the owner of a competition, by a PostgreSQL advisory lock.
+"""Make one process the owner of a competition, by a PostgreSQL advisory lock.
 
 Two coordinators make models answer "busy" and get healthy ones reported, so a gateway
 runs only where the lock is held. The lock lives as long as its connection: when the
@@ -38,9 +38,9 @@ class GatewayOwnership:
         self._turn = threading.Lock()
 
     def is_held(self) -> bool:
-        """Whether the connection, and so the lock, is still alive; runs a statement."""
+        """Return whether the connection, and so the lock, lives; runs a statement."""
         if os.getpid() != self._pid:
-            return False  # a fork must not speak on its parent's connection
+            return False  # a forked child must not use its parent's connection
         try:
             with self._turn, self._connection.cursor() as cursor:
                 cursor.execute("SELECT 1")
@@ -63,7 +63,7 @@ class GatewayOwnership:
 
 
 def claim_competition(key: str, *, database_url: str) -> GatewayOwnership | None:
-    """Try to become the owner of `key`; None while another connection is.
+    """Try to become the owner of `key`; returns None while another connection owns it.
 
     The connection must reach the server itself or a pooler in session mode. Raises
     psycopg2.OperationalError when the database cannot be reached.
@@ -85,6 +85,6 @@ def claim_competition(key: str, *, database_url: str) -> GatewayOwnership | None
 
 
 def lock_number(key: str) -> int:
-    """Return a signed 64-bit number for `key`, apart from other advisory locks."""
+    """Return a signed 64-bit number for `key` that no other advisory lock uses."""
     digest = hashlib.sha256(f"crunchsite.gateway:{key}".encode()).digest()
     return int.from_bytes(digest[:8], "big", signed=True)

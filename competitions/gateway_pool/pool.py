@@ -1,4 +1,4 @@
-"""Holds the gateways of a worker process: one per competition that it owns."""
+"""Hold the gateways of a worker process: one per competition that it owns."""
 
 import threading
 import time
@@ -22,7 +22,7 @@ from competitions.rounds.build_question import newest_feeds
 log = structlog.get_logger(__name__)
 
 
-# Between two looks whether a lock is still held, in seconds.
+# Between two checks whether a lock is still held, in seconds.
 WATCH_S = 0.5
 
 
@@ -40,8 +40,8 @@ _lock = threading.Lock()
 def gateway_of(competition_key: str) -> ModelGateway | None:
     """Return a competition's gateway, started on first use; None if another owns it.
 
-    One that got stuck is replaced. One whose lock was lost is closed at once, in the
-    middle of a round too: its successor may be asking already. Raises GatewayError in a
+    A stuck one is replaced. One whose lock was lost is closed at once, even in the
+    middle of a round: its successor may be asking already. Raises GatewayError in a
     prefork child.
     """
     _refuse_prefork()
@@ -53,11 +53,11 @@ def gateway_of(competition_key: str) -> ModelGateway | None:
             if owned.ownership.is_held() and not owned.gateway.is_stuck:
                 return owned.gateway
             del _owned[competition_key]
-        _lose(owned)  # takes a while; other competitions need not wait for it
+        _lose(owned)  # starting takes a while; other competitions need not wait for it
 
 
 def _begin(key: str) -> ModelGateway | None:
-    """Claim and start. The caller must hold `_lock`."""
+    """Claim the lock and start a gateway. The caller must hold `_lock`."""
     ownership = _claim(key)
     if ownership is None:
         return None
@@ -76,7 +76,7 @@ def _begin(key: str) -> ModelGateway | None:
 
 
 def close_all() -> None:
-    """Close every gateway and give up its lock; at the worker's end."""
+    """Close every gateway and release its lock; called when the worker ends."""
     with _lock:
         while _owned:
             _close(_owned.popitem()[1])
@@ -144,7 +144,7 @@ def _close(owned: _Owned) -> None:
 
 
 def _refuse_prefork() -> None:
-    """Refuse prefork workers: their children compete, and gRPC breaks in forks."""
+    """Refuse prefork workers: their children would compete, and forks break gRPC."""
     name = current_process().name
     if name.startswith("ForkPoolWorker"):
         raise GatewayError(

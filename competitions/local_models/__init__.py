@@ -1,5 +1,5 @@
-"""The embedded orchestrator: a folder of models, one process each.
+"""The embedded orchestrator: it runs a folder of models, one process each.
 
-Runs on its own (`python -m competitions.local_models`), without Django, settings or
-secrets: what it starts is other people's code.
+It runs on its own (`python -m competitions.local_models`), without Django, settings or
+secrets, because it starts other people's code.
 """

@@ -43,8 +43,8 @@ def main() -> int:
         "--cpus",
         type=float,
         default=Limits.cpus,
-        help="processors' time for each model, where the kernel can hold it to that; "
-        "0: a low priority only",
+        help="processors' time for each model, if the kernel can enforce it; 0:"
+        " only a low priority",
     )
     parser.add_argument(
         "--hang-s",
@@ -57,8 +57,8 @@ def main() -> int:
         type=int,
         choices=(1, 2),
         default=Limits.level,
-        help="sandbox level; 1 leaves the network and readable files open, and is "
-        "never taken unless asked for",
+        help="sandbox level; 1 leaves the network and readable files open, and is"
+        " never used unless given",
     )
     args = parser.parse_args()
     structlog.configure(

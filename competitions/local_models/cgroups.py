@@ -1,8 +1,8 @@
-"""Bounds a model's processes together by the kernel's control groups.
+"""Bound all of a model's processes together with the kernel's control groups.
 
-Version 2, or 1, wherever this process may make groups: as root on a plain machine, as a
-user or in a container only where it was delegated. Each controller is taken where it is
-to be had: in version 1 they are apart.
+Uses version 2, or 1, wherever this process may make groups: as root on an ordinary
+machine, as a user or in a container only where a group was delegated. Each controller
+is used where it is available: in version 1 they are separate.
 """
 
 import os
@@ -92,7 +92,7 @@ def kill(groups: Iterable[Path]) -> None:
     """
     for group in groups:
         deadline = time.monotonic() + KILL_S
-        # Each look may find children born since the last.
+        # Each pass may find children born since the last.
         while pids := (group / "cgroup.procs").read_text().split():
             if time.monotonic() > deadline:
                 break
@@ -106,7 +106,7 @@ def kill(groups: Iterable[Path]) -> None:
 
 
 def remove(groups: Iterable[Path]) -> None:
-    """Remove groups that have no processes; the others stay."""
+    """Remove groups that have no processes; leave the others."""
     for group in groups:
         with suppress(OSError):
             group.rmdir()
@@ -120,7 +120,8 @@ def _places() -> Iterator[tuple[str, Path]]:
         if kind == "cgroup2":
             path = next((path for _, names, path in own if not names), "/")
             group = Path(mount + path)
-            # A group with processes of its own, like ours, can share nothing out.
+            # A group that has processes itself, like ours, cannot pass resources on to
+            # children.
             for base in (group.parent if path != "/" else group, Path(mount)):
                 for known in _lines(base / "cgroup.controllers"):
                     yield from ((controller, base) for controller in known.split())

@@ -1,8 +1,8 @@
-"""What an operator does with local models: view, add, stop, start, restart, remove.
+"""Operate local models: view, add, stop, start, restart, remove.
 
-Functions for the admin page and the command line. They reach the
-orchestrator through files in its logs folder, so they work from any process that can
-open it, and a request survives a restart of either side.
+Functions for the admin page and the command line. They exchange files with the
+orchestrator in its log folder, so they work from any process that can open it, and a
+request survives a restart of either side.
 """
 
 import json
@@ -35,7 +35,7 @@ EXAMPLES = Path(__file__).resolve().parent / "examples"
 
 
 class ControlError(OperatorError):
-    """A request that cannot be met: what was found, and what to do."""
+    """A request that cannot be met; the text says what was found and what to do."""
 
     code = "local_model_invalid"
     status = 409
@@ -64,9 +64,9 @@ class ModelStatus:
 
 
 def status(logs_dir: Path) -> list[ModelStatus]:
-    """Return all models by id; empty where no orchestrator of this version has run.
+    """Return all models by id; empty if no orchestrator of this version has run.
 
-    Models of level 1 may be able to write here: invalid rows are skipped.
+    Models of level 1 may be able to write to the file, so invalid rows are skipped.
     """
     try:
         rows = parse_json(
@@ -104,13 +104,13 @@ def _row(value: Any) -> ModelStatus | None:
 
 
 def touch_heartbeat(logs_dir: Path) -> None:
-    """Record that the orchestrator is at work; it calls this with each scan."""
+    """Record that the orchestrator works; it calls this with each scan."""
     logs_dir.mkdir(parents=True, exist_ok=True)
     (logs_dir / HEARTBEAT_FILE).touch()
 
 
 def seen_at(logs_dir: Path) -> datetime | None:
-    """Return when the orchestrator last was at work; None if never."""
+    """Return when the orchestrator last worked; None if never."""
     try:
         seconds = (logs_dir / HEARTBEAT_FILE).lstat().st_mtime
         return datetime.fromtimestamp(seconds, UTC)
@@ -125,10 +125,10 @@ def write_status(logs_dir: Path, statuses: list[ModelStatus]) -> None:
 
 
 def add(*, models_dir: Path, source: Path, model_id: str = "", called: str = "") -> str:
-    """Copy a model's folder among the others, as a whole; returns its id.
+    """Copy a model's folder among the others, as a whole; return its id.
 
-    The orchestrator starts it within a second. What is `called` otherwise than by its
-    path is a stranger's, who is told no path. Raises ControlError when the folder is
+    The orchestrator starts it within a second. `called` is the name that
+    errors use instead of the path, for a stranger who must not see paths. Raises ControlError when the folder is
     no model or the name is taken or cannot be an id.
     """
     model_id = model_id or source.resolve().name
@@ -206,7 +206,7 @@ def is_stopped(logs_dir: Path, model_id: str) -> bool:
 
 
 def take_restart(logs_dir: Path, model_id: str) -> bool:
-    """Return True once for each restart that was asked for; for the orchestrator."""
+    """Return True once for each requested restart; for the orchestrator."""
     try:
         _flag(logs_dir, model_id, "restart").unlink()
     except FileNotFoundError:
@@ -215,7 +215,7 @@ def take_restart(logs_dir: Path, model_id: str) -> bool:
 
 
 def log_tail(*, logs_dir: Path, model_id: str, lines: int = 50) -> str:
-    """Return the newest lines that a model has printed, readable."""
+    """Return the newest lines that a model has printed, cleaned."""
     _require_known(logs_dir, model_id)
     data = _tail(logs_dir / f"{model_id}.log", LARGEST_TAIL_BYTES)
     text = readable(data.decode(errors="replace"), limit=LARGEST_TAIL_BYTES)
@@ -223,7 +223,7 @@ def log_tail(*, logs_dir: Path, model_id: str, lines: int = 50) -> str:
 
 
 def _tail(path: Path, most_bytes: int) -> bytes:
-    """Return the end of a plain file; empty for links, pipes, folders and no file.
+    """Return the end of a regular file; empty for links, pipes, folders and no file.
 
     A model that can replace its log must not choose what the site's pages show.
     """

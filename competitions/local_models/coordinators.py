@@ -1,4 +1,4 @@
-"""Serves coordinators over a WebSocket: which models run where, and their failures.
+"""Serve coordinators over a WebSocket: which models run where, and their failures.
 
 The protocol of the official orchestrator: one `init` with the running models, then
 `update` events; a coordinator may send `report_failure`.
@@ -36,7 +36,7 @@ class FailureReport(TypedDict, total=False):
 
 
 class ModelEntryInfos(TypedDict):
-    """Whose a model is; `socket_uid` is the user whose socket the gateway accepts."""
+    """The owner of a model; `socket_uid` is the user whose socket the gateway takes."""
 
     model_name: str
     cruncher_id: str
@@ -59,10 +59,10 @@ class ModelEntry(TypedDict):
 
 
 class Coordinators:
-    """Send each connected coordinator the models, and receive its reports.
+    """Send the models to each connected coordinator, and receive its reports.
 
-    `models` gives the processes that exist now. `on_failure` is awaited with model id,
-    code and readable reason for each failure that a coordinator reports.
+    `models` returns the processes that exist now. `on_failure` is awaited with model
+    id, code and cleaned reason for each failure that a coordinator reports.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Coordinators:
 
     async def _converse(self, connection: ServerConnection) -> None:
         """Send one coordinator the running models, then read its messages."""
-        assert connection.request is not None  # the handshake is over
+        assert connection.request is not None  # the handshake is done
         crunch_id = connection.request.path.strip("/")
         if crunch_id != self._crunch_id:
             problem = f"crunch_id was {crunch_id!r}; this is {self._crunch_id!r}"

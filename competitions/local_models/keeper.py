@@ -1,13 +1,14 @@
-"""Surrounds a model's process with two of ours, so that nothing outlives them.
+"""Run a model's process between two of ours, so that no process outlives them.
 
-The keeper is the child of the orchestrator. It waits, watches what no control group
-holds, and ends everything when it is told to, or when the orchestrator has ended. Its
-child, the guardian, is the first process of the namespace at level 2: when it ends, the
-kernel ends all others in there. The guardian's child becomes the model. A model can
-neither signal nor look into the two, but at level 1 without a user of its own.
+The keeper is the child of the orchestrator. It waits, checks limits that no control
+group enforces, and ends everything when it is told to, or when the orchestrator has
+ended. Its child, the guardian, is the first process of the namespace at level 2: when
+it ends, the kernel ends all others in the namespace. The guardian's child becomes the
+model. A model can neither signal nor inspect the two, except at level 1 without a user
+of its own.
 
-A model that was stopped (SIGSTOP and its like) is ended: it answers nobody, and its
-own watch over hung calls is stopped with it. So each of the two looks at its child.
+Each of the two ends its child if it was stopped (SIGSTOP and its like): a stopped model
+answers nobody, and its own check for hung calls is stopped too.
 """
 
 import os
@@ -24,7 +25,7 @@ from competitions.local_models.usage import descendants, usage_of
 
 WATCH_S = 0.5
 END_S = 5.0
-TOO_MUCH = 70  # exit code of a model that took more than it may
+TOO_MUCH = 70  # exit code of a model that exceeded a limit
 STOPPED = 71  # and of one that was stopped
 READY = b"1"
 _HEARD = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
@@ -40,13 +41,14 @@ def keep_running(
 ) -> NoReturn:
     """Run `work` in a sandbox until it ends, `parent` ends or SIGTERM arrives.
 
-    `work` calls what it is given as soon as it listens: its folder for the socket is
-    then taken away, and READY is written to `ready`. Ends as the work did.
+    `work` calls its argument as soon as it listens: its socket's folder is then made
+    inaccessible, and READY is written to `ready`. Ends with the same status as the
+    work.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, _HEARD)
     kernel.die_with_parent(signal.SIGTERM)
     if os.getppid() != parent:
-        os._exit(1)  # it died before the line above
+        os._exit(1)  # the parent died before the line above
     if sandbox.level == 2:
         kernel.unshare()
     else:
@@ -73,7 +75,7 @@ def keep_running(
 
 
 def _wait(guardian: int, bounds: Bounds) -> tuple[int, str]:
-    """Wait for an end; returns its wait status, and the excess that was its reason."""
+    """Wait for an end; return its wait status, and the exceeded limit, if any."""
     while True:
         heard = signal.sigtimedwait(_HEARD, WATCH_S)
         if heard is not None and heard.si_signo != signal.SIGCHLD:
@@ -123,7 +125,7 @@ def _kill_user(uid: int) -> None:
 
 
 def _end_as(status: int) -> NoReturn:
-    """End this process as a wait status says."""
+    """End this process in the way that a wait status says."""
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
         with suppress(OSError, ValueError):
@@ -166,7 +168,7 @@ def _guard(
 def _work(
     work: Callable[[Told], None], sandbox: Sandbox, tell_listening: int
 ) -> NoReturn:
-    os.setsid()  # or a signal to its own group would hit ours
+    os.setsid()  # a signal to its own group would otherwise hit ours
     sandbox.close()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
 
@@ -179,7 +181,7 @@ def _work(
 
 
 def _is_closed(pipe: int) -> bool:
-    """Whether nobody reads a pipe any more."""
+    """Return whether nobody reads a pipe any more."""
     poll = select.poll()
     poll.register(pipe, 0)
     return bool(poll.poll(0))

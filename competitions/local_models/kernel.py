@@ -1,4 +1,4 @@
-"""Calls of the kernel that Python lacks, through ctypes. Linux only."""
+"""Call functions of the kernel that Python lacks, through ctypes. Linux only."""
 
 import ctypes
 import errno
@@ -28,7 +28,7 @@ _SYS_KEYCTL = {"x86_64": 250, "aarch64": 219}
 
 
 def check(code: int, what: str) -> None:
-    """Raise OSError, naming the call, when the call before returned less than zero."""
+    """Raise OSError, naming the call, if the preceding call returned less than zero."""
     if code < 0:
         number = ctypes.get_errno()
         raise OSError(number, f"{what}: {os.strerror(number)}")
@@ -43,7 +43,7 @@ def die_with_parent(number: signal.Signals) -> None:
 
 
 def hide() -> None:
-    """Keep processes of the same user out of this one's memory and files."""
+    """Keep processes of the same user from reading this one's memory and files."""
     check(libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0), "dumpable")
 
 
@@ -111,9 +111,9 @@ def set_attributes(
 
 
 def leave_keyring() -> None:
-    """Enter a new, empty session keyring: the one before came from the operator.
+    """Enter a new, empty session keyring: the inherited one belongs to the operator.
 
-    A container that bars the call keeps keyrings from models too.
+    A container that refuses the call hides keyrings from models too.
     """
     number = _SYS_KEYCTL.get(os.uname().machine, -1)
     try:

@@ -1,4 +1,4 @@
-"""Starts a model's process: command line, environment, first sign of life."""
+"""Start a model's process: command line, environment, first sign that it listens."""
 
 import asyncio
 import os
@@ -82,7 +82,7 @@ def clean_environment() -> dict[str, str]:
         "LANG": "C.UTF-8",
         "HOME": "/tmp",
         "PYTHONPATH": str(PROJECT),
-        # Each arena reserves 64 MB, of which a thread of gRPC's needs nearly nothing.
+        # Each arena reserves 64 MB, of which a thread of gRPC's uses nearly nothing.
         "MALLOC_ARENA_MAX": "2",
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",

@@ -1,4 +1,4 @@
-"""Runs all models of a folder: starts, replaces and ends processes as files change."""
+"""Run all models of a folder: start, replace and end processes as files change."""
 
 import asyncio
 import os
@@ -23,7 +23,7 @@ STARTS_AT_ONCE = max(2, (os.cpu_count() or 2))
 
 
 class Orchestrator:
-    """Keep one process for each sub-folder of a folder, and say so to coordinators."""
+    """Keep one process for each sub-folder of a folder; announce it to coordinators."""
 
     def __init__(
         self, *, models_dir: Path, logs_dir: Path, crunch_id: str, limits: Limits
@@ -41,7 +41,8 @@ class Orchestrator:
         self._run_dir = OwnedFolder("crunchsite-models-")
         self._processes: dict[str, ModelProcess] = {}
         self._stamps: dict[str, Stamp] = {}
-        self._failures: dict[tuple[str, str], str] = {}  # as they were logged
+        # Failures by what was logged about them.
+        self._failures: dict[tuple[str, str], str] = {}
         self._quarantine = {
             (row.model_id, row.code_hash): row.error
             for row in control.status(logs_dir)
@@ -101,7 +102,7 @@ class Orchestrator:
     def _restrict(self, folder: Path) -> None:
         """Let only this user open a folder of participants' code or logs.
 
-        The examples stay open to everybody.
+        The examples stay readable for everybody.
         """
         if folder.is_relative_to(PACKAGE.parent):
             return
@@ -117,7 +118,7 @@ class Orchestrator:
                 )
 
     async def _scan(self) -> None:
-        """Deploy, replace or stop each model as its folder says."""
+        """Deploy, replace or stop each model according to its folder."""
         folders = await asyncio.to_thread(self._read_folders)
         for model_id in sorted(self._processes.keys() | folders.keys()):
             try:
@@ -129,7 +130,7 @@ class Orchestrator:
         control.touch_heartbeat(self._logs_dir)
 
     def _log_once(self, event: str, error: Exception, model_id: str = "") -> None:
-        """Log a failure once, though each scan repeats it."""
+        """Log a failure once, though every scan meets it again."""
         text = describe(error)
         if self._failures.get((event, model_id)) != text:
             self._failures[event, model_id] = text
@@ -141,7 +142,7 @@ class Orchestrator:
     async def _align(
         self, model_id: str, folder: tuple[Stamp, Submission | None] | None
     ) -> None:
-        """Deploy, replace or stop one model as its folder and its operator say."""
+        """Deploy, replace or stop one model as its folder and its operator demand."""
         if folder is None:
             log.info("model.deleted", model=model_id)
             self._stamps.pop(model_id, None)
@@ -158,7 +159,7 @@ class Orchestrator:
             await self._apply_requests(self._processes[model_id])
 
     async def _apply_requests(self, process: ModelProcess) -> None:
-        """Restart, stop or start a model as the operator's control files say."""
+        """Restart, stop or start a model according to the operator's control files."""
         if control.take_restart(self._logs_dir, process.model_id):
             key = (process.model_id, process.submission.code_hash)
             self._quarantine.pop(key, None)
@@ -211,7 +212,8 @@ class Orchestrator:
         process = ModelProcess(
             version,
             uid=self._next_uid(),
-            # Not the model's name: the path of a unix socket has 107 bytes at most.
+            # Not the model's name, because the path of a unix socket has at most 107
+            # bytes.
             run_dir=self._run_dir.path / str(self._serial),
             log_path=self._logs_dir / f"{version.model_id}.log",
             limits=self._limits,
@@ -247,8 +249,8 @@ class Orchestrator:
     async def _apply_failure(self, model_id: str, code: str, reason: str) -> None:
         """Restart or quarantine a model that a coordinator has reported.
 
-        One that could not be reached is started again; any other fault is the code's,
-        which is not started again until it changes.
+        One that could not be reached is restarted. For any other failure the code is to
+        blame, which is not started again until it changes.
         """
         process = self._processes.get(model_id)
         if process is None or process.state in ("STOPPED", "QUARANTINED"):

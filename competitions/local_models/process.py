@@ -1,4 +1,4 @@
-"""The life of one model's process: starts, restarts and quarantine."""
+"""Manage one model's process: starts, restarts and quarantine."""
 
 import asyncio
 import contextlib
@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 
 LONGEST_LAST_WORDS = 500
 LARGEST_LOG_BYTES = 5 * 2**20
-# A model that prints faster than this waits at its own print.
+# A model that prints faster than this has to wait when it prints.
 LOG_BYTES_PER_S = 2**20
 MOST_RESTARTS = 4
 STEADY_S = 300.0  # a process that lived this long has recovered
@@ -37,8 +37,8 @@ END_S = 10.0
 LOOK_S = 1.0
 _KILL = signal.SIGKILL
 START_PAUSE_S = 5.0
-# Signals by which somebody else ended it, which is no fault of its code. A model that
-# sends them to itself is started again after longer and longer pauses.
+# Signals from outside, which are no fault of the code. A model that sends them to
+# itself is restarted after longer and longer pauses.
 _FROM_OUTSIDE = {
     *(-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP),
     -signal.SIGSTOP,  # of its keeper
@@ -171,7 +171,7 @@ class ModelProcess:
         stamp = time.strftime("%Y%m%d_%H%M%S", time.gmtime())
         serial = f"{time.monotonic_ns() // 1000 % 1_000_000:06d}"
         self.deployment_id = f"{self.model_id}_{stamp}_{serial}"
-        # Not from its name or deployment, which everybody can read.
+        # Not derived from its name or deployment, which everybody can read.
         self.socket = self._run_dir / f"{secrets.token_hex(8)}.sock"
         await asyncio.to_thread(remove_tree, self._run_dir)
         self._run_dir.mkdir(mode=0o700)
@@ -211,9 +211,9 @@ class ModelProcess:
         return True
 
     def _take_socket_folder(self) -> None:
-        """Take the socket's folder from the model's user, before any of its code runs.
+        """Make the socket's folder inaccessible to the model before its code runs.
 
-        Raises OSError when the path is not a socket of that user.
+        Raises OSError when the path is not a socket of the model's user.
         """
         owner = self._uid or os.geteuid()
         status = self.socket.lstat()
@@ -224,11 +224,12 @@ class ModelProcess:
 
     async def _copy_log(self, process: asyncio.subprocess.Process) -> None:
         """Copy the model's output to its log, in two files of a bounded size."""
-        assert process.stdout is not None  # a pipe, see above
+        assert process.stdout is not None  # a pipe: see above
         while chunk := await process.stdout.read(65536):
             text = chunk.decode(errors="replace")
             self._newest_lines.extend(line for line in text.splitlines() if line)
-            with contextlib.suppress(OSError):  # a full disk costs lines, not models
+            # A full disk loses log lines, but stops no model.
+            with contextlib.suppress(OSError):
                 append_bounded(
                     self.log_path, text.encode(), largest_bytes=LARGEST_LOG_BYTES
                 )
@@ -236,11 +237,11 @@ class ModelProcess:
 
     def _last_words(self) -> str:
         if not self._newest_lines:
-            return "it said nothing"
+            return "it printed nothing"
         return readable(self._newest_lines[-1], limit=LONGEST_LAST_WORDS)
 
     async def _end_process(self) -> None:
-        """End the process with all that it started; what cannot be ended is logged."""
+        """End the process with all that it started; log what cannot be ended."""
         process, self._process = self._process, None
         if process is not None and process.returncode is None:
             kill = partial(os.killpg, process.pid, _KILL)
@@ -255,7 +256,7 @@ class ModelProcess:
         await self._end_group()
 
     def restart(self) -> None:
-        """End the process; its life goes on with a new one."""
+        """End the process; a new one is started."""
         self._kill()
 
     async def _end_group(self) -> None:

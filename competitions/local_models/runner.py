@@ -1,6 +1,7 @@
 """The process of one model: `python -m competitions.local_models.runner`.
 
-Started by the supervisor, never by hand: closes the sandbox, then serves the model.
+Started by the orchestrator, never by hand: it closes the sandbox, then serves the
+model.
 """
 
 import argparse
@@ -15,7 +16,7 @@ PROJECT = Path(__file__).resolve().parent.parent.parent
 
 def main() -> None:
     args = _arguments()
-    # Only what serves models is shown to them, not the project around it.
+    # Models see only the modules that serve them, not the project around these.
     sys.path[:] = [path for path in sys.path if Path(path) != PROJECT]
     sandbox = Sandbox(
         level=args.level,
@@ -52,15 +53,21 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--setup-hang-s", type=float, required=True)
     parser.add_argument("--level", type=int, choices=(1, 2), required=True)
     parser.add_argument("--parent", type=int, required=True)
-    parser.add_argument("--ready", type=int, help="open pipe: told when it listens")
+    parser.add_argument(
+        "--ready", type=int, help="open pipe that gets READY when it listens"
+    )
     parser.add_argument("--uid", type=int, default=0, help="0 keeps the user")
     parser.add_argument("--memory-mb", type=int, required=True)
     parser.add_argument("--tasks", type=int, required=True)
-    parser.add_argument("--watched", action="store_true", help="no group holds memory")
+    parser.add_argument(
+        "--watched", action="store_true", help="no control group limits memory"
+    )
     parser.add_argument(
         "--group", type=Path, action="append", default=[], help="control group to join"
     )
-    parser.add_argument("--holds-cpu", action="store_true", help="a group does")
+    parser.add_argument(
+        "--holds-cpu", action="store_true", help="a control group limits CPU"
+    )
     return parser.parse_args()
 
 

@@ -1,14 +1,15 @@
-"""Isolates a model's process before the model's code is imported.
+"""Isolate a model's process before the model's code is imported.
 
-Level 1: a process of its own with limits, a clean environment, a filter of system
-calls, no way to gain privileges, and, when root starts it, a user of its own. It sees
-the network and whatever that user may read.
-Level 2: as 1, and no network at all, no other process, and a file system that holds
-nothing but Python, the model's folder (read-only) and an empty /tmp.
+Level 1: a separate process with limits, a clean environment, a filter of system calls,
+no way to gain privileges, and, when root starts it, a user of its own. It can use the
+network and read whatever that user may read.
 
-What holds memory, processes and CPU is said by `describe`: control groups where they
-may be made (cgroups.py), else limits of each process, a look at all of them twice a
-second (keeper.py) and the filter.
+Level 2: like level 1, and no network, no other processes, and a file system that
+contains only Python, the model's folder (read-only) and an empty /tmp.
+
+`describe` says which mechanism limits memory, processes and CPU: control groups where
+they may be made (cgroups.py), else limits of each process, a check of all of them twice
+a second (keeper.py), and the filter.
 """
 
 import contextlib
@@ -47,7 +48,7 @@ MEANING = {
 class Bounds:
     """What all processes of a model may use together.
 
-    `is_watched` says that the keeper looks after it, as no control group does.
+    `is_watched` says that the keeper checks the use, because no control group does.
     """
 
     memory_mb: int
@@ -58,7 +59,7 @@ class Bounds:
 def describe(
     *, level: int, bounds: Bounds, cpus: float, controllers: Collection[str]
 ) -> str:
-    """Describe a level's bounds and their means, for operators and participants."""
+    """Describe a level's limits and the mechanisms, for operators and participants."""
     group = "held by a control group"
     watch = "looked after twice a second"
     memory = f"memory: {bounds.memory_mb} MB"
@@ -83,12 +84,12 @@ def describe(
 
 
 def _limits_tasks(level: int) -> bool:
-    """Whether RLIMIT_NPROC can bound tasks: it counts per user or user namespace."""
+    """Return whether RLIMIT_NPROC limits one model: it counts per user or namespace."""
     return level == 2 or os.geteuid() == 0
 
 
 def trouble_with_level_2() -> str:
-    """Try level 2; returns why this machine does not allow it, empty if it does."""
+    """Try level 2; return why this machine does not allow it, empty if it does."""
     with scratch_folder("crunchsite-sandbox-") as scratch:
         command = [sys.executable, "-m", "competitions.local_models.try_level_2"]
         found = subprocess.run(
@@ -108,8 +109,8 @@ def trouble_with_level_2() -> str:
 class Sandbox:
     """One model's sandbox: `build` it, then, in a child, `close` it.
 
-    `writable` is where the model's socket is made; `take_back` takes it away from the
-    model. `seen` says how a path is reached from inside.
+    `writable` is where the model's socket is made; `take_back` makes it inaccessible.
+    `seen` returns how a path is named inside.
     """
 
     def __init__(
@@ -142,9 +143,9 @@ class Sandbox:
             self._keep_handles()
 
     def close(self) -> None:
-        """Drop every right of this process that a model must not have."""
+        """Give up every right of this process that a model must not have."""
         for handle in self._joins:
-            os.write(handle, b"0")  # whoever writes
+            os.write(handle, b"0")  # whoever writes may open such files
             os.close(handle)
         self._limit()
         kernel.drop_privileges(self.uid)
@@ -165,14 +166,14 @@ class Sandbox:
             kernel.unmount(self._writable)
 
     def seen(self, path: Path) -> Path:
-        """Return the path by which the model reaches `path`."""
+        """Return the path by which the model can reach `path`."""
         for outer, handle in self._handles.items():
             if path.is_relative_to(outer):
                 return handle / path.relative_to(outer)
         return path
 
     def _keep_handles(self) -> None:
-        """Open the folders now: the model's user may not be allowed to, later."""
+        """Open the folders now; the model's user may not be allowed to, later."""
         if not self.uid:
             return
         for path in {*self._readable, self._writable}:

@@ -1,8 +1,8 @@
-"""Filters system calls that no model needs, or that escape bounds.
+"""Filter system calls that no model needs, or that bypass limits.
 
-A small table of what is refused, not of what is allowed: models bring libraries of any
-kind. Whatever only a capability allows is not in it, for models have none; except for
-mounts and namespaces, whose refusal must not hang on that alone.
+A small table of refused calls, not of allowed ones, because models bring libraries of
+any kind. Calls that need a capability are not in it, because models have none. Mounts
+and namespaces are in it nevertheless, as a second barrier.
 """
 
 import ctypes
@@ -40,7 +40,7 @@ _REFUSED: dict[str, tuple[int, int | None]] = {
     "keyctl": (250, 219),
     "add_key": (248, 217),
     "request_key": (249, 218),
-    # Wide doors into the kernel.
+    # Calls with a large attack surface.
     "bpf": (321, 280),
     "perf_event_open": (298, 241),
     "userfaultfd": (323, 282),
@@ -58,11 +58,11 @@ _REFUSED: dict[str, tuple[int, int | None]] = {
     "semget": (64, 190),
     "msgget": (68, 186),
     "mq_open": (240, 180),
-    # What all processes of a user share a number of.
+    # Objects whose number is limited only per user.
     "inotify_init": (253, None),
     "inotify_init1": (294, 26),
     "fanotify_init": (300, 262),
-    # The processor that it was put on.
+    # The processor on which it runs.
     "sched_setaffinity": (203, 122),
 }
 _AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
@@ -80,10 +80,10 @@ _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 22, 2
 
 
 def install() -> None:
-    """Filter the calls of this process and all it starts, for ever.
+    """Filter the calls of this process and of all that it starts, for ever.
 
-    Needs `no_new_privs`. Raises OSError where the kernel or this kind of processor has
-    no filter.
+    Needs `no_new_privs`. Raises OSError if the kernel or the kind of processor has no
+    filter.
     """
     program = _program(os.uname().machine)
     buffer = ctypes.create_string_buffer(program, len(program))
@@ -113,7 +113,7 @@ def _program(machine: str) -> bytes:
         struct.pack("=HBBI", *line)
         for line in (
             *lines,
-            # Its flags cannot be looked at; C libraries then take clone.
+            # The filter cannot read its flags; without it, C libraries use clone.
             *((_EQUAL, 0, 1, _CLONE3[column]), _refuse(errno.ENOSYS)),
             *((_EQUAL, 0, 4, _CLONE[column]), (_LOAD, 0, 0, _ARGUMENT_AT)),
             *((_ANY_BIT, 0, 1, _NEW_NAMESPACE), _refuse(errno.EPERM)),

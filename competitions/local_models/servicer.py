@@ -1,6 +1,6 @@
-"""Serves one model's class over gRPC, inside the sandbox.
+"""Serve one model's class over gRPC, inside the sandbox.
 
-The class is imported on the first Setup, so that the sandbox is closed by then.
+The class is imported at the first Setup, when the sandbox is already closed.
 """
 
 import contextlib
@@ -129,7 +129,7 @@ class ModelServicer(DynamicSubclassServiceServicer):
         raise _BadImplementationError(f"no subclass of {base_path} in main.py")
 
     def _explain(self, error: BaseException) -> str:
-        """Return the error with its place in the model's code; the rest is logged."""
+        """Return the error with its place in the model's code; log the rest."""
         own = error.__traceback__
         traceback.print_exception(error.with_traceback(own and own.tb_next))
         text = f"{type(error).__name__}: {error}"
@@ -165,7 +165,7 @@ def _positional(arguments: Any) -> list[Any]:
 
 
 def _keywords(target: Any, arguments: Any) -> dict[str, Any]:
-    """Return only the keywords that the target names: competitions may add others."""
+    """Return only the keywords that the target's signature names."""
     if not arguments:
         return {}
     named = inspect.signature(target).parameters
@@ -200,4 +200,4 @@ def serve(
     sys.path[:0] = [str(model_dir), str(package_dir)]
     signal.sigwait({signal.SIGTERM, signal.SIGINT})
     server.stop(0)
-    os._exit(0)  # threads of the model must not hold the process back
+    os._exit(0)  # threads of the model must not delay the exit

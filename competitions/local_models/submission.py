@@ -1,4 +1,4 @@
-"""Reads a model's folder: `main.py`, other files, perhaps a `model.json`."""
+"""Read a model's folder: `main.py`, other files, perhaps a `model.json`."""
 
 import hashlib
 import json
@@ -58,7 +58,7 @@ def stamp(folder: Path) -> Stamp:
 
 
 def read(folder: Path) -> Submission:
-    """Read a folder; a broken `model.json` counts as none."""
+    """Read a folder; an invalid `model.json` is ignored."""
     digest = hashlib.sha256()
     for path in plain_files(folder):
         try:

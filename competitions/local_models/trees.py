@@ -1,4 +1,4 @@
-"""Lists and removes folders that strangers fill, however deep they are."""
+"""List and remove folders that strangers fill, however deeply nested."""
 
 import errno
 import fcntl
@@ -16,16 +16,16 @@ DEEPEST_FOLDER = 32
 
 
 def plain_files(folder: Path) -> list[Path]:
-    """Return the files below a folder, sorted; no caches, hidden files or links.
+    """List the files below a folder, sorted; no caches, hidden files or links.
 
-    Raises OSError when folders lie in each other deeper than any model needs.
+    Raises OSError when folders are nested deeper than any model needs.
     """
     return sorted(_files(folder, 0))
 
 
 def _files(folder: Path, depth: int) -> Iterator[Path]:
     if depth > DEEPEST_FOLDER:
-        raise OSError(f"folders lie in each other deeper than {DEEPEST_FOLDER} levels")
+        raise OSError(f"folders are nested deeper than {DEEPEST_FOLDER} levels")
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith(".") or entry.name == "__pycache__":
@@ -37,19 +37,19 @@ def _files(folder: Path, depth: int) -> Iterator[Path]:
 
 
 def open_plain(path: Path) -> BufferedReader:
-    """Open a plain file to read; raises OSError for links, pipes and all else.
+    """Open a regular file to read; raises OSError for links, pipes and all else.
 
-    A pipe in its place would be waited for; a link would choose what is read.
+    A pipe would block until somebody writes; a link would choose what is read.
     """
     file = open(path, "rb", opener=open_itself)  # noqa: SIM115  the caller's
     if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         return file
     file.close()
-    raise OSError(errno.EINVAL, "it is no plain file", str(path))
+    raise OSError(errno.EINVAL, "it is not a regular file", str(path))
 
 
 def open_itself(path: str, flags: int) -> int:
-    """Open a path itself, never a link's target; never wait."""
+    """Open a path itself, never a link's target, without blocking."""
     return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
@@ -109,9 +109,9 @@ def _lock(folder: Path) -> int | None:
 
 
 def remove_tree(folder: Path) -> None:
-    """Delete a folder and all in it; what cannot be deleted stays.
+    """Delete a folder with its content; leave what cannot be deleted.
 
-    Python's own gives up in the middle of a tree that is deeper than its stack.
+    Python's own function fails in the middle of a tree that is deeper than its stack.
     """
     try:
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,6 +1,6 @@
-"""Tries level 2 of the sandbox: `python -m competitions.local_models.try_level_2 DIR`.
+"""Try level 2 of the sandbox: `python -m competitions.local_models.try_level_2 DIR`.
 
-Ends with 0 if it does; else it says why not, in its last line.
+Exits with 0 if it works; otherwise its last line says why it does not.
 """
 
 import os

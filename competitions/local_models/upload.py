@@ -1,4 +1,4 @@
-"""Adds a model from an uploaded file: a `main.py`, or a zip of its folder."""
+"""Add a model from an uploaded file: a `main.py`, or a zip of its folder."""
 
 import lzma
 import shutil
@@ -95,8 +95,8 @@ def _check_entries(entries: list[zipfile.ZipInfo]) -> None:
         path = PurePosixPath(entry.filename.replace("\\", "/"))
         if path.is_absolute() or ".." in path.parts or not is_plain:
             raise ControlError(
-                f"zip held {brief(entry.filename)}; only files and folders inside of "
-                "the model's own are taken."
+                f"zip held {brief(entry.filename)}; only files and folders inside"
+                f" the model's own folder are allowed."
             )
         if len(path.parts) > DEEPEST_FOLDER:
             raise ControlError(

@@ -1,4 +1,4 @@
-"""Measures what a model's processes use, where no control group counts it."""
+"""Measure what a model's processes use, if no control group counts it."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -33,7 +33,7 @@ class Usage:
 
 
 def usage_of(pid: int) -> Usage:
-    """Measure the use of a process's descendants; those that end count 0."""
+    """Measure the use of a process's descendants; count 0 for those that end."""
     found = descendants(pid)
     return Usage(
         memory_mb=sum(map(_memory_kb, found)) / 1024,
@@ -65,7 +65,7 @@ def _entries(folder: Path) -> list[Path]:
 def _memory_kb(pid: int) -> int:
     """Return a process's proportional share of memory (PSS), in kB.
 
-    A process that hides its share is counted with the whole of it.
+    A process that hides its share is counted with all of its memory.
     """
     with suppress(OSError):
         return _field(_PROC / str(pid) / "smaps_rollup", "Pss:")

@@ -1,4 +1,4 @@
-"""Gives each model a user id of its own, when this runs as root."""
+"""Give each model a separate user id, when this runs as root."""
 
 import json
 import os
@@ -58,7 +58,8 @@ class Users:
         """Claim a block of user ids that no other orchestrator has."""
         ours = self._recorded()
         for number in range(BLOCKS):
-            # A name in the kernel: nobody can hold it twice, and it ends with us.
+            # An abstract socket's name: only one process can hold it, and it ends with
+            # the process.
             lock = socket.socket(socket.AF_UNIX)
             try:
                 lock.bind(f"\0crunchsite-models-users-{number}")

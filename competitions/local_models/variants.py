@@ -1,6 +1,6 @@
-"""Encodes and decodes Python values for the wire, on the model's side.
+"""Encode and decode Python values for the wire, on the model's side.
 
-As strict as the official runner about types, but it says what is wrong.
+As strict about types as the official runner, but errors say what is wrong.
 """
 
 import json
@@ -14,7 +14,7 @@ _ADVICE = "answer float, int, str, dict or list; float(x) converts numpy's numbe
 
 
 class UnsendableError(TypeError):
-    """The model's answer has no form on the wire."""
+    """The model's answer cannot be sent over the wire."""
 
 
 def encode(value: Any) -> Variant:
@@ -22,7 +22,7 @@ def encode(value: Any) -> Variant:
     match value:
         case None:
             return Variant(type=VariantType.NONE, value=b"")
-        case float():  # numpy.float64 is one
+        case float():  # numpy.float64 is a float too
             if not math.isfinite(value):
                 raise UnsendableError(f"the answer was {value}; it must be finite")
             return Variant(type=VariantType.DOUBLE, value=struct.pack("<d", value))
@@ -43,7 +43,7 @@ def _json(value: Any) -> bytes:
         return json.dumps(value, allow_nan=False).encode()
     except TypeError as error:
         raise UnsendableError(
-            f"the answer holds a bad value: {error}; {_ADVICE}"
+            f"the answer contains a bad value: {error}; {_ADVICE}"
         ) from None
     except RecursionError:
         raise UnsendableError("the answer is nested too deeply") from None
@@ -59,7 +59,7 @@ def _int64(value: int) -> bytes:
 
 
 def decode_variant(variant: Variant) -> Any:
-    """Decode an argument; raises ValueError for a type that models do not get."""
+    """Decode an argument; raises ValueError for a type that models never receive."""
     match variant.type:
         case VariantType.NONE:
             return None

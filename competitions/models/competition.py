@@ -78,10 +78,11 @@ class Competition(models.Model):
     feed_granularity = models.CharField(max_length=8, default="1m")
     checkpoint_interval_s = models.PositiveIntegerField(
         default=60,
-        help_text="Cadence that it was made for; the score interval begins with it.",
+        help_text="The cadence that it was designed for: the first value of the"
+        " score interval.",
     )
     interval_rationale = models.TextField(
-        blank=True, help_text="Why this cadence, for whoever changes it."
+        blank=True, help_text="Why this cadence was chosen, for whoever changes it."
     )
     score_interval_s = models.PositiveIntegerField(default=10)
     snapshot_period_s = models.PositiveIntegerField(default=3600)
@@ -96,7 +97,7 @@ class Competition(models.Model):
     data_provider = models.CharField(max_length=64, blank=True)
     activated_at = models.DateTimeField(null=True, blank=True)
     ending_at = models.DateTimeField(
-        null=True, blank=True, help_text="When somebody pressed End."
+        null=True, blank=True, help_text="When an operator pressed End."
     )
     created_at = models.DateTimeField()
 
@@ -133,7 +134,8 @@ class Competition(models.Model):
                 name="competition_slug_valid",
                 violation_error_message=str(SLUG.message),
             ),
-            models.CheckConstraint(  # or a snapshot would count in two checkpoints
+            # Otherwise a snapshot would count in two checkpoints.
+            models.CheckConstraint(
                 condition=Exact(
                     F("emission_interval_s") % NullIf(F("snapshot_period_s"), 0), 0
                 ),

@@ -18,8 +18,8 @@ class CallableFailure(models.Model):
     path = models.CharField(max_length=300)
     first_at = models.DateTimeField()
     last_at = models.DateTimeField()
-    count = models.PositiveIntegerField(help_text="How often, in a row.")
-    text = models.TextField(help_text="What it said the last time.")
+    count = models.PositiveIntegerField(help_text="Failures in a row.")
+    text = models.TextField(help_text="The newest error.")
 
     class Meta:
         db_table = "callable_failures"

@@ -49,7 +49,7 @@ class ParticipantModelQuerySet(models.QuerySet["ParticipantModel"]):
         return self.filter(is_virtual=False)
 
     def expected(self, competition: Competition) -> "ParticipantModelQuerySet":
-        """Return a round's roster: every model that has not left."""
+        """Return the expected models of a round: all that have not left."""
         return (
             self.real()
             .filter(competition=competition)
@@ -57,7 +57,7 @@ class ParticipantModelQuerySet(models.QuerySet["ParticipantModel"]):
         )
 
     def quarantined(self) -> "ParticipantModelQuerySet":
-        """Return models that start again only when their code changes."""
+        """Return models that are not restarted until their code changes."""
         return self.real().filter(QUARANTINED)
 
 
@@ -92,7 +92,7 @@ class ParticipantModel(models.Model):
         "failing since",
         null=True,
         blank=True,
-        help_text="Its first error since it last did well; NULL while it does.",
+        help_text="Its first error since its last success; NULL while it succeeds.",
     )
     last_seen_at = models.DateTimeField(null=True, blank=True)
     meta = models.JSONField(default=dict, blank=True, db_column="meta_jsonb")

@@ -27,7 +27,7 @@ class RoundQuerySet(models.QuerySet["Round"]):
         return self.unasked().filter(tournament__isnull=True)
 
     def unasked(self) -> "RoundQuerySet":
-        """The same of the grid's rounds and of posted samples alike."""
+        """Return rounds, scheduled or posted, whose models have not been asked yet."""
         return self.filter(status=Round.Status.RECEIVED, performed_at__isnull=True)
 
     def to_ask(self, now: datetime) -> "RoundQuerySet":
@@ -43,11 +43,11 @@ class RoundQuerySet(models.QuerySet["Round"]):
         ).order_by("resolvable_at", "pk")
 
     def resolved(self) -> "RoundQuerySet":
-        """Rounds that have a truth and count."""
+        """Return rounds that have a truth and count."""
         return self.filter(status=Round.Status.RESOLVED)
 
     def resolved_in(self, period: Period) -> "RoundQuerySet":
-        """Resolved rounds of a period: their truth was stored inside it."""
+        """Return resolved rounds of a period: their truth was stored inside it."""
         return self.resolved().filter(
             resolved_at__gte=period.start, resolved_at__lt=period.end
         )
@@ -56,10 +56,11 @@ class RoundQuerySet(models.QuerySet["Round"]):
 class Round(models.Model):
     """A round: the row `(scheduled prediction, slot)` and all that its answers share.
 
-    Created as RECEIVED by the dispatcher; `performed_at` is when models were asked.
-    It ends RESOLVED (truth found), UNRESOLVABLE, MISSED or VOID, each with a reason.
-    A sample of a tournament round is a round too: its slot is none of the grid's, and
-    it is due (`resolvable_at`) when its truth is posted, as its `actuals`.
+    The dispatcher creates it as RECEIVED; `performed_at` is when models were asked. It
+    ends RESOLVED (truth found), UNRESOLVABLE, MISSED or VOID, each with a reason.
+
+    A sample of a tournament round is a round too: its slot is not on the grid, and it
+    becomes due (`resolvable_at`) when its truth is posted, as its `actuals`.
     """
 
     class Status(TextChoices):
@@ -87,12 +88,12 @@ class Round(models.Model):
         null=True,
         blank=True,
         db_column="model_input_jsonb",
-        help_text="What the models were shown; NULL when it is the raw data itself.",
+        help_text="The input that models received; NULL if it is the raw data itself.",
     )
     input_age_s = models.FloatField(
         null=True,
         blank=True,
-        help_text="How old the newest record shown was; NULL when it is unknown.",
+        help_text="The age of the newest record that models received; NULL if unknown.",
     )
     performed_at = models.DateTimeField(null=True, blank=True)
     resolvable_at = models.DateTimeField(null=True, blank=True)
@@ -114,7 +115,7 @@ class Round(models.Model):
     overdue_at = models.DateTimeField(
         null=True,
         blank=True,
-        help_text="When a cycle first found that its truth was late; NULL before.",
+        help_text="When a cycle first found that its truth was late; else NULL.",
     )
 
     objects = RoundQuerySet.as_manager()
@@ -182,9 +183,9 @@ class PredictionQuerySet(models.QuerySet["Prediction"]):
         return self.filter(round__scope_key=scope_key)
 
     def with_shown_output(self, *, limit: int = 400) -> "PredictionQuerySet":
-        """Replace the output by its JSON's first characters, for people to read.
+        """Replace the output by the first characters of its JSON, for people to read.
 
-        `shown_output` is one character longer than `limit` where there is more.
+        `shown_output` is one character longer than `limit` if there is more.
         """
         text = Cast("output", models.TextField())
         return self.defer("output").annotate(shown_output=Left(text, limit + 1))

@@ -16,10 +16,10 @@ from feeds.providers.sources import check_feed
 
 class ScheduledPredictionQuerySet(models.QuerySet["ScheduledPrediction"]):
     def due(self, now: datetime) -> "ScheduledPredictionQuerySet":
-        """Return schedules whose next slot has come, is missing or is impossible.
+        """Return schedules whose next slot is due, missing or impossible.
 
-        It is missing where a schedule was just added or taken up again; it cannot be
-        further ahead than an interval, nor wait for what does not run.
+        It is missing if a schedule was just added or resumed. It is impossible if it
+        lies further ahead than one interval, or if the schedule does not run.
         """
         runs = Q(active=True, competition__status=Competition.Status.ACTIVE)
         latest = ExpressionWrapper(
@@ -55,7 +55,8 @@ class ScheduledPrediction(models.Model):
     starts_at = models.DateTimeField(
         null=True,
         blank=True,
-        help_text="The first slot since it last began; none before it was missed.",
+        help_text="The first slot since it last started; earlier ones do not count"
+        " as missed.",
     )
     next_slot_at = models.DateTimeField(null=True, blank=True)
 
@@ -83,7 +84,7 @@ class ScheduledPrediction(models.Model):
         return f"{self.competition.slug}/{self.scope_key}"
 
     def clean(self) -> None:
-        """Refuse what cannot be resolved, and edits that earlier rounds forbid."""
+        """Refuse schedules that cannot resolve, and edits that earlier rounds bar."""
         if not isinstance(self.scope_template, dict):
             raise ValidationError({"scope_template": "Give an object of JSON."})
         problems = {**self._unresolvable(), **self._late_edits()}
@@ -93,7 +94,7 @@ class ScheduledPrediction(models.Model):
     def _unresolvable(self) -> dict[str, str]:
         competition: Any = getattr(self, "competition", None)
         if competition is None or self.resolve_horizon_s is None:
-            return {}  # another field's problem
+            return {}  # the form reports the problem at another field
         try:
             length_s = granularity.seconds(competition.feed_granularity)
             if self.subject:

@@ -1,4 +1,4 @@
-"""Packs: one JSON manifest wires a competition's slots, schedule and feed."""
+"""Packs: JSON files that name a competition's callables, schedule and feed."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -22,7 +22,7 @@ DEFAULT = "baseline"
 
 
 class PackFeed(BaseModel):
-    """Feed dimensions that a pack is made for; source and subjects are the site's."""
+    """Feed dimensions that a pack is made for; the site sets source and subjects."""
 
     model_config = ConfigDict(extra="forbid")
     kind: str = "candle"
@@ -30,7 +30,7 @@ class PackFeed(BaseModel):
 
 
 class Pack(BaseModel):
-    """A whole pack; there is no inheritance between packs."""
+    """A complete pack; packs do not inherit from each other."""
 
     model_config = ConfigDict(extra="forbid")
     id: str
@@ -47,8 +47,8 @@ class Pack(BaseModel):
         unknown = self.callables.keys() - SLOTS.keys()
         if missing or unknown:
             raise ValueError(
-                f"callables lack {sorted(missing)} and have unknown {sorted(unknown)}; "
-                "a pack wires exactly the ten slots"
+                f"callables lack {sorted(missing)} and have unknown"
+                f" {sorted(unknown)}; a pack names exactly the ten callables"
             )
         require_unique_keys(self.scheduled_prediction_configs)
         return self
@@ -94,7 +94,7 @@ def parse(name: str, text: str) -> Pack:
 def schedule_of(
     pack: Pack, config: CrunchConfig, *, subjects: Sequence[str] = ()
 ) -> list[ScheduledPredictionConfig]:
-    """Return the contract's schedule, else the pack's, once for each given subject.
+    """Return the contract's schedule, else the pack's, repeated for each given subject.
 
     As it stands when none are given.
 
@@ -134,7 +134,7 @@ def _about(
 def check_schedule(
     configs: list[ScheduledPredictionConfig], *, feed_granularity: str
 ) -> None:
-    """Refuse a horizon that the feed is too coarse to resolve; 0 is immediate."""
+    """Refuse a horizon that is too short for the feed; 0 resolves at once."""
     length_s = granularity.seconds(feed_granularity)
     for config in configs:
         horizon_s = config.schedule.resolve_horizon_seconds

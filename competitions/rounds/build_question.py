@@ -1,7 +1,7 @@
-"""Builds a round's feed update and question from the tape and the contract.
+"""Build a round's feed update and question from the tape and the contract.
 
-The slots that an operator may replace (raw input, model input, scope, call) run here,
-each behind its door.
+The slots that an operator may replace (raw input, model input, scope, call) are called
+here, each through a `Door`.
 """
 
 from collections.abc import Mapping
@@ -74,7 +74,7 @@ def build_question(
 
 
 def newest_feeds(*, slug: str) -> list[Call]:
-    """Return what the rounds of a competition would send now: one update a subject."""
+    """Return what the competition's rounds would send now: one update per subject."""
     feeds: dict[str, Call] = {}
     for scheduled in ScheduledPrediction.objects.filter(
         competition__slug=slug, active=True
@@ -137,7 +137,7 @@ def build_call(
     context: RoundContext,
     model_input: Mapping[str, Any],
 ) -> tuple[str, dict[str, Any], Call]:
-    """Run the scope and call slots; returns scope key, scope and question.
+    """Run the scope and call slots; return scope key, scope and question.
 
     Raises CallableError naming the operator's slot that failed; the engine's own raise
     ValueError.

@@ -1,4 +1,4 @@
-"""Checks what the models answered: each answer alone, valid or FAILED with a reason."""
+"""Check the models' answers: each one alone is valid, or FAILED with a reason."""
 
 import json
 import re
@@ -16,7 +16,7 @@ from competitions.slots import Wiring
 from core.texts import LONGEST_TEXT, brief, message_of, readable
 
 _as_json = json.JSONEncoder(ensure_ascii=False).encode
-# As COPY writes an output.
+# The text of an output as COPY writes it.
 _as_stored = json.JSONEncoder(
     allow_nan=False, ensure_ascii=False, separators=(",", ":")
 ).encode
@@ -43,7 +43,7 @@ def check_answers(
     try:
         door.call(slot, wiring.paths[slot], check_all)
     except CallableError as error:
-        done = list(checked)  # a validator that hangs may go on appending
+        done = list(checked)  # a validator that hangs may still append to it
         return done + [
             _invalid(answer, str(error)) if answer.outcome == "ANSWERED" else answer
             for answer in answers[len(done) :]
@@ -98,11 +98,11 @@ def _require_storable(output: dict[str, Any], largest_bytes: int) -> None:
         require_finite(output)
         raise
     size = len(text) if text.isascii() else len(text.encode())
-    if "e" in text:  # PostgreSQL writes exponents out: 1e308 is 309 digits
+    if "e" in text:  # PostgreSQL writes exponents out: 1e308 becomes 309 digits
         size += sum(map(int, _EXPONENT.findall(text)))
     if size > largest_bytes:
         raise ValueError(
-            f"the output has {size} bytes; at most {largest_bytes} are kept"
+            f"the output has {size} bytes; at most {largest_bytes} are stored"
         )
 
 
@@ -120,5 +120,5 @@ def _invalid(answer: Answer, problem: str) -> Answer:
 
 
 def _refused_output(problem: str, text: str) -> dict[str, Any]:
-    """Return what the row of an invalid answer holds in place of an output."""
+    """Return what the row of an invalid answer stores in place of an output."""
     return {"_validation_error": readable(problem), "raw_output": readable(text)}

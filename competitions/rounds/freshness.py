@@ -1,4 +1,4 @@
-"""The age of a round's input, and the largest age that is allowed."""
+"""Compute the age of a round's input, and the largest age that is allowed."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -14,7 +14,7 @@ from feeds.tape.records import span
 def age_s(raw_input: Mapping[str, Any], *, kind: str, granularity: str) -> float | None:
     """Return seconds since the newest record of a raw input was final, or None.
 
-    It goes by `asof_ts`, the instant of that record: a candle's opening.
+    Based on `asof_ts`, the instant of that record: a candle's opening.
     """
     asof_ts = raw_input.get("asof_ts")
     if isinstance(asof_ts, bool) or not isinstance(asof_ts, (int, float)):

@@ -1,9 +1,9 @@
-"""Performs a predict round: asks every model once and stores one answer of each.
+"""Perform a round: ask every model once and store one answer of each.
 
 1. build the question: raw input from the tape, model input, scope and call
 2. send feed update and question to all models at once (the gateway)
 3. check each answer; failed and silent models get a row too
-4. store all of it in one transaction, by compare-and-set and COPY
+4. store all answers in one transaction, by compare-and-set and COPY
 """
 
 import time
@@ -47,7 +47,7 @@ class Gateway(Protocol):
 
 
 def perform_waiting(*, competition_id: int, gateway: Gateway) -> int:
-    """Perform all waiting rounds of a competition, oldest slot first; returns how many.
+    """Perform all waiting rounds of a competition, oldest slot first; return how many.
 
     A round that raises is recorded as MISSED with the reason, and the next one follows.
     Errors of the gateway or a database are raised, and the rounds keep waiting.
@@ -71,7 +71,7 @@ def perform_waiting(*, competition_id: int, gateway: Gateway) -> int:
 
 
 def perform_round(*, round_: Round, gateway: Gateway) -> bool:
-    """Perform one round; False when it was too late, had no input, or was done before.
+    """Perform one round; return False if it was too late, had no input, or was done.
 
     The number of SQL statements does not depend on the number of models.
     """

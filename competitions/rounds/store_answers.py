@@ -1,4 +1,4 @@
-"""Stores a round's answers: once, in one transaction."""
+"""Store a round's answers: once, in one transaction."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -17,7 +17,7 @@ from core.texts import readable
 
 log = structlog.get_logger(__name__)
 
-# Longest reason of an invalid output in the log, and lines of one round.
+# Longest reason of an invalid output in the log, and lines for one round.
 LOGGED_REASON, MOST_LOGGED = 200, 20
 
 
@@ -119,7 +119,7 @@ def copy_answers(
 
 
 def note_errors(answers: Sequence[Answer], models: Mapping[str, int]) -> None:
-    """Store which models failed in a round, and which did well."""
+    """Store which models failed in a round, and which succeeded."""
     record_errors(
         models=models,
         errors={
@@ -132,7 +132,7 @@ def note_errors(answers: Sequence[Answer], models: Mapping[str, int]) -> None:
 
 
 def _log_invalid(round_: Round, answers: Sequence[Answer]) -> None:
-    """Log each invalid output; of many, the first ones and how many there were."""
+    """Log each invalid output; of many, only the first ones and their number."""
     invalid = [a for a in answers if a.outcome == "FAILED" and a.result is not None]
     for answer in invalid[:MOST_LOGGED]:
         log.warning(

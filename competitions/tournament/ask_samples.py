@@ -1,7 +1,7 @@
-"""Asks the models about the samples of tournament rounds, in bounded batches.
+"""Ask the models about the samples of tournament rounds, in bounded batches.
 
-The process that owns the competition's gateway calls it. A batch is one transaction:
-whoever is killed in it asks its samples again, and none of those before.
+The process that owns the competition's gateway calls this. A batch is one transaction:
+if the process is killed, only the samples of its last batch are asked again.
 """
 
 import json
@@ -30,7 +30,8 @@ from core.texts import describe
 
 log = structlog.get_logger(__name__)
 
-# A batch ends after so many samples, or so long on the wall: rounds of the grid wait.
+# A batch ends after this many samples, or this long in real time, because scheduled
+# rounds wait.
 BATCH_SAMPLES, BATCH_S = 1_000, 1.0
 _INTERRUPTIONS = (GatewayError, InterfaceError, OperationalError)
 
@@ -45,10 +46,10 @@ class TournamentGateway(perform.Gateway, Protocol):
 
 
 def ask_some(*, competition_id: int, gateway: TournamentGateway) -> bool:
-    """Ask a batch of the oldest open round that can be asked; whether there was one.
+    """Ask a batch of the oldest open round; return whether one could be asked.
 
     A round that fails stays open with the reason, and the next one is tried. Errors of
-    the gateway or the database are raised after what was answered is stored.
+    the gateway or the database are raised after the answers so far are stored.
     """
     rounds = TournamentRound.objects.to_ask().filter(competition_id=competition_id)
     for round_ in rounds.select_related("competition"):
@@ -68,7 +69,7 @@ def ask_some(*, competition_id: int, gateway: TournamentGateway) -> bool:
 
 @dataclass(frozen=True)
 class _Asked:
-    """A sample, by its round's key, and what the models answered."""
+    """A sample, by its round's key, and the models' answers."""
 
     pk: int
     performed_at: datetime
@@ -77,7 +78,7 @@ class _Asked:
 
 
 def _ask_batch(round_: TournamentRound, gateway: TournamentGateway) -> str:
-    """Ask and store the next samples; returns why none could be asked, else nothing."""
+    """Ask and store the next samples; return why none could be asked, or empty."""
     competition = round_.competition
     is_complete = gateway.is_roster_complete
     identities = gateway.roster()
@@ -114,10 +115,10 @@ def _ask_batch(round_: TournamentRound, gateway: TournamentGateway) -> str:
 
 
 def _not_ready(identities: Sequence[ModelIdentity], gateway: TournamentGateway) -> str:
-    """Say why the models cannot be asked yet; empty when they can.
+    """Return why the models cannot be asked yet; empty when they can.
 
-    Nothing presses here, so models that are still connecting are waited for, for the
-    two minutes after which the roster counts as complete.
+    Tournament rounds are not urgent, so models that are still connecting are waited
+    for, up to the two minutes after which the roster counts as complete.
     """
     running = {i.model_id for i in identities if i.state == "RUNNING"}
     live = gateway.live()
@@ -141,7 +142,7 @@ def _question(features: dict[str, Any], wiring: Wiring) -> Call:
 def _store(
     round_: TournamentRound, asked: Sequence[_Asked], models: Mapping[str, int]
 ) -> None:
-    """Store the answers of samples that nobody has stored, and how far the round is."""
+    """Store the answers of samples that have none yet, and the round's progress."""
     TournamentRound.objects.select_for_update().get(pk=round_.pk)
     with connection.cursor() as cursor:
         cursor.execute(

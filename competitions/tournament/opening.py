@@ -1,4 +1,4 @@
-"""Opens a tournament round: all its samples at once, or none of them."""
+"""Open a tournament round: store all its samples at once, or none of them."""
 
 import hashlib
 import json
@@ -54,8 +54,8 @@ def open_round(
     """
     if not _ROUND_ID.fullmatch(round_id):
         raise TournamentError(
-            f"round_id was {brief(round_id)}; it has 1 to {LONGEST_ROUND_ID} letters, "
-            "digits, points, dashes and underscores."
+            f"round_id was {brief(round_id)}; it has 1 to {LONGEST_ROUND_ID}"
+            f" letters, digits, dots, dashes and underscores."
         )
     scheduled = _schedule(competition, scope_key)
     if not 1 <= len(features) <= MOST_SAMPLES:
@@ -105,7 +105,7 @@ def open_round(
 def fitting_each(
     items: Sequence[Any], kind: type[BaseModel], name: str
 ) -> Iterator[dict[str, Any]]:
-    """Yield each item as it came; raises TournamentError naming the first misfit."""
+    """Yield each item unchanged; raises TournamentError naming the first wrong one."""
     for i, item in enumerate(items):
         if not isinstance(item, dict):
             raise TournamentError(
@@ -130,7 +130,7 @@ def digest_of(value: Any) -> str:
 
 
 def _schedule(competition: Competition, scope_key: str | None) -> ScheduledPrediction:
-    """Return the schedule of that scope, running or not: its scope is what counts."""
+    """Return the schedule of that scope, active or not: only its scope is used."""
     schedules = {s.scope_key: s for s in competition.scheduled_predictions.all()}
     if scope_key is None:
         scope_key = next(iter(schedules), "")
@@ -179,9 +179,9 @@ def _copy_samples(
 
 
 def _free_slot(scheduled: ScheduledPrediction, now: datetime, samples: int) -> datetime:
-    """Return the first of as many slots, a microsecond apart, that nobody else has.
+    """Return the first of `count` slots, a microsecond apart, that are not taken.
 
-    The grid has the whole seconds. The caller holds the schedule's row.
+    Whole seconds belong to the grid. The caller holds the schedule's row.
     """
     newest = scheduled.rounds.filter(slot_at__gte=now).aggregate(at=Max("slot_at"))
     first: datetime = max(now, newest["at"] or now) + _US

@@ -1,4 +1,4 @@
-"""How tournament rounds end: truths posted, all samples scored, or void."""
+"""End tournament rounds: truths posted, all samples scored, or void."""
 
 import json
 from collections.abc import Collection, Sequence
@@ -41,7 +41,7 @@ def give_truths(*, round_: TournamentRound, truths: Any) -> None:
         if held.status != status.INFERRED:
             raise TournamentConflictError(
                 f"round {held} was {held.status}, {held.asked} of {held.samples} "
-                f"samples asked; its truth is taken once it is {status.INFERRED}."
+                f"samples asked; post the truth when it is {status.INFERRED}."
             )
         now = clock.now()
         _store(held, given, now)
@@ -94,13 +94,13 @@ def _store(
 
 
 def note_ended(rounds: Collection[int]) -> None:
-    """Mark as SCORED those of the tournament rounds whose samples have all ended.
+    """Mark as SCORED those tournament rounds whose samples have all ended.
 
-    In the transaction that ends samples. None without any.
+    Runs in the transaction that ends samples. Does nothing for other rounds.
     """
     if not rounds:
         return
-    # Two workers that end the last samples at once: the second sees the first's.
+    # If two workers end the last samples at once, the second sees the first's.
     list(
         TournamentRound.objects.select_for_update()
         .filter(pk__in=rounds)
@@ -119,9 +119,9 @@ def note_ended(rounds: Collection[int]) -> None:
 
 @transaction.atomic
 def void_unscored(*, competition: Competition) -> int:
-    """End the rounds of an ending competition whose truth nobody posts; how many.
+    """Void an ending competition's open rounds without truths; return how many.
 
-    They are waited for as long as other rounds wait for the tape.
+    They wait as long as other rounds wait for the tape.
     """
     ending_at, now = competition.ending_at, clock.now()
     if ending_at is None or now < ending_at + PATIENCE:

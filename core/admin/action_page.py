@@ -1,4 +1,4 @@
-"""The page that asks to confirm an act with a reason, and performs it when posted."""
+"""Show a page that asks to confirm an act with a reason; perform it when posted."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Lists of bounded cost, and the reason that every act asks for."""
+"""Admin lists of bounded cost, and the reason that every act asks for."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ class ReasonForm(forms.Form):
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # in the stubs
-    """Count at most MOST_COUNTED rows, so that large tables stay quick."""
+    """Count at most MOST_COUNTED rows, so that lists of large tables stay fast."""
 
     @cached_property
     def count(self) -> int:
@@ -44,7 +44,7 @@ class BoundedAdmin(EdgeAdmin):
 
 
 class ReadOnlyMixin:
-    """Let rows that the engine writes be read, and nothing else."""
+    """Let users view rows that the engine writes, but not change them."""
 
     actions = None
 

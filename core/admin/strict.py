@@ -1,4 +1,4 @@
-"""Base of the admin pages: forms and actions that answer any value in words."""
+"""Base classes of the admin, whose forms and actions refuse invalid values in words."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -58,11 +58,11 @@ class StrictJsonField(forms.JSONField):
 def _parse(text: str) -> None:
     value = parse_json(text)
     if storable_json(value) != value:
-        raise JsonError("holds a NUL or half a character, which no column can hold")
+        raise JsonError("contains a NUL or half a character, which no column can hold")
 
 
 def _in_words(misfit: Misfit) -> list[str]:
-    """Return the first misfit in words: what it is, and where."""
+    """Return the first problem as a sentence: what it is, and where."""
     problems = misfit.errors(include_url=False, include_context=False)
     return [
         f"{one_line(place, limit=120)}: {problem['msg']}." if place else problem["msg"]
@@ -91,7 +91,7 @@ class JsonShapes:
 
 
 def has_act(verb: str) -> Callable[..., bool]:
-    """Make an admin class's `has_<verb>_permission` of the act on its model.
+    """Make an admin class's `has_<verb>_permission` from the act on its model.
 
     An action names it: `permissions=["poll"]` is `feeds.poll_feedsubscription`.
     """
@@ -108,12 +108,12 @@ def has_act(verb: str) -> Callable[..., bool]:
 
 
 class EdgeAdmin(JsonShapes, ModelAdmin):
-    """Answer malformed requests to lists and forms in words."""
+    """Answer malformed requests to lists and forms with a message."""
 
     def response_action(
         self, request: HttpRequest, queryset: QuerySet[Any]
     ) -> HttpResponse | None:
-        """Run an action on the chosen rows; refuse a key of a wrong form."""
+        """Run an action on the chosen rows; refuse a malformed key."""
         chosen = request.POST.getlist(ACTION_CHECKBOX_NAME)
         if not all(map(self._is_key, chosen)):
             self.message_user(

@@ -71,4 +71,4 @@ def _check(value: Any, depth: int) -> None:
         case float():
             raise LogFormatError("a figure goes in as a decimal text, not as a float")
         case _:
-            raise LogFormatError(f"{type(value).__name__} is no JSON")
+            raise LogFormatError(f"{type(value).__name__} is not JSON")

@@ -1,4 +1,4 @@
-"""Report endpoints on checkpoints and what they pay."""
+"""Report endpoints on checkpoints and their payouts."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ from emissions.models import Checkpoint
 @extend_schema(parameters=[CheckpointQuery], responses=CheckpointRow(many=True))
 @api_view(["GET"])
 def checkpoints(request: Request) -> Response:
-    """Return closed periods and what they pay, the newest first."""
+    """Return closed periods and their payouts, the newest first."""
     page, following = page_of(read_query(CheckpointQuery, request), request.user)
     return page_response(request, CheckpointRow(page, many=True).data, following)
 

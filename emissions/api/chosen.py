@@ -1,4 +1,4 @@
-"""The checkpoints that a request asks for, as far as its user may see them."""
+"""Find the checkpoints that a request asks for, if its user may see them."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""An operator's writes: what was paid with which transaction, and how far it is."""
+"""An operator's writes on a checkpoint: its transaction and its status."""
 
 from collections.abc import Callable
 
@@ -43,7 +43,7 @@ def correct_transaction(request: Request, checkpoint_id: str) -> Response:
 @writes(MAY_PAY)
 @api_view(["PATCH"])
 def status(request: Request, checkpoint_id: str) -> Response:
-    """Move one legal step on."""
+    """Move one legal step forward."""
     return advance_it(request, checkpoint_of(checkpoint_id, request.user))
 
 
@@ -77,7 +77,7 @@ def advance_it(request: Request, checkpoint: Checkpoint) -> Response:
 
 
 def _step(request: Request, step: Callable[[], Checkpoint], *, what: str) -> Response:
-    with transaction.atomic():  # no step without its trail
+    with transaction.atomic():  # no step without an entry in the trail
         checkpoint = step()
         audit.note(request.user, [checkpoint], flag=CHANGE, what=what)
     return Response(CheckpointRow(checkpoint).data)

@@ -1,4 +1,4 @@
-"""Queries, bodies and rows of the endpoints on checkpoints."""
+"""Shapes of queries, bodies and rows of the endpoints on checkpoints."""
 
 from typing import Any
 
@@ -135,7 +135,7 @@ class LatestPrizes(serializers.ModelSerializer[Checkpoint]):
 
 
 class Reward(serializers.Serializer[Any]):
-    """What a ranked model earned; its summary's numbers stand beside."""
+    """What a ranked model earned, with the numbers of its summary."""
 
     checkpoint_id = serializers.CharField()
     period_start = serializers.DateTimeField()

@@ -1,4 +1,4 @@
-"""The contract of a provider: discovery, pull and push.
+"""The interface of a provider: discovery, pull and push.
 
 `fetch` is synchronous, because it is called from Celery's threads; `listen` is an
 asynchronous iterator, because streams are. Both yield the same records, and both end in
@@ -34,7 +34,7 @@ class Subject:
 class FetchRequest:
     """The oldest `limit` records with `ts_event` in [start, end).
 
-    Of a source that numbers its records, those from number `from_id` on, if given.
+    If the source numbers its records and `from_id` is given, those from that number on.
     """
 
     subject: str
@@ -52,10 +52,11 @@ class FetchRequest:
 class Provider(Protocol):
     """A source of market data.
 
-    A page holds at most `page_limit` records, ascending; one that is shorter than its
-    request's limit need not be the last, an empty one is. `granularities` is None
-    where any length will do. Failures raise ProviderError (later may help) or another
-    FeedError (it will not). Records that the source numbers carry it in `meta["id"]`.
+    A page has at most `page_limit` records, ascending. A page shorter than its
+    request's limit need not be the last; an empty page is. `granularities` is None if
+    any length is possible. Failures raise ProviderError (later may help) or another
+    FeedError (it will not). Records that the source numbers carry the number in
+    `meta["id"]`.
     """
 
     @property
@@ -78,7 +79,7 @@ class Provider(Protocol):
 
 
 def check_served(provider: Provider, request: FetchRequest | FeedKey) -> None:
-    """Refuse a kind or granularity that `provider` lacks, naming those it has."""
+    """Refuse a kind or granularity that `provider` lacks, naming those that it has."""
     check_kind(request.kind)
     seconds(request.granularity)
     if request.kind not in provider.kinds:
@@ -101,7 +102,7 @@ def records(
     *,
     closed_before: datetime,
 ) -> list[FeedRecord]:
-    """Make records of one feed of columns; closed if they end by `closed_before`."""
+    """Make records of one feed from columns; closed if they end by `closed_before`."""
     names = tuple(columns)
     length = seconds(key.granularity) if key.kind == CANDLE else 0
     closed = closed_before.timestamp() - length

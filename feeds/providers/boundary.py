@@ -1,7 +1,7 @@
-"""The one edge between a source and the site.
+"""Check everything that passes between a source and the site.
 
-Whatever goes wrong inside a provider leaves it as a FeedError, and what it answers is
-compared with what was asked.
+Any error inside a provider becomes a FeedError, and its answers are compared with the
+request.
 """
 
 from collections.abc import AsyncGenerator, Sequence
@@ -13,7 +13,7 @@ from feeds.tape.records import FeedKey, FeedRecord
 
 
 class Guarded:
-    """A provider behind the edge; what `registry.create` gives."""
+    """A provider with checked answers; `sources.create` returns it."""
 
     def __init__(self, provider: Provider) -> None:
         self._provider = provider
@@ -42,7 +42,7 @@ class Guarded:
         return ask(self._provider, request)
 
     async def listen(self, feeds: Sequence[FeedKey]) -> AsyncGenerator[FeedRecord]:
-        """Yield records of `feeds` alone, whatever else the source sends."""
+        """Yield only records of `feeds`, whatever else the source sends."""
         wanted = set(feeds)
         with one_family(self.name):
             async with aclosing(self._provider.listen(feeds)) as records:

@@ -1,4 +1,4 @@
-"""Pulling from a provider: one request, checked, and many of them in a row."""
+"""Pull from a provider: one request with checks, and many in a row."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ from feeds.tape.records import CANDLE, MOMENTARY, FeedRecord
 
 @contextmanager
 def one_family(source: str) -> Iterator[None]:
-    """Turn every error that comes out of a provider into a FeedError."""
+    """Turn every error of a provider into a FeedError."""
     try:
         yield
     except FeedError:
@@ -27,10 +27,9 @@ def one_family(source: str) -> Iterator[None]:
 
 
 def ask(provider: Provider, request: FetchRequest) -> list[FeedRecord]:
-    """Fetch records, and keep those that were asked for: of this feed and period.
+    """Fetch records, and keep those that match the request: this feed and period.
 
-    Raises NothingUsableError when everything that came is something else, or nothing
-    of it can be kept.
+    Raises NothingUsableError if records came and none matches, or none is valid.
     """
     with one_family(provider.name):
         found = provider.fetch(request)
@@ -55,7 +54,7 @@ def ask(provider: Provider, request: FetchRequest) -> list[FeedRecord]:
         check = checker(request.key(provider.name), newest=clock.now() + SKEW)
         if kept and all(check(record) for record in kept):
             raise NothingUsableError(
-                f"{provider.name} answered with nothing that can be kept: "
+                f"{provider.name} answered with no usable record: "
                 f"{check(kept[0])}, {brief(kept[0].values)}",
                 rows=len(kept),
             )
@@ -63,17 +62,17 @@ def ask(provider: Provider, request: FetchRequest) -> list[FeedRecord]:
 
 
 def step(kind: str, granularity: str) -> timedelta:
-    """Return the least distance between two records of a feed."""
+    """Return the smallest distance between two records of a feed."""
     if kind == CANDLE:
         return timedelta(seconds=seconds(granularity))
     return timedelta(microseconds=1)
 
 
 def since(kind: str, newest_at: datetime) -> datetime:
-    """Return the instant to ask a feed from whose newest record is at `newest_at`.
+    """Return the instant to ask from for a feed whose newest record is at `newest_at`.
 
-    From that record on, which may have been corrected; and from the beginning of its
-    millisecond, because records of one millisecond do not come in their order.
+    That record is included, because it may have been corrected, and so is its whole
+    millisecond, because records of one millisecond do not come in order.
     """
     if kind == CANDLE:
         return newest_at
@@ -81,7 +80,7 @@ def since(kind: str, newest_at: datetime) -> datetime:
 
 
 def after(record: FeedRecord) -> datetime:
-    """Return the instant to ask a feed from for what follows `record`."""
+    """Return the instant to ask from for what follows `record`."""
     if "id" in record.meta:
         return since(record.kind, record.ts_event)
     return record.ts_event + step(record.kind, record.granularity)
@@ -100,7 +99,7 @@ def pages(provider: Provider, request: FetchRequest) -> Iterator[list[FeedRecord
         try:
             page = provider.fetch(asked)
         except NothingUsableError as error:
-            # The newest record alone: it is asked for again with the next pull.
+            # Only the newest record came: the next pull asks for it again.
             if error.rows == 1 and not is_first:
                 return
             raise

@@ -1,4 +1,4 @@
-"""Pushing where a provider has no stream of its own, and several streams as one."""
+"""Push for providers without a stream of their own; merge several streams."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
@@ -25,7 +25,7 @@ async def poll(
     every_s: float = 1.0,
     gives_up: bool = True,
 ) -> AsyncGenerator[FeedRecord]:
-    """Yield what is new by fetching again and again: `listen` without streams.
+    """Yield new records by fetching repeatedly: `listen` without streams.
 
     It begins with the newest closed record. A feed that fails is asked again and stops
     no other; when all fail, the last error is raised, unless it never `gives_up`.
@@ -35,7 +35,7 @@ async def poll(
     while True:
         now, failures = clock.now(), 0
         for feed in feeds:
-            # Ahead of now: the clock has been set back since.
+            # It lies in the future: the clock was set back since.
             if feed not in wanted or wanted[feed] > now:
                 wanted[feed] = now - 2 * step(feed.kind, feed.granularity)
             request = FetchRequest(
@@ -66,7 +66,7 @@ async def poll(
 async def merged(
     *sources: AsyncGenerator[FeedRecord],
 ) -> AsyncGenerator[FeedRecord]:
-    """Yield what any of `sources` yields, as it comes; the first failure ends all."""
+    """Yield records of all `sources` as they come; the first failure ends all."""
     waiting = {asyncio.ensure_future(anext(source)): source for source in sources}
     try:
         while waiting:

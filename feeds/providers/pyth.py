@@ -1,8 +1,8 @@
-"""Pyth prices over a Hermes-compatible API: the latest price, and prices of the past.
+"""Pyth prices over a Hermes-compatible API: the latest price, and past prices.
 
 Pyth has no candles. A closed candle is made of the prices at its two ends, with volume
-0, and its meta says that it was sampled. A price stands for an instant when it was
-published then or shortly before: without one at both ends there is no candle.
+0, and its meta says that it was sampled. A price is used for an instant if it was
+published then or shortly before; without one at both ends there is no candle.
 """
 
 import contextlib
@@ -36,8 +36,8 @@ from feeds.tape.records import CANDLE, TICK, FeedKey, FeedRecord
 GRANULARITIES = ("1s", "1m", "5m", "15m", "1h")
 QUOTES = ("USDT", "USDC", "USD")
 TIMEOUT_S = 8.0
-# A price is published several times a second. One that is older than its candle is
-# long, or than these seconds, says nothing of an instant.
+# Prices are published several times a second. A price older than the candle's length,
+# or than these seconds, is not used for an instant.
 STALEST_S = 60
 LEAST_STALE_S = 5
 
@@ -98,7 +98,8 @@ class Pyth:
         while i < len(ends) and len(found) < limit:
             close = prices.at(ends[i])
             if close is None:
-                # An outage: by halving, because a request for each candle takes long.
+                # After an outage: search by halving, because one request for each
+                # candle takes long.
                 i = bisect_left(
                     ends, True, lo=i + 1, key=lambda at: prices.at(at) is not None
                 )
@@ -114,7 +115,7 @@ class Pyth:
     def price(self, feed_id: str, at: str) -> Price:
         """Return price and publishing instant, at an epoch second or "latest".
 
-        Raises NothingUsableError for an answer that makes no sense.
+        Raises NothingUsableError for an invalid answer.
         """
         answer = self._get(
             f"v2/updates/price/{at}", {"ids[]": feed_id, "parsed": "true"}
@@ -125,13 +126,13 @@ class Pyth:
             said = f"pyth has no price of {feed_id} at {at}"
         except Exception as error:  # noqa: BLE001  whatever it stumbles over, it is this answer
             said = (
-                f"pyth answered what nobody expects: {brief(answer)} "
+                f"pyth sent an unexpected answer: {brief(answer)} "
                 f"({describe(error, limit=200)})"
             )
         raise NothingUsableError(said, rows=1)
 
     def _id_of(self, subject: str) -> str:
-        """Return a subject's id; BTC, BTCUSD and BTCUSDT are all BTC in dollars."""
+        """Return a subject's id; BTC, BTCUSD and BTCUSDT all mean BTC in US dollars."""
         names = [subject, *(subject.removesuffix(quote) for quote in QUOTES)]
         for name in names:
             if name in self._ids:
@@ -165,7 +166,7 @@ class Pyth:
                 case 401 | 403:
                     state = "was refused" if self._key else "is not set"
                     raise ProviderSettingError(
-                        f"pyth at {self._url} wants a key: PYTH_API_KEY {state}"
+                        f"pyth at {self._url} requires a key: PYTH_API_KEY {state}"
                     )
                 case 429:
                     raise ProviderError(
@@ -179,7 +180,7 @@ class Pyth:
 
 
 class _Sampled:
-    """Prices of one subject at the ends of candles, and the last nonsense that came."""
+    """Prices of one subject at the ends of candles, and the last invalid answer."""
 
     def __init__(self, provider: Pyth, feed_id: str, *, stalest_s: int) -> None:
         self._provider, self._feed_id = provider, feed_id
@@ -199,7 +200,7 @@ class _Sampled:
         except NothingUsableError as error:
             self.nonsense = str(error)
             return None
-        # A later one was not known at that instant, and would be a look ahead.
+        # A later price was not known at that instant: using it would look ahead.
         is_sound = 0 <= end - price.published_at <= self._stalest_s
         return price.value if is_sound else None
 
@@ -217,7 +218,7 @@ def _sampled(key: FeedKey, opened_at: int, opened: float, close: float) -> FeedR
 
 
 def _read_price(answer: Any, feed_id: str) -> Price:
-    """Raises StopIteration without this feed's price, and anything for nonsense."""
+    """Return the feed's price; raises StopIteration without one."""
     row = next(row for row in answer["parsed"] or () if _plain(row["id"]) == feed_id)
     price = row["price"]
     value = int(str(price["price"])) * 10.0 ** whole(price["expo"])

@@ -30,7 +30,8 @@ from feeds.providers.push import poll
 from feeds.tape.records import CANDLE, OHLCV, FeedKey, FeedRecord
 
 TIME_COLUMNS = ("open_time", "ts", "timestamp", "date")
-# Epoch numbers below each bound count so many to a second; others are nanoseconds.
+# Epoch numbers below each bound have this many units per second; larger ones are
+# nanoseconds.
 EPOCH_UNITS = {1e11: 1, 1e14: 10**3, 1e17: 10**6}
 
 Columns = dict[str, NDArray[Any]]
@@ -49,7 +50,7 @@ def load(path: Path) -> dict[str, Columns]:
     Raises ReplayFileError for a file that cannot be read or lacks a column.
     """
     if not path.is_file():
-        found = "empty" if path == Path() else f"{str(path)!r}, which is no file"
+        found = "empty" if path == Path() else f"{str(path)!r}, which is not a file"
         raise ReplayFileError(
             f"FEED_REPLAY_PATH was {found}; give a Parquet or CSV file of candles"
         )
@@ -86,9 +87,9 @@ def _load(path: Path, mtime_ns: int) -> dict[str, Columns]:  # noqa: ARG001  a c
             "symbol", "at", *(pl.col(name).cast(pl.Float64) for name in OHLCV)
         ).unique(["symbol", "at"], keep="last", maintain_order=True)
     except pl.exceptions.PolarsError as error:
-        raise ReplayFileError(f"{path} holds a price that is no number: {error}") from (
-            None
-        )
+        raise ReplayFileError(
+            f"{path} contains a price that is not a number: {error}"
+        ) from (None)
     return {
         str(symbol): {name: part[name].to_numpy() for name in ("at", *OHLCV)}
         for (symbol,), part in frame.partition_by(
@@ -117,8 +118,8 @@ def _epoch_seconds(path: Path, column: Any) -> NDArray[np.int64]:
         )
     numbers = column.to_numpy()
     if not np.isfinite(numbers).all():
-        raise ReplayFileError(f"{path} has {column.name!r} values that are no numbers")
-    # Each row by itself: exchanges have changed the unit in the middle of a file.
+        raise ReplayFileError(f"{path} has {column.name!r} values that are not numbers")
+    # Row by row: exchanges have changed the unit in the middle of a file.
     size = np.abs(numbers)
     divisor = np.select(
         [size < most for most in EPOCH_UNITS],
@@ -129,7 +130,7 @@ def _epoch_seconds(path: Path, column: Any) -> NDArray[np.int64]:
 
 
 def _length_s(columns: Columns) -> int:
-    """Return the file's candle length: the commonest distance of its instants."""
+    """Return the file's candle length: the most frequent distance of its instants."""
     if len(columns["at"]) < 2:
         return 60
     values, counts = np.unique(np.diff(columns["at"]), return_counts=True)
@@ -192,7 +193,7 @@ class Replay:
 
 
 def _aggregate(columns: Columns, length: int) -> Columns:
-    """Make candles of `length` seconds of shorter ones."""
+    """Combine shorter candles into candles of `length` seconds."""
     if not len(columns["at"]):
         return columns
     at = columns["at"] // length * length

@@ -1,4 +1,4 @@
-"""A simulated exchange: seeded, reproducible, any stretch of history without the rest.
+"""A simulated exchange: seeded, reproducible, any range of history by itself.
 
 The logarithm of the price is a Brownian path, built from the top down: anchors every
 2**25 s, and every midpoint below is the mean of its neighbours plus a displacement
@@ -45,7 +45,7 @@ _JUMP_PROBABILITY = 0.25
 _JUMP_SIGMA = 0.006
 _CHUNK_S = 1 << 20  # seconds computed at once, which bounds the memory
 _DAY_S = 86400
-_EXTREME_BITS = 10  # a day's extremes are looked for every 17 minutes
+_EXTREME_BITS = 10  # a day's extremes are searched every 17 minutes
 # What a second trades on average: exp of a normal, the regimes' mean, the wicks.
 _MEAN_VOLUME = math.exp(0.5) * float(_REGIMES.mean()) * 1.53
 
@@ -75,7 +75,7 @@ def _uniform(key: int, stream: int, index: Ints) -> Floats:
 
 
 def _normal(key: int, stream: int, index: Ints) -> Floats:
-    """Nearly standard normal: the sum of a word's four 16-bit uniforms."""
+    """Return nearly standard normal numbers: sums of a word's four 16-bit uniforms."""
     parts = _hash(key, stream, index).view(np.uint16).reshape(-1, 4)
     total = parts.sum(axis=1, dtype=np.int64)
     return (total - 2 * 65535) / (65536 / math.sqrt(3))
@@ -134,7 +134,7 @@ class Market:
         )
 
     def days(self, first: int, count: int, length: int) -> Floats:
-        """Like `candles`, for whole days: seconds are looked at now and then only."""
+        """Return whole days as `candles` does, computing only some of their seconds."""
         edges = first + length * np.arange(count + 1)
         price = self._prices(edges, self._points(edges))
         opens, closes = price[:-1], price[1:]
@@ -144,7 +144,7 @@ class Market:
         path = self._path(first, int(edges[-1]), finest=_EXTREME_BITS)
         between = self._prices(inside, path)
         starts = np.searchsorted(inside, edges)
-        if length > step:  # else there may be nothing between two edges
+        if length > step:  # otherwise there may be no point between two edges
             highest = np.maximum(highest, np.maximum.reduceat(between, starts)[:-1])
             lowest = np.minimum(lowest, np.minimum.reduceat(between, starts)[:-1])
         wick = 0.01 * _uniform(self._key, _WICK, edges[:-1])
@@ -167,7 +167,7 @@ class Market:
         return np.asarray(np.round(mean * season * noise * trades, 5))
 
     def _points(self, at: Ints) -> Floats:
-        """Return the path at any instants, refining around each of them alone."""
+        """Return the path at any instants, computing only what each of them needs."""
         left = at >> _ANCHOR_BITS
         before, after = (
             _ANCHOR_SIGMA * _normal(self._key, _ANCHOR, left + n) for n in (0, 1)
@@ -211,14 +211,14 @@ class Market:
         return _REGIMES[_hash(self._key, _REGIME, slot) % np.uint64(len(_REGIMES))]
 
     def _trend(self, at: Ints) -> Floats:
-        """A rise and fall, or a fall and rise, over each regime."""
+        """Return a rise and fall, or a fall and rise, over each regime."""
         slot = at >> _REGIME_BITS
         phase = (at & ((1 << _REGIME_BITS) - 1)) / (1 << _REGIME_BITS)
         height = _TREND_SIGMA * _normal(self._key, _TREND, slot)
         return height * (1 - np.abs(2 * phase - 1))
 
     def _jump(self, at: Ints) -> Floats:
-        """In some slots the price jumps at one second, then drifts back."""
+        """Return jumps: in some slots the price jumps within a second, then returns."""
         length = 1 << _JUMP_BITS
         slot, second = at >> _JUMP_BITS, at & (length - 1)
         jumps_at = np.floor(_uniform(self._key, _JUMP_AT, slot) * (length - 600))
@@ -273,7 +273,7 @@ class Simulated:
     def _candles(
         market: Market, first: int, count: int, length: int, now: datetime
     ) -> dict[str, list[float]]:
-        """Return closed candles, and the open one as far as it has come."""
+        """Return closed candles, and the open one up to now."""
         last = first + (count - 1) * length
         elapsed = int(now.timestamp()) - last
         is_open = elapsed < length

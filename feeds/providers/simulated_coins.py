@@ -1,7 +1,7 @@
-"""What the simulated exchange lists: a market to build a live pool from.
+"""The coins of the simulated exchange: a market to build a live pool from.
 
-Most coins trade enough for every gate of the pool; some do not, each for a reason of
-its own, so that a fresh site shows what a refusal looks like.
+Most coins trade enough for the pool's limits. Some do not, each for a different reason,
+so that a fresh site shows what a refusal looks like.
 """
 
 from dataclasses import dataclass
@@ -10,10 +10,11 @@ from datetime import date
 
 @dataclass(frozen=True)
 class Coin:
-    """How one coin trades. `liquidity` 1 is about 3 billion USDT a day.
+    """How one coin trades.
 
-    `idle` is the share of days without a trade, `fading` that of its turnover which
-    comes and goes over a year. Without a `price` the seed draws one.
+    `liquidity` 1 is about 3 billion USDT a day. `idle` is the share of days without a
+    trade, `fading` the share of its turnover that varies over a year. Without a `price`
+    the seed draws one.
     """
 
     price: float | None = None
@@ -60,7 +61,7 @@ COINS = {
         f"{name}USDT": Coin(price, liquidity=0.4 / place)
         for place, (name, price) in enumerate(_LIQUID.items(), start=1)
     },
-    "BONKUSDT": Coin(2e-5, liquidity=0.08),  # its name is on the list of noise
+    "BONKUSDT": Coin(2e-5, liquidity=0.08),  # its name is on the list of excluded kinds
     "PEPEUSDT": Coin(1e-5, liquidity=0.1),
     "KSMUSDT": Coin(25.0, liquidity=0.002),  # too thin
     "ZILUSDT": Coin(0.02, liquidity=0.0008),

@@ -1,4 +1,4 @@
-"""Reading what a source says: nonsense costs the record that it stands in."""
+"""Read values of a source; an invalid one costs only the record that it belongs to."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -19,13 +19,13 @@ _EPOCH = datetime.fromtimestamp(0, UTC)
 def each(
     rows: Any, parse: Callable[[Any], FeedRecord], *, source: str
 ) -> list[FeedRecord]:
-    """Parse a list of rows; one that makes no sense is left out and told in the log.
+    """Parse a list of rows; leave out invalid ones and log them.
 
-    Raises ProviderError for anything but a list, and NothingUsableError when there
-    were rows and none made sense.
+    Raises ProviderError for anything but a list, and NothingUsableError if there were
+    rows and none was valid.
     """
     if not isinstance(rows, list):
-        raise ProviderError(f"{source} answered what nobody expects: {brief(rows)}")
+        raise ProviderError(f"{source} sent an unexpected answer: {brief(rows)}")
     found: list[FeedRecord] = []
     passed_over: list[str] = []
     for row in rows:
@@ -35,7 +35,7 @@ def each(
             passed_over.append(f"{brief(row)} ({describe(error, limit=200)})")
     if passed_over and not found:
         raise NothingUsableError(
-            f"{source} answered what nobody expects: {passed_over[0]}",
+            f"{source} sent an unexpected answer: {passed_over[0]}",
             rows=len(passed_over),
         )
     if passed_over:
@@ -49,12 +49,12 @@ def each(
 
 
 def number(value: Any) -> float:
-    """Return a finite number that a source wrote as such or as text."""
+    """Return a finite number that a source wrote as a number or as text."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise TypeError(f"{brief(value)} is no number")
+        raise TypeError(f"{brief(value)} is not a number")
     found = float(value)
     if not math.isfinite(found) or "_" in str(value):
-        raise ValueError(f"{brief(value)} is no number")
+        raise ValueError(f"{brief(value)} is not a number")
     return found
 
 
@@ -65,7 +65,7 @@ def numbers(values: Iterable[Any]) -> list[float]:
 def whole(value: Any) -> int:
     """Return an integer that a source wrote as such: a count, a number, an instant."""
     if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{brief(value)} is no integer")
+        raise TypeError(f"{brief(value)} is not an integer")
     return value
 
 
@@ -76,7 +76,7 @@ def truth(value: Any) -> bool:
 
 
 def same(value: Any, wanted: Any) -> None:
-    """Raise ValueError for another subject or length than the one asked for."""
+    """Raise ValueError for another subject or length than the requested one."""
     if value != wanted:
         raise ValueError(f"{brief(value)} where {brief(wanted)} was asked for")
 

@@ -1,4 +1,4 @@
-"""The providers by name."""
+"""Create providers by name."""
 
 import importlib
 from collections.abc import Sequence
@@ -23,13 +23,13 @@ def create(name: str) -> Provider:
             f"source was {name!r}; the known sources are {', '.join(names())}"
         )
     with one_family(name):
-        # Imported when asked for: nobody pays for clients that are not used.
+        # Imported on demand, so that unused clients cost nothing.
         module = importlib.import_module(f"feeds.providers.{known}")
         return Guarded(getattr(module, known.capitalize())())
 
 
 def check_feed(key: FeedKey, *, fallbacks: Sequence[str] = ()) -> None:
-    """Raise FeedError for what `key.source`, or one that stands in for it, lacks."""
+    """Raise FeedError for what `key.source`, or one of its fallbacks, cannot serve."""
     if not isinstance(fallbacks, (list, tuple)):
         raise FeedError(f"fallbacks were {fallbacks!r}; give a list of sources")
     for source in (key.source, *fallbacks):

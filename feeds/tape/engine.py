@@ -1,4 +1,4 @@
-"""The tape's own connections: an engine for each process and database."""
+"""Connect to the tape: an engine for each process and database."""
 
 import os
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from feeds.errors import TapeError
 
 
 def database() -> dict[str, Any]:
-    """Return Django's description of the tape's database; in a test, of the test's."""
+    """Return Django's description of the tape's database; in tests, of the test's."""
     is_shared = settings.TAPE_DATABASE_URL == settings.DATABASE_URL
     return connections["default" if is_shared else "tape"].settings_dict
 
@@ -62,7 +62,7 @@ _FAILURES = (
 
 @contextmanager
 def transaction() -> Iterator[sa.Connection]:
-    """Commit all or nothing; TapeError when the database fails, not for bad SQL."""
+    """Commit all or nothing; a failing database raises TapeError, bad SQL does not."""
     try:
         with engine().begin() as connection:
             yield connection

@@ -1,7 +1,8 @@
-"""History as files: one Parquet file for each feed and UTC day.
+"""Store history as files: one Parquet file for each feed and UTC day.
 
-`{base}/{source}/{subject}/{kind}/{granularity}/YYYY-MM-DD.parquet`. A file is merged,
-without repeats and sorted, and replaced at once: a reader sees the old or the new one.
+`{base}/{source}/{subject}/{kind}/{granularity}/YYYY-MM-DD.parquet`. A file is merged
+without duplicates, sorted, and replaced atomically: a reader sees the old or the new
+one.
 """
 
 import fcntl
@@ -63,7 +64,7 @@ def base() -> Path:
 
 
 def write(records: Iterable[FeedRecord]) -> int:
-    """Merge closed records into their days' files; returns how many were given.
+    """Merge closed records into their days' files; return how many were given.
 
     Of two records of one instant the last one stays. Raises ParquetError for a file
     that cannot be read, which is left as it is, and OSError for a full disk.
@@ -110,7 +111,7 @@ def _day_file(root: Path, path: Path) -> DayFile | None:
     try:
         day = date.fromisoformat(path.stem)
         stat = path.stat()
-    except (ValueError, OSError):  # of another name, or gone meanwhile
+    except (ValueError, OSError):  # it has another name, or was deleted meanwhile
         return None
     if day.isoformat() != path.stem or not all(map(NAME.fullmatch, relative.parts)):
         return None
@@ -155,7 +156,7 @@ def _table(key: FeedKey, records: list[FeedRecord]) -> pa.Table:
 
 
 def _numbers(records: list[FeedRecord]) -> dict[str, pa.Array]:
-    """Return the numbers of candles, each with all of them: the quick, usual case."""
+    """Return the numbers of candles, if each has all of them: the fast, usual case."""
     return {
         name: pa.array([record.values[name] for record in records], pa.float64())
         for name in OHLCV
@@ -163,7 +164,7 @@ def _numbers(records: list[FeedRecord]) -> dict[str, pa.Array]:
 
 
 def _numbers_or_null(records: list[FeedRecord]) -> dict[str, pa.Array]:
-    """Return the numbers there are; a tick's price is its close, for backtests."""
+    """Return the existing numbers; a tick's price becomes its close, for backtests."""
     columns = {}
     for name in OHLCV:
         other = "price" if name == "close" else name
@@ -215,7 +216,8 @@ def _merge(path: Path, part: pa.Table) -> None:
         if merged.equals(before):
             return
         part = merged
-    for leftover in path.parent.glob(f".{path.name}.*"):  # of a writer that was killed
+    # Left by a writer that was killed.
+    for leftover in path.parent.glob(f".{path.name}.*"):
         leftover.unlink(missing_ok=True)
     with replacing(path) as draft:
         pq.write_table(part, draft)
@@ -223,7 +225,7 @@ def _merge(path: Path, part: pa.Table) -> None:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Lock a feed for one writer: two would each lose what the other had merged."""
+    """Lock a feed for one writer: of two, each would lose what the other merged."""
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

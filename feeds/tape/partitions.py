@@ -1,4 +1,4 @@
-"""Monthly partitions of the tape: made ahead, dropped by event time."""
+"""Manage the tape's monthly partitions: create ahead, drop by event time."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ DEFAULT = "feed_records_default"
 _MONTH = re.compile(r"feed_records_y(\d{4})m(\d{2})")
 # Two processes must not create the same month at once.
 _LOCK = 7_405_001
-# The candles that stay, of the granularities in the parameter `keep`.
+# The candles that are kept: granularities in the parameter `keep`.
 KEPT = "kind = 'candle' AND granularity = ANY(cast(:keep AS text[]))"
 
 
@@ -43,7 +43,7 @@ def name_of(month: date) -> str:
 
 
 def ensure(connection: sa.Connection, months: Iterable[date]) -> list[date]:
-    """Create the partitions that are missing; returns their months."""
+    """Create the partitions that are missing; return their months."""
     wanted = {name_of(month): month for month in sorted(set(months))}
     missing = connection.scalars(
         sa.text(
@@ -95,7 +95,7 @@ def existing() -> list[Partition]:
 
 
 def rows_in_default() -> int:
-    """Count rows without a month. There must be none: they block new partitions."""
+    """Count rows outside of every month; there must be none, they block new months."""
     with transaction() as connection:
         count = connection.scalar(sa.text(f"SELECT count(*) FROM {SCHEMA}.{DEFAULT}"))
     return int(count or 0)
@@ -115,11 +115,11 @@ def count_off(rows: str) -> str:
 
 
 def drop(month: date, *, keep: Sequence[str] = ()) -> bool:
-    """Drop a month but for its candles of the granularities in `keep`.
+    """Drop a month except its candles of the granularities in `keep`.
 
-    What goes is taken off its feeds' counts. Returns whether anything did. Nobody
-    writes to the month meanwhile; the others' reads and writes wait for the short end
-    alone.
+    Dropped rows are subtracted from their feeds' counts. Returns whether there were
+    any. Nobody writes to the month meanwhile; reads and writes of other months wait
+    only for the final DETACH.
     """
     name = f"{SCHEMA}.{name_of(month)}"
     with transaction() as connection:

@@ -1,4 +1,4 @@
-"""Reading the tape: newest windows, truth, watermarks, gaps. Closed records only."""
+"""Read the tape: newest windows, truth, watermarks, gaps. Closed records only."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,8 +21,8 @@ _OF_SUBJECT = """
       AND record.kind = :kind AND record.granularity = :granularity
       AND record.is_closed
 """
-# Only the months near `until` are looked into; the others when a subject has gaps so
-# long that its window is not full, which PostgreSQL finds out for itself.
+# Reads only the months near `until`. PostgreSQL itself reads older ones when a subject
+# has gaps so long that its window is not full.
 _NEWEST = sa.text(f"""
     WITH recent AS MATERIALIZED (
         SELECT wanted.subject, newest.*
@@ -141,7 +141,7 @@ def closed_records(
 ) -> list[FeedRecord]:
     """Return whole records from the last that closed at or before `since` to `until`.
 
-    Ascending, however many they are; bounds as in `closed_prices`. One statement.
+    Ascending and unlimited in number; bounds as in `closed_prices`. One statement.
     """
     parameters = _closing_between(key, since, until)
     with transaction() as connection:
@@ -163,7 +163,7 @@ def watermark(*, key: FeedKey) -> datetime | None:
 def newest_seen(*, at: datetime, source: str | None = None) -> datetime | None:
     """Return `ts_event` of the newest closed record of any feed; None without any.
 
-    With `source`, of its feeds alone. Watermarks after `at` were set while a clock ran
+    With `source`, only of its feeds. Watermarks after `at` were set while a clock was
     ahead, and do not count.
     """
     state = feed_ingestion_state.c
@@ -178,7 +178,7 @@ def newest_seen(*, at: datetime, source: str | None = None) -> datetime | None:
 
 
 def has_feeds(*, source: str, kind: str, granularity: str) -> bool:
-    """Tell whether any feed of this source, kind and granularity is on the tape."""
+    """Return whether any feed of this source, kind and granularity is on the tape."""
     state = feed_ingestion_state.c
     wanted = sa.select(state.id).where(
         state.source == source,

@@ -1,4 +1,4 @@
-"""What may go on the tape. Each refusal has a stable reason."""
+"""Check what may be stored on the tape; each refusal has a stable reason."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -22,7 +22,7 @@ from feeds.tape.records import (
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 # How far the site's clock may be behind a provider's.
 SKEW = timedelta(minutes=5)
-# Nothing is traded before: an instant in 1970 is a misread unit of time.
+# Nothing was traded before: an instant in 1970 comes from a misread unit of time.
 OLDEST = datetime(1990, 1, 1, tzinfo=UTC)
 
 
@@ -30,7 +30,7 @@ Check = Callable[[FeedRecord], str | None]
 
 
 def feed_problem(key: FeedKey) -> str | None:
-    """Return the reason why no record of this feed can be kept, or None."""
+    """Return the reason why records of this feed cannot be stored, or None."""
     if not (NAME.fullmatch(key.source) and NAME.fullmatch(key.subject)):
         return "bad_name"
     try:
@@ -85,8 +85,9 @@ VALUE_CHECKS: dict[str, Callable[[Mapping[str, Any]], str | None]] = {
 def checker(key: FeedKey, *, newest: datetime) -> Check:
     """Return a function that gives a record's reason for refusal, or None.
 
-    `newest` bounds `ts_event`, and a closed candle's end: one that a provider calls
-    closed too early is no truth, and would carry the watermark past candles to come.
+    `newest` limits `ts_event` and the end of a closed candle: one that a provider
+    closes too early is not the truth, and would move the watermark past candles to
+    come.
     """
     problem = feed_problem(key)
     if problem:

@@ -1,4 +1,4 @@
-"""One record of market data, on its way from a provider to the tape."""
+"""One record of market data, as providers create it and the tape stores it."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -10,7 +10,7 @@ from feeds.granularity import seconds
 CANDLE, TICK, DEPTH, FUNDING = KINDS = ("candle", "tick", "depth", "funding")
 # Each is a class of this name in `feeds/providers/`.
 SOURCES = ("binance", "pyth", "replay", "simulated")
-MOMENTARY = (DEPTH, FUNDING)  # measured when asked; there is no history
+MOMENTARY = (DEPTH, FUNDING)  # measured at the time of the request; there is no history
 OHLCV = ("open", "high", "low", "close", "volume")
 
 
@@ -29,11 +29,11 @@ class FeedKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class FeedRecord:
-    """What a source said about a subject at one instant.
+    """What a source reported about a subject at one instant.
 
     `ts_event` (UTC) is a candle's open instant, and the instant itself for other kinds.
-    `values` holds finite numbers: open, high, low, close, volume of a candle, price of
-    a tick. An open candle (`is_closed=False`) still changes and is never truth.
+    `values` has finite numbers: open, high, low, close, volume of a candle, price of a
+    tick. An open candle (`is_closed=False`) still changes and is never truth.
     """
 
     source: str
@@ -62,5 +62,5 @@ def check_kind(kind: str) -> None:
 
 
 def span(kind: str, granularity: str) -> timedelta:
-    """Return the time from `ts_event` until a record is final: zero but for candles."""
+    """Return the time from `ts_event` until a record is final; zero unless a candle."""
     return timedelta(seconds=seconds(granularity) if kind == CANDLE else 0)

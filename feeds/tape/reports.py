@@ -1,4 +1,4 @@
-"""Reports about the whole tape: what it holds, what it lacks, what it refused."""
+"""Report on the whole tape: its contents, missing candles, refused records."""
 
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
@@ -142,7 +142,7 @@ def summaries() -> list[FeedSummary]:
 
 
 def missing_candles(*, since: datetime) -> dict[FeedKey, int]:
-    """Count the candles that each feed lacks between its first and last one."""
+    """Count the missing candles of each feed between its first and last one."""
     with transaction() as connection:
         rows = connection.execute(_COUNTS, {"since": since}).all()
     missing = {}
@@ -170,7 +170,7 @@ def gaps(
 
 
 def refusals(*, limit: int = 50) -> list[RefusalCount]:
-    """Return what was refused, counted by feed and reason, the latest first."""
+    """Return refused records, counted by feed and reason, the latest first."""
     with transaction() as connection:
         rows = connection.execute(_REFUSALS, {"limit": limit}).all()
     return [
@@ -207,9 +207,9 @@ def newest_of_feeds(
 def daily_candles(*, source: str, before: datetime) -> list[DailyCandle]:
     """Return all closed daily candles of a source that open before an instant.
 
-    Date, symbol, open, high, low, close, volume and turnover, by symbol and date. A
-    source that does not give the turnover in USDT (`quote_volume`) is assumed to have
-    traded the day's volume at its close.
+    Date, symbol, open, high, low, close, volume and turnover, by symbol and date. If a
+    source does not give the turnover in USDT (`quote_volume`), it is the volume times
+    the close.
     """
     parameters = {"source": source, "before": before}
     with transaction() as connection:

@@ -1,4 +1,4 @@
-"""How long the tape is kept, by event time, and its partitions ahead."""
+"""Apply the tape's retention, by event time, and create partitions ahead."""
 
 from datetime import date, datetime, timedelta
 
@@ -15,8 +15,8 @@ from feeds.tape.tables import feed_ingestion_state, feed_records
 log = structlog.get_logger(__name__)
 
 
-# Candles of this length and longer stay for good: they are few, and the live pool
-# looks back for years.
+# Candles of this length and longer are never dropped: they are few, and the live pool
+# needs years of them.
 DAY_S = 86_400
 _DELETE = f"""
     WITH gone AS (
@@ -29,15 +29,15 @@ _DELETE = f"""
 
 
 def is_kept(kind: str, granularity: str) -> bool:
-    """Tell whether retention leaves a feed alone."""
+    """Return whether retention never drops records of a feed."""
     return kind == CANDLE and seconds(granularity) >= DAY_S
 
 
 def oldest_kept(now: datetime) -> datetime:
     """Return how far back the tape keeps the feeds that retention prunes.
 
-    Counted from the newest record that any feed has seen by `now`, so that a clock that
-    is ahead drops nothing early; from `now` while there is none.
+    Counted from the newest record that any feed has by `now`, so that a clock that is
+    ahead drops nothing early; from `now` if there is none.
     """
     newest = reads.newest_seen(at=now) or now
     return newest - timedelta(days=settings.ENV.feed_record_ttl_days)
@@ -56,10 +56,10 @@ def maintain(*, now: datetime) -> None:
 
 
 def prune(*, now: datetime) -> list[date]:
-    """Drop the months that retention has passed; returns them.
+    """Drop the months that are past retention; return them.
 
-    The month it lies in loses its older rows one by one. With FEED_PRUNE_EXPORT all of
-    them are in Parquet files before they go.
+    From the month in which retention ends, the older rows are deleted one by one. With
+    FEED_PRUNE_EXPORT all of them are written to Parquet files before.
     """
     limit, keep = oldest_kept(now), _kept_granularities()
     if settings.ENV.feed_prune_export:

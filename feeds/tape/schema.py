@@ -1,4 +1,4 @@
-"""The tape's schema: built and moved by Alembic, called by `manage.py migrate`."""
+"""Build and migrate the tape's schema with Alembic; `manage.py migrate` calls it."""
 
 from pathlib import Path
 
@@ -34,7 +34,7 @@ def pending() -> list[str]:
 
 
 def upgrade() -> None:
-    """Bring the tape's schema up to date; twice at once does no harm."""
+    """Bring the tape's schema up to date; running twice at once does no harm."""
     with engine().begin() as connection:
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
         connection.execute(sa.text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))

@@ -1,7 +1,7 @@
-"""The tape's tables, in a PostgreSQL schema of their own.
+"""The tape's tables, in a separate PostgreSQL schema.
 
-Alembic's migrations build them (`feeds/tape/migrations`); these definitions are what
-queries are written with, and a test holds both together.
+Alembic's migrations build them (`feeds/tape/migrations`); queries use these
+definitions, and a test compares the two.
 """
 
 import sqlalchemy as sa
@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 SCHEMA = "tape"
 metadata = sa.MetaData(schema=SCHEMA)
 
-# Bytes order names as well as any language, and compare much faster.
+# Byte order sorts names as well as a language's order does, and compares much faster.
 Name = sa.Text(collation="C")
 Instant = TIMESTAMP(timezone=True)
 
@@ -31,7 +31,7 @@ feed_records = sa.Table(
     sa.Column("is_closed", sa.Boolean, nullable=False),
     sa.Column("values_jsonb", JSONB, nullable=False),
     sa.Column("meta_jsonb", JSONB, nullable=False),
-    # How often a record has changed since it came: 0 for most.
+    # How often a record has changed since it arrived: 0 for most.
     sa.Column("revision", sa.Integer, nullable=False, server_default="0"),
     postgresql_partition_by="RANGE (ts_event)",
 )
@@ -47,8 +47,8 @@ feed_ingestion_state = sa.Table(
     sa.Column("meta_jsonb", JSONB, nullable=False),
 )
 
-# What was refused: a count and the last record for each feed and reason, so that a
-# broken provider fills a few rows and not a disk.
+# Refused records: a count and the last record for each feed and reason, so that a
+# broken provider fills a few rows and not the disk.
 feed_refusals = sa.Table(
     "feed_refusals",
     metadata,

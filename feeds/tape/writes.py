@@ -1,8 +1,8 @@
-"""Appending to the tape: the one way in, for every provider and mode.
+"""Append to the tape: the only way in, for every provider and mode.
 
 Records of one call are one transaction: COPY into a staging table, one INSERT ... ON
 CONFLICT DO UPDATE, and the watermarks. The same records in any order, repeated or split
-over calls, leave the same tape.
+over calls, give the same tape.
 """
 
 import io
@@ -28,7 +28,8 @@ from feeds.tape.tables import feed_ingestion_state, feed_refusals
 log = structlog.get_logger(__name__)
 
 _encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
-# Bytes of a record's values and meta, as JSON; a book of many levels fits.
+# Maximum bytes of a record's values and meta, as JSON; an order book of many levels
+# fits.
 LARGEST_RECORD = 64 * 2**10
 LONGEST_NAME = 64
 
@@ -46,7 +47,7 @@ Refusals = dict[tuple[FeedKey, str], list[FeedRecord]]
 
 @dataclass(frozen=True)
 class AppendResult:
-    """What became of the records of one call; `reasons` counts the refused."""
+    """The outcome of one call; `reasons` counts the refused records by reason."""
 
     new: int = 0
     updated: int = 0
@@ -55,14 +56,15 @@ class AppendResult:
     reasons: Mapping[str, int] = field(default_factory=dict)
 
 
-# `feed` numbers the call's feeds, so that their names are not repeated in each line.
+# `feed` numbers the call's feeds, so that no line repeats their names.
 _STAGING = """
     CREATE TEMP TABLE IF NOT EXISTS staging (
         feed smallint, ts_event timestamptz, is_closed boolean,
         values_jsonb jsonb, meta_jsonb jsonb
     ) ON COMMIT DELETE ROWS
 """
-# A closed record is never replaced by an open one, and nothing is rewritten in vain.
+# A closed record is never replaced by an open one, and unchanged rows are not
+# rewritten.
 _UPSERT = """
     WITH written AS (
         INSERT INTO tape.feed_records AS kept (
@@ -96,10 +98,10 @@ _UPSERT = """
 def append(
     records: Iterable[FeedRecord], *, move_watermark: bool = True
 ) -> AppendResult:
-    """Put `records` on the tape; sound ones are kept, others counted with a reason.
+    """Store `records` on the tape; count invalid ones by reason.
 
-    The watermark of a feed, its newest closed record, only ever moves forward.
-    `move_watermark=False` is for history, which says nothing about the newest record.
+    The watermark of a feed, its newest closed record, only moves forward.
+    `move_watermark=False` is for history, which does not contain the newest record.
     """
     now = clock.now()
     accepted, refusals, given = _sort_out(records, newest=now + SKEW)
@@ -161,13 +163,13 @@ def _sort_out(
 
 
 def _named(key: FeedKey) -> FeedKey:
-    """Return a refused feed's name as a column and a log line can hold it."""
+    """Return a refused feed's name in a form that a column and a log line can hold."""
     return FeedKey(*(one_line(str(name), limit=LONGEST_NAME) for name in key))
 
 
 def _json(value: dict[str, Any]) -> str:
     text = _encode(value)
-    # Escapes of what PostgreSQL's JSON does not hold: NUL, and half a surrogate pair.
+    # Escapes that PostgreSQL's JSON cannot hold: NUL, and half a surrogate pair.
     is_suspect = "\\u0000" in text or "\\ud" in text
     return _encode(storable_json(value)) if is_suspect else text
 
@@ -177,7 +179,7 @@ def _line(record: FeedRecord) -> StagedRecord:
     meta = _json(record.meta) if record.meta else "{}"
     closed = "t" if record.is_closed else "f"
     line = f"{record.ts_event.isoformat()}\t{closed}\t{text}\t{meta}"
-    # JSON escapes tabs and newlines itself; COPY wants its backslashes doubled.
+    # JSON escapes tabs and newlines itself; COPY needs backslashes doubled.
     return StagedRecord(record.is_closed, line.replace("\\", "\\\\"))
 
 
@@ -191,10 +193,10 @@ def _write(
         for at in (instant.astimezone(UTC) for instant in feed)
     }
     partitions.ensure(connection, months)
-    # Each time: a rollback takes the table away again, and nobody tells the connection.
+    # For each call, because a rollback removes the table without notice.
     connection.execute(sa.text(_STAGING))
     buffer = io.StringIO()
-    # In the key's order, so that two writers cannot wait for each other's rows.
+    # In the key's order, so that two writers cannot deadlock.
     for number, key in enumerate(sorted(accepted), start=1):
         feed = accepted[key]
         buffer.writelines(f"{number}\t{feed[at].text}\n" for at in sorted(feed))
@@ -239,7 +241,7 @@ def _move_states(
         statement.on_conflict_do_update(
             index_elements=["id"],
             set_={
-                # greatest() ignores NULL: an open candle alone moves nothing.
+                # greatest() ignores NULL: open candles do not move the watermark.
                 "last_event_ts": sa.func.greatest(
                     feed_ingestion_state.c.last_event_ts,
                     statement.excluded.last_event_ts,
@@ -280,5 +282,5 @@ def _note_refusals(
 
 
 def _shown(record: FeedRecord) -> str:
-    """Describe a refused record for a person, NaN and all."""
+    """Describe a refused record for people, including NaN."""
     return f"{record.ts_event} {brief(record.values, limit=900)}"

@@ -216,7 +216,7 @@ def _scored(result: Any, value_field: str, to_json: Callable[[Any], bytes]) -> N
     try:
         text = to_json(result).decode()
     except Exception as error:  # noqa: BLE001  extra keys may hold anything
-        return Failure(f"the score is no JSON: {describe(error)}").scored
+        return Failure(f"the score is not JSON: {describe(error)}").scored
     if problem := _problem_of_result(text):
         return Failure(f"the score {problem}").scored
     return NewScore(value=float(value), success=True, failed_reason="", result=text)

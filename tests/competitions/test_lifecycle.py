@@ -318,7 +318,7 @@ def test_what_was_edited_while_it_was_tried_is_looked_at_again(
 
 def test_a_draft_has_nothing_to_end(db, frozen_clock):
     draft = lifecycle.create_competition(slug="btc", pack_name="baseline")
-    with pytest.raises(DefinitionError, match="btc was DRAFT; it has not begun"):
+    with pytest.raises(DefinitionError, match="btc was DRAFT; it has never run"):
         lifecycle.end(competition_id=draft.pk)
     draft.refresh_from_db()
     assert (draft.status, draft.ending_at) == ("DRAFT", None)

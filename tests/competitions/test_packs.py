@@ -49,7 +49,7 @@ def changed(**changes):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"callables": {}}, "exactly the ten slots"),
+        ({"callables": {}}, "exactly the ten callables"),
         ({"scheduled_prediction_configs": []}, "scheduled_prediction_configs"),
         ({"id": "other"}, "calls itself 'other'"),
         ({"surprise": 1}, "surprise"),

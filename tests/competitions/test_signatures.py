@@ -38,7 +38,7 @@ async def later(raw_input):
         (half, "extra parameter 'budget' needs a default"),
         (hidden_context, "'context' must be taken by name"),
         (later, "is async; give a plain function"),
-        (dict, "whose parameters cannot be seen"),
+        (dict, "whose parameters cannot be read"),
         (lambda: 1, r"must begin with \(raw_input\)"),
         (5, "is not callable"),
     ],

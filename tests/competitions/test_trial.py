@@ -64,7 +64,10 @@ def refused(competition):
     ("config", "said"),
     [
         ("no_such_argument", "the call's argument 'moon_phase' is not in the scope"),
-        ("wrong_type", "'subject' was 'BTCUSDT' in the scope; the contract says INT"),
+        (
+            "wrong_type",
+            "'subject' was 'BTCUSDT' in the scope; the contract requires INT",
+        ),
         ("failing_scorer", "the scorer failed every trial: ZeroDivisionError"),
         ("unknown_metric", "sharpness"),
     ],

@@ -264,7 +264,9 @@ def test_an_active_competition_that_asks_nothing_is_an_alarm(client, world, fres
 def test_a_quarantined_model_is_an_alarm_and_the_public_page_tells_it(
     client, world, fresh_feed
 ):
-    why = "quarantined: 5 times in a row its process ended (SIGSEGV): it said nothing"
+    why = (
+        "quarantined: 5 times in a row its process ended (SIGSEGV): it printed nothing"
+    )
     ParticipantModel.objects.filter(model_id="m1").update(
         state="STOPPED", last_error=why, last_error_at=clock.now()
     )

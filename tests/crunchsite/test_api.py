@@ -65,7 +65,7 @@ def test_an_unknown_competition_is_refused_by_every_read(client, world):
         response = client.get(path, {"competition": "nope"})
         assert response.status_code == 404, path
         assert response.json() == {
-            "detail": "competition was 'nope'; there is none of that name.",
+            "detail": "competition was 'nope'; there is none with that name.",
             "code": "competition_not_found",
         }
 

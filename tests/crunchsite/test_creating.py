@@ -214,7 +214,7 @@ def test_end_is_pressed_like_every_action(client, running):
     ("changes", "field", "said"),
     [
         ({"slots": '{"SCORING_FUNCTION": "os:abort"}'}, "slots", "CALLABLE_PACKAGES"),
-        ({"slots": '{"SCORING": "a:b"}'}, "slots", "is no slot"),
+        ({"slots": '{"SCORING": "a:b"}'}, "slots", "is not a slot"),
         ({"slots": '{"SCORING_FUNCTION": 1}'}, "slots", "valid string"),
         ({"slots": '{"SCORING_FUNCTION": "one two"}'}, "slots", "match pattern"),
         ({"slots": "[1]"}, "slots", "valid dictionary"),

@@ -67,9 +67,9 @@ def test_a_wrong_transaction_is_corrected_on_a_page_with_a_trail(
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"tx_hash": "0x 2"}, "is printable ASCII without a space."),
-        ({"tx_hash": "0x2\0"}, "is printable ASCII without a space."),
-        ({"tx_hash": "\u202e2"}, "is printable ASCII without a space."),
+        ({"tx_hash": "0x 2"}, "must be printable ASCII without a space."),
+        ({"tx_hash": "0x2\0"}, "must be printable ASCII without a space."),
+        ({"tx_hash": "\u202e2"}, "must be printable ASCII without a space."),
         ({"tx_hash": "x" * 129}, "at most 128 characters"),
         ({"tx_hash": ""}, "This field is required."),
         ({"reason": ""}, "This field is required."),

@@ -166,7 +166,7 @@ def test_the_same_request_takes_up_what_failed(operator, monkeypatch):
     assert (again.json()["progress_pct"], again.json()["error"]) == (50.0, None)
     assert BackfillJob.objects.count() == 1
     trail = LogEntry.objects.order_by("pk").values_list("change_message", flat=True)
-    assert list(trail) == ["started", "taken up again"]
+    assert list(trail) == ["started", "resumed"]
 
 
 def test_a_tape_that_is_away_is_said_in_one_line(client):

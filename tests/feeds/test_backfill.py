@@ -124,7 +124,7 @@ def test_an_interrupted_command_goes_on(monkeypatch, each_page, capsys):
     eth = [request for request in served if request.subject == "ETHUSDT"]
     assert eth[0].start == SPAN["start_at"] + timedelta(minutes=100)
     assert "ETHUSDT:candle:1m: 300 records" in out.getvalue()
-    assert "going on from" in capsys.readouterr().err
+    assert "continuing from" in capsys.readouterr().err
 
 
 def test_one_job_a_feed_at_a_time():

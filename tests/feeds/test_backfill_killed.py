@@ -82,7 +82,7 @@ def test_the_same_command_goes_on_where_it_was_killed(number):
         second = command(exchange)
         output, _ = second.communicate(timeout=60)
     assert second.returncode == 0, output
-    assert "going on from" in output
+    assert "continuing from" in output
     assert count() == 600
     asked = int(exchange.requests[0][1]["startTime"]) / 1000
     assert asked == job.cursor_at.timestamp()

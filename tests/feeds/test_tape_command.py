@@ -31,7 +31,7 @@ def test_a_whole_tape_is_said_to_be_whole():
     partitions.create_ahead(now=NOW)
     subscribe(KEY)
     append([candle(-2), candle(-1)])
-    assert tape("check") == ("the tape is whole\n", "")
+    assert tape("check") == ("the tape is complete\n", "")
 
 
 def test_each_problem_is_a_line():
@@ -72,7 +72,7 @@ def test_missing_months_are_a_problem():
     out, _ = tape("partitions")
     assert "2026-04" in out
     assert "default  0 records" in out
-    assert tape("check")[0] == "the tape is whole\n"
+    assert tape("check")[0] == "the tape is complete\n"
 
 
 @pytest.mark.parametrize("export", [False, True])

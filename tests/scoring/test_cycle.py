@@ -129,8 +129,8 @@ HOSTILE = {
     "infinite": (lambda p: {"value": math.inf}, "finite"),
     "long integer": (lambda p: {"value": 10**400}, "the score does not fit"),
     "bool": (lambda p: {"value": True, "success": True}, ""),
-    "object": (lambda p: {"value": 1.0, "debug": object()}, "the score is no JSON"),
-    "surrogates": (lambda p: {"value": 1.0, "note": "\ud800"}, "the score is no JSON"),
+    "object": (lambda p: {"value": 1.0, "debug": object()}, "the score is not JSON"),
+    "surrogates": (lambda p: {"value": 1.0, "note": "\ud800"}, "the score is not JSON"),
     "surrogates said": (say_surrogates, "ValueError: \ufffd"),
     "mute": (mute, "Mute"),
     "exit": (leave, "SystemExit: 3"),
@@ -143,7 +143,7 @@ HOSTILE = {
         "x" * 1_999 + "…",
     ),
     "a large score": (lambda p: {"value": 1.0, "note": "x" * 10**6}, "at most 65536"),
-    "a large value": (lambda p: {"value": 1.0, "x" * 10**6: object()}, "is no JSON"),
+    "a large value": (lambda p: {"value": 1.0, "x" * 10**6: object()}, "is not JSON"),
     "odd reason": (lambda p: {"success": False, "failed_reason": "\x00"}, ""),
 }
 

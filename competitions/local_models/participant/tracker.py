@@ -3,12 +3,12 @@
 from itertools import pairwise
 from typing import Any
 
-# An expected return of one basis point (0.01 %) is the signal 1.0 of the examples.
+# In the examples, the signal 1.0 is an expected return of one basis point (0.01 %).
 BASIS_POINTS = 10_000
 
 
 class TrackerBase:
-    """Keeps the newest data of each subject; you write `predict`.
+    """Keep the newest data of each subject; you write `predict`.
 
     One object lives as long as its process, so what you keep on `self` stays between
     calls. A process can be restarted at any time; then you are shown recent data again.
@@ -18,7 +18,7 @@ class TrackerBase:
         self._newest: dict[str, Any] = {}
 
     def feed_update(self, data: dict[str, Any]) -> None:
-        """Called with new market data before each question.
+        """Receive new market data; called before each question.
 
         `data` is {"symbol", "asof_ts", "candles_1m": [{"ts", "open", "high", "low",
         "close", "volume"}, ...]}: the newest closed candles, oldest first. The key is
@@ -29,7 +29,7 @@ class TrackerBase:
         self.tick(data)
 
     def tick(self, data: dict[str, Any]) -> None:
-        """The older name of `feed_update`: models that override it are called, too."""
+        """Receive new market data too: the older name of `feed_update`."""
         self._keep(data)
 
     def _keep(self, data: dict[str, Any]) -> None:
@@ -49,20 +49,20 @@ class TrackerBase:
         raise NotImplementedError("write predict() in your subclass of TrackerBase")
 
     def newest(self, subject: str) -> dict[str, Any] | None:
-        """The newest data of `subject`, else of the feed without a symbol."""
+        """Return the newest data of `subject`, else of the feed without a symbol."""
         return self._newest.get(subject, self._newest.get("_default"))
 
     def closes(self, subject: str) -> list[float]:
-        """Closing prices (or ticks) of `subject`, oldest first; empty without data."""
+        """Return the closes (or ticks) of `subject`, oldest first; [] without data."""
         data = self.newest(subject) or {}
         candles = [float(candle["close"]) for candle in data.get("candles_1m", ())]
         return candles or [float(tick["price"]) for tick in data.get("ticks", ())]
 
     def seconds_per_candle(self, subject: str) -> float:
-        """How long the candles of `subject` last; 60 while that cannot be seen."""
+        """Return the length of a candle of `subject`; 60 while it is unknown."""
         data = self.newest(subject) or {}
         rows = data.get("candles_1m") or data.get("ticks") or ()
         starts = [row["ts"] for row in rows]
-        # Candles may lack in between, so the least distance is their length.
+        # Candles may be missing in between, so the smallest distance is their length.
         gaps = [b - a for a, b in pairwise(starts) if b > a]
         return float(min(gaps, default=60))

@@ -27,7 +27,9 @@ def _count(text: str) -> int:
 
 
 class Command(BaseCommand):
-    help = "Run a model's folder on the real path and say whether it is fit."
+    help = (
+        "Test a model's folder as in a live competition, and say whether it is ready."
+    )
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -47,8 +49,8 @@ class Command(BaseCommand):
         parser.add_argument(
             "--no-sandbox",
             action="store_true",
-            help="within this process, where breakpoint() works: one instance, no "
-            "limit of time, network and files open",
+            help="in this process, where breakpoint() works: one instance, no time"
+            " limit, network and files open",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -70,7 +72,7 @@ class Command(BaseCommand):
         )
         self._tell(found)
         if not found.is_fit:
-            raise CommandError("the model is not fit; see the problems above.")
+            raise CommandError("the model is not ready; see the problems above.")
 
     def _candles(self, feed: Path | None, count: int) -> Sequence[dict[str, float]]:
         if feed is not None:

@@ -21,7 +21,7 @@ class Command(BaseCommand):
             help="logs folder of the orchestrator",
         )
         actions = parser.add_subparsers(dest="action", required=True)
-        actions.add_parser("status", help="all models and how they are")
+        actions.add_parser("status", help="all models with their states")
         add = actions.add_parser("add", help="copy a model's folder among the others")
         add.add_argument("source", type=Path)
         add.add_argument("--name", default="")

@@ -21,5 +21,5 @@ class Command(BaseCommand):
         for end in (signal.SIGTERM, signal.SIGINT):
             signal.signal(end, lambda *_: daemon.stop())
         gc.collect()
-        gc.freeze()  # what is loaded by now is no garbage; looking costs 100 ms
+        gc.freeze()  # whatever is loaded by now is needed; collecting would take 100 ms
         daemon.run()

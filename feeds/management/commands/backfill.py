@@ -1,4 +1,4 @@
-"""`manage.py backfill`: history into the tape or Parquet, with progress and resume."""
+"""`manage.py backfill`: load history into the tape or Parquet, resumably."""
 
 import contextlib
 import time
@@ -19,7 +19,7 @@ from feeds.tape.records import FeedKey
 
 class Command(BaseCommand):
     help = (
-        "Fetches the history of feeds. The same command goes on where it was stopped."
+        "Fetches the history of feeds. The same command continues where it was stopped."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -56,7 +56,7 @@ class Command(BaseCommand):
 
     def _run(self, job: BackfillJob) -> None:
         if job.cursor_at > job.start_at:
-            self.stderr.write(f"{job.key.id}: going on from {job.cursor_at:%F %T}")
+            self.stderr.write(f"{job.key.id}: continuing from {job.cursor_at:%F %T}")
         with tqdm(
             total=_hours(job.start_at, job.end_at),
             initial=_hours(job.start_at, job.cursor_at),
@@ -80,7 +80,7 @@ class Command(BaseCommand):
                 with contextlib.suppress(backfill_jobs.BackfillOverError):
                     backfill_jobs.cancel(job_id=job.pk)
                 raise CommandError(
-                    "stopped; the same command goes on from here", returncode=130
+                    "stopped; the same command continues from here", returncode=130
                 ) from None
         if job.status != BackfillJob.Status.COMPLETED:
             raise CommandError(f"{job.key.id}: the backfill was {job.status}")
@@ -93,7 +93,7 @@ class Command(BaseCommand):
     def _is_put_off(
         self, job: BackfillJob, show: Callable[[BackfillJob], None]
     ) -> bool:
-        """Work on the job; whether its source wants to be left alone."""
+        """Work on the job; return whether its source asks for a pause."""
         backfill.run(job_id=job.pk, on_progress=show)
         job.refresh_from_db()
         is_put_off = job.status == BackfillJob.Status.PENDING

@@ -1,4 +1,4 @@
-"""`manage.py tape check|partitions|prune`: the tape's state and upkeep."""
+"""`manage.py tape check|partitions|prune`: check and maintain the tape."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -13,7 +13,7 @@ from feeds.tape import partitions, reports, retention, schema
 
 
 class Command(BaseCommand):
-    help = "Checks the tape, lists its partitions, or drops what retention has passed."
+    help = "Checks the tape, lists its partitions, or drops months past retention."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("what", choices=["check", "partitions", "prune"])
@@ -58,7 +58,7 @@ class Command(BaseCommand):
             self.stderr.write(problem)
         if problems:
             raise CommandError(counted(len(problems), "problem"))
-        self.stdout.write("the tape is whole")
+        self.stdout.write("the tape is complete")
 
     def list(self) -> None:
         """Make the months ahead, then list all."""

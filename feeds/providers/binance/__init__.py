@@ -1,8 +1,8 @@
-"""Binance: candles, trades, order book and funding; pull over REST, push over streams.
+"""Binance: candles, trades, order book and funding, over REST and streams.
 
 A candle is closed when the exchange's own clock has passed its end (pull) or when the
-exchange says so (push), so a site whose clock runs ahead never takes a candle in the
-making for a closed one.
+exchange says so (push). So a site whose clock is ahead never takes an open candle for a
+closed one.
 """
 
 from collections.abc import AsyncGenerator, Sequence
@@ -39,7 +39,7 @@ GRANULARITIES = (
     *("1h", "2h", "4h", "6h", "8h", "12h", "1d"),
 )
 BOOK_LEVELS = 10
-# A stream that says nothing else is broken: the supervisor then asks elsewhere.
+# A stream without any message for this long is broken.
 MOST_NONSENSE = 100
 
 log = structlog.get_logger(__name__)
@@ -109,7 +109,7 @@ class Binance:
         def parse(row: dict[str, Any]) -> FeedRecord:
             record = trade(key, row)
             if record.ts_event < earliest or row["a"] < since.get("fromId", 0):
-                raise ValueError("it is older than what was asked for")
+                raise ValueError("it is older than requested")
             return record
 
         while True:
@@ -124,11 +124,11 @@ class Binance:
             found = [r for r in trades if request.start <= r.ts_event < request.end]
             if found or not trades or trades[-1].ts_event >= request.end:
                 return found
-            # Only what lies before `start` in its millisecond: what follows?
+            # All are before `start` within its millisecond: continue behind them.
             since = {"fromId": trades[-1].meta["id"] + 1}
 
     def _depth(self, request: FetchRequest) -> list[FeedRecord]:
-        """Fetch the order book as it is; there is no history."""
+        """Fetch the present order book; there is no history."""
         book, _ = self._rest.get(rest.DEPTH, symbol=request.subject, limit=BOOK_LEVELS)
         now = clock.now()
         if not request.start <= now < request.end:
@@ -137,13 +137,13 @@ class Binance:
         return each([book], read, source=self.name)
 
     def _funding(self, request: FetchRequest) -> list[FeedRecord]:
-        """Fetch the funding rate as it is; there is no history."""
+        """Fetch the present funding rate; there is no history."""
         row, _ = self._rest.get(rest.MARK_PRICE, symbol=request.subject)
         found = each([row], partial(funding, request.key(self.name)), source=self.name)
         return [r for r in found if request.start <= r.ts_event < request.end]
 
     def listen(self, feeds: Sequence[FeedKey]) -> AsyncGenerator[FeedRecord]:
-        """Push from the streams; what has no stream, or no package, is polled."""
+        """Push from the streams; poll what has no stream (all without the package)."""
         for feed in feeds:
             check_served(self, feed)
         streams = {stream: feed for feed in feeds if (stream := stream_of(feed))}
@@ -166,7 +166,7 @@ class Binance:
                     nonsense += 1
                     if nonsense == MOST_NONSENSE:
                         raise ProviderError(
-                            f"binance's stream says what nobody expects: "
+                            f"binance's stream sent an unexpected message: "
                             f"{brief(message)}"
                         ) from error
                     if nonsense == 1:
@@ -192,7 +192,7 @@ def stream_of(feed: FeedKey) -> str | None:
 
 
 def streamed(feed: FeedKey, data: dict[str, Any]) -> FeedRecord:
-    """Turn a stream's message into the same record that `fetch` gives."""
+    """Convert a stream's message to the same record that `fetch` returns."""
     if feed.kind == CANDLE:
         k = data["k"]
         same(k.get("s", feed.subject), feed.subject)
@@ -211,8 +211,11 @@ def candle(
 
 
 def trade(feed: FeedKey, row: dict[str, Any]) -> FeedRecord:
-    """An aggregate trade. Trades of one millisecond stay apart: the microseconds are
-    the last three digits of the trade's number."""
+    """Make a record of an aggregate trade.
+
+    The microseconds of its instant are the last three digits of the trade's number, so
+    that trades of one millisecond stay separate.
+    """
     same(row.get("s", feed.subject), feed.subject)
     number_of_trade = whole(row["a"])
     at = instant(row["T"]) + timedelta(microseconds=number_of_trade % 1000)

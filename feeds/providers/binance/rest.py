@@ -1,7 +1,7 @@
-"""Asking Binance over REST: python-binance, or plain HTTPS with the same answers.
+"""Ask Binance over REST: python-binance, or plain HTTPS with the same answers.
 
-Plain HTTPS steps in when the package is missing or trips over itself. Refusals of the
-exchange are no such failure: they mean the same whoever asked.
+Plain HTTPS is used when the package is missing or fails itself. Refusals of the
+exchange are not such a failure: they would be the same over HTTPS.
 """
 
 import asyncio
@@ -26,12 +26,12 @@ log = structlog.get_logger(__name__)
 
 TIMEOUT_S = 8.0
 INVALID_SYMBOL = -1121
-# Binance bans an address that goes on beyond its minute's weight.
+# Binance bans an address that continues beyond the weight of a minute.
 WEIGHT_LIMIT = 6000
 WEIGHT_HEADER = "X-MBX-USED-WEIGHT-1M"
 SPARE_WEIGHT = 600
 DEFAULT_WAIT_S = 60.0
-# These will not change by asking again: a key, a ban, a place it does not serve.
+# Asking again does not change these: a wrong key, a ban, a region it does not serve.
 REFUSES_SITE = (401, 403, 451)
 
 
@@ -54,7 +54,7 @@ MARK_PRICE = Endpoint("futures_mark_price", "v1/premiumIndex", is_futures=True)
 class Rest:
     """One address of Binance, for all threads of a process.
 
-    After a request to slow down nobody asks until the wait is over.
+    When the exchange demands a pause, no thread asks until it is over.
     """
 
     def __init__(self, *, api_url: str, futures_url: str) -> None:
@@ -108,7 +108,7 @@ class Rest:
             except ImportError:
                 self._threads.client = None
             else:
-                # The package asks for an event loop, which this client never uses.
+                # The package needs an event loop, which this client never uses.
                 loop = asyncio.new_event_loop()
                 asyncio.set_event_loop(loop)
                 client = Client(ping=False, requests_params={"timeout": TIMEOUT_S})
@@ -166,6 +166,6 @@ class Rest:
 
 
 def _server_time(response: Any) -> float:
-    """Return the answer's Date header, which is cut to the second: never too late."""
+    """Return the answer's Date header, truncated to the second, so never too late."""
     at = instant_of(response.headers.get("Date"))
     return clock.now().timestamp() if at is None else at

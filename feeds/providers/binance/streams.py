@@ -1,7 +1,7 @@
-"""Binance's streams, as python-binance reads them.
+"""Read Binance's streams with python-binance.
 
-One connection and no second: the caller connects anew, because what was missed
-meanwhile must be fetched, which the package's own reconnecting does not do.
+One connection that never reconnects itself: the caller connects again, because missed
+records must be fetched, which the package does not do.
 """
 
 import asyncio
@@ -19,11 +19,11 @@ LARGEST_MESSAGE = 2**20
 
 
 async def messages(url: str, streams: Sequence[str]) -> AsyncGenerator[dict[str, Any]]:
-    """Yield each message until the connection breaks or falls silent.
+    """Yield each message until the connection breaks or is silent for too long.
 
-    One that says anything has `stream` and `data`; the reader passes over others.
-    Raises ProviderError then, and ProviderSettingError when the exchange will not
-    have this site.
+    A data message has `stream` and `data`; the caller skips others. Raises
+    ProviderError at the end, or ProviderSettingError when the exchange refuses this
+    site.
     """
     from binance import AsyncClient, BinanceSocketManager
 
@@ -32,13 +32,13 @@ async def messages(url: str, streams: Sequence[str]) -> AsyncGenerator[dict[str,
     manager.STREAM_URL = url
     socket = manager.multiplex_socket(list(streams))
     socket.MAX_RECONNECTS = 0
-    socket.json_loads = _read  # the package's own ends the connection
+    socket.json_loads = _read  # the package's own limit ends the connection
     try:
         await _connect(socket, url)
         while True:
             yield await _next(socket)
     finally:
-        # Closing the connection under it is what ends the package's read loop.
+        # Only closing the underlying connection ends the package's read loop.
         await asyncio.gather(
             socket.close(), *([socket.ws.close()] if socket.ws else [])
         )
@@ -59,12 +59,12 @@ async def _connect(socket: Any, url: str) -> None:
 
 
 def _read(text: str | bytes) -> dict[str, Any]:
-    """Read the message in a frame; one that is none does not end the connection."""
+    """Read the message in a frame; an invalid one does not end the connection."""
     try:
         message = parse_json(text, largest_bytes=LARGEST_MESSAGE)
     except JsonError as error:
         return {"unreadable": str(error)}
-    # What the package itself reports looks like this, but does not come through here.
+    # The package's own error messages have this form, but are not read here.
     if isinstance(message, dict) and message.get("e") != "error":
         return message
     return {"unreadable": brief(message)}

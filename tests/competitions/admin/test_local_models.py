@@ -164,7 +164,7 @@ def small_uploads(local, monkeypatch):
     [
         (("steady.py", STEADY.encode()), "", "which is taken"),
         (("x.py", STEADY.encode()), "../up", "use letters, digits"),
-        (("x.zip", zipped([("../main.py", "x")]).getvalue()), "", "inside of the"),
+        (("x.zip", zipped([("../main.py", "x")]).getvalue()), "", "inside the"),
         (("x.zip", b"no zip"), "", "no zip that can be unpacked"),
         (("x.py", b""), "", "The submitted file is empty"),
         (("x.py", b"#" * 2_000), "", "at most 0 MiB are taken"),

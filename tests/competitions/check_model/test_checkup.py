@@ -159,7 +159,7 @@ def test_without_a_sandbox_the_model_runs_in_this_process(model, monkeypatch, ca
     [
         ("return 1 / 0", "predict: ZeroDivisionError: division by zero (main.py:5)"),
         ("return numpy.int64(1)", "predict: the answer was of type numpy.int64"),
-        ("return 'nul \\0'", "predict: the answer holds a NUL character"),
+        ("return 'nul \\0'", "predict: the answer contains a NUL character"),
         ("return {'valu': 1}", "invalid output: keys were ['valu']"),
     ],
 )
@@ -213,7 +213,7 @@ def test_a_recorded_feed_is_replayed(model, tmp_path):
     ("arguments", "message"),
     [
         (["-n", "0"], "rounds was '0'; give a whole number from 1 on."),
-        (["--feed", "none.csv"], "'none.csv', which is no file"),
+        (["--feed", "none.csv"], "'none.csv', which is not a file"),
     ],
 )
 def test_a_bad_argument_is_told_in_a_sentence(model, arguments, message):

@@ -129,7 +129,7 @@ def test_a_success_clears_what_was_held_against_a_model(stage):
         ("return float('nan')", "the answer was nan; it must be finite"),
         ("return {'value': float('inf')}", "the answer is not JSON"),
         ("return 2**70", "beyond 64 bits"),
-        ("return {'value': 'nul: \\0'}", "holds a NUL character"),
+        ("return {'value': 'nul: \\0'}", "contains a NUL character"),
         ("return '\\ud800'", "UnicodeEncodeError"),
         ("x = []\nfor _ in range(99_999): x = [x]\nreturn x", "nested too deeply"),
         ("x = []\nfor _ in range(800): x = [x]\nreturn x", "deeper than 32 levels"),

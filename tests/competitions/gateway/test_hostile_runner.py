@@ -44,7 +44,7 @@ def saying(**fields):
     )
 
 
-NO_JSON = "predict: the answer cannot be kept as JSON: "
+NO_JSON = "predict: the answer cannot be stored as JSON: "
 
 
 @pytest.mark.parametrize(
@@ -66,10 +66,10 @@ NO_JSON = "predict: the answer cannot be kept as JSON: "
         (saying(type=1, value=b"\xff" * 8), f"{NO_JSON}Out of range float"),
         (saying(type=2, value=b"\x01" * 5_000), f"{NO_JSON}Exceeds the limit"),
         (saying(type=3, value=b"\xff\xfe"), f"{NO_JSON}'utf-8' codec can't decode"),
-        (saying(value=b"NaN"), "predict: the answer is no JSON: NaN is no number"),
+        (saying(value=b"NaN"), "predict: the answer is not JSON: NaN is not a number"),
         (
             saying(value=b"1e999"),
-            "predict: the answer is no JSON: the number 1e999 is too large",
+            "predict: the answer is not JSON: the number 1e999 is too large",
         ),
         (
             saying(value=b"[" * 10_000),
@@ -81,7 +81,7 @@ NO_JSON = "predict: the answer cannot be kept as JSON: "
         ),
         (
             saying(value=b"1" * 5_000),
-            "predict: the answer is no JSON: Exceeds the limit",
+            "predict: the answer is not JSON: Exceeds the limit",
         ),
         (saying(value=b'"\\ud800"'), f"{NO_JSON}'utf-8' codec can't encode"),
     ],
@@ -209,7 +209,7 @@ SETUP_TEXTS = {
     "\r": "\n",
     "\x1b[2J": "\N{REPLACEMENT CHARACTER}[2J",
     "x" * 100_000: "x" * 1_999 + "…",
-    "x" * 3 * 2**20: "what its setup said is too long to be told",
+    "x" * 3 * 2**20: "the message of its setup is too long",
 }
 
 

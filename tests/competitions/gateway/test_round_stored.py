@@ -28,7 +28,11 @@ ZOO = {
     ),
     "tuple": (predicting("return (1.0,)"), "FAILED", "predict: the answer was of type"),
     "nan": (predicting("return float('nan')"), "FAILED", "predict: the answer was nan"),
-    "nul": (predicting("return 'a\\0b'"), "FAILED", "predict: the answer holds a NUL"),
+    "nul": (
+        predicting("return 'a\\0b'"),
+        "FAILED",
+        "predict: the answer contains a NUL",
+    ),
     "key": (predicting("return {'price': 1}"), "FAILED", "invalid output: keys were"),
     "huge": (predicting("return 'x' * 2**24"), "FAILED", "predict: the answer exceeds"),
     "deep": (

@@ -59,7 +59,7 @@ def test_a_folder_that_is_too_deep_is_refused_in_words(tmp_path):
     nest(tmp_path / "model", 40)
     with pytest.raises(OSError, match="deeper than 32 levels"):
         plain_files(tmp_path / "model")
-    with pytest.raises(ControlError, match="cannot be copied: folders lie in each"):
+    with pytest.raises(ControlError, match="cannot be copied: folders are nested"):
         add(models_dir=tmp_path, source=tmp_path / "model", model_id="copy")
     assert [p.name for p in tmp_path.iterdir()] == ["model"]
 

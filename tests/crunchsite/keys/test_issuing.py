@@ -169,7 +169,7 @@ def test_the_command_prints_the_key_alone_once(competition):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--competition", "none"], "there is none of that name"),
+        (["--competition", "none"], "there is none with that name"),
         (["--cruncher", "c1"], "--cruncher needs --competition"),
         (["--competition", "btc-demo", "--cruncher", "none"], "has none of that id"),
         (["--days", "0"], "give 1 to 36500"),

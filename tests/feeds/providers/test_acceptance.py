@@ -322,7 +322,7 @@ def test_b8_seconds_are_seconds(exchange):
 
 def test_b9_an_answer_that_makes_no_sense_is_a_provider_error(exchange):
     exchange.server.refuse(200, body={"not": "candles"})
-    with pytest.raises(ProviderError, match="nobody expects"):
+    with pytest.raises(ProviderError, match="unexpected answer"):
         exchange.ask()
 
 

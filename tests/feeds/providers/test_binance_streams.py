@@ -173,7 +173,7 @@ def test_b21_a_stream_that_says_nothing_else_is_an_error_for_the_supervisor(stre
             server.push_text("btcusdt@kline_1s", "[]x")
 
     feed = FeedKey("binance", "BTCUSDT", "candle", "1s")
-    with pytest.raises(ProviderError, match="nobody expects"):
+    with pytest.raises(ProviderError, match="unexpected message"):
         listened(server, provider, [feed], act, count=1)
 
 

@@ -12,7 +12,8 @@ class Contrarian(TrackerBase):
             (
                 later / earlier - 1
                 for earlier, later in zip(closes[-2::-1], closes[:0:-1])
-                if later != earlier  # a quiet candle says nothing: look further back
+                # A quiet candle has no direction: look further back.
+                if later != earlier
             ),
             0.0,
         )

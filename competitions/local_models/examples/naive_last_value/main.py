@@ -1,6 +1,6 @@
 """Naive last value: the last return that was seen is the next one.
 
-The yardstick: a model that cannot beat this has learnt nothing.
+The baseline: a model that cannot beat this has learnt nothing.
 """
 
 from tracker import BASIS_POINTS, TrackerBase

@@ -83,7 +83,9 @@ class Command(BaseCommand):
 def _competition(slug: str) -> Competition | None:
     found = Competition.objects.filter(slug=slug).first()
     if slug and found is None:
-        raise KeyInvalidError(f"competition was {slug!r}; there is none of that name.")
+        raise KeyInvalidError(
+            f"competition was {slug!r}; there is none with that name."
+        )
     return found
 
 
