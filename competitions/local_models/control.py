@@ -127,9 +127,9 @@ def write_status(logs_dir: Path, statuses: list[ModelStatus]) -> None:
 def add(*, models_dir: Path, source: Path, model_id: str = "", called: str = "") -> str:
     """Copy a model's folder among the others, as a whole; return its id.
 
-    The orchestrator starts it within a second. `called` is the name that
-    errors use instead of the path, for a stranger who must not see paths. Raises ControlError when the folder is
-    no model or the name is taken or cannot be an id.
+    The orchestrator starts it within a second. `called` is the name that errors use
+    instead of the path, for a stranger who must not see paths. Raises ControlError when
+    the folder is no model or the name is taken or cannot be an id.
     """
     model_id = model_id or source.resolve().name
     if not (source / "main.py").is_file():

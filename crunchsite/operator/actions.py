@@ -200,7 +200,7 @@ def correct(
     Refused when something was corrected since `on`.
     """
     corrector = CORRECTIONS[kind]
-    with transaction.atomic():  # no correction without its trail
+    with transaction.atomic():  # no correction without an entry in the trail
         done = corrector.service(
             competition_id=competition.pk,
             reason=reason,
