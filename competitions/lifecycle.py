@@ -26,15 +26,18 @@ from feeds.tape.records import FeedKey
 def create_competition(
     *,
     slug: str,
-    pack_name: str,
+    pack_name: str = "",
     name: str = "",
     config_path: str = "",
     feed_source: str = "",
     feed_kind: str = "",
     feed_granularity: str = "",
     subjects: Sequence[str] = (),
+    pack: packs.Pack | None = None,
 ) -> Competition:
     """Create a DRAFT competition from a pack, with its schedule for each subject.
+
+    `pack` is one that the site does not know by a name: a workspace's.
 
     A contract's own `scheduled_predictions` replace the pack's schedule. Empty
     arguments take the environment's value, else the pack's. Everything is checked
@@ -42,7 +45,7 @@ def create_competition(
     no provider serves.
     """
     env = settings.ENV
-    pack = packs.load(pack_name)
+    pack = pack or packs.load(pack_name)
     if Competition.objects.filter(slug=slug).exists():
         raise DefinitionError(
             f"there is a competition {slug} already; change it in the admin."

@@ -8,6 +8,7 @@ request survives a restart of either side.
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -172,14 +173,24 @@ def remove(*, models_dir: Path, logs_dir: Path, model_id: str) -> None:
         _flag(logs_dir, model_id, name).unlink(missing_ok=True)
 
 
-def begin(models_dir: Path) -> None:
-    """Fill a folder that does not exist yet with the examples, as a whole."""
+def begin(models_dir: Path, sources: Mapping[str, str] | None = None) -> None:
+    """Fill a folder that does not exist yet with models, as a whole.
+
+    With those of `sources`, the text of `main.py` by model; without them, with the
+    examples.
+    """
     if models_dir.exists():
         return
     models_dir.parent.mkdir(parents=True, exist_ok=True)
     with scratch_folder(".beginning-", parent=models_dir.parent) as draft:
         copy = draft / models_dir.name
-        shutil.copytree(EXAMPLES, copy, ignore=shutil.ignore_patterns("__pycache__"))
+        if sources:
+            for name, text in sources.items():
+                (copy / name).mkdir(parents=True)
+                (copy / name / "main.py").write_text(text, encoding="utf-8")
+        else:
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(EXAMPLES, copy, ignore=ignored)
         copy.rename(models_dir)
 
 

@@ -19,6 +19,9 @@ from crunchsite.settings.secret import secret_key
 from crunchsite.settings.server_urls import broker, database
 
 ENV = read_env()
+WORKSPACE = ENV.node
+if WORKSPACE:
+    WORKSPACE.admit()
 VAR_DIR = ENV.var
 IS_VAR_DIR_NEW = not VAR_DIR.exists()  # before the secret key is kept there
 LOCAL_MODELS_DIR = ENV.models_dir

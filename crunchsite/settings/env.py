@@ -1,5 +1,6 @@
 """Every environment variable of crunchsite, typed, read once."""
 
+import os
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
@@ -16,8 +17,10 @@ from crunchsite.settings.variables.published import PoolVariables
 from crunchsite.settings.variables.servers import ServerVariables
 from crunchsite.settings.variables.site_time import TimeVariables
 from crunchsite.settings.variables.web_access import WebVariables
+from crunchsite.settings.workspace import NodeFolder, read_workspace
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
+WORKSPACE = read_workspace(os.environ.get("WORKSPACE", ""))  # noqa: TID251
 # Modules and packages that wirings may name beside CALLABLE_PACKAGES.
 OWN_CALLABLES: tuple[str, ...] = (
     "competitions.contract",
@@ -38,12 +41,19 @@ class Env(  # fields stand in `.env.example` from the last base on
     """The site's configuration; a value that cannot be used is an error."""
 
     model_config = SettingsConfigDict(
-        env_file=BASE_DIR / ".env", extra="ignore", frozen=True, env_ignore_empty=True
+        env_file=(BASE_DIR / ".env", *(WORKSPACE.env_files if WORKSPACE else ())),
+        extra="ignore",
+        frozen=True,
+        env_ignore_empty=True,
     )
 
     @property
+    def node(self) -> NodeFolder | None:
+        return WORKSPACE
+
+    @property
     def var(self) -> Path:
-        return (BASE_DIR / self.var_dir).resolve()
+        return ((WORKSPACE.node if WORKSPACE else BASE_DIR) / self.var_dir).resolve()
 
     @property
     def models_dir(self) -> Path:
@@ -59,7 +69,8 @@ class Env(  # fields stand in `.env.example` from the last base on
 
     @property
     def packages(self) -> tuple[str, ...]:
-        return listed(self.callable_packages)
+        own = WORKSPACE.packages if WORKSPACE else ()
+        return (*listed(self.callable_packages), *own)
 
     @property
     def hosts(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The demo competition that `manage.py up` runs."""
+"""The competition that `manage.py up` runs: the demo, or that of a workspace."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -10,6 +10,7 @@ from django.db import transaction
 
 from competitions import definition, lifecycle, packs
 from competitions.models import Competition
+from competitions.scaffold.installed import pack_of
 from core.errors import OperatorError
 from core.files import write_file
 from crunchsite.stack.errors import StackError
@@ -31,6 +32,8 @@ PLAY_MONEY = "play-money"
 
 def pack_name() -> str:
     """The pack of the demo: minute candles replayed from a file suit baseline."""
+    if settings.WORKSPACE:
+        return str(settings.WORKSPACE.pack)
     if settings.ENV.demo_pack:
         return settings.ENV.demo_pack
     return packs.DEFAULT if settings.ENV.feed_source == "replay" else "realtime"
@@ -52,7 +55,7 @@ def check(var: Path) -> None:
         )
     env = settings.ENV
     with _named("DEMO_PACK"):
-        pack = packs.load(pack_name())
+        pack = _pack()
     feed = FeedKey(
         env.feed_source,
         "ANY",
@@ -121,14 +124,15 @@ def ensure() -> Competition:
     One that exists is the operator's: it stays as it was left.
     """
     write_file(settings.VAR_DIR / "demo.json", json.dumps(_run()))
-    if existing := Competition.objects.filter(slug=SLUG).first():
+    workspace = settings.WORKSPACE
+    slug = workspace.slug if workspace else SLUG
+    if existing := Competition.objects.filter(slug=slug).first():
         return existing
-    competition = lifecycle.create_competition(
-        slug=SLUG, pack_name=pack_name(), name=_name()
-    )
-    competition.emission_interval_s = EMISSION_INTERVAL_S
-    competition.crunch_pubkey = competition.crunch_pubkey or PLAY_MONEY
-    competition.save(update_fields=["emission_interval_s", "crunch_pubkey"])
+    competition = lifecycle.create_competition(slug=slug, pack=_pack(), name=_name())
+    if not workspace:
+        competition.emission_interval_s = EMISSION_INTERVAL_S
+        competition.crunch_pubkey = competition.crunch_pubkey or PLAY_MONEY
+        competition.save(update_fields=["emission_interval_s", "crunch_pubkey"])
     return lifecycle.activate(competition_id=competition.pk)
 
 
@@ -143,7 +147,15 @@ def models_problem() -> str:
     )
 
 
+def _pack() -> packs.Pack:
+    if workspace := settings.WORKSPACE:
+        return pack_of(workspace.spec_file, workspace.schedule_file)
+    return packs.load(pack_name())
+
+
 def _name() -> str:
-    """`BTC demo`, `ETH demo`, `BTC and ETH demo`."""
+    """`BTC demo`, `ETH demo`, `BTC and ETH demo`; a workspace's title."""
+    if settings.WORKSPACE:
+        return str(settings.WORKSPACE.title)
     coins = [s.removesuffix("USDT") for s in settings.ENV.subjects]
     return f"{' and '.join(coins)} demo"

@@ -75,7 +75,7 @@ class Supervisor:
         self._step("migrations", lambda: call_command("migrate", verbosity=0))
         self._ensure_operator()
         with_models = self._start_models()
-        self._step("demo competition", demo.ensure)
+        self._step("competition", demo.ensure)
         if with_models and (problem := demo.models_problem()):
             self._say(f"  {problem}")
         self._start_workers(with_models)
@@ -124,7 +124,11 @@ class Supervisor:
         if self._env.model_runner_node_host:
             return {}
         if not self._env.local_models_dir:
-            local_models.begin(settings.LOCAL_MODELS_DIR)
+            workspace = settings.WORKSPACE
+            local_models.begin(
+                settings.LOCAL_MODELS_DIR,
+                workspace.example_models() if workspace else None,
+            )
         level = self._env.local_models_level
         if level == 2 and (trouble := trouble_with_level_2()):
             self._say(

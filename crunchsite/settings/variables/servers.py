@@ -67,6 +67,11 @@ class ServerVariables(BaseSettings):
         ge=1,
         le=2,
     )
+    workspace: str = setting(
+        "",
+        "Folder of a node that `coordinator init` made: the site runs its competition "
+        "in place of the demo. Set in the process's environment, not in a file.",
+    )
     port: int = setting(8000, "Port of the site.", ge=1, le=65535)
     var_dir: Path = setting(
         Path("var"), "Data, sockets and logs of the embedded parts."

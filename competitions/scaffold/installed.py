@@ -1,0 +1,47 @@
+"""Read a workspace as the pack that its competition is created from."""
+
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from competitions.contract import ScheduledPredictionConfig
+from competitions.packs import Pack, PackFeed
+from competitions.scaffold.answers import parse_answers, read_file
+from competitions.scaffold.errors import ScaffoldError
+from competitions.slots import SLOTS, default_path
+from core.misfits import first_misfit
+
+_SCHEDULE = TypeAdapter(list[ScheduledPredictionConfig])
+LARGEST_BYTES = 1_000_000
+
+
+def pack_of(spec_file: Path, schedule_file: Path) -> Pack:
+    """Return the pack that a workspace's spec and schedule describe.
+
+    Its slots are the engine's own, so that the node's environment decides about each.
+    Raises ScaffoldError naming the file and what is wrong with it.
+    """
+    answers = parse_answers(read_file(spec_file, is_spec=True))
+    try:
+        return Pack(
+            id=answers.pack or "",
+            description=answers.description or answers.name or "",
+            feed=answers.feed or PackFeed(),
+            checkpoint_interval_seconds=answers.checkpoint_interval_seconds or 0,
+            callables={slot: default_path(slot) for slot in SLOTS},
+            scheduled_prediction_configs=read_schedule(schedule_file),
+        )
+    except ValidationError as error:
+        raise ScaffoldError(f"{spec_file}: {first_misfit(error)}.") from None
+
+
+def read_schedule(path: Path) -> list[ScheduledPredictionConfig]:
+    """Return the questions of a JSON file, a list; raises ScaffoldError."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(LARGEST_BYTES)
+        return _SCHEDULE.validate_json(data)
+    except OSError as error:
+        raise ScaffoldError(f"{path} cannot be read: {error.strerror}.") from None
+    except ValidationError as error:
+        raise ScaffoldError(f"{path}: {first_misfit(error)}.") from None
