@@ -58,7 +58,7 @@ class JsonBody(_BoundedJson, JSONParser):
 
 
 class LargeJsonBody(_BoundedJson):
-    """The same of up to 16 MiB, for the views that name it in `parser_classes`.
+    """Parse a body of up to 16 MiB, for views that name this in `parser_classes`.
 
     Not a subclass of JSONParser, for which REST framework reads no more than Django's
     limit.

@@ -12,20 +12,20 @@ from scoring.scores.scorer import Failure, NewScore, score_all
 from scoring.snapshots.fields import signal_field
 from scoring.snapshots.period_metrics import registry
 
-# Signals and returns of both signs, so that a scorer that scores anything differs.
+# Signals and returns of both signs, so that any real scorer gives different values.
 _TRIALS = [(signal, change) for signal in (-1.0, 0.5, 1.0) for change in (-0.01, 0.02)]
 
 
 @dataclass(frozen=True)
 class DryRun:
-    """What is wrong with a scorer, and what looks unfinished."""
+    """The errors and warnings of a trial of a scorer."""
 
     errors: list[str]
     warnings: list[str]
 
 
 def try_scorer(competition: Competition, wiring: Wiring) -> list[str]:  # noqa: ARG001  a trial
-    """Return what is wrong with a competition's scorer and metrics, in words."""
+    """Return the problems of a competition's scorer and metrics, as sentences."""
     return dry_run(wiring).errors
 
 

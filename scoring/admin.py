@@ -1,4 +1,4 @@
-"""Admin pages of predictions, scores, snapshots and boards; all ledgers."""
+"""Admin pages of predictions, scores, snapshots and boards; all read-only."""
 
 from typing import Any
 
@@ -152,7 +152,7 @@ class SnapshotAdmin(LedgerAdmin):
 
     @display(description="State", label=SNAPSHOT_LABELS)
     def state(self, snapshot: Snapshot) -> str:
-        """Return the snapshot's state; a superseded revision counts for nothing."""
+        """Return the snapshot's state; a superseded revision does not count."""
         if snapshot.superseded_at is not None:
             return "superseded"
         return "closed" if snapshot.is_closed else "open"

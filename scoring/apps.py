@@ -5,7 +5,7 @@ class ScoringConfig(AppConfig):
     name = "scoring"
 
     def ready(self) -> None:
-        """Try scorers before a competition runs."""
+        """Register the trial of scorers before a competition runs."""
         from competitions.trial_process import TRIALS
         from scoring import activation
 

@@ -40,7 +40,7 @@ log = structlog.get_logger(__name__)
 
 
 class CorrectionError(CompetitionError):
-    """A correction that cannot be made as asked."""
+    """A correction that cannot be made as requested."""
 
     code = "correction_refused"
     status = 409
@@ -48,7 +48,7 @@ class CorrectionError(CompetitionError):
 
 @dataclass(frozen=True)
 class Correction:
-    """What was done, or would be: rounds, scores, snapshots, and who moves."""
+    """What a correction did, or would do: rounds, scores, snapshots, moves."""
 
     rounds: int
     scores: int
@@ -79,7 +79,7 @@ def rescore(
     preview: bool = False,
     on: Newest | None = None,
 ) -> Correction:
-    """Score the closed periods inside `[start, end)` again with the scorer of today.
+    """Score the closed periods inside `[start, end)` again with the present scorer.
 
     Raises CorrectionError when there is none, the reason or author is missing, or
     something was corrected since `on`.
@@ -127,7 +127,7 @@ def void(
     preview: bool = False,
     on: Newest | None = None,
 ) -> Correction:
-    """Let slots in `[start, end)`, of one scope or all, count for nothing.
+    """Take slots in `[start, end)`, of one scope or all, out of the scores.
 
     Rounds inside become VOID with the reason, those still to come when they are due.
     Raises CorrectionError for an empty window, without a reason or author, or when
@@ -175,7 +175,7 @@ def _stated(reason: str, author: str) -> tuple[str, str]:
 def _fact(
     what: str, competition: Competition, start: datetime, end: datetime, reason: str
 ) -> Fact:
-    """Return the fact that earlier reports of the stretch no longer hold."""
+    """Return the fact that earlier reports of the range are no longer valid."""
     stretch = {"start": start.isoformat(), "end": end.isoformat()}
     payload = {"what": what, **stretch, "reason": reason}
     return Fact(FactKind.RULE_CHANGED, competition.pk, payload)

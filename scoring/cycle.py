@@ -1,7 +1,7 @@
-"""A score cycle: due rounds -> truth -> scores, then snapshots and the leaderboard.
+"""Run a score cycle: due rounds -> truth -> scores, then snapshots and leaderboard.
 
-Summing up starts from the stored scores alone, and the next cycle repeats it if this
-one was stopped before.
+Snapshots are computed only from stored scores, and the next cycle computes them again
+if this one was stopped before.
 """
 
 from dataclasses import dataclass, replace
@@ -24,19 +24,19 @@ from scoring.truth import recovery
 
 log = structlog.get_logger(__name__)
 
-# Clocks of two workers may differ by this much and mean nothing.
+# Clocks of two workers may differ by this much without consequence.
 SKEW_S = 60
 
 
 @dataclass(frozen=True)
 class CycleReport(Tally):
-    """The tally of a cycle, and whether it rebuilt the standings."""
+    """The numbers of a cycle, and whether it rebuilt the standings."""
 
     rebuilt: bool = False
 
 
 def claim_due() -> list[int]:
-    """Return the competitions whose next cycle has come, each to one caller only.
+    """Return the competitions whose next cycle is due, each to one caller only.
 
     One statement when nothing is due. Paused and ended ones are scored too.
     """
@@ -56,7 +56,7 @@ def claim_due() -> list[int]:
 
 
 def run_cycle(*, competition_id: int) -> CycleReport:
-    """Score all due rounds of a competition and bring its standings up to date.
+    """Score all due rounds of a competition and update its standings.
 
     Safe to run twice and in many workers: they divide the due rounds, and no round is
     scored twice. The number of statements depends neither on the number of models nor

@@ -1,4 +1,4 @@
-"""Due rounds, batch by batch: their truths, their scores, and how they end.
+"""Score due rounds, batch by batch: their truths, their scores, their end.
 
 Each batch of rounds is one transaction, so whatever dies in the middle leaves whole
 rounds, resolved with all their scores or still due.
@@ -38,7 +38,7 @@ PREDICTIONS_A_BATCH = 100_000
 
 @dataclass(frozen=True)
 class Tally:
-    """Rounds by how they ended, and their scores.
+    """Counts of rounds by how they ended, and of their scores.
 
     `failure` is the reason of the first score that failed.
     """
@@ -80,10 +80,10 @@ class Tally:
 def score_due(
     *, competition: Competition, wiring: Wiring, outcomes: Outcomes, gaps: Gaps
 ) -> tuple[Tally, list[Hole]]:
-    """Score all due rounds, batch by batch; returns the tape's holes among them too.
+    """Score all due rounds, batch by batch; also return what the tape lacks for them.
 
-    With `Gaps.LOOK` the rounds at a hole wait, so that the caller can have it filled
-    and pass again.
+    With `Gaps.LOOK` rounds with missing records wait, so that the caller can have them
+    fetched and pass again.
     """
     models = ParticipantModel.objects.filter(competition=competition).count()
     limit = 1 + PREDICTIONS_A_BATCH // max(models, 1)
@@ -104,7 +104,7 @@ def score_due(
 
 
 def _place(round_: Round) -> tuple[datetime, int]:
-    """Return where a round stands among the due ones."""
+    """Return a round's position among the due ones."""
     assert round_.resolvable_at is not None  # a due round has it
     return round_.resolvable_at, round_.pk
 
@@ -124,7 +124,8 @@ class _DueBatch:
         """Return those of them that are due, without a lock."""
         due = Round.objects.due(now).filter(competition=self.competition)
         if self.after is not None:
-            # Waiting rounds stay due; going past them keeps the next from starving.
+            # Waiting rounds stay due; the batches go past them, so that later rounds
+            # are not blocked.
             at, pk = self.after
             due = due.filter(Q(resolvable_at__gt=at) | Q(resolvable_at=at, pk__gt=pk))
         return due.select_related("competition").defer(
@@ -132,7 +133,7 @@ class _DueBatch:
         )
 
     def resolve(self, rounds: Sequence[Round], now: datetime) -> Resolution:
-        """Resolve some of them."""
+        """Return how these rounds are resolved."""
         return resolve(
             competition=self.competition,
             wiring=self.wiring,
@@ -145,7 +146,7 @@ class _DueBatch:
 
 @dataclass(frozen=True)
 class _Done:
-    """A batch that was scored, and what the tape lacks for its rounds that wait."""
+    """A batch that was scored, and the records missing for its waiting rounds."""
 
     rounds: list[Round]
     tally: Tally
@@ -160,10 +161,11 @@ def _ask_resolver(batch: _DueBatch) -> None:
 
 @transaction.atomic
 def _score_batch(batch: _DueBatch) -> _Done:
-    """Score the next due rounds that nobody else works on."""
+    """Score the next due rounds that no other worker holds."""
     competition, wiring = batch.competition, batch.wiring
     locks.lock_shared(competition.pk)
-    # Rounds are due by the clock; when they ended never lies in a closed period.
+    # The clock decides which rounds are due; `not_closed` keeps their end out of closed
+    # periods.
     now = clock.now()
     ended_at = not_closed(competition, now)
     rounds = list(
@@ -194,7 +196,7 @@ def _score_batch(batch: _DueBatch) -> _Done:
 
 
 def _void_among(competition: Competition, rounds: Sequence[Round]) -> dict[int, Truth]:
-    """Return how rounds end that an operator has declared void, by their key."""
+    """Return the outcome of rounds that an operator has voided, by their key."""
     slots = [round_.slot_at for round_ in rounds]
     windows = VoidWindow.objects.filter(
         competition=competition, start_at__lte=max(slots), end_at__gt=min(slots)

@@ -1,8 +1,9 @@
-"""Who may write a competition's scores and standings at the same time.
+"""Lock a competition's scores and standings against writes at the same time.
 
-Scoring is shared: any number of workers score different rounds at once. Summing up is
-exclusive, and waits for scoring that is under way. So a period that is closed under the
-exclusive lock misses no score that was dated inside it.
+Scoring takes a shared lock: any number of workers score different rounds at once.
+Building snapshots and boards takes an exclusive lock, and waits for scoring in
+progress. So a period that is closed under the exclusive lock misses no score dated
+inside it.
 """
 
 from django.db import connection
@@ -11,12 +12,12 @@ _SCORING = 0x5C0
 
 
 def lock_shared(competition_id: int) -> None:
-    """Exclude summing up until the transaction ends; others may score too."""
+    """Exclude building snapshots until the transaction ends; others may score too."""
     _take("pg_advisory_xact_lock_shared", competition_id)
 
 
 def lock_exclusive(competition_id: int) -> None:
-    """Exclude all scoring and summing up by others until the transaction ends."""
+    """Exclude all other scoring and building until the transaction ends."""
     _take("pg_advisory_xact_lock", competition_id)
 
 

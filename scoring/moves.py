@@ -1,4 +1,4 @@
-"""Who moves on the board, by comparing it before and after a change."""
+"""Find the models that move on the board, by comparing it before and after a change."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from scoring.board.ranking import Standing
 
 @dataclass(frozen=True)
 class Move:
-    """What a correction does to a model's line on the newest board."""
+    """The change of a model's line on the newest board by a correction."""
 
     model_id: str
     rank_before: int | None
@@ -18,7 +18,7 @@ class Move:
 
     @property
     def places(self) -> int | None:
-        """Places won; negative when lost, None without a rank on either side."""
+        """Return places won; negative if lost, None without a rank on either side."""
         if self.rank_before is None or self.rank_after is None:
             return None
         return self.rank_before - self.rank_after

@@ -73,7 +73,7 @@ class BoardRow(serializers.ModelSerializer[LeaderboardEntry]):
 
 
 class RankedWithEnsemblesRow(BoardRow):
-    """A row when ensembles are shown: theirs have no rank, all have a place."""
+    """A row of a board with ensembles, which have a place but no rank."""
 
     overall_rank = serializers.IntegerField(source="position")
 

@@ -1,4 +1,4 @@
-"""The model that a request asks for, as far as its user may see it."""
+"""Find the model that a request asks for, if its user may see it."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from competitions.reporting import (
 
 
 def model_of(query: dict[str, Any], model_id: str, user: Any) -> ParticipantModel:
-    """Return the model of a path, in the competition asked for; raises NotFound."""
+    """Return the model of a path, in the chosen competition; raises NotFound."""
     model = (
         ParticipantModel.objects.filter(
             competition=chosen_competition(query, user), model_id=model_id
@@ -21,7 +21,7 @@ def model_of(query: dict[str, Any], model_id: str, user: Any) -> ParticipantMode
     )
     if model is None:
         raise NotFound(
-            f"model was {model_id!r}; the competition has none of that id.",
+            f"model was {model_id!r}; the competition has no model with that id.",
             code="model_not_found",
         )
     return model

@@ -30,7 +30,7 @@ class DiversityRow(serializers.Serializer[Any]):
 
 
 class OverviewRow(serializers.Serializer[Any]):
-    """A model's newest snapshot; the figures of its diversity stand beside."""
+    """A model's newest snapshot, with the figures of its diversity."""
 
     model_id = serializers.CharField()
     period_end = serializers.DateTimeField()
@@ -39,18 +39,24 @@ class OverviewRow(serializers.Serializer[Any]):
 
 class OverviewQuery(CompetitionQuery):
     limit = serializers.IntegerField(
-        min_value=1, max_value=1000, default=100, help_text="The first so many models."
+        min_value=1,
+        max_value=1000,
+        default=100,
+        help_text="Number of models, from the top.",
     )
 
 
 class CorrelationQuery(CompetitionQuery):
     limit = serializers.IntegerField(
-        min_value=1, max_value=50, default=20, help_text="The best so many models."
+        min_value=1,
+        max_value=50,
+        default=20,
+        help_text="Number of models, from the best.",
     )
 
 
 class CorrelationRow(serializers.Serializer[Any]):
-    """A model against each other one: Spearman's rho of their signals."""
+    """Spearman's rho of a model's signals with those of each other model."""
 
     model_id = serializers.CharField()
     correlations = serializers.DictField(

@@ -18,7 +18,7 @@ from scoring.snapshots.ensembles import ensemble_name, model_id_of
 
 
 class EnsembleRow(serializers.Serializer[Any]):
-    """An ensemble's snapshot; its numbers stand at the top level, under their names."""
+    """An ensemble's snapshot; its numbers are at the top level, under their names."""
 
     ensemble_name = serializers.CharField()
     model_id = serializers.CharField()

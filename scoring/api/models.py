@@ -45,7 +45,8 @@ class RangeQuery(CompetitionQuery):
         attrs.setdefault("start", attrs["end"] - DEFAULT_RANGE)
         if attrs["start"] >= attrs["end"]:
             raise ValidationError(
-                f"the range was [{attrs['start']}, {attrs['end']}); start must be first"
+                f"the range was [{attrs['start']}, {attrs['end']}); start must be"
+                f" before end"
             )
         return attrs
 
@@ -55,7 +56,7 @@ class RangePageQuery(RangeQuery, CompetitionPageQuery):
 
 
 class Envelope(serializers.Serializer[Any]):
-    """Figures of a model; they stand at the top level too, under their names."""
+    """A model's figures; they are at the top level too, under their names."""
 
     model_id = serializers.CharField()
     score_metrics = serializers.DictField(child=serializers.FloatField(allow_null=True))
@@ -69,7 +70,7 @@ class ScopeEnvelope(Envelope):
 
 
 class SummaryRow(serializers.Serializer[Any]):
-    """A snapshot's numbers stand at the top level, under their names."""
+    """A snapshot, with its numbers at the top level, under their names."""
 
     model_id = serializers.CharField()
     performed_at = serializers.DateTimeField()
@@ -208,7 +209,7 @@ def _snapshots(competition: Competition, query: dict[str, Any]) -> QuerySet[Snap
 def _wanted(
     competition: Competition, query: dict[str, Any]
 ) -> QuerySet[ParticipantModel]:
-    """Return the models asked for; ensembles only if the query includes them."""
+    """Return the requested models; ensembles only if the query includes them."""
     models = ParticipantModel.objects.filter(competition=competition)
     if not query["include_ensembles"]:
         models = models.filter(is_virtual=False)

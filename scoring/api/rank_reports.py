@@ -49,7 +49,7 @@ class WindowChangeRow(serializers.Serializer[Any]):
 
 
 class RankChangeRow(serializers.Serializer[Any]):
-    """Why a rank changed: per window, the snapshots that came in and went out."""
+    """Why a rank changed: per window, the snapshots that entered and left it."""
 
     rank_before = serializers.IntegerField(allow_null=True)
     rank_after = serializers.IntegerField(allow_null=True)

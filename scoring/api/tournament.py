@@ -1,4 +1,4 @@
-"""Endpoints of tournament rounds: features and truths in, answers and scores out."""
+"""Endpoints of tournament rounds: post features and truths, get answers and scores."""
 
 import time
 from collections.abc import Callable
@@ -30,10 +30,10 @@ from scoring.scores.statuses import with_status
 
 log = structlog.get_logger(__name__)
 
-# How long, on the wall, a request waits for the worker before it is told to come back.
+# How long, in real time, a request waits for the worker before it answers 202.
 WAIT_S, LOOK_S = 10.0, 0.1
 MOST_RESULTS = 10_000
-# As other programs know the states.
+# The names of the states in the API.
 STATUSES = {
     TournamentRound.Status.OPEN: "open",
     TournamentRound.Status.INFERRED: "inference_complete",
@@ -73,7 +73,7 @@ class Inference(serializers.Serializer[Any]):
 
 
 class Result(serializers.Serializer[Any]):
-    """What an answer was worth; `score` is null where it could not be scored."""
+    """The score of an answer; `score` is null if it could not be scored."""
 
     prediction_id = serializers.IntegerField()
     sample = serializers.IntegerField()
@@ -85,7 +85,7 @@ class Result(serializers.Serializer[Any]):
 
 
 class Scores(serializers.Serializer[Any]):
-    """The scores by sample and model, the first ones of very many."""
+    """The scores by sample and model; of very many only the first ones."""
 
     round_id = serializers.CharField()
     scores_count = serializers.IntegerField()
@@ -94,7 +94,7 @@ class Scores(serializers.Serializer[Any]):
 
 
 class RoundStatus(serializers.Serializer[Any]):
-    """A round's state; keys are missing as long as there is nothing to say."""
+    """A round's state; keys without a value are missing."""
 
     round_id = serializers.CharField()
     status = serializers.CharField()
@@ -121,8 +121,8 @@ class RoundStatus(serializers.Serializer[Any]):
 def inference(request: Request, round_id: str) -> Response:
     """Open a round and have every model asked about each of its samples, in order.
 
-    200 once all were asked, 202 while the worker is at it: the same request again, or
-    the round's status, tells how far it is.
+    200 once all were asked, 202 while the worker is asking: repeat the request, or get
+    the round's status, to see the progress.
     """
     competition = _competition(request)
     body = read_body(Features, request)
@@ -159,7 +159,7 @@ def inference(request: Request, round_id: str) -> Response:
 @api_view(["POST"])
 @parser_classes([LargeJsonBody])
 def score(request: Request, round_id: str) -> Response:
-    """Give a round its truth, and score it by the engine that scores every round.
+    """Store a round's truths, and score it as every round is scored.
 
     200 with the scores, 202 while another worker is scoring.
     """
@@ -207,7 +207,7 @@ def score(request: Request, round_id: str) -> Response:
 @extend_schema(parameters=[CompetitionQuery], responses=RoundStatus)
 @api_view(["GET"])
 def status(request: Request, round_id: str) -> Response:
-    """How far a round is, and its predictions by status; `not_found` without one."""
+    """Return a round's progress, and its predictions by status; else `not_found`."""
     round_ = _found(_competition(request), round_id)
     if round_ is None:
         answer = {"status": "not_found", "total": 0, "by_status": {}}
@@ -267,7 +267,7 @@ def _note(request: Request, round_: TournamentRound, what: str) -> None:
 
 
 def _call_worker(competition: Competition) -> None:
-    """Have the models asked at once; without a broker Beat does it when it is back."""
+    """Enqueue the task that asks the models; without a broker Beat does it later."""
     try:
         current_app.send_task("competitions.predict", [competition.pk], expires=30)
     except OperationalError:

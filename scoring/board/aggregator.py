@@ -1,4 +1,4 @@
-"""The operator's MODEL_SCORE_AGGREGATOR: scores in, figures per model out.
+"""Call the operator's MODEL_SCORE_AGGREGATOR: scores in, figures per model out.
 
 The engine's own figures come from snapshots in SQL; only an operator's aggregator needs
 the scores themselves, those of the longest window.
@@ -21,7 +21,7 @@ from scoring.snapshots.fields import rounded
 
 
 class Entrant(NamedTuple):
-    """What a board says of a model; an ensemble has no cruncher."""
+    """What a board shows of a model besides figures; an ensemble has no cruncher."""
 
     pk: int
     model_id: str
@@ -52,10 +52,10 @@ def aggregated(
     found: Mapping[int, Figures],
     door: Door,
 ) -> dict[int, Figures]:
-    """Return the figures, with the aggregator's metrics in place of the engine's.
+    """Return the figures, with the aggregator's metrics replacing the built-in ones.
 
-    The aggregator is given the scores of the period's resolved rounds. While it fails,
-    the engine's figures stand alone.
+    The aggregator receives the scores of the period's resolved rounds. While it fails,
+    only the built-in figures are used.
     """
     by_id = {entrant.model_id: entrant for entrant in entrants}
     try:

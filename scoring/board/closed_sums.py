@@ -1,4 +1,4 @@
-"""The sums of closed snapshots, kept in this process.
+"""Keep the sums of closed snapshots in this process.
 
 Closed snapshots only change by a correction, so their sums stay valid until a period
 closes, a window moves past a snapshot or a correction is made.
@@ -29,13 +29,13 @@ class ClosedState(NamedTuple):
 
 
 def begins_of(config: CrunchConfig, as_of: datetime) -> list[datetime]:
-    """Return when each window begins that ends at an instant."""
+    """Return where each window that ends at an instant begins."""
     windows = config.aggregation.windows.values()
     return [as_of - timedelta(hours=window.hours) for window in windows]
 
 
 class _Memory(NamedTuple):
-    """Sums, what they depend on, and between which starts each window covers them."""
+    """The sums, what they depend on, and the starts between which each is valid."""
 
     key: tuple[Any, ...]
     starts: list[tuple[datetime, datetime]]
@@ -64,7 +64,7 @@ def closed_state(competition: Competition) -> ClosedState | None:
             WHERE model_id IN (SELECT id FROM models WHERE competition_id = %(key)s)
                 AND superseded_at IS NULL AND is_closed
             ORDER BY period_end DESC, model_id DESC LIMIT 1
-            """,  # in the order of the index on period_end
+            """,  # Ordered by the index on period_end.
             {"key": competition.pk},
         )
         row = cursor.fetchone()
@@ -104,7 +104,7 @@ def closed_sums(
 
 def _next_end(competition: Competition, begin: datetime) -> datetime:
     """Return when the first closed snapshot leaves a window that begins at `begin`."""
-    # Read, not computed: an older snapshot may be of another length.
+    # Read from the rows, because an older snapshot may have another length.
     ends = Snapshot.objects.current().filter(
         model__competition=competition, is_closed=True, period_end__gt=begin
     )

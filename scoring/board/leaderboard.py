@@ -1,4 +1,4 @@
-"""The leaderboard: standings kept as rows, updated in place."""
+"""Publish the leaderboard: standings stored as rows, updated in place."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -21,10 +21,10 @@ from scoring.metrics.parts import UNITS
 from scoring.models import Leaderboard
 from scoring.snapshots.fields import score_fields
 
-MOST_TOLD = 3  # of the models in the fact that a board has moved
-# Of each hour the last board is kept as history.
+MOST_TOLD = 3  # models named in the fact that a board has changed
+# The last board of each hour is kept as history.
 HISTORY_PERIOD_S = 3600
-# A board that is newer by more was not made meanwhile, but by a clock that was ahead.
+# A board that is newer by more was made while a clock was ahead.
 LATER = timedelta(seconds=60)
 
 
@@ -48,12 +48,12 @@ def publish(
     now: datetime,
     door: Door | None = None,
 ) -> Leaderboard | None:
-    """Bring the newest board to this instant, or begin a new one, all at once.
+    """Update the newest board to this instant, or begin a new one, atomically.
 
-    A board is the newest until its hour is over; those of past hours stay. What was
-    scored at `now` itself is on it: `as_of` is the first instant that is not. The
-    standings are worked out without a lock, so that an operator's callables hold up
-    nobody; None if another worker has meanwhile published a later board.
+    A board is the newest until its hour is over; those of past hours stay. It includes
+    what was scored before `now`, which is its `as_of`. The standings are computed
+    without a lock, so that an operator's callables delay nobody; None if another worker
+    has published a later board meanwhile.
     """
     as_of = now + timedelta.resolution
     door = door or Door(competition)
@@ -95,9 +95,9 @@ def _write(
 
 
 def described(config: CrunchConfig) -> dict[str, dict[str, Any]]:
-    """Return what each figure of a board covers: hours, unit, and if it is a mean.
+    """Return what each figure of a board covers: hours, unit, whether it is a mean.
 
-    A mean of snapshots weighs their figures by scores; the others are of all rounds.
+    A mean of snapshots is weighted by their scores; other figures cover all rounds.
     """
     hours = {name: window.hours for name, window in config.aggregation.windows.items()}
     means = averaged_fields(config)
@@ -115,7 +115,7 @@ def described(config: CrunchConfig) -> dict[str, dict[str, Any]]:
 
 
 def _write_lines(board: Leaderboard, lines: Sequence[Standing]) -> None:
-    """Update each model's row where it stands; a reader never meets an empty board."""
+    """Update each model's row in place; a reader never sees an empty board."""
     rows = [
         {
             "model_id": line.model.pk,

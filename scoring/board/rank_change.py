@@ -1,4 +1,4 @@
-"""How a model's place came about: its ranks over time, and why a rank changed."""
+"""Explain a model's place: its ranks over time, and why a rank changed."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -26,7 +26,7 @@ class WindowChange:
 
 @dataclass(frozen=True)
 class RankChange:
-    """A model's rank at two instants, what moved it, and who passed whom."""
+    """A model's rank at two instants, the reasons, and which models passed which."""
 
     rank_before: int | None
     rank_after: int | None
@@ -43,7 +43,7 @@ def explain(
     since: datetime,
     until: datetime,
 ) -> RankChange:
-    """Compare a model's standing at two instants; both boards come from snapshots."""
+    """Compare a model's standing at two instants, both rebuilt from snapshots."""
     boards = [
         {
             line.model.pk: line
@@ -83,7 +83,7 @@ def explain(
 
 
 def _above(board: dict[int, Standing], pk: int) -> set[int]:
-    """Return the real models that rank better; none for a model without a rank."""
+    """Return the real models with a better rank; none for a model without a rank."""
     own = board.get(pk)
     if own is None or own.rank is None:
         return set()

@@ -1,4 +1,4 @@
-"""The order of a board: by the ranking figure, or by the operator's ranker.
+"""Order a board by the ranking figure, or by the operator's ranker.
 
 NULL ranks last in both directions; equal figures rank by model id, so the order never
 depends on the order of the input.
@@ -35,11 +35,11 @@ def ranking_figure(config: CrunchConfig, value: float | None) -> RankingFigure:
 
 
 class Standing(NamedTuple):
-    """A model's line: figures, what they rest on, and its place.
+    """A model's line on a board: figures, the number of scores behind them, its place.
 
-    `samples` says per window how many scores there are of how many expected. `rank` is
-    None for a virtual model and for one whose ranking figure is unknown; `position`
-    counts every line from 1.
+    `samples` gives per window the scores and the expected scores. `rank` is None for a
+    virtual model and for one whose ranking figure is unknown; `position` counts every
+    line from 1.
     """
 
     model: Entrant
@@ -52,10 +52,10 @@ class Standing(NamedTuple):
 
 
 def ranked(lines: Sequence[Standing], wiring: Wiring, door: Door) -> list[Standing]:
-    """Put lines in order and number them; real models with a ranking figure get a rank.
+    """Order lines and number them; real models with a ranking figure get a rank.
 
     The others come last, in the order of their ids. While an operator's ranker fails,
-    the order is the engine's.
+    the built-in order is used.
     """
     is_ascending = wiring.config.aggregation.ranking_direction == "asc"
 
@@ -117,7 +117,7 @@ def _checked_order(entries: Any, known: Collection[str]) -> list[str]:
 
 
 def as_entry(line: Standing, config: CrunchConfig) -> dict[str, Any]:
-    """Return a line in the form that the operator's slots get."""
+    """Return a line in the form that the operator's slots receive."""
     return {
         "model_id": line.model.model_id,
         "model_name": line.model.name,

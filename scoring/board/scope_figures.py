@@ -1,4 +1,4 @@
-"""Windowed means per model and scope, straight from scores."""
+"""Compute means over windows per model and scope, directly from scores."""
 
 import json
 from dataclasses import dataclass

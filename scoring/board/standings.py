@@ -1,4 +1,4 @@
-"""Everybody's standing at an instant or over a period, from snapshots.
+"""Compute the standings at an instant or over a period, from snapshots.
 
 A window of h hours at an instant covers the snapshots whose period overlaps
 [instant - h, instant). Its figure is the mean of their values weighted by the number of
@@ -26,9 +26,9 @@ def standings(
     as_of: datetime,
     door: Door | None = None,
 ) -> list[Standing]:
-    """Rank everybody at an instant, from the snapshots, in two statements.
+    """Rank all models at an instant, from the snapshots, in two statements.
 
-    A model that has left is listed as long as it has scores in the longest window.
+    A model that has left is listed while it has scores in the longest window.
     """
     hours = max(w.hours for w in wiring.config.aggregation.windows.values())
     return _standings(
@@ -47,7 +47,7 @@ def standings_of_period(
     period: Period,
     door: Door | None = None,
 ) -> list[Standing]:
-    """Rank everybody over a period, from the snapshots, in two statements.
+    """Rank all models over a period, from the snapshots, in two statements.
 
     Every window's figure is that of the period. See `windows.figures_of_period`.
     """
@@ -86,7 +86,7 @@ def _standings(
 
 
 def entrants(competition: Competition) -> list[Entrant]:
-    """Return every model of a competition, those that left and ensembles too."""
+    """Return every model of a competition, with those that left and ensembles."""
     rows = competition.models.order_by().values_list(
         *("pk", "model_id", "name", "is_virtual", "state"),
         *("cruncher__name", "cruncher__cruncher_index"),

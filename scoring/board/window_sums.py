@@ -1,4 +1,4 @@
-"""Sums and merged parts of the snapshots in each window, read in SQL."""
+"""Read the sums and merged parts of the snapshots in each window, with SQL."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,7 +36,7 @@ class Sums:
 
 
 def averaged_fields(config: CrunchConfig) -> list[str]:
-    """Return the fields of a summary of which a window has the mean."""
+    """Return the fields of a summary that a window averages."""
     return [name for name in summary_fields(config) if name not in IN_PARTS]
 
 
@@ -54,7 +54,7 @@ def read_sums(
     snapshots further.
     """
     names = averaged_fields(config)
-    # What a snapshot sums up was bounded when it was written (`fields.rounded`).
+    # The snapshots' numbers were limited when they were written (`fields.rounded`).
     fields = "".join(
         ", CASE WHEN period_end > %s AND jsonb_typeof(result_summary_jsonb -> %s) = "
         f"'number' THEN (result_summary_jsonb -> %s)::float8 END AS field{i}"
@@ -73,7 +73,8 @@ def read_sums(
         )
     known = ", ".join(f"coalesce(({each})::float8, 'NaN')" for each in columns.values())
     with connection.cursor() as cursor:
-        # The fence keeps each field from being looked up once for every use of it.
+        # OFFSET 0 keeps PostgreSQL from extracting each field again for every use of
+        # it.
         found = read_columns(
             cursor,
             f"""
@@ -115,7 +116,7 @@ def read_sums(
 
 
 def added(first: Sums, second: Sums) -> Sums:
-    """Add up the sums of two adjoining stretches; NaN plus a number is the number."""
+    """Add up the sums of two adjoining periods; NaN plus a number is the number."""
     models = np.union1d(first.models, second.models)
     rows = [np.searchsorted(models, side.models) for side in (first, second)]
 

@@ -1,6 +1,6 @@
-"""Windowed figures of all models, from the sums and merged parts of their snapshots.
+"""Compute the figures of all models over windows, from sums of their snapshots.
 
-A cycle adds no more than the open period's rows to the sums of the closed ones.
+A cycle only adds the open period's rows to the sums of the closed ones.
 """
 
 from datetime import datetime
@@ -20,9 +20,9 @@ from scoring.snapshots.fields import rounded
 
 
 class Figures(NamedTuple):
-    """A model's figures and what they rest on.
+    """A model's figures and the numbers behind them.
 
-    `samples` has the windows' scores and how many were expected, `counts` the scores,
+    `samples` gives per window the scores and the expected scores, `counts` the scores,
     chunks or changes behind each other figure.
     """
 
@@ -34,14 +34,14 @@ class Figures(NamedTuple):
 def figures(
     *, competition: Competition, config: CrunchConfig, as_of: datetime
 ) -> dict[int, Figures]:
-    """Return windowed figures by model key, in a constant number of statements."""
+    """Return figures over windows by model key, in a constant number of statements."""
     closed = closed_state(competition)
     begins = begins_of(config, as_of)
     if closed is None or as_of <= closed.end:
         sums = read_sums(competition, config, begins, as_of, "")
     else:
-        # Split where the closed ones ended, not by what is closed by now: a period
-        # that another worker closes meanwhile is counted once.
+        # Split where the closed sums end, not at what is closed by now: a period that
+        # another worker closes meanwhile is counted once.
         sums = added(
             closed_sums(competition, config, as_of, closed),
             read_sums(
@@ -54,9 +54,9 @@ def figures(
 def figures_of_period(
     *, competition: Competition, config: CrunchConfig, period: Period
 ) -> dict[int, Figures]:
-    """Return the same over the snapshots that end in `(start, end]`, for every window.
+    """Return figures over the snapshots that end in `(start, end]`, for every window.
 
-    Each snapshot is of one such period only, whatever its own length is.
+    Each snapshot belongs to one such period only, whatever its own length.
     """
     begins = [period.start] * len(config.aggregation.windows)
     ended = read_sums(
@@ -85,7 +85,7 @@ def _as_figures(sums: Sums, config: CrunchConfig) -> dict[int, Figures]:
         }
         for pairs in samples.tolist()
     ]
-    # The first of a metric's parts counts its unit.
+    # The first of a metric's parts is its count.
     units = [sums.parts[:, PLACES[name].start] for name in in_parts]
     counts, count_of = _distinct(np.column_stack([sums.field_counts, *units]))
     shared_counts = [
@@ -114,7 +114,7 @@ def _means(totals: Floats, counts: Floats) -> Floats:
 
 
 def _distinct(counts: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the distinct rows, and the place of each model's row among them.
+    """Return the distinct rows, and each model's row number among them.
 
     Most models answered the same rounds, so few combinations of counts differ.
     """

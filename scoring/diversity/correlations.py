@@ -1,4 +1,4 @@
-"""How alike the signals of models are, pair by pair, over the newest rounds."""
+"""Correlate the signals of models, pair by pair, over the newest rounds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from scoring.models import LeaderboardEntry
 from scoring.snapshots.fields import rounded, signal_field
 
 NEWEST_ROUNDS = 500
-# Fewer rounds in common say nothing of two models.
+# Fewer common rounds say nothing about two models.
 LEAST_IN_COMMON = 10
 
 
@@ -22,8 +22,8 @@ LEAST_IN_COMMON = 10
 class Correlations:
     """Spearman's rho of every two models, in the order of the board.
 
-    `matrix` is models x models, None where it is unknown; the diagonal is 1. `rounds`
-    says how many of the newest rounds it rests on.
+    `matrix` has the shape (models, models), None where unknown; the diagonal is 1.
+    `rounds` is the number of newest rounds that were compared.
     """
 
     models: list[ParticipantModel]
@@ -63,7 +63,7 @@ def correlations(
 def _signals(
     competition: Competition, wiring: Wiring, models: Sequence[int]
 ) -> np.ndarray:
-    """Signals as (models, rounds), NaN where a model gave none."""
+    """Return signals as (models, rounds), NaN where a model gave none."""
     signal = json_number("answer.inference_output_jsonb", signal_field(wiring.config))
     with connection.cursor() as cursor:
         cells = read_columns(

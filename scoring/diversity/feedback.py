@@ -1,4 +1,4 @@
-"""Feedback on how different a model is from the others, in words it can act on."""
+"""Give feedback on how different a model is from the others."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,19 +11,19 @@ from scoring.models import Snapshot
 Metrics = Mapping[str, float | None]
 
 METRICS = ("ic", "model_correlation", "ensemble_correlation", "contribution", "fnc")
-# A correlation over fewer predictions may as well be chance.
+# A correlation over fewer predictions may be pure chance.
 ENOUGH = 30
 NOT_ENOUGH = "Not enough data yet: keep answering, feedback follows."
 
 
 def diversity_score(figures: Metrics) -> float | None:
-    """1 - |mean correlation with the other models|, from 0 to 1; None if unknown."""
+    """Return 1 - |mean correlation with the others|, from 0 to 1; None if unknown."""
     correlation = figures.get("model_correlation")
     return None if correlation is None else round(max(0.0, 1 - abs(correlation)), 4)
 
 
 def guidance(figures: Metrics) -> list[str]:
-    """What the figures say; each rule needs its figure to be known."""
+    """Return advice by rules, each of which needs its figure to be known."""
     correlation = figures.get("model_correlation")
     ensemble = figures.get("ensemble_correlation")
     contribution = figures.get("contribution")
@@ -31,8 +31,7 @@ def guidance(figures: Metrics) -> list[str]:
     sentences = []
     if correlation is not None and correlation > 0.7:
         sentences.append(
-            "High correlation with the other models: your signal says little that "
-            "theirs do not."
+            "High correlation with the other models: your signal adds little to theirs."
         )
     if ensemble is not None and ensemble > 0.9:
         sentences.append(
@@ -53,7 +52,7 @@ def guidance(figures: Metrics) -> list[str]:
 
 @dataclass(frozen=True)
 class Feedback:
-    """What a model's newest snapshot says of its difference from the others.
+    """The figures of a model's newest snapshot about its difference from the others.
 
     A snapshot of fewer than `ENOUGH` predictions gives figures and no advice.
     """
@@ -66,15 +65,15 @@ class Feedback:
 
     @property
     def is_early(self) -> bool:
-        """Whether the predictions are too few for advice."""
+        """Return whether there are too few predictions for advice."""
         return self.predictions < ENOUGH
 
 
 def feedback(model: ParticipantModel) -> Feedback | None:
-    """The feedback for a model's owner; None before its first snapshot.
+    """Return the feedback for a model's owner; None before its first snapshot.
 
-    Of the newest snapshot, or of the one before it while the newest has too few
-    predictions: else the advice would go away when each period begins.
+    It is about the newest snapshot, or the one before while the newest has too few
+    predictions. Otherwise advice would disappear when each period begins.
     """
     latest = (
         Snapshot.objects.current().filter(model=model).order_by("-period_end", "-pk")

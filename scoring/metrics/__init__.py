@@ -1,4 +1,4 @@
-"""Metrics of models as pure numpy: aligned (round x model) matrices in, columns out."""
+"""Compute metrics in pure numpy: aligned (rounds, models) matrices in, columns out."""
 
 from scoring.metrics.context import Ensemble, MetricsContext
 from scoring.metrics.registry import MetricsRegistry, default_registry

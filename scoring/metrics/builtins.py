@@ -148,7 +148,7 @@ def _from_parts(name: str, context: MetricsContext) -> Floats:
 
 
 def _ratio(total: np.ndarray, count: np.ndarray) -> Floats:
-    """total / count, NaN where there is nothing to count."""
+    """Return total / count, NaN where there is nothing to count."""
     result = np.full(np.shape(total), np.nan)
     np.divide(total, count, out=result, where=np.asarray(count) > 0)
     return result

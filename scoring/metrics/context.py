@@ -1,4 +1,4 @@
-"""What every metric of a cycle shares."""
+"""The data that all metrics of a cycle share."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,7 +11,7 @@ from scoring.metrics.ranks import Floats, pearson_last, rank_last, spearman_last
 
 @dataclass(frozen=True)
 class Ensemble:
-    """A blend: its signal per round, NaN where it has none, and a weight per model."""
+    """An ensemble: its signal per round, NaN if none, and a weight per model."""
 
     name: str
     signals: Floats
@@ -39,7 +39,7 @@ class MetricsContext:
 
     @cached_property
     def by_model(self) -> Floats:
-        """Signals as (models, rounds): along contiguous memory, as the ranks need."""
+        """Return signals as (models, rounds): contiguous per model, as ranks need."""
         return np.ascontiguousarray(self.signals.T)
 
     @cached_property
@@ -56,22 +56,22 @@ class MetricsContext:
 
     @cached_property
     def is_gapless(self) -> bool:
-        """Whether every model answered every round, and every truth is known."""
+        """Return whether every model answered every round, and every truth is known."""
         return not np.isnan(self.paired).any()
 
     @cached_property
     def pair_counts(self) -> np.ndarray:
-        """Rounds per model that have both a signal and a true return."""
+        """Return rounds per model that have both a signal and a true return."""
         counts: np.ndarray = (~np.isnan(self.paired)).sum(axis=1)
         return counts
 
     @cached_property
     def ic(self) -> Floats:
-        """Information coefficient per model."""
+        """Return the information coefficient per model."""
         return self.spearman(self.actuals)
 
     def spearman(self, others: Floats) -> Floats:
-        """Spearman's rho of each model's signals with a number per round."""
+        """Return Spearman's rho of each model's signals with a number per round."""
         if self.is_gapless and not np.isnan(others).any():
             return pearson_last(self.ranks, rank_last(others))
         return spearman_last(self.by_model, others)

@@ -1,9 +1,10 @@
-"""Metrics that do not average: kept in parts that merge into the figure of any window.
+"""Metrics that cannot be averaged, kept as parts that merge into any window's figure.
 
-The mean of two hours' drawdowns is no drawdown. For each such metric a period keeps a
-few sums per model; the parts of adjoining periods merge into those of both together,
-and a figure follows from the parts. Merging is associative, so a window's figure rests
-on all its rounds whatever the periods are, and needs no score again.
+The mean of two hours' drawdowns is not their drawdown. For each such metric a period
+stores a few sums per model; the parts of adjoining periods merge into those of both
+together, and the figure is computed from the parts. Merging is associative, so a
+window's figure covers all its rounds, however they are divided into periods, and needs
+no score again.
 """
 
 from collections.abc import Callable, Iterable
@@ -14,9 +15,10 @@ import numpy as np
 from scoring.metrics.context import MetricsContext
 from scoring.metrics.ranks import Floats, spearman_last
 
-# ICs, which are at most 1, differ by rounding alone below this.
+# Smaller differences of ICs, which are at most 1, come from rounding alone.
 _SAME_IC = 1e-12
-# A ratio without any deviation has no size: it counts as the best, or worst, known one.
+# Without any deviation the ratio is undefined: it counts as the best, or worst,
+# possible.
 CAP = 10.0
 
 
@@ -36,9 +38,9 @@ def _add(first: Floats, second: Floats) -> Floats:
 def capped(
     mean: Floats, deviation: Floats, *, enough: np.ndarray, least: float = 0.0
 ) -> Floats:
-    """Return mean / deviation within +-CAP; NaN where not enough, or both are none.
+    """Return mean / deviation within +-CAP; NaN with too few, or if both are 0.
 
-    Numbers up to `least` are none. Without deviation the ratio is CAP with the mean's
+    Numbers up to `least` count as 0. Without deviation the ratio is CAP with the mean's
     sign.
     """
     ratio = np.full(np.shape(mean), np.nan)
@@ -172,7 +174,7 @@ def _turnover_parts(context: MetricsContext) -> Floats:
 
 
 def _ends(context: MetricsContext) -> Floats:
-    """Scope, first and last signal, (models, 3); zeros without an answer."""
+    """Return scope, first and last signal, (models, 3); zeros without an answer."""
     known = ~np.isnan(context.by_model)
     if not known.any():
         return np.zeros((len(known), 3))
@@ -208,7 +210,7 @@ def _turnover(parts: Floats) -> Floats:
     return result
 
 
-# What the first of a metric's parts counts, where it is not rounds.
+# What the first part of a metric counts, if not rounds.
 UNITS = {"ic_sharpe": "chunks", "turnover": "changes"}
 
 IN_PARTS = {
@@ -219,7 +221,7 @@ IN_PARTS = {
 }
 
 
-# Where each metric's parts stand among those of all.
+# The position of each metric's parts among all parts.
 PLACES: dict[str, slice] = {}
 for _name, _metric in IN_PARTS.items():
     _begin = sum(metric.width for name, metric in IN_PARTS.items() if name in PLACES)
@@ -228,14 +230,14 @@ WIDTH = sum(metric.width for metric in IN_PARTS.values())
 
 
 def parts_of(name: str, context: MetricsContext) -> Floats:
-    """A metric's parts of a period, (models, width); computed once."""
+    """Return a metric's parts of a period, (models, width); computed once."""
     if name not in context.parts:
         context.parts[name] = IN_PARTS[name].parts(context)
     return context.parts[name]
 
 
 def all_parts(names: Iterable[str], context: MetricsContext) -> Floats:
-    """The parts of the named metrics in their places, (models, WIDTH); 0 elsewhere."""
+    """Return the named metrics' parts at their positions, (models, WIDTH); else 0."""
     found = np.zeros((len(context.model_ids), WIDTH))
     for name in IN_PARTS.keys() & set(names):
         found[:, PLACES[name]] = parts_of(name, context)
@@ -243,7 +245,7 @@ def all_parts(names: Iterable[str], context: MetricsContext) -> Floats:
 
 
 def merge_all(first: Floats, second: Floats) -> Floats:
-    """Merge all parts, (models, WIDTH), of adjoining stretches of the same models."""
+    """Merge all parts, (models, WIDTH), of adjoining periods of the same models."""
     return np.column_stack(
         [
             metric.merge(first[:, PLACES[name]], second[:, PLACES[name]])

@@ -1,4 +1,4 @@
-"""Metrics by name. A metric maps (predictions, scores, context) to a column."""
+"""Find metrics by name. A metric maps (predictions, scores, context) to a column."""
 
 from collections.abc import Callable, Iterable
 
@@ -39,7 +39,7 @@ class MetricsRegistry:
         return sorted(self._metrics)
 
     def get(self, name: str) -> Metric:
-        """The metric of a name or path; raises UnknownMetricError."""
+        """Return the metric of a name or path; raises UnknownMetricError."""
         if name in self._metrics:
             return self._metrics[name]
         if ":" not in name:
@@ -60,9 +60,9 @@ class MetricsRegistry:
     def compute(
         self, names: Iterable[str], context: MetricsContext
     ) -> dict[str, Floats]:
-        """Each metric's column, (models,); what is unknown or not finite is NaN.
+        """Return each metric's column, (models,); NaN for unknown or not finite values.
 
-        A metric that raises, or answers with the wrong shape, is unknown for all.
+        A metric that raises, or returns the wrong shape, is unknown for all models.
         """
         return {name: self._column(name, context) for name in names}
 
@@ -82,7 +82,7 @@ class MetricsRegistry:
 
 
 def default_registry() -> MetricsRegistry:
-    """A registry with the built-in metrics."""
+    """Return a registry with the built-in metrics."""
     from scoring.metrics.builtins import BUILT_IN
 
     registry = MetricsRegistry()

@@ -8,9 +8,9 @@ from core.texts import readable
 
 
 class Rescoring(models.Model):
-    """An applied rescoring: closed periods scored again by the scorer of that day.
+    """A rescoring that was applied: closed periods scored again with a newer scorer.
 
-    Old scores stay; the highest scoring version of a prediction is the one that counts.
+    Old scores stay; the highest scoring version of a prediction counts.
     """
 
     competition = models.ForeignKey(
@@ -48,9 +48,9 @@ class Rescoring(models.Model):
 
 
 class VoidWindow(models.Model):
-    """Slots in `[start_at, end_at)` that count for nothing, and why.
+    """A range of slots `[start_at, end_at)` that does not count, and why.
 
-    Rounds inside leave every aggregate, those that are still to come too.
+    All aggregates leave its rounds out, also those that are still to come.
     """
 
     competition = models.ForeignKey(
@@ -83,7 +83,7 @@ class VoidWindow(models.Model):
 
     @property
     def rounds(self) -> Q:
-        """Rounds inside, as a condition."""
+        """Return the rounds inside, as a condition."""
         scope = Q(scope_key=self.scope_key) if self.scope_key else Q()
         return scope & Q(slot_at__gte=self.start_at, slot_at__lt=self.end_at)
 
@@ -94,5 +94,5 @@ class VoidWindow(models.Model):
 
     @property
     def round_reason(self) -> str:
-        """The reason that participants read at a round inside."""
+        """Return the reason that participants read at a round inside."""
         return readable(f"void: {self.reason}")

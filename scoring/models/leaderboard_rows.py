@@ -1,4 +1,4 @@
-"""Leaderboards and their lines."""
+"""Leaderboards and their rows."""
 
 from django.db import models
 from django.db.models import Q
@@ -7,7 +7,7 @@ from competitions.models import Competition, ParticipantModel
 
 
 class Leaderboard(models.Model):
-    """A ranking of all real models at an instant; its rows are materialised."""
+    """A ranking of all real models at an instant, stored as rows."""
 
     competition = models.ForeignKey(
         Competition, on_delete=models.CASCADE, related_name="leaderboards"

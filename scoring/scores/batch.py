@@ -27,7 +27,7 @@ Columns = dict[str, np.ndarray]
 
 NO_NUMBER = f"the batch scorer gave no number within {LARGEST:g}"
 
-# How long, on the wall, one call may take, and how many there may be for one batch.
+# How long, in real time, one call may take, and how many calls a batch may need.
 PATIENCE_S = 60.0
 MOST_CALLS = 10_000
 
@@ -51,10 +51,10 @@ def score_columns(
     truths: Columns,
     value_field: str,
 ) -> list[NewScore]:
-    """Score all predictions in one call; one that cannot be scored fails alone."""
+    """Score all predictions in one call; those that cannot be scored fail alone."""
     size = len(next(iter(predictions.values())))
     if not size:
-        return []  # nobody answered; max() of nothing raises, and has no halves
+        return []  # nothing to score: max() of nothing raises, and there are no halves
     calls = _Calls(scorer, value_field)
     answers, reasons = calls.answers(predictions, truths, size)
     success = np.abs(answers[value_field]) <= LARGEST  # NaN is not
@@ -78,7 +78,7 @@ def _json(value: float) -> str:
 
 
 class _Calls:
-    """All calls for one batch; they share its budget."""
+    """All calls for one batch; they share its time."""
 
     def __init__(self, scorer: Callable[..., Any], value_field: str) -> None:
         self._scorer, self._value_field = scorer, value_field

@@ -1,6 +1,6 @@
-"""Scoring the stored answers of resolved rounds by the contract's scorer.
+"""Score the stored answers of resolved rounds with the contract's scorer.
 
-Everything that scores goes through here: the cycle, a rescoring, the ensembles.
+The cycle, a rescoring and the ensembles all score through this module.
 """
 
 from collections.abc import Mapping
@@ -82,7 +82,7 @@ def _in_columns(
     wanted: list[Any],
 ) -> list[ScoredAnswer]:
     scorer = config.batch_scoring_function
-    assert scorer is not None  # the caller looked
+    assert scorer is not None  # the caller has checked this
     names = numeric_fields(config.output_type)
     columns = "".join(
         f", coalesce({json_number('inference_output_jsonb', name)}, 'NaN')"

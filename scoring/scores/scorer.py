@@ -1,4 +1,4 @@
-"""From stored outputs and truths to score rows; one bad prediction fails alone."""
+"""Turn stored outputs and truths into score rows; a bad prediction fails alone."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -14,9 +14,9 @@ from core.misfits import first_misfit
 from core.texts import brief, describe, has_nul, readable
 from scoring.scores.budget import Budget
 
-# Characters of a scorer's answer, as JSON.
+# Maximum characters of a scorer's answer, as JSON.
 LARGEST_RESULT = 64 * 2**10
-# How long, on the wall, one call of a scorer may take, and how often it may not.
+# How long, in real time, one call of a scorer may take, and how many may hang.
 SCORER_PATIENCE_S = 10.0
 MOST_HANGS = 3
 
@@ -30,13 +30,13 @@ class NewScore(NamedTuple):
     result: str
 
 
-# Whose prediction it is, and which: participant's model id, and the prediction's key.
+# The participant's model id, and the prediction's key.
 Name = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a prediction got no score."""
+    """The reason why a prediction got no score."""
 
     reason: str
 
@@ -92,10 +92,10 @@ def call_scorer(
     predictions: Sequence[Any],
     truths: Sequence[BaseModel],
 ) -> list[Any]:
-    """Return the scorer's answers in order; a Failure where it gave none.
+    """Return the scorer's answers in order, with a Failure for each missing one.
 
-    One that does not come back in time fails that prediction; one that keeps hanging
-    fails the rest, and so does one that is too slow for all of them.
+    A call that does not return in time fails that prediction. After repeated hangs, or
+    when the batch's time is over, the rest fails too.
     """
     budget = Budget()
     missing_reason = "not scored: the scorer kept hanging"
@@ -103,7 +103,7 @@ def call_scorer(
     answers: list[Any] = []
     left = [run for run in _left.pop(id(scorer), []) if run.is_at_work]
     if len(left) >= MOST_HANGS:
-        missing_reason = "not scored: earlier calls of the scorer are still at work"
+        missing_reason = "not scored: earlier calls of the scorer are still running"
     for _ in range(MOST_HANGS - len(left)):
         run = _Run(scorer, pairs[len(answers) :])
         answers += run.answers_in_time(budget)
@@ -125,7 +125,7 @@ _left: dict[int, list["_Run"]] = {}
 
 
 class _Run:
-    """The calls of a scorer in a thread of their own, which may be abandoned."""
+    """The calls of a scorer in a separate thread, which may be abandoned."""
 
     def __init__(self, scorer: Callable[..., Any], pairs: Sequence[Any]) -> None:
         self._scorer, self._pairs = scorer, pairs
@@ -155,7 +155,8 @@ class _Run:
             if self._is_left:
                 break
             self._answers.append(answer)
-        connections.close_all()  # of this thread alone, should the scorer have used any
+        # Connections of this thread, if the scorer has used any.
+        connections.close_all()
 
     def _answer(self, prediction: Any, truth: BaseModel) -> Any:
         if isinstance(prediction, Failure):
@@ -167,7 +168,7 @@ class _Run:
 
 
 def _plain(answer: Any, score_type: type[BaseModel]) -> Any:
-    """Turn an answer of another pydantic type into a dict."""
+    """Convert an answer of another pydantic type to a dict."""
     if isinstance(answer, BaseModel) and not isinstance(answer, score_type):
         return dict(answer)
     return answer
@@ -179,7 +180,7 @@ def _checked(
     pack: Callable[[list[Any]], Any],
     problem: str,
 ) -> list[Any]:
-    """Validate many items in one call; an item that does not fit becomes a Failure."""
+    """Validate many items in one call; an invalid item becomes a Failure."""
     places = [i for i, item in enumerate(items) if not isinstance(item, Failure)]
     checked = list(items)
     try:
@@ -227,16 +228,16 @@ def _problem_of_result(text: str) -> str:
     if len(text) > LARGEST_RESULT:
         return f"has {len(text)} characters; at most {LARGEST_RESULT} are kept"
     if has_nul(text):
-        return "has a NUL character, which JSON columns lack"
+        return "has a NUL character, which JSON columns cannot hold"
     return ""
 
 
 def _problem_of(value: Any) -> str:
-    """Return why a value is no score; empty if it is one."""
+    """Return why a value is not a score; empty if it is one."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return f"{brief(value)}; a score is a number"
     if abs(value) <= LARGEST:  # NaN is not
         return ""
-    # An integer may be too long to be a float, or to be printed.
+    # An integer may be too large to be a float, or to be printed.
     shown = f"{value:g}" if isinstance(value, float) else "an integer"
     return f"{shown}; a score is finite, within {LARGEST:g}"

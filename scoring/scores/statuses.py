@@ -1,4 +1,4 @@
-"""How far a prediction has come: the protocol's status, derived and never stored."""
+"""Derive the protocol's status of a prediction, which is never stored."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ def with_status(predictions: QuerySet[Prediction]) -> QuerySet[Prediction]:
 
 @dataclass(frozen=True)
 class Progress:
-    """A prediction, its status, and the score that counts; None as long as none does.
+    """A prediction, its status, and the score that counts, or None.
 
     `reason` is that of the prediction, its round or its score if one of them failed.
     """
@@ -49,7 +49,7 @@ class Progress:
 
     @property
     def stage(self) -> str:
-        """The status in lower case, or how the round ended without scores."""
+        """Return the status in lower case, or how the round ended without scores."""
         is_round = self._is_answered and self._round.status in WITHOUT_SCORES
         return (self._round.status if is_round else self.status).lower()
 
@@ -63,20 +63,20 @@ class Progress:
 
     @property
     def explanation(self) -> str:
-        """The reason without the stage's name."""
+        """Return the reason without the stage's name."""
         if self.status == PENDING and self._round.status == Round.Status.RESOLVED:
             return "the truth is known; scores follow"
         return self.reason.removeprefix(f"{self.stage}: ")
 
     @property
     def expected_at(self) -> datetime | None:
-        """When the truth is expected; None if nothing is waited for."""
+        """Return when the truth is expected; None if nothing is awaited."""
         is_waiting = self._is_answered and self._round.status == Round.Status.RECEIVED
         return self._round.resolvable_at if is_waiting else None
 
     @property
     def truth(self) -> float | None:
-        """The return between both ends of the round; None if it has none."""
+        """Return the return between both ends of the round; None if it has none."""
         actuals = self._round.actuals or {}
         returns = (actuals[name] for name in RETURN_SPELLINGS if name in actuals)
         return next(returns, None)

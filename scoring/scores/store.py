@@ -1,4 +1,4 @@
-"""Writing scores, append-only, by COPY."""
+"""Write scores, append-only, by COPY."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -16,7 +16,7 @@ FIRST_VERSION = 1
 
 
 def current_version(competition: Competition) -> int:
-    """Return the version that new scores get: the first, or the last rescoring's."""
+    """Return the version of new scores: 1, or that of the last rescoring."""
     newest = Rescoring.objects.filter(competition=competition).aggregate(
         version=Max("scoring_version")
     )
@@ -24,9 +24,9 @@ def current_version(competition: Competition) -> int:
 
 
 def begin_version(*, competition: Competition, reason: str, author: str) -> int | None:
-    """Begin a new version for scores to come; None when there are no scores yet.
+    """Begin a new version for future scores; None when there are no scores yet.
 
-    For a change of who scores: what was scored before stays as it is.
+    Called when the scorer changes: earlier scores stay as they are.
     """
     has_scores = Score.objects.filter(prediction__round__competition=competition)
     if not has_scores.exists() or competition.activated_at is None:
@@ -36,7 +36,7 @@ def begin_version(*, competition: Competition, reason: str, author: str) -> int 
         competition=competition,
         scoring_version=version,
         period_start=now,
-        period_end=now + timedelta.resolution,  # nothing before is scored again
+        period_end=now + timedelta.resolution,  # earlier rounds are not scored again
         reason=reason,
         author=author,
         created_at=now,

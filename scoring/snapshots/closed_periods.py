@@ -1,4 +1,4 @@
-"""The closed snapshot periods that a correction touches."""
+"""Find the closed snapshot periods that a correction affects."""
 
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from scoring.models import Snapshot
 
 
 def closed_periods(competition: Competition, **where: datetime) -> list[Period]:
-    """Return closed periods as they were closed, whatever their length is now."""
+    """Return closed periods with their lengths at that time."""
     spans = (
         Snapshot.objects.current()
         .filter(model__competition=competition, is_closed=True, **where)

@@ -1,4 +1,4 @@
-"""Storing an ensemble's predictions of resolved rounds, and their scores."""
+"""Store an ensemble's predictions of resolved rounds, and their scores."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,8 +23,8 @@ def store_round_blends(
 ) -> None:
     """Store an ensemble's answers, round key -> signal, and score them.
 
-    `model` is the ensemble's key, `meta` goes with each prediction, `version` is the
-    scoring version. Nothing is done without answers.
+    `model` is the ensemble's key, `meta` is stored with each prediction, `version` is
+    the scoring version. Does nothing without answers.
     """
     if not answers:
         return

@@ -1,4 +1,4 @@
-"""How ensembles choose their members and weigh them; pure."""
+"""Choose and weigh the members of ensembles; pure functions."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -55,8 +55,8 @@ def normalised(raw: Mapping[str, float]) -> dict[str, float]:
 def top_n(n: int) -> dict[str, Any]:
     """Return the filter of the n models with the highest mean score; unknown ones last.
 
-    The highest whatever the ranking's direction: for scores of which less is better
-    choose by `min_metric` or a predicate.
+    The highest, whatever the ranking's direction: if a lower score is better, use
+    `min_metric` or a predicate.
     """
     return {"top_n": n}
 
@@ -85,7 +85,7 @@ def _at_least(
 
 
 def members_of(model_filter: Any, model_metrics: MetricsByModel) -> list[str]:
-    """Return the model ids that a filter lets in, the minimum applied first."""
+    """Return the model ids that a filter accepts, the minimum applied first."""
     match model_filter:
         case None:
             return list(model_metrics)

@@ -1,9 +1,9 @@
-"""Which figures a contract has: of a score, of a snapshot, and of an answer."""
+"""List a contract's figures: of a score, of a snapshot, and of an answer."""
 
 from competitions.contract import CrunchConfig, numeric_fields
 from core.columns import LARGEST
 
-# Enough for any decision, few enough that the order of a sum does not show.
+# Enough for any decision, and few enough to hide the order of summation.
 _FORMAT = "%.12g"
 
 
@@ -28,7 +28,7 @@ def score_fields(config: CrunchConfig) -> list[str]:
 def summary_fields(config: CrunchConfig) -> list[str]:
     """Return the figures that a board shows of snapshots: value, numbers, metrics.
 
-    The ranking's figure is among them; it may be one that `aggregate_snapshot` gives.
+    The ranking's figure is among them; `aggregate_snapshot` may provide it.
     """
     aggregation = config.aggregation
     fields = [aggregation.value_field, *score_fields(config), *config.metrics]

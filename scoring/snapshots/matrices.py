@@ -1,4 +1,4 @@
-"""A period's resolved rounds and predictions as matrices, read without loops."""
+"""Read a period's resolved rounds and predictions as matrices, without loops."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ _ROUNDS = f"""
 _SIGNAL = """
         CASE WHEN prediction.outcome = %s THEN coalesce({}, 'NaN') ELSE 'NaN' END
 """
-# A field of a score may be called as a column of ours.
+# A field of a score may have the name of one of our columns.
 _FIELD_PREFIX = "field "
 _FIELD = """
         CASE WHEN score.success THEN coalesce({}, 'NaN') ELSE 'NaN' END
@@ -44,7 +44,7 @@ _CELLS = f"""
         {{current}}
     WHERE {RESOLVED_IN}
 """
-# Keys of results that the score type does not declare; as many as there may be.
+# Undeclared keys of results, up to a maximum number.
 _EXTRAS = f"""
     SELECT prediction.model_id, field.key, avg(field.value::float8)
     FROM inputs AS round
@@ -58,7 +58,7 @@ _EXTRAS = f"""
     GROUP BY prediction.model_id, field.key
     ORDER BY field.key
 """
-# A scorer that makes up a key for each round shall not fill the summaries.
+# A scorer that invents a key for each round must not fill the summaries.
 MOST_EXTRAS = 50
 
 
@@ -196,8 +196,8 @@ def read_extras(
 ) -> dict[int, dict[str, float]]:
     """Return means of the numbers in a period's results that their type lacks.
 
-    By model key and name; of the first so many names. One statement, none for a type
-    that keeps no extra keys.
+    By model key and name; only a limited number of names. One statement, none for a
+    type that keeps no extra keys.
     """
     kind = wiring.config.score_type
     if kind.model_config.get("extra") != "allow":
@@ -217,6 +217,6 @@ def read_extras(
 
 
 def _current(competition: Competition) -> str:
-    # Only where something was ever scored again does the version matter.
+    # Versions matter only if something was ever rescored.
     is_rescored = Rescoring.objects.filter(competition=competition).exists()
     return f"AND {CURRENT_SCORE}" if is_rescored else ""

@@ -1,4 +1,4 @@
-"""Summaries of a period by the contract's `aggregate_snapshot`."""
+"""Summarise a period with the contract's `aggregate_snapshot`."""
 
 from collections import defaultdict
 from typing import Any
@@ -20,8 +20,9 @@ def own_summaries(
     """Call the contract's `aggregate_snapshot` with each model's score results.
 
     It gets the successful results of the period, oldest first; returns its figures by
-    model key. They win over the engine's of the same name. A model for which it raises,
-    or gives no JSON object, has the engine's alone, and so have all while it hangs.
+    model key. They replace built-in figures of the same name. If it raises for a model,
+    or returns no JSON object, that model has only the built-in figures; while it hangs,
+    all have.
     """
     aggregate = wiring.config.aggregate_snapshot
     if aggregate is None:

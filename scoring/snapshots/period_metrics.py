@@ -1,4 +1,4 @@
-"""The contract's metrics over a period's matrices."""
+"""Compute the contract's metrics over a period's matrices."""
 
 from collections.abc import Hashable
 from typing import Any

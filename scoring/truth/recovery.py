@@ -1,7 +1,7 @@
-"""Holes of the tape that delay a round's truth: fetch them from the provider.
+"""Fetch missing records from the provider, when the tape lacks them for a truth.
 
 The tape is always read first; the provider is asked only about what it lacks, outside
-any transaction. Its records are stored on the tape, so nobody asks for them again.
+any transaction. Its records are stored on the tape, so they are not requested again.
 """
 
 import time
@@ -21,7 +21,8 @@ from feeds.tape.writes import append
 
 log = structlog.get_logger(__name__)
 
-# A provider that failed, or had nothing, is left alone for this long on the wall.
+# After a failure or an empty answer, a provider is not asked for this long in real
+# time.
 PAUSE_S = 60.0
 
 

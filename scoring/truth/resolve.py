@@ -1,4 +1,4 @@
-"""The truth of due rounds, by the rules of competitions/tape_ends.py.
+"""Find the truth of due rounds, by the rules of competitions/tape_ends.py.
 
 No round ends for want of a candle before its provider was asked. A contract's
 `resolve_ground_truth` computes the truth from the records; which records these are, and
@@ -39,13 +39,13 @@ SLOT = "GROUND_TRUTH_RESOLVER"
 
 
 def is_own(wiring: Wiring) -> bool:
-    """Return whether code of the operator's gives the truth."""
+    """Return whether the operator's code gives the truth."""
     return not wiring.is_default(SLOT) or wiring.config.resolve_ground_truth is not None
 
 
 @dataclass(frozen=True)
 class Resolution:
-    """How each due round ends, in order; the holes for which some of them wait."""
+    """How each due round ends, in order; the missing records for which some wait."""
 
     truths: list[Truth]
     holes: list[Hole]
@@ -87,7 +87,7 @@ def resolve(
         if gaps is Gaps.LOOK and span(feed.kind, feed.granularity):
             sought.update(places)
         elif gaps is Gaps.LOOK:
-            meaning = Gaps.FINAL  # nobody knows when a tick is due
+            meaning = Gaps.FINAL  # ticks have no grid, so no due instant is known
         found = ends_on_tape(
             feed,
             [rounds[i] for i in places],
@@ -107,7 +107,7 @@ def resolve(
 
 
 def _truth_of_slot(wiring: Wiring, asked: Resolver, round_: Round) -> Truth:
-    """Return the truth that the operator's slot gives of a round."""
+    """Return the truth of a round from the operator's slot."""
     path = wiring.paths[SLOT]
     actuals = asked.truth(round_, SLOT, path, partial(wiring.call, SLOT, round_))
     return _usable(actuals, {"from": path})

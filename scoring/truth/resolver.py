@@ -1,4 +1,4 @@
-"""The operator's resolver of truth, called with a deadline and outside of locks."""
+"""Call the operator's resolver of truth, with a time limit and outside of locks."""
 
 from collections.abc import Callable, Hashable
 from typing import Any
@@ -16,16 +16,16 @@ from scoring.scores.budget import Budget
 
 log = structlog.get_logger(__name__)
 
-# How long, on the wall, an operator's resolver may take for a round.
+# How long, in real time, an operator's resolver may take for a round.
 RESOLVER_PATIENCE_S = 10.0
 
 
 class Resolver:
     """The operator's resolver in one pass over the due rounds, and its answers.
 
-    One that hangs, or is too slow for all rounds, is not called again in the pass. Once
-    `is_sealed`, nobody is called: earlier answers are repeated, so that the caller may
-    hold locks.
+    If it hangs, or is too slow for all rounds, it is not called again in the pass. Once
+    `is_sealed`, it is not called at all: earlier answers are repeated, so that the
+    caller may hold locks.
     """
 
     def __init__(self, competition: Competition, outcomes: Outcomes) -> None:

@@ -1,4 +1,4 @@
-"""Storing how due rounds ended, and which ones are late."""
+"""Store how due rounds ended, and which ones are late."""
 
 import json
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ TOLD = {
 
 
 def end_rounds(rounds: Sequence[Round], truths: Sequence[Truth], now: datetime) -> None:
-    """Store and announce how the rounds ended; nothing when all of them wait."""
+    """Store and announce how the rounds ended; do nothing when all of them wait."""
     ended = [
         (round_, readable(truth.reason), truth)
         for round_, truth in zip(rounds, truths, strict=True)
@@ -70,9 +70,9 @@ def _fact(kind: FactKind, round_: Round, reason: str) -> Fact:
 
 
 def note_late(rounds: Sequence[Round], truths: Sequence[Truth], now: datetime) -> None:
-    """Mark the rounds that wait past their deadline; one statement, none without any.
+    """Mark the rounds that wait past their deadline; one statement, or none.
 
-    A mark later than `now` was made while a clock ran ahead, and is replaced.
+    A mark later than `now` was made while a clock was ahead, and is replaced.
     """
     late = [
         round_.pk

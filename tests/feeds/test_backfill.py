@@ -129,7 +129,7 @@ def test_an_interrupted_command_goes_on(monkeypatch, each_page, capsys):
 
 def test_one_job_a_feed_at_a_time():
     start()
-    with pytest.raises(backfill_jobs.BackfillActiveError, match="under way"):
+    with pytest.raises(backfill_jobs.BackfillActiveError, match="is running"):
         start()
     other = KEY._replace(subject="ETHUSDT")
     assert backfill_jobs.start(key=other, **SPAN).status == "pending"

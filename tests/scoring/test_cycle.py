@@ -430,7 +430,7 @@ def test_a_slow_scorer_fails_what_it_had_no_time_for(competition, rewire, monkey
     woken.set()
     assert [values_of(model) for model in models] == [[0.0], [1.0], [None], [None]]
     reasons = Score.objects.filter(success=False).values_list("failed_reason")
-    assert set(reasons) == {("not scored: the scorer was at work for 0.5 s",)}
+    assert set(reasons) == {("not scored: the scorer had run for 0.5 s",)}
 
 
 def test_of_rounds_due_at_one_instant_a_waiting_one_starves_none(

@@ -170,4 +170,4 @@ def test_a_scorer_that_hangs_is_not_started_again_meanwhile(
     woken.set()
     assert len(asked) == scorer.MOST_HANGS
     last = Score.objects.order_by("pk").last()
-    assert last.failed_reason.endswith("earlier calls of the scorer are still at work")
+    assert last.failed_reason.endswith("earlier calls of the scorer are still running")

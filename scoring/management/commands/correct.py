@@ -18,13 +18,15 @@ def instant(text: str) -> datetime:
 
 
 class Command(BaseCommand):
-    help = "Score closed periods again, or void a stretch of slots; shows who moves."
+    help = (
+        "Score closed periods again, or void a range of slots; shows which models move."
+    )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("kind", choices=["rescore", "void"])
         parser.add_argument("slug", help="the competition")
         parser.add_argument("start", type=instant, help="ISO 8601, UTC")
-        parser.add_argument("end", type=instant, help="first instant that is not meant")
+        parser.add_argument("end", type=instant, help="first instant after the range")
         parser.add_argument("--reason", required=True)
         parser.add_argument("--author", default=getpass.getuser())
         parser.add_argument("--scope", default="", help="void: one scope key only")
@@ -35,7 +37,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         competition = Competition.objects.filter(slug=options["slug"]).first()
         if competition is None:
-            raise CommandError(f"competition was {options['slug']!r}; there is none.")
+            raise CommandError(
+                f"competition was {options['slug']!r}; there is none with that name."
+            )
         facts = {
             "competition_id": competition.pk,
             "start": options["start"],
@@ -50,7 +54,7 @@ class Command(BaseCommand):
             done = void(**facts, scope_key=options["scope"])
         self._show(done)
         if not options["apply"]:
-            self.stdout.write("Nothing was changed; repeat with --apply to do it.")
+            self.stdout.write("Nothing was changed; repeat with --apply to apply it.")
 
     def _show(self, done: Correction) -> None:
         self.stdout.write(

@@ -182,4 +182,4 @@ def test_a_batch_scorer_has_one_time_for_all_its_calls(monkeypatch):
     woken.set()
     assert reasons[:2] == ["", ""]
     assert reasons[2].startswith("not scored by the batch scorer: it took")
-    assert reasons[4:] == ["not scored: the scorer was at work for 0.5 s"] * 4
+    assert reasons[4:] == ["not scored: the scorer had run for 0.5 s"] * 4
