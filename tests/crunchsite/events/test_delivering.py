@@ -2,6 +2,7 @@
 
 import json
 import ssl
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 from cryptography.x509.oid import NameOID
-from django.db import transaction
+from django.db import connections, transaction
 from standardwebhooks import Webhook as Signer
 from standardwebhooks import WebhookVerificationError
 
@@ -33,6 +34,7 @@ from crunchsite.events import (
 )
 from crunchsite.events.models import Delivery, Event, Webhook
 from tests import factories
+from tests.conftest import NOW
 from tests.crunchsite.events.receivers import Receiver, receiving
 
 NOBODY = SimpleNamespace(pk=None)
@@ -383,3 +385,215 @@ def test_over_tls_the_certificate_is_of_the_name_and_vouched_for(
         other = sending.post(f"https://127.0.0.1:{port}/", "{}", {})
         assert "certificate verify failed" in other.error
     assert len(receiver.got) == 1
+
+
+# ------------------------------------------------------------------ on the instant
+
+
+@pytest.fixture
+def wall(monkeypatch):
+    """Stop the wall's clock at NOW; `wall(seconds)` moves it to as long after."""
+    stopped = [NOW]
+    monkeypatch.setattr(clock, "wall_now", lambda: stopped[0])
+    monkeypatch.setattr(delivering, "spread", lambda pause_s: pause_s)
+
+    def move(seconds: float):
+        stopped[0] = NOW + timedelta(seconds=seconds)
+
+    return move
+
+
+def due_with(receive, **fields) -> Webhook:
+    """A receiver with one delivery that is due now."""
+    webhook, _ = receive(200)
+    happen("one")
+    Webhook.objects.filter(pk=webhook.pk).update(**fields)
+    return webhook
+
+
+def test_a_receiver_that_rests_is_served_again_on_the_instant(receive, wall):
+    webhook = due_with(receive, rests_until=NOW + timedelta(seconds=10))
+    wall(9.999)
+    assert delivering.claim(10) == []
+    wall(10)
+    assert delivering.claim(10) == [webhook.pk]
+
+
+def test_a_delivery_is_due_on_the_instant(receive, wall):
+    webhook = due_with(receive)
+    Delivery.objects.update(next_at=NOW + timedelta(seconds=10))
+    wall(9.999)
+    assert delivering.claim(10) == []
+    wall(10)
+    assert delivering.claim(10) == [webhook.pk]
+
+
+def test_a_receiver_that_was_turned_off_is_sent_nothing(receive, wall):
+    webhook = due_with(receive, active=False)
+    assert delivering.claim(10) == []
+    Webhook.objects.filter(pk=webhook.pk).update(active=True)
+    assert delivering.claim(10) == [webhook.pk]
+
+
+def test_the_receiver_that_has_waited_longest_is_claimed_first(receive, wall):
+    newest, never, oldest = (receive(200)[0] for _ in range(3))
+    happen("one")
+    for webhook, hours in ((newest, 1), (oldest, 2)):
+        served_at = NOW - timedelta(hours=hours)
+        Webhook.objects.filter(pk=webhook.pk).update(served_at=served_at)
+    claimed = [key for _ in range(3) for key in delivering.claim(1)]
+    assert claimed == [never.pk, oldest.pk, newest.pk]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_claims_does_not_wait_for_who_is_claiming(receive):
+    due_with(receive)
+
+    def claim():
+        try:
+            return delivering.claim(10)
+        finally:
+            connections.close_all()
+
+    with transaction.atomic(), ThreadPoolExecutor(1) as pool:
+        assert len(delivering.claim(10)) == 1
+        assert pool.submit(claim).result(60) == []
+
+
+def test_it_is_tried_for_three_days_and_given_up_on_the_instant(receive, wall):
+    webhook = due_with(receive)
+    delivery = Delivery.objects.get()
+    assert delivery.give_up_at == NOW + timedelta(days=3)
+    wall(3 * 86_400 - 0.001)
+    delivering.give_up(webhook)
+    delivery.refresh_from_db()
+    assert delivery.state == "waiting"
+    wall(3 * 86_400)
+    delivering.give_up(webhook)
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.last_error) == (
+        *("given up", "given up: it was not due in time"),
+    )
+
+
+def test_pauses_and_rests_double_and_a_failure_is_no_arrival(receive, wall):
+    webhook, _ = receive(500)
+    happen("one")
+    pauses = []
+    for attempt in range(4):
+        wall(attempt)
+        turn(webhook)
+        delivery = Delivery.objects.get()
+        webhook.refresh_from_db()
+        now = NOW + timedelta(seconds=attempt)
+        pauses.append(
+            tuple(
+                (until - now).total_seconds()
+                for until in (delivery.next_at, webhook.rests_until)
+            )
+        )
+        assert delivery.delivered_at is None
+        assert webhook.failing_since == NOW
+    assert pauses == [(10, 5), (20, 10), (40, 20), (80, 40)]
+
+
+def test_an_attempt_that_was_kept_by_another_is_not_kept_again(receive, wall):
+    webhook = due_with(receive)
+    stale = Delivery.objects.select_related("event").get()
+    Delivery.objects.update(attempts=1, last_error="answered 503")
+    delivering._keep(webhook, stale, sending.Outcome(500, "answered 500"))
+    delivery = Delivery.objects.get()
+    assert (delivery.attempts, delivery.last_error) == (1, "answered 503")
+
+
+def test_a_replay_is_tried_as_often_and_as_long_as_a_new_one(receive, wall):
+    due_with(receive)
+    Delivery.objects.update(
+        attempts=9, next_at=None, given_up_at=NOW, last_error="given up: gone"
+    )
+    wall(60)
+    assert (
+        webhooks.replay(deliveries=[Delivery.objects.get().pk], user=NOBODY),
+        Delivery.objects.get().state,
+    ) == (1, "waiting")
+    delivery = Delivery.objects.get()
+    assert (delivery.attempts, delivery.given_up_at) == (0, None)
+    assert delivery.next_at == NOW + timedelta(seconds=60)
+    assert delivery.give_up_at == NOW + timedelta(days=3, seconds=60)
+
+
+def test_the_secret_before_signs_until_the_instant(receive, wall):
+    webhook, _ = receive()
+    old = webhook.secret
+    webhooks.rotate_secret(webhook_id=webhook.pk, reason="leak", user=NOBODY)
+    webhook.refresh_from_db()
+    day = timedelta(hours=24)
+    assert webhook.secrets_at(NOW + day - timedelta.resolution)[1:] == [old]
+    assert webhook.secrets_at(NOW + day)[1:] == []
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (200, ""),
+        (299, ""),
+        (300, "answered 300; redirects are not followed"),
+        (399, "answered 399; redirects are not followed"),
+        (400, "answered 400"),
+    ],
+)
+def test_which_statuses_are_an_arrival(receive, status, error):
+    webhook, _ = receive(status)
+    happen("one")
+    turn(webhook)
+    delivery = Delivery.objects.get()
+    assert (delivery.last_status, delivery.last_error) == (status, error)
+
+
+def test_no_proxy_of_the_environment_connects_in_our_place(receive, monkeypatch):
+    webhook, receiver = receive(200)
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", "")
+    happen("one")
+    turn(webhook)
+    assert names(receiver) == ["one"]
+
+
+def test_a_secret_that_a_key_before_sealed_is_read(receive, settings):
+    webhook, _ = receive()
+    secret = secrets.unseal(webhook.secret)
+    settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+    settings.SECRET_KEY = "another" * 10
+    assert secrets.unseal(webhook.secret) == secret
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_more_receivers_are_served_at_once_than_allowed(receive, monkeypatch):
+    monkeypatch.setattr(delivering, "MOST_AT_ONCE", 1)
+    _, receiver = receive(manner=hang)
+    happen("one")
+    (hanging,) = delivering.begin_turns()
+    receive(200)
+    happen("two")
+    assert delivering.begin_turns() == []
+    receiver.may_end.set()
+    assert hanging.result(60) >= 1
+
+
+def test_what_has_no_number_yet_is_kept_however_old(at, frozen_clock):
+    announce(Fact(FactKind.FEED_STALE))
+    with at(frozen_clock + timedelta(days=31)):
+        assert prune_events.maintain() == 0
+    assert Event.objects.count() == 1
+
+
+def test_retention_ends_behind_the_instant_and_goes_on_step_by_step(
+    at, frozen_clock, monkeypatch
+):
+    monkeypatch.setattr(prune_events, "A_STEP", 2)
+    happen("1", "2", "3", "4", "5")
+    kept = timedelta(days=30)
+    with at(frozen_clock + kept):
+        assert prune_events.maintain() == 0
+    with at(frozen_clock + kept + timedelta.resolution):
+        assert prune_events.maintain() == 5

@@ -163,3 +163,22 @@ def test_drafts_are_for_who_may_see_them(operator):
 def test_instants_of_documents_are_utc():
     event = Event(at=datetime(2026, 3, 2, 12, tzinfo=UTC), kind="x")
     assert event.document()["timestamp"] == "2026-03-02T12:00:00Z"
+
+
+@pytest.mark.django_db
+def test_a_payload_of_the_largest_size_is_kept_whole():
+    fits = "x" * (outbox.MOST_BYTES - len('{"name": ""}'))
+    announce(happened(fits), happened(fits + "x"))
+    outbox.number_events()
+    assert [event.payload for event in Event.objects.told()] == [
+        {"name": fits},
+        {"is_cut": True},
+    ]
+
+
+@pytest.mark.django_db
+def test_numbers_go_by_the_order_of_writing_also_over_several_steps(monkeypatch):
+    monkeypatch.setattr(outbox, "MOST_AT_ONCE", 2)
+    announce(*(happened(name) for name in "abcde"))
+    assert [outbox.number_events() for _ in range(4)] == [2, 2, 1, 0]
+    assert told() == ["a", "b", "c", "d", "e"]

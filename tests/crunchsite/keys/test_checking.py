@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Group
 from django.db import connection, connections
 from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
@@ -13,6 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from core.permissions import REALM
 from crunchsite.keys.checking import holder_of
 from crunchsite.keys.issuing import create_key, revoke_key
+from crunchsite.keys.key_scopes import acts_of
 from crunchsite.keys.models import ApiKey
 from tests.conftest import NOW
 from tests.crunchsite.keys.conftest import bearer
@@ -216,12 +218,48 @@ def test_a_scope_that_does_not_reach_is_told_so(client, world, key, scope):
 
 
 def test_a_scope_stands_for_what_its_role_holds_now(client, world, key):
-    from django.contrib.auth.models import Group
-
     token = key("write:payouts")
     Group.objects.get(name="finance").permissions.clear()
     answer = confirm(client, world.checkpoints[0], **bearer(token))
     assert refusal(answer) == (403, "scope_insufficient")
+
+
+@pytest.mark.parametrize(
+    ("scope", "role"),
+    [
+        ("read", "viewer"),
+        ("write:payouts", "finance"),
+        ("write:operate", "operator"),
+        ("admin", "admin"),
+    ],
+)
+def test_a_scope_stands_for_its_role_and_for_no_more(roles, scope, role):
+    held = Group.objects.get(name=role).permissions.values_list(
+        "content_type__app_label", "codename"
+    )
+    assert acts_of([scope]) == {f"{app}.{codename}" for app, codename in held}
+
+
+def test_a_key_that_reads_does_nothing_to_models_of_its_cruncher(rf, cruncher, key):
+    reader = holder_of(rf.get("/", headers=bearer(key("read", cruncher=cruncher))))
+    assert reader.acts_on_own == frozenset()
+    writer = key("read", "write:models", cruncher=cruncher)
+    assert holder_of(rf.get("/", headers=bearer(writer))).acts_on_own
+
+
+def test_a_key_of_a_competition_makes_no_other_one(rf, world, key):
+    act = "competitions.add_competition"
+    bound = key("admin", competition=world.competition)
+    assert not holder_of(rf.get("/", headers=bearer(bound))).has_perm(act)
+    assert holder_of(rf.get("/", headers=bearer(key("admin")))).has_perm(act)
+
+
+def test_a_key_of_a_competition_changes_it_and_settles_its_payouts(rf, world, key):
+    bound = key("admin", competition=world.competition)
+    holder = holder_of(rf.get("/", headers=bearer(bound)))
+    assert holder.has_perm("competitions.change_competition")
+    assert holder.has_perm("emissions.settle_checkpoint")
+    assert not holder.has_perm("keys.add_apikey")
 
 
 def test_a_key_of_another_competition_does_not_reach(client, world, other, key):

@@ -51,6 +51,15 @@ def test_a_key_is_kept_as_its_hash(competition):
     assert not tokens.is_same(f"{token[:-1]}~", key.digest)
 
 
+def test_texts_are_compared_in_the_same_time_whatever_they_are(monkeypatch):
+    compared = []
+    monkeypatch.setattr(
+        tokens, "constant_time_compare", lambda *pair: compared.append(pair)
+    )
+    tokens.is_same("csk_x", "digest")
+    assert compared == [(tokens.digest_of("csk_x"), "digest")]
+
+
 def test_no_two_keys_are_alike(competition):
     made = {create_key(name="bot", scopes=["read"])[1] for _ in range(20)}
     assert len(made) == 20
