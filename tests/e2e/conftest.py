@@ -61,7 +61,7 @@ class Stack:
     def stop(self) -> int:
         assert self.process is not None
         self.process.send_signal(signal.SIGINT)
-        return self.process.wait(60)
+        return self.process.wait(240)
 
     def get(self, path: str):
         return requests.get(f"{self.url}{path}", timeout=10).json()
@@ -110,7 +110,7 @@ def run_up(tmp_path):
             },
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=240,
             check=False,
         )
 
@@ -231,7 +231,7 @@ class Machine:
                 process.terminate()
         for process in self.processes:
             try:
-                process.wait(60)
+                process.wait(240)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()

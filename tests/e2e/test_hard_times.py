@@ -55,9 +55,11 @@ def test_a_worker_outlives_the_database_and_the_orchestrator(machine):
         GROUP BY i.id ORDER BY i.id
     """
     assert set(machine.rows(performed)[2:]) == {(3, 3)}
-    # Nothing is held against a model but that it had not ended its last answer.
+    # Nothing is held against a model but that it had not ended its last answer, or was
+    # looked for while its orchestrator was gone.
     errors = {text for (text,) in machine.rows("SELECT last_error FROM models")}
-    assert errors <= {"", "still busy with an earlier call"}
+    outages = {text for text in errors if text.startswith("connection failed at unix:")}
+    assert errors - outages <= {"", "still busy with an earlier call"}
 
 
 def test_a_prefork_worker_says_what_is_needed_and_asks_nobody(machine):

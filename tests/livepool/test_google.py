@@ -48,7 +48,7 @@ def bucket(proxy, request):
 
 
 def gcs(name):
-    store = GcsReleaseStore(project="test", bucket=name, timeout_s=5, retry_s=3)
+    store = GcsReleaseStore(project="test", bucket=name, timeout_s=30, retry_s=3)
     store._call["retry"] = store._call["retry"].with_delay(initial=0.01, maximum=0.1)
     return store
 
@@ -61,7 +61,7 @@ def emulator():
 
 def firestore(document):
     return FirestoreDocumentStore(
-        project="test", collection="strategy", document=document, timeout_s=10
+        project="test", collection="strategy", document=document, timeout_s=60
     )
 
 
