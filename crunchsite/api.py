@@ -15,6 +15,7 @@ from django.http.multipartparser import MultiPartParserError
 from drf_spectacular.authentication import SessionScheme
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.exceptions import APIException, ParseError, ValidationError
+from rest_framework.metadata import BaseMetadata
 from rest_framework.response import Response
 
 from core.acts import sees_troubles
@@ -52,6 +53,13 @@ MEANINGS = {
     429: "Too many requests; `Retry-After` says when to come back.",
     503: "It cannot be told now; later may help.",
 }
+
+
+class NoMetadata(BaseMetadata):
+    """Answer OPTIONS by the header `Allow` alone: the schema says the rest."""
+
+    def determine_metadata(self, request: Any, view: Any) -> dict[str, Any]:
+        return {}
 
 
 class KeyScheme(OpenApiAuthenticationExtension):

@@ -8,7 +8,13 @@ from collections.abc import Callable
 from http import HTTPStatus
 from urllib.parse import unquote_to_bytes, urlencode
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    JsonResponse,
+    StreamingHttpResponse,
+)
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
@@ -41,6 +47,28 @@ CODES = {
 def is_api(path: str) -> bool:
     """Return whether the address is of the API, which answers in JSON."""
     return API_PATHS.match(path) is not None
+
+
+def head_as_get(get_response: Handler) -> Handler:
+    """Answer HEAD as GET with the same headers, and without the body (RFC 9110).
+
+    A web server that sent the body would break the connection for the next request.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        if request.method != "HEAD":
+            return get_response(request)
+        request.method = request.META["REQUEST_METHOD"] = "GET"
+        response = get_response(request)
+        if not response.has_header("Content-Length"):
+            response["Content-Length"] = str(sum(map(len, response)))
+        if isinstance(response, StreamingHttpResponse):
+            response.streaming_content = ()
+        elif isinstance(response, HttpResponse):
+            response.content = b""
+        return response
+
+    return middleware
 
 
 def json_for_programs(get_response: Handler) -> Handler:

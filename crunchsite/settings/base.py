@@ -70,6 +70,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "crunchsite.edge.head_as_get",
     "crunchsite.correlation.correlate",
     "crunchsite.edge.json_for_programs",
     "corsheaders.middleware.CorsMiddleware",  # a preflight has neither key nor session
@@ -225,6 +226,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["core.requests.JsonBody"],
     "URL_FORMAT_OVERRIDE": None,  # there is one format
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_METADATA_CLASS": "crunchsite.api.NoMetadata",
     "EXCEPTION_HANDLER": "crunchsite.api.refuse",
     "STRICT_JSON": True,  # NaN and infinities are refused at the edge
 }

@@ -109,6 +109,7 @@ class Served:
             assert self.process.poll() is None, self.log.read_text()
             assert time.monotonic() < end
             time.sleep(0.05)
+        self.health()  # the first request imports what all others find
 
     def connect(self, timeout_s: float = 30) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=timeout_s)

@@ -92,6 +92,25 @@ def test_slow_clients_hold_nobody_up(served, seen, kind):
     seen(f"{kind}: /healthz in {1000 * max(waits):.0f} ms")
 
 
+@pytest.mark.attack(
+    "a HEAD whose body would be the next answer", held_by="crunchsite.edge.head_as_get"
+)
+@pytest.mark.parametrize("path", [b"/healthz", b"/", b"/schema", b"/none", FILE])
+def test_head_is_answered_without_a_body(served, path):
+    head = b"HEAD " + path + b" HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    get = b"GET /info HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    with served.connect() as link:
+        link.sendall(head + get)
+        told = b"".join(iter(lambda: link.recv(65536), b""))
+
+    first, _, second = told.partition(b"\r\n\r\n")
+
+    assert first.startswith(b"HTTP/1.1 404" if path == b"/none" else b"HTTP/1.1 200")
+    assert int(first.lower().partition(b"content-length:")[2].split()[0]) > 0
+    assert second.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert second.endswith(b"}")
+
+
 def raw(*lines: bytes, body: bytes = b"", host: bytes = b"localhost") -> bytes:
     first, *others = lines
     given = [b"Host: " + host] if host else []

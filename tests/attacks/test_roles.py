@@ -2,7 +2,7 @@
 
 The addresses come from the URLconf and the admin's registry, so one that is new fails
 here until it has its row. In full (ATTACKS=1) every method is asked, else those that
-differ.
+differ. HEAD is answered as GET; OPTIONS tells strangers no more than its `Allow`.
 """
 
 import logging
@@ -65,8 +65,8 @@ SCOPES = {scope.value: ROLES_OF_SCOPES.get(scope, STAFF) for scope in KeyScope}
 
 LOGIN = 302
 MARK = "hush"  # in every text of a draft
-# HEAD and OPTIONS go the way of GET.
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+BARE = ["HEAD", "OPTIONS"]  # what is answered has no body of its own
 
 
 @dataclass(frozen=True)
@@ -466,18 +466,22 @@ def undrawn(who: User | AnonymousUser):
 # ------------------------------------------------------------------ the tests
 
 
-def methods_of(address: Address) -> list[str]:
+def methods_of(address: Address, role: str) -> list[str]:
     """All of them in full; else those that differ, and one that is not taken."""
     if FULL:
-        return METHODS
+        return METHODS + BARE
+    bare = BARE if role == STRANGER else []
     if address.is_of_admin:
         is_posted = not address.key.endswith(("_changelist", "_history", "/"))
-        return ["GET", "POST"] if is_posted else ["GET"]
-    return [*TABLE[address.key], "DELETE"]
+        return [*(["GET", "POST"] if is_posted else ["GET"]), *bare]
+    return [*TABLE[address.key], "DELETE", *bare]
 
 
 def expected(address: Address, method: str, role: str) -> int:
+    method = "GET" if method == "HEAD" else method
     rule = TABLE[address.key].get(method)
+    if method == "OPTIONS":
+        rule = options(address)
     is_unknown = role in (STRANGER, OUTSIDER)
     if address.is_of_admin and is_unknown and address.key != "admin:login":
         return LOGIN
@@ -486,6 +490,22 @@ def expected(address: Address, method: str, role: str) -> int:
     if role in rule.who:
         return rule.status
     return rule.refused or (401 if role == STRANGER else 403)
+
+
+def options(address: Address) -> Rule | None:
+    """Whom OPTIONS is answered: in the API, whoever may read there, if any may."""
+    row = TABLE[address.key]
+    if address.is_of_admin or address.key in {"redoc", "^admin$"}:
+        return row.get("GET")
+    is_asked = not (address.is_page or address.key == "security-txt")
+    return Rule(row["GET"].who if "GET" in row else ANYBODY) if is_asked else None
+
+
+def is_bare(answer, method: str) -> bool:
+    """Whether an answer to HEAD or OPTIONS has no body, but that of a refusal."""
+    if method == "HEAD":
+        return answer.content == b""
+    return answer.status_code != 200 or answer.content.strip() in (b"", b"{}")
 
 
 def test_each_address_has_its_row():
@@ -517,12 +537,14 @@ def test_each_address_lets_in_whom_the_table_says(role, world, seen):
     wrong, asked = {}, 0
     with undrawn(user(role) or AnonymousUser()):
         for address in addresses():
-            for method in methods_of(address):
+            for method in methods_of(address, role):
                 answer = client.generic(method, address.path(values))
                 right = expected(address, method, role)
                 asked += 1
                 if answer.status_code != right:
                     wrong[address.key, method] = (answer.status_code, right)
+                if method in BARE and not is_bare(answer, method):
+                    wrong[address.key, method] = answer.content
     seen(f"{asked} requests as {role}")
     assert wrong == {}
 
@@ -550,7 +572,7 @@ def test_each_address_lets_in_the_keys_that_the_table_says(scope, world, seen):
     headers, wrong, asked = key_of(scope, world), {}, 0
     with undrawn(AnonymousUser()):
         for address in addresses():
-            for method in methods_of(address):
+            for method in methods_of(address, scope):
                 answer = client.generic(method, address.path(values), headers=headers)
                 right = expected_of_key(address, method, scope)
                 asked += 1
