@@ -98,8 +98,7 @@ class Siege:
             self.refusals += 1
         self.waits.append(time.monotonic() - start)
         used = usage_of(self._up.pid)
-        disk = sum(f.lstat().st_blocks * 512 for f in _files(self.var)) / MB
-        self.samples.append((used.memory_mb, disk, used.tasks))
+        self.samples.append((used.memory_mb, _disk_mb(self.var), used.tasks))
 
     def count(self) -> str:
         done = subprocess.run(
@@ -121,11 +120,13 @@ class Siege:
         return code, {pid for pid in pids if Path(f"/proc/{pid}").exists()}
 
 
-def _files(folder: Path) -> list[Path]:
-    found = []
+def _disk_mb(folder: Path) -> float:
+    used = 0
     for parent, _, names in os.walk(folder):
-        found += [path for name in names if (path := Path(parent, name)).exists()]
-    return found
+        for name in names:
+            with contextlib.suppress(OSError):  # it has just gone
+                used += Path(parent, name).lstat().st_blocks * 512
+    return used / MB
 
 
 def _abandoned() -> list[str]:
