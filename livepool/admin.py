@@ -1,4 +1,4 @@
-"""Operators' pages of the live pool: what changed, is it in time, and the way back."""
+"""Admin pages of the live pool: what changed, whether it is in time, rollback."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -30,13 +30,13 @@ def _coins(symbols: Sequence[str]) -> str:
 
 
 class RollbackForm(forms.Form):
-    """Why; kept with the release and in the trail."""
+    """Ask for the reason, which is stored with the release and in the trail."""
 
     reason = forms.CharField(
         max_length=500, widget=UnfoldAdminTextareaWidget(attrs={"rows": 3})
     )
     allow_stale = forms.BooleanField(
-        required=False, label="Even if it is beyond its age"
+        required=False, label="Even if it is older than the limit"
     )
 
 
@@ -113,7 +113,7 @@ class ReleaseAdmin(ReadOnlyMixin, BoundedAdmin):
         return [page, *super().get_urls()]
 
     def rollback_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Verify and preview; done only when it is posted with a reason."""
+        """Verify and preview a rollback; do it only when posted with a reason."""
         release = self.get_object(request, object_id)
         if release is None:
             raise Http404("There is no such release.")
@@ -144,7 +144,7 @@ class ReleaseAdmin(ReadOnlyMixin, BoundedAdmin):
 
 
 def _effect(release: Release) -> tuple[list[str], str]:
-    """What a rollback to the release would do, or why it cannot be done."""
+    """Describe what a rollback to the release would do, or why it cannot be done."""
     try:
         planned = rollback.preview(version=release.version, allow_stale=True)
     except LivePoolError as error:

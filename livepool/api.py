@@ -1,4 +1,4 @@
-"""The report API of the live pool: what is current, what was, and is it in time."""
+"""The report API of the live pool: the current release, earlier ones, the status."""
 
 from datetime import date
 from typing import Any
@@ -21,7 +21,7 @@ from livepool.release import rollback, schedule
 
 PAGE_DEFAULT, PAGE_MOST = 24, 100
 NEWEST_FIRST = Keyset("as_of_date", date.fromisoformat, descending=True)
-# What nobody has seen yet is for operators alone, in the admin.
+# Releases that were never published are shown only to operators, in the admin.
 SHOWN = [
     status
     for status in Release.Status
@@ -74,7 +74,7 @@ class StatusSerializer(serializers.Serializer[Any]):
 
 
 class Query(serializers.Serializer[Any]):
-    """Which releases, and how many at once."""
+    """Choose releases, and how many at once."""
 
     limit = serializers.IntegerField(
         min_value=1, max_value=PAGE_MOST, default=PAGE_DEFAULT
@@ -89,7 +89,7 @@ class Query(serializers.Serializer[Any]):
 
 
 class Current(APIView):
-    """The release that consumers are on."""
+    """Return the release that is current for consumers."""
 
     @extend_schema(operation_id="livepool_current", responses=ReleaseDetailSerializer)
     def get(self, request: Request) -> Response:
@@ -100,7 +100,7 @@ class Current(APIView):
 
 
 class Releases(APIView):
-    """All releases that were published, newest first."""
+    """Return all releases that were published, newest first."""
 
     @extend_schema(
         operation_id="livepool_releases",
@@ -124,7 +124,7 @@ class Releases(APIView):
 
 
 class ReleaseDetail(APIView):
-    """One published version: the newest revision of it."""
+    """Return one published version: its newest revision."""
 
     @extend_schema(operation_id="livepool_release", responses=ReleaseDetailSerializer)
     def get(self, request: Request, version: str) -> Response:
@@ -133,7 +133,7 @@ class ReleaseDetail(APIView):
 
 
 class ReleaseFile(APIView):
-    """A file of a version, byte for byte as it was published."""
+    """Return a file of a version, byte for byte as published."""
 
     @extend_schema(
         operation_id="livepool_release_file",
@@ -150,7 +150,7 @@ class ReleaseFile(APIView):
 
 
 class PoolStatusView(APIView):
-    """Is the pool fresh, and when is the next one expected?"""
+    """Return whether the pool is fresh, and when the next release is expected."""
 
     @extend_schema(operation_id="livepool_status", responses=StatusSerializer)
     def get(self, request: Request) -> Response:

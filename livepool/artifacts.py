@@ -39,7 +39,7 @@ META_FIELDS = ("final_score", "confidence", "current_rank")
 
 
 class BaseAsset(TypedDict):
-    """The coin of a symbol."""
+    """The coin of a symbol; `BTC` of `BTCUSDT`."""
 
     base_asset: str
 
@@ -58,7 +58,7 @@ class PoolPayload(TypedDict):
 
 
 class UniversePayload(TypedDict):
-    """latest_universe.json: everybody who was ranked, by name."""
+    """latest_universe.json: all coins that were ranked, by name."""
 
     as_of_date: str
     symbols: list[str]
@@ -196,12 +196,12 @@ def render(
 
 
 def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write each file atomically, the manifest last: it vouches for the others."""
+    """Write each file atomically, the manifest last, because it covers the others."""
     for name in sorted(files, key=lambda name: name == MANIFEST):
         write_file(folder / name, files[name])
 
 
 def read_files(folder: Path) -> dict[str, bytes]:
-    """Read the files of a release that are in `folder`, with the signature if any."""
+    """Read the files of a release that `folder` contains, with the signature if any."""
     names = (*FILES.values(), SIGNATURE)
     return {n: (folder / n).read_bytes() for n in names if (folder / n).is_file()}

@@ -1,4 +1,4 @@
-"""Daily candles for the pool: from the tape, or from a parquet file."""
+"""Read daily candles for the pool: from the tape, or from a parquet file."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""The coins whose daily candles the pool is built from, and how far those have come."""
+"""Subscribe the coins whose daily candles the pool needs, and see what is missing."""
 
 from datetime import UTC, date, timedelta
 
@@ -19,11 +19,11 @@ from livepool.model import universe
 log = structlog.get_logger(__name__)
 
 GRANULARITY = "1d"
-# What the models and the gates can use; more would only take longer to come.
+# What the models and the limits can use; more would only take longer to fetch.
 HISTORY = timedelta(days=5 * 365)
 POLL_S = 3600.0
-# Wall seconds: years of candles wait until a site that starts shows its first board,
-# and then come one coin after another.
+# Real seconds: candles of years wait until a site that starts shows its first board,
+# and are then fetched coin by coin.
 _PAUSE_S, _STEP_S = 20.0, 0.25
 
 
@@ -33,7 +33,7 @@ def _feeds() -> dict[str, str]:
 
 
 def listed() -> list[str]:
-    """Return the benchmark and all coins of the source that some profile would take.
+    """Return the benchmark and all coins of the source that some mode would accept.
 
     Raises LivePoolError when the source has no daily candles in USDT, FeedError when
     it does not answer.
@@ -56,9 +56,10 @@ def listed() -> list[str]:
 
 
 def subscribe() -> int:
-    """Keep the daily candles of all listed coins; returns how many are new.
+    """Subscribe the daily candles of all listed coins; return how many are new.
 
-    Safe to repeat: what an operator has paused or changed stays so. Raises as `listed`.
+    Safe to repeat: subscriptions that an operator paused or changed stay so. Raises as
+    `listed`.
     """
     source = candles.daily_source()
     keys = [FeedKey(source, coin, CANDLE, GRANULARITY) for coin in listed()]
@@ -79,14 +80,14 @@ def is_subscribed() -> bool:
 
 
 def are_on_tape() -> bool:
-    """Tell whether any daily candle of the source has come."""
+    """Return whether the tape has any daily candle of the source."""
     return reads.has_feeds(**_feeds())
 
 
 def missing(as_of: date) -> str:
-    """Say what a release of `as_of` still waits for; empty when for nothing.
+    """Return what a release of `as_of` still waits for; empty if nothing.
 
-    A coin that its source fails to give is not waited for, the benchmark is.
+    It waits for the benchmark, but not for a coin that its source fails to deliver.
     """
     source = candles.daily_source()
     key = FeedKey(source, pool_config.BENCHMARK, CANDLE, GRANULARITY)

@@ -1,4 +1,4 @@
-"""The earlier name of `livepool.reader`: trading systems import it."""
+"""The earlier name of `livepool.reader`, which trading systems may still import."""
 
 from livepool.reader import (
     CONTRACT_VERSION,

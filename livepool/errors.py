@@ -1,10 +1,10 @@
-"""Refusals of this app, each with a stable code (docs/integrator/errors.md)."""
+"""Errors of this app, each with a stable code (docs/integrator/errors.md)."""
 
 from core.errors import OperatorError
 
 
 class LivePoolError(OperatorError):
-    """Something an operator can correct."""
+    """An error of the live pool that an operator can correct."""
 
     code = "livepool_error"
 

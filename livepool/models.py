@@ -1,4 +1,4 @@
-"""Releases as this site knows them, and the shadow tracks beside them."""
+"""Releases as stored by this site, and the shadow tracks beside them."""
 
 from typing import Self
 
@@ -23,7 +23,7 @@ class ReleaseQuerySet(models.QuerySet["Release"]):
 
 
 class Release(models.Model):
-    """One version of the pool. What was published is never changed, only superseded."""
+    """One version of the pool. A published one is never changed, only superseded."""
 
     class Status(models.TextChoices):
         PENDING = "PENDING"

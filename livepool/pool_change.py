@@ -1,18 +1,18 @@
-"""What changes from one pool to the next: which coins enter, and which leave."""
+"""Compare one pool with the next: which coins enter, and which leave."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 
 def entered(symbols: Sequence[str], before: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the symbols that `before` lacks, in order; none without a pool before."""
+    """Return the symbols that `before` lacks, in order; empty without `before`."""
     if before is None:
         return ()
     return tuple(symbol for symbol in symbols if symbol not in before)
 
 
 def left(symbols: Sequence[str], before: Sequence[str] | None) -> tuple[str, ...]:
-    """Return those of `before` that `symbols` lacks, in the order of `before`."""
+    """Return the symbols of `before` that `symbols` lacks, in the order of `before`."""
     return tuple(symbol for symbol in before or () if symbol not in symbols)
 
 

@@ -8,7 +8,7 @@ from livepool.shadow import monthly
 
 @shared_task(name="livepool.publish")
 def publish() -> None:
-    """Publish this month's release if it is missing, and say so when it is late."""
+    """Publish this month's release if it is missing, and log when it is late."""
     try:
         schedule.publish_due()
     finally:
@@ -17,11 +17,11 @@ def publish() -> None:
 
 @shared_task(name="livepool.publish_first")
 def publish_first() -> None:
-    """Bring a fresh site its first release, once its candles have come."""
+    """Publish the first release of a new site, once its candles have arrived."""
     schedule.publish_first()
 
 
 @shared_task(name="livepool.build_shadow")
 def build_shadow() -> None:
-    """Run the monthly entry point for this month's release, once both are there."""
+    """Run the monthly shadow build for this month's release, once it is published."""
     monthly.run_due()

@@ -1,4 +1,4 @@
-"""What the public page of the live pool shows."""
+"""The public page of the live pool."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +17,7 @@ BARS, ROWS = 12, 24
 
 @dataclass(frozen=True)
 class HistoryRow:
-    """One release beside the one before it."""
+    """One release compared with the one before it."""
 
     release: Release
     coins: tuple[tuple[str, bool], ...]
@@ -30,7 +30,7 @@ class HistoryRow:
 
 
 def in_words(regime: str) -> str:
-    """Return a regime as a reader says it."""
+    """Return a regime in words."""
     return regime.replace("_", " ").replace("btc", "BTC")
 
 
@@ -87,7 +87,7 @@ def pool_context() -> dict[str, Any]:
             for symbol, why in sorted((current.refused if current else {}).items())
         ],
         "history": rows,
-        # SVG of our own: every text in it is escaped by `charts`.
+        # Our own SVG, in which `charts` has escaped every text.
         "scores_chart": mark_safe(equity_charts.bars(bars, title="Final scores")),
         "churn_chart": mark_safe(churn),
         "tracks": list(ShadowTrack.objects.all()),

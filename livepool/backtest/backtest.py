@@ -1,9 +1,9 @@
-"""Backtest of the ranking: weekly top names, inverse volatility, at the next open.
+"""Backtest the ranking: weekly top names, inverse volatility, trades at the next open.
 
-Scores come from purged walk-forward models; the leading weeks that no model had seen
-enough history for are left out, for every strategy alike, so that lines compare. Two
-yardsticks stand beside the scores: holding the benchmark, and the whole universe in
-equal parts.
+Scores come from purged walk-forward models. The first weeks, for which no model had
+enough history, are left out for every strategy alike, so that the lines can be
+compared. Two baselines are shown beside the scores: holding the benchmark, and the
+whole universe in equal parts.
 """
 
 from collections.abc import Mapping
@@ -58,7 +58,7 @@ def rebalance_dates(dates: list[date]) -> list[date]:
 
 
 def select(rows: pl.DataFrame, score: str, config: BacktestConfig) -> Weights:
-    """Return the weights of the best names of one date; none qualified is all cash."""
+    """Return the weights of the best names of one date; all cash if none qualifies."""
     best = (
         rows.filter(pl.col(score).is_not_null() & pl.col("vol20").is_not_null())
         .sort(pl.col(score).round(GRID), "symbol", descending=[True, False])
@@ -69,7 +69,7 @@ def select(rows: pl.DataFrame, score: str, config: BacktestConfig) -> Weights:
 
 
 def run(panel: Panel) -> Backtest:
-    """Simulate all scores and both yardsticks on the panel's dates.
+    """Simulate all scores and both baselines on the panel's dates.
 
     Raises BuildError when no week was scored by a model, SimulationError when a held
     coin has no open.

@@ -1,4 +1,4 @@
-"""Line and bar charts as SVG text: no scripts, readable in any page or file."""
+"""Draw line and bar charts as SVG text: no scripts, readable in any page or file."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -61,7 +61,7 @@ def lines(
 
 
 def bars(rows: Sequence[tuple[str, float, bool]], *, title: str) -> str:
-    """Draw horizontal bars of (label, share of 1, whether to stress it)."""
+    """Draw horizontal bars from (label, share of 1, whether it is highlighted)."""
     if not rows:
         return ""
     step = 22

@@ -1,7 +1,7 @@
-"""A long-only portfolio that trades at opens and pays for it. Plain numpy.
+"""Simulate a long-only portfolio that trades at opens, with fees. Plain numpy.
 
-Shares drift between trades. At a trade the value after fees N solves
-`N + c * sum|w_i N - v_i| = NAV` (c: cost rate, w: target weights, v: values held).
+Shares drift between trades. At a trade the value after fees N solves `N + c * sum|w_i N
+- v_i| = NAV` (c: cost rate, w: target weights, v: values held).
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ Array = npt.NDArray[np.float64]
 class SimulationError(LivePoolError):
     """Prices or weights cannot be simulated; the message says which.
 
-    `row` and `column` are those of a missing open, where it is one.
+    `row` and `column` locate a missing open.
     """
 
     code = "livepool_simulation"
@@ -49,7 +49,7 @@ class Path:
 
 
 def value_after_fees(held: Array, cash: float, weights: Array, cost: float) -> float:
-    """Solve the module's equation for N by bisection, from below: cash suffices."""
+    """Solve the module's equation for N by bisection from below, so cash suffices."""
     total = float(cash + held.sum())
     low, high = 0.0, total
     for _ in range(64):

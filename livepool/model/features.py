@@ -1,4 +1,4 @@
-"""Features of daily candles: per symbol, against the benchmark, across the universe.
+"""Compute features of daily candles: per symbol, against the benchmark, per date.
 
 Pure columns (polars): no Django, no network, no clock. Windows count rows of a symbol,
 and a window that is not full yields null unless stated. `r` is the daily return, `c`
@@ -39,9 +39,9 @@ MODEL_FEATURES = (
     *("universe_momentum_dispersion", "universe_rs_dispersion", "single_leader_burst"),
 )
 
-# Decimals. Whatever compares values (bins, ranks, signs, thresholds) gets them on this
-# grid: quoting all prices in another unit changes the last digits of a feature, and
-# must not change an order.
+# Decimals. Values are rounded to these before they are compared (bins, ranks, signs,
+# thresholds): another unit of price changes the last digits of a feature, and must not
+# change an order.
 GRID = 10
 
 _YEAR = math.sqrt(365.0)
@@ -72,7 +72,7 @@ def tidy(candles: pl.DataFrame) -> pl.DataFrame:
     before = symbol.shift(1)
     ascending = (symbol > before) | ((symbol == before) & (day > day.shift(1)))
     if rows.select(ascending.slice(1).all()).item():
-        return rows  # what the tape and most files give: nothing to sort or drop
+        return rows  # the tape and most files are in order: nothing to sort or drop
     return rows.sort("symbol", "date", maintain_order=True).filter(
         (symbol != symbol.shift(-1)).fill_null(value=True)
         | (day != day.shift(-1)).fill_null(value=True)
@@ -84,7 +84,7 @@ def _finite(value: pl.Expr) -> pl.Expr:
 
 
 def is_above_zero(value: pl.Expr) -> pl.Expr:
-    """Tell whether a value is above zero by more than rounding; null stays null."""
+    """Return whether a value is above zero by more than rounding; null stays null."""
     return value.round(GRID) > 0
 
 
@@ -105,7 +105,7 @@ def _blend(prefix: str) -> pl.Expr:
 
 
 def _per_risk(column: str) -> pl.Expr:
-    """Divide a momentum by the volatility; unknown for a price that does not move."""
+    """Divide a momentum by the volatility; null for a price that does not move."""
     risk = pl.col("vol20")
     return pl.when(is_above_zero(risk)).then(pl.col(column) / risk)
 

@@ -1,4 +1,4 @@
-"""What the models learn to foresee: the rank of a coin's future return. Pure columns.
+"""Compute the models' targets: the rank of a coin's future return. Pure columns.
 
 Every label of a date uses closes after it; a training set must therefore be purged
 (see `training`).
@@ -16,14 +16,14 @@ from livepool.model.parameters import LabelConfig
 
 def rank_pct(value: pl.Expr) -> pl.Expr:
     """Return average rank / count within a date, from 1/n to 1; null stays null."""
-    # Row by row: within `over` the count is one number, and polars would multiply by
+    # Row by row: within `over` the count is a constant, and polars would multiply by
     # its rounded reciprocal.
     place, count = value.rank("average").over("date"), value.count().over("date")
     return place / count
 
 
 def in_order(parts: Iterable[pl.Expr]) -> pl.Expr:
-    """Sum from left to right: `pl.sum_horizontal` adds in an order of its own."""
+    """Sum from left to right: `pl.sum_horizontal` adds in another order."""
     return reduce(operator.add, parts)
 
 

@@ -1,4 +1,4 @@
-"""Features of the whole market: the same on every row of a date. Pure columns."""
+"""Compute features of the whole market: the same on every row of a date."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from livepool.model.parameters import FeatureConfig
 
 
 def with_context(panel: pl.DataFrame, config: FeatureConfig) -> pl.DataFrame:
-    """Add the features that the universe of a date has in common, on each of its rows.
+    """Add features of the date's universe as a whole to each row of the date.
 
     Needs `in_universe`. Dates with fewer than `breadth_min_names` members have nulls.
     """

@@ -1,4 +1,4 @@
-"""Every number of the live pool, typed, in one place. Plain Python, no Django."""
+"""The parameters of the live pool, typed, in one place. Plain Python, no Django."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ def _mapping(value: dict[Any, Any]) -> Any:
 
 @dataclass(frozen=True)
 class Gates:
-    """What a coin must show on a refresh date to be a candidate (volumes: USDT/day)."""
+    """Minimum figures of a coin on a refresh date to be a candidate (USDT per day)."""
 
     min_history_days: int
     min_avg_quote_vol_30: float
@@ -67,10 +67,11 @@ DEFAULT_MODE = "core_major"
 
 @dataclass(frozen=True)
 class UniverseConfig:
-    """Static filters, all by exact base asset or symbol, never by substring."""
+    """Static filters, by exact base asset or symbol, never by substring."""
 
     excluded_bases: frozenset[str] = _names(
-        # The benchmark, the exchange's own coin, then money, gold and their proxies.
+        # The benchmark, the exchange's own coin, then money, gold and their
+        # substitutes.
         "BTC BNB "
         "AEUR AUD BRL BUSD DAI EUR EURI FDUSD GBP PAX PAXG PYUSD RLUSD RUB SUSD TRY "
         "TUSD UAH USD1 USDC USDD USDE USDP USDS USDT UST USTC XAUT XUSD "
@@ -239,7 +240,7 @@ DEFAULT = LivePoolConfig()
 
 
 def gates(mode: str) -> Gates:
-    """Return the gates of a profile; ValueError names them all for an unknown one."""
+    """Return the limits of a mode; ValueError names all modes for an unknown one."""
     if mode not in PROFILES:
         raise ValueError(f"mode was {mode!r}; give one of {', '.join(PROFILES)}")
     return PROFILES[mode]

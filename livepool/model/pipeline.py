@@ -1,4 +1,4 @@
-"""Candles to a ranking: universe, features, models, blend. Plain Python and columns."""
+"""Turn candles into a ranking: universe, features, models, blend. No Django."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -22,7 +22,7 @@ class BuildError(LivePoolError):
 
 @dataclass(frozen=True)
 class Panel:
-    """Features and membership of every symbol and date; shared by all rankings."""
+    """Features and membership of every symbol and date, shared by all rankings."""
 
     mode: str
     config: LivePoolConfig
@@ -37,7 +37,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Ranking:
-    """The members of one date in order, and what they were judged by."""
+    """The members of one date in order, and the scores behind the order."""
 
     mode: str
     as_of_date: date
@@ -100,8 +100,9 @@ def _blend(
 def rank_live(panel: Panel) -> Ranking:
     """Rank the members of the panel's last date with models trained up to it.
 
-    Raises BuildError when the benchmark has no candle on that date or fewer members
-    than a pool needs do. What deserves a look but stops nothing is in `warnings`.
+    Raises BuildError if the benchmark has no candle on that date or there are fewer
+    members than a pool needs. Findings that need attention but stop nothing are in
+    `warnings`.
     """
     config, dates = panel.config, panel.dates
     as_of = dates[-1]

@@ -1,4 +1,4 @@
-"""Rule score, blend by regime, confidence, and the order of the pool. Pure columns."""
+"""Compute rule score, blend by regime, confidence, and the order of the pool."""
 
 import polars as pl
 
@@ -7,7 +7,7 @@ from livepool.model.labels import in_order, rank_pct
 from livepool.model.parameters import RankingConfig
 
 COMPONENTS = ("rule_score", "linear_score", "ml_score")
-_GRID = 12  # decimals of scores: they are sums of k/n, and sums must not split ties
+_GRID = 12  # decimals of scores: they are sums of k/n, and rounding must not break ties
 
 
 def with_rule_score(members: pl.DataFrame, config: RankingConfig) -> pl.DataFrame:

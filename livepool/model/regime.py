@@ -1,4 +1,4 @@
-"""The state of the market on a date, from the benchmark and the universe's breadth."""
+"""Classify the market on a date, from the benchmark and the universe's breadth."""
 
 import polars as pl
 

@@ -1,4 +1,4 @@
-"""The two regressors: ridge on standardised inputs, and gradient boosted trees.
+"""Fit the two regressors: ridge on standardised inputs, gradient boosted trees.
 
 Both are deterministic: one thread, fixed seeds, a fixed order of rows.
 """
@@ -37,7 +37,7 @@ def ridge(x: Array, y: Array, score: Array, config: ModelConfig) -> Array:
 
 
 def trees(x: Array, y: Array, score: Array, config: ModelConfig) -> Array:
-    """Fit LightGBM regression; its histograms make it indifferent to scale."""
+    """Fit a LightGBM regression, whose histograms make it independent of scale."""
     import lightgbm
 
     parameters: dict[str, Any] = {

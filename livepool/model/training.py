@@ -1,8 +1,8 @@
-"""Which rows the models learn from, so that no label looks past what it predicts.
+"""Choose the rows that models learn from, so that no label looks ahead.
 
-A label of a date is complete only `purge_days` dates later, and a rank leaks what its
-peers did; training therefore ends that many dates before the first scored date, and a
-row counts only if all labels of its date were complete by then.
+A label of a date is complete only `purge_days` dates later, and a rank also depends on
+the other coins' returns. Training therefore ends that many dates before the first
+scored date, and a row counts only if all labels of its date were complete by then.
 """
 
 from collections.abc import Sequence
@@ -88,7 +88,7 @@ def with_label_ends(panel: pl.DataFrame, labels: LabelConfig) -> pl.DataFrame:
 
 
 def predict(members: pl.DataFrame, window: Window, models: ModelConfig) -> pl.DataFrame:
-    """Predict one window: the members of its test dates.
+    """Predict the members of one window's test dates.
 
     `members` are in-universe rows with features, `blended_target` and `label_end`.
     Fewer training rows than `min_train_rows` give no predictions (an empty frame).

@@ -1,8 +1,8 @@
-"""Who may be in the pool: static filters, dynamic gates, hysteresis at month ends.
+"""Decide which coins may be in the pool: filters, limits, changes at month ends.
 
 Pure functions over columns. Metadata (`symbol, status, base_asset, quote_asset,
-is_spot_trading_allowed`) is optional: without it a symbol is trading on the dates on
-which it has a candle, so a coin that was delisted later still counts in its time.
+is_spot_trading_allowed`) is optional: without it a symbol counts as trading on the
+dates on which it has a candle, so a coin that was delisted later still counts before.
 """
 
 import re
@@ -20,7 +20,7 @@ _MULTIPLIER = re.compile(r"^10{3,}(?=[A-Z])|(?<=[A-Z])10{3,}$")
 
 @dataclass(frozen=True)
 class Refresh:
-    """The universe from `date` on: who passed the gates, and who is in."""
+    """The universe from `date` on: coins that passed the limits, and the members."""
 
     date: date
     candidates: tuple[str, ...]
@@ -91,7 +91,7 @@ def refresh_dates(dates: list[date]) -> list[date]:
 
 
 def _tests(gates: Gates) -> list[tuple[str, pl.Expr, float]]:
-    """Return for each gate its name, the value, and the least that passes."""
+    """Return for each limit its name, the coin's value, and the minimum."""
 
     def volume(days: int) -> pl.Expr:
         return pl.col(f"avg_quote_vol_{days}").round(2)  # cents, not last digits
@@ -124,7 +124,7 @@ def _tests(gates: Gates) -> list[tuple[str, pl.Expr, float]]:
 def refusals(
     panel: pl.DataFrame, day: date, gates: Gates, eligible: Mapping[str, str]
 ) -> dict[str, str]:
-    """Say of each symbol of the panel why it is not in the universe on `day`."""
+    """Return for each symbol of the panel why it is not in the universe on `day`."""
     columns = {f"_{n}": value for n, (_, value, _) in enumerate(_tests(gates))}
     rows = panel.with_columns(**columns).filter(
         (pl.col("date") == day) & ~pl.col("in_universe")
@@ -157,7 +157,7 @@ def _amount(value: float | None) -> str:
 
 
 def passing(panel: pl.DataFrame, gates: Gates) -> pl.DataFrame:
-    """Return (date, symbol) rows that pass the dynamic gates; unknown values fail."""
+    """Return (date, symbol) rows that pass the limits; unknown values fail."""
 
     tests = [value >= least for _, value, least in _tests(gates)]
     return panel.select(

@@ -1,4 +1,4 @@
-"""Read the live pool as a downstream system should: whole, checked, fresh or loud.
+"""Read the live pool in a trading system: verified and fresh, or marked degraded.
 
 This folder needs the standard library only (and `cryptography` when a public key is
 given), so it can be copied as it is. A reader tries in turn: the summary document, the

@@ -1,4 +1,4 @@
-"""The addresses in a summary document: all of one release, in one store."""
+"""Check the addresses in a summary document: all of one release, in one store."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +10,8 @@ from .manifest import LEGACY, MANIFEST
 from .messages import render
 
 PREFIXES = ("storage_prefix", "current_prefix")
-# Addresses of the document: the prefix they lie under and the file they name.
+# Addresses of the document: the prefix that they are under, and the file that they
+# name.
 POINTERS = {
     "live_pool_uri": ("current_prefix", "live_pool.json"),
     "live_pool_legacy_uri": ("current_prefix", LEGACY),
@@ -37,12 +38,12 @@ def local_path(uri: str) -> Path:
     try:
         parts = urlsplit(uri)
     except ValueError as error:
-        raise PoolError(f"{render(uri)} is no address: {error}") from None
+        raise PoolError(f"{render(uri)} is not an address: {error}") from None
     if parts.netloc not in ("", "localhost") or parts.query or parts.fragment:
-        raise PoolError(f"{render(uri)} is no address of a local file")
+        raise PoolError(f"{render(uri)} is not the address of a local file")
     path = unquote(parts.path)
     if "\0" in path:
-        raise PoolError(f"{render(uri)} is no address of a local file")
+        raise PoolError(f"{render(uri)} is not the address of a local file")
     return Path(path)
 
 

@@ -1,4 +1,4 @@
-"""Files and JSON of a bounded size, read and replaced whole."""
+"""Read files and JSON of a bounded size, and replace files atomically."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from typing import Any
 from .live_pool import PoolError
 from .messages import explain
 
-# Far above any release; what is larger is not read, decoded or looked through.
+# Far above any release; larger files are not read or decoded.
 MOST_BYTES = 4 * 1024 * 1024
 
 
@@ -22,7 +22,7 @@ def reader_of(folder: Path) -> Callable[[str], bytes]:
         path = folder / name
         data = b""
         try:
-            # Asked first: opening a pipe would wait for a writer.
+            # Checked first: opening a pipe would wait for a writer.
             is_plain = stat.S_ISREG(path.stat().st_mode)
             if is_plain:
                 with path.open("rb") as file:
@@ -30,7 +30,7 @@ def reader_of(folder: Path) -> Callable[[str], bytes]:
         except (OSError, ValueError) as error:
             raise PoolError(f"{name} cannot be read: {explain(error)}") from error
         if not is_plain:
-            raise PoolError(f"{name} is no plain file")
+            raise PoolError(f"{name} is not a regular file")
         if len(data) > MOST_BYTES:
             raise PoolError(f"{name} is larger than {MOST_BYTES} bytes")
         return data
@@ -44,7 +44,7 @@ def read_object(path: Path) -> dict[str, Any]:
 
 
 def parse_object(data: bytes, name: str) -> dict[str, Any]:
-    """Parse a JSON object, strictly: no key twice, no NaN, not deeper than a stack."""
+    """Parse a JSON object strictly: no duplicate keys, no NaN, bounded depth."""
     try:
         value = json.loads(
             data, object_pairs_hook=_object, parse_constant=_refuse_constant
@@ -68,7 +68,7 @@ def _refuse_constant(name: str) -> None:
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Replace the file whole: a reader that dies half-way still has the old one."""
+    """Replace the file atomically: if the reader dies half-way, the old one remains."""
     if path.is_file() and path.read_bytes() == data:
         return
     path.parent.mkdir(parents=True, exist_ok=True)

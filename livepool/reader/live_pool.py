@@ -1,4 +1,4 @@
-"""The live pool as a consumer holds it."""
+"""The live pool as a trading system uses it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ STATIC_SYMBOLS = tuple(
 
 
 class PoolError(ValueError):
-    """A source holds no usable pool; the message says why."""
+    """A source has no usable pool; the message says why."""
 
 
 @dataclass(frozen=True)
 class Pool:
-    """A pool in published order, and how it was obtained; nothing of it changes."""
+    """A pool in published order, and how it was obtained; immutable."""
 
     symbols: tuple[str, ...]
     bases: Mapping[str, str]
@@ -38,7 +38,7 @@ class Pool:
 
     @property
     def symbol_map(self) -> dict[str, dict[str, str]]:
-        """Return a fresh map in published order; change it as you like."""
+        """Return a new map in published order, which the caller may change."""
         return {s: {"base_asset": self.bases[s]} for s in self.symbols}
 
 

@@ -1,4 +1,4 @@
-"""The artifact manifest: checksums of a release's files, and who signed them."""
+"""Verify a release with its manifest: the files' checksums and the signature."""
 
 import hashlib
 import json
@@ -27,7 +27,7 @@ _CONSTANTS = {
     "artifact_name": "crypto_live_pool_rotation_live_pool",
     "primary_artifact": "live_pool",
 }
-# Beside `symbols`, which one file lists and the other maps.
+# Besides `symbols`, which is a list in one file and a map in the other.
 _STABLE = (
     *("as_of_date", "version", "mode", "pool_size", "symbol_map", "source_project"),
 )
@@ -52,7 +52,7 @@ def checked_file(
     files = {name: read(name) for name in names}
     for name, data in files.items():
         if name not in entries:
-            raise PoolError(f"{name} is no file of a release")
+            raise PoolError(f"{name} is not a file of a release")
         if hashlib.sha256(data).hexdigest() != entries[name]:
             raise PoolError(f"{name} does not match its checksum in the manifest")
     name = LEGACY if LEGACY in files else names[0]
@@ -60,7 +60,7 @@ def checked_file(
 
 
 def _checksums(manifest: Mapping[str, Any], pool: Pool) -> dict[str, Any]:
-    """Return SHA-256 by file name, when the manifest is of this pool."""
+    """Return SHA-256 by file name, if the manifest is of this pool."""
     release = {
         "version": pool.version,
         "mode": pool.mode,
@@ -108,7 +108,7 @@ def check_same_content(
 
 
 def _canonical(value: Any) -> str:
-    """Return one text for one JSON value, whatever the order of its keys."""
+    """Return the same text for equal JSON values, whatever the order of keys."""
     try:
         return json.dumps(value, sort_keys=True, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:

@@ -1,10 +1,10 @@
-"""Words for what was found, in messages that never grow and never fail."""
+"""Describe values and errors in messages that are always short and never fail."""
 
 from typing import Any
 
 
 def explain(error: BaseException) -> str:
-    """Describe an error in at most a line."""
+    """Describe an error in at most one line."""
     try:
         text = " ".join(str(error)[:200].split())
     except Exception:  # noqa: BLE001  a foreign error may be unable to say what it is
@@ -13,7 +13,7 @@ def explain(error: BaseException) -> str:
 
 
 def render(value: Any) -> str:
-    """Describe a value; of one that may be large or deep, name the type alone."""
+    """Describe a value; name only the type of one that may be large or deep."""
     if isinstance(value, str):
         return repr(value[:60])
     if value is None or isinstance(value, (bool, float)):

@@ -1,4 +1,4 @@
-"""The fields of a published payload, checked one by one."""
+"""Read the fields of a published payload, checking each one."""
 
 import re
 from collections.abc import Mapping
@@ -50,7 +50,7 @@ def symbols_of(payload: Mapping[str, Any]) -> tuple[tuple[str, ...], dict[str, s
 
 
 def text_of(payload: Mapping[str, Any], key: str, assumed: str) -> str:
-    """Return a short text of the payload, or `assumed` when it has none."""
+    """Return a short text of the payload, or `assumed` if it is missing."""
     value = payload.get(key)
     if value is None or value == "":
         return assumed
@@ -60,7 +60,7 @@ def text_of(payload: Mapping[str, Any], key: str, assumed: str) -> str:
 
 
 def date_of(value: Any) -> date:
-    """Return the date that an ISO text begins with. Raises PoolError."""
+    """Return the date at the beginning of an ISO text. Raises PoolError."""
     if isinstance(value, str) and _DATE.match(value):
         with suppress(ValueError):
             return date.fromisoformat(value[:10])
@@ -68,7 +68,7 @@ def date_of(value: Any) -> date:
 
 
 def is_instant(value: Any) -> bool:
-    """Tell whether a value is an ISO instant with its time zone."""
+    """Return whether a value is an ISO instant with a time zone."""
     with suppress(TypeError, ValueError):
         return datetime.fromisoformat(value).tzinfo is not None
     return False

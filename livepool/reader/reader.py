@@ -1,4 +1,4 @@
-"""Read the live pool from the best source there is."""
+"""Read the live pool from the best available source."""
 
 import json
 import logging
@@ -34,13 +34,13 @@ log = logging.getLogger("livepool.reader")
 
 @dataclass(frozen=True)
 class Reader:
-    """What a consumer accepts and where it looks. Ages are in whole UTC days.
+    """A reader's configuration: what it accepts and where it looks.
 
-    `fetch` reads an address of the document (`gs://...`) to bytes; `file://` needs
-    none. With it a document must agree with its manifest, and with `public_key`
-    (PEM, Ed25519) that manifest must be signed; without either, a document that names
-    no manifest, or one that cannot be reached, is accepted, with a message.
-    `today` is the UTC day that ages are counted to.
+    Ages are in whole UTC days. `fetch` reads an address of the document (`gs://...`)
+    and returns bytes; `file://` does not need it. With `fetch` a document must agree
+    with its manifest, and with `public_key` (PEM, Ed25519) that manifest must be
+    signed. Without either, a document that names no manifest, or one that cannot be
+    reached, is accepted, with a message. `today` returns the UTC day for ages.
     """
 
     max_age_days: int = 45
@@ -56,7 +56,7 @@ class Reader:
     )
 
     def load(self, read_document: Callable[[], Any]) -> Pool:
-        """Return the best pool there is; whatever a source holds, nothing is raised."""
+        """Return the best available pool; never raises, whatever a source contains."""
         failures: list[str] = []
         steps: tuple[tuple[str, Callable[[], Pool]], ...] = (
             ("fresh_upstream", lambda: self._document(read_document)),
@@ -102,7 +102,7 @@ class Reader:
         return self.parse(payload, source="last_known_good", fresh=False)
 
     def _local_file(self, path: Path) -> Pool:
-        # Resolved once: a publisher may swap the folder behind a link meanwhile.
+        # Resolved once: a publisher may switch the link to another folder meanwhile.
         path = path.parent.resolve() / path.name
         payload = read_object(path)
         pool = self.parse(payload, source="local_file")
@@ -127,7 +127,7 @@ class Reader:
         )
 
     def parse(self, payload: Any, *, source: str, fresh: bool = True) -> Pool:
-        """Make a pool of a payload in one of the published shapes. Raises PoolError.
+        """Make a pool from a payload in one of the published shapes. Raises PoolError.
 
         Only the seven stable fields are needed; missing mode, version or project are
         assumed, with a message. `fresh=False` does not ask for the age, but a date in
@@ -220,7 +220,7 @@ class Reader:
         return bytes(data)
 
     def _keep_as_last_known_good(self, pool: Pool) -> None:
-        """Keep the stable fields, which were checked, and nothing else."""
+        """Store the stable fields, which were checked, and nothing else."""
         if self.last_known_good is None:
             return
         stable = {
@@ -241,9 +241,9 @@ class Reader:
 def load_trend_pool(
     read_document: Callable[[], Any], reader: Reader | None = None
 ) -> tuple[dict[str, dict[str, str]], dict[str, Any]]:
-    """Return the symbol map and where it is from.
+    """Return the symbol map and its origin.
 
-    The latter is `{"source": ...}`, with `"degraded": True` unless it is fresh.
+    The origin is `{"source": ...}`, with `"degraded": True` unless it is fresh.
     """
     pool = (reader or Reader()).load(read_document)
     origin: dict[str, Any] = {"source": pool.source}
@@ -251,5 +251,5 @@ def load_trend_pool(
 
 
 def document_file(path: Path) -> Callable[[], Any]:
-    """Return a `read_document` for the local store."""
+    """Return a `read_document` function for the local store."""
     return lambda: read_object(path)

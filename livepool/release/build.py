@@ -1,4 +1,4 @@
-"""Build the files of one release: candles to artifacts, checked, then written whole."""
+"""Build the files of one release: rank candles, check the files, write all or none."""
 
 from dataclasses import replace
 from datetime import date
@@ -38,7 +38,7 @@ def site_config() -> LivePoolConfig:
 
 
 def complete_day(as_of: date | None) -> date:
-    """Return `as_of`, or the last complete day; LivePoolError for one not over."""
+    """Return `as_of`, or the last complete day; LivePoolError if it is not over."""
     newest = candles.last_complete_day()
     if as_of is not None and as_of > newest:
         raise LivePoolError(f"as-of was {as_of}; the last complete UTC day is {newest}")
@@ -46,7 +46,7 @@ def complete_day(as_of: date | None) -> date:
 
 
 def check_age(day: date) -> None:
-    """Raise LivePoolError when a release of `day` would be beyond its age now."""
+    """Raise LivePoolError if a release of `day` would be older than the limit now."""
     age = (clock.now().date() - day).days
     limit = pool_config.DEFAULT.max_age_days
     if age > limit:
@@ -65,7 +65,7 @@ def panel(
     metadata: Path | None = None,
     config: LivePoolConfig | None = None,
 ) -> Panel:
-    """Build the panel of this site's tape, or of files: every release begins with it.
+    """Build the panel from this site's tape, or from files; every release starts here.
 
     Raises LivePoolError, BuildError or FeatureError.
     """
@@ -119,9 +119,9 @@ def build_from(
 ) -> Ranking:
     """Rank the last day of a panel and write the five files to `folder`.
 
-    `as_of` is the day that the panel was asked for. A day that is not over is refused,
-    and without `as_of` or `allow_stale` candles that end beyond the pool's age. Nothing
-    is written unless the files keep the contract. Raises LivePoolError, BuildError,
+    `as_of` is the day for which the panel was built. A day that is not over is refused;
+    so are candles that end too long ago, without `as_of` or `allow_stale`. Nothing is
+    written unless the files keep the contract. Raises LivePoolError, BuildError,
     FeatureError or ReleaseContractError.
     """
     config = panel.config

@@ -1,4 +1,4 @@
-"""The summary document, the release manifest and the heartbeat of a release."""
+"""Build the summary document, the release manifest and the heartbeat of a release."""
 
 from datetime import datetime
 from typing import Any, TypedDict
@@ -31,7 +31,7 @@ class SummaryDocument(TypedDict):
 
 
 class Heartbeat(TypedDict):
-    """The small proof of life that is kept for every published version."""
+    """A small record that is written for every published version."""
 
     version: str
     as_of_date: str
@@ -49,7 +49,7 @@ def summary(
 ) -> SummaryDocument:
     """Return the document of a release; its order is that of live_pool.json.
 
-    A map in Firestore forgets the order of its keys; `symbols` keeps it.
+    Maps in Firestore have no order; `symbols` keeps it.
     """
     release = f"releases/{pool['version']}"
 
@@ -89,7 +89,7 @@ def release_manifest(
     publish_enabled: bool,
     address: tuple[str, str],
 ) -> dict[str, Any]:
-    """Return what a publication writes and where; it is kept beside the files."""
+    """Return what a publication writes and where; stored beside the files."""
     release = f"releases/{payload['version']}"
     collection, document = address
     return {

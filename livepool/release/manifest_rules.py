@@ -1,4 +1,4 @@
-"""Rules for the artifact manifest and the release manifest."""
+"""Check the artifact manifest and the release manifest."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Rules for live_pool.json and its legacy shape, each alone and both together."""
+"""Check live_pool.json and its legacy shape, each alone and both together."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -14,7 +14,7 @@ POOL_FIELDS = (
     *("as_of_date", "version", "mode", "pool_size", "symbols", "symbol_map"),
     "source_project",
 )
-# Marks of a shadow track; such files must never be published.
+# Marks of a shadow track, which must never be published.
 _SHADOW_KEYS = ("source_track", "candidate_status", "profile", "activation_date")
 
 

@@ -1,4 +1,4 @@
-"""Publish a release: objects, then pointers, then the document; never half, never back.
+"""Publish a release: objects, pointers, then the document; all or nothing.
 
 Steps, each of which may be repeated: 1. validate the files; 2. claim the row;
 3. create the versioned objects and read them back; 4. point `current` at them;
@@ -40,7 +40,7 @@ Status = Release.Status
 
 @dataclass(frozen=True, kw_only=True)
 class Publication(PoolChange):
-    """The result of a publication, or in a dry run what it would be."""
+    """The result of a publication, or the expected result of a dry run."""
 
     dry_run: bool
     changed: bool
@@ -49,7 +49,7 @@ class Publication(PoolChange):
 def expectations(
     *, mode: str | None = None, allow_stale: bool = False
 ) -> rules.Expectations:
-    """Return what the files of a release must be, to be published now."""
+    """Return what the files of a release must be to be published now."""
     config = parameters.DEFAULT
     return rules.Expectations(
         reference_date=clock.now().date(),
@@ -77,9 +77,9 @@ def publish(
 
     Without PUBLISH_ENABLED every run is a dry run. Publishing the same bytes again
     changes nothing; other bytes of a published version need `revise` and a `reason`,
-    and what they replace is archived. `refused` says for the page why coins are not in
-    the universe. Raises ReleaseContractError listing all
-    violations, PublishError or BusyError for a refusal, StoreError when a store fails.
+    and the replaced files are archived. `refused` tells the page why coins are not in
+    the universe. Raises ReleaseContractError listing all violations, PublishError or
+    BusyError for a refusal, StoreError when a store fails.
     """
     if revise and not reason:
         raise PublishError("a revision needs a reason; give one")
@@ -118,7 +118,7 @@ def publish(
 def _validated(folder: Path, expected: rules.Expectations) -> ReleaseFiles:
     """Read the files to publish, check them, and sign them if the site signs."""
     data = artifacts.read_files(folder)
-    data.pop(SIGNATURE, None)  # of an earlier publication
+    data.pop(SIGNATURE, None)  # left by an earlier publication
     files = ReleaseFiles(data)
     rules.validate(files, expected, where=str(folder)).raise_for_errors()
     if settings.ENV.livepool_signing_key_file:

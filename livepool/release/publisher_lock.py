@@ -1,4 +1,4 @@
-"""One publisher at a time in this database: publications and rollbacks alike."""
+"""Let one publisher work at a time in this database: publications and rollbacks."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ _LOCK = 0x6C697665706F6F6C  # "livepool"
 
 @contextmanager
 def only_publisher() -> Iterator[None]:
-    """Be the only publisher; raises BusyError at once when another one is at work."""
+    """Hold the publisher's lock; raises BusyError at once if another one works."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK])
         if not cursor.fetchone()[0]:

@@ -1,4 +1,4 @@
-"""Rules for the rows of latest_ranking.csv, beside the pool that came of them."""
+"""Check the rows of latest_ranking.csv against the pool that was made from them."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,7 +36,7 @@ def ranking_problems(rows: Rows, pool: list[str]) -> Iterator[str]:
 
 
 def ranking_warnings(rows: Rows) -> Iterator[str]:
-    """Yield what is unusual in the ranking and no violation."""
+    """Yield what is unusual in the ranking, but not a violation."""
     unknown = sorted({row["regime"] for row in rows} - set(REGIMES))
     if unknown:
         yield f"unknown regimes: {', '.join(unknown)}"
@@ -46,7 +46,7 @@ def ranking_warnings(rows: Rows) -> Iterator[str]:
 
 
 def number_in(text: str) -> float | None:
-    """Return a finite number, or None for a text that is none."""
+    """Return a finite number, or None for a text that is not one."""
     try:
         value = float(text)
     except ValueError:

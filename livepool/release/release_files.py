@@ -1,4 +1,4 @@
-"""The files of one release: their bytes, and what is in them, parsed once."""
+"""The files of one release: their bytes, and their content, parsed once."""
 
 import csv
 import io
@@ -18,13 +18,13 @@ from livepool.artifacts import (
 
 
 class UnreadableError(ValueError):
-    """A file is not what its name says; the message names it."""
+    """A file cannot be read as what its name says; the message names it."""
 
 
 class ReleaseFiles:
     """Bytes by file name, in `data`, and each file's content on demand.
 
-    Nothing is promised about the content before `rules.validate` found no error.
+    The content is valid only after `rules.validate` found no error.
     """
 
     def __init__(self, data: Mapping[str, bytes]) -> None:

@@ -1,4 +1,4 @@
-"""The rows of releases in the database, which follow what the stores hold."""
+"""Keep the rows of releases in the database in line with the stores."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -14,12 +14,12 @@ from livepool.release.ranking_rules import number_in
 from livepool.release.release_files import ReleaseFiles
 
 Status = Release.Status
-MOST_TOLD = 200  # of the symbols in the fact that a pool is current
+MOST_TOLD = 200  # symbols named in the fact that a pool is current
 _NUMBERS = ("rule_score", "linear_score", "ml_score", "final_score", "confidence")
 
 
 class Notes(TypedDict):
-    """Who acted and why; and why coins are not in the universe, if it is known."""
+    """Who acted and why; and why coins are not in the universe, if known."""
 
     reason: str
     actor: str
@@ -59,8 +59,8 @@ def claim_release(
 ) -> tuple[Release, bool]:
     """Return the row to publish, and whether an earlier attempt has begun on it.
 
-    Raises PublishError for a version that was withdrawn, or published with other
-    bytes when it is not to be revised.
+    Raises PublishError for a version that was withdrawn, or published with other bytes
+    unless it is to be revised.
     """
     facts = describe_release(files, storage_prefix=storage_prefix)
     key = {"mode": facts["mode"], "as_of_date": facts["as_of_date"]}
@@ -110,7 +110,7 @@ def mark_rolled_back(
 ) -> None:
     """Make the files' row current, and mark newer ones as withdrawn.
 
-    A version that only the store knows gets its row.
+    A version that exists only in the store gets a row.
     """
     now = clock.now()
     facts = describe_release(files, storage_prefix=storage_prefix)

@@ -111,6 +111,6 @@ def rollback(
 
 
 def files_of(version: str, stores: Stores | None = None) -> dict[str, bytes]:
-    """Return the stored files of a version; none when it is unknown."""
+    """Return the stored files of a version; empty if it is unknown."""
     found = (stores or site_stores()).releases.read_release(version)
     return {name: found[name] for name in FILES.values() if name in found}

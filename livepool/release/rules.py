@@ -1,6 +1,6 @@
 """The release contract: every rule that the files of a release must keep.
 
-Violations are collected, never raised one by one; nothing is written.
+All violations are collected before one error is raised; nothing is written.
 """
 
 from collections.abc import Callable, Iterator
@@ -66,7 +66,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Expectations:
-    """What the caller knows beforehand; None is not checked."""
+    """What the caller knows beforehand; None means not checked."""
 
     reference_date: date
     mode: str | None = None

@@ -1,8 +1,8 @@
-"""When a release is due, whether it came, and what the site tells about it.
+"""Publish the monthly release in time, and report when it is late.
 
-The grid is monthly: the release of a month ranks the last day of the month before, so
-a run that comes days late builds the very same release. A site that has never published
-brings its first release as soon as the candles for it have come.
+The grid is monthly: the release of a month ranks the last day of the previous month, so
+a run that is days late builds exactly the same release. A site that has never published
+publishes its first release as soon as it has the candles.
 """
 
 from dataclasses import asdict, dataclass
@@ -41,7 +41,7 @@ def due_date(now: datetime) -> date:
 
 
 def expected_by(now: datetime) -> datetime:
-    """Return when the next release must have come; if it is late, the next try."""
+    """Return when the next release must be there; if it is late, the next try."""
     return _expected_by(now, is_there=has_release(due_date(now)))
 
 
@@ -54,7 +54,7 @@ def _expected_by(now: datetime, *, is_there: bool) -> datetime:
 
 
 def _due_by(now: datetime, *, is_there: bool) -> datetime:
-    """Return when this month's release had to be there, or if it is, next month's."""
+    """Return when this month's release was due, or if it is there, next month's."""
     first = now.date().replace(day=1)
     if is_there:
         first = (first + timedelta(days=32)).replace(day=1)
@@ -62,7 +62,7 @@ def _due_by(now: datetime, *, is_there: bool) -> datetime:
 
 
 def has_release(as_of: date) -> bool:
-    """Tell whether a release of that day, or a later one, was published."""
+    """Return whether a release of that day, or a later one, was published."""
     return Release.objects.filter(
         mode=build.default_mode(),
         as_of_date__gte=as_of,
@@ -71,11 +71,11 @@ def has_release(as_of: date) -> bool:
 
 
 def publish_due() -> Publication | None:
-    """Publish this month's release if it is missing; None when there is nothing to do.
+    """Publish this month's release if it is missing; None if there is nothing to do.
 
-    A site that does not publish has nothing to do. One that does subscribes the daily
-    candles of coins that are new on its source, and logs an error when there are none
-    at all. Refusals and failures are raised; the next daily look tries again.
+    A site that does not publish has nothing to do. One that does subscribes new coins
+    of its source, and logs an error when there are no daily candles at all. Refusals
+    and failures are raised; the next daily check tries again.
     """
     as_of = due_date(clock.now())
     if not settings.ENV.publish_enabled or has_release(as_of):
@@ -92,15 +92,15 @@ def publish_due() -> Publication | None:
 
 
 def publish_first() -> Publication | None:
-    """Bring the first release of a site that publishes, when its candles have come.
+    """Publish the first release of a site, once its candles have arrived.
 
-    To be asked often: with a release there it is one statement. The local store gets
-    the months before it too, oldest first, so that there is a history to look at. A
-    failure is logged, kept for `status`, and tried again after a pause.
+    Called often; if there is a release it costs one statement. The local store gets the
+    previous months too, oldest first, as a history. A failure is logged, stored for
+    `status`, and tried again after a pause.
     """
     if not settings.ENV.publish_enabled or Release.objects.ever_published().exists():
         return None
-    if cache.get(_FIRST) is not None:  # tried, or being tried, a moment ago
+    if cache.get(_FIRST) is not None:  # another try was a moment ago, or still runs
         return None
     try:
         if not coins.is_subscribed() and not coins.are_on_tape():
@@ -124,7 +124,7 @@ def _publish_history(as_of: date) -> None:
     for day in reversed(days[1:]):
         try:
             _publish(day)
-        except BuildError as error:  # its candles do not reach back so far
+        except BuildError as error:  # its candles do not reach back that far
             log.info("livepool.no_history", as_of=str(day), why=str(error))
 
 
@@ -168,7 +168,7 @@ def status() -> PoolStatus:
     now = clock.now()
     current = Release.objects.current()
     failures = Release.objects.filter(status=Status.FAILED)
-    if current:  # what was overtaken by a later release is history
+    if current:  # errors before a later release no longer matter
         failures = failures.filter(
             Q(as_of_date__gt=current.as_of_date)
             | Q(as_of_date=current.as_of_date, revision__gt=current.revision)
@@ -203,7 +203,7 @@ def status() -> PoolStatus:
 
 
 def _why_none(as_of: date) -> str:
-    """Say why there is no release at all."""
+    """Return why there is no release at all."""
     if not settings.ENV.publish_enabled:
         return "publishing is off; PUBLISH_ENABLED=true switches it on"
     try:
@@ -220,7 +220,7 @@ def _why_none(as_of: date) -> str:
 def _last_trouble() -> str:
     try:
         return str(cache.get(_FIRST) or "")
-    except RedisError:  # the page tells what it can without the cache
+    except RedisError:  # the page works without the cache, with fewer details
         return ""
 
 

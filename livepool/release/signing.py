@@ -1,6 +1,6 @@
-"""Optional Ed25519 signature of a release's artifact manifest.
+"""Sign a release's manifest with Ed25519, if the site has a key.
 
-The manifest holds the checksums of the other files, so its signature covers them all;
+The manifest has the checksums of the other files, so its signature covers them all;
 `livepool.reader` verifies it.
 """
 

@@ -1,18 +1,18 @@
-"""Rules for a list or a map of symbols; each problem is a sentence."""
+"""Check a list or a map of symbols; each problem is a sentence."""
 
 from collections.abc import Iterator
 from typing import Any
 
 
 def normal_symbols(value: Any) -> list[str]:
-    """Return the symbols of a list in capitals, without those that are no text."""
+    """Return the symbols of a list in capitals, without items that are not text."""
     if not isinstance(value, list):
         return []
     return [symbol for symbol in map(_normal, value) if symbol]
 
 
 def normal_map(value: Any) -> dict[str, Any]:
-    """Return a map with its symbols in capitals; empty when it is none."""
+    """Return a map with its symbols in capitals; empty if it is not a map."""
     if not isinstance(value, dict):
         return {}
     return {_normal(symbol): entry for symbol, entry in value.items()}
@@ -23,7 +23,7 @@ def _normal(symbol: Any) -> str:
 
 
 def symbol_problems(value: Any, name: str) -> Iterator[str]:
-    """Yield what is wrong with a list of symbols; `name` is how a message calls it."""
+    """Yield what is wrong with a list of symbols; messages call it `name`."""
     if not isinstance(value, list) or not value:
         yield f"{name} symbols must be a list that is not empty"
         return

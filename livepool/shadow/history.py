@@ -1,4 +1,4 @@
-"""Shadow histories: what each track would have released, month by month.
+"""Build shadow histories: what each track would have released, month by month.
 
 For comparison and offline replay only. Everything is written under the output folder;
 no store is touched, and the contract refuses these files for publication.
@@ -100,7 +100,7 @@ def rankings(panel: Panel, track: Track) -> Iterator[Ranking]:
 
 
 def write_history(panel: Panel, track: Track, folder: Path) -> History:
-    """Write the track's releases and their index to `folder`, replacing it whole."""
+    """Write the track's releases and their index to `folder`, replacing all of it."""
     fresh = new_folder(folder)
     try:
         history = _write(panel, track, fresh)

@@ -1,4 +1,4 @@
-"""The monthly entry point: live files, a dry run of the publication, both tracks."""
+"""Run the monthly build: live files, a dry run of the publication, both tracks."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -25,7 +25,7 @@ REVIEW = "monthly_review.md"
 
 @dataclass(frozen=True)
 class MonthlyBuild:
-    """What one run of the entry point left in `folder`."""
+    """The files that one monthly build wrote to `folder`."""
 
     folder: Path
     ranking: Ranking
@@ -87,7 +87,7 @@ def run(
 
 
 def run_due() -> MonthlyBuild | None:
-    """Run for this month's day, when its release is out and the tracks lack it.
+    """Run for this month's day, if its release is published and the tracks lack it.
 
     Safe to repeat; None when there is nothing to do. Raises what `run` raises.
     """

@@ -39,6 +39,6 @@ def releases(folder: Path) -> Iterator[ShadowRelease]:
 
 
 def active_on(folder: Path, day: date) -> ShadowRelease | None:
-    """Return the release that was active on `day`: the latest activated by then."""
+    """Return the release that was active on `day`: the latest one activated by then."""
     known = [r for r in releases(folder) if r.activation_date <= day]
     return max(known, key=lambda r: (r.activation_date, r.as_of_date), default=None)

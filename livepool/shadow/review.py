@@ -1,4 +1,4 @@
-"""The monthly review: what changed, why each coin is in, and what nearly was.
+"""Write the monthly review: changes, why each coin is in, which coins nearly were.
 
 Reads a ranking and the shadow histories beside it; returns Markdown for a person.
 """
@@ -15,11 +15,11 @@ from livepool.model.pipeline import Panel, Ranking
 from livepool.shadow.history import History
 
 _REASONS = {
-    "rs_risk_adj": "strength against BTC for its risk",
+    "rs_risk_adj": "strength against BTC, relative to its risk",
     "trend_persist_90": "time above its 200-day average",
     "price_vs_sma200": "height above its 200-day average",
     "ma200_slope": "slope of its 200-day average",
-    "risk_adjusted_momentum": "momentum for its risk",
+    "risk_adjusted_momentum": "momentum, relative to its risk",
     "liquidity_stability": "steady turnover",
     "avg_quote_vol_180": "turnover",
 }

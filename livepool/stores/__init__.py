@@ -1,4 +1,4 @@
-"""Where releases are kept and announced, behind two protocols.
+"""Store and announce releases, behind two protocols.
 
 A *release store* keeps the files of each version, created once, and the current
 pointer. A *document store* keeps the one summary document, written with a
@@ -15,13 +15,13 @@ ROOT_PREFIX = "crypto-live-pool-pipelines"
 
 
 class StoreError(LivePoolError):
-    """A store failed or holds something else than expected; nothing is hidden."""
+    """A store failed or contains something unexpected."""
 
     code = "store_failed"
 
 
 class ConflictError(StoreError):
-    """Somebody else wrote first: the precondition of a write did not hold."""
+    """Another writer was first: the precondition of a write failed."""
 
     code = "livepool_conflict"
     status = 409
@@ -45,16 +45,16 @@ class ReleaseStore(Protocol):
         """Return the files of a version; none when it is unknown."""
 
     def create_release(self, version: str, files: Mapping[str, bytes]) -> None:
-        """Create what is missing and read everything back; the same bytes may be there.
+        """Create what is missing and read it all back; equal files may exist already.
 
-        Raises ConflictError, before any write, when other bytes are.
+        Raises ConflictError, before any write, if a file exists with other bytes.
         """
 
     def replace_release(self, version: str, files: Mapping[str, bytes]) -> str:
         """Archive what is there, then put `files`; returns the archive's address."""
 
     def point_current(self, version: str, files: Mapping[str, bytes]) -> None:
-        """Make `files` current; on failure the previous ones stay, or come back."""
+        """Make `files` current; on failure the previous ones stay, or are restored."""
 
 
 class DocumentStore(Protocol):

@@ -1,4 +1,4 @@
-"""The summary document in Google Firestore, replaced with a precondition."""
+"""Store the summary document in Google Firestore, replaced with a precondition."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -26,7 +26,7 @@ class FirestoreDocumentStore:
     ) -> None:
         self._project = project
         self._address = collection, document
-        # The client's own retries would wait minutes for a server that is away.
+        # The client's own retries would wait minutes for an unreachable server.
         self._call: dict[str, Any] = {"timeout": timeout_s, "retry": None}
 
     @cached_property

@@ -1,8 +1,8 @@
-"""Releases in a bucket of Google Cloud Storage.
+"""Store releases in a bucket of Google Cloud Storage.
 
-Every write names the generation it replaces (0: none), so two publishers cannot
-interleave; everything written is read back. The manifest is written last of a set: it
-vouches for the others, and a reader who checks it never takes a mixed set for whole.
+Every write names the generation that it replaces (0: none), so two publishers cannot
+interleave; everything written is read back. The manifest is written last: it covers the
+others, so a reader who checks it never accepts a mixed set.
 """
 
 from collections.abc import Iterator, Mapping
@@ -108,12 +108,14 @@ class GcsReleaseStore:
                 self._delete(f"{folder}/{name}", generation)
 
     def _restore(self, before: Mapping[str, tuple[bytes, int]]) -> None:
-        """Put the previous current files back, as far as the bucket lets us."""
+        """Restore the previous current files, as far as the bucket allows."""
         try:
             now = self._read("current")
             self._put("current", {n: data for n, (data, _) in before.items()}, now)
         except StoreError:
-            return  # the next run finishes; readers see the manifest disagree
+            # The next run completes it; until then the manifest does not match for
+            # readers.
+            return
 
     def _read(self, folder: str) -> dict[str, tuple[bytes, int]]:
         found = {}
@@ -129,7 +131,7 @@ class GcsReleaseStore:
 
     def _write(self, path: str, data: bytes, generation: int) -> None:
         blob = self.bucket.blob(f"{self.prefix}/{path}")
-        # A public bucket would let caches answer with the release before for an hour.
+        # By default, caches may serve objects of a public bucket for an hour.
         blob.cache_control = "no-cache"
         with _translated(f"writing {blob.name}"):
             try:

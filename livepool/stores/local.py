@@ -1,4 +1,4 @@
-"""Releases and the document in a folder: the embedded default.
+"""Store releases and the document in a folder: the embedded default.
 
 A release's files live in a folder named by their digest and never change. A version
 and `current` are symbolic links to such folders, swapped in one step, so a reader who
@@ -71,10 +71,12 @@ class LocalReleaseStore:
 
     def _verify(self, link: Path, files: Mapping[str, bytes]) -> None:
         if self._read(link) != files:
-            raise StoreError(f"{link} does not hold what was written; check the disk")
+            raise StoreError(
+                f"{link} does not contain what was written; check the disk"
+            )
 
     def _keep(self, files: Mapping[str, bytes]) -> Path:
-        """Return the folder with exactly these files, made whole or not at all."""
+        """Return the folder with exactly these files, written whole or not at all."""
         target = self.root / "objects" / digest(files)
         if target.is_dir():
             return target

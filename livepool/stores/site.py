@@ -1,4 +1,4 @@
-"""The stores that this site's settings name."""
+"""Create the stores that this site's settings choose."""
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -8,7 +8,7 @@ from livepool.stores.local import LocalDocumentStore, LocalReleaseStore
 
 
 def site_stores() -> Stores:
-    """Return a local folder, or with CLOUD_BUCKET Google's; connect to none."""
+    """Return a local folder, or with CLOUD_BUCKET Google's; connects to none."""
     env = settings.ENV
     folder = env.pool_store_dir
     collection, document = env.firestore_collection, env.firestore_document

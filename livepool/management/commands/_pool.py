@@ -1,4 +1,4 @@
-"""What the commands of the live pool have in common."""
+"""Shared options of the live pool's commands."""
 
 from argparse import ArgumentTypeError
 from datetime import date
@@ -46,7 +46,9 @@ def add_inputs(parser: CommandParser) -> None:
 
 def add_allow_stale(parser: CommandParser) -> None:
     parser.add_argument(
-        "--allow-stale", action="store_true", help="Accept a pool beyond its age."
+        "--allow-stale",
+        action="store_true",
+        help="Accept a pool that is older than the limit.",
     )
 
 
@@ -57,7 +59,7 @@ def add_output(parser: CommandParser) -> None:
 
 
 def inputs(options: dict[str, Any]) -> dict[str, Any]:
-    """Return the options of `add_inputs` as `build.panel` takes them."""
+    """Return the options of `add_inputs` as arguments of `build.panel`."""
     return {
         "mode": options["universe_mode"],
         "as_of": options["as_of_date"],
@@ -72,7 +74,7 @@ def folder_of(options: dict[str, Any]) -> Path:
 
 
 def build_from(options: dict[str, Any]) -> Any:
-    """Build as the options say; returns the ranking."""
+    """Build as the options say; return the ranking."""
     return build.build(
         **inputs(options),
         folder=options["output_dir"],

@@ -57,7 +57,7 @@ class Command(BaseCommand):
 
 
 def _holdings(done: backtest.Backtest) -> pl.DataFrame:
-    """Return the final score's weights after trading, on the days of a trade."""
+    """Return the final score's weights after trading, on the days with a trade."""
     path = done.paths["final_score"]
     rows = [
         (done.dates[n], symbol, weight)
