@@ -103,7 +103,7 @@ admin.site.unregister([User, Group, AccessAttempt, AccessLog, AccessFailureLog])
 
 
 @admin.register(User)
-class OperatorAdmin(NoMoreThanOwn, UserAdmin, SiteAdmin):
+class OperatorAdmin(NoMoreThanOwn, UserAdmin, SiteAdmin):  # type: ignore[type-arg]  # a class has no index at run time
     of_competition = ""
     form = UserChangeForm
     add_form = UserCreationForm

@@ -34,7 +34,8 @@ class SteadyScheduler(Scheduler):
                     entry.last_run_at = min(entry.last_run_at, now)
             self._heap = None  # computed anew from what ran last
         delay: float = super().tick(*args, **kwargs)
-        return min(delay, self.max_interval)
+        longest: float = self.max_interval
+        return min(delay, longest)
 
 
 def _offset() -> float:

@@ -54,7 +54,7 @@ class EventAdmin(OfCompetitionOrSite, LedgerAdmin):
     fields = ["number", "kind", "competition", "at", "payload"]
 
 
-class WebhookForm(forms.ModelForm):
+class WebhookForm(forms.ModelForm):  # type: ignore[type-arg]  # a class has no index at run time
     kinds = forms.MultipleChoiceField(
         choices=FactKind.choices,
         required=False,

@@ -81,5 +81,5 @@ def number_events() -> int:
             _NUMBER,
             {"most": MOST_AT_ONCE, "now": now, "give_up_at": now + PATIENCE},
         )
-        (count,) = cursor.fetchone()
+        count: int = cursor.fetchone()[0]
         return count

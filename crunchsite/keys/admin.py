@@ -20,7 +20,7 @@ from crunchsite.keys.key_scopes import ACTS_OF_CRUNCHER, KeyScope, acts_of
 from crunchsite.keys.models import ApiKey
 
 
-class KeyForm(forms.ModelForm):
+class KeyForm(forms.ModelForm):  # type: ignore[type-arg]  # a class has no index at run time
     """A new key; nobody gives one more than they may do themselves."""
 
     user: Any = None
@@ -34,7 +34,7 @@ class KeyForm(forms.ModelForm):
         fields = ["name", "scopes", "competition", "cruncher", "expires_at"]
 
     def clean_scopes(self) -> list[str]:
-        scopes = self.cleaned_data["scopes"]
+        scopes: list[str] = self.cleaned_data["scopes"]
         own = ACTS_OF_CRUNCHER if KeyScope.MODELS in scopes else frozenset()
         beyond = (acts_of(scopes) | own) - self.user.get_all_permissions()
         if beyond and not self.user.is_superuser:
@@ -44,7 +44,7 @@ class KeyForm(forms.ModelForm):
         return scopes
 
 
-class CruncherChoice(forms.ModelChoiceField):
+class CruncherChoice(forms.ModelChoiceField):  # type: ignore[type-arg]  # a class has no index at run time
     def label_from_instance(self, cruncher: Cruncher) -> str:
         return f"{cruncher.competition.slug}: {cruncher.name}"
 

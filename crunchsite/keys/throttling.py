@@ -27,7 +27,7 @@ def take_turn(request: HttpRequest, holder: KeyHolder | None) -> BucketLevel | N
 
 
 def _address(request: HttpRequest) -> str:
-    text = request.META.get("REMOTE_ADDR", "")
+    text: str = request.META.get("REMOTE_ADDR", "")
     try:
         address = ip_address(text)
     except ValueError:

@@ -57,7 +57,7 @@ def _choice(values: Any, *, empty: str = "", **options: Any) -> forms.ChoiceFiel
     )
 
 
-class AddCompetitionForm(forms.ModelForm):
+class AddCompetitionForm(forms.ModelForm):  # type: ignore[type-arg]  # a class has no index at run time
     """Create a competition from a pack, as `manage.py create_competition` does."""
 
     subjects = forms.CharField(
@@ -156,7 +156,7 @@ def _in_words(pack: packs.Pack) -> SafeString:
     )
 
 
-class CompetitionForm(forms.ModelForm):
+class CompetitionForm(forms.ModelForm):  # type: ignore[type-arg]  # a class has no index at run time
     """Refuse a wiring that would not load, instead of saving it for the workers."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -214,11 +214,12 @@ class CompetitionAdmin(CompetitionActs):
 
     @display(description="Press")
     def buttons(self, competition: Any) -> SafeString:
-        return competition.press
+        press: SafeString = competition.press
+        return press
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
         """Lay the buttons of who looks beside each row."""
-        changelist = super().get_changelist_instance(request)
+        changelist: ChangeList = super().get_changelist_instance(request)
         for competition in changelist.result_list:
             names = (
                 ["pause", "predict-now", "score-now"]
