@@ -9,7 +9,7 @@ from crunchsite.coordinator import exits
 DEFAULT = "3000,5432,8000,9091"
 
 
-class Ports(click.ParamType):
+class Ports(click.ParamType):  # type: ignore[type-arg]  # a class has no index at run time
     """Port numbers with commas; blanks between them are skipped."""
 
     name = "ports"

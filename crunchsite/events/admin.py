@@ -150,7 +150,9 @@ class WebhookAdmin(OfCompetitionOrSite):
         answer = page.respond(request, page=self, run=run)
         return self._told(request, webhook, told[0]) if told else answer
 
-    def _told(self, request: HttpRequest, webhook: Webhook, secret: str) -> Any:
+    def _told(
+        self, request: HttpRequest, webhook: Webhook, secret: str
+    ) -> HttpResponse:
         context = {
             **self.admin_site.each_context(request),
             "title": f"The secret of {webhook}",

@@ -46,7 +46,10 @@ class Negotiation(DefaultContentNegotiation):
     ) -> tuple[BaseRenderer, str]:
         asked = request.query_params.get("format")
         if asked is None:
-            return super().select_renderer(request, renderers, format_suffix)
+            chosen: tuple[BaseRenderer, str] = super().select_renderer(
+                request, renderers, format_suffix
+            )
+            return chosen
         for renderer in renderers:
             if renderer.format == asked:
                 return renderer, renderer.media_type

@@ -68,6 +68,9 @@ class ScoreList(CompetitionListView):
     def rows(self, query: dict[str, Any]) -> QuerySet[Any]:
         rows: Any = super().rows(query)
         as_of = query.get("as_of")
+        known: QuerySet[Any]
         if query["include_superseded"]:
-            return rows.filter(scored_at__lt=as_of) if as_of else rows
-        return rows.current_at(as_of) if as_of else rows.current()
+            known = rows.filter(scored_at__lt=as_of) if as_of else rows
+        else:
+            known = rows.current_at(as_of) if as_of else rows.current()
+        return known

@@ -75,4 +75,5 @@ class SnapshotList(CompetitionListView):
     def rows(self, query: dict[str, Any]) -> QuerySet[Any]:
         rows: Any = super().rows(query)
         as_of = query.get("as_of")
-        return rows.closed_at(as_of) if as_of else rows.current()
+        known: QuerySet[Any] = rows.closed_at(as_of) if as_of else rows.current()
+        return known
