@@ -155,6 +155,12 @@ TABLE: dict[str, Row] = {
         ],
         writes("POST", FINANCE, 422),
     ),
+    "v1:webhooks": {"GET": Rule(OPERATORS), "POST": Rule(OPERATORS, 422)},
+    "v1:webhook": {"GET": Rule(OPERATORS), "DELETE": Rule(ADMINS, 204)},
+    "v1:webhook-rotate-secret": writes("POST", OPERATORS, 422),
+    "v1:webhook-switch": writes("POST", OPERATORS, 422),
+    "v1:webhook-deliveries": {"GET": Rule(VIEWERS)},
+    "v1:delivery-replay": writes("POST", OPERATORS, 404),  # gone with its webhook
     "v1:local-models": {
         "GET": Rule(VIEWERS | {"write:models"}),
         "POST": Rule(OPERATORS | {"write:models"}, 422),
@@ -415,6 +421,8 @@ def values_of(made: factories.World) -> dict[str, object]:
     return {name: row.pk for name, row in rows.items()} | {
         "model_id": made.models[0].model_id,
         "slug": made.competition.slug,
+        "webhook_id": rows["webhook"].pk,
+        "delivery_id": "none",
         "round_id": "none",
         "job_id": job.pk,
         "checkpoint_id": made.checkpoints[-1],

@@ -7,9 +7,11 @@ from crunchsite.v1.acts import (
     competitions,
     corrections,
     local_models,
+    webhooks,
 )
 
 COMPETITION = r"^competitions/(?P<slug>[^/]+)"
+WEBHOOK = r"^webhooks/(?P<webhook_id>[^/]+)"
 CHECKPOINT = r"^checkpoints/(?P<checkpoint_id>[^/]+)"
 
 urlpatterns = [
@@ -49,5 +51,23 @@ urlpatterns = [
             *(local_models.stop, local_models.start),
             *(local_models.restart, local_models.remove),
         )
+    ),
+    re_path(r"^webhooks/?$", webhooks.Webhooks.as_view(), name="webhooks"),
+    re_path(rf"{WEBHOOK}/?$", webhooks.OneWebhook.as_view(), name="webhook"),
+    re_path(
+        rf"{WEBHOOK}/rotate-secret/?$",
+        webhooks.RotateSecret.as_view(),
+        name="webhook-rotate-secret",
+    ),
+    re_path(rf"{WEBHOOK}/switch/?$", webhooks.Switch.as_view(), name="webhook-switch"),
+    re_path(
+        rf"{WEBHOOK}/deliveries/?$",
+        webhooks.Deliveries.as_view(),
+        name="webhook-deliveries",
+    ),
+    re_path(
+        r"^deliveries/(?P<delivery_id>[^/]+)/replay/?$",
+        webhooks.Replay.as_view(),
+        name="delivery-replay",
     ),
 ]
