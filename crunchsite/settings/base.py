@@ -73,6 +73,7 @@ MIDDLEWARE = [
     "crunchsite.edge.head_as_get",
     "crunchsite.correlation.correlate",
     "crunchsite.edge.json_for_programs",
+    "crunchsite.compression.Compression",  # of what is whole, validators too
     "corsheaders.middleware.CorsMiddleware",  # a preflight has neither key nor session
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",

@@ -33,7 +33,7 @@ class _CheckedField(forms.Field):
         self.reads = reads
 
     def clean(self, value: Any) -> Any:
-        if value is None:
+        if value in (None, ""):  # an empty parameter is none, as in all queries
             return None
         try:
             return self.reads.run_validation(value)

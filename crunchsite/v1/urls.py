@@ -6,6 +6,7 @@ from crunchsite.v1.acts.competitions import Competitions
 from crunchsite.v1.boards import BoardLineList, BoardList
 from crunchsite.v1.checkpoints import CheckpointList
 from crunchsite.v1.competitions import CompetitionList
+from crunchsite.v1.feeds import FeedList, RecordList
 from crunchsite.v1.participants import ModelList
 from crunchsite.v1.predictions import PredictionList
 from crunchsite.v1.releases import ReleaseList
@@ -30,6 +31,8 @@ urlpatterns = [
     re_path(r"^leaderboard/?$", BoardLineList.as_view(), name="leaderboard"),
     re_path(r"^checkpoints/?$", CheckpointList.as_view(), name="checkpoints"),
     re_path(r"^rewards/?$", RewardList.as_view(), name="rewards"),
+    re_path(r"^feeds/?$", FeedList.as_view(), name="feeds"),
+    re_path(r"^feeds/records/?$", RecordList.as_view(), name="feed-records"),
     re_path(r"^releases/?$", ReleaseList.as_view(), name="releases"),
     path("", include("crunchsite.v1.acts.urls")),
 ]

@@ -61,6 +61,8 @@ _TAIL = sa.text("""
           AND record.kind = state.kind AND record.granularity = state.granularity
           AND (cast(:before AS timestamptz) IS NULL OR ts_event < :before
                OR ts_event = :before AND state.id > :before_id)
+          AND (cast(:since AS timestamptz) IS NULL OR ts_event >= :since)
+          AND (cast(:until AS timestamptz) IS NULL OR ts_event < :until)
         ORDER BY ts_event DESC LIMIT :limit
     ) AS record
     WHERE (cast(:source AS text) IS NULL OR state.source = :source)
@@ -186,7 +188,13 @@ def refusals(*, limit: int = 50) -> list[RefusalCount]:
 
 
 def newest_of_feeds(
-    *, wanted: dict[str, str], before: datetime | None, before_id: str, limit: int
+    *,
+    wanted: dict[str, str],
+    before: datetime | None,
+    before_id: str,
+    limit: int,
+    since: datetime | None = None,
+    until: datetime | None = None,
 ) -> list[Any]:
     """Return the newest records of all feeds, or of those with the `wanted` dimensions.
 
@@ -199,6 +207,8 @@ def newest_of_feeds(
         "before": before,
         "before_id": before_id,
         "limit": limit,
+        "since": since,
+        "until": until,
     }
     with transaction() as connection:
         return list(connection.execute(_TAIL, parameters).all())

@@ -125,6 +125,7 @@ TABLE: dict[str, Row] = {
             *("v1:models", "v1:rounds", "v1:predictions", "v1:scores"),
             *("v1:snapshots", "v1:leaderboards", "v1:leaderboard"),
             *("v1:checkpoints", "v1:rewards", "v1:releases"),
+            *("v1:feeds", "v1:feed-records"),
             "tournament-status",
         ],
         reads(),

@@ -2,6 +2,8 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
+from feeds.tape.records import FeedRecord
+from feeds.tape.writes import append
 from livepool.models import Release
 from scoring.models import Leaderboard
 from tests import factories
@@ -12,6 +14,7 @@ from tests.conftest import NOW
 def world(db, tape, frozen_clock):
     for month in (1, 2):
         release(date(2026, month, 28))
+    append(candle(subject, n) for subject in ("BTCUSDT", "ETHUSDT") for n in (2, 3, 4))
     made = factories.running_competition(at=NOW, models=3, hours=2)
     Leaderboard.objects.create(
         competition=made.competition,
@@ -22,6 +25,12 @@ def world(db, tape, frozen_clock):
         created_at=NOW - timedelta(hours=1),
     )
     return made
+
+
+def candle(subject, minutes_ago):
+    price = {"open": 9.0, "high": 9.0, "low": 9.0, "close": 9.0, "volume": 1.0}
+    at = NOW - timedelta(minutes=minutes_ago)
+    return FeedRecord("simulated", subject, "candle", "1m", at, price)
 
 
 def release(as_of_date):
