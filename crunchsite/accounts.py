@@ -1,4 +1,4 @@
-"""Admin pages of who may log in, what each may do, and what each did."""
+"""Admin pages of accounts and roles, and of the trail of what each account did."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ from core.acts import OF_COMPETITIONS, SEE_ALL, may
 
 @admin.register(LogEntry)
 class TrailAdmin(LedgerAdmin):
-    """Show who did what, and why, to those who may view the object of the entry."""
+    """Show who did what, and why, to users who may view the object of the entry."""
 
     of_competition = ""
     list_display = ["action_time", "user", "object_repr", "content_type", "what"]
@@ -41,13 +41,13 @@ class TrailAdmin(LedgerAdmin):
         ]
         return rows.filter(content_type__in=kinds)
 
-    @display(description="What and why")
+    @display(description="Change and reason")
     def what(self, entry: LogEntry) -> str:
         return entry.get_change_message()
 
 
 class NoMoreThanOwn:
-    """Refuse to grant rights, or to edit accounts, beyond the user's own rights."""
+    """Refuse to grant permissions, or to edit accounts, beyond the user's own."""
 
     def formfield_for_manytomany(
         self, db_field: Any, request: Any = None, **kwargs: Any
@@ -69,7 +69,7 @@ class NoMoreThanOwn:
         return up.has_delete_permission(request, obj) and _is_within(obj, request.user)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """For the list's action too, which asks for no object."""
+        """Apply the rule to the list's delete action too, which passes no object."""
         up: Any = super()
         found = up.get_deleted_objects(objs, request)
         beyond = {str(obj) for obj in objs if not _is_within(obj, request.user)}
@@ -89,7 +89,7 @@ def _groups_within(own: QuerySet[Permission]) -> QuerySet[Group]:
 
 
 def _is_within(obj: User | Group | None, user: Any) -> bool:
-    """Return whether the user may do all that the account, or the role, may do."""
+    """Return whether the user has all permissions of the account or the role."""
     if obj is None or user.is_superuser:
         return True
     if isinstance(obj, Group):
@@ -123,10 +123,10 @@ class OperatorGroupAdmin(NoMoreThanOwn, GroupAdmin, SiteAdmin):
 
 @admin.register(AccessAttempt)
 class RefusedLoginAdmin(AccessAttemptAdmin, SiteAdmin):
-    """List who is locked out; deleting a row unlocks."""
+    """List locked-out logins; deleting a row unlocks one."""
 
     of_competition = ""
-    actions = ()  # the package's own fails on a request that is no login
+    actions = ()  # the package's own handler fails on a request that is not a login
 
 
 @admin.register(AccessLog)

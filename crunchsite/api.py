@@ -1,4 +1,4 @@
-"""The report API's own rules: how refusals look, and what the schema shows of them."""
+"""Rules of the whole report API: the form of errors, and how the schema shows them."""
 
 from typing import Any
 
@@ -43,15 +43,15 @@ REFUSAL = {
 MEANINGS = {
     400: "The address or the body cannot be read.",
     401: "A key or a session is needed; or the key is unknown, expired or revoked.",
-    403: "The key or the session's user may not.",
-    404: "There is no such thing.",
-    409: "It does not fit the state that things are in.",
+    403: "The key, or the session's user, lacks the permission.",
+    404: "The requested object does not exist.",
+    409: "The present state does not allow this.",
     413: "The body is too large.",
     414: "The address is too long.",
     415: "The body is not announced as JSON.",
-    422: "A value does not fit; `detail` begins with its name.",
+    422: "A value is not valid; `detail` begins with its name.",
     429: "Too many requests; `Retry-After` says when to come back.",
-    503: "It cannot be told now; later may help.",
+    503: "The answer is not available now; try again later.",
 }
 
 
@@ -76,7 +76,7 @@ class OperatorSessionScheme(SessionScheme):
 
 
 def refuse(error: Exception, context: dict[str, Any]) -> Response | None:
-    """Answer every refusal in one envelope: `{"detail": ..., "code": ...}`."""
+    """Answer every error in one form: `{"detail": ..., "code": ...}`."""
     # Imported late: REST framework loads this module while it loads its views.
     from rest_framework.views import exception_handler
 
@@ -102,7 +102,7 @@ def refuse(error: Exception, context: dict[str, Any]) -> Response | None:
 
 
 def _unavailable(error: OperatorError, context: dict[str, Any]) -> Response:
-    """Give the reason to operators alone: it names hosts, paths and code."""
+    """Give the reason only to operators, because it names hosts, paths and code."""
     log.warning("api.unavailable", code=error.code, why=str(error))
     try:
         is_told = sees_troubles(context["request"].user)
@@ -124,7 +124,7 @@ def _first(detail: Any, path: str = "") -> tuple[str, str]:
 
 
 def without_aliases(endpoints: list[Any]) -> list[Any]:
-    """For the schema: each endpoint once, without its slash and its /api/ alias."""
+    """For the schema: list each endpoint once, without its slash and /api/ aliases."""
     return [
         (path.rstrip("/"), regex, method, callback)
         for path, regex, method, callback in endpoints
@@ -133,7 +133,7 @@ def without_aliases(endpoints: list[Any]) -> list[Any]:
 
 
 def with_refusals(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """For the schema: each operation with the refusals that it can answer with."""
+    """For the schema: add to each operation the errors that it can answer with."""
     result["components"]["schemas"]["Refusal"] = REFUSAL
     content = {"application/json": {"schema": {"$ref": "#/components/schemas/Refusal"}}}
     for path, operations in result["paths"].items():

@@ -1,7 +1,7 @@
-"""The Celery application: queues by nature, a static schedule of dispatchers.
+"""The Celery application: one queue per kind of work, a static schedule of dispatchers.
 
-Beat only asks "is anything due?"; what is due, and how often, are rows in the
-database. Beat may therefore fire twice, or a task be delivered twice, without effect.
+Beat only asks "is anything due?"; what is due, and how often, is in rows of the
+database. So Beat may fire twice, or a task be delivered twice, without effect.
 """
 
 import gc
@@ -36,7 +36,7 @@ app.conf.task_routes = {
     "livepool.*": {"queue": "livepool"},
 }
 # In memory: intervals are short and the grid is in the database, so a restarted Beat
-# has nothing to remember, and two on one machine have no file to fight over.
+# has nothing to remember, and two on one machine share no file.
 app.conf.beat_scheduler = "crunchsite.beat:SteadyScheduler"
 app.conf.beat_max_loop_interval = 1  # seconds: a jump of the clock is seen after one
 _every = {
@@ -57,8 +57,8 @@ _every = {
         "acts.maintain": 3600.0,
     }.items()
 }
-# Monthly, three hours into the month; a daily look whether that release is missing, and
-# one whether the shadow tracks of the month are.
+# Monthly, three hours into the month; daily checks whether that release, and the
+# month's shadow tracks, are missing.
 _pool = {
     name: {"task": task, "schedule": when, "options": {"expires": 3600}}
     for name, task, when in (
@@ -84,15 +84,16 @@ _signs_of_life = {
     }
     for queue in QUEUES
 }
-# Assigned whole: reading it here would load the settings before they can be refused.
+# Assigned as a whole: reading it here would load the settings before they can be
+# refused.
 app.conf.beat_schedule = {**_every, **_pool, **_signs_of_life}
 app.autodiscover_tasks()
 
 
 @signals.before_task_publish.connect(sender="crunchsite.heartbeat")
 def give_beats_sign_of_life(routing_key: str, **_: Any) -> None:
-    """Beat alone sends this task, and this runs where it does."""
-    if routing_key == QUEUES[0]:  # once for all of them
+    """Write Beat's heartbeat: only Beat sends this task, and this runs there."""
+    if routing_key == QUEUES[0]:  # one entry sends for all queues
         heartbeats.give([heartbeats.BEAT], node=socket.gethostname())
 
 
@@ -109,7 +110,7 @@ def give_workers_first_sign(sender: Any, **_: Any) -> None:
 
 @signals.worker_ready.connect
 def say_what_started(sender: Any, **_: Any) -> None:
-    """A line at INFO for each of the two loops whose queue this worker consumes."""
+    """Log a line at INFO for each of the two loops whose queue this worker consumes."""
     queues = sender.app.amqp.queues.consume_from
     for queue, event in (("models", "predict.started"), ("scoring", "score.started")):
         if queue in queues:
@@ -118,7 +119,9 @@ def say_what_started(sender: Any, **_: Any) -> None:
 
 @signals.worker_init.connect
 def spare_the_collector(**_: Any) -> None:
-    """What is loaded now stays for good; looking through it for garbage would stop a
-    round for 100 ms now and then."""
+    """Exempt loaded objects from garbage collection.
+
+    They stay for good, and scanning them would now and then stop a round for 100 ms.
+    """
     gc.collect()
     gc.freeze()

@@ -1,4 +1,4 @@
-"""System checks of what must hold between settings."""
+"""System checks of conditions that involve several settings."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -81,10 +81,10 @@ def unread_variables(**_: Any) -> list[CheckMessage]:
 
 @register("custom")
 def custom_endpoints(**_: Any) -> list[CheckMessage]:
-    """Name the operator's own endpoints that could not be mounted."""
+    """Warn of the operator's own endpoints that could not be mounted."""
     return [
         checks.Warning(
-            f"the endpoints of {source} are not there: {problem}",
+            f"the endpoints of {source} cannot be mounted: {problem}",
             hint="Correct the file and start the site again.",
             id="crunchsite.W002",
         )

@@ -1,8 +1,8 @@
-"""One id from a request to the tasks that it starts to each line of the log.
+"""Carry one id from a request to the tasks that it starts and to each log line.
 
-A request brings its id in `X-Request-ID` or is given one, and is answered with it. The
-message of a task carries it on. A task that nobody asked for, like those of Beat, is
-known by its own id, which the tasks that it starts carry too.
+A request has its id in `X-Request-ID` or gets a new one, and the answer returns it. The
+message of a task carries it on. A task that no request started, like those of Beat,
+uses its own id, which the tasks that it starts carry too.
 """
 
 import re
@@ -27,9 +27,9 @@ def correlate(
 ) -> Callable[[HttpRequest], HttpResponseBase]:
     """Bind the request's id to its log lines, and send it back.
 
-    An id of other characters or more than 64 is replaced: it would be a stranger's way
-    to write into the log. The outermost middleware, so that refusals carry it too. It
-    stays bound until the request is finished: Django logs a refusal after the last
+    An id with other characters or more than 64 is replaced, because it could forge log
+    lines. This is the outermost middleware, so that errors have an id too. The id stays
+    bound until the request is finished, because Django logs an error after the last
     middleware.
     """
 
@@ -51,7 +51,7 @@ def forget(**_: Any) -> None:
 
 @signals.before_task_publish.connect
 def send_along(headers: dict[str, Any], **_: Any) -> None:
-    """Put the id that is bound here into the message of a task."""
+    """Put the bound id into the message of a task."""
     if request_id := structlog.contextvars.get_contextvars().get(KEY):
         headers[KEY] = request_id
 
@@ -67,7 +67,7 @@ def bind_to_task(task_id: str, task: Any, **_: Any) -> None:
 
 @signals.task_postrun.connect
 def release(task: Any, **_: Any) -> None:
-    """Give the thread back as it was: the next task has another id."""
+    """Restore the thread, because the next task has another id."""
     tokens = getattr(task.request, "log_tokens", None)
     if tokens:
         structlog.contextvars.reset_contextvars(**tokens)

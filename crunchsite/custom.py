@@ -1,8 +1,8 @@
-"""Endpoints of an operator's own: files of a folder, and modules that a setting names.
+"""Mount an operator's own endpoints: files of a folder, and modules from a setting.
 
-A file offers `router` (REST framework's) or `urlpatterns`, and may say `access`: who is
-let in. They answer under `/custom/`, and at their own path where nothing of the site's
-does. docs/integrator/custom.md.
+A file defines `router` (REST framework's) or `urlpatterns`, and may set `access`. The
+endpoints answer under `/custom/`, and at their own path if the site does not use it.
+See docs/integrator/custom.md.
 """
 
 import importlib
@@ -28,11 +28,11 @@ from core.texts import describe
 log = structlog.get_logger(__name__)
 
 NAMESPACE = "custom"
-# "read" is open like the reports, and closed with them by API_READ_AUTH.
+# "read" is open like the reports, and closed like them with API_READ_AUTH.
 READ, ADMIN = "read", "admin"
 ADMIN_ACT = "competitions.change_competition"
 
-# What Django itself answers with 403, 404 and 400.
+# Exceptions that Django itself answers with 403, 404 and 400.
 REFUSALS = (PermissionDenied, Http404, BadRequest, SuspiciousOperation)
 
 Routes = list[URLPattern | URLResolver]
@@ -47,7 +47,7 @@ class CustomRoutes:
     problems: dict[str, str] = field(default_factory=dict)
 
     def urlpatterns(self) -> Routes:
-        """Under `/custom/` first, then each at its own path, behind all others."""
+        """Return addresses: under `/custom/` first, then each at its own path, last."""
         each = [
             path("", include((routes, name), namespace=name))
             for name, routes in self.routes.items()
@@ -63,8 +63,8 @@ def load(
 ) -> CustomRoutes:
     """Load every `.py` file of a folder, by name, and then `module:attribute` targets.
 
-    Files that begin with an underscore are passed over, and none may lie in a `closed`
-    folder. A broken one is logged and named in `problems`; the others stand.
+    Files that begin with an underscore are skipped, and none may be in a `closed`
+    folder. A broken file is logged and named in `problems`; the others are mounted.
     """
     found = CustomRoutes()
     for file in sorted(folder.glob("[!_]*.py")):
@@ -108,7 +108,7 @@ def _check(access: Any, *, is_new: bool) -> None:
     if access not in (READ, ADMIN):
         raise NotImportable(f"access was {access!r}; it is {READ!r} or {ADMIN!r}")
     if not is_new:
-        raise NotImportable("another one has its name")
+        raise NotImportable("another file has this name")
 
 
 def _of_file(file: Path, closed: Sequence[Path]) -> tuple[Any, str]:
@@ -120,7 +120,7 @@ def _offered(module: ModuleType) -> Any:
     for name in ("router", "urlpatterns"):
         if hasattr(module, name):
             return getattr(module, name)
-    raise NotImportable("it has neither router nor urlpatterns")
+    raise NotImportable("it defines neither router nor urlpatterns")
 
 
 def _of_target(dotted: str) -> tuple[Any, str]:
@@ -141,7 +141,7 @@ def _routes(offered: Any) -> Routes:
 
 
 class CustomMiddleware:
-    """Check access to the operator's endpoints; answer for one that fails."""
+    """Check access to the operator's endpoints, and answer 500 if one fails."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -172,6 +172,6 @@ class CustomMiddleware:
 
 
 def custom_name(match: ResolverMatch | None) -> str | None:
-    """Which of the operator's modules an address belongs to; None: the site's own."""
+    """Return the operator's module that an address belongs to; None: the site's own."""
     names = match.namespaces if match is not None else []
     return names[1] if names and names[0].startswith(NAMESPACE) else None

@@ -1,6 +1,6 @@
-"""The edge for requests: what cannot be meant is refused before anything reads it.
+"""Refuse malformed requests before any other code reads them.
 
-The API answers in JSON whatever happens; the pages have their own page of a refusal.
+The API always answers in JSON; pages show an error page.
 """
 
 import re
@@ -45,7 +45,7 @@ CODES = {
 
 
 def is_api(path: str) -> bool:
-    """Return whether the address is of the API, which answers in JSON."""
+    """Return whether the address belongs to the API, which answers in JSON."""
     return API_PATHS.match(path) is not None
 
 
@@ -72,9 +72,10 @@ def head_as_get(get_response: Handler) -> Handler:
 
 
 def json_for_programs(get_response: Handler) -> Handler:
-    """Turn each refusal that the API would show as a page into its JSON envelope.
+    """Convert each error page of the API to its JSON form.
 
-    The first of all, so that what other middleware and Django itself refuse is in it.
+    The first middleware, so that errors of other middleware and of Django are converted
+    too.
     """
 
     def middleware(request: HttpRequest) -> HttpResponseBase:

@@ -1,4 +1,4 @@
-"""Response headers that the libraries do not set."""
+"""Add response headers that the libraries do not set."""
 
 from collections.abc import Callable
 
@@ -6,8 +6,8 @@ from csp.constants import SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.http import HttpRequest, HttpResponseBase
 from django.urls import reverse
 
-# The admin's theme is made with Alpine, which compiles its attributes and sets styles.
-# No script is inline there either.
+# The admin's theme uses Alpine, which compiles its attributes and sets styles. It has
+# no inline scripts either.
 _ADMIN_POLICY = {
     "script-src": [SELF, UNSAFE_EVAL],
     "style-src": [SELF, UNSAFE_INLINE],

@@ -1,4 +1,4 @@
-"""How refused logins are counted (django-axes)."""
+"""Count refused logins (with django-axes)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from django.http import HttpRequest
 
 from core.texts import readable
 
-# As long as a user's name may be.
+# The length of a user name.
 LONGEST_NAME = 150
 
 

@@ -1,8 +1,8 @@
-"""Who reads: anybody, but for API_READ_AUTH and the tiers of API_KEY.
+"""Decide who may read: anybody, unless API_READ_AUTH or the lists of API_KEY say no.
 
-With API_KEY, an address is open, or needs a key or a session, by how its path begins:
-API_PUBLIC_PREFIXES first, then API_ADMIN_PREFIXES; API_READ_AUTH says of the others.
-Whether a write is permitted is the view's own question, at every address.
+With API_KEY, the prefix of an address decides whether it is open or needs a key or a
+session: API_PUBLIC_PREFIXES first, then API_ADMIN_PREFIXES, and API_READ_AUTH for the
+rest. Each view decides itself whether a write is permitted.
 """
 
 from typing import Any
@@ -19,26 +19,26 @@ from core.refusals import envelope
 from crunchsite.custom import custom_name
 from crunchsite.edge import Handler, is_api
 
-# They show no data; who watches the site, or reports a flaw, has no account.
+# They show no data, and their users (monitoring, reporters of flaws) have no account.
 OPEN = {"healthz", "readyz", "info", "security-txt"}
-# It has a rule of its own, at every setting.
+# It has its own rule, whatever the settings.
 ASKS_BY_ITSELF = "metrics"
 
 
 def is_apart(request: HttpRequest) -> bool:
-    """Return whether this is the admin, which asks by itself, or an open address."""
+    """Return whether this is the admin, which checks users itself, or is open."""
     match = request.resolver_match
     if match is None or match.namespaces[:1] == ["admin"]:
         return True
     return (
         match.url_name in OPEN and custom_name(match) is None
-    )  # none of the operator's
+    )  # not one of the operator's endpoints
 
 
 class ReadersMiddleware:
-    """Refuse strangers where they may not read; an address that is new is closed too.
+    """Refuse anonymous readers where a login is needed, also at new addresses.
 
-    Programs are told 401 or 403, people are led to the login.
+    Programs get 401 or 403, people are redirected to the login.
     """
 
     def __init__(self, get_response: Handler) -> None:
@@ -65,10 +65,10 @@ class ReadersMiddleware:
 
 
 def _is_closed(path: str) -> bool:
-    """Whether a key or a session is needed to read here."""
+    """Return whether reading here needs a key or a session."""
     env = settings.ENV
     if env.api_key:
-        # The same view is at both; and a list may name what is below /api/ alone.
+        # The view answers with and without /api; a list may name only the former.
         paths = path.rstrip("/"), path.rstrip("/").removeprefix("/api")
         if any(each.startswith(env.public_prefixes) for each in paths):
             return False

@@ -1,4 +1,4 @@
-"""Is the process alive, is it ready, and which chain does it serve?"""
+"""Report whether the process is alive, whether the site is ready, and its chain."""
 
 from collections.abc import Callable
 from typing import Any
@@ -49,12 +49,14 @@ class Readiness(serializers.Serializer[Any]):
     failing_callables = serializers.ListField(
         child=serializers.CharField(),
         required=False,
-        help_text="For operators: their own code that fails; the engine's stands in.",
+        help_text="For operators: their own callables that fail; built-in ones"
+        " replace them if possible.",
     )
     missing_endpoints = serializers.DictField(
         child=serializers.CharField(),
         required=False,
-        help_text="For operators: their own endpoints that could not be mounted, why.",
+        help_text="For operators: their own endpoints that could not be mounted,"
+        " and why.",
     )
 
 
@@ -68,16 +70,16 @@ class Info(serializers.Serializer[Any]):
 @api_view(["GET"])
 @permission_classes([AllowAny])
 def healthz(_request: Request) -> Response:
-    """Answer that the process lives; check nothing else."""
+    """Answer that the process is alive; check nothing else."""
     return Response({"status": "ok", "version": crunchsite.__version__})
 
 
 @extend_schema(responses={200: Readiness, 503: Readiness})
 @api_view(["GET"])
-@authentication_classes([])  # it would ask the database, which may be down
+@authentication_classes([])  # it would query the database, which may be down
 @permission_classes([AllowAny])
 def readyz(request: Request) -> Response:
-    """Answer whether every part of the site works; name the others to operators."""
+    """Answer whether every part of the site works; name failing ones to operators."""
     found = problems()
     answer: dict[str, Any] = {"status": "not ready" if found else "ready"}
     if _is_told_why(request):
@@ -88,7 +90,7 @@ def readyz(request: Request) -> Response:
 
 
 def _failing_callables() -> list[str]:
-    """The operator's own code that fails; the site is ready all the same."""
+    """Return the operator's failing callables; the site is ready nevertheless."""
     try:
         return [
             f"{failure.competition.slug}: {failure} fails since "
@@ -116,7 +118,7 @@ def problems() -> dict[str, str]:
 @api_view(["GET"])
 @permission_classes([AllowAny])
 def info(request: Request) -> Response:
-    """Answer the competition's name and its address on the chain."""
+    """Return the competition's name and its address on the chain."""
     competition = chosen_competition(
         read_query(CompetitionQuery, request), request.user
     )

@@ -1,4 +1,4 @@
-"""Celery's entries to the site itself."""
+"""Celery tasks of the site itself."""
 
 from typing import Any
 
@@ -16,5 +16,5 @@ def give_sign_of_life(self: Any, queue: str) -> None:
 
 @shared_task(name="emissions.finish_ending")
 def finish_ending() -> None:
-    """Every fifteen seconds: competitions that are ending go as far as they can."""
+    """Each 15 seconds: advance competitions that are ending."""
     ending.finish_all()

@@ -1,4 +1,4 @@
-"""The admin's pages of events, of who is told of them, and of what was sent."""
+"""Admin pages of events, webhooks and deliveries."""
 
 from typing import Any
 
@@ -33,10 +33,10 @@ LABELS = {
 
 
 class OfCompetitionOrSite(SiteAdmin):
-    """Rows of the site, and of competitions that the user may know of."""
+    """Show rows of the site, and of competitions that the user may see."""
 
     of_competition = ""
-    led_by = ""  # the lookup that leads to who has the competition
+    led_by = ""  # the lookup that leads to the competition
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         seen = Competition.objects.seen_by(request.user).order_by().values("pk")
@@ -69,7 +69,7 @@ class WebhookForm(forms.ModelForm):  # type: ignore[type-arg]  # a class has no 
 
 @admin.register(Webhook)
 class WebhookAdmin(OfCompetitionOrSite):
-    """Who is told of events. The secret is shown when it is made, and on demand."""
+    """Receivers of events. The secret is shown when it is made, and on request."""
 
     form = WebhookForm
     list_display = ["name", "competition", "active", "standing", "waiting"]
@@ -107,7 +107,7 @@ class WebhookAdmin(OfCompetitionOrSite):
     def response_add(
         self, request: HttpRequest, obj: Any, post_url_continue: str | None = None
     ) -> HttpResponse:
-        """Show the secret in this answer alone: no redirect could carry it."""
+        """Show the secret in this answer only; a redirect could not carry it."""
         return self._told(request, obj, obj.told)
 
     @action(description="Show secret", permissions=["secret"], icon="key")
@@ -131,7 +131,7 @@ class WebhookAdmin(OfCompetitionOrSite):
     def secret_view(
         self, request: HttpRequest, object_id: str, verb: str
     ) -> HttpResponse:
-        """Ask why; then show the secret, the one that is or a new one."""
+        """Ask for a reason; then show the present secret, or a new one."""
         webhook = self.get_object(request, object_id)
         if webhook is None or verb not in SECRET_ACTS:
             raise Http404("There is no such webhook or act.")
@@ -182,7 +182,7 @@ SECRET_ACTS: dict[str, tuple[str, list[str], Any]] = {
 
 @admin.register(Delivery)
 class DeliveryAdmin(OfCompetitionOrSite, LedgerAdmin):
-    """What was sent to whom, and what came of it."""
+    """List the deliveries with the receivers' answers."""
 
     led_by = "event__"
     list_display = [

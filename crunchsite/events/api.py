@@ -1,4 +1,4 @@
-"""What has happened, for programs that follow it."""
+"""The endpoint of events, for programs that follow them."""
 
 from typing import Any
 
@@ -40,35 +40,39 @@ class EventQuery(serializers.Serializer[Any]):
         min_value=0,
         max_value=LARGEST_INT,
         default=0,
-        help_text="The `after` of the answer before; without it, from the oldest on.",
+        help_text="The `after` of the previous answer; without it, from the oldest"
+        " event on.",
     )
     competition = serializers.SlugField(
-        required=False, help_text="Slug. Without it: of all, and of the site."
+        required=False,
+        help_text="Slug. Without it: events of all competitions and of the site.",
     )
     kinds = KindListField(required=False)
     limit = serializers.IntegerField(min_value=1, max_value=1000, default=100)
 
 
 class EventRow(serializers.Serializer[Any]):
-    id = serializers.IntegerField(help_text="Ascends; no later one is ever lower.")
+    id = serializers.IntegerField(
+        help_text="Ascends; later events always have higher ids."
+    )
     type = serializers.ChoiceField(FactKind.choices)
     timestamp = serializers.DateTimeField()
     competition = serializers.CharField(
-        allow_null=True, help_text="Slug; `null` for what is of the site."
+        allow_null=True, help_text="Slug; `null` for events of the whole site."
     )
     data = serializers.DictField()  # type: ignore[assignment]
 
 
 class EventPage(serializers.Serializer[Any]):
     events = EventRow(many=True)
-    after = serializers.IntegerField(help_text="Ask with this next.")
+    after = serializers.IntegerField(help_text="Send this with the next request.")
     oldest = serializers.IntegerField(
         allow_null=True,
-        help_text="The lowest id that is kept. Above the `after` that you asked with: "
-        "you may have missed some.",
+        help_text="The lowest id that is kept. If it is above the `after` that you"
+        " sent, you may have missed events.",
     )
     newest = serializers.IntegerField(
-        allow_null=True, help_text="The highest id; begin here to see what comes."
+        allow_null=True, help_text="The highest id; start here to see only new events."
     )
 
 
@@ -79,14 +83,14 @@ class EventPage(serializers.Serializer[Any]):
 )
 @api_view(["GET"])
 def events(request: Request) -> Response:
-    """What has happened since `after`, in order; nothing is ever added in between."""
+    """Return events after `after`, in order; none is ever inserted in between."""
     query = read_query(EventQuery, request)
     rows = Event.objects.told().seen_by(request.user)
     if "competition" in query:
         rows = rows.filter(competition=chosen_competition(query, request.user))
     if kinds := query.get("kinds"):
         rows = rows.filter(kind__in=kinds)
-    # First, or what is told meanwhile would be newer than `newest`.
+    # Read first: otherwise events numbered meanwhile would be newer than `newest`.
     kept = Event.objects.aggregate(oldest=Min("number"), newest=Max("number"))
     found = list(
         rows.filter(number__gt=query["after"]).select_related("competition")[

@@ -1,7 +1,8 @@
-"""Deliveries that are due are sent, each receiver by one worker at a time.
+"""Send due deliveries, each receiver by one worker at a time.
 
-Sending waits for strangers, so it has threads of its own: a receiver that hangs takes
-one of them for seconds, then rests for longer and longer, and takes none of Celery's.
+Sending waits for strangers, so it has separate threads: a receiver that hangs occupies
+one of them for seconds, then pauses for longer and longer, and occupies none of
+Celery's.
 """
 
 import threading
@@ -23,8 +24,9 @@ from crunchsite.events.sending import Outcome, post
 log = structlog.get_logger(__name__)
 
 MOST_AT_ONCE = 8  # receivers, in one process
-A_TURN = timedelta(seconds=20)  # of a receiver, before others come
-# A turn, its last delivery and a slow resolver take less; then its worker is dead.
+A_TURN = timedelta(seconds=20)  # deliveries to one receiver before others have a turn
+# A turn, its last delivery and a slow resolver take less; after this long its worker is
+# dead.
 LEASE = timedelta(seconds=120)
 BATCH = 50
 FIRST_RETRY_S, MOST_RETRY_S = 10.0, 6 * 3600.0
@@ -36,10 +38,10 @@ _pool: ThreadPoolExecutor | None = None
 
 
 def begin_turns() -> list[Future[int]]:
-    """Let each receiver with due deliveries have its turn, and do not wait for them.
+    """Start a turn for each receiver with due deliveries, without waiting for them.
 
-    A receiver is claimed by one worker; a claim whose worker has died runs out.
-    Returns the turns that have begun; each gives how many deliveries it sent.
+    A receiver is claimed by one worker; a claim whose worker has died expires. Returns
+    the turns that were started; each returns how many deliveries it sent.
     """
     with _working_lock:
         free = MOST_AT_ONCE - len(_working)
@@ -52,9 +54,9 @@ def begin_turns() -> list[Future[int]]:
 
 @transaction.atomic
 def claim(most: int) -> list[int]:
-    """Claim receivers that have something due and do not rest, the longest idle first.
+    """Claim receivers with due deliveries and no pause, the longest idle first.
 
-    Returns their keys; a receiver that another worker has is passed over.
+    Returns their keys; receivers that another worker has claimed are skipped.
     """
     now = clock.wall_now()
     due = Delivery.objects.due(now).filter(webhook=OuterRef("pk"))
@@ -74,7 +76,7 @@ def claim(most: int) -> list[int]:
 
 
 def take_turn(webhook_id: int) -> int:
-    """Send what is due to a claimed receiver, until its turn is over or it fails.
+    """Send due deliveries to a claimed receiver, until its turn is over or it fails.
 
     Returns how many deliveries were tried.
     """
@@ -96,7 +98,7 @@ def take_turn(webhook_id: int) -> int:
 
 
 def give_up(webhook: Webhook) -> None:
-    """End what could not be delivered for days, with the reason."""
+    """End deliveries that failed for days, with the reason."""
     now = clock.wall_now()
     reason = f"given up: {webhook.last_error or 'it was not due in time'}"
     Delivery.objects.due(now).filter(webhook=webhook, give_up_at__lte=now).update(
@@ -114,7 +116,7 @@ def _due(webhook: Webhook) -> list[Delivery]:
 
 
 def _attempt(webhook: Webhook, delivery: Delivery) -> bool:
-    """Send one delivery and keep what came of it; returns whether it arrived."""
+    """Send one delivery and store the outcome; return whether it arrived."""
     at, body = clock.wall_now(), delivery.event.body()
     try:
         headers = secrets.sign(
@@ -131,7 +133,7 @@ def _attempt(webhook: Webhook, delivery: Delivery) -> bool:
 
 
 def _keep(webhook: Webhook, delivery: Delivery, outcome: Outcome) -> None:
-    """Keep an attempt once: whoever has lost the claim meanwhile changes nothing."""
+    """Store an attempt once: a worker that has lost the claim changes nothing."""
     now, failed = clock.wall_now(), bool(outcome.error)
     rows = Delivery.objects.filter(
         pk=delivery.pk, attempts=delivery.attempts, next_at__isnull=False
@@ -158,7 +160,7 @@ def _keep(webhook: Webhook, delivery: Delivery, outcome: Outcome) -> None:
 
 
 def _keep_standing(webhook: Webhook, error: str, now: datetime) -> None:
-    """A receiver that fails rests, longer after each failure in a row."""
+    """Let a receiver that fails pause, longer after each failure in a row."""
     if error:
         rest_s = backoff(webhook.failures, first_s=FIRST_REST_S, most_s=MOST_REST_S)
         webhook.rests_until = now + timedelta(seconds=spread(rest_s))
@@ -173,7 +175,7 @@ def _keep_standing(webhook: Webhook, error: str, now: datetime) -> None:
 
 
 def _turn(webhook_id: int) -> int:
-    """A turn in a thread of the pool, which keeps no connection."""
+    """Run a turn in a thread of the pool, which keeps no database connection."""
     try:
         return take_turn(webhook_id)
     except Exception:

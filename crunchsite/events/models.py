@@ -1,6 +1,6 @@
-"""The outbox, who is told of it, and what was sent to them.
+"""The outbox of events, the webhooks, and their deliveries.
 
-Each fact is a row that was written in the transaction of the fact.
+Each fact is a row, written in the transaction of the fact.
 """
 
 import json
@@ -23,21 +23,21 @@ from crunchsite.events.public_addresses import check_address
 
 class EventQuerySet(models.QuerySet["Event"]):
     def told(self) -> "EventQuerySet":
-        """Those that have their place in the order, in it; later ones come behind."""
+        """Return published events, in order; later ones only follow."""
         return self.filter(number__isnull=False).order_by("number")
 
     def seen_by(self, user: Any) -> "EventQuerySet":
-        """Those of the site, and of competitions that the user may know of."""
+        """Return events of the site, and of competitions that the user may see."""
         seen = Competition.objects.seen_by(user).order_by().values("pk")
         return self.filter(Q(competition=None) | Q(competition__in=seen))
 
 
 class Event(models.Model):
-    """Something that has happened. Written once; `number` is its place for readers.
+    """Something that has happened, written once; `number` is its position for readers.
 
-    Transactions end in another order than they write, so the primary key is no order
-    to follow: outbox.number_events gives the numbers, one caller at a time, to events
-    whose transactions have ended.
+    Transactions end in another order than they write, so the primary key is no reliable
+    order: outbox.number_events numbers the events of committed transactions, one caller
+    at a time.
     """
 
     number = models.BigIntegerField(null=True, unique=True, editable=False)
@@ -48,9 +48,9 @@ class Event(models.Model):
         null=True,
         blank=True,
         related_name="events",
-        # A round is never to wait for somebody who edits its competition.
+        # A round must never wait for somebody who edits its competition.
         db_constraint=False,
-        db_index=False,  # the index below serves
+        db_index=False,  # the index below is enough
     )
     payload = models.JSONField(default=dict, db_column="payload_jsonb")
     at = models.DateTimeField(help_text="When it happened, by the site's clock.")
@@ -70,10 +70,10 @@ class Event(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.number or '(not told yet)'}"
+        return f"{self.kind} {self.number or '(not published yet)'}"
 
     def document(self) -> dict[str, Any]:
-        """Return it as the API and webhooks show it (Standard Webhooks' names)."""
+        """Return the event as API and webhooks show it (names of Standard Webhooks)."""
         return {
             "id": self.number,
             "type": self.kind,
@@ -83,17 +83,17 @@ class Event(models.Model):
         }
 
     def body(self) -> str:
-        """Return it as it is signed and sent."""
+        """Return the event as it is signed and sent."""
         return json.dumps(self.document(), separators=(",", ":"))
 
     @property
     def message_id(self) -> str:
-        """Its `webhook-id`, the same in each attempt: receivers know what they had."""
+        """Return its `webhook-id`, the same in each attempt: receivers skip repeats."""
         return f"evt_{self.number}"
 
 
 def is_receiver(url: str) -> None:
-    """Refuse what is no plain http(s) address, or one that is plainly not public."""
+    """Refuse an address that is not plain http(s), or that is plainly not public."""
     URLValidator(schemes=["http", "https"])(url)
     parts = urlsplit(url)
     if parts.username is not None or parts.password is not None:
@@ -105,13 +105,13 @@ def is_receiver(url: str) -> None:
     except OperatorError as error:
         raise ValidationError(f"{error}.") from None
     except ValueError:
-        return  # a name: its addresses are looked at when it is connected to
+        return  # a name: its addresses are checked when it is connected to
 
 
 class Webhook(models.Model):
-    """A receiver: where events are sent, which ones, and how it has answered lately.
+    """A receiver: its address, which events it gets, and how it has answered lately.
 
-    All instants but those of the admin's trail are the wall's: receivers live there.
+    All instants except those of the admin's trail are real time, as for receivers.
     """
 
     name = models.CharField(max_length=80, unique=True)
@@ -161,14 +161,14 @@ class Webhook(models.Model):
             )
 
     def secrets_at(self, at: datetime) -> list[str]:
-        """Return the sealed secrets that sign: its own, and for a while the last."""
+        """Return the encrypted secrets that sign: the present, for a while the last."""
         is_kept = self.previous_until is not None and at < self.previous_until
         return [self.secret, *([self.previous_secret] if is_kept else [])]
 
 
 class DeliveryQuerySet(models.QuerySet["Delivery"]):
     def due(self, now: datetime) -> "DeliveryQuerySet":
-        """Those that are to be sent now."""
+        """Return deliveries that are to be sent now."""
         return self.filter(next_at__lte=now)
 
 

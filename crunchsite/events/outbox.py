@@ -1,4 +1,4 @@
-"""Facts become rows; rows get their place in the order, and are sent on their way."""
+"""Store facts as events, number them, and queue their deliveries."""
 
 import json
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from crunchsite.events.models import Event
 MOST_BYTES = 8_000  # of a payload
 MOST_AT_ONCE = 5_000
 _NUMBERING = 0x6576656E7473  # "events"
-# Whom an event concerns is decided here, once, with its number.
+# An event's readers and webhooks are decided here, once, with its number.
 _NUMBER = """
     WITH next AS (
         SELECT id, nextval('event_numbers') AS number
@@ -40,7 +40,7 @@ _NUMBER = """
     )
     SELECT count(*) FROM told
 """
-# Receivers that do not answer are tried for so long.
+# Deliveries to receivers that do not answer are tried for this long.
 PATIENCE = timedelta(days=3)
 
 
@@ -59,20 +59,19 @@ def store_events(*, facts: Sequence[Fact], **_: Any) -> None:
 
 
 def _bounded(payload: dict[str, Any]) -> dict[str, Any]:
-    """What a column holds of it; a mark in place of one that is too large."""
+    """Return what a column holds of a payload; a marker replaces a too large one."""
     kept: dict[str, Any] = storable_json(payload)
     return kept if len(json.dumps(kept)) <= MOST_BYTES else {"is_cut": True}
 
 
 @transaction.atomic
 def number_events() -> int:
-    """Number the events of transactions that have ended; returns how many.
+    """Number the events of committed transactions; return how many.
 
-    Each is put down for delivery to the webhooks that want it, in the same statement.
-
-    One caller at a time: the next begins when this one's numbers can be seen. So
-    whoever has read up to a number never finds a lower one later, however long a
-    transaction takes and in whatever order they end.
+    The same statement queues each event for the webhooks that want it. One caller at a
+    time: the next begins when this one's numbers are visible. So a reader who has read
+    up to a number never finds a lower one later, however long transactions take and in
+    whatever order they end.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_NUMBERING])

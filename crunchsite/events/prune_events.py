@@ -1,4 +1,4 @@
-"""Events and deliveries are kept for EVENT_RETENTION_DAYS, then deleted in steps."""
+"""Delete events and deliveries after EVENT_RETENTION_DAYS, in steps."""
 
 from datetime import timedelta
 

@@ -1,8 +1,8 @@
-"""Connections to receivers: to a public address, the one that was looked at.
+"""Connect to receivers at public addresses only, exactly those that were checked.
 
-A webhook's host is the operator's word, and what its name resolves to is a stranger's.
-The name is resolved once, every address is looked at, and the connection goes to that
-very address: a name that is answered otherwise the next time leads nowhere else.
+An operator chooses a webhook's host, but a stranger may control what its name resolves
+to. The name is resolved once, every address is checked, and the connection goes to a
+checked address: a name that resolves differently the next time changes nothing.
 """
 
 import ipaddress
@@ -21,13 +21,13 @@ from core.errors import OperatorError
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 CONNECT_S = 5.0
-# From the connection on, however slowly the receiver goes about its answer.
+# From the connection on, however slowly the receiver answers.
 WHOLE_S = 15.0
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 class AddressRefusedError(OperatorError):
-    """The receiver is where webhooks do not go."""
+    """The receiver's address is not allowed for webhooks."""
 
     code = "address_refused"
     status = 422
@@ -50,7 +50,7 @@ def check_address(text: str) -> None:
 
 
 def _reached(address: Address) -> Address:
-    """The IPv4 address that an IPv6 address leads to, if it holds one."""
+    """Return the IPv4 address that an IPv6 address leads to, if it contains one."""
     if isinstance(address, ipaddress.IPv6Address):
         if address in _NAT64:
             return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
@@ -61,7 +61,7 @@ def _reached(address: Address) -> Address:
 def connect(host: str, port: int, *, timeout_s: float) -> socket.socket:
     """Return a connection to one of the host's addresses, all of which are allowed.
 
-    Raises AddressRefusedError, and OSError when nobody answers.
+    Raises AddressRefusedError, and OSError when none answers.
     """
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses = list(dict.fromkeys(str(each[4][0]) for each in found))
@@ -76,7 +76,7 @@ def connect(host: str, port: int, *, timeout_s: float) -> socket.socket:
 
 
 class _Bounded(HTTPConnection):
-    """A connection that ends after WHOLE_S, wherever it is then."""
+    """A connection that ends after WHOLE_S, whatever its state."""
 
     def _new_conn(self) -> socket.socket:
         try:
@@ -104,7 +104,7 @@ class _Bounded(HTTPConnection):
 
 
 class _BoundedTls(_Bounded, HTTPSConnection):
-    """The same over TLS, whose certificate is checked against the host's name."""
+    """The same over TLS; the certificate is checked against the host's name."""
 
 
 class _Pool(HTTPConnectionPool):
@@ -116,7 +116,7 @@ class _TlsPool(HTTPSConnectionPool):
 
 
 class BoundedAdapter(HTTPAdapter):
-    """For a requests session: every connection of it is one of the above."""
+    """For a requests session: make each of its connections one of the above."""
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         super().init_poolmanager(*args, **options)

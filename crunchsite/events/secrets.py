@@ -1,4 +1,4 @@
-"""Secrets that sign webhooks: made, sealed for the database, and signed with."""
+"""Make, encrypt and use the secrets that sign webhooks."""
 
 import base64
 import hashlib
@@ -16,7 +16,7 @@ SECRET_BYTES = 32
 
 
 class SecretUnreadableError(OperatorError):
-    """A secret was sealed with another SECRET_KEY."""
+    """A secret was encrypted with another SECRET_KEY."""
 
     code = "secret_unreadable"
 
@@ -27,7 +27,7 @@ def make_secret() -> str:
 
 
 def seal(secret: str) -> str:
-    """Return what the database keeps of a secret: of no use without SECRET_KEY."""
+    """Return the encrypted secret for the database, useless without SECRET_KEY."""
     return _box().encrypt(secret.encode()).decode()
 
 
@@ -37,7 +37,7 @@ def unseal(sealed: str) -> str:
         return _box().decrypt(sealed).decode()
     except InvalidToken:
         raise SecretUnreadableError(
-            "the secret was sealed with another SECRET_KEY; rotate it, and give the "
+            "the secret was encrypted with another SECRET_KEY; rotate it, and give the "
             "receiver the new one"
         ) from None
 
@@ -60,6 +60,6 @@ def _box() -> MultiFernet:
 
 
 def _derived(key: str) -> bytes:
-    """A key for this use alone."""
+    """Return a key for this purpose only."""
     digest = hashlib.sha256(f"crunchsite.webhooks:{key}".encode()).digest()
     return base64.urlsafe_b64encode(digest)

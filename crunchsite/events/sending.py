@@ -1,4 +1,4 @@
-"""One message to one receiver: signed, bounded in time and size, never followed."""
+"""Send one message to one receiver: signed, limited in time and size, no redirects."""
 
 from dataclasses import dataclass
 
@@ -15,17 +15,17 @@ LONGEST_ERROR = 300
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the receiver answered, and why that is a failure; empty when it is none."""
+    """The receiver's answer, and why it is a failure; empty if it is none."""
 
     status: int | None
     error: str = ""
 
 
 def post(url: str, body: str, headers: dict[str, str]) -> Outcome:
-    """Send the message; of the answer nothing but its status is read.
+    """Send the message; read only the status of the answer.
 
-    Never raises for what a receiver does. Takes no longer than the name's resolution,
-    CONNECT_S for each address, and public_addresses.WHOLE_S.
+    Never raises for anything that a receiver does. Takes no longer than the name's
+    resolution, CONNECT_S for each address, and public_addresses.WHOLE_S.
     """
     with requests.Session() as session:
         session.trust_env = False  # no proxy that would connect in our place
@@ -43,7 +43,7 @@ def post(url: str, body: str, headers: dict[str, str]) -> Outcome:
                 },
                 timeout=(CONNECT_S, READ_S),
                 allow_redirects=False,
-                stream=True,  # its body is left where it is
+                stream=True,  # the body is not read
             ) as answer:
                 return _judged(answer.status_code)
         except OperatorError as error:
@@ -63,7 +63,7 @@ def _judged(status: int) -> Outcome:
 
 
 def _reason(error: BaseException) -> str:
-    """The innermost cause, without the objects that urllib3 writes around it."""
+    """Return the innermost cause, without the objects that urllib3 writes around it."""
     around = (error.__cause__, getattr(error, "reason", None), *error.args[:1])
     for cause in around:
         if isinstance(cause, BaseException):

@@ -1,4 +1,4 @@
-"""Celery's entries to events and webhooks."""
+"""Celery tasks of events and webhooks."""
 
 from celery import shared_task
 
@@ -7,12 +7,12 @@ from crunchsite.events import delivering, outbox, prune_events
 
 @shared_task(name="events.dispatch")
 def dispatch() -> None:
-    """Every second: what has happened since is told, and sent."""
+    """Each second: number new events, and send due deliveries."""
     outbox.number_events()
     delivering.begin_turns()
 
 
 @shared_task(name="events.maintain")
 def maintain() -> None:
-    """Every hour: what is past retention goes."""
+    """Each hour: delete events past retention."""
     prune_events.maintain()

@@ -1,4 +1,4 @@
-"""What people do to webhooks: secrets shown and rotated, deliveries replayed."""
+"""Operate webhooks: show and rotate secrets, replay deliveries."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -12,7 +12,7 @@ from crunchsite.events import secrets
 from crunchsite.events.models import Delivery, Webhook
 from crunchsite.events.outbox import PATIENCE
 
-# How long the secret before signs too, so that receivers can change over.
+# How long the previous secret signs too, so that receivers can change over.
 OVERLAP = timedelta(hours=24)
 
 
@@ -25,7 +25,7 @@ def give_secret(webhook: Webhook) -> str:
 
 @transaction.atomic
 def show_secret(*, webhook_id: int, reason: str, user: Any) -> str:
-    """Return the secret; who asked, and why, is in the trail."""
+    """Return the secret; the trail records who asked, and why."""
     webhook = Webhook.objects.get(pk=webhook_id)
     audit.note(user, [webhook], flag=CHANGE, what=f"Secret shown. Reason: {reason}")
     return secrets.unseal(webhook.secret)
@@ -33,7 +33,7 @@ def show_secret(*, webhook_id: int, reason: str, user: Any) -> str:
 
 @transaction.atomic
 def rotate_secret(*, webhook_id: int, reason: str, user: Any) -> str:
-    """Return a new secret; the one before signs too for OVERLAP."""
+    """Return a new secret; the previous one signs too for OVERLAP."""
     webhook = Webhook.objects.select_for_update().get(pk=webhook_id)
     secret = secrets.make_secret()
     webhook.previous_secret, webhook.secret = webhook.secret, secrets.seal(secret)
@@ -45,9 +45,9 @@ def rotate_secret(*, webhook_id: int, reason: str, user: Any) -> str:
 
 @transaction.atomic
 def replay(*, deliveries: Iterable[int], user: Any) -> int:
-    """Send deliveries that have ended once more; returns how many.
+    """Send deliveries that have ended once more; return how many.
 
-    They keep their `webhook-id`. Those that still wait are left as they are.
+    They keep their `webhook-id`. Those that still wait are not changed.
     """
     now = clock.wall_now()
     ended = list(

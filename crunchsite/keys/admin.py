@@ -1,4 +1,4 @@
-"""The admin's pages of keys: made and shown once, listed, revoked; never changed."""
+"""Admin pages of API keys: made and shown once, listed, revoked; never changed."""
 
 from typing import Any
 
@@ -39,7 +39,8 @@ class KeyForm(forms.ModelForm):  # type: ignore[type-arg]  # a class has no inde
         beyond = (acts_of(scopes) | own) - self.user.get_all_permissions()
         if beyond and not self.user.is_superuser:
             raise forms.ValidationError(
-                f"You may not give what you lack: {', '.join(sorted(beyond)[:3])}."
+                f"You cannot give permissions that you lack:"
+                f" {', '.join(sorted(beyond)[:3])}."
             )
         return scopes
 
@@ -51,9 +52,9 @@ class CruncherChoice(forms.ModelChoiceField):  # type: ignore[type-arg]  # a cla
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(SiteAdmin):
-    """Keys of programs. A key that leaked: choose it, and revoke it."""
+    """Keys of programs. If a key leaked, select it and revoke it."""
 
-    of_competition = ""  # not every key has one; see get_queryset
+    of_competition = ""  # not every key has a competition; see get_queryset
     form = KeyForm
     list_display = [
         *("name", "shown", "state", "scopes_told", "reach"),
@@ -85,7 +86,7 @@ class ApiKeyAdmin(SiteAdmin):
         return False
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Show of a key that was made what may be shown."""
+        """Show the fields of an existing key that may be shown."""
         if obj is None:
             return KeyForm.Meta.fields
         told = ["name", "shown", "state", "scopes_told", "reach"]
@@ -119,12 +120,12 @@ class ApiKeyAdmin(SiteAdmin):
         obj.pk, obj.prefix = made.pk, made.prefix
 
     def log_addition(self, request: HttpRequest, obj: ApiKey, message: Any) -> Any:
-        """Leave the trail to `create_key`, which has written it."""
+        """Write no entry: `create_key` has written it."""
 
     def response_add(
         self, request: HttpRequest, obj: Any, post_url_continue: str | None = None
     ) -> HttpResponse:
-        """Show the key, once, in this answer alone: no redirect could carry it."""
+        """Show the key, once, in this answer only; a redirect could not carry it."""
         context = {
             **self.admin_site.each_context(request),
             "title": f"The key of {obj.name}",

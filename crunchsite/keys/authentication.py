@@ -1,4 +1,4 @@
-"""REST framework's side of keys: the middleware has found the holder."""
+"""Let REST framework use the key's holder, which the middleware has found."""
 
 from typing import Any
 
@@ -12,9 +12,9 @@ from crunchsite.keys.models import ApiKey
 
 
 class KeyAuthentication(BaseAuthentication):
-    """Take the holder of the key that came with the request, and ask for no CSRF token.
+    """Take the holder of the key that came with the request.
 
-    No browser sends a key by itself.
+    No CSRF token is needed, because no browser sends a key by itself.
     """
 
     def authenticate(self, request: Request) -> tuple[KeyHolder, ApiKey] | None:

@@ -1,4 +1,4 @@
-"""Token buckets in Valkey: each fills evenly, and holds a minute's worth at most."""
+"""Token buckets in Valkey: each refills evenly, and holds at most a minute's worth."""
 
 import math
 import time
@@ -14,10 +14,11 @@ from redis.retry import Retry
 
 log = structlog.get_logger(__name__)
 
-# No request waits longer for its bucket; and when Valkey is down, few ask at all.
+# No request waits longer for its bucket; while Valkey is down, few requests ask it at
+# all.
 TIMEOUT_S = 0.5
 PAUSE_S = 5.0
-# The clock is Valkey's, one for all processes; one that goes back takes no token away.
+# Uses Valkey's clock, one for all processes; if it goes back, no token is lost.
 TAKE = """
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1e6
@@ -39,7 +40,7 @@ return {taken, string.format('%.6f', tokens)}
 
 @dataclass(frozen=True)
 class BucketLevel:
-    """How a bucket stands after a request has asked for a token."""
+    """The state of a bucket after a request has asked for a token."""
 
     size: int
     tokens: float
@@ -55,19 +56,19 @@ class BucketLevel:
 
     @property
     def next_in_s(self) -> int:
-        """Whole seconds after which there is a token."""
+        """Return whole seconds until there is a token."""
         return max(1, math.ceil((1 - self.tokens) * 60 / self.size))
 
 
 class Buckets:
-    """The buckets of the site; none, and no wait, while Valkey is down."""
+    """The buckets of the site; while Valkey is down, no limit and no wait."""
 
     def __init__(self) -> None:
         self._is_down = False
         self._asked_again_at = 0.0
 
     def take(self, name: str, *, per_minute: int) -> BucketLevel | None:
-        """Take a token; None when Valkey does not answer, and the request passes."""
+        """Take a token; None if Valkey does not answer, and the request passes."""
         if self._is_down and time.monotonic() < self._asked_again_at:
             return None
         try:

@@ -1,4 +1,4 @@
-"""Find who asks by the key in a request's headers; refuse a key that is no good."""
+"""Find the holder of the key in a request's headers; refuse an invalid key."""
 
 from datetime import datetime, timedelta
 
@@ -17,48 +17,48 @@ from crunchsite.keys.models import ApiKey
 log = structlog.get_logger(__name__)
 
 LEGACY = "API_KEY"
-# When a key was used is kept to the minute, so that reads do not become writes.
+# The last use of a key is stored to the minute, so that reads do not become writes.
 USED_S = 60
 QUERY_NAMES = frozenset({"api_key", "apikey", "api-key", "x-api-key", "access_token"})
 
 
 class KeyRefusedError(OperatorError):
-    """A key that lets nobody in."""
+    """The key is not valid."""
 
     code = "key_refused"
     status = 401
 
 
 class KeyInQueryError(KeyRefusedError):
-    """A key in the address."""
+    """The address contains a key."""
 
     code = "key_in_query"
     status = 400
 
 
 class KeyUnknownError(KeyRefusedError):
-    """A text that is no key of this site."""
+    """The text is not a key of this site."""
 
     code = "key_unknown"
 
 
 class KeyExpiredError(KeyRefusedError):
-    """A key whose time is over."""
+    """The key has expired."""
 
     code = "key_expired"
 
 
 class KeyRevokedError(KeyRefusedError):
-    """A key that was taken back."""
+    """The key was revoked."""
 
     code = "key_revoked"
 
 
 def holder_of(request: HttpRequest) -> KeyHolder | None:
-    """Return who asks with the key in the headers; None when there is none.
+    """Return the holder of the key in the headers; None without a key.
 
-    `X-API-Key` counts before `Authorization: Bearer`. Raises KeyRefusedError for a key
-    that is unknown, expired or revoked, and for one in the address.
+    `X-API-Key` takes precedence over `Authorization: Bearer`. Raises KeyRefusedError
+    for a key that is unknown, expired or revoked, and for one in the address.
     """
     if _is_in_query(request):
         raise KeyInQueryError(
@@ -83,7 +83,7 @@ def holder_of(request: HttpRequest) -> KeyHolder | None:
 
 
 def _is_in_query(request: HttpRequest) -> bool:
-    """Whether the address holds a key by its parameter's name, or by what it is."""
+    """Return whether the address contains a key, by the parameter's name or value."""
     return any(
         name.lower() in QUERY_NAMES or any(map(tokens.TOKEN.search, [name, *values]))
         for name, values in request.GET.lists()
@@ -106,7 +106,7 @@ def _find(token: str) -> ApiKey:
 
 
 def _note_use(key: ApiKey, now: datetime) -> None:
-    """Keep when the key was used: one write a minute, of however many requests."""
+    """Store when the key was used: at most one write a minute."""
     since = now - timedelta(seconds=USED_S)
     if key.last_used_at is not None and since < key.last_used_at <= now:
         return

@@ -1,4 +1,4 @@
-"""Who asks with a key, in the place of Django's user."""
+"""The holder of a key, used in place of Django's user."""
 
 from functools import cached_property
 
@@ -12,9 +12,9 @@ OF_THE_SITE = frozenset({"competitions.add_competition"})
 
 
 class KeyHolder:
-    """A program: `core.acts.may` asks it what it would ask an operator.
+    """A program, which `core.acts.may` checks like an operator.
 
-    It is no staff: the admin takes no key.
+    It is not staff: the admin accepts no key.
     """
 
     is_key = True
@@ -38,12 +38,12 @@ class KeyHolder:
 
     @cached_property
     def pk(self) -> int:
-        """The account of the trail; that of API_KEY is made when it is first needed."""
+        """Return the account for the trail; that of API_KEY is made on first use."""
         return self.key.account_id or account_of(self.key.prefix).pk
 
     @property
     def acts_on_own(self) -> frozenset[str]:
-        """What a cruncher's key may do to what is the cruncher's own."""
+        """Return the acts that a cruncher's key allows on the cruncher's own rows."""
         return ACTS_OF_CRUNCHER if KeyScope.MODELS in self.key.scopes else frozenset()
 
     def has_perm(self, act: str) -> bool:

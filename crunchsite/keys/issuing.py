@@ -1,4 +1,4 @@
-"""Make and revoke keys. Each leaves an entry in the trail."""
+"""Make and revoke keys; each leaves an entry in the trail."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -18,7 +18,7 @@ from crunchsite.keys.models import ApiKey
 
 
 class KeyInvalidError(OperatorError):
-    """A key that cannot be made as asked, or that is not there."""
+    """The key cannot be made as requested, or does not exist."""
 
     code = "key_invalid"
     status = 422
@@ -34,10 +34,11 @@ def create_key(
     expires_at: datetime | None = None,
     user: Any = None,
 ) -> tuple[ApiKey, str]:
-    """Make a key; returns it with its text, which nobody can tell again.
+    """Make a key; return it with its text, which cannot be shown again.
 
     `user` is who makes it; without one the trail shows the key's own account. Raises
-    KeyInvalidError for scopes that do not go with its reach, and an end that is past.
+    KeyInvalidError for scopes that are not possible for its cruncher or competition,
+    and for an end in the past.
     """
     prefix, token = tokens.make_token()
     key = ApiKey(
@@ -86,9 +87,9 @@ def revoke_key(*, key_id: int, user: Any = None) -> bool:
 
 
 def find_key(text: str) -> ApiKey:
-    """Return the key of a prefix, as it is shown or without `csk_`; never of a secret.
+    """Return the key with a prefix, as shown or without `csk_`; never by its secret.
 
-    Raises KeyInvalidError when there is none.
+    Raises KeyInvalidError if there is none.
     """
     prefix = text.removeprefix("csk_").split("_")[0]
     key = ApiKey.objects.filter(prefix=prefix).first() if prefix.isalnum() else None

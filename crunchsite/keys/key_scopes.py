@@ -1,7 +1,7 @@
-"""What a key may do, in the words of the roles: one scope, one role.
+"""Define what a key may do: one scope for each role.
 
-A role's permissions are the rows of its group (docs/operator/roles.md); a scope has no
-list of its own, so it can never stand for more than the role does.
+A role's permissions are the rows of its group (docs/operator/roles.md). A scope has no
+list of its own, so it can never allow more than the role.
 """
 
 from collections.abc import Iterable
@@ -24,7 +24,8 @@ ROLES = {
     KeyScope.OPERATE: "operator",
     KeyScope.ADMIN: "admin",
 }
-# A cruncher's key is a participant's: it sees what strangers see, and has no role.
+# A cruncher's key belongs to a participant: it sees what the public sees, and has no
+# role.
 OF_CRUNCHER = (KeyScope.READ, KeyScope.MODELS)
 ACTS_OF_CRUNCHER = frozenset(
     {"competitions.add_participantmodel", "competitions.operate_participantmodel"}
@@ -32,7 +33,7 @@ ACTS_OF_CRUNCHER = frozenset(
 
 
 def acts_of(scopes: Iterable[str]) -> frozenset[str]:
-    """Return the permissions that scopes stand for, `app.codename`, as roles are now.
+    """Return the permissions of scopes, `app.codename`, as the roles are now.
 
     One statement. Those of a cruncher's key are ACTS_OF_CRUNCHER.
     """

@@ -1,4 +1,4 @@
-"""Who asks with a key is known before any view, page or download is asked."""
+"""Find the holder of a request's key before any view runs."""
 
 from typing import Any
 
@@ -14,9 +14,9 @@ from crunchsite.readers import is_apart
 
 
 class KeysMiddleware:
-    """Set `request.user` to the key's holder; refuse a bad key, and who asks too often.
+    """Set `request.user` to the key's holder; refuse bad keys and too many requests.
 
-    The admin takes no key, and what tells that the site lives asks for none.
+    The admin accepts no key, and health checks need none.
     """
 
     def __init__(self, get_response: Handler) -> None:
@@ -32,7 +32,7 @@ class KeysMiddleware:
         if is_apart(request):
             return None
         holder, refused = _asks(request)
-        # A wrong key costs its address a token, so guessing ends there.
+        # A wrong key uses up a token of its address, which limits guessing.
         standing = take_turn(request, holder)
         request.standing = standing  # type: ignore[attr-defined]  # told in the answer
         if standing is not None and not standing.is_taken:

@@ -1,4 +1,4 @@
-"""Keys of programs: hashed, with scopes, bound to a competition or a cruncher."""
+"""API keys: hashed, with scopes, bound to a competition or a cruncher."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -16,13 +16,13 @@ from crunchsite.keys.key_scopes import OF_CRUNCHER, KeyScope
 
 
 class ApiKey(models.Model):
-    """A key that was made; its text was shown once, and only its hash is kept."""
+    """A key that was made; its text was shown once, and only its hash is stored."""
 
     prefix = models.CharField(max_length=8, unique=True)
     digest = models.CharField(max_length=64, editable=False)
     name = models.CharField(max_length=80, help_text="What uses it, for people.")
     scopes = ArrayField(models.CharField(max_length=20, choices=KeyScope.choices))
-    # A key whose competition is deleted must go: without one it would reach all.
+    # A key is deleted with its competition: without one it would apply to all.
     competition = models.ForeignKey(
         Competition,
         on_delete=models.CASCADE,
@@ -39,7 +39,7 @@ class ApiKey(models.Model):
         related_name="api_keys",
         help_text="For whom it speaks, with read and write:models alone.",
     )
-    # Nobody logs in with it: under its name the trail says what the key did.
+    # Nobody can log in with it; the trail uses its name.
     account = models.OneToOneField(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, editable=False
     )
@@ -76,12 +76,12 @@ class ApiKey(models.Model):
 
     @property
     def shown(self) -> str:
-        """What may be shown of the key."""
+        """Return the part of the key that may be shown."""
         return f"csk_{self.prefix}_…"
 
     @property
     def reach(self) -> str:
-        """What it reaches, for people."""
+        """Return what the key applies to, for people."""
         if self.cruncher:
             return f"{self.cruncher.name} in {self.cruncher.competition.slug}"
         return self.competition.slug if self.competition else "the site"
@@ -94,7 +94,7 @@ class ApiKey(models.Model):
         return "expired" if is_over else "live"
 
     def clean(self) -> None:
-        """Refuse scopes that do not go with the cruncher, and an end that is past."""
+        """Refuse scopes that the cruncher cannot have, and an end in the past."""
         if self.cruncher and not self.competition:
             self.competition = self.cruncher.competition
         found = dict(_misfits(self, set(self.scopes or ())))
@@ -115,4 +115,4 @@ def _misfits(key: ApiKey, scopes: set[str]) -> Iterator[tuple[str, str]]:
     if key.cruncher and key.cruncher.competition != key.competition:
         yield "cruncher", "This cruncher takes part in another competition."
     if key.expires_at and key.expires_at <= clock.now():
-        yield "expires_at", "This is past; give an instant that is to come."
+        yield "expires_at", "This is in the past; give a future instant."

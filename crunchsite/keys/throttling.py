@@ -1,4 +1,4 @@
-"""How often a key, or an address without one, may ask; told with each answer."""
+"""Limit how often a key, or an address without one, may ask; report it each time."""
 
 from ipaddress import IPv6Address, ip_address, ip_network
 
@@ -11,12 +11,12 @@ from crunchsite.keys.buckets import BucketLevel, Buckets
 from crunchsite.keys.holder import KeyHolder
 
 BUCKETS = Buckets()
-# One customer of a provider has a whole network of this length.
+# A provider gives each customer a whole network of this length.
 OF_A_HOST = 64
 
 
 def take_turn(request: HttpRequest, holder: KeyHolder | None) -> BucketLevel | None:
-    """Take a token of who asks; None when there is no limit, or it cannot be told."""
+    """Take a token of the caller; None if there is no limit, or it is unknown."""
     per_minute = (
         settings.ENV.api_rate_per_key if holder else settings.ENV.api_rate_per_address
     )
@@ -38,7 +38,7 @@ def _address(request: HttpRequest) -> str:
 
 
 def too_often(request: HttpRequest, standing: BucketLevel) -> HttpResponse:
-    """Return the refusal of a request for which there is no token."""
+    """Return the error for a request without a token."""
     detail = (
         f"Too many requests: {standing.size} a minute; "
         f"come back in {standing.next_in_s} s."
@@ -52,7 +52,7 @@ def too_often(request: HttpRequest, standing: BucketLevel) -> HttpResponse:
 
 
 def tell(response: HttpResponseBase, standing: BucketLevel) -> None:
-    """Say in the answer's headers how the bucket stands, in both spellings in use."""
+    """Write the bucket's state into the answer's headers, in both usual spellings."""
     response["RateLimit-Policy"] = f'"minute";q={standing.size};w=60'
     response["RateLimit"] = f'"minute";r={standing.remaining};t={standing.full_in_s}'
     response["RateLimit-Limit"] = str(standing.size)

@@ -1,4 +1,4 @@
-"""The pages on which a competition's actions and corrections are confirmed."""
+"""Pages that ask an operator to confirm a competition's actions and corrections."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""What an operator can press on a competition: its effect in words, and its service."""
+"""The actions on a competition: a description of the effect, and the service."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from scoring.cycle import run_cycle
 
 @dataclass(frozen=True)
 class Action:
-    """`effect` says beforehand what will happen; `run` does it and says what did."""
+    """`effect` describes what will happen; `run` does it and describes the result."""
 
     title: str
     permission: str
@@ -44,7 +44,7 @@ def _activate_effect(competition: Competition) -> list[str]:
 
 
 def _activate(competition: Competition) -> str:
-    """Activate; a scorer that looks like a stub gives a warning, no refusal."""
+    """Activate; a scorer that gives constant values causes a warning, not a refusal."""
     activate(competition_id=competition.pk)
     warnings = (f"But {warning}" for warning in _warnings(competition))
     return " ".join([f"{competition} is active.", *warnings])
@@ -146,13 +146,13 @@ ACTIONS: Mapping[str, Action] = {
 
 
 class BrokerError(OperatorError):
-    """The worker cannot be asked: what was written before stays."""
+    """The broker does not answer, so no worker can be asked; earlier writes stay."""
 
     code = "broker_down"
 
 
 def press(*, action: Action, competition: Competition, user: Any, reason: str) -> str:
-    """Run the action and write the trail; an exception passes through, unrecorded."""
+    """Run the action and write the trail; if it raises, no entry is written."""
     before = competition.status
     try:
         message = action.run(competition)
@@ -171,7 +171,7 @@ def press(*, action: Action, competition: Competition, user: Any, reason: str) -
 
 @dataclass(frozen=True)
 class Corrector:
-    """A correction of a stretch of time; `service` previews it and makes it."""
+    """A correction of a range of time; `service` previews and applies it."""
 
     title: str
     permission: str
@@ -194,10 +194,10 @@ def correct(
     preview: bool,
     on: Newest | None,
 ) -> Correction:
-    """Preview or make a correction of a stretch of time; what is made leaves a trail.
+    """Preview or apply a correction of a range of time; applying writes to the trail.
 
-    `span` is what the service takes: start, end, and for a void window a scope_key.
-    Refused when something was corrected since `on`.
+    `span` has the arguments of the service: start, end, and for a void a scope_key.
+    Refused if something was corrected since `on`.
     """
     corrector = CORRECTIONS[kind]
     with transaction.atomic():  # no correction without an entry in the trail
@@ -225,7 +225,7 @@ def correct(
 def asked(
     kind: str, competition: Competition, span: Mapping[str, Any], on: Newest
 ) -> list[Any]:
-    """Return all that a preview is good for: see crunchsite.operator.previews."""
+    """Return everything that a preview depends on: see crunchsite.operator.previews."""
     parts = (span["start"], span["end"], span.get("scope_key", ""))
     return [competition.pk, kind, *on, *parts]
 

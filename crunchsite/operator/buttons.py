@@ -1,4 +1,4 @@
-"""The buttons of actions beside a competition, for those who may press them."""
+"""Buttons for a competition's actions, shown to users who may run them."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from crunchsite.operator.actions import ACTIONS
 
 
 def buttons_for(user: Any, competition_id: int, names: list[str]) -> SafeString:
-    """Return small buttons to the pages of the actions that the user may do."""
+    """Return small buttons to the pages of the actions that the user may run."""
     parts = SafeString("")
     for name in names:
         if not may(user, ACTIONS[name].permission):

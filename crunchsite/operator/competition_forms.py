@@ -1,4 +1,4 @@
-"""Forms of competitions: one that adds from a pack, one that changes what runs."""
+"""Forms of competitions: one that creates from a pack, one that edits."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ from feeds.providers import sources
 from feeds.tape.records import CANDLE, TICK
 
 GRANULARITIES = ("1s", "5s", "15s", "1m", "5m", "15m", "1h", "4h", "1d")
-# The fields that name the code which the site runs.
+# The fields that name code for the site to run.
 WIRING = ("config_path", "slots")
 _FIELDS: dict[type[OperatorError], str] = {
     PackError: "pack",
@@ -96,7 +96,7 @@ class AddCompetitionForm(forms.ModelForm):  # type: ignore[type-arg]  # a class 
         }
 
     def clean(self) -> dict[str, Any]:
-        """Create it, so that what is refused stands at its field."""
+        """Create the competition, so that errors are shown at their fields."""
         cleaned: dict[str, Any] = self.cleaned_data
         if self.errors:
             return cleaned
@@ -118,14 +118,14 @@ class AddCompetitionForm(forms.ModelForm):  # type: ignore[type-arg]  # a class 
         return cleaned
 
     def _post_clean(self) -> None:
-        """Nothing is left to build or check: `clean` has made the row."""
+        """Do nothing: `clean` has created the row."""
 
     def save(self, commit: bool = True) -> Competition:
         made: Competition = self.instance
         return made
 
     def save_m2m(self) -> None:
-        """There are no rows of many to many."""
+        """Do nothing: there are no many-to-many rows."""
 
 
 def schedules() -> SafeString:

@@ -1,4 +1,4 @@
-"""The operator's page of a correction: asked, previewed as a diff, then applied."""
+"""The operator's page of a correction: enter, preview the changes, apply."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -76,13 +76,13 @@ class CorrectionForm(forms.Form):
 
     @property
     def span(self) -> dict[str, Any]:
-        """What the service takes of a valid form, beside the reason."""
+        """Return the service's arguments from a valid form, except the reason."""
         return {k: v for k, v in self.cleaned_data.items() if k != "reason"}
 
 
 @dataclass(frozen=True)
 class SlopeLine:
-    """A model's rank before and after, as heights in a picture of `ROW_PX` a rank."""
+    """A model's rank before and after, as heights in a picture of `ROW_PX` per rank."""
 
     model_id: str
     before: float
@@ -96,7 +96,7 @@ class SlopeLine:
 
 
 def slope(moves: list[Move]) -> list[SlopeLine]:
-    """Lines from rank to rank; empty when none moves, or there are too many to see."""
+    """Return lines from rank to rank; empty if none moves, or too many to see."""
     ranked = [
         (move.model_id, move.rank_before, move.rank_after)
         for move in moves
@@ -114,10 +114,10 @@ def slope(moves: list[Move]) -> list[SlopeLine]:
 def correction_page(
     request: HttpRequest, competition: Competition, kind: str, frame: dict[str, Any]
 ) -> HttpResponse:
-    """Ask for a stretch of time and a reason; show who would move; then do it.
+    """Ask for a range of time and a reason; preview the moves; then apply.
 
-    Only what was just previewed is applied: after a change of the fields or another
-    correction it is previewed again.
+    Only what was just previewed is applied: after a changed field or another correction
+    it is previewed again.
     """
     title = CORRECTIONS[kind].title
     form = CorrectionForm(kind, competition, request.POST or None)

@@ -1,4 +1,4 @@
-"""The operator's first page: what is stuck, since when, and what to press."""
+"""The flight deck, the admin's first page: what is stuck, since when, what to do."""
 
 from datetime import datetime
 from typing import Any
@@ -36,9 +36,9 @@ from scoring.models import Leaderboard
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """Called by the admin's index; the number of statements is constant.
+    """Add the flight deck to the admin's index, in a constant number of statements.
 
-    Each part is there for who may view what it tells of.
+    Each part is shown to users who may view what it is about.
     """
     now, user = clock.now(), request.user
     lines = _lines(now, user) if may(user, SEE_ALL) else {}

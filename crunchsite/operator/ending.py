@@ -1,4 +1,4 @@
-"""Ending a competition: it drains, is scored and paid a last time, and is ENDED."""
+"""End a competition: score its open rounds, pay a last time, set ENDED."""
 
 from datetime import datetime
 
@@ -21,24 +21,24 @@ log = structlog.get_logger(__name__)
 
 
 def finish_all() -> None:
-    """Take every competition that is ending as far as it can go now."""
+    """Advance every competition that is ending as far as possible now."""
     for competition in Competition.objects.filter(
         ending_at__isnull=False, status=Competition.Status.PAUSED
     ):
         try:
             if what := finish(competition=competition):
                 log.info("ending.waits", competition=competition.slug, what=what)
-        except Exception as error:  # one that fails must not keep others from ending
+        except Exception as error:  # one that fails must not stop the others
             log.exception(
                 "ending.failed", competition=competition.slug, error=str(error)
             )
 
 
 def finish(*, competition: Competition) -> str:
-    """End a competition if it can end now, else say what it waits for.
+    """End a competition if possible now, else return what it waits for.
 
     Its last scores come before its last checkpoint, which ends with the snapshot period
-    of those scores, so it comes within one such period. Safe to repeat.
+    of those scores, so it is made within one such period. Safe to repeat.
     """
     void_unscored(competition=competition)
     run_cycle(competition_id=competition.pk)
@@ -67,7 +67,7 @@ def finish(*, competition: Competition) -> str:
 
 
 def _open_until(competition: Competition) -> datetime | None:
-    """When the last snapshot period that is not closed ends."""
+    """Return when the last snapshot period that is not closed ends."""
     return (
         Snapshot.objects.filter(model__competition=competition, is_closed=False)
         .order_by("-period_end")

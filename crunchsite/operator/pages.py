@@ -1,4 +1,4 @@
-"""Admin pages of competitions with their actions, which need all apps."""
+"""Admin pages of competitions with their actions, which use all apps."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ from crunchsite.operator.competition_forms import (
 )
 from scoring.scores.store import begin_version
 
-MOST_SCHEDULES = 20  # that the fact of changed rules lists
+MOST_SCHEDULES = 20  # fields listed in the fact that rules have changed
 STATUS_LABELS = {
     "DRAFT": "",
     "ACTIVE": "success",
@@ -133,7 +133,7 @@ class CompetitionAdmin(CompetitionActs):
     def get_readonly_fields(  # type: ignore[no-untyped-def]
         self, request: HttpRequest, obj: Competition | None = None
     ):
-        """The slug stays once it runs; the pack was read when it was created.
+        """Return the fixed fields: the slug once it runs, the pack once it is read.
 
         What names code that the site will run is for superusers alone.
         """
@@ -149,7 +149,7 @@ class CompetitionAdmin(CompetitionActs):
     def save_model(  # type: ignore[no-untyped-def]
         self, request: HttpRequest, obj: Competition, form: Any, change
     ) -> None:
-        if not change:  # the form has made it
+        if not change:  # the form has created it
             messages.info(request, f"{obj} is a draft; press Activate to let it run.")
             return
         before = Competition.objects.get(pk=obj.pk)
@@ -163,7 +163,7 @@ class CompetitionAdmin(CompetitionActs):
                 "period in which it was activated on.",
             )
         super().save_model(request, obj, form, change)
-        if rewired:  # what failed of the wiring before says nothing of this one
+        if rewired:  # failures of the earlier code do not apply to the new code
             obj.callable_failures.all().delete()
         if rewired and (
             version := begin_version(
@@ -202,7 +202,7 @@ class CompetitionAdmin(CompetitionActs):
     def has_delete_permission(
         self, request: HttpRequest, obj: Competition | None = None
     ) -> bool:
-        return False  # its rounds, scores and payouts are a record
+        return False  # its rounds, scores and payouts must remain
 
     @display(description="Status", ordering="status", label=STATUS_LABELS)
     def labelled_status(self, competition: Competition) -> str:

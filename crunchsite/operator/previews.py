@@ -1,22 +1,22 @@
-"""Tokens of previews: only what was just shown, on the state that it was shown of."""
+"""Sign previews, so that only what was just shown is applied, to the same state."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from django.core import signing
 
-# A preview of yesterday says nothing of today.
+# An older preview no longer describes the present state.
 PREVIEW_IS_GOOD_FOR_S = 900
 SALT = "crunchsite.correction"
 
 
 def token_of(asked: Sequence[Any]) -> str:
-    """Return the token of what was previewed: all that the act depends on."""
+    """Return the token of a preview, from everything that the act depends on."""
     return signing.dumps([str(each) for each in asked], salt=SALT)
 
 
 def was_previewed(token: str, asked: Sequence[Any]) -> bool:
-    """Return whether exactly this was previewed, and not too long ago."""
+    """Return whether exactly this was previewed, and recently enough."""
     try:
         seen = signing.loads(token, salt=SALT, max_age=PREVIEW_IS_GOOD_FOR_S)
     except signing.BadSignature:

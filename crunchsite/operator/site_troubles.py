@@ -1,4 +1,4 @@
-"""Troubles of the site's parts that need a person, for the operator's first page."""
+"""Problems of the site's parts that need a person, for the flight deck."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""Troubles of competitions that need a person, for the operator's first page."""
+"""Problems of competitions that need a person, for the flight deck."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -24,13 +24,13 @@ from crunchsite.operator.buttons import buttons_for
 from emissions.models import Checkpoint
 
 HOUR = timedelta(hours=1)
-# What takes longer than this on the wall is stuck, beside its own cadence.
+# Whatever takes longer than this in real time, beyond its own cadence, is stuck.
 PATIENCE_S = 30
 
 
 @dataclass(frozen=True)
 class Trouble:
-    """One thing that needs a person: what, where, since when, and where to look."""
+    """One problem that needs a person: what, where, since when, and where to look."""
 
     what: str
     where: str
@@ -79,8 +79,8 @@ def unpayable(lines: dict[int, CompetitionLine]) -> Iterator[Trouble]:
             continue
         if not shown_wiring(competition).config.crunch_pubkey:
             yield Trouble(
-                what="No crunch key, so no period is paid. Give the competition its "
-                "crunch pubkey: all that are over are paid then.",
+                what="No crunch key, so no period is paid. Set the competition's"
+                " crunch pubkey; then all closed periods are paid.",
                 where=competition.slug,
                 since=None,
                 url=reverse(
@@ -179,7 +179,7 @@ def quarantined_models(lines: dict[int, CompetitionLine]) -> Iterator[Trouble]:
         .annotate(count=Count("pk"), since=Min("last_error_at"))
     ):
         yield Trouble(
-            what=f"Quarantined, and asked no more: {counted(count, 'model')}. "
+            what=f"Quarantined, no longer asked: {counted(count, 'model')}. "
             f"{counted(lines[pk].running, 'model')} running.",
             where=lines[pk].competition.slug,
             since=since,

@@ -1,4 +1,4 @@
-"""GET /metrics: figures of the whole site, for who watches it."""
+"""GET /metrics: gauges of the whole site, for monitoring."""
 
 from typing import Any
 
@@ -16,18 +16,18 @@ from crunchsite.prometheus.exposition import exposition
 
 
 class MayWatch(BasePermission):
-    """Let in who may see the whole site, and anybody with METRICS_OPEN."""
+    """Allow users who may see the whole site; with METRICS_OPEN anybody."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         if request.method not in view.allowed_methods:
-            return True  # for nobody; 405 follows
+            return True  # nobody may; the framework then answers 405
         if settings.ENV.metrics_open:
             return True
         return may(request.user, SEE_ALL) and bound_to(request.user) is None
 
 
 class WhateverIsAccepted(DefaultContentNegotiation):
-    """Prometheus asks for formats of its own; there is one."""
+    """Ignore the requested format: Prometheus asks for its own, there is only one."""
 
     def select_renderer(
         self, request: Any, renderers: Any, format_suffix: Any = None

@@ -1,4 +1,4 @@
-"""All gauges as one text, worked out at most once in FRESH_S by a process."""
+"""Render all gauges as one text, at most once in FRESH_S per process."""
 
 import threading
 import time
@@ -32,13 +32,13 @@ _last: tuple[float, bytes] | None = None
 
 
 class SiteCollector(Collector):
-    """Reads the gauges from the database, the broker and the cache."""
+    """Read the gauges from the database, the broker and the cache."""
 
     def collect(self) -> Iterator[Gauge]:
-        """Yield each section's gauges; one that cannot be read costs its own alone."""
+        """Yield each section's gauges; leave out only a section that cannot be read."""
         failed = Gauge(
             "crunchsite_scrape_failed",
-            "1 for a part of these figures that could not be read.",
+            "1 for a group of gauges that could not be read.",
             labels=["part"],
         )
         try:
@@ -57,7 +57,7 @@ class SiteCollector(Collector):
 
 
 def exposition() -> bytes:
-    """Return the text for Prometheus; those who ask at once share one reading."""
+    """Return the text for Prometheus; concurrent callers share one reading."""
     global _last  # noqa: PLW0603  one reading a process is the point
     with _lock:
         if _last is None or time.monotonic() - _last[0] > FRESH_S:
@@ -68,6 +68,6 @@ def exposition() -> bytes:
 
 
 def forget() -> None:
-    """Let the next reading be a new one; for tests."""
+    """Discard the last reading; for tests."""
     global _last  # noqa: PLW0603
     _last = None

@@ -1,7 +1,7 @@
-"""What the gauges show, section by section, each in a constant number of statements.
+"""Read the gauges section by section, each in a constant number of statements.
 
-Labels are bounded: competitions that are no drafts, feeds, webhooks and queues, each up
-to MOST_LABELS; no model, round or cruncher has a series of its own.
+Labels are bounded: competitions that are not drafts, feeds, webhooks and queues, each
+up to MOST_LABELS; no model, round or cruncher has a series of its own.
 """
 
 from collections.abc import Iterator
@@ -53,13 +53,13 @@ Names = dict[int, str]
 
 
 def shown_competitions() -> Names:
-    """Return the slugs of those that have gauges, by key."""
+    """Return the slugs of competitions that have gauges, by key."""
     shown = Competition.objects.shown().values_list("pk", "slug")
     return dict(shown[:MOST_LABELS])
 
 
 def rounds(names: Names, now: datetime) -> Iterator[Gauge]:
-    """Are the models asked in time, and what became of the newest rounds?"""
+    """Yield gauges of the newest rounds: how late models were asked, and outcomes."""
     lateness = Gauge(
         "crunchsite_slot_lateness_seconds",
         "From the slot to when the models were asked, rounds of the last 15 minutes.",
@@ -94,7 +94,7 @@ def rounds(names: Names, now: datetime) -> Iterator[Gauge]:
 
 
 def waiting_rounds(names: Names, now: datetime) -> Iterator[Gauge]:
-    """What waits for models, and what waits for its score? Zero when nothing does."""
+    """Yield gauges of rounds that wait for models or for scores; 0 if none waits."""
     to_ask = Q(performed_at__isnull=True, slot_at__lte=now)
     to_score = Q(performed_at__isnull=False, resolvable_at__lte=now)
     found = {
@@ -128,7 +128,7 @@ def waiting_rounds(names: Names, now: datetime) -> Iterator[Gauge]:
 
 
 def standings(names: Names, now: datetime) -> Iterator[Gauge]:
-    """How old are the boards, and what waits to be paid?"""
+    """Yield gauges of the boards' ages, and of checkpoints that are not paid."""
     boards = Leaderboard.objects.filter(competition__in=names, is_newest=True)
     age = _of_competition("crunchsite_board_age_seconds", "Age of the newest board.")
     for pk, as_of in boards.values_list("competition", "as_of"):
@@ -156,7 +156,7 @@ def standings(names: Names, now: datetime) -> Iterator[Gauge]:
 
 
 def models(names: Names, _now: datetime) -> Iterator[Gauge]:
-    """Are the models there, does one worker own them, does the operator's code work?"""
+    """Yield gauges of models, of the gateways' owners, and of failing callables."""
     roster = ParticipantModel.objects.real().filter(competition__in=names).order_by()
     yield _counts(
         "crunchsite_models",
@@ -195,12 +195,15 @@ def models(names: Names, _now: datetime) -> Iterator[Gauge]:
 
 
 def feeds(_names: Names, now: datetime) -> Iterator[Gauge]:
-    """Is the market data fresh?"""
+    """Yield gauges of the feeds' freshness."""
     gauges = [
         Gauge(f"crunchsite_feed_{name}", help_text, labels=["feed"])
         for name, help_text in (
             ("age_seconds", "Since the newest closed record."),
-            ("lag_seconds", "What of that its own rhythm does not explain."),
+            (
+                "lag_seconds",
+                "The part of that age that the feed's own interval does not explain.",
+            ),
             ("stale", "1 when it is older than it should be."),
             ("failures", "Pulls in a row that failed."),
         )
@@ -219,7 +222,7 @@ def feeds(_names: Names, now: datetime) -> Iterator[Gauge]:
 
 
 def events(_names: Names, _now: datetime) -> Iterator[Gauge]:
-    """Are programs told of what happens?"""
+    """Yield gauges of unpublished events and of waiting deliveries."""
     untold = Event.objects.filter(number=None).count()
     yield Gauge("crunchsite_events_untold", "Events without a number yet.", untold)
     wall = clock.wall_now()
@@ -248,10 +251,10 @@ def events(_names: Names, _now: datetime) -> Iterator[Gauge]:
 
 
 def queues(_names: Names, _now: datetime) -> Iterator[Gauge]:
-    """Does somebody work on each queue, and how much waits there?"""
+    """Yield gauges of the workers' heartbeats and of the queues' lengths."""
     age = Gauge(
         "crunchsite_heartbeat_age_seconds",
-        "Since a worker of the queue, or Beat, has last shown that it lives.",
+        "Since the last heartbeat of Beat, or of a worker of the queue.",
         labels=["of"],
     )
     for name, seconds in heartbeats.ages([heartbeats.BEAT, *QUEUES]).items():
@@ -279,7 +282,7 @@ def _of_competition(name: str, help_text: str) -> Gauge:
 def _counts(
     name: str, help_text: str, labels: list[str], rows: Any, names: Names
 ) -> Gauge:
-    """A gauge of rows whose first column is the competition and whose last a count."""
+    """Return a gauge of rows (competition, ..., count)."""
     gauge = Gauge(name, help_text, labels=labels)
     for pk, *rest, count in rows:
         gauge.add_metric([names[pk], *rest], count)

@@ -1,4 +1,4 @@
-"""Names of environment variables: which are read, and which look as if they were."""
+"""Names of environment variables: those that are read, and similar ones."""
 
 import os
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ _LIKENESS = 0.84
 
 
 def known_names() -> set[str]:
-    """Every name that is read, other spellings of a variable included; lower case."""
+    """Return every name that is read, other spellings included, in lower case."""
     names = set(Env.model_fields)
     for field in Env.model_fields.values():
         if isinstance(field.validation_alias, AliasChoices):
@@ -29,7 +29,7 @@ def known_names() -> set[str]:
 
 
 def unread_names(environ: Iterable[str]) -> dict[str, str]:
-    """Names that look like one of ours and are not read; with what to do instead."""
+    """Return names that resemble ours and are not read, with what to do instead."""
     known = known_names()
     unread: dict[str, str] = {}
     for name in environ:
@@ -45,6 +45,6 @@ def unread_names(environ: Iterable[str]) -> dict[str, str]:
 
 
 def given_names() -> list[str]:
-    """The names in the environment and in .env."""
+    """Return the names in the environment and in .env."""
     in_file = DotEnvSettingsSource(Env).env_vars
     return sorted({*os.environ, *(name.upper() for name in in_file)})  # noqa: TID251  this is where it is read

@@ -19,7 +19,7 @@ _SHARED: list[Any] = [
 
 
 class OneLine(logging.Filter):
-    """Makes one line, without a traceback, of a refused request; errors stay whole."""
+    """Log a refused request as one line without a traceback; other errors unchanged."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if getattr(record, "status_code", 400) < 500:
@@ -68,17 +68,17 @@ def logging_config(level: str) -> dict[str, Any]:
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
             "alembic": {"level": "WARNING"},
-            # A line per task each second tells nothing; failures are logged by us.
+            # One line per task and second is useless; we log failures ourselves.
             "celery.worker.strategy": {"level": "WARNING"},
             "celery.app.trace": {"level": "WARNING"},
             "celery.beat": {"level": "WARNING"},
             "axes": {"level": "WARNING"},
             "django.server": {"level": "WARNING"},
-            # Whatever a client sends, it writes a line at most.
+            # Whatever a client sends, it causes at most one log line.
             "django.request": {"handlers": ["refused"], "propagate": False},
             "django.security": {"handlers": ["refused"], "propagate": False},
             "waitress.queue": {"level": "ERROR"},
-            # The gateway says what happens on its connections, in its own events.
+            # The gateway logs its connections in its own events.
             "model_runner_client": {"level": "CRITICAL"},
         },
     }

@@ -1,4 +1,4 @@
-"""Where the embedded servers live; settings and the supervisor agree through this."""
+"""Choose where the embedded servers' files are, for settings and the supervisor."""
 
 import hashlib
 import os
@@ -11,7 +11,7 @@ LONGEST_SOCKET_DIR = 90
 
 
 def is_reachable(*paths: Path) -> bool:
-    """Whether any user may walk to each path; root starts PostgreSQL as such a user."""
+    """Return whether any user may reach each path: root starts PostgreSQL as one."""
     return all(
         parent.stat().st_mode & 0o001
         for path in paths
@@ -21,7 +21,7 @@ def is_reachable(*paths: Path) -> bool:
 
 
 def needs_stand_in(var: Path) -> bool:
-    """Root keeps its project below a private folder, such as /root."""
+    """Return whether root keeps the project below a private folder, such as /root."""
     return os.geteuid() == 0 and not is_reachable(var)
 
 
@@ -30,9 +30,10 @@ def tag(var: Path) -> str:
 
 
 def socket_dir(var: Path, name: str) -> Path:
-    """Folder of a server's socket: under `var`, or a stand-in.
+    """Return the folder of a server's socket: under `var`, or a substitute.
 
-    The stand-in serves a path too long for a socket, or closed to PostgreSQL's user.
+    The substitute is used if the path is too long for a socket, or closed to
+    PostgreSQL's user.
     """
     wanted = var / name / "run"
     if len(str(wanted)) <= LONGEST_SOCKET_DIR and not needs_stand_in(var):

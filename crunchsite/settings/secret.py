@@ -1,4 +1,4 @@
-"""The secret key: given by the operator, or made once and kept."""
+"""The secret key: given by the operator, or made once and stored."""
 
 import secrets
 from contextlib import suppress
@@ -11,7 +11,7 @@ SHORTEST = 50
 
 
 def secret_key(env: Env) -> str:
-    """Return SECRET_KEY, else the kept one; raises EnvError for one easily guessed."""
+    """Return SECRET_KEY, else the stored one; EnvError for one easily guessed."""
     if env.secret_key:
         if len(env.secret_key) < SHORTEST or len(set(env.secret_key)) < 5:
             raise EnvError(
@@ -29,7 +29,7 @@ def secret_key(env: Env) -> str:
 
 
 def kept_secret(path: Path, *, length: int = 64) -> str:
-    """Read the secret in `path`; the first caller makes it, readable by its owner."""
+    """Read the secret in `path`; the first caller makes it, for its owner only."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with suppress(FileExistsError):
         draft = path.with_suffix(f".{secrets.token_hex(4)}")

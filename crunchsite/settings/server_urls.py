@@ -1,11 +1,11 @@
-"""Server addresses as Django, SQLAlchemy and kombu want them."""
+"""Convert server addresses for Django, SQLAlchemy and kombu."""
 
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 
 def database(url: str, **options: Any) -> dict[str, Any]:
-    """Django's DATABASES entry for a postgresql:// URL.
+    """Return Django's DATABASES entry for a postgresql:// URL.
 
     Raises ValueError for another scheme: PostgreSQL is the only database.
     """
@@ -27,7 +27,7 @@ def database(url: str, **options: Any) -> dict[str, Any]:
 
 
 def broker(redis_url: str) -> str:
-    """Kombu's spelling of a Redis address (its unix scheme differs from redis-py's)."""
+    """Return kombu's spelling of a Redis address; its unix scheme differs."""
     parts = urlsplit(redis_url)
     if parts.scheme != "unix":
         return redis_url

@@ -7,7 +7,7 @@ from django.urls import reverse_lazy
 
 
 def _page(title: str, icon: str, view: str, of: str = "") -> dict[str, Any]:
-    """An entry for who may view what its page shows, `app_model`."""
+    """Return an entry for users who may view what its page shows, `app_model`."""
     model = (of or view.removesuffix("_changelist")).replace("_", ".view_")
     return {
         "title": title,

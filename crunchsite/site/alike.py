@@ -1,4 +1,4 @@
-"""How alike the leading models are, as a heat map of the public pages."""
+"""Draw how alike the leading models are, as a heat map of the public pages."""
 
 from dataclasses import dataclass
 
@@ -27,7 +27,7 @@ class HeatMap:
 
 
 def heat_map(competition: Competition) -> HeatMap:
-    """The leading models of the newest board against each other, in its order."""
+    """Compare the leading models of the newest board with each other, in its order."""
     found = correlations(
         competition=competition, wiring=shown_wiring(competition), limit=MODELS
     )

@@ -1,4 +1,4 @@
-"""What a request asks for: its competition, its model, its place on the board."""
+"""Find what a request asks for: its competition, its model, its place on the board."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ def after_of(request: HttpRequest) -> int:
 def chosen(
     request: HttpRequest, competitions: Sequence[Competition] | None = None
 ) -> Competition | None:
-    """Return the one asked for, else the first; raises Http404 for an unknown slug."""
+    """Return the chosen competition, else the first; Http404 for an unknown slug."""
     if competitions is None:
         competitions = list(Competition.objects.seen_by(request.user))
     slug = request.GET.get("competition")
@@ -32,7 +32,7 @@ def required(competition: Competition | None) -> Competition:
 
 
 def shown_model(request: HttpRequest, model_id: str) -> ParticipantModel:
-    """Return that model of the competition asked for, or of the first that has it."""
+    """Return the model in the chosen competition, or in the first that has it."""
     rows = ParticipantModel.objects.filter(
         model_id=model_id, competition__in=Competition.objects.seen_by(request.user)
     )

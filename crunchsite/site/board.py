@@ -1,4 +1,4 @@
-"""The newest board as the public pages show it."""
+"""Prepare the newest board for the public pages."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -60,7 +60,7 @@ class Board:
 
 
 def window_of(competition: Competition, ranking_key: str) -> timedelta:
-    """The trailing window of the ranking, for charts and coverage."""
+    """Return the window of the ranking, for charts and coverage."""
     windows = shown_wiring(competition).config.aggregation.windows
     if ranking_key in windows:
         return timedelta(hours=windows[ranking_key].hours)
@@ -68,7 +68,7 @@ def window_of(competition: Competition, ranking_key: str) -> timedelta:
 
 
 def columns_of(competition: Competition, ranking_key: str) -> list[BoardColumn]:
-    """Value columns of the report schema, the ranking's among them in any case."""
+    """Return the value columns of the report schema, always including the ranking's."""
     described = report_schema(competition)["leaderboard_columns"]
     windows = shown_wiring(competition).config.aggregation.windows
     span = f"Over the last {min(window.hours for window in windows.values())} h."
@@ -96,7 +96,7 @@ def _decimals(format_name: str | None) -> int:
 
 
 def board_of(competition: Competition, *, after: int = 0) -> Board | None:
-    """The newest board's rows behind position `after`; None before the first one."""
+    """Return the newest board's rows after position `after`; None without a board."""
     newest = Leaderboard.objects.filter(competition=competition, is_newest=True).first()
     if newest is None:
         return None
@@ -150,7 +150,7 @@ def _rows(
 
 
 def basis_of(entry: LeaderboardEntry, figure: str) -> str:
-    """Over how much a figure was computed, in words; empty where it is not known."""
+    """Return how much data a figure is based on, in words; empty if unknown."""
     count, facts = entry.counts.get(figure), entry.leaderboard.figures.get(figure)
     if count is None or facts is None:
         return ""
@@ -159,7 +159,7 @@ def basis_of(entry: LeaderboardEntry, figure: str) -> str:
 
 
 def coverage_of(entry: LeaderboardEntry, ranking_key: str) -> float | None:
-    """Scored share of the rounds of the ranking's window; None when none ended."""
+    """Return the scored share of the ranking window's rounds; None if none ended."""
     samples = entry.samples.get(ranking_key) or next(iter(entry.samples.values()), None)
     if not samples or not samples["expected"]:
         return None

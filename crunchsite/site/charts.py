@@ -1,7 +1,7 @@
-"""Geometry of the charts that the server draws as SVG; the templates hold the markup.
+"""Compute the geometry of SVG charts; the templates have the markup.
 
-A plot is 1000 x 1000 units, stretched to whatever room there is; strokes do not scale.
-Labels stand outside it, placed in percent, so that text keeps its size.
+A plot is 1000 x 1000 units, stretched to the available space; strokes do not scale.
+Labels are outside, positioned in percent, so that text keeps its size.
 """
 
 import math
@@ -33,7 +33,7 @@ class Spark:
 
 @dataclass(frozen=True)
 class Tick:
-    """A label and where it stands, in percent of the plot."""
+    """A label and its position, in percent of the plot."""
 
     label: str
     place: float
@@ -42,7 +42,7 @@ class Tick:
 
 @dataclass
 class ChartLine:
-    """A model's line; `tone` 1..5 stands out, 0 stays in the background."""
+    """A model's line; `tone` 1..5 is highlighted, 0 is in the background."""
 
     name: str
     path: str
@@ -61,7 +61,7 @@ class Chart:
 
 
 def spark(series: Series) -> Spark | None:
-    """A row's small line, scaled to itself; None with fewer than two values."""
+    """Draw a row's small line on its own scale; None with fewer than two values."""
     known = ~np.isnan(series.value)
     if known.sum() < 2:
         return None
@@ -109,7 +109,7 @@ def line_chart(
 
 
 def _roomy(low: float, high: float) -> tuple[float, float]:
-    """A range with some air, and never empty."""
+    """Return a range with a margin, which is never empty."""
     air = (high - low) * 0.08 or abs(high) * 0.1 or 1.0
     return low - air, high + air
 
@@ -121,7 +121,7 @@ def _scale(
 
 
 def _path(x: np.ndarray, y: np.ndarray) -> str:
-    """Path data; an unknown value interrupts the line."""
+    """Return path data; an unknown value interrupts the line."""
     parts, pen_down = [], False
     for px, py in zip(x.tolist(), y.tolist(), strict=True):
         if math.isnan(py):
@@ -133,7 +133,7 @@ def _path(x: np.ndarray, y: np.ndarray) -> str:
 
 
 def _value_ticks(low: float, high: float, wanted: int = 4) -> list[Tick]:
-    """Round numbers: a step of 1, 2 or 5 times a power of ten."""
+    """Return ticks at round numbers: steps of 1, 2 or 5 times a power of ten."""
     rough = (high - low) / wanted
     power = 10 ** math.floor(math.log10(rough))
     step = next(m * power for m in (1, 2, 5, 10) if rough <= m * power)
@@ -143,13 +143,13 @@ def _value_ticks(low: float, high: float, wanted: int = 4) -> list[Tick]:
         value = i * step
         label = f"{value:.{decimals}f}".replace("-", "\N{MINUS SIGN}")
         place = 100 - (value - low) / (high - low) * 100
-        if place >= 7:  # the label stands above its line and must fit in
+        if place >= 7:  # the label is above its line and must fit in
             ticks.append(Tick(label=label, place=round(place, 2), is_zero=i == 0))
     return ticks
 
 
 def _time_ticks(left: float, right: float, most: int = 6) -> list[Tick]:
-    """Round instants in UTC, with their date where a day begins."""
+    """Return ticks at round instants in UTC, with the date where a day begins."""
     span = timedelta(seconds=right - left)
     step = next((s for s in TIME_STEPS if span / s <= most), timedelta(days=1))
     step_s = step.total_seconds()
@@ -171,7 +171,7 @@ def _place(at: float, left: float, right: float) -> float:
 
 
 def _spread_labels(lines: list[ChartLine]) -> None:
-    """Move the labels apart, top to bottom, and keep them inside the plot."""
+    """Move labels apart, from top to bottom, and keep them inside the plot."""
     gap = LABEL_GAP_PX / HEIGHT_PX * 100
     ordered = sorted(lines, key=lambda line: line.end)
     floor = -math.inf
@@ -186,7 +186,7 @@ def _spread_labels(lines: list[ChartLine]) -> None:
 def series_rows(
     series: Sequence[Series], *, most: int
 ) -> list[tuple[datetime, list[float | None]]]:
-    """A chart as a table: at most `most` evenly chosen instants, the newest first."""
+    """Return a chart as a table: up to `most` evenly chosen instants, newest first."""
     grid, table = on_one_grid(series)
     step = max(1, math.ceil(len(grid) / most))
     return [

@@ -1,4 +1,4 @@
-"""The figures of the public pages as CSV files."""
+"""Export the figures of the public pages as CSV files."""
 
 import csv
 from collections.abc import Iterable, Sequence
@@ -25,7 +25,7 @@ from scoring.models import Leaderboard
 
 @public
 def leaderboard_csv(request: HttpRequest) -> HttpResponse:
-    """Return the whole newest board: one row a model, an unknown value is empty."""
+    """Return the whole newest board: one row per model; an unknown value is empty."""
     competition = required(chosen(request))
     board = Leaderboard.objects.filter(competition=competition, is_newest=True).first()
     columns = columns_of(competition, board.ranking_key) if board else []
@@ -55,7 +55,7 @@ def leaderboard_csv(request: HttpRequest) -> HttpResponse:
 
 @public
 def scores_csv(request: HttpRequest) -> HttpResponse:
-    """Return the home page's chart: one row an instant, one column a model."""
+    """Return the home page's chart: one row per instant, one column per model."""
     competition = required(chosen(request))
     board = board_of(competition)
     if board is None:
@@ -74,7 +74,7 @@ def scores_csv(request: HttpRequest) -> HttpResponse:
 
 @public
 def model_csv(request: HttpRequest, model_id: str) -> HttpResponse:
-    """Return a model page's chart: one row an instant."""
+    """Return a model page's chart: one row per instant."""
     shown = shown_model(request, model_id)
     board = Leaderboard.objects.filter(
         competition=shown.competition, is_newest=True

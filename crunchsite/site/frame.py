@@ -1,4 +1,4 @@
-"""What each public page shares: its caching, its frame, its refresh."""
+"""The common parts of public pages: caching, frame, refresh."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -20,7 +20,7 @@ View = Callable[..., HttpResponseBase]
 def public(view: View) -> View:
     """Allow safe methods only; caches store a page but revalidate it each time.
 
-    The page of a known user may be for that user alone: no shared cache stores it.
+    The page of a logged-in user may differ, so no shared cache stores it.
     """
 
     @require_safe
@@ -42,7 +42,7 @@ def page(
     *,
     feeds: list[FeedIngestionState] | None = None,
 ) -> HttpResponse:
-    """Render with the frame's values: the clock, and whether there are feeds."""
+    """Render with the common values: the clock, and whether there are feeds."""
     time = clock.current()
     has_feeds = FeedIngestionState.objects.exists() if feeds is None else bool(feeds)
     frame = {

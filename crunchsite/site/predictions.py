@@ -1,4 +1,4 @@
-"""The newest predictions of a model: asked, answered, resolved, scored, or why not."""
+"""List the newest predictions of a model with their outcomes."""
 
 from competitions.models import ParticipantModel, Prediction
 from core.paging import Keyset

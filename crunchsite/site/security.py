@@ -1,4 +1,4 @@
-"""Where to report a vulnerability (RFC 9116)."""
+"""Serve security.txt: where to report a vulnerability (RFC 9116)."""
 
 from datetime import UTC, timedelta
 
@@ -13,7 +13,7 @@ GOOD_FOR = timedelta(days=90)
 
 @require_safe
 def security_txt(request: HttpRequest) -> HttpResponse:
-    """Name the contact and how long it holds; 404 where the operator gave none."""
+    """Return the contact and how long it is valid; 404 if the operator gave none."""
     contact = settings.ENV.security_contact
     if not contact:
         raise Http404

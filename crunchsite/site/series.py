@@ -1,4 +1,4 @@
-"""Scores over time, as the windows of the leaderboard see them."""
+"""Compute scores over time, averaged as the leaderboard's windows."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from competitions.models import Competition, ParticipantModel, Round
 from scoring.models import Score, Snapshot
 
 SPAN = timedelta(hours=72)
-# Younger than this many snapshot periods, a competition is drawn from its scores.
+# A competition younger than this many snapshot periods is drawn from its scores.
 YOUNG_PERIODS = 6
 NEWEST_ROUNDS = 500
 YOUNG_BINS = 48
@@ -36,7 +36,7 @@ def points_of(
     until: datetime,
     window: timedelta,
 ) -> list[Point]:
-    """What `rolling` needs to draw the last 72 hours: (model, at, mean, count)."""
+    """Return the last 72 hours' points for `rolling`: (model, at, mean, count)."""
     young = YOUNG_PERIODS * timedelta(seconds=competition.snapshot_period_s)
     started = competition.activated_at or competition.created_at
     if until - started < young:
@@ -45,7 +45,7 @@ def points_of(
 
 
 def recent(series: Mapping[int, Series], until: datetime) -> dict[int, Series]:
-    """Each series cut to the last 72 hours; one without a known value is left out."""
+    """Return each series of the last 72 hours; omit those without a known value."""
     first = (until - SPAN).timestamp()
     cut = {
         model: Series(at=s.at[s.at > first], value=s.value[s.at > first])
@@ -101,11 +101,11 @@ def _from_scores(
 
 
 def rolling(points: Iterable[Point], window: timedelta) -> dict[int, Series]:
-    """Count-weighted means of each model's points in `(at - window, at]`.
+    """Return count-weighted means of each model's points in `(at - window, at]`.
 
-    Points come ascending by time; those without a value or a count weigh nothing. The
-    first ones are left unknown until the window holds a tenth of what it holds at most:
-    means of a few scores would stretch the axis of all that follows.
+    Points must ascend by time; those without a value or a count have no weight. The
+    first ones are unknown until the window holds a tenth of its maximum, because means
+    of a few scores would stretch the axis.
     """
     grouped: dict[int, list[Point]] = {}
     for point in points:
@@ -132,7 +132,7 @@ def _rolled(points: Sequence[Point], window: timedelta) -> Series:
 def on_one_grid(
     series: Sequence[Series],
 ) -> tuple[list[float], list[list[float | None]]]:
-    """All instants, ascending, and each series' values there; None is unknown."""
+    """Return all instants, ascending, with each series' values; None is unknown."""
     if not series:
         return [], []
     grid = np.unique(np.concatenate([s.at for s in series])).tolist()

@@ -1,4 +1,4 @@
-"""Where a competition stands: last round, next slot, feed, models."""
+"""Show the state of a competition: last round, next slot, feed, models."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -43,7 +43,7 @@ class CompetitionStatus:
 def status_of(
     competition: Competition, *, feeds: list[FeedIngestionState]
 ) -> CompetitionStatus:
-    """Five statements, whatever the size of the competition."""
+    """Return the state in five statements, whatever the size of the competition."""
     last_round = (
         Round.objects.filter(competition=competition, performed_at__isnull=False)
         .only("slot_at", "status", "resolvable_at")
@@ -89,7 +89,7 @@ def _question(scheduled: ScheduledPrediction) -> Question:
 def feed_at(
     competition: Competition, feeds: list[FeedIngestionState]
 ) -> datetime | None:
-    """Up to when the competition's market data are on the tape (closing instants)."""
+    """Return up to when the competition's market data are on the tape."""
     newest = max(
         (
             feed.last_event_ts
@@ -114,7 +114,7 @@ def _first_scores_at(
     last_round: Round | None,
     schedule: list[ScheduledPrediction],
 ) -> datetime | None:
-    """When the first scores can be there, while there is no board yet."""
+    """Return when the first scores are possible, while there is no board yet."""
     waits = [s.next_slot_at + s.horizon for s in schedule if s.next_slot_at is not None]
     if last_round is not None and last_round.resolvable_at is not None:
         waits.append(last_round.resolvable_at)

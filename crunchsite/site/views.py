@@ -1,4 +1,4 @@
-"""The public pages. Each is whole without JavaScript; htmx only refreshes it."""
+"""The public pages; all work without JavaScript, and htmx only refreshes them."""
 
 from typing import Any
 
@@ -96,7 +96,7 @@ def model(request: HttpRequest, model_id: str) -> HttpResponse:
 
 @public
 def diversity(request: HttpRequest) -> HttpResponse:
-    """How alike the leading models are, pair by pair."""
+    """Show how alike the leading models are, pair by pair."""
     competition = required(chosen(request))
     context = {"competition": competition, "map": heat_map(competition)}
     return page(request, "site/diversity.html", context)
@@ -104,7 +104,7 @@ def diversity(request: HttpRequest) -> HttpResponse:
 
 @public
 def feeds(request: HttpRequest) -> HttpResponse:
-    """What is on the tape and how fresh it is."""
+    """Show the feeds on the tape and how fresh they are."""
     context = feed_context(now=clock.now(), wanted=request.GET.get("feed"))
     context["refresh_s"] = REFRESH_S
     return page(request, "site/feeds.html", context)
@@ -112,5 +112,5 @@ def feeds(request: HttpRequest) -> HttpResponse:
 
 @public
 def livepool(request: HttpRequest) -> HttpResponse:
-    """The current pool, why it is so, and the ones before it."""
+    """Show the current pool, the reasons for it, and earlier ones."""
     return page(request, "livepool/pool.html", pool_context())

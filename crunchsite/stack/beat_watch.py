@@ -1,4 +1,4 @@
-"""Beat runs inside the worker, so nobody sees it end; its signs of life are missed."""
+"""Watch the heartbeat of Beat, which runs inside the worker and may end unnoticed."""
 
 import os
 import signal
@@ -9,12 +9,12 @@ from core import heartbeats
 from crunchsite.stack.site_parts import Part
 
 LOOK_EVERY_S = 15.0
-# A machine that wakes up, or a clock that is set, may show it late once.
+# After a machine wakes up or its clock is set, the heartbeat may be late once.
 LOOKS = 2
 
 
 class BeatWatch:
-    """End the worker when its Beat is silent, so that both are started again."""
+    """End the worker when its Beat is silent, so that both are restarted."""
 
     def __init__(self, worker: Part, *, say: Callable[[str], object]) -> None:
         self._worker = worker
@@ -23,7 +23,7 @@ class BeatWatch:
         self._missed = 0
 
     def check(self, now: float) -> None:
-        """Look once in a while; `now` is the machine's monotonic seconds."""
+        """Check from time to time; `now` is the machine's monotonic seconds."""
         if now - self._looked_at < LOOK_EVERY_S:
             return
         self._looked_at = now
@@ -33,6 +33,6 @@ class BeatWatch:
         self._missed += 1
         if self._missed >= LOOKS and (pid := self._worker.child.pid):
             self._missed = 0
-            self._say("  Beat gives no sign of life; the worker is started again")
+            self._say("  Beat sends no heartbeat; the worker is restarted")
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""The command line: the project's own commands first, one line for what is refused."""
+"""The command line: help on the project's commands, and one line for each error."""
 
 import signal
 import sys
@@ -23,13 +23,13 @@ DJANGOS = ("django", "unfold", "rest_framework", "drf_spectacular", "axes")
 
 
 class CommandRefusedError(OperatorError):
-    """A command's own refusal, whose text says all."""
+    """An error of a command whose text says everything."""
 
     code = "command_refused"
 
 
 class OneLineParser(base.CommandParser):
-    """Refuse arguments in one line, without Django's own options."""
+    """Refuse arguments in one line, without listing Django's own options."""
 
     def error(self, message: str) -> NoReturn:
         if not self.called_from_command_line:
@@ -39,12 +39,12 @@ class OneLineParser(base.CommandParser):
         sys.exit(2)
 
 
-# A command makes its parser of this name, also those of its sub-commands.
+# A command and its sub-commands make parsers under this name.
 base.CommandParser = OneLineParser  # type: ignore[misc]
 
 
 class CommandLine(ManagementUtility):
-    """Django's, with help on what is ours and the same `Error:` for every refusal."""
+    """Django's command line, with help on our commands and one form of error."""
 
     def main_help_text(self, commands_only: bool = False) -> str:
         if commands_only:

@@ -21,11 +21,12 @@ def main() -> None:
         os.setgroups([])
         os.setresgid(gid, gid, gid)
         os.setresuid(uid, uid, uid)
-    # Not before: changing the user would clear it.
+    # Not earlier: changing the user would clear it.
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number, 0, 0, 0)
     if os.getppid() != parent:
-        os._exit(1)  # it ended before the line above
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, the program not
+        os._exit(1)  # the parent ended before the line above
+    # Python ignores the signal, the program must not.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     command = sys.argv[5:]
     try:
         os.execv(command[0], command)

@@ -1,9 +1,9 @@
-"""What is wrong in the surroundings of the stack."""
+"""Errors of the environment in which the site runs."""
 
 from core.errors import OperatorError
 
 
 class StackError(OperatorError):
-    """Something in the surroundings is wrong; the message says what and the remedy."""
+    """The site cannot run here; the message says why and what to do."""
 
     code = "stack_error"

@@ -1,7 +1,7 @@
-"""Processes that a supervisor left behind, found by a mark in their environment.
+"""Find processes that a supervisor left behind, by a mark in their environment.
 
-A mark needs no file, so it is there on a full disk; children inherit it, so it finds
-what left its group; and no other process can be taken for one, as a stored id could.
+A mark needs no file, so it works on a full disk. Children inherit it, so it also finds
+processes that left the group. Unlike a stored id, it can match no other process.
 """
 
 import os
@@ -25,12 +25,12 @@ class Leftover:
 
     @property
     def is_supervised(self) -> bool:
-        """Whether the supervisor that started it still lives."""
+        """Return whether the supervisor that started it still lives."""
         return self.parent == self.supervisor
 
 
 def find(var: Path) -> list[Leftover]:
-    """Processes of the site in `var`, by id; this one is none of them."""
+    """Return processes of the site in `var`, by id, except this one."""
     return list(_find(var.resolve()))
 
 
@@ -62,13 +62,14 @@ def end(
     patience_s: float = 10,
     is_meant: Callable[[Leftover], bool] = lambda _: True,
 ) -> list[Leftover]:
-    """End what is left in `var`, harder each `patience_s`; returns what there was."""
+    """End what is left in `var`, harder after each `patience_s`; return what was."""
 
     def left() -> list[Leftover]:
         return [process for process in find(var) if is_meant(process)]
 
     found = left()
-    # PostgreSQL takes SIGQUIT for "at once, and recover"; who ignores it is killed.
+    # PostgreSQL takes SIGQUIT for "at once, and recover"; a process that ignores it is
+    # killed.
     for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGKILL):
         remaining = left()
         for process in remaining:

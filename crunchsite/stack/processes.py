@@ -1,4 +1,4 @@
-"""Child processes: started in their own session, ended whole, never left behind."""
+"""Child processes: started in their own session, ended with all their children."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ def never() -> bool:
 
 
 def mark(var: Path, name: str) -> dict[str, str]:
-    """The variable by which the next start finds a part and all its children."""
+    """Return the variable by which the next start finds a part and all its children."""
     return {MARK: f"{os.getpid()}:{name}:{var.resolve()}"}
 
 
@@ -56,7 +56,7 @@ class Child:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it, again if it has ended."""
+        """Start it, or restart it if it has ended."""
         self._process = subprocess.Popen(
             [
                 *(sys.executable, "-I", "-S", ends_with_parent.__file__),
@@ -68,7 +68,7 @@ class Child:
             stdin=subprocess.DEVNULL,
             env=self._env,
             cwd=self._cwd,
-            # Ctrl-C reaches the supervisor alone, which stops the rest in order.
+            # Ctrl-C reaches only the supervisor, which stops the rest in order.
             start_new_session=True,
         )
         assert self._process.stdout is not None  # a pipe, see above
@@ -79,11 +79,11 @@ class Child:
         return self._process.pid if self._process else None
 
     def exit_code(self) -> int | None:
-        """The exit code, or None while it runs."""
+        """Return the exit code, or None while it runs."""
         if self._process is None:
             return None
         if self._process.returncode is None and self._has_ended():
-            # Its group first: once it is collected, another may get its id.
+            # Kill its group first: once it is collected, another may get its id.
             self._signal_group(signal.SIGKILL)
         return self._process.poll()
 
@@ -113,7 +113,7 @@ class Child:
         how = os.WEXITED | os.WNOHANG | os.WNOWAIT
         try:
             return os.waitid(os.P_PID, self._process.pid, how) is not None
-        except ChildProcessError:  # collected by somebody else
+        except ChildProcessError:  # another thread has collected it
             return True
 
     def _signal(self, number: int) -> None:

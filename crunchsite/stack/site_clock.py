@@ -1,4 +1,4 @@
-"""The clock that `manage.py up` runs: it stands still while the site is down."""
+"""Run the site's clock for `manage.py up`; it stands still while the site is down."""
 
 import json
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ SAVE_EVERY_S = 2.0
 
 @dataclass
 class SiteClock:
-    """Kept in `VAR_DIR/clock.json`; nothing is kept while it shows the wall's time."""
+    """The clock's state in `VAR_DIR/clock.json`, stored unless it is the real time."""
 
     env: Env
     is_ours: bool = False
 
     def start(self) -> None:
-        """Go on from where the clock stood, or start it as the settings say."""
+        """Continue where the clock stood, or start it as the settings say."""
         if self.env.clock_anchor:
             clock.clock_file().unlink(missing_ok=True)
             return
@@ -36,7 +36,7 @@ class SiteClock:
         self.save()
 
     def save(self, *, is_stopped: bool = False) -> None:
-        """Keep what the clock shows now. Raises OSError."""
+        """Store the clock's present time. Raises OSError."""
         if not self.is_ours:
             return
         now = clock.Clock(
@@ -46,7 +46,7 @@ class SiteClock:
         write_file(clock.clock_file(), json.dumps(kept))
 
     def _continued(self) -> datetime | None:
-        """Return where it stood; after a kill, no earlier than it may have shown."""
+        """Return where it stood; after a kill, not earlier than it may have shown."""
         file = clock.clock_file()
         if not file.exists():
             return None

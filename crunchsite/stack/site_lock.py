@@ -1,4 +1,4 @@
-"""One `manage.py up` for a data folder: its lock, and the end of an earlier start."""
+"""Allow one `manage.py up` per data folder, and end what an earlier one left."""
 
 import fcntl
 import json
@@ -15,7 +15,7 @@ from crunchsite.stack.processes import wait_until
 
 
 class SiteLock:
-    """The right to run the site of one data folder; a killed process gives it up."""
+    """The right to run the site of one data folder; a killed process loses it."""
 
     def __init__(self, var: Path) -> None:
         self._var = var
@@ -26,7 +26,7 @@ class SiteLock:
         return self._lock is not None
 
     def take(self, url: str) -> None:
-        """Take the lock and write who runs where; raises StackError if it is taken."""
+        """Take the lock and record who runs where; raises StackError if it is taken."""
         self._var.mkdir(parents=True, exist_ok=True)
         lock = (self._var / "up.lock").open("a+")
         try:
@@ -49,13 +49,13 @@ class SiteLock:
         def supervised() -> list[leftovers.Leftover]:
             return [part for part in leftovers.find(self._var) if part.is_supervised]
 
-        # A supervisor that is just being killed frees the lock before its parts end.
+        # A killed supervisor frees the lock before its parts have ended.
         if not wait_until(lambda: not supervised(), timeout_s=2):
             raise _is_running(str(supervised()[0].supervisor))  # `up.lock` was deleted
         return sorted({part.name for part in leftovers.end(self._var)})
 
     def remove_new_folder(self) -> None:
-        """Remove the folder if a start that was refused has created it."""
+        """Remove the folder if a refused start has created it."""
         if settings.IS_VAR_DIR_NEW:
             with suppress(OSError):
                 for name in ("up.lock", "secret_key"):

@@ -1,19 +1,19 @@
-"""A part of the running site: started again when it dies, with a line about it."""
+"""A part of the running site: restarted when it dies, with a line on the terminal."""
 
 from collections.abc import Callable
 
 from crunchsite.stack.processes import Child
 
-# One that dies is started again after 1, 2, 4, ... seconds, at most the longest pause;
-# the count begins anew once it has been healthy for a while.
+# A part that dies is restarted after 1, 2, 4, ... seconds, up to the longest pause;
+# after it has been healthy for a while, the pauses begin at 1 again.
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
 HEALTHY_S = 60.0
-# Nobody is back who has not lived this long.
+# A part counts as back after it has lived this long.
 STEADY_S = 2.0
 
 
 class Part:
-    """A child with its name for the terminal, and whether it does its work again.
+    """A child with its name for the terminal, and a check whether it works.
 
     All instants are the machine's monotonic seconds.
     """
@@ -41,7 +41,7 @@ class Part:
         return is_up and now - (self._started_at or now) >= HEALTHY_S
 
     def check(self, now: float) -> None:
-        """Check it once: notice an end, start it again, report when it is back."""
+        """Check it once: notice its end, restart it, report when it is back."""
         if self.child.is_running():
             self._check_health(now)
         elif self._retry_at is None:
@@ -63,7 +63,7 @@ class Part:
         if self._died_at is None:
             self._died_at = now
             self._say(
-                f"  {self.name} {what}; starting it again (see {self.child.log.path})"
+                f"  {self.name} {what}; restarting it (see {self.child.log.path})"
             )
         elif LONGEST_PAUSE_S / 2 <= self._pause_s < LONGEST_PAUSE_S:
             self._say(
@@ -77,5 +77,5 @@ class Part:
         self._retry_at, self._started_at = None, now
         try:
             self.child.start()
-        except OSError as error:  # no memory, no process: later may help
+        except OSError as error:  # no memory or no process free: later may help
             self._plan_restart(now, f"cannot be started ({error.strerror})")

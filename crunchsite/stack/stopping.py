@@ -1,4 +1,4 @@
-"""Ctrl-C, `kill` and a closed terminal: one request to stop, whichever comes."""
+"""Turn Ctrl-C, `kill` and a closed terminal into one request to stop."""
 
 import os
 import signal
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-# When an interrupt is raised again that came where Python drops it, in seconds.
+# Python drops interrupts raised in finalizers: seconds until one is raised again.
 AGAIN_S = 0.02
 REQUESTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -15,7 +15,7 @@ REQUESTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def say(text: str) -> None:
     """Write a line to the terminal, also from a signal's handler.
 
-    The terminal may be closed, the file behind it on a full disk: then nobody listens.
+    Errors are ignored: the terminal may be closed, or its file be on a full disk.
     """
     with suppress(OSError):
         os.write(1, f"{text}\n".encode())
@@ -38,11 +38,11 @@ class StopRequests:
                 signal.signal(number, self._count_one)
         signal.signal(signal.SIGALRM, self._interrupt_again)
         sys.unraisablehook = self._raised_in_vain
-        # Suspended, it would leave the parts unwatched, and their output unread.
+        # Suspended, it would leave the parts unsupervised, and their output unread.
         signal.signal(signal.SIGTSTP, signal.SIG_IGN)
 
     def ignore(self) -> None:
-        """All is stopped: a late request is no reason to end in any other way."""
+        """Ignore later requests: all is stopped, and the exit must stay clean."""
         for number in REQUESTS:
             signal.signal(number, signal.SIG_IGN)
 
@@ -76,7 +76,7 @@ class StopRequests:
             say("Ending everything at once ...")
 
     def _raised_in_vain(self, dropped: "sys.UnraisableHookArgs") -> None:
-        """Python drops what is raised in a finalizer: a request must not be lost so."""
+        """Raise the interrupt again if Python dropped it in a finalizer."""
         if issubclass(dropped.exc_type, KeyboardInterrupt):
             signal.setitimer(signal.ITIMER_REAL, AGAIN_S)
         else:

@@ -1,4 +1,4 @@
-"""`manage.py up`: start every part in order, keep it alive, stop it cleanly."""
+"""`manage.py up`: start every part in order, keep it running, stop it cleanly."""
 
 import os
 import time
@@ -87,7 +87,7 @@ class Supervisor:
         return f"http://localhost:{self._env.port}"
 
     def _check_given_servers(self) -> None:
-        """Check that servers that are not ours answer, before anything is created."""
+        """Check that external servers answer, before anything is created."""
         if self._env.database_url:
             connection.ensure_connection()
         if self._env.redis_url and (problem := readiness.redis_problem()):
@@ -134,7 +134,7 @@ class Supervisor:
             self._say(
                 f"  models             NOT STARTED: this machine cannot lock them in "
                 f"({trouble});\n  see docs/operator/models.md, or set "
-                "LOCAL_MODELS_LEVEL=1, which trusts them more"
+                "LOCAL_MODELS_LEVEL=1, which isolates them less"
             )
             return {}
         self._models_run = OwnedFolder("crunchsite-orchestrator-")
@@ -229,7 +229,7 @@ class Supervisor:
     # --- watch and stop
 
     def watch(self) -> None:
-        """Start again what dies, until asked to stop."""
+        """Restart parts that die, until asked to stop."""
         saved_at = time.monotonic()
         (worker,) = [part for part in self._parts if part.name == "worker"]
         beat = BeatWatch(worker, say=self._say)
@@ -248,7 +248,7 @@ class Supervisor:
             self._clock.save(is_stopped=is_stopped)
         except OSError as error:
             if not self._is_clock_unsaved:
-                self._say(f"  The clock cannot be saved ({error.strerror}); going on")
+                self._say(f"  The clock cannot be saved ({error.strerror}); continuing")
             self._is_clock_unsaved = True
         else:
             self._is_clock_unsaved = False

@@ -36,7 +36,8 @@ class Valkey:
             "valkey",
             [
                 installed_server(),
-                # With a title it would write over its environment, and so its mark.
+                # With a process title it would overwrite its environment, and so its
+                # mark.
                 *("--set-proc-title", "no"),
                 *("--port", "0", "--unixsocket", self._sockets / "valkey.sock"),
                 *("--unixsocketperm", "700", "--dir", self._home, "--save", ""),
@@ -62,14 +63,14 @@ class Valkey:
             )
 
     def stop(self) -> None:
-        """Save and end; one that another process started is stopped, too."""
+        """Save and end; a server that another process started is stopped too."""
         if self.child.pid is not None:
             self.child.stop(timeout_s=10)
         elif self.answers():
             redis.Redis.from_url(self.url).shutdown()
 
     def answers(self) -> bool:
-        """Return whether it answers, within three seconds."""
+        """Return whether the server answers within three seconds."""
         try:
             return bool(redis.Redis.from_url(self.url, socket_timeout=3).ping())
         except redis.RedisError:

@@ -1,4 +1,4 @@
-"""Numbers and instants as the public pages print them."""
+"""Format numbers and instants for the public pages."""
 
 import math
 import re
@@ -24,7 +24,7 @@ MOST_DECIMALS = 10
 
 @register.filter
 def figure(value: Any, decimals: int = 4) -> str:
-    """A number with fixed decimals and a true minus; a dash when it is unknown."""
+    """Format a number with fixed decimals and a real minus sign; a dash if unknown."""
     if value is None or isinstance(value, bool) or not isinstance(value, (int, float)):
         return UNKNOWN
     shown = round(value, decimals) + 0.0  # a rounded -0.0 loses its sign
@@ -33,9 +33,9 @@ def figure(value: Any, decimals: int = 4) -> str:
 
 @register.filter
 def significant(value: Any, decimals: int = 2) -> str:
-    """A number with `decimals`, and with more where less than three digits would show.
+    """Format a number with `decimals`, or more to show at least three digits.
 
-    What is too small to be read so is written with an exponent, like 1.20e-12.
+    Very small numbers use an exponent, like 1.20e-12.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)) or value == 0:
         return figure(value, decimals)
@@ -48,13 +48,13 @@ def significant(value: Any, decimals: int = 2) -> str:
 
 
 def decimals_for(value: float) -> int:
-    """How many decimals show three significant digits of a number."""
+    """Return how many decimals show three significant digits of a number."""
     return max(0, 2 - math.floor(math.log10(abs(value)))) if value else 0
 
 
 @register.filter
 def percent(value: float | None) -> str:
-    """A fraction as a percentage, rounded down, so that 100 % means all."""
+    """Format a fraction as a percentage, rounded down, so that 100 % means all."""
     return UNKNOWN if value is None else f"{int(value * 1000) / 10:g} %"
 
 
@@ -65,7 +65,7 @@ def milliseconds(microseconds: int | None) -> str:
 
 @register.filter
 def duration(seconds: int | timedelta) -> str:
-    """90 is `90 s`, 120 is `2 min`, 86400 is `24 h`, 604800 is `7 d`."""
+    """Format seconds: 90 is `90 s`, 120 `2 min`, 86400 `24 h`, 604800 `7 d`."""
     if isinstance(seconds, timedelta):
         seconds = int(seconds.total_seconds())
     for unit, length, least in (("d", 86_400, 7), ("h", 3600, 1), ("min", 60, 1)):
@@ -76,7 +76,7 @@ def duration(seconds: int | timedelta) -> str:
 
 @register.simple_tag
 def instant(at: datetime | None, style: str = "") -> SafeString:
-    """A `<time>` in UTC; a script turns style `ago` or `until` into a running one."""
+    """Format a `<time>` in UTC; a script updates the styles `ago` and `until`."""
     if at is None:
         return format_html('<span class="unknown">{}</span>', UNKNOWN)
     return format_html(
@@ -89,7 +89,7 @@ def instant(at: datetime | None, style: str = "") -> SafeString:
 
 @register.simple_tag
 def site_clock() -> str:
-    """What the site's clock shows when it is not the wall's: its date and its pace."""
+    """Return the site clock's date and speed, if it is not the real time."""
     shown = clock.current()
     if shown == clock.WALL:
         return ""
@@ -103,7 +103,7 @@ LONGEST_ANSWER = 400
 
 @register.filter
 def answer(output: str) -> str:
-    """A model's answer in one line: its value, or the cut JSON of a richer one."""
+    """Format a model's answer in one line: its value, or the beginning of its JSON."""
     if output == "{}":
         return UNKNOWN
     if match := _VALUE_ALONE.fullmatch(output):
@@ -113,13 +113,13 @@ def answer(output: str) -> str:
 
 @register.filter
 def basis_points(fraction: float) -> str:
-    """A return in hundredths of a percent, signed."""
+    """Format a return in hundredths of a percent, with its sign."""
     return f"{fraction * 10_000:+.2f} bp".replace("-", MINUS)
 
 
 @register.filter
 def places(moved: int | None) -> str:
-    """Places on the board: an arrow and a number, `=` for none."""
+    """Format places won or lost: an arrow and a number, `=` for none."""
     if moved is None:
         return UNKNOWN
     if moved == 0:
@@ -130,5 +130,5 @@ def places(moved: int | None) -> str:
 
 @register.filter
 def status_tone(status: str) -> str:
-    """The colour of a competition's status in the admin."""
+    """Return the colour of a competition's status in the admin."""
     return {"ACTIVE": "success", "PAUSED": "warning", "ENDED": "info"}.get(status, "")

@@ -270,7 +270,7 @@ def test_a_quarantined_model_is_an_alarm_and_the_public_page_tells_it(
     ParticipantModel.objects.filter(model_id="m1").update(
         state="STOPPED", last_error=why, last_error_at=clock.now()
     )
-    assert "Quarantined, and asked no more: 1 model. 3 models running." in " ".join(
+    assert "Quarantined, no longer asked: 1 model. 3 models running." in " ".join(
         dashboard(client).split()
     )
     assert "1 quarantined" in client.get("/").content.decode()

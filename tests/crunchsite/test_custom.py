@@ -100,7 +100,7 @@ def test_no_folder_is_no_endpoints(tmp_path):
         ("raise SystemExit(3)", "3"),
         ("import nothing_of_this_name", "nothing_of_this_name"),
         ("urlpatterns = [", "was never closed"),
-        ("x = 1", "it has neither router nor urlpatterns"),
+        ("x = 1", "it defines neither router nor urlpatterns"),
         ("router = 7", "'int' object is not iterable"),
         ("urlpatterns = ['a']", "it is neither a router nor a list of addresses"),
         ("urlpatterns = []", "it is neither a router nor a list of addresses"),
@@ -136,7 +136,7 @@ def test_a_target_is_a_router_of_the_admitted_packages(folder):
     assert found.access == {own: "read"}
     assert "CALLABLE_PACKAGES" in found.problems["os:environ"]
     assert found.problems[f"{own}:none"] == f"{own} has no none"
-    assert found.problems[f"{own}:router"] == "another one has its name"
+    assert found.problems[f"{own}:router"] == "another file has this name"
 
 
 @pytest.mark.django_db

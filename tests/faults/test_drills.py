@@ -97,7 +97,7 @@ def kill_beat_alone(site):
     time.sleep(60)  # a worker that has just started is left alone
     os.kill(beat, signal.SIGKILL)
     site.wait_for(lambda: not site.is_ready(), timeout_s=120)
-    site.wait_said("  Beat gives no sign of life; the worker is started again")
+    site.wait_said("  Beat sends no heartbeat; the worker is restarted")
     site.wait_said("  worker is back after ")
     site.wait_for(site.is_ready, timeout_s=120)
 

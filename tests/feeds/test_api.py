@@ -179,7 +179,7 @@ def test_a_tape_that_is_away_is_said_in_one_line(client):
     assert answer.json()["detail"].startswith("the tape's database failed: connection")
     assert "\n" not in answer.json()["detail"]
     assert told.json() == {
-        "detail": "It cannot be told now; later may help.",
+        "detail": "The answer is not available now; try again later.",
         "code": "tape_failed",
     }
 

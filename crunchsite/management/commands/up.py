@@ -29,7 +29,7 @@ class Command(BaseCommand):
                 supervisor.start()
             supervisor.watch()
         except KeyboardInterrupt:
-            pass  # while it started; the request has been told
+            pass  # interrupted during the start; stopping was announced already
         except OSError as error:
             raise StackError(f"the site cannot be started here: {error}.") from error
         finally:
@@ -39,6 +39,6 @@ class Command(BaseCommand):
 
 
 def shown(folder: Path) -> str:
-    """Name a folder as it was given: `var/` for one below the project."""
+    """Return a folder as it was given: `var/` for one below the project."""
     is_ours = folder.is_relative_to(BASE_DIR)
     return f"{folder.relative_to(BASE_DIR) if is_ours else folder}/"

@@ -75,7 +75,7 @@ def test_no_two_keys_are_alike(competition):
         ({"name": "x" * 81}, "at most 80"),
         ({"name": "a\0b"}, "cannot be shown"),
         ({"name": "a\ud800b"}, "cannot be shown"),
-        ({"expires_at": NOW}, "This is past"),
+        ({"expires_at": NOW}, "This is in the past"),
     ],
 )
 def test_a_key_that_cannot_be_meant_is_not_made(competition, fields, said):

@@ -79,7 +79,7 @@ def test_nobody_gives_a_key_what_they_lack(world):
     client = client_of("operator", "add_apikey")
     for scope in ("admin", "write:payouts"):
         answer = client.post(ADD, asked(scope))
-        assert "You may not give what you lack" in answer.text
+        assert "You cannot give permissions that you lack" in answer.text
     assert not ApiKey.objects.exists()
     client.post(ADD, asked("write:operate", "read"))
     assert ApiKey.objects.get().scopes == ["read", "write:operate"]

@@ -29,9 +29,7 @@ def looks(watched, since, count):
 def test_a_silent_beat_has_the_worker_started_again(watched):
     looks(watched, 100, 2)
     assert watched.kills == [(7, signal.SIGTERM)]
-    assert watched.lines == [
-        "  Beat gives no sign of life; the worker is started again"
-    ]
+    assert watched.lines == ["  Beat sends no heartbeat; the worker is restarted"]
 
 
 def test_one_late_sign_is_no_reason(watched):

@@ -52,7 +52,7 @@ def test_one_line_when_it_dies_and_one_when_it_is_back(made):
     up.is_up = False
     assert restart_after(part, child, 10) == 1.0
     part.check(14)
-    assert lines == ["  worker ended with -9; starting it again (see p.log)"]
+    assert lines == ["  worker ended with -9; restarting it (see p.log)"]
     up.is_up = True
     part.check(15)
     part.check(16)
@@ -68,7 +68,7 @@ def test_pauses_grow_to_half_a_minute_and_are_told_once(made):
         now += pauses[-1] + 0.5
     assert pauses == [1, 2, 4, 8, 16, 30, 30, 30]
     assert lines == [
-        "  worker ended with -9; starting it again (see p.log)",
+        "  worker ended with -9; restarting it (see p.log)",
         "  worker does not come back; it is tried every 30 s (see p.log)",
     ]
 

@@ -20,7 +20,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True)
         create = verbs.add_parser(
-            "create", help="make a key; standard output is the key alone, shown once"
+            "create", help="make a key; standard output is only the key, shown once"
         )
         create.add_argument("name", help="what uses it, for people")
         create.add_argument(
@@ -28,16 +28,18 @@ class Command(BaseCommand):
             action="append",
             required=True,
             choices=KeyScope.values,
-            help="what it may do; once for each",
+            help="scope; repeat for several",
         )
         create.add_argument(
-            "--competition", default="", help="slug of the only one that it reaches"
+            "--competition",
+            default="",
+            help="slug of the competition that the key is bound to",
         )
         create.add_argument(
-            "--cruncher", default="", help="id of the cruncher for whom it speaks"
+            "--cruncher", default="", help="id of the cruncher that the key is bound to"
         )
         create.add_argument(
-            "--days", type=int, help="how long it lives; default: until it is revoked"
+            "--days", type=int, help="days until it expires; default: never"
         )
         verbs.add_parser("list", help="show every key, without its secret")
         revoke = verbs.add_parser("revoke", help="end a key at once")
