@@ -21,7 +21,7 @@ from crunchsite.keys.models import ApiKey
 
 
 class KeyForm(forms.ModelForm):  # type: ignore[type-arg]  # a class has no index at run time
-    """A new key; nobody gives one more than they may do themselves."""
+    """A new key; nobody can give one a permission that they lack."""
 
     user: Any = None
 

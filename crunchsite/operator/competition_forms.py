@@ -157,7 +157,7 @@ def _in_words(pack: packs.Pack) -> SafeString:
 
 
 class CompetitionForm(forms.ModelForm):  # type: ignore[type-arg]  # a class has no index at run time
-    """Refuse a wiring that would not load, instead of saving it for the workers."""
+    """Refuse code that would not load, before it is saved for the workers."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

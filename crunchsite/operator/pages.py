@@ -218,7 +218,7 @@ class CompetitionAdmin(CompetitionActs):
         return press
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
-        """Lay the buttons of who looks beside each row."""
+        """Add the buttons for the present user to each row."""
         changelist: ChangeList = super().get_changelist_instance(request)
         for competition in changelist.result_list:
             names = (

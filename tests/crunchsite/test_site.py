@@ -351,7 +351,7 @@ def test_a_models_page_says_how_different_it_is_and_what_to_do(client, world):
     newest.result_summary = {"ic": 0.1, "model_correlation": 0.2}
     newest.save()
     page = text(client.get(f"/models/{model.model_id}"))
-    assert "<dd>0.80<small>from 0, as the others, to 1, like none" in page
+    assert "<dd>0.80<small>from 0, like the others, to 1, unlike all" in page
     assert "too few to rely on" in page
     assert "Unique alpha" not in page
     newest.prediction_count = 30
