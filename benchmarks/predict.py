@@ -13,7 +13,7 @@ from psycopg2.extras import Json, execute_values
 
 from benchmarks.measure import compare
 from competitions import lifecycle
-from competitions.gateway.types import Answer, ModelIdentity, RoundAnswers
+from competitions.gateway.types import ModelAnswer, ModelIdentity, RoundAnswers
 from competitions.models import Competition, Prediction, Round
 from competitions.rounds.perform import perform_round
 from core import clock
@@ -51,7 +51,7 @@ class StubGateway:
     def ask(self, *, feed: Any, question: Any, expected: Any) -> RoundAnswers:
         return RoundAnswers(
             answers=[
-                Answer(key, "ANSWERED", {"value": float(key)}, exec_time_us=900)
+                ModelAnswer(key, "ANSWERED", {"value": float(key)}, exec_time_us=900)
                 for key in expected
             ],
             joined=[],

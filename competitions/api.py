@@ -9,7 +9,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from competitions.models import ParticipantModel
-from competitions.report_schema import Column, ReportSchema, Widget, report_schema
+from competitions.report_schema import (
+    ColumnSerializer,
+    ReportSchema,
+    Widget,
+    report_schema,
+)
 from competitions.reporting import (
     CompetitionPageQuery,
     CompetitionQuery,
@@ -66,7 +71,7 @@ def schema(request: Request) -> Response:
     return Response(_schema(request))
 
 
-@extend_schema(parameters=[CompetitionQuery], responses=Column(many=True))
+@extend_schema(parameters=[CompetitionQuery], responses=ColumnSerializer(many=True))
 @api_view(["GET"])
 def leaderboard_columns(request: Request) -> Response:
     """Return the leaderboard's columns, in order."""

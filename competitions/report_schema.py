@@ -21,7 +21,7 @@ KEPT_S = 30.0
 _kept: dict[tuple[int, str], tuple[float, dict[str, Any] | None]] = {}
 
 
-class Column(serializers.Serializer[Any]):
+class ColumnSerializer(serializers.Serializer[Any]):
     """A column of the leaderboard, for any user interface."""
 
     id = serializers.IntegerField()
@@ -48,7 +48,7 @@ class Widget(serializers.Serializer[Any]):
 
 class ReportSchema(serializers.Serializer[Any]):
     schema_version = serializers.CharField()
-    leaderboard_columns = Column(many=True)
+    leaderboard_columns = ColumnSerializer(many=True)
     metrics_widgets = Widget(many=True)
 
 

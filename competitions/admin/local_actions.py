@@ -84,7 +84,7 @@ LARGEST_UPLOAD_BYTES = 50 * 2**20
 OFFERED = {"STOPPED": ["start"], "QUARANTINED": ["restart", "stop"]}
 
 
-def status_of(model_id: str) -> ModelStatus | None:
+def status_of_model(model_id: str) -> ModelStatus | None:
     """Return a local model as its orchestrator last reported it; None if unknown."""
     rows = control.status(settings.MODELS_LOG_DIR)
     return next((row for row in rows if row.model_id == model_id), None)

@@ -19,7 +19,7 @@ from competitions.admin.local_actions import (
     add_model,
     logs_folder,
     perform,
-    status_of,
+    status_of_model,
 )
 from competitions.local_models import control
 from competitions.local_models.control import ModelStatus
@@ -180,7 +180,7 @@ def _require(request: HttpRequest, verb: str) -> None:
 
 
 def _status_of(model_id: str) -> ModelStatus:
-    row = status_of(model_id)
+    row = status_of_model(model_id)
     if row is None:
         raise Http404(f"There is no local model {model_id}.")
     return row

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from competitions.gateway.gateway import ModelGateway
-from competitions.gateway.types import Answer, Argument, Call
+from competitions.gateway.types import Argument, Call, ModelAnswer
 from competitions.local_models import control
 from competitions.local_models.control import ControlError
 from competitions.local_models.launch import PROJECT, clean_environment
@@ -33,7 +33,7 @@ START_TIMEOUT_S = 120.0
 CRUNCH = "check-model"
 INSTANCES = ("first", "second")
 # Sends a feed update, asks a question, and returns one answer for each instance.
-Ask = Callable[[Call, Call], Sequence[Answer]]
+Ask = Callable[[Call, Call], Sequence[ModelAnswer]]
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def check_model(
             )
             gateway.start()
 
-            def ask(feed: Call, question: Call) -> list[Answer]:
+            def ask(feed: Call, question: Call) -> list[ModelAnswer]:
                 return gateway.ask(
                     feed=feed, question=question, expected=INSTANCES
                 ).answers

@@ -16,7 +16,7 @@ from competitions.gateway.replies import (
     microseconds,
     reply_to,
 )
-from competitions.gateway.types import Answer, Call
+from competitions.gateway.types import Call, ModelAnswer
 from competitions.gateway.wire import request_of
 from competitions.local_models.launch import PACKAGE
 from competitions.local_models.servicer import ModelServicer
@@ -63,7 +63,7 @@ def debug_model(
         answer.exec_time_us = microseconds(time.perf_counter() - asked_at)
         return answer
 
-    def ask(feed: Call, question: Call) -> list[Answer]:
+    def ask(feed: Call, question: Call) -> list[ModelAnswer]:
         replies = [reply(feed), reply(question)]
         decode_replies(replies[-1:], largest_bytes=question.largest_answer_bytes)
         return [answer_of("first", replies, first=0.0)]

@@ -29,7 +29,7 @@ from competitions.gateway.replies import (
     decode_replies,
     microseconds,
 )
-from competitions.gateway.types import Answer, Call, ModelIdentity, RoundAnswers
+from competitions.gateway.types import Call, ModelAnswer, ModelIdentity, RoundAnswers
 from competitions.gateway.wire import request_of
 from core.texts import brief
 
@@ -122,7 +122,7 @@ class Asker:
             self._count_failures(runners, stages, method)
         asked = [r.asked_at for r in replies if r.asked_at is not None]
         first, last = min(asked, default=started_at), max(asked, default=started_at)
-        answers: dict[str, Answer] = {
+        answers: dict[str, ModelAnswer] = {
             runner.model_id: answer_of(runner.model_id, stage, first)
             for runner, stage in zip(runners, stages, strict=True)
         }
@@ -215,7 +215,7 @@ class Asker:
             reason = f"{reply.method}, {count} times in a row: {reply.reason}"
             self._cluster.spawn(self._cluster.process_failure(runner, code, reason))
 
-    def _absent(self, model_id: str) -> Answer:
+    def _absent(self, model_id: str) -> ModelAnswer:
         identity = self._cluster.announced.get(model_id)
         if not self._cluster.ws_client.is_open and identity is None:
             reason = "the orchestrator cannot be reached"
@@ -225,4 +225,4 @@ class Asker:
             reason = f"it is stopped. {identity.error}".strip()
         else:
             reason = identity.error or "its process is starting"
-        return Answer(model_id=model_id, outcome="ABSENT", reason=reason)
+        return ModelAnswer(model_id=model_id, outcome="ABSENT", reason=reason)

@@ -8,7 +8,7 @@ from typing import Any
 from model_runner_client.grpc.generated.commons_pb2 import Variant
 from model_runner_client.grpc.generated.dynamic_subclass_pb2 import CallResponse
 
-from competitions.gateway.types import Answer
+from competitions.gateway.types import ModelAnswer
 from competitions.gateway.wire import AnswerError, result_of
 from core.texts import LONGEST_TEXT, readable
 
@@ -88,7 +88,7 @@ def decode_replies(replies: Iterable[Reply], *, largest_bytes: int) -> None:
             reply.raw = readable(data[: 8 * LONGEST_TEXT].decode(errors="replace"))
 
 
-def answer_of(model_id: str, stage: list[Reply], first: float) -> Answer:
+def answer_of(model_id: str, stage: list[Reply], first: float) -> ModelAnswer:
     """Make a model's answer from its replies to feed update and question.
 
     `first` is when the round's first model was asked.
@@ -97,7 +97,7 @@ def answer_of(model_id: str, stage: list[Reply], first: float) -> Answer:
     dispatched_us = (
         None if reply.asked_at is None else microseconds(reply.asked_at - first)
     )
-    answer = Answer(
+    answer = ModelAnswer(
         model_id=model_id,
         outcome="ANSWERED",
         exec_time_us=reply.exec_time_us,

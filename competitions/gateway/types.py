@@ -60,7 +60,7 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Answer:
+class ModelAnswer:
     """The outcome of asking one model.
 
     ANSWERED has a `result`; FAILED and ABSENT have a `reason` for the model's owner,
@@ -95,11 +95,11 @@ class RoundAnswers:
     answer; `skew_us` is the time between the first and the last model's question.
     """
 
-    answers: list[Answer]
+    answers: list[ModelAnswer]
     joined: list[ModelIdentity]
     timing: Mapping[str, int]
 
 
-def _clean(target: ModelIdentity | Answer, name: str, text: str) -> None:
+def _clean(target: ModelIdentity | ModelAnswer, name: str, text: str) -> None:
     """Replace a field of a frozen instance by a text that fits its column."""
     object.__setattr__(target, name, text)

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from competitions.callables.door import CallableError, Door
 from competitions.callables.slot_answers import first_problem, require_finite
-from competitions.gateway.types import Answer
+from competitions.gateway.types import ModelAnswer
 from competitions.slots import Wiring
 from core.texts import LONGEST_TEXT, brief, message_of, readable
 
@@ -24,8 +24,8 @@ _EXPONENT = re.compile(r"\de[+-](\d{2,3})\b")
 
 
 def check_answers(
-    answers: Sequence[Answer], wiring: Wiring, door: Door
-) -> list[Answer]:
+    answers: Sequence[ModelAnswer], wiring: Wiring, door: Door
+) -> list[ModelAnswer]:
     """Validate all answers of a round; see `check_answer`.
 
     An operator's validator has one deadline for all of them: answers that it did not
@@ -34,7 +34,7 @@ def check_answers(
     slot = "INFERENCE_OUTPUT_VALIDATOR"
     if wiring.is_default(slot):
         return [check_answer(answer, wiring) for answer in answers]
-    checked: list[Answer] = []
+    checked: list[ModelAnswer] = []
 
     def check_all() -> None:
         for answer in answers:
@@ -51,7 +51,7 @@ def check_answers(
     return checked
 
 
-def check_answer(answer: Answer, wiring: Wiring) -> Answer:
+def check_answer(answer: ModelAnswer, wiring: Wiring) -> ModelAnswer:
     """Validate one answer; an invalid output makes it FAILED with the reason.
 
     A scalar becomes the output type's first field. The result of a valid answer is the
@@ -106,7 +106,7 @@ def _require_storable(output: dict[str, Any], largest_bytes: int) -> None:
         )
 
 
-def _invalid(answer: Answer, problem: str) -> Answer:
+def _invalid(answer: ModelAnswer, problem: str) -> ModelAnswer:
     try:
         text = _as_json(answer.result)
     except Exception:  # noqa: BLE001  an answer that came by another way than the wire

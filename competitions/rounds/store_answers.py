@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 from django.db import connection, transaction
 
-from competitions.gateway.types import Answer
+from competitions.gateway.types import ModelAnswer
 from competitions.models import Prediction, Round
 from competitions.roster import record_errors
 from competitions.rounds.build_question import RoundQuestion
@@ -26,7 +26,7 @@ def store_answers(
     round_: Round,
     question: RoundQuestion,
     models: Mapping[str, int],
-    answers: Sequence[Answer],
+    answers: Sequence[ModelAnswer],
     performed_at: datetime,
     timing: Mapping[str, int],
 ) -> bool:
@@ -90,7 +90,7 @@ def store_answers(
 
 def copy_answers(
     cursor: Any,
-    answers: Iterable[tuple[int, datetime, Answer]],
+    answers: Iterable[tuple[int, datetime, ModelAnswer]],
     models: Mapping[str, int],
 ) -> None:
     """Add predictions, given as (round, when its models were asked, answer)."""
@@ -118,7 +118,7 @@ def copy_answers(
     )
 
 
-def note_errors(answers: Sequence[Answer], models: Mapping[str, int]) -> None:
+def note_errors(answers: Sequence[ModelAnswer], models: Mapping[str, int]) -> None:
     """Store which models failed in a round, and which succeeded."""
     record_errors(
         models=models,
@@ -131,7 +131,7 @@ def note_errors(answers: Sequence[Answer], models: Mapping[str, int]) -> None:
     )
 
 
-def _log_invalid(round_: Round, answers: Sequence[Answer]) -> None:
+def _log_invalid(round_: Round, answers: Sequence[ModelAnswer]) -> None:
     """Log each invalid output; of many, only the first ones and their number."""
     invalid = [a for a in answers if a.outcome == "FAILED" and a.result is not None]
     for answer in invalid[:MOST_LOGGED]:

@@ -17,7 +17,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from competitions.callables.door import Door
 from competitions.errors import CompetitionError
 from competitions.gateway.errors import GatewayError
-from competitions.gateway.types import Answer, Argument, Call, ModelIdentity
+from competitions.gateway.types import Argument, Call, ModelAnswer, ModelIdentity
 from competitions.models import Round, TournamentRound
 from competitions.roster import sync_roster
 from competitions.rounds import perform
@@ -73,7 +73,7 @@ class _Asked:
 
     pk: int
     performed_at: datetime
-    answers: list[Answer]
+    answers: list[ModelAnswer]
     timing: Mapping[str, int]
 
 

@@ -12,7 +12,7 @@ from crunchsite.v1.columns import Column, Kind
 from crunchsite.v1.filters import Filters, reads
 from crunchsite.v1.lists import CompetitionListView
 from crunchsite.v1.queries import CompetitionListQuery
-from crunchsite.v1.schema import BOARDS, listed
+from crunchsite.v1.schema import BOARDS, list_operation
 from scoring.models import Leaderboard, LeaderboardEntry
 
 KEPT = (
@@ -49,7 +49,7 @@ class BoardListFilters(Filters):
     until = reads(InstantField(help_text="`as_of` before this."), "as_of", "lt")
 
 
-@listed(BOARDS, "BoardItem", "List the boards that are kept")
+@list_operation(BOARDS, "BoardItem", "List the boards that are kept")
 class BoardList(CompetitionListView):
     """The newest board, then the last one of each hour before."""
 
@@ -72,7 +72,7 @@ class BoardLineFilters(Filters):
     model_id = reads(IdListField(), "model__model_id", "in")
 
 
-@listed(BOARDS, "BoardLine", "Read a leaderboard")
+@list_operation(BOARDS, "BoardLine", "Read a leaderboard")
 class BoardLineList(CompetitionListView):
     """The models of one board, best first; empty before the first scores."""
 

@@ -21,6 +21,6 @@ def tell_caches(response: HttpResponseBase, user: Any) -> None:
     patch_vary_headers(response, ASKED_BY)
 
 
-def digest(*facts: Any) -> str:
+def digest_of_facts(*facts: Any) -> str:
     """Return a short text that differs where any of the facts does."""
     return hashlib.blake2b(repr(facts).encode(), digest_size=16).hexdigest()

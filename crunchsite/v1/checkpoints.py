@@ -7,7 +7,7 @@ from core.requests import InstantField, read_instant
 from crunchsite.v1.columns import Column, Kind
 from crunchsite.v1.filters import Filters, reads
 from crunchsite.v1.lists import CompetitionListView
-from crunchsite.v1.schema import PAYOUTS, listed
+from crunchsite.v1.schema import PAYOUTS, list_operation
 from emissions.models import Checkpoint
 
 COLUMNS = (
@@ -50,7 +50,7 @@ class CheckpointFilters(Filters):
     status = reads(serializers.ChoiceField(Checkpoint.Status.choices), "status")
 
 
-@listed(PAYOUTS, "CheckpointItem", "List checkpoints")
+@list_operation(PAYOUTS, "CheckpointItem", "List checkpoints")
 class CheckpointList(CompetitionListView):
     """Closed periods and what they pay, the newest first."""
 

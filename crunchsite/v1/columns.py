@@ -65,7 +65,9 @@ class Column:
         return field(required=False, allow_null=True, help_text=self.help or None)
 
 
-def chosen(columns: Sequence[Column], names: Sequence[str] | None) -> list[Column]:
+def chosen_columns(
+    columns: Sequence[Column], names: Sequence[str] | None
+) -> list[Column]:
     """Return the columns that `fields` names, in the resource's order; all without it.
 
     Raises ValidationError, code `field_unknown`.

@@ -10,7 +10,7 @@ from core.paging import Keyset, read_text
 from crunchsite.v1.columns import Column, Kind
 from crunchsite.v1.filters import Filters, reads
 from crunchsite.v1.lists import ListView
-from crunchsite.v1.schema import COMPETITIONS, listed
+from crunchsite.v1.schema import COMPETITIONS, list_operation
 
 COLUMNS = (
     Column("slug", Kind.TEXT, "btc-demo"),
@@ -35,7 +35,7 @@ class CompetitionFilters(Filters):
     status = reads(serializers.ChoiceField(Competition.Status.choices), "status")
 
 
-@listed(COMPETITIONS, "CompetitionItem", "List competitions")
+@list_operation(COMPETITIONS, "CompetitionItem", "List competitions")
 class CompetitionList(ListView):
     """The competitions that you may know of, by slug."""
 

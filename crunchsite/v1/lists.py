@@ -19,8 +19,8 @@ from competitions.models import Competition
 from competitions.reporting import chosen_competition
 from core.paging import Keyset, enveloped_page
 from core.requests import read_query
-from crunchsite.v1.caching import digest, tell_caches
-from crunchsite.v1.columns import Column, chosen, values_of
+from crunchsite.v1.caching import digest_of_facts, tell_caches
+from crunchsite.v1.columns import Column, chosen_columns, values_of
 from crunchsite.v1.files import PART
 from crunchsite.v1.negotiation import FORMATS, FileRenderer, Negotiation
 from crunchsite.v1.queries import CompetitionListQuery, ListQuery
@@ -47,7 +47,7 @@ class ListView(GenericAPIView[Any]):
 
     def get(self, request: Request) -> HttpResponseBase:
         query = read_query(self.query_class, request)
-        columns = chosen(self.columns, query.get("fields"))
+        columns = chosen_columns(self.columns, query.get("fields"))
         rows = self.selected(query)
         renderer = request.accepted_renderer
         if isinstance(renderer, FileRenderer):
@@ -120,7 +120,9 @@ class ListView(GenericAPIView[Any]):
             figures["changed"] = Max(self.changes)
         found = rows.order_by().aggregate(**figures)
         names = ",".join(column.name for column in columns)
-        return quote_etag(digest(renderer.format, names, *found.values(), *facts))
+        return quote_etag(
+            digest_of_facts(renderer.format, names, *found.values(), *facts)
+        )
 
     def finalize_response(
         self, request: Request, response: Any, *args: Any, **kwargs: Any

@@ -8,7 +8,7 @@ from core.requests import IdField, IdListField
 from crunchsite.v1.columns import Column, Kind
 from crunchsite.v1.filters import Filters, reads
 from crunchsite.v1.lists import CompetitionListView
-from crunchsite.v1.schema import COMPETITIONS, listed
+from crunchsite.v1.schema import COMPETITIONS, list_operation
 
 COLUMNS = (
     Column("model_id", Kind.TEXT, "m1"),
@@ -31,7 +31,7 @@ class ModelFilters(Filters):
     is_virtual = reads(serializers.BooleanField(), "is_virtual")
 
 
-@listed(COMPETITIONS, "ModelItem", "List a competition's models")
+@list_operation(COMPETITIONS, "ModelItem", "List a competition's models")
 class ModelList(CompetitionListView):
     """The models of a competition and its ensembles, by id; also those that left."""
 

@@ -8,7 +8,7 @@ from core.requests import IdField, IdListField, InstantField, read_instant
 from crunchsite.v1.columns import Column, Kind
 from crunchsite.v1.filters import Filters, reads
 from crunchsite.v1.lists import CompetitionListView
-from crunchsite.v1.schema import ROUNDS, listed
+from crunchsite.v1.schema import ROUNDS, list_operation
 
 COLUMNS = (
     Column("id", Kind.INTEGER, 815),
@@ -37,7 +37,7 @@ class PredictionFilters(Filters):
     outcome = reads(serializers.ChoiceField(Prediction.Outcome.choices), "outcome")
 
 
-@listed(ROUNDS, "PredictionItem", "List predictions")
+@list_operation(ROUNDS, "PredictionItem", "List predictions")
 class PredictionList(CompetitionListView):
     """Answers as they were given, the newest slot first; a row never changes.
 

@@ -11,7 +11,7 @@ from core.requests import IdField, InstantField
 from crunchsite.v1.columns import Column, Kind
 from crunchsite.v1.filters import Filters, reads
 from crunchsite.v1.lists import ListView
-from crunchsite.v1.schema import LIVE_POOL, listed
+from crunchsite.v1.schema import LIVE_POOL, list_operation
 from livepool.api import SHOWN
 from livepool.models import Release
 
@@ -51,7 +51,7 @@ class ReleaseFilters(Filters):
     status = reads(serializers.ChoiceField(SHOWN), "status")
 
 
-@listed(LIVE_POOL, "ReleaseItem", "List releases of the live pool")
+@list_operation(LIVE_POOL, "ReleaseItem", "List releases of the live pool")
 class ReleaseList(ListView):
     """All that was ever published, the newest first."""
 

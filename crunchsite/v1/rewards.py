@@ -13,7 +13,7 @@ from crunchsite.v1.columns import Column, Kind
 from crunchsite.v1.filters import Filters, reads
 from crunchsite.v1.lists import CompetitionListView
 from crunchsite.v1.queries import CompetitionListQuery
-from crunchsite.v1.schema import PAYOUTS, listed
+from crunchsite.v1.schema import PAYOUTS, list_operation
 from emissions import formats
 from emissions.models import Checkpoint
 
@@ -67,7 +67,7 @@ class Reward(NamedTuple):
     prediction_count: int | None
 
 
-@listed(PAYOUTS, "RewardItem", "List rewards")
+@list_operation(PAYOUTS, "RewardItem", "List rewards")
 class RewardList(CompetitionListView):
     """What each ranked model earned, the newest period first, then by place.
 

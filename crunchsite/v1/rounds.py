@@ -8,7 +8,7 @@ from core.requests import IdField, InstantField, read_instant
 from crunchsite.v1.columns import Column, Kind
 from crunchsite.v1.filters import Filters, reads
 from crunchsite.v1.lists import CompetitionListView
-from crunchsite.v1.schema import ROUNDS, listed
+from crunchsite.v1.schema import ROUNDS, list_operation
 
 COLUMNS = (
     Column("id", Kind.INTEGER, 4711),
@@ -34,7 +34,7 @@ class RoundFilters(Filters):
     status = reads(serializers.ChoiceField(Round.Status.choices), "status")
 
 
-@listed(ROUNDS, "RoundItem", "List predict rounds")
+@list_operation(ROUNDS, "RoundItem", "List predict rounds")
 class RoundList(CompetitionListView):
     """The rounds of a competition, the newest slot first, as they stand now."""
 

@@ -32,7 +32,7 @@ FORMAT = OpenApiParameter(
 )
 
 
-def listed(tag: str, row: str, summary: str) -> Callable[[Any], Any]:
+def list_operation(tag: str, row: str, summary: str) -> Callable[[Any], Any]:
     """Describe the `get` of a list whose rows are called `row` in the schema."""
 
     def decorate(view: type[ListView]) -> type[ListView]:

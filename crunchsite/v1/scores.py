@@ -11,7 +11,7 @@ from crunchsite.v1.columns import Column, Kind
 from crunchsite.v1.filters import Filters, reads
 from crunchsite.v1.lists import CompetitionListView
 from crunchsite.v1.queries import CompetitionListQuery
-from crunchsite.v1.schema import BOARDS, listed
+from crunchsite.v1.schema import BOARDS, list_operation
 from scoring.models import Score
 
 COLUMNS = (
@@ -50,7 +50,7 @@ class ScoreFilters(Filters):
     success = reads(serializers.BooleanField(), "success")
 
 
-@listed(BOARDS, "ScoreItem", "List scores")
+@list_operation(BOARDS, "ScoreItem", "List scores")
 class ScoreList(CompetitionListView):
     """The score of each prediction that counts, the newest first; a row never changes.
 

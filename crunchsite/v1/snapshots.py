@@ -11,7 +11,7 @@ from crunchsite.v1.columns import Column, Kind
 from crunchsite.v1.filters import Filters, reads
 from crunchsite.v1.lists import CompetitionListView
 from crunchsite.v1.queries import CompetitionListQuery
-from crunchsite.v1.schema import BOARDS, listed
+from crunchsite.v1.schema import BOARDS, list_operation
 from scoring.models import Snapshot
 
 COLUMNS = (
@@ -56,7 +56,7 @@ class SnapshotFilters(Filters):
     is_closed = reads(serializers.BooleanField(), "is_closed")
 
 
-@listed(BOARDS, "SnapshotItem", "List snapshots")
+@list_operation(BOARDS, "SnapshotItem", "List snapshots")
 class SnapshotList(CompetitionListView):
     """One row a model and period, the newest period first; a closed one never changes.
 

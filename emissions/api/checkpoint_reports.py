@@ -25,8 +25,8 @@ from emissions.api.shapes import (
     Payload,
     Prize,
     PrizeQuery,
-    Reward,
     RewardQuery,
+    RewardSerializer,
 )
 from emissions.models import Checkpoint
 
@@ -47,7 +47,7 @@ def latest(request: Request) -> Response:
     return Response(CheckpointRow(checkpoint).data)
 
 
-@extend_schema(parameters=[RewardQuery], responses=Reward(many=True))
+@extend_schema(parameters=[RewardQuery], responses=RewardSerializer(many=True))
 @api_view(["GET"])
 def rewards(request: Request) -> Response:
     """Return what each ranked model earned, ascending by period and rank."""

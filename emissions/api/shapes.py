@@ -134,7 +134,7 @@ class LatestPrizes(serializers.ModelSerializer[Checkpoint]):
         return formats.prizes(checkpoint, self.context["total_prize"])
 
 
-class Reward(serializers.Serializer[Any]):
+class RewardSerializer(serializers.Serializer[Any]):
     """What a ranked model earned, with the numbers of its summary."""
 
     checkpoint_id = serializers.CharField()

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from competitions import lifecycle
-from competitions.gateway.types import Answer, ModelIdentity, RoundAnswers
+from competitions.gateway.types import ModelAnswer, ModelIdentity, RoundAnswers
 from feeds.tape.records import FeedRecord
 from feeds.tape.writes import append
 
@@ -83,8 +83,8 @@ class AnsweringGateway:
 
     def _answer(self, model_id):
         result = self.results.get(model_id)
-        if isinstance(result, Answer):
+        if isinstance(result, ModelAnswer):
             return result
         if result is None:
-            return Answer(model_id, "ABSENT", reason="gave no answer")
-        return Answer(model_id, "ANSWERED", result, exec_time_us=1500)
+            return ModelAnswer(model_id, "ABSENT", reason="gave no answer")
+        return ModelAnswer(model_id, "ANSWERED", result, exec_time_us=1500)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from competitions.gateway.announcements import identity_of, models_of
 from competitions.gateway.replies import Reply, ReplyKind, answer_of, decode_replies
-from competitions.gateway.types import Answer
+from competitions.gateway.types import ModelAnswer
 from competitions.models import Cruncher, ParticipantModel, Prediction, Round
 from competitions.rounds.perform import perform_round, perform_waiting
 from competitions.wiring import reset_cache
@@ -47,9 +47,9 @@ def said(text):
     """A model for each way by which its text comes in."""
     return {
         "steady": {"value": 1.0},
-        "failed": Answer("failed", "FAILED", reason=text, raw=text),
-        "absent": Answer("absent", "ABSENT", reason=text),
-        "warning": Answer("warning", "ANSWERED", {"value": 1.0}, warning=text),
+        "failed": ModelAnswer("failed", "FAILED", reason=text, raw=text),
+        "absent": ModelAnswer("absent", "ABSENT", reason=text),
+        "warning": ModelAnswer("warning", "ANSWERED", {"value": 1.0}, warning=text),
         "extra": {"value": 1.0, "x": text},
         "key": {"value": 1.0, f"x{text}": 1},
         "invalid": {"value": f"x{text}"},

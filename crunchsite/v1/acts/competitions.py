@@ -46,7 +46,7 @@ class NewCompetition(serializers.Serializer[Any]):
         return name
 
 
-class Schedule(serializers.ModelSerializer[ScheduledPrediction]):
+class ScheduleSerializer(serializers.ModelSerializer[ScheduledPrediction]):
     class Meta:
         model = ScheduledPrediction
         fields = ["scope_key", "prediction_interval_s", "resolve_horizon_s", "active"]
@@ -55,7 +55,7 @@ class Schedule(serializers.ModelSerializer[ScheduledPrediction]):
 class CompetitionState(serializers.ModelSerializer[Competition]):
     """A competition as it stands, with its schedule and its cadence in seconds."""
 
-    schedule = Schedule(source="scheduled_predictions", many=True)
+    schedule = ScheduleSerializer(source="scheduled_predictions", many=True)
 
     class Meta:
         model = Competition

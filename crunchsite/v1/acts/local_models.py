@@ -18,7 +18,7 @@ from competitions.admin.local_actions import (
     LARGEST_UPLOAD_BYTES,
     add_model,
     perform,
-    status_of,
+    status_of_model,
 )
 from competitions.local_models import control
 from competitions.local_models.control import ModelStatus
@@ -137,7 +137,7 @@ class LocalActView(LocalModelView):
     write_permission = ""
 
     def act(self, request: Request, model_id: str) -> Response:
-        model = status_of(model_id)
+        model = status_of_model(model_id)
         _require(request.user, self.write_permission, _owner(model, request.user))
         reason = read_body(Reason, request)["reason"]
         if model is None:

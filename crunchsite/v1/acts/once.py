@@ -37,7 +37,7 @@ MOST_STEPS = 200  # in one hour
 _KEY = re.compile(r"[!-~]{1,200}")
 
 
-class KeyInvalidError(OperatorError):
+class BadIdempotencyKeyError(OperatorError):
     """A header that is no key."""
 
     code = "idempotency_invalid"
@@ -64,7 +64,8 @@ def once(
     """Return the act's answer, or the one that it gave to this key before.
 
     Without a key the act is done each time. A refusal is not kept: it did nothing, and
-    a repeat may fare better. Raises KeyInvalidError, MismatchError, InProgressError.
+    a repeat may fare better. Raises BadIdempotencyKeyError, MismatchError or
+    InProgressError.
     """
     key = request.headers.get(HEADER)
     whole = transaction.atomic if is_atomic else nullcontext
@@ -72,7 +73,7 @@ def once(
         with whole():
             return act()
     if not _KEY.fullmatch(key):
-        raise KeyInvalidError(
+        raise BadIdempotencyKeyError(
             f"{HEADER} was no key; give 1 to 200 printable ASCII characters."
         )
     holder, digest = request.user.pk, _digest(request)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from competitions.gateway.types import Answer
+from competitions.gateway.types import ModelAnswer
 from competitions.models import Competition, ParticipantModel, Prediction
 from tests.competitions.rounds.conftest import ask, outcomes
 
@@ -97,7 +97,9 @@ def test_a_validator_judges_each_answer_alone(round_, validator, stored):
 
 
 def test_what_the_wire_refused_is_kept_as_the_model_said_it(round_):
-    refused = Answer("a", "FAILED", reason="predict: it is not JSON", raw="[1, NaN\r")
+    refused = ModelAnswer(
+        "a", "FAILED", reason="predict: it is not JSON", raw="[1, NaN\r"
+    )
     ask(round_, {"a": refused})
     assert Prediction.objects.get().output == {
         "_validation_error": "predict: it is not JSON",

@@ -5,7 +5,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from competitions import grid_dispatch
-from competitions.gateway.types import Answer
+from competitions.gateway.types import ModelAnswer
 from competitions.models import Competition, ParticipantModel, Prediction, Round
 from competitions.roster import sync_roster
 from competitions.rounds import perform
@@ -62,9 +62,9 @@ def test_a_model_fails_since_the_first_error_of_the_present_run(competition, at)
         found = ParticipantModel.objects.get().first_error_at
         return found and (found - NOW) // SECOND
 
-    failed = Answer("a", "FAILED", reason="KeyError")
-    deaf = Answer("a", "ANSWERED", {"value": 1.0}, warning="feed_update: KeyError")
-    absent = Answer("a", "ABSENT", reason="no answer")
+    failed = ModelAnswer("a", "FAILED", reason="KeyError")
+    deaf = ModelAnswer("a", "ANSWERED", {"value": 1.0}, warning="feed_update: KeyError")
+    absent = ModelAnswer("a", "ABSENT", reason="no answer")
     assert since(0, 1.0) is None
     assert since(1, failed) == 1
     assert since(2, {"value": "much"}) == 1

@@ -3,7 +3,7 @@
 import pytest
 from django.db import OperationalError
 
-from competitions.gateway.types import Answer
+from competitions.gateway.types import ModelAnswer
 from competitions.models import ParticipantModel, Prediction, Round
 from competitions.rounds import store_answers
 from tests.competitions.rounds.conftest import ask, outcomes
@@ -20,13 +20,15 @@ def test_of_very_many_invalid_outputs_the_log_tells_the_first_and_the_number(
 
 
 def test_the_models_own_error_text_is_kept(round_):
-    boom = Answer("a", "FAILED", reason="ValueError: boom", exec_time_us=10)
+    boom = ModelAnswer("a", "FAILED", reason="ValueError: boom", exec_time_us=10)
     ask(round_, {"a": boom})
     assert Prediction.objects.get().reason == "ValueError: boom"
 
 
 def test_a_failing_feed_update_is_shown_to_the_models_owner(round_):
-    answer = Answer("a", "ANSWERED", {"value": 1.0}, warning="feed_update: KeyError")
+    answer = ModelAnswer(
+        "a", "ANSWERED", {"value": 1.0}, warning="feed_update: KeyError"
+    )
     ask(round_, {"a": answer})
     assert outcomes() == {"a": "ANSWERED"}
     assert ParticipantModel.objects.get().last_error == "feed_update: KeyError"

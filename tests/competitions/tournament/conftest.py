@@ -2,7 +2,7 @@
 
 import pytest
 
-from competitions.gateway.types import Answer
+from competitions.gateway.types import ModelAnswer
 from competitions.tournament.ask_samples import ask_some
 from competitions.tournament.opening import open_round
 from tests.competitions.conftest import AnsweringGateway
@@ -32,8 +32,8 @@ class SampleGateway(AnsweringGateway):
         (argument,) = question.args
         result = self.results[model_id](argument.value["x"])
         if isinstance(result, Exception):
-            return Answer(model_id, "FAILED", reason=f"predict: {result}")
-        return Answer(model_id, "ANSWERED", result, exec_time_us=1500)
+            return ModelAnswer(model_id, "FAILED", reason=f"predict: {result}")
+        return ModelAnswer(model_id, "ANSWERED", result, exec_time_us=1500)
 
 
 def features(count):
