@@ -38,7 +38,7 @@ def at():
 
 @pytest.fixture
 def frozen_clock(at):
-    """The site's clock stands at NOW."""
+    """Stop the site's clock at NOW."""
     with at(NOW):
         yield NOW
 

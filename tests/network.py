@@ -1,4 +1,4 @@
-"""The suite runs offline: a test that asks the world fails, and says whom it asked."""
+"""Keep the suite offline: a test that uses the network fails, with the address."""
 
 import ipaddress
 import socket
@@ -11,7 +11,7 @@ class OutsideError(AssertionError):
 
 
 def is_local(family: int, address: object) -> bool:
-    """Whether a socket's address is of this machine: a path, or on loopback."""
+    """Return whether a socket's address is on this machine: a path, or loopback."""
     if family not in (socket.AF_INET, socket.AF_INET6):
         return True
     host = str(address[0]) if isinstance(address, tuple) and address else ""

@@ -1,4 +1,4 @@
-"""A name stands for one thing: no two classes, files or imported functions share it."""
+"""Each name is used once: no two classes, files or imported functions share one."""
 
 import ast
 from collections import defaultdict

@@ -120,7 +120,7 @@ class Webhook(models.Model):
         models.CharField(max_length=40, choices=FactKind.choices),
         default=list,
         blank=True,
-        help_text="What it is told. None chosen: everything.",
+        help_text="The types of events that it gets. None chosen: all.",
     )
     competition = models.ForeignKey(
         Competition,
@@ -128,8 +128,8 @@ class Webhook(models.Model):
         null=True,
         blank=True,
         related_name="webhooks",
-        help_text="The only one that it is told of. Empty: all that are no drafts, and "
-        "the site.",
+        help_text="The competition whose events it gets. Empty: all that are not"
+        " drafts, and the site.",
     )
     active = models.BooleanField(default=True)
     secret = models.TextField(editable=False)
@@ -140,7 +140,7 @@ class Webhook(models.Model):
     served_at = models.DateTimeField(null=True, editable=False)
     rests_until = models.DateTimeField(null=True, editable=False)
     failures = models.PositiveIntegerField(
-        default=0, editable=False, help_text="In a row."
+        default=0, editable=False, help_text="Failures in a row."
     )
     failing_since = models.DateTimeField(null=True, editable=False)
     last_error = models.TextField(blank=True, editable=False)

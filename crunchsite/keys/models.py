@@ -20,7 +20,7 @@ class ApiKey(models.Model):
 
     prefix = models.CharField(max_length=8, unique=True)
     digest = models.CharField(max_length=64, editable=False)
-    name = models.CharField(max_length=80, help_text="What uses it, for people.")
+    name = models.CharField(max_length=80, help_text="The program that uses it.")
     scopes = ArrayField(models.CharField(max_length=20, choices=KeyScope.choices))
     # A key is deleted with its competition: without one it would apply to all.
     competition = models.ForeignKey(
@@ -29,7 +29,7 @@ class ApiKey(models.Model):
         null=True,
         blank=True,
         related_name="api_keys",
-        help_text="The only one that it reaches. Empty: the whole site.",
+        help_text="The competition that it is bound to. Empty: the whole site.",
     )
     cruncher = models.ForeignKey(
         Cruncher,
@@ -37,7 +37,7 @@ class ApiKey(models.Model):
         null=True,
         blank=True,
         related_name="api_keys",
-        help_text="For whom it speaks, with read and write:models alone.",
+        help_text="The cruncher that it is bound to, with only read and write:models.",
     )
     # Nobody can log in with it; the trail uses its name.
     account = models.OneToOneField(

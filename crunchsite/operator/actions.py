@@ -62,7 +62,7 @@ def _pause_effect(competition: Competition) -> list[str]:
         asked=Count("pk", filter=Q(performed_at__isnull=False)),
     )
     return [
-        f"Asked no more: {_models(competition)}.",
+        f"No longer asked: {_models(competition)}.",
         f"Asked before, and still scored: {counted(rounds['asked'], 'round')}.",
         f"Not asked yet, and to end as missed: {counted(rounds['waiting'], 'round')}.",
     ]
@@ -78,7 +78,7 @@ def _end_effect(competition: Competition) -> list[str]:
         competition=competition, status=Round.Status.RECEIVED
     ).count()
     return [
-        f"Asked no more: {_models(competition)}.",
+        f"No longer asked: {_models(competition)}.",
         f"Scored a last time: {counted(asked, 'round')}.",
         "Then the last checkpoint is made, with the end of the last snapshot period"
         if competition.emission_interval_s

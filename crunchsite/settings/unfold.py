@@ -112,7 +112,7 @@ UNFOLD = {
                 _page("Shadow tracks", "visibility", "livepool_shadowtrack_changelist"),
             ),
             _models(
-                "Who is told?",
+                "Who is notified?",
                 _page("Webhooks", "webhook", "events_webhook_changelist"),
                 _page("Deliveries", "send", "events_delivery_changelist"),
                 _page("Events", "list", "events_event_changelist"),

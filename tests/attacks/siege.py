@@ -52,7 +52,7 @@ print(json.dumps([rounds, asked, by_model, missed], default=str))
 
 
 class Siege:
-    """A site of its own with models, and what is measured of it."""
+    """A separate site with models, and measurements of it."""
 
     def __init__(self, *, port: int, with_hostile: bool) -> None:
         self.var = BASE_DIR / "var" / f"siege-{port}"

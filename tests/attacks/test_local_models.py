@@ -129,7 +129,7 @@ def arena(request):
 
 
 def are_alive(pids):
-    """Which of the processes have not ended, as far as anybody can tell."""
+    """Return which of the processes have not ended, as far as can be seen."""
 
     def is_alive(pid):
         try:

@@ -1,4 +1,4 @@
-"""Every address by every role and method, against one table of who may do what.
+"""Call every address with every role and method; one table has the right answers.
 
 The addresses come from the URLconf and the admin's registry, so one that is new fails
 here until it has its row. In full (ATTACKS=1) every method is asked, else those that
@@ -290,7 +290,7 @@ class Address:
 
     @property
     def is_page(self) -> bool:
-        """Whether people ask here, who are led to the login."""
+        """Return whether people use the address, so that they are led to the login."""
         return self.key in {
             *("home", "leaderboard-csv", "scores-csv", "model-csv", "model"),
             *("diversity", "feeds", "livepool", "^admin$"),
@@ -442,7 +442,7 @@ def values_of(made: factories.World) -> dict[str, object]:
 
 
 def events_of(competition: Competition) -> dict[str, object]:
-    """An event of the competition, a webhook of its own, and what is sent to it."""
+    """Create an event of the competition, a webhook and a delivery."""
     webhook = Webhook(
         name=f"{MARK} bot", url="https://1.1.1.1", competition=competition
     )
@@ -566,7 +566,7 @@ def key_of(scope: str, made: factories.World) -> dict[str, str]:
 
 
 def expected_of_key(address: Address, method: str, scope: str) -> int:
-    """The admin takes no key: who has one is a stranger there."""
+    """Return the expected answer to a key, which the admin does not accept."""
     if address.is_of_admin:
         return expected(address, method, STRANGER)
     rule = TABLE[address.key].get(method)

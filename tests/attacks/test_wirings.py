@@ -37,7 +37,7 @@ def draft():
 
 @pytest.fixture
 def evil(settings, tmp_path, monkeypatch):
-    """A participant's folder that stands in the path of modules, as a mistake would."""
+    """A participant's folder that is on the module path by mistake."""
     settings.LOCAL_MODELS_DIR = tmp_path
     settings.CALLABLE_PACKAGES = ("runtime_definitions", "evil2")
     monkeypatch.syspath_prepend(tmp_path)

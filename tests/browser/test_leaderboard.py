@@ -52,7 +52,7 @@ def world(transactional_db):
 
 
 def opened(browser, url: str, **options):
-    """A page, and what is noticed on it from now on."""
+    """Open a page and record its errors from now on."""
     seen = Seen()
     page = browser.new_page(**options)
     page.on("pageerror", lambda error: seen.problems.append(str(error)))

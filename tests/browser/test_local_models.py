@@ -1,4 +1,4 @@
-"""The buttons of the local models' page are in sight, whatever stands beside them."""
+"""The buttons of the local models' page are visible at every width."""
 
 import pytest
 from django.contrib.auth.models import User

@@ -61,7 +61,7 @@ def identity(model_id, **changes):
 
 
 class AnsweringGateway:
-    """Stands in for the wire: each model gives the result it was told to give.
+    """Replace the wire: each model gives the result that the test sets.
 
     The wire itself, with real processes, is tested in tests/competitions/gateway.
     """

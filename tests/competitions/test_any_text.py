@@ -1,4 +1,4 @@
-"""Any text and any JSON from a model: one row, a short log line and a page, no more."""
+"""Any text and any JSON from a model gives one row, a short log line and a page."""
 
 import json
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What the scope and call slots may give, and what is refused in words."""
+"""Answers of the scope and call slots: the valid ones, and errors for the others."""
 
 import math
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""COPY keeps any text, and tells NULL from every one of them."""
+"""COPY keeps any text unchanged, and distinguishes NULL from every text."""
 
 import json
 

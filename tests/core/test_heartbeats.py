@@ -18,7 +18,7 @@ def nothing_seen():
 
 @pytest.fixture
 def wall(monkeypatch):
-    """Set the wall's time: `wall(seconds)`."""
+    """Set the real time: `wall(seconds)`."""
 
     def set_to(seconds):
         monkeypatch.setattr("core.heartbeats.time.time", lambda: float(seconds))

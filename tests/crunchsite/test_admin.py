@@ -143,7 +143,7 @@ def act(client, world, name: str, **body):
 
 def test_an_action_says_its_effect_and_does_nothing_before_it_is_posted(client, world):
     page = act(client, world, "pause").content.decode()
-    assert "Asked no more: 5 models." in page
+    assert "No longer asked: 5 models." in page
     assert Competition.objects.get().status == "ACTIVE"
 
 

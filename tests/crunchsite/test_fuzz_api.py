@@ -53,7 +53,7 @@ def one_connection():
 
 @pytest.fixture(autouse=True)
 def no_wait(monkeypatch):
-    """No worker is up who would ask the models."""
+    """No worker runs that would ask the models."""
     monkeypatch.setattr(tournament, "WAIT_S", 0.0)
 
 

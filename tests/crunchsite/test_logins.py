@@ -1,4 +1,4 @@
-"""Passwords cannot be guessed by trying; an operator can unlock who was locked out."""
+"""Passwords cannot be guessed by trying; an operator can unlock an account."""
 
 import pytest
 from django.contrib.auth.models import User

@@ -14,7 +14,7 @@ LEVELS = {"warning", "error", "exception", "critical"}
 
 
 def _entries() -> set[str]:
-    """What stands in the first column of the tables."""
+    """Return the events in the first column of the tables."""
     rows = re.findall(r"^\| (`[^|]+) \|", RUNBOOK, re.MULTILINE)
     return {name for row in rows for name in re.findall(r"`([\w.]+)`", row)}
 

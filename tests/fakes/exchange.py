@@ -1,4 +1,4 @@
-"""An exchange on loopback that speaks Binance's REST and streams, and misbehaves.
+"""An exchange on loopback with Binance's REST and streams, which can misbehave.
 
 A real server in a thread: `with FakeExchange() as exchange`, then point
 BINANCE_API_URL, BINANCE_FUTURES_URL and BINANCE_STREAM_URL at it. Candles come from

@@ -1,4 +1,4 @@
-"""A runner that answers whatever a test tells it to: protobuf permits a lot."""
+"""A runner with answers that a test chooses: protobuf permits a lot."""
 
 import threading
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""An orchestrator that says what a test tells it to, over a real WebSocket."""
+"""An orchestrator that sends what a test chooses, over a real WebSocket."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The whole site on a recorded market, and what is done to it."""
+"""The whole site on a recorded market, and faults that tests cause."""
 
 import os
 import signal
@@ -42,7 +42,7 @@ class Site(Stack):
     # --- what is seen
 
     def said(self) -> str:
-        """What stands in the terminal."""
+        """Return the terminal's text."""
         return self.output.read_text()
 
     def wait_said(self, text: str, *, times: int = 1) -> None:

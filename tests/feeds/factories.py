@@ -40,7 +40,7 @@ def candle(minute=0, price=100.0, *, is_closed=True, at=None, **changes):
 
 @contextmanager
 def tape_away():
-    """The tape's address is one where nobody listens."""
+    """Give the tape an address where no server listens."""
     elsewhere = {**engine.database(), "HOST": "127.0.0.1", "PORT": "1"}
     with mock.patch.object(engine, "database", return_value=elsewhere):
         yield

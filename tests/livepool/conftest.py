@@ -85,7 +85,7 @@ def files(ranking):
 
 @pytest.fixture
 def release_now(ranking):
-    """The clock stands three hours after the release's day was over."""
+    """Set the clock to three hours after the end of the release's day."""
     instant = artifacts.completed_at(ranking.as_of_date) + timedelta(hours=3)
     with clock.use(clock.Frozen(start=instant, anchor=instant)):
         yield instant

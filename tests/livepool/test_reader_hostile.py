@@ -1,4 +1,4 @@
-"""The reader against what is malformed, huge, deep or altered: it never falls."""
+"""The reader never fails on malformed, huge, deep or altered content."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The audit tells "none known" from "nobody was asked"."""
+"""The audit distinguishes "none known" from "not checked"."""
 
 from scripts.audit import verdict
 

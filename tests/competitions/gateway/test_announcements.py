@@ -1,4 +1,4 @@
-"""Announced models: what is missing gets a default, what is invalid is skipped."""
+"""Announced models: missing fields get defaults, invalid models are skipped."""
 
 import pytest
 

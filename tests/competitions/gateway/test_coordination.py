@@ -1,4 +1,4 @@
-"""Between orchestrator, models and coordinators: who is asked what, and since when."""
+"""Orchestrator, models and coordinators together: which model is asked, and when."""
 
 import threading
 

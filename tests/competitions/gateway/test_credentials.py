@@ -1,4 +1,4 @@
-"""Mutual TLS with wallets, token gateways, and what is refused."""
+"""Mutual TLS with wallets, token gateways, and refused credentials."""
 
 import pytest
 

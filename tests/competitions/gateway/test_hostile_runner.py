@@ -1,4 +1,4 @@
-"""A runner that lies costs its own model an answer, and nobody else theirs."""
+"""A runner that lies loses its own model's answer, and no other."""
 
 import threading
 

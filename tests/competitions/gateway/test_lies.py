@@ -1,4 +1,4 @@
-"""An orchestrator that says what is not so harms no model that it says right."""
+"""An orchestrator that sends false data harms no model that it lists correctly."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""What coordinators report is checked, and what is valid is applied."""
+"""Reports of coordinators are checked, and valid ones are applied."""
 
 import json
 

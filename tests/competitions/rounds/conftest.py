@@ -28,7 +28,7 @@ def outcomes():
 
 
 def waiting(competition, *slots):
-    """Rounds of these slots that nobody has asked yet, made in this order."""
+    """Create waiting rounds of these slots, in this order."""
     return [
         Round.objects.create(
             competition=competition,

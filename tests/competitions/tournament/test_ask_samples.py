@@ -1,4 +1,4 @@
-"""Samples of posted rounds are asked once each, in batches, by who owns the models."""
+"""Samples of posted rounds are asked once each, in batches, by the gateway's owner."""
 
 import pytest
 from django.db import connection

@@ -1,4 +1,4 @@
-"""Log checkpoints: what is signed, and whose they are."""
+"""Log checkpoints: their signed content, and their signers."""
 
 import pytest
 

@@ -13,7 +13,7 @@ URL = "/api/v1/events"
 
 @pytest.fixture
 def told(frozen_clock):
-    """Six events: two of a competition, two of a draft, two of the site."""
+    """Create six events: two of a competition, two of a draft, two of the site."""
     shown = factories.competition()
     draft = factories.competition("hush", status="DRAFT", activated_at=None)
     for name in ("one", "two"):

@@ -1,4 +1,4 @@
-"""Events reach their receivers, whatever these do, and cost nobody else anything."""
+"""Events reach their receivers, and a bad receiver delays no other."""
 
 import json
 import ssl
@@ -48,7 +48,7 @@ def happen(*names: str, kind=FactKind.FEED_STALE, **fields) -> None:
 
 
 def turn(webhook: Webhook) -> int:
-    """Claim and serve a receiver, at an instant when nobody rests any more."""
+    """Claim and serve a receiver, at an instant when none pauses."""
     Webhook.objects.update(rests_until=None)
     Delivery.objects.filter(next_at__isnull=False).update(next_at=clock.wall_now())
     assert webhook.pk in delivering.claim(10)
@@ -342,7 +342,7 @@ def test_what_is_past_retention_goes_with_its_deliveries(receive, at, frozen_clo
 
 
 def certificate(folder: Path) -> tuple[Path, Path]:
-    """A certificate for localhost that nobody vouches for, and its key."""
+    """Create a self-signed certificate for localhost, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = clock.wall_now()
@@ -392,7 +392,7 @@ def test_over_tls_the_certificate_is_of_the_name_and_vouched_for(
 
 @pytest.fixture
 def wall(monkeypatch):
-    """Stop the wall's clock at NOW; `wall(seconds)` moves it to as long after."""
+    """Stop the real clock at NOW; `wall(seconds)` moves it on."""
     stopped = [NOW]
     monkeypatch.setattr(clock, "wall_now", lambda: stopped[0])
     monkeypatch.setattr(delivering, "spread", lambda pause_s: pause_s)

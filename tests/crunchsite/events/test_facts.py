@@ -39,7 +39,7 @@ pytestmark = pytest.mark.django_db(databases=["default", "tape"])
 
 
 def told(*kinds: str) -> list[tuple[str, dict]]:
-    """Kind and payload of what was told since the last call, of these kinds."""
+    """Return kind and payload of the facts since the last call, of these kinds."""
     outbox.number_events()
     events = list(Event.objects.told())
     Event.objects.all().delete()

@@ -1,4 +1,4 @@
-"""Facts are kept with what made them, and told in an order that loses none."""
+"""Facts are stored with the change that makes them, and numbered without loss."""
 
 import threading
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Keys at the site's addresses: who is let in, what a refusal says, what is logged."""
+"""Keys at the site's addresses: access, errors, log lines."""
 
 import logging
 from concurrent.futures import ThreadPoolExecutor

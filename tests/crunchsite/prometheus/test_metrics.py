@@ -1,4 +1,4 @@
-"""Figures for who watches the site, and the rules and charts that rest on them."""
+"""Gauges for monitoring, and the alert rules and charts that use them."""
 
 import json
 import re

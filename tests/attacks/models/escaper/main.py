@@ -1,4 +1,4 @@
-"""Tries the doors out of a sandbox and into the kernel; answers with their errors."""
+"""Try to leave the sandbox and to attack the kernel; answer with the errors."""
 
 import ctypes
 import os

@@ -74,7 +74,7 @@ def test_one_slug_is_one_competition(operator, tape):
 def test_get_says_what_an_act_would_do_and_does_nothing(operator, world):
     told = operator.get(f"competitions/{world.competition.slug}/pause").json()
     assert told["title"] == "Pause"
-    assert told["effect"][0] == "Asked no more: 2 models."
+    assert told["effect"][0] == "No longer asked: 2 models."
     assert Competition.objects.get().status == "ACTIVE"
 
 
