@@ -19,8 +19,7 @@ class ContractVariables(BaseSettings):
     )
     checkpoint_interval_seconds: int | None = setting(
         None,
-        "Cadence of a new competition, in seconds: how often it is scored. Empty: the "
-        "pack's.",
+        "Scoring interval of a new competition, in seconds. Empty: the pack's.",
         ge=1,
     )
     crunch_config_module: str = setting(
@@ -30,7 +29,7 @@ class ContractVariables(BaseSettings):
         validation_alias=AliasChoices("crunch_config_module", "contract_module"),
     )
     crunch_pubkey: str = setting("", "Public key of the crunch, for emissions.")
-    network: str = setting("devnet", "Chain that emissions are meant for.")
+    network: str = setting("devnet", "Chain on which emissions are paid.")
     compute_provider_pubkey: str = setting("", "Wallet of the compute provider.")
     data_provider_pubkey: str = setting("", "Wallet of the data provider.")
     inference_input_builder: str = setting("", "Callable slot, module:callable.")

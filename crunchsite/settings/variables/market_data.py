@@ -42,7 +42,7 @@ class MarketVariables(BaseSettings):
         180, "History that a new subscription pulls first, in minutes.", ge=1
     )
     feed_candles_window: int = setting(
-        120, "Newest closed candles shown to the models.", ge=1
+        120, "Number of newest closed candles that models receive.", ge=1
     )
     feed_record_ttl_days: int = setting(
         90,
@@ -56,7 +56,8 @@ class MarketVariables(BaseSettings):
     )
     feed_seed: int = setting(7, "Seed of the simulated exchange.")
     feed_prune_export: bool = setting(
-        False, "Whether months past retention are written to Parquet before they go."
+        False,
+        "Whether months past retention are written to Parquet before they are dropped.",
     )
     backfill_data_dir: Path = setting(
         Path("data/backfill"), "Folder of the Parquet files of past market data."

@@ -20,7 +20,7 @@ class PoolVariables(BaseSettings):
         "every run is a dry run. `manage.py up` turns it on for the local store.",
     )
     publish_mode: Annotated[str, one_of(*PROFILES)] = setting(
-        DEFAULT_MODE, "Profile of the published pool: core_major or broad_liquid."
+        DEFAULT_MODE, "Mode of the published pool: core_major or broad_liquid."
     )
     livepool_source: Annotated[str, one_of(*SOURCES)] = setting(
         "", "Feed source of the daily candles. Empty: FEED_SOURCE."

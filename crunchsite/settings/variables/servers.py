@@ -33,7 +33,7 @@ class ServerVariables(BaseSettings):
     )
     model_runner_timeout_s: float = setting(
         5.0,
-        "Wall-clock limit of one call to a model, in seconds.",
+        "Time limit of one call to a model, in real seconds.",
         gt=0,
         validation_alias=AliasChoices(
             "model_runner_timeout_s", "model_runner_timeout_seconds"

@@ -13,9 +13,9 @@ class TimeVariables(BaseSettings):
     )
     clock_start: str = setting(
         "",
-        "Instant (ISO 8601, UTC) at which the site's clock starts. Empty: the wall's "
-        "time, or the first candle of FEED_REPLAY_PATH.",
+        "Instant (ISO 8601, UTC) at which the site's clock starts. Empty: the real"
+        " time, or the first candle of FEED_REPLAY_PATH.",
     )
     clock_anchor: str = setting(
-        "", "Wall instant at which the clock showed CLOCK_START; set by `manage.py up`."
+        "", "Real instant at which the clock showed CLOCK_START; set by `manage.py up`."
     )

@@ -24,11 +24,12 @@ class WebVariables(BaseSettings):
     )
     api_read_auth: bool = setting(
         False,
-        "Whether operators and keys alone read: API, pages and downloads.",
+        "Whether only operators and keys may read API, pages and downloads.",
     )
     api_key: str = setting(
         "",
-        "One key that may do all, as older coordinators know it; it turns on the two "
+        "One key that may do everything, for clients of older coordinators; it"
+        " turns on the two "
         "lists below. Empty: none. Better: `manage.py key create`.",
         repr=False,
     )
@@ -36,11 +37,12 @@ class WebVariables(BaseSettings):
         "/healthz,/info,/docs,/redoc,/openapi.json,/schema,/reports/schema,"
         "/reports/leaderboard,/reports/models,/reports/feeds,/reports/diversity,"
         "/reports/ensemble,/reports/checkpoints/rewards",
-        "With API_KEY: how paths begin that anybody reads, comma separated.",
+        "With API_KEY: prefixes of paths that anybody may read, comma separated.",
     )
     api_admin_prefixes: str = setting(
         "/reports/backfill,/reports/checkpoints/,/custom",
-        "With API_KEY: how other paths begin that need a key or a session to be read. "
+        "With API_KEY: prefixes of other paths that need a key or a session to be"
+        " read. "
         "For the rest API_READ_AUTH says so.",
     )
     api_routes_dir: str = setting(
@@ -65,7 +67,9 @@ class WebVariables(BaseSettings):
         "https://board.example.org; * is every one. Empty: none.",
     )
     metrics_open: bool = setting(
-        False, "Whether anybody reads /metrics; else it takes a read key or a session."
+        False,
+        "Whether anybody may read /metrics; otherwise it needs a read key or"
+        " a session.",
     )
     event_retention_days: int = setting(
         30, "Days that events and their deliveries are kept.", ge=1
