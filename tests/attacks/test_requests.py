@@ -53,6 +53,9 @@ SLOW = {
     "readers of parts": trickle(
         b"GET " + FILE + b" HTTP/1.1\r\nHost: localhost\r\nRange: bytes=1-\r\n\r\n"
     ),
+    "readers of two files": trickle(
+        (b"GET " + FILE + b" HTTP/1.1\r\nHost: localhost\r\n\r\n") * 2
+    ),
     "readers of many answers": trickle(
         b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" * 200
     ),
@@ -70,7 +73,7 @@ def open_slow(served, head):
 
 
 @pytest.mark.attack(
-    "fifty slow clients of each of eight kinds, each against /healthz",
+    "fifty slow clients of each of nine kinds, each against /healthz",
     held_by="waitress reads and writes for slow clients; its threads do the work",
 )
 @pytest.mark.parametrize("kind", SLOW)
@@ -100,8 +103,12 @@ def test_head_is_answered_without_a_body(served, path):
     head = b"HEAD " + path + b" HTTP/1.1\r\nHost: localhost\r\n\r\n"
     get = b"GET /info HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     with served.connect() as link:
-        link.sendall(head + get)
-        told = b"".join(iter(lambda: link.recv(65536), b""))
+        link.sendall(head)
+        first = b""
+        while b"\r\n\r\n" not in first:
+            first += link.recv(65536)
+        link.sendall(get)
+        told = first + b"".join(iter(lambda: link.recv(65536), b""))
 
     first, _, second = told.partition(b"\r\n\r\n")
 
@@ -109,6 +116,16 @@ def test_head_is_answered_without_a_body(served, path):
     assert int(first.lower().partition(b"content-length:")[2].split()[0]) > 0
     assert second.startswith(b"HTTP/1.1 200 OK\r\n")
     assert second.endswith(b"}")
+
+
+def test_requests_in_one_piece_are_answered_one_at_a_time(served):
+    get = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with served.connect() as link:
+        link.sendall(get * 3)
+        told = b"".join(iter(lambda: link.recv(65536), b""))
+
+    assert told.count(b"HTTP/1.1 200 OK") == 1
+    assert b"connection: close" in told.lower()
 
 
 def raw(*lines: bytes, body: bytes = b"", host: bytes = b"localhost") -> bytes:
