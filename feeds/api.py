@@ -177,21 +177,7 @@ class Backfill(APIView):
         request=BackfillRequestSerializer, responses={201: BackfillJobSerializer}
     )
     def post(self, request: Request) -> Response:
-        wanted = read_body(BackfillRequestSerializer, request)
-        job = backfill_jobs.start(
-            key=FeedKey(*(wanted[name] for name in FeedKey._fields)),
-            start_at=wanted["start"],
-            end_at=wanted["end"],
-            sink=wanted["sink"],
-        )
-        if job.created_at == job.updated_at:
-            audit.note(request.user, [job], flag=ADDITION, what="started")
-        else:
-            audit.note(request.user, [job], flag=CHANGE, what="resumed")
-        from feeds.tasks import run_backfill_job
-
-        run_backfill_job.delay_on_commit(str(job.pk))
-        return Response(_rendered(job, request), status.HTTP_201_CREATED)
+        return start_job(request)
 
 
 class BackfillJobs(APIView):
@@ -227,9 +213,33 @@ class BackfillCancel(APIView):
 
     @extend_schema(request=None, responses=BackfillJobSerializer)
     def post(self, request: Request, job_id: str) -> Response:
-        job = backfill_jobs.cancel(job_id=_job(job_id).pk)
-        audit.note(request.user, [job], flag=CHANGE, what="cancelled")
-        return Response(_rendered(job, request))
+        return cancel_job(request, job_id)
+
+
+def start_job(request: Request) -> Response:
+    """Start the backfill that a request asks for, with its trail."""
+    wanted = read_body(BackfillRequestSerializer, request)
+    job = backfill_jobs.start(
+        key=FeedKey(*(wanted[name] for name in FeedKey._fields)),
+        start_at=wanted["start"],
+        end_at=wanted["end"],
+        sink=wanted["sink"],
+    )
+    if job.created_at == job.updated_at:
+        audit.note(request.user, [job], flag=ADDITION, what="started")
+    else:
+        audit.note(request.user, [job], flag=CHANGE, what="resumed")
+    from feeds.tasks import run_backfill_job
+
+    run_backfill_job.delay_on_commit(str(job.pk))
+    return Response(_rendered(job, request), status.HTTP_201_CREATED)
+
+
+def cancel_job(request: Request, job_id: str) -> Response:
+    """End the job of an address, with its trail."""
+    job = backfill_jobs.cancel(job_id=_job(job_id).pk)
+    audit.note(request.user, [job], flag=CHANGE, what="cancelled")
+    return Response(_rendered(job, request))
 
 
 def _named(values: Mapping[str, Any]) -> dict[str, Any]:

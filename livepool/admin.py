@@ -5,7 +5,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.contrib.admin.models import CHANGE
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -13,7 +12,6 @@ from django.urls import URLPattern, path, reverse
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from core import audit
 from core.admin.action_page import ActionPage
 from core.admin.lists import BoundedAdmin, ReadOnlyMixin
 from core.admin.strict import has_act
@@ -121,15 +119,8 @@ class ReleaseAdmin(ReadOnlyMixin, BoundedAdmin):
             raise PermissionDenied
 
         def run(given: dict[str, Any]) -> str:
-            done = rollback.rollback(
-                version=release.version, actor=request.user.get_username(), **given
-            )
-            note = (
-                f"Rolled back from {done.previous_version} to {done.version}: "
-                f"{given['reason']}"
-            )
-            audit.note(request.user, [release], flag=CHANGE, what=note)
-            return note
+            done = rollback.roll_back_as(request.user, version=release.version, **given)
+            return rollback.in_words(done, given["reason"])
 
         effect, refusal = _effect(release)
         return ActionPage(

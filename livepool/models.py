@@ -71,7 +71,10 @@ class Release(models.Model):
     class Meta:
         db_table = "live_pool_releases"
         ordering = ["-as_of_date", "-revision", "-pk"]
-        permissions = [("roll_back_release", "Can roll the live pool back")]
+        permissions = [
+            ("publish_release", "Can publish the release that is due"),
+            ("roll_back_release", "Can roll the live pool back"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["mode", "as_of_date", "revision"], name="release_unique"

@@ -13,7 +13,6 @@ from competitions import column_shapes
 from competitions.lifecycle import begin_emissions, settle
 from competitions.models import Competition, ScheduledPrediction
 from core.admin.strict import JsonShapes
-from core.facts import Fact, FactKind, announce
 from crunchsite import accounts  # noqa: F401  importing registers its pages
 from crunchsite.operator.act_pages import CompetitionActs
 from crunchsite.operator.buttons import buttons_for
@@ -22,9 +21,9 @@ from crunchsite.operator.competition_forms import (
     AddCompetitionForm,
     CompetitionForm,
 )
+from crunchsite.operator.editing import tell_edited
 from scoring.scores.store import begin_version
 
-MOST_SCHEDULES = 20  # fields listed in the fact that rules have changed
 STATUS_LABELS = {
     "DRAFT": "",
     "ACTIVE": "success",
@@ -192,12 +191,7 @@ class CompetitionAdmin(CompetitionActs):
             )
         ]
         if change and (form.changed_data or schedules):
-            payload = {
-                "what": "edited",
-                "fields": form.changed_data,
-                "schedules": schedules[:MOST_SCHEDULES],
-            }
-            announce(Fact(FactKind.RULE_CHANGED, form.instance.pk, payload))
+            tell_edited(form.instance, fields=form.changed_data, schedules=schedules)
 
     def has_delete_permission(
         self, request: HttpRequest, obj: Competition | None = None

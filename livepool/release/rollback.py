@@ -1,10 +1,12 @@
 """Make an earlier version current again: its files, then the document."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
+from django.contrib.admin.models import CHANGE
 
-from core import clock
+from core import audit, clock
 from livepool.artifacts import FILES
 from livepool.errors import PublishError, RollbackError
 from livepool.models import Release
@@ -108,6 +110,27 @@ def rollback(
         actor=actor,
     )
     return done
+
+
+def roll_back_as(
+    user: Any, *, version: str, reason: str, allow_stale: bool = False
+) -> Rollback:
+    """Make `version` current again for a user, and write the trail."""
+    done = rollback(
+        version=version,
+        reason=reason,
+        actor=user.get_username(),
+        allow_stale=allow_stale,
+    )
+    releases = Release.objects.ever_published().filter(version=done.version)
+    newest = list(releases.newest_first()[:1])
+    audit.note(user, newest, flag=CHANGE, what=in_words(done, reason))
+    return done
+
+
+def in_words(done: Rollback, reason: str) -> str:
+    """Return what a rollback did, in one sentence."""
+    return f"Rolled back from {done.previous_version} to {done.version}: {reason}"
 
 
 def files_of(version: str, stores: Stores | None = None) -> dict[str, bytes]:

@@ -70,7 +70,7 @@ def has_release(as_of: date) -> bool:
     ).exists()
 
 
-def publish_due() -> Publication | None:
+def publish_due(*, actor: str = "schedule") -> Publication | None:
     """Publish this month's release if it is missing; None if there is nothing to do.
 
     A site that does not publish has nothing to do. One that does subscribes new coins
@@ -88,7 +88,7 @@ def publish_due() -> Publication | None:
         return None
     if missing:
         raise LivePoolError(missing)
-    return _publish(as_of)
+    return _publish(as_of, actor=actor)
 
 
 def publish_first() -> Publication | None:
@@ -128,7 +128,7 @@ def _publish_history(as_of: date) -> None:
             log.info("livepool.no_history", as_of=str(day), why=str(error))
 
 
-def _publish(as_of: date) -> Publication:
+def _publish(as_of: date, *, actor: str = "schedule") -> Publication:
     ranking = build.build(as_of=as_of)
     if ranking.as_of_date != as_of:
         raise LivePoolError(
@@ -137,7 +137,7 @@ def _publish(as_of: date) -> Publication:
     return publish.publish(
         folder=build.output_dir(),
         mode=ranking.mode,
-        actor="schedule",
+        actor=actor,
         refused=ranking.refused,
         allow_stale=as_of < due_date(clock.now()),
     )

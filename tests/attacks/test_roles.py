@@ -143,6 +143,7 @@ TABLE: dict[str, Row] = {
     "tournament-score": writes("POST", OPERATORS, 422),
     "backfill-cancel": writes("POST", OPERATORS, 200),
     # Acts of /api/v1/: 422 without a body.
+    "v1:competition-edit": writes("POST", OPERATORS, 422),
     "v1:competitions": reads() | writes("POST", OPERATORS, 422),
     **{
         f"v1:{act}": {"GET": Rule(OPERATORS), "POST": Rule(OPERATORS, 422)}
@@ -157,11 +158,16 @@ TABLE: dict[str, Row] = {
         writes("POST", FINANCE, 422),
     ),
     "v1:webhooks": {"GET": Rule(OPERATORS), "POST": Rule(OPERATORS, 422)},
-    "v1:webhook": {"GET": Rule(OPERATORS), "DELETE": Rule(ADMINS, 204)},
-    "v1:webhook-rotate-secret": writes("POST", OPERATORS, 422),
-    "v1:webhook-switch": writes("POST", OPERATORS, 422),
-    "v1:webhook-deliveries": {"GET": Rule(VIEWERS)},
-    "v1:delivery-replay": writes("POST", OPERATORS, 404),  # gone with its webhook
+    "v1:webhook": {"GET": Rule(OPERATORS, 404), "DELETE": Rule(ADMINS, 404)},
+    "v1:webhook-rotate-secret": writes("POST", OPERATORS, 404),
+    "v1:webhook-switch": writes("POST", OPERATORS, 404),
+    "v1:webhook-deliveries": {"GET": Rule(VIEWERS, 404)},
+    "v1:delivery-replay": writes("POST", OPERATORS, 404),
+    "v1:backfills": {**reads(), **writes("POST", OPERATORS, 422)},
+    "v1:one-backfill": reads(),
+    "v1:cancel-backfill": writes("POST", OPERATORS, 409),  # cancelled further up
+    "v1:publish-release": writes("POST", OPERATORS, 422),
+    "v1:roll-back-release": writes("POST", OPERATORS, 422),
     "v1:local-models": {
         "GET": Rule(VIEWERS | {"write:models"}),
         "POST": Rule(OPERATORS | {"write:models"}, 422),
@@ -335,6 +341,7 @@ def roles(db):
     import_module("crunchsite.migrations.0001_roles").make_roles(apps, None)
     import_module("crunchsite.migrations.0003_keys").give(apps, None)
     import_module("crunchsite.migrations.0004_events").give(apps, None)
+    import_module("crunchsite.migrations.0005_publish").give(apps, None)
 
 
 def user(role: str) -> User | None:
@@ -422,7 +429,7 @@ def values_of(made: factories.World) -> dict[str, object]:
     return {name: row.pk for name, row in rows.items()} | {
         "model_id": made.models[0].model_id,
         "slug": made.competition.slug,
-        "webhook_id": rows["webhook"].pk,
+        "webhook_id": "none",
         "delivery_id": "none",
         "round_id": "none",
         "job_id": job.pk,

@@ -1,8 +1,14 @@
 """`manage.py up`, as a newcomer meets it."""
 
+import re
+import shlex
 import socket
+import subprocess
+import sys
 
 import pytest
+
+from tests.e2e.conftest import ROOT
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -13,6 +19,7 @@ def scored(stack):
     return rows if len(rows) >= 4 and None not in values else None
 
 
+@pytest.mark.timeout(900)
 def test_a_fresh_folder_becomes_a_scored_leaderboard_and_keeps_it(stack, run_up):
     site = stack(CLOCK_SPEED="10")
     site.start()
@@ -27,9 +34,41 @@ def test_a_fresh_folder_becomes_a_scored_leaderboard_and_keeps_it(stack, run_up)
     assert "already running here" in second.stderr
     before = len(site.get("/reports/predictions?limit=1000"))
     assert site.stop() == 0
+    site.env["LOCAL_MODELS_COMPETITION"] = "btc-life"  # for what follows
     site.start()
     assert len(site.get("/reports/predictions?limit=1000")) >= before
+    said = live_whole_life(site)
+    assert said[0] == "btc-life is a DRAFT"
+    assert said[-1] == "btc-life has ended, and all of it is paid"
+    assert sum(line.startswith("rank ") for line in said) >= 2
+    assert any(" is PAID by tx-of-" in line for line in said)
     assert site.stop() == 0
+
+
+def live_whole_life(site) -> list[str]:
+    """Run the program of docs/integrator/whole_life.md with a new key; what it said."""
+    page = (ROOT / "docs" / "integrator" / "whole_life.md").read_text()
+    (program,) = re.findall(
+        r"`whole_life\.py`:\n\n```python\n(.*?)```", page, re.DOTALL
+    )
+    (command,) = re.findall(r"^python (manage\.py key create .*)$", page, re.MULTILINE)
+    token = output_of(*shlex.split(command), env=site.env).strip()
+    env = {"PATH": "", "CRUNCHSITE_URL": site.url, "CRUNCHSITE_KEY": token}
+    return output_of("-c", program, env=env).splitlines()
+
+
+def output_of(*args: str, env: dict[str, str]) -> str:
+    done = subprocess.run(
+        [sys.executable, *args],
+        cwd=ROOT,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def test_ctrl_c_while_it_starts_stops_what_was_started(stack):

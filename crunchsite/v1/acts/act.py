@@ -1,9 +1,13 @@
 """What all acts over the API have: a permission, a body, an answer, once for a key."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+from django.core.exceptions import NON_FIELD_ERRORS
+from django.core.exceptions import ValidationError as InvalidRowError
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from kombu.exceptions import OperationalError
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -11,6 +15,7 @@ from rest_framework.views import APIView
 
 from competitions.models import Competition
 from competitions.reporting import chosen_competition
+from crunchsite.operator.actions import BrokerError
 from crunchsite.v1.acts import once
 
 OPERATE, EVENTS, PAYOUTS = "Operate", "Events", "Payouts"
@@ -47,9 +52,12 @@ class ActView(APIView):
 
     def post(self, request: Request, **parts: str) -> Response:
         """Do the act, or answer as it did before."""
-        return once.once(
-            request, lambda: self.act(request, **parts), is_atomic=self.is_atomic
-        )
+        try:
+            return once.once(
+                request, lambda: self.act(request, **parts), is_atomic=self.is_atomic
+            )
+        except OperationalError as error:  # a task that is sent after the commit
+            raise BrokerError(f"The broker does not answer: {error}.") from error
 
 
 def posts(
@@ -93,4 +101,30 @@ def competition_of(request: Request, slug: str) -> Competition:
     """
     found = chosen_competition({"competition": slug}, request.user)
     assert found is not None  # a slug that is unknown raises
+    return found
+
+
+@contextmanager
+def rules_of_rows() -> Iterator[None]:
+    """Turn what a row's own rules refuse into a refusal that names the field."""
+    try:
+        yield
+    except InvalidRowError as error:
+        raise serializers.ValidationError(
+            {
+                name: [
+                    serializers.ErrorDetail(text, code=each.code or "invalid")
+                    for each in errors
+                    for text in each.messages
+                ]
+                for name, errors in _by_field(error).items()
+            }
+        ) from None
+
+
+def _by_field(error: InvalidRowError) -> dict[str, Any]:
+    """Return the problems by field; those of the whole row as REST framework does."""
+    found = dict(error.error_dict)
+    if NON_FIELD_ERRORS in found:
+        found["non_field_errors"] = found.pop(NON_FIELD_ERRORS)
     return found

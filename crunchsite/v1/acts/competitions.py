@@ -4,7 +4,6 @@ from typing import Any
 
 from django.contrib.admin.models import ADDITION
 from drf_spectacular.utils import extend_schema, extend_schema_view
-from kombu.exceptions import OperationalError
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -13,13 +12,32 @@ from competitions import lifecycle, packs
 from competitions.models import Competition, ScheduledPrediction
 from core import audit
 from core.requests import IdField, read_body
-from crunchsite.operator.actions import ACTIONS, BrokerError, press
+from crunchsite.operator.actions import ACTIONS, press
 from crunchsite.operator.competition_forms import GRANULARITIES
-from crunchsite.v1.acts.act import OPERATE, ActView, Reason, competition_of, posts
+from crunchsite.operator.editing import edit
+from crunchsite.v1.acts.act import (
+    OPERATE,
+    ActView,
+    Reason,
+    competition_of,
+    posts,
+    rules_of_rows,
+)
 from feeds.providers import sources
 from feeds.tape.records import CANDLE, TICK
 
 MOST_SUBJECTS = 100
+LARGEST_COLUMN = 2**31 - 1
+
+
+def _seconds(*, least: int) -> serializers.IntegerField:
+    return serializers.IntegerField(
+        min_value=least, max_value=LARGEST_COLUMN, required=False
+    )
+
+
+def _of_chain(longest: int) -> serializers.CharField:
+    return serializers.CharField(max_length=longest, allow_blank=True, required=False)
 
 
 class NewCompetition(serializers.Serializer[Any]):
@@ -104,6 +122,50 @@ class Competitions(ActView):
         return Response(CompetitionState(made).data, 201)
 
 
+class Edited(Reason):
+    """What changes; what is left out stays. Durations are in seconds.
+
+    The emission interval is a multiple of the snapshot period, and 0 pays nobody. With
+    its first `crunch_pubkey` a competition pays each week, if nothing else is said.
+    """
+
+    name = serializers.CharField(max_length=120, required=False)
+    score_interval_s = _seconds(least=1)
+    snapshot_period_s = _seconds(least=1)
+    emission_interval_s = _seconds(least=0)
+    crunch_pubkey = _of_chain(64)
+    network = serializers.CharField(max_length=20, required=False)
+    compute_provider = _of_chain(64)
+    data_provider = _of_chain(64)
+
+
+@extend_schema_view(
+    post=posts(
+        OPERATE,
+        Edited,
+        CompetitionState,
+        asked={"emission_interval_s": 86400, "reason": "it pays each day"},
+    )
+)
+class Edit(ActView):
+    """Change the name, the cadence or who is paid."""
+
+    write_permission = "competitions.change_competition"
+
+    def act(self, request: Request, slug: str) -> Response:
+        competition = competition_of(request, slug)
+        changes = read_body(Edited, request)
+        reason = changes.pop("reason")
+        with rules_of_rows():
+            edited = edit(
+                competition_id=competition.pk,
+                changes=changes,
+                user=request.user,
+                reason=reason,
+            )
+        return Response(CompetitionState(edited).data)
+
+
 class PressView(ActView):
     """One of the actions that an operator presses; GET says what it would do."""
 
@@ -113,12 +175,6 @@ class PressView(ActView):
         action = ACTIONS[self.name]
         effect = action.effect(competition_of(request, slug))
         return Response({"title": action.title, "effect": effect})
-
-    def post(self, request: Request, **parts: str) -> Response:
-        try:
-            return super().post(request, **parts)
-        except OperationalError as error:  # after the commit
-            raise BrokerError(f"The broker does not answer: {error}.") from error
 
     def act(self, request: Request, slug: str) -> Response:
         competition = competition_of(request, slug)

@@ -3,9 +3,11 @@
 from django.urls import re_path
 
 from crunchsite.v1.acts import (
+    backfills,
     checkpoints,
     competitions,
     corrections,
+    livepool,
     local_models,
     webhooks,
 )
@@ -15,6 +17,9 @@ WEBHOOK = r"^webhooks/(?P<webhook_id>[^/]+)"
 CHECKPOINT = r"^checkpoints/(?P<checkpoint_id>[^/]+)"
 
 urlpatterns = [
+    re_path(
+        rf"{COMPETITION}/edit/?$", competitions.Edit.as_view(), name="competition-edit"
+    ),
     *(
         re_path(rf"{COMPETITION}/{view.name}/?$", view.as_view(), name=view.name)
         for view in (
@@ -69,5 +74,24 @@ urlpatterns = [
         r"^deliveries/(?P<delivery_id>[^/]+)/replay/?$",
         webhooks.Replay.as_view(),
         name="delivery-replay",
+    ),
+    re_path(r"^backfills/?$", backfills.Backfills.as_view(), name="backfills"),
+    re_path(
+        r"^backfills/(?P<job_id>[^/]+)/?$",
+        backfills.OneBackfill.as_view(),
+        name="one-backfill",
+    ),
+    re_path(
+        r"^backfills/(?P<job_id>[^/]+)/cancel/?$",
+        backfills.CancelBackfill.as_view(),
+        name="cancel-backfill",
+    ),
+    re_path(
+        r"^releases/publish/?$", livepool.Publish.as_view(), name="publish-release"
+    ),
+    re_path(
+        r"^releases/(?P<version>[^/]+)/roll-back/?$",
+        livepool.RollBack.as_view(),
+        name="roll-back-release",
     ),
 ]

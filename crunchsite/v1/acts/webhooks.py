@@ -7,7 +7,6 @@ who may act on the whole site: no key of one competition comes here.
 from typing import Any
 
 from django.contrib.admin.models import ADDITION, CHANGE, DELETION
-from django.core.exceptions import ValidationError as InvalidRowError
 from django.db.models import Q, QuerySet
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import serializers
@@ -23,7 +22,14 @@ from core.paging import Keyset, PageQuery, page_response, read_int
 from core.requests import read_body, read_query
 from crunchsite.events import webhooks
 from crunchsite.events.models import Delivery, Webhook
-from crunchsite.v1.acts.act import EVENTS, ActView, Reason, competition_of, posts
+from crunchsite.v1.acts.act import (
+    EVENTS,
+    ActView,
+    Reason,
+    competition_of,
+    posts,
+    rules_of_rows,
+)
 
 DELIVERIES = Keyset("id", read_int, descending=True)
 STATES = ("delivered", "given up", "failing", "waiting")
@@ -127,7 +133,8 @@ class Webhooks(ActView):
             asked["competition"] = competition_of(request, asked["competition"])
         webhook = Webhook(**asked)
         secret = webhooks.give_secret(webhook)
-        _check(webhook)
+        with rules_of_rows():
+            webhook.full_clean()
         webhook.save()
         audit.note(request.user, [webhook], flag=ADDITION, what="Added.")
         return _with_secret(webhook, secret, 201)
@@ -262,23 +269,6 @@ def _webhook(webhook_id: str, user: Any) -> Webhook:
 def _number(text: str) -> int:
     is_number = text.isascii() and text.isdecimal() and len(text) < 19
     return int(text) if is_number else -1
-
-
-def _check(webhook: Webhook) -> None:
-    """Apply the rules of the row; raises ValidationError naming the field."""
-    try:
-        webhook.full_clean()
-    except InvalidRowError as error:
-        raise serializers.ValidationError(
-            {
-                name: [
-                    serializers.ErrorDetail(text, code=each.code or "invalid")
-                    for each in errors
-                    for text in each.messages
-                ]
-                for name, errors in error.error_dict.items()
-            }
-        ) from None
 
 
 def _with_secret(webhook: Webhook, secret: str, status: int) -> Response:

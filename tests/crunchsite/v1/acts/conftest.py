@@ -17,6 +17,7 @@ def roles(db):
         ("0001_roles", "make_roles"),
         ("0003_keys", "give"),
         ("0004_events", "give"),
+        ("0005_publish", "give"),
     ):
         getattr(import_module(f"crunchsite.migrations.{name}"), give)(apps, None)
 

@@ -170,3 +170,50 @@ def test_what_is_not_there_is_404_and_of_another_key_403(operator, program, worl
     assert bound.post("competitions/other-cup/pause", WHY).status_code == 200
     Competition.objects.filter(slug="btc-demo").update(status="DRAFT")
     assert bound.post("competitions/btc-demo/end", WHY).status_code == 404
+
+
+def test_a_cadence_is_edited_as_a_whole_with_its_trail(operator, tape, frozen_clock):
+    operator.post("competitions", {"slug": "cup"})
+    body = {"snapshot_period_s": 60, "emission_interval_s": 120, "reason": "a trial"}
+    told = operator.post("competitions/cup/edit", body).json()
+    assert (told["snapshot_period_s"], told["emission_interval_s"]) == (60, 120)
+    said = "Changed snapshot_period_s, emission_interval_s. Reason: a trial"
+    assert trail()[1] == said
+
+
+def test_with_its_first_key_it_pays_each_week(operator, tape, settings):
+    settings.ENV = settings.ENV.model_copy(update={"crunch_pubkey": ""})
+    assert operator.post("competitions", {"slug": "cup"}).status_code == 201
+    body = {"crunch_pubkey": "play-money", "reason": "it pays"}
+    told = operator.post("competitions/cup/edit", body).json()
+    assert told["emission_interval_s"] == 604_800
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "begins"),
+    [
+        ({"emission_interval_s": 90}, "invalid", "The emission interval must be"),
+        ({"snapshot_period_s": 0}, "min_value", "snapshot_period_s: "),
+        ({"snapshot_period_s": 2**31}, "max_value", "snapshot_period_s: "),
+        ({"snapshot_period_s": "x"}, "invalid", "snapshot_period_s: "),
+        ({"name": ""}, "blank", "name: "),
+        ({"crunch_pubkey": "x" * 65}, "max_length", "crunch_pubkey: "),
+        ({"reason": ""}, "blank", "reason: "),
+    ],
+)
+def test_an_edit_that_breaks_a_rule_changes_nothing(
+    operator, tape, changes, code, begins
+):
+    operator.post("competitions", {"slug": "cup"})
+    before = Competition.objects.values().get()
+    answer = operator.post("competitions/cup/edit", {"reason": "r", **changes})
+    assert (answer.status_code, answer.json()["code"]) == (422, code), answer.json()
+    assert answer.json()["detail"].startswith(begins), answer.json()
+    assert Competition.objects.values().get() == before
+
+
+def test_an_edit_does_not_choose_the_site_s_code(operator, tape):
+    operator.post("competitions", {"slug": "cup"})
+    body = {"config_path": "os:environ", "slots": {}, "reason": "r"}
+    assert operator.post("competitions/cup/edit", body).status_code == 200
+    assert Competition.objects.get().config_path == ""
