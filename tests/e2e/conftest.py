@@ -35,7 +35,7 @@ class Stack:
         self.output = var.parent / f"up-{port}.out"
         self.process: subprocess.Popen | None = None
 
-    def start(self, *, timeout_s: float = 90) -> None:
+    def start(self, *, timeout_s: float = 300) -> None:
         self.launch()
         self.wait_for(self.is_ready, timeout_s=timeout_s)
 

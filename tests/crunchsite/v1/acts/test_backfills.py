@@ -21,12 +21,12 @@ def test_a_job_is_started_once_and_read_and_cancelled(operator, tape):
     assert again.json() == first.json()
     job = BackfillJob.objects.get()
     told = operator.get(f"backfills/{job.pk}").json()
-    assert (told["status"], told["progress_pct"]) == ("PENDING", 0.0)
+    assert (told["status"], told["progress_pct"]) == ("pending", 0.0)
     assert [row["id"] for row in operator.get("backfills").json()] == [str(job.pk)]
     active = operator.post("backfills", {**ASKED, "end": "2026-03-02T11:30:00Z"})
     assert (active.status_code, active.json()["code"]) == (409, "backfill_active")
     cancelled = operator.post(f"backfills/{job.pk}/cancel", {})
-    assert cancelled.json()["status"] == "CANCELLED"
+    assert cancelled.json()["status"] == "cancelled"
     over = operator.post(f"backfills/{job.pk}/cancel", {})
     assert (over.status_code, over.json()["code"]) == (409, "backfill_over")
     said = list(LogEntry.objects.order_by("-pk").values_list("change_message"))[:2]
