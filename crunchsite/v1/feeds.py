@@ -9,7 +9,7 @@ from core.requests import IdField, InstantField, read_instant
 from crunchsite.v1.columns import Column, Kind
 from crunchsite.v1.lists import ListView
 from crunchsite.v1.queries import ListQuery
-from crunchsite.v1.schema import MARKET, listed
+from crunchsite.v1.schema import MARKET, list_operation
 from feeds.models import FeedSubscription
 from feeds.tape import reports
 from feeds.tape.records import FeedKey
@@ -53,7 +53,7 @@ class RecordListQuery(FeedListQuery):
     until = InstantField(required=False, help_text="`ts_event` before this.")
 
 
-@listed(MARKET, "FeedItem", "List feeds")
+@list_operation(MARKET, "FeedItem", "List feeds")
 class FeedList(ListView):
     """What the tape holds, feed by feed."""
 
@@ -80,7 +80,7 @@ class FeedList(ListView):
         return _values(shown, columns), following
 
 
-@listed(MARKET, "FeedRecordItem", "List records of feeds")
+@list_operation(MARKET, "FeedRecordItem", "List records of feeds")
 class RecordList(ListView):
     """Candles and ticks, the newest first; also the one that is still open."""
 
