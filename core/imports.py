@@ -9,12 +9,13 @@ import importlib.util
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.machinery import ModuleSpec, PathFinder
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from core.texts import brief, describe
+from core.workspaces import find_module
 
 
 class NotImportable(Exception):  # noqa: N818  it says what happened
@@ -113,7 +114,7 @@ def check_module(name: str) -> None:
         # Not importlib.util.find_spec, which imports the packages above.
         inner = ".".join(parts[:count])
         where = found.submodule_search_locations
-        below = PathFinder.find_spec(inner, where) if where is not None else None
+        below = find_module(inner, where) if where is not None else None
         if below is None:
             raise NotImportable(f"there is no module {inner}")
         found = below
