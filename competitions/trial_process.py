@@ -117,6 +117,7 @@ def _environment() -> dict[str, str]:
         "DJANGO_SETTINGS_MODULE": "crunchsite.settings.without_secrets",
         "VAR_DIR": str(settings.VAR_DIR),
         "LOCAL_MODELS_DIR": str(settings.LOCAL_MODELS_DIR),
+        "WORKSPACES_DIR": str(settings.WORKSPACES_DIR),
         "CALLABLE_PACKAGES": ",".join(settings.CALLABLE_PACKAGES),
         **{name.upper(): value for name in names if (value := getattr(env, name))},
     }

@@ -8,6 +8,7 @@ workspace's own modules first, and others as ever: its code needs no change.
 import builtins
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
@@ -47,11 +48,26 @@ def find_module(fullname: str, path: Sequence[str] | None) -> ModuleSpec | None:
     Imports nothing.
     """
     root, _, name = fullname.partition(".")
-    if root != ROOT or "." in name:
+    if root != ROOT:
         return PathFinder.find_spec(fullname, path)
-    folders = _folders(name)
-    if name and not folders:
-        return None
+    if "." not in name:
+        folders = _folders(name)
+        return _package(fullname, folders) if folders or not name else None
+    leaf = Path(fullname.rpartition(".")[2])
+    above = [Path(each) for each in path or ()]
+    folders = [str(each / leaf) for each in above if (each / leaf).is_dir()]
+    is_plain = not any(
+        (each / inner).is_file()
+        for each in above
+        for inner in (leaf.with_suffix(".py"), leaf / "__init__.py")
+    )
+    if folders and is_plain:  # PathFinder would look its parent up, which is not loaded
+        return _package(fullname, folders)
+    return PathFinder.find_spec(fullname, path)
+
+
+def _package(fullname: str, folders: list[str]) -> ModuleSpec:
+    """Return the place of a package without a file of its own."""
     spec = ModuleSpec(fullname, None, is_package=True)
     spec.submodule_search_locations = folders
     return spec
@@ -95,7 +111,7 @@ def _importer(name: str) -> Callable[..., ModuleType]:
         if level or not _has(name, module.partition(".")[0]):
             return builtins.__import__(module, globals, locals, fromlist or (), level)
         inner = f"{ROOT}.{name}.{module}"
-        found = builtins.__import__(inner, globals, locals, ("",), 0)
+        found = import_module(inner)
         if fromlist:
             return builtins.__import__(inner, globals, locals, fromlist, 0)
         top = f"{ROOT}.{name}.{module.partition('.')[0]}"

@@ -5,6 +5,7 @@ called. Django's commands (`up`, `backfill`, `check-model`, ...) are called by t
 names, so that there is one program for all.
 """
 
+import keyword
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -35,6 +36,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
     "Begin": {
         "init": "Make a workspace: a public package and a private node.",
         "preflight": "Say which local ports are taken.",
+        "import": "Make a competition of a workspace, on this site.",
     },
 }
 # The same for commands of Django's that operators use.
@@ -57,6 +59,7 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in self.list_commands(ctx):
             name = cmd_name.replace("-", "_")
+            name += "_" * keyword.iskeyword(name)
             module = import_module(f"crunchsite.coordinator.{name}")
             command: click.Command = module.command
             return command

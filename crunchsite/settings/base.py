@@ -6,6 +6,7 @@ from typing import Any
 from corsheaders.defaults import default_headers
 from csp.constants import NONE, SELF
 
+from core import workspaces
 from crunchsite.settings import unfold
 from crunchsite.settings.env import (  # noqa: F401  OWN_CALLABLES is a setting
     BASE_DIR,
@@ -19,6 +20,8 @@ from crunchsite.settings.secret import secret_key
 from crunchsite.settings.server_urls import broker, database
 
 ENV = read_env()
+WORKSPACES_DIR = ENV.workspaces
+workspaces.keep_in(WORKSPACES_DIR)
 WORKSPACE = ENV.node
 if WORKSPACE:
     WORKSPACE.admit()

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsConfigDict
 
+from core import workspaces
 from core.errors import OperatorError
 from core.texts import listed
 from crunchsite.settings.variables.contracts import ContractVariables
@@ -70,7 +71,11 @@ class Env(  # fields stand in `.env.example` from the last base on
     @property
     def packages(self) -> tuple[str, ...]:
         own = WORKSPACE.packages if WORKSPACE else ()
-        return (*listed(self.callable_packages), *own)
+        return (*listed(self.callable_packages), workspaces.ROOT, *own)
+
+    @property
+    def workspaces(self) -> Path:
+        return BASE_DIR / self.workspaces_dir
 
     @property
     def hosts(self) -> tuple[str, ...]:

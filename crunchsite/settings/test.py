@@ -24,7 +24,7 @@ DATABASES = {
     "tape": {**DATABASES["tape"], **_database("DATABASE_URL", DATABASE_URL)},
 }
 OWN_CALLABLES = (*OWN, "tests")
-CALLABLE_PACKAGES = ("runtime_definitions",)
+CALLABLE_PACKAGES = ("runtime_definitions", "workspaces")
 REDIS_URL = embedded_redis_url(SERVERS_DIR, int(WORKER.removeprefix("gw")))
 CACHES = {"default": {**CACHES["default"], "LOCATION": REDIS_URL}}
 CELERY_BROKER_URL = broker(REDIS_URL)

@@ -2,12 +2,14 @@
 
 import secrets
 
+from core import workspaces
 from crunchsite.settings.env import BASE_DIR, OWN_CALLABLES, Env  # noqa: F401  settings
 
 ENV = Env(_env_file=None)
 VAR_DIR = ENV.var
 LOCAL_MODELS_DIR = ENV.models_dir
 CALLABLE_PACKAGES = ENV.packages
+workspaces.keep_in(ENV.workspaces)
 SECRET_KEY = secrets.token_urlsafe(48)
 USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

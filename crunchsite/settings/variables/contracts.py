@@ -17,6 +17,10 @@ class ContractVariables(BaseSettings):
         "Packages, comma separated, that contracts and callables may come from, beside "
         "the project's own.",
     )
+    workspaces_dir: str = setting(
+        "workspaces",
+        "Folder of the code of imported workspaces, one sub-folder each.",
+    )
     checkpoint_interval_seconds: int | None = setting(
         None,
         "Scoring interval of a new competition, in seconds. Empty: the pack's.",
