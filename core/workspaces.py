@@ -30,8 +30,10 @@ def keep_in(home: Path) -> None:
     """
     global _home  # noqa: PLW0603  the site sets it once, when it starts
     _home = home
-    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _Finder())  # before the one that finds all modules
+    if not any(isinstance(finder, _WorkspaceFinder) for finder in sys.meta_path):
+        sys.meta_path.insert(
+            0, _WorkspaceFinder()
+        )  # before the one that finds all modules
 
 
 def _folders(name: str) -> list[str]:
@@ -73,7 +75,7 @@ def _package(fullname: str, folders: list[str]) -> ModuleSpec:
     return spec
 
 
-class _Finder(MetaPathFinder):
+class _WorkspaceFinder(MetaPathFinder):
     """Finds `workspaces`, each workspace, and the modules in its folders."""
 
     def find_spec(
@@ -86,11 +88,11 @@ class _Finder(MetaPathFinder):
             return None
         spec = find_module(fullname, path)
         if spec and isinstance(spec.loader, SourceFileLoader):
-            spec.loader = _Loader(spec.loader.name, spec.loader.path)
+            spec.loader = _WorkspaceLoader(spec.loader.name, spec.loader.path)
         return spec
 
 
-class _Loader(SourceFileLoader):
+class _WorkspaceLoader(SourceFileLoader):
     """Runs a module with an `import` that looks into its workspace first."""
 
     def exec_module(self, module: ModuleType) -> None:

@@ -161,7 +161,7 @@ def _check_callables(callables: Mapping[str, str | None]) -> None:
             )
 
 
-class _Loader(yaml.SafeLoader):
+class _WithoutAliases(yaml.SafeLoader):
     """YAML without anchors, which can make a small file huge or endless."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
@@ -174,7 +174,7 @@ def _yaml(data: bytes) -> Any:
     if len(data) > LARGEST_BYTES:
         raise JsonError(f"has more than {LARGEST_BYTES} bytes")
     try:
-        found = yaml.load(data, _Loader)
+        found = yaml.load(data, _WithoutAliases)
         return parse_json(json.dumps({} if found is None else found))
     except (yaml.YAMLError, RecursionError, TypeError, ValueError) as error:
         if isinstance(error, JsonError):

@@ -228,7 +228,7 @@ class Deliveries(APIView):
 
 
 @extend_schema_view(post=posts(EVENTS, None, Replayed))
-class Replay(ActView):
+class DeliveryReplay(ActView):
     """Send a delivery that has ended once more, with the `webhook-id` that it had."""
 
     write_permission = "events.replay_delivery"
