@@ -72,7 +72,7 @@ urlpatterns = [
     ),
     re_path(
         r"^deliveries/(?P<delivery_id>[^/]+)/replay/?$",
-        webhooks.Replay.as_view(),
+        webhooks.DeliveryReplay.as_view(),
         name="delivery-replay",
     ),
     re_path(r"^backfills/?$", backfills.Backfills.as_view(), name="backfills"),
