@@ -163,6 +163,11 @@ class Round(models.Model):
             ),
             models.Index(fields=["competition", "resolved_at"], name="round_resolved"),
             models.Index(fields=["competition", "-slot_at"], name="round_newest"),
+            models.Index(  # few, among many
+                fields=["competition", "status", "-slot_at", "-id"],
+                condition=Q(status__in=["UNRESOLVABLE", "MISSED", "VOID"]),
+                name="round_without_scores",
+            ),
         ]
 
     def __str__(self) -> str:

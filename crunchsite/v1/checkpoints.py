@@ -7,6 +7,7 @@ from core.requests import InstantField, read_instant
 from crunchsite.v1.columns import Column, Kind
 from crunchsite.v1.filters import Filters, reads
 from crunchsite.v1.lists import CompetitionListView
+from crunchsite.v1.queries import CompetitionListQuery
 from crunchsite.v1.schema import PAYOUTS, list_operation
 from emissions.models import Checkpoint
 
@@ -35,6 +36,11 @@ COLUMNS = (
 )
 
 
+class CheckpointListQuery(CompetitionListQuery):
+    # A row holds a share for each cruncher.
+    limit = serializers.IntegerField(min_value=1, max_value=100, default=20)
+
+
 class CheckpointFilters(Filters):
     since = reads(
         InstantField(help_text="Periods that end from here on."), "period_end", "gte"
@@ -57,4 +63,5 @@ class CheckpointList(CompetitionListView):
     queryset = Checkpoint.objects.all()
     columns = COLUMNS
     order = Keyset("period_end", read_instant, descending=True)
+    query_class = CheckpointListQuery
     filterset_class = CheckpointFilters

@@ -13,6 +13,7 @@ from competitions.reporting import CompetitionPageQuery, finite_numbers, list_re
 from core import clock
 from core.paging import Keyset, page_response, read_int
 from core.requests import IdField, IdListField, InstantField, read_instant
+from scoring.api.kept_board import keeps_board, version_of
 from scoring.board.ranking import RankingFigure
 from scoring.models import LeaderboardEntry, Snapshot
 from scoring.scores.statuses import SCORED, Progress, progress_of, with_progress
@@ -153,11 +154,13 @@ class SnapshotRow(serializers.ModelSerializer[Snapshot]):
         return f"SNAP_{snapshot.pk}"
 
 
+@keeps_board
 @list_report(BoardQuery, BoardRow(many=True))
 def leaderboard(
     request: Request, query: dict[str, Any], competition: Competition
 ) -> Response:
     """Return the newest board, best first; empty before the first scores."""
+    version = version_of(competition.pk)  # first, so that rows may be newer, not older
     entries = LeaderboardEntry.objects.filter(
         leaderboard__competition=competition, leaderboard__is_newest=True
     )
@@ -169,7 +172,9 @@ def leaderboard(
         cursor=query.get("cursor"),
     )
     row = RankedWithEnsemblesRow if query["include_ensembles"] else BoardRow
-    return page_response(request, row(page, many=True).data, following)
+    response = page_response(request, row(page, many=True).data, following)
+    response.rests_on = competition.pk, version  # type: ignore[attr-defined]
+    return response
 
 
 @list_report(PredictionQuery, PredictionRow(many=True))
