@@ -244,6 +244,8 @@ SPECTACULAR_SETTINGS = {
         "crunchsite.api.with_refusals",
     ],
     "ENUM_NAME_OVERRIDES": {
+        "EventType": "core.facts.FactKind",
+        "CompetitionStatus": "competitions.models.Competition.Status",
         "CheckpointStatus": "emissions.transitions.Status",
         "ReleaseStatus": "livepool.models.Release.Status",
     },
