@@ -208,6 +208,9 @@ class Asker:
         elif reply.kind is ReplyKind.TIMEOUT:
             count = lapses.timed_out(reply.method)
             limit, code = client.max_consecutive_timeout, "MULTIPLE_TIMEOUT"
+        elif reply.kind is ReplyKind.BUSY:
+            count = lapses.was_busy(reply.method)
+            limit, code = client.max_consecutive_timeout, "MULTIPLE_TIMEOUT"
         else:
             return
         if count > limit:

@@ -97,6 +97,30 @@ def test_only_real_timeouts_count_neither_pauses_nor_busy(stage):
     assert failure_codes(stage) == [("bad", "MULTIPLE_TIMEOUT")]
 
 
+def test_a_model_that_never_ends_a_call_is_reported(stage):
+    """It has turned off the watch that would end its process."""
+    gateway = beside_steady(
+        stage,
+        predicting(
+            """
+            faulthandler.cancel_dump_traceback_later()
+            threading.Event().wait()
+            """,
+            head="import faulthandler, threading",
+        ),
+        timeout_s=LIMIT_S,
+        max_consecutive_timeouts=2,
+    )
+    assert bad_answer(gateway).reason == "predict: no answer in 5 s"
+    assert bad_answer(gateway).outcome == "ABSENT"  # paused
+
+    reasons = {bad_answer(gateway).reason.partition(": ")[2] for _ in range(3)}
+
+    assert reasons == {"still busy with an earlier call"}
+    wait_for(lambda: failure_codes(stage) == [("bad", "MULTIPLE_TIMEOUT")])
+    assert "3 times in a row" in stage.orchestrator.reports[0]["failure_reason"]
+
+
 def test_a_success_clears_what_was_held_against_a_model(stage):
     gateway = beside_steady(
         stage,
