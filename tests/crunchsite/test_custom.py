@@ -6,11 +6,12 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, User
 from django.core.checks import run_checks
-from django.test import Client
-from django.urls import clear_url_caches
+from django.test import Client, RequestFactory
+from django.urls import clear_url_caches, resolve
 
 from crunchsite import custom, urls
 from crunchsite.custom import load
+from crunchsite.keys.issuing import create_key
 from tests import factories
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "integrator" / "custom.md"
@@ -227,3 +228,67 @@ def test_the_examples_of_the_document_work(mount, frozen_clock):
     )
     assert (answer.status_code, answer.json()) == (201, {"noted": "moved"})
     assert LogEntry.objects.latest("pk").get_change_message() == "moved"
+
+
+@pytest.mark.django_db
+def test_a_key_of_one_competition_calls_none_that_operators_call(mount, frozen_clock):
+    mount(mine=page("hello"))
+    competition = factories.competition()
+    for fields, status in (({}, 200), ({"competition": competition}, 403)):
+        _, token = create_key(name="bot", scopes=["admin"], **fields)
+        client = Client(headers={"Authorization": f"Bearer {token}"})
+        assert client.get("/custom/hello").status_code == status
+        assert client.get("/hello").status_code == status
+
+
+@pytest.mark.django_db
+def test_a_failure_of_the_sites_own_page_is_not_told_as_an_endpoints(
+    mount, monkeypatch
+):
+    def broken(*args, **options):
+        raise KeyError("x")
+
+    mount(mine=page("hello"))
+    monkeypatch.setattr("core.heartbeats.ages", broken)
+    assert b"custom_endpoint_failed" not in client_of().get("/readyz").content
+    middleware = custom.CustomMiddleware(lambda request: None)
+    request = RequestFactory().get("/healthz")
+    request.resolver_match = resolve("/healthz")
+    assert middleware.process_exception(request, KeyError("x")) is None
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        ("django.http.Http404", 404),
+        ("django.core.exceptions.PermissionDenied", 403),
+        ("django.core.exceptions.BadRequest", 400),
+        ("django.core.exceptions.SuspiciousOperation", 400),
+    ],
+)
+def test_a_refusal_of_an_endpoint_is_no_failure(mount, error, status, caplog):
+    module, _, name = error.rpartition(".")
+    raises = f"from {module} import {name}\ndef page(request): raise {name}('no')"
+    mount(
+        mine=raises
+        + """
+from django.urls import path
+urlpatterns = [path('hello', page)]
+access = 'read'
+"""
+    )
+    assert client_of().get("/custom/hello").status_code == status
+    assert "custom.failed" not in caplog.text
+
+
+def test_the_folders_of_the_site_and_of_participants_are_closed(settings, tmp_path):
+    settings.VAR_DIR = tmp_path / "var"
+    settings.LOCAL_MODELS_DIR = tmp_path / "models"
+    for folder in (settings.VAR_DIR, settings.LOCAL_MODELS_DIR):
+        folder.mkdir()
+        (folder / "own.py").write_text(page("own"))
+        settings.ENV = settings.ENV.model_copy(update={"api_routes_dir": str(folder)})
+        found = custom.loaded.__wrapped__()
+        assert found.routes == {}
+        assert "participants' files" in found.problems[str(folder / "own.py")]

@@ -9,7 +9,12 @@ from django.test.utils import CaptureQueriesContext
 from competitions.errors import TournamentConflictError, TournamentError
 from competitions.models import Competition, Round
 from competitions.tournament.opening import open_round
-from competitions.tournament.round_ends import VOID, give_truths, void_unscored
+from competitions.tournament.round_ends import (
+    VOID,
+    give_truths,
+    note_ended,
+    void_unscored,
+)
 from crunchsite.operator.ending import finish
 from scoring.cycle import run_cycle
 from scoring.models import LeaderboardEntry, Score, Snapshot
@@ -139,6 +144,24 @@ def test_with_one_sample_its_truth_itself_will_do(competition, scorer):
     round_ = infer(competition, "one", 1)
     score(round_, {"actual_return": 0.0})
     assert scores(round_) == [(0, "right", 1.0), (0, "wrong", 0.0)]
+    by_id = infer(competition, "by-id", 1)
+    score(by_id, {"0": {"actual_return": 1.0}})
+    assert scores(by_id) == [(0, "right", 0.0), (0, "wrong", 1.0)]
+
+
+def test_a_truth_is_never_due_before_its_sample_was_asked(inferred, at):
+    with at(NOW - timedelta(seconds=1)):  # a clock that went back
+        give_truths(round_=inferred, truths=truths(3))
+    assert set(inferred.rounds.values_list("resolvable_at", flat=True)) == {NOW}
+
+
+def test_a_round_is_scored_when_its_last_sample_has_ended(inferred):
+    *others, last = inferred.rounds.order_by("sample")
+    for sample, status in ((others, "INFERRED"), ([last], "SCORED")):
+        Round.objects.filter(pk__in=[s.pk for s in sample]).update(status="VOID")
+        note_ended({inferred.pk})
+        inferred.refresh_from_db()
+        assert inferred.status == status
 
 
 def test_an_open_round_takes_no_truth(competition):
@@ -177,6 +200,36 @@ def test_an_ending_competition_waits_an_hour_for_truths(inferred, at):
     assert set(inferred.rounds.values_list("status", "reason")) == {("VOID", VOID)}
     with pytest.raises(TournamentConflictError, match="was VOID"):
         give_truths(round_=inferred, truths=truths(3))
+
+
+def test_an_ending_competition_voids_what_was_never_asked_too(competition, at):
+    round_ = open_round(competition=competition, round_id="r", features=features(2))
+    competition.status, competition.ending_at = Competition.Status.PAUSED, NOW
+    competition.save()
+    with at(NOW + timedelta(minutes=60)):
+        assert void_unscored(competition=competition) == 1
+    round_.refresh_from_db()
+    assert round_.status == "VOID"
+
+
+def test_an_ending_competition_voids_no_truth_and_no_sample_that_has_ended(
+    competition, scorer, at
+):
+    due, other = infer(competition, "due", 2), infer(competition, "other", 2)
+    give_truths(round_=due, truths=truths(2))
+    ended = other.rounds.get(sample=0)
+    ended.status, ended.reason = "VOID", "void: by an operator"
+    ended.save()
+    competition.status, competition.ending_at = Competition.Status.PAUSED, NOW
+    competition.save()
+    with at(NOW + timedelta(minutes=60)):
+        assert void_unscored(competition=competition) == 1
+        run_cycle(competition_id=competition.pk)
+    due.refresh_from_db()
+    assert due.status == "SCORED"
+    assert list(other.rounds.order_by("sample").values_list("reason", flat=True)) == [
+        *("void: by an operator", VOID),
+    ]
 
 
 def test_statements_do_not_grow_with_the_samples(competition, scorer):

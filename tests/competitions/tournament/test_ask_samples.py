@@ -1,16 +1,21 @@
 """Samples of posted rounds are asked once each, in batches, by the gateway's owner."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from competitions import lifecycle
 from competitions.gateway.errors import GatewayError, MethodMissingError
-from competitions.models import Prediction, TournamentRound
+from competitions.gateway.types import Answer
+from competitions.models import ParticipantModel, Prediction, TournamentRound
 from competitions.tournament import ask_samples
 from competitions.tournament.ask_samples import ask_some
 from competitions.tournament.opening import open_round
 from tests.competitions.tournament.conftest import SampleGateway, ask_all, features
+from tests.conftest import NOW
 
 
 def answers(round_):
@@ -167,3 +172,107 @@ def test_statements_of_a_batch_do_not_grow_with_samples_and_models(
     assert counts[1] == counts[2] <= 15
     assert Prediction.objects.count() == 3 * 2_003
     assert not TournamentRound.objects.to_ask().exists()
+
+
+def test_a_batch_ends_when_its_time_is_over(competition, opened, monkeypatch):
+    monkeypatch.setattr(ask_samples, "BATCH_S", 0.0)
+    assert ask_all(competition, SampleGateway({"a": lambda x: x})) == 3
+    assert len(answers(opened)) == 3
+
+
+def test_the_oldest_round_is_asked_first(competition, at):
+    rounds = []
+    for minutes, name in ((0, "late"), (-1, "early")):
+        with at(NOW + timedelta(minutes=minutes)):
+            rounds.append(
+                open_round(
+                    competition=competition, round_id=name, features=[{"x": minutes}]
+                )
+            )
+    gateway = SampleGateway({"a": lambda x: x})
+    ask_all(competition, gateway)
+    assert [q.args[0].value["x"] for _, q, _ in gateway.asked] == [-1, 0]
+
+
+def test_an_owner_asks_about_rounds_of_its_own_competition_alone(competition):
+    other = lifecycle.create_competition(slug="other", pack_name="baseline")
+    other = lifecycle.activate(competition_id=other.pk)
+    round_ = open_round(competition=other, round_id="r", features=features(1))
+    gateway = SampleGateway({"a": lambda x: x})
+    assert not ask_some(competition_id=competition.pk, gateway=gateway)
+    assert gateway.asked == []
+    assert answers(round_) == []
+
+
+def test_who_is_not_connected_or_has_no_models_asks_nobody(competition, opened):
+    gateway = SampleGateway({"a": lambda x: x})
+    gateway.is_connected = False
+    assert not ask_some(competition_id=competition.pk, gateway=gateway)
+    nobody = SampleGateway({"a": lambda x: x})
+    nobody.connecting = {"a"}
+    nobody.is_roster_complete = True
+    assert not ask_some(competition_id=competition.pk, gateway=nobody)
+    opened.refresh_from_db()
+    assert (opened.status, opened.reason) == ("OPEN", "no model is connected")
+    assert gateway.asked == nobody.asked == []
+
+
+class Meanwhile(SampleGateway):
+    """Does something else, once, while the first sample is asked about."""
+
+    def __init__(self, models, something):
+        super().__init__(models)
+        self.something = something
+
+    def ask(self, **asked):
+        something, self.something = self.something, lambda: None
+        something()
+        return super().ask(**asked)
+
+
+def test_what_another_owner_has_stored_meanwhile_is_not_stored_again(
+    competition, opened
+):
+    first = SampleGateway({"a": lambda x: x + 10})
+    ask_all(
+        competition,
+        Meanwhile({"a": lambda x: x}, lambda: ask_all(competition, first)),
+    )
+    assert [value for *_, value in answers(opened)] == [10, 11, 12]
+
+
+def test_a_round_that_became_void_meanwhile_stays_void(competition, opened):
+    def void():
+        opened.rounds.update(status="VOID")
+        TournamentRound.objects.update(status="VOID")
+
+    ask_all(competition, Meanwhile({"a": lambda x: x}, void))
+    opened.refresh_from_db()
+    assert (opened.status, opened.inferred_at) == ("VOID", None)
+    assert answers(opened) == []
+    assert not opened.rounds.filter(performed_at__isnull=False).exists()
+
+
+def test_a_model_that_nobody_knows_costs_the_others_nothing(competition, opened):
+    class Odd(SampleGateway):
+        def ask(self, **asked):
+            found = super().ask(**asked)
+            stranger = Answer("stranger", "ANSWERED", 1.0)
+            return replace(found, answers=[*found.answers, stranger])
+
+    ask_all(competition, Odd({"a": lambda x: x}))
+    assert [model for _, model, *_ in answers(opened)] == ["a", "a", "a"]
+
+
+def test_a_model_that_fails_is_shown_as_failing_and_then_as_well(competition):
+    def fail_at_zero(x):
+        return ValueError("no") if x == 0 else float(x)
+
+    seen = []
+    for name, x in (("r1", 0), ("r2", 1)):
+        open_round(competition=competition, round_id=name, features=[{"x": x}])
+        ask_all(competition, SampleGateway({"a": fail_at_zero}))
+        model = ParticipantModel.objects.get()
+        seen.append((model.last_error, model.first_error_at is not None))
+    assert seen[0] == ("predict: no", True)
+    assert seen[1][1] is False

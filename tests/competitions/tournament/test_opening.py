@@ -1,10 +1,11 @@
 """A posted round is stored whole or not at all, once, beside the grid."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Barrier, Thread
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from pydantic import BaseModel
 
@@ -43,6 +44,24 @@ def test_the_same_post_again_is_the_same_round(competition, opened):
     assert Round.objects.count() == 3
 
 
+def test_the_same_features_with_their_keys_in_another_order_are_the_same(competition):
+    one, again = (
+        open_round(competition=competition, round_id="r", features=[sample])
+        for sample in ({"x": 1, "y": 2}, {"y": 2, "x": 1})
+    )
+    assert one == again
+
+
+def test_the_same_features_in_another_scope_are_a_conflict(db, frozen_clock):
+    competition = lifecycle.create_competition(slug="t", pack_name="tournament")
+    competition.status = "ACTIVE"
+    competition.save()
+    facts = {"competition": competition, "round_id": "r", "features": features(1)}
+    open_round(**facts, scope_key="in-sample-btc")
+    with pytest.raises(TournamentConflictError, match="another scope"):
+        open_round(**facts, scope_key="out-of-sample-btc")
+
+
 @pytest.mark.parametrize("other", [features(2), features(4), [{"x": 9}] * 3])
 def test_other_features_under_the_same_id_are_a_conflict(competition, opened, other):
     with pytest.raises(TournamentConflictError, match="other features"):
@@ -55,6 +74,14 @@ def test_two_rounds_of_an_instant_have_slots_of_their_own(competition, opened):
     slots = set(Round.objects.values_list("slot_at", flat=True))
     assert len(slots) == 6
     assert other.samples == 3
+
+
+def test_the_last_second_that_holds_all_samples_is_used_to_its_end(competition, at):
+    with at(NOW.replace(microsecond=989_998)):
+        open_round(competition=competition, round_id="r", features=features(10_000))
+    slots = list(Round.objects.order_by("sample").values_list("slot_at", flat=True))
+    assert slots[0] == NOW.replace(microsecond=989_999)
+    assert slots[-1] == NOW.replace(microsecond=999_998)
 
 
 @pytest.mark.parametrize("microsecond", [0, 1, 989_998, 989_999, 995_000, 999_999])
@@ -180,3 +207,26 @@ def test_two_posts_at_once_make_one_round(competition):
     assert failures == []
     assert TournamentRound.objects.count() == 1
     assert Round.objects.count() == 50
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_rounds_of_a_schedule_choose_their_slots_one_after_the_other(competition):
+    def post():
+        try:
+            return open_round(
+                competition=competition, round_id="r", features=features(1)
+            )
+        finally:
+            connection.close()
+
+    scheduled = competition.scheduled_predictions.first()
+    with ThreadPoolExecutor(1) as pool, transaction.atomic():
+        # A lock that lets others refer to the row, but not choose slots.
+        type(scheduled).objects.select_for_update(no_key=True).get(pk=scheduled.pk)
+        posted, waiting = pool.submit(post), 0
+        with connection.cursor() as cursor:
+            while not waiting and not posted.done():
+                cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+                (waiting,) = cursor.fetchone()
+        assert not posted.done()
+    assert posted.result(60).samples == 1

@@ -8,17 +8,21 @@ from pathlib import Path
 import pytest
 import yaml
 from django.db import connection
+from django.db.models import F
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from prometheus_client.parser import text_string_to_metric_families
 
-from competitions.models import Competition, Round
+from competitions.models import Competition, ParticipantModel, Round
+from core import clock
 from core.facts import Fact, FactKind, announce
 from crunchsite.events import outbox
-from crunchsite.events.models import Webhook
+from crunchsite.events.models import Delivery, Webhook
 from crunchsite.events.webhooks import give_secret
 from crunchsite.keys.issuing import create_key
 from crunchsite.prometheus import exposition, sections
+from emissions.models import Checkpoint
+from scoring.models import Leaderboard
 from tests import factories
 from tests.conftest import NOW
 
@@ -192,3 +196,143 @@ def test_each_alarm_has_its_line_in_the_runbook():
         name = rule["alert"]
         assert f"| `{name}` |" in runbook, name
         assert rule["annotations"]["runbook"] == f"docs/operator/monitoring.md#{name}"
+
+
+@pytest.fixture
+def rounds(world):
+    """Change the world's newest rounds: `rounds({"slot_at": ...}, ...)`."""
+    Round.objects.update(slot_at=F("slot_at") - timedelta(days=1))
+
+    def change(*facts):
+        newest = list(Round.objects.order_by("-slot_at", "pk")[: len(facts)])
+        for round_, changes in zip(newest, facts, strict=True):
+            facts_of_it = {"resolvable_at": NOW + timedelta(days=1), **changes}
+            Round.objects.filter(pk=round_.pk).update(**facts_of_it)
+
+    return change
+
+
+def of_rounds(figures) -> dict[tuple, float]:
+    return {
+        key: value for key, value in figures.items() if key[0].endswith("recent_rounds")
+    }
+
+
+def test_recent_rounds_are_those_of_15_minutes_without_the_oldest_instant(
+    rounds, watcher
+):
+    ago = timedelta(minutes=15)
+    for slots, count in (
+        ([NOW - ago], None),
+        ([NOW - ago + timedelta.resolution], 1),
+        ([NOW, NOW + timedelta.resolution], 1),
+    ):
+        Round.objects.update(slot_at=F("slot_at") - timedelta(days=1))
+        rounds(*({"slot_at": slot, "performed_at": slot} for slot in slots))
+        figures = read(watcher)
+        assert sum(of_rounds(figures).values()) == (count or 0)
+        late = ("crunchsite_slot_lateness_seconds", "btc-demo", "max")
+        assert figures.get(late) == (None if count is None else 0)
+
+
+def test_lateness_is_that_of_95_in_a_hundred_and_the_most(rounds, watcher):
+    rounds(
+        *(
+            {
+                "slot_at": NOW - timedelta(seconds=i + 1),
+                "performed_at": NOW - timedelta(seconds=i + 1 - i),
+            }
+            for i in range(21)
+        )
+    )
+    figures = read(watcher)
+    of = ("crunchsite_slot_lateness_seconds", "btc-demo")
+    assert (figures[*of, "p95"], figures[*of, "max"]) == (19, 20)
+
+
+def test_rounds_that_wait_are_those_whose_instant_has_come(rounds, watcher):
+    soon = NOW + timedelta(seconds=1)
+    Round.objects.filter(status="RECEIVED").update(status="VOID")
+    waits = {"status": "RECEIVED", "actuals": None}
+    rounds(
+        {**waits, "performed_at": None, "slot_at": soon, "resolvable_at": None},
+        {**waits, "performed_at": None, "slot_at": NOW, "resolvable_at": NOW},
+        {
+            **waits,
+            "performed_at": NOW,
+            "slot_at": NOW - timedelta(seconds=1),
+            "resolvable_at": soon,
+        },
+        {
+            **waits,
+            "performed_at": NOW - timedelta(seconds=9),
+            "slot_at": NOW - timedelta(seconds=9),
+            "resolvable_at": NOW - timedelta(seconds=9),
+        },
+    )
+    figures = read(watcher)
+    told = {
+        name: figures[f"crunchsite_{name}", "btc-demo"]
+        for name in (
+            *("rounds_to_ask", "rounds_to_ask_age_seconds"),
+            *("rounds_to_score", "scoring_lag_seconds"),
+        )
+    }
+    assert told == {
+        "rounds_to_ask": 1,
+        "rounds_to_ask_age_seconds": 0,
+        "rounds_to_score": 1,
+        "scoring_lag_seconds": 9,
+    }
+
+
+def test_a_checkpoint_counts_until_it_is_paid_and_waits_while_it_is_pending(
+    world, watcher
+):
+    pending = "crunchsite_checkpoint_pending_age_seconds"
+    Checkpoint.objects.update(status="SUBMITTED", tx_hash="0x" + "a" * 64)
+    figures = read(watcher)
+    count = Checkpoint.objects.count()
+    assert figures["crunchsite_checkpoints", "SUBMITTED", "btc-demo"] == count > 0
+    assert (pending, "btc-demo") not in figures
+    Checkpoint.objects.update(status="PAID")
+    assert not [key for key in read(watcher) if key[0] == "crunchsite_checkpoints"]
+
+
+def test_models_that_are_stopped_or_made_by_the_site_do_not_fail(world, watcher):
+    failing = ParticipantModel.objects.get(first_error_at__isnull=False)
+    figures = read(watcher)
+    total = sum(v for k, v in figures.items() if k[0] == "crunchsite_models")
+    assert total == ParticipantModel.objects.real().count()
+    failing.state = "STOPPED"
+    failing.save()
+    assert ("crunchsite_models_failing", "btc-demo") not in read(watcher)
+
+
+def test_a_webhook_counts_while_it_is_on_by_what_is_due(world, watcher):
+    later = clock.wall_now() + timedelta(hours=1)
+    Delivery.objects.update(next_at=later)
+    figures = read(watcher)
+    assert figures["crunchsite_webhook_backlog", "bot"] == 1
+    assert figures["crunchsite_webhook_backlog_age_seconds", "bot"] == 0
+    Delivery.objects.update(next_at=None, delivered_at=later)
+    assert read(watcher)["crunchsite_webhook_backlog", "bot"] == 0
+    Webhook.objects.update(active=False)
+    assert ("crunchsite_webhook_backlog", "bot") not in read(watcher)
+
+
+def test_the_board_is_as_old_as_the_newest_one(world, watcher, at):
+    newest = Leaderboard.objects.get(is_newest=True)
+    for board in Leaderboard.objects.exclude(pk=newest.pk):
+        assert board.as_of <= newest.as_of
+    with at(NOW + timedelta(seconds=90)):
+        figures = read(watcher)
+    age = (NOW + timedelta(seconds=90) - newest.as_of).total_seconds()
+    assert figures["crunchsite_board_age_seconds", "btc-demo"] == age
+
+
+def test_a_reading_is_made_again_after_some_seconds(world, watcher, monkeypatch):
+    monkeypatch.setattr(exposition, "FRESH_S", -1.0)
+    exposition.exposition()
+    Competition.objects.update(status="DRAFT")
+    assert b"btc-demo" not in exposition.exposition()

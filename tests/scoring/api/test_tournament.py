@@ -5,12 +5,13 @@ import json
 import pytest
 from celery import current_app
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from kombu.exceptions import OperationalError
 
 from competitions import lifecycle
 from competitions.models import Prediction, Round
 from scoring.api import tournament
+from scoring.models import Score
 from tests.competitions.tournament.conftest import SampleGateway, ask_all, features
 
 pytestmark = pytest.mark.django_db(databases=["default", "tape"])
@@ -201,3 +202,70 @@ def test_strangers_post_nothing(client, competition):
     for what in ("inference", "score"):
         assert post(client, what, {"features": features(1)}).status_code == 401
     assert not Round.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("what", "codename"),
+    [("inference", "predict_competition"), ("score", "score_competition")],
+)
+def test_each_post_has_a_permission_of_its_own(
+    client, nobody, competition, what, codename
+):
+    user = User.objects.create_user("pia", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename=codename))
+    client.force_login(user)
+    answered = {
+        each: post(client, each, {}).json()["code"] for each in ("inference", "score")
+    }
+    assert answered.pop(what) == "required"
+    assert set(answered.values()) == {"permission_denied"}
+
+
+def test_a_round_of_another_competition_is_not_found(operator, nobody, competition):
+    other = lifecycle.create_competition(slug="other", pack_name="baseline")
+    lifecycle.activate(competition_id=other.pk)
+    post(operator, "inference?competition=other", {"features": features(2)})
+    told = {
+        slug: operator.get(f"{URL}/status", {"competition": slug}).json()["status"]
+        for slug in ("btc", "other")
+    }
+    assert told == {"btc": "not_found", "other": "open"}
+
+
+def test_a_scope_is_that_of_its_schedule(operator, nobody, db, frozen_clock):
+    competition = lifecycle.create_competition(slug="t", pack_name="tournament")
+    competition.status = "ACTIVE"
+    competition.save()
+    asked = post(
+        operator,
+        "inference?competition=t",
+        {"features": features(1), "scope": "out-of-sample-btc"},
+    )
+    assert asked.status_code == 202
+    status = operator.get(f"{URL}/status", {"competition": "t"}).json()
+    assert status["scope_key"] == "out-of-sample-btc"
+
+
+def test_a_truth_that_nobody_has_scored_yet_is_202(
+    operator, worker, competition, monkeypatch
+):
+    post(operator, "inference", {"features": features(3)})
+    monkeypatch.setattr(tournament, "WAIT_S", 0.0)
+    monkeypatch.setattr(tournament, "run_cycle", lambda **_: None)
+    answer = post(operator, "score", {"ground_truth": TRUTHS})
+    assert (answer.status_code, answer.json()["status"]) == (202, "inference_complete")
+
+
+def test_of_a_sample_that_was_scored_again_the_newest_score_is_told(operator, worker):
+    post(operator, "inference", {"features": features(3)})
+    post(operator, "score", {"ground_truth": TRUTHS})
+    old = Score.objects.order_by("prediction__round__sample").first()
+    Score.objects.create(
+        prediction=old.prediction,
+        scoring_version=old.scoring_version + 1,
+        value=7.0,
+        success=True,
+        scored_at=old.scored_at,
+    )
+    told = post(operator, "score", {"ground_truth": TRUTHS}).json()
+    assert (told["scores_count"], told["results"][0]["score"]) == (5, 7.0)
