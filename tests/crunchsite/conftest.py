@@ -1,11 +1,15 @@
 """A competition that runs, and who looks at it."""
 
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
 import pytest
 import sqlalchemy as sa
 from django.contrib.auth.models import User
 
 from core import heartbeats
 from crunchsite.celery import QUEUES
+from crunchsite.site.series import Series
 from feeds.tape.engine import transaction
 from tests import factories
 
@@ -40,3 +44,17 @@ def fresh_feed(tape, frozen_clock):
             ),
             {"at": frozen_clock},
         )
+
+
+def text(response) -> str:
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+def series(*values: float | None) -> Series:
+    at = np.array([(START + i * HOUR).timestamp() for i in range(len(values))])
+    return Series(at=at, value=np.array([np.nan if v is None else v for v in values]))

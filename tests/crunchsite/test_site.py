@@ -1,7 +1,5 @@
 """The public pages, as a reader without JavaScript sees them."""
 
-import csv
-import io
 from datetime import timedelta
 
 import pytest
@@ -9,27 +7,12 @@ from django.db import connections
 from django.test.utils import CaptureQueriesContext
 
 from competitions.models import Competition, Prediction, Round
-from core import clock
 from crunchsite.site import predictions
-from crunchsite.site.alike import shade
-from crunchsite.templatetags.figures import (
-    answer,
-    duration,
-    figure,
-    percent,
-    significant,
-    site_clock,
-)
 from scoring.models import Leaderboard, Snapshot
 from tests import factories
-from tests.conftest import NOW
+from tests.crunchsite.conftest import text
 
 pytestmark = pytest.mark.django_db(databases=["default", "tape"])
-
-
-def text(response) -> str:
-    assert response.status_code == 200
-    return response.content.decode()
 
 
 def test_without_a_competition_the_page_says_what_to_do(client, frozen_clock):
@@ -136,23 +119,6 @@ def test_an_answer_of_any_size_takes_a_line_of_the_page(client, world):
     assert len(page.content) < 150_000
 
 
-@pytest.mark.parametrize(
-    ("output", "shown"),
-    [
-        ("{}", "—"),
-        ('{"value": 0.25}', "0.2500"),
-        ('{"value": -12}', "−12.0000"),  # noqa: RUF001  a true minus
-        ('{"value": 10000000000000000000000}', "10,000,000,000,000,000,000,000.0000"),
-        ('{"value": 1, "x": [1, 2]}', '{"value": 1, "x": [1, 2]}'),
-        ('{"value": "12"}', '{"value": "12"}'),
-        ('{"x": "' + "y" * 500, '{"x": "' + "y" * 392 + "…"),
-        ('{"x": "\x9b\u202e"}', '{"x": "\ufffd\ufffd"}'),
-    ],
-)
-def test_an_answer_is_its_number_or_the_beginning_of_its_json(output, shown):
-    assert answer(output) == shown
-
-
 def test_older_predictions_are_one_page_further(client, world, monkeypatch):
     monkeypatch.setattr(predictions, "PAGE_ROWS", 20)
     page = client.get("/models/m1")
@@ -188,33 +154,6 @@ def test_unknown_models_are_404(client, world):
 def test_a_model_that_is_not_ranked_yet_says_so(client, world):
     Leaderboard.objects.all().delete()
     assert "Not ranked yet" in text(client.get("/models/m1"))
-
-
-def rows_of(response) -> list[list[str]]:
-    assert response.headers["Content-Type"].startswith("text/csv")
-    return list(csv.reader(io.StringIO(text(response))))
-
-
-def test_the_board_as_csv(client, world):
-    rows = rows_of(client.get("/leaderboard.csv"))
-    assert rows[0][:4] == ["rank", "model_id", "model_name", "cruncher_name"]
-    assert rows[1][:4] == ["1", "m1", "Meridian", "alice"]
-    assert len(rows) == 7
-    assert rows[6][rows[0].index("score_recent")] == ""  # unknown is empty
-
-
-def test_charts_as_csv(client, world):
-    rows = rows_of(client.get("/scores.csv"))
-    assert rows[0] == ["at", *(f"m{i}" for i in range(1, 7))]
-    assert rows[1][0].endswith("Z")
-    rows = rows_of(client.get("/models/m1/scores.csv"))
-    assert rows[0] == ["at", "Rolling mean", "Each period"]
-
-
-def test_a_name_cannot_run_as_a_formula(client, world):
-    world.models[0].name = "=HYPERLINK(1)"
-    world.models[0].save(update_fields=["name"])
-    assert rows_of(client.get("/leaderboard.csv"))[1][2] == "'=HYPERLINK(1)"
 
 
 def test_a_name_cannot_run_as_markup(client, world):
@@ -263,66 +202,6 @@ def statements(client, path: str) -> int:
     return len(domain) + len(tape)
 
 
-@pytest.mark.parametrize(
-    ("value", "shown"),
-    [(None, "—"), (0, "0.00"), (-0.5, "\N{MINUS SIGN}0.50"), (1234.5, "1,234.50")],
-)
-def test_figures(value, shown):
-    assert figure(value, 2) == shown
-    if value != -0.5:
-        assert significant(value, 2) == shown
-
-
-@pytest.mark.parametrize(
-    ("value", "shown"),
-    [
-        (0.0001, "0.000100"),
-        (-0.000123456, "\N{MINUS SIGN}0.000123"),
-        (0.0000089, "0.00000890"),
-        (0.5, "0.500"),
-        (12.345, "12.35"),
-        (9.5e-12, "9.50e-12"),
-        (-9.5e-12, "\N{MINUS SIGN}9.50e-12"),
-        (float("nan"), "\N{EM DASH}"),
-        (float("inf"), "\N{EM DASH}"),
-        (True, "\N{EM DASH}"),
-    ],
-)
-def test_a_small_number_keeps_three_digits(value, shown):
-    assert significant(value, 2) == shown
-
-
-def test_a_page_says_which_clock_the_site_runs_on(client, settings):
-    assert site_clock() == ""
-    start, anchor = NOW, clock.wall_now()
-    settings.ENV = settings.ENV.model_copy(update={"feed_source": "replay"})
-    with clock.use(clock.Clock(start=start, anchor=anchor, speed=60.0)):
-        note = "Replay \N{MULTIPLICATION SIGN} 60: the site's day is 02 Mar 2026"
-        assert site_clock() == note
-        assert "Replay" in client.get("/livepool").content.decode()
-
-
-@pytest.mark.parametrize(
-    ("value", "shown"), [(None, "—"), (0.0, "0 %"), (0.9999, "99.9 %"), (1, "100 %")]
-)
-def test_a_percentage_is_whole_only_when_nothing_is_missing(value, shown):
-    assert percent(value) == shown
-
-
-@pytest.mark.parametrize(
-    ("value", "shown"),
-    [
-        (15, "15 s"),
-        (90, "90 s"),
-        (120, "2 min"),
-        (timedelta(hours=24), "24 h"),
-        (604_800, "7 d"),
-    ],
-)
-def test_durations(value, shown):
-    assert duration(value) == shown
-
-
 def test_the_heat_map_has_a_cell_for_each_pair(client, world):
     page = text(client.get("/diversity"))
     body = page.split("<tbody>")[1].split("</tbody>")[0]
@@ -335,14 +214,6 @@ def test_the_heat_map_has_a_cell_for_each_pair(client, world):
 def test_the_heat_map_of_a_lone_model_says_what_is_missing(client, frozen_clock):
     factories.competition()
     assert "Nothing to compare yet" in text(client.get("/diversity"))
-
-
-@pytest.mark.parametrize(
-    ("rho", "expected"),
-    [(1.0, "p5"), (-1.0, "m5"), (0.09, "p0"), (-0.31, "m2"), (None, "unknown")],
-)
-def test_shades_follow_the_correlation(rho, expected):
-    assert shade(rho) == expected
 
 
 def test_a_models_page_says_how_different_it_is_and_what_to_do(client, world):

@@ -4,14 +4,11 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.db import DatabaseError
-from hypothesis import given
-from hypothesis import strategies as st
 
 from competitions.models import Competition
 from core import audit
 from core.permissions import REALM
-from emissions.formats import apportion, percentages
-from emissions.frac64 import WHOLE, split
+from emissions.frac64 import split
 from emissions.models import Checkpoint
 from tests import factories
 
@@ -126,31 +123,12 @@ def test_the_cli_format_sums_to_a_hundred(client, world):
     assert told["dataProvider"] == {}
 
 
-def test_prizes_of_two_models():
-    assert apportion([600_000_000, 400_000_000], 1_000_000) == [600_000, 400_000]
-
-
 def test_prizes_name_period_and_model(client, world):
     checkpoint = world.checkpoints[0]
     first = client.get(url(checkpoint, "prizes?total_prize=1000000")).json()[0]
     assert first["prizeId"] == f"{checkpoint}-m1"
     assert first["timestamp"] == int(datetime(2026, 2, 23, 12, tzinfo=UTC).timestamp())
     assert first["model"] == "m1"
-
-
-@given(
-    weights=st.lists(st.integers(1, 1000), min_size=1, max_size=60),
-    total=st.integers(0, 10**12),
-)
-def test_nothing_is_lost_when_a_prize_is_split(weights, total):
-    shares = split(weights)
-    parts = apportion(shares, total)
-    assert sum(parts) == total
-    assert all(
-        abs(part - total * share / WHOLE) < 1.001
-        for part, share in zip(parts, shares, strict=True)
-    )
-    assert round(sum(percentages(shares)), 6) == 100
 
 
 @pytest.mark.parametrize(

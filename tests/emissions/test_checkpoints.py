@@ -2,51 +2,18 @@ from datetime import timedelta
 
 import pytest
 from django.db import IntegrityError, transaction
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from competitions.contract import Aggregation, CrunchConfig
+from competitions.contract import Aggregation
 from competitions.models import ParticipantModel
-from competitions.slots import wire
-from core.grid import Period, floor
+from core.grid import floor
 from emissions import checkpoints
 from emissions.checkpoints import close_due
 from emissions.models import Checkpoint
-from emissions.payees import payees_of
 from emissions.strategies import tiers
-from scoring.board.standings import standings
 from scoring.models import Snapshot, VoidWindow
 from tests.conftest import NOW
+from tests.emissions.conftest import DAY, HOUR, MIDNIGHT, MINUTE, snap
 from tests.scoring.factories import make_competition, make_models, make_round
-
-MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
-DAY = 24 * HOUR
-WIRING = wire(CrunchConfig(), {})
-
-
-@pytest.fixture
-def competition(db, tape, at):
-    """Pays by the day; active since yesterday at noon."""
-    with at(NOW):
-        yield make_competition(NOW - DAY, emission_interval_s=86_400)
-
-
-def snap(model, start, value, count=10):
-    Snapshot.objects.create(
-        model=model,
-        period_start=start,
-        period_end=start + HOUR,
-        prediction_count=count,
-        expected_count=count,
-        value=value if count else None,
-        content_hash="",
-        is_closed=True,
-        created_at=start,
-        updated_at=start,
-    )
-
-
-MIDNIGHT = NOW - 12 * HOUR
 
 
 def test_a_period_is_closed_once_and_paid_in_the_order_of_the_board(competition):
@@ -152,43 +119,6 @@ def test_periods_never_overlap_in_the_database(competition):
         Checkpoint.objects.create(
             period_start=NOW + HOUR, period_end=NOW + 2 * DAY, **facts
         )
-
-
-@settings(
-    max_examples=15,
-)
-@given(
-    st.lists(
-        st.tuples(st.sampled_from([-2.0, 0.0, 0.5, 3.0]), st.integers(0, 3)),
-        min_size=1,
-        max_size=8,
-    )
-)
-def test_payout_order_is_the_order_of_the_board(competition, scores):
-    with transaction.atomic():
-        models = make_models(competition, *(f"m{i}" for i in range(len(scores))))
-        for model, (value, count) in zip(models, scores, strict=True):
-            snap(model, MIDNIGHT - HOUR, value, count)
-        facts = {"competition": competition, "wiring": WIRING}
-        paid = [
-            entry["model_id"]
-            for entry in payees_of(
-                period=Period(MIDNIGHT - DAY, MIDNIGHT), **facts
-            ).ranking
-        ]
-        board = [
-            line.model.model_id
-            for line in standings(as_of=MIDNIGHT, **facts)
-            if line.value is not None
-        ]
-        transaction.set_rollback(True)
-        most = max(count for _, count in scores)
-        enough = {
-            model.model_id
-            for model, (_, count) in zip(models, scores, strict=True)
-            if count and count >= most / 2
-        }
-    assert paid == [model_id for model_id in board if model_id in enough]
 
 
 def paid_of(checkpoint):

@@ -1,8 +1,14 @@
-import pytest
+from datetime import timedelta
 
-from feeds import ingest
+import pytest
+import sqlalchemy as sa
+
+from feeds import backfill_jobs, ingest
+from feeds.subscriptions import subscribe
 from feeds.tape import parquet
-from tests.feeds.factories import candle
+from feeds.tape.engine import transaction
+from tests.conftest import NOW
+from tests.feeds.factories import KEY, candle
 
 
 @pytest.fixture(autouse=True)
@@ -29,3 +35,20 @@ def store(tmp_path, env, frozen_clock):
     env(backfill_data_dir=tmp_path / "backfill")
     parquet.write([candle(-i) for i in range(1, 100)])
     return "/data/backfill/simulated/BTCUSDT/candle/1m/2026-03-02.parquet"
+
+
+SPAN = {"start_at": NOW - timedelta(hours=10), "end_at": NOW - timedelta(hours=5)}
+
+
+def start(sink="tape", **changes):
+    return backfill_jobs.start(key=KEY, **{**SPAN, **changes}, sink=sink, page_size=50)
+
+
+def count():
+    with transaction() as connection:
+        return connection.scalar(sa.text("SELECT count(*) FROM tape.feed_records"))
+
+
+@pytest.fixture
+def subscription(frozen_clock):
+    return subscribe(KEY)

@@ -10,17 +10,17 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 
 from feeds import backfill, backfill_jobs, tasks
-from feeds.errors import BadRangeError, FeedError, ProviderError, TapeError
+from feeds.errors import FeedError, ProviderError, TapeError
 from feeds.models import BackfillJob
 from feeds.providers.simulated import Simulated
 from feeds.tape import parquet, reads
 from feeds.tape.engine import transaction
 from tests.conftest import NOW
+from tests.feeds.conftest import SPAN, start
 from tests.feeds.factories import KEY, full_disk
 
 pytestmark = pytest.mark.usefixtures("tape", "frozen_clock")
 
-SPAN = {"start_at": NOW - timedelta(hours=10), "end_at": NOW - timedelta(hours=5)}
 MINUTES = 300
 
 
@@ -34,10 +34,6 @@ def store(tmp_path, env):
 def each_page(monkeypatch):
     """Save after every page."""
     monkeypatch.setattr(backfill, "SAVE_EVERY_S", -1.0)
-
-
-def start(sink="tape", **changes):
-    return backfill_jobs.start(key=KEY, **{**SPAN, **changes}, sink=sink, page_size=50)
 
 
 def count():
@@ -125,14 +121,6 @@ def test_an_interrupted_command_goes_on(monkeypatch, each_page, capsys):
     assert eth[0].start == SPAN["start_at"] + timedelta(minutes=100)
     assert "ETHUSDT:candle:1m: 300 records" in out.getvalue()
     assert "continuing from" in capsys.readouterr().err
-
-
-def test_one_job_a_feed_at_a_time():
-    start()
-    with pytest.raises(backfill_jobs.BackfillActiveError, match="is running"):
-        start()
-    other = KEY._replace(subject="ETHUSDT")
-    assert backfill_jobs.start(key=other, **SPAN).status == "pending"
 
 
 def test_a_cancelled_job_stops_at_its_next_save(monkeypatch, each_page):
@@ -344,48 +332,12 @@ def test_the_task_works_the_job_off():
     tasks.run_backfill_job(str(uuid.uuid4()))
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"start_at": NOW, "end_at": NOW}, "from must lie before to"),
-        ({"start_at": SPAN["end_at"], "end_at": SPAN["start_at"]}, "before to"),
-        ({"end_at": NOW + timedelta(seconds=1)}, "future"),
-        ({"start_at": NOW - timedelta(days=91)}, "FEED_RECORD_TTL_DAYS"),
-        ({"start_at": NOW - timedelta(days=56 * 365)}, "give 6944 days at most"),
-    ],
-)
-def test_ranges_without_sense_are_refused(changes, message):
-    with pytest.raises(BadRangeError, match=message):
-        start(**changes)
-    assert not BackfillJob.objects.exists()
-
-
 def test_days_are_kept_for_good_and_may_come_from_any_past():
     key = KEY._replace(granularity="1d")
     past = {"start_at": NOW - timedelta(days=999), "end_at": NOW - timedelta(days=2)}
     job = backfill_jobs.start(key=key, **past, sink="tape")
     backfill.run(job_id=job.pk)
     assert count() == 997
-
-
-def test_history_beyond_retention_may_go_into_files():
-    assert start("parquet", start_at=NOW - timedelta(days=91)).pk
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"source": "nyse"},
-        {"subject": "../x"},
-        {"kind": "rumour"},
-        {"kind": "depth"},
-        {"granularity": "soon"},
-        {"source": "binance", "granularity": "7s"},
-    ],
-)
-def test_unknown_feeds_are_refused(changes):
-    with pytest.raises(FeedError, match=f"was '{list(changes.values())[-1]}'"):
-        backfill_jobs.start(key=KEY._replace(**changes), **SPAN)
 
 
 def test_the_command_refuses_in_one_line():

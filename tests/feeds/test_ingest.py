@@ -1,43 +1,25 @@
-import time
-from contextlib import contextmanager
 from datetime import timedelta
 from threading import Barrier, Thread
 
-import psycopg2
 import pytest
-import sqlalchemy as sa
 from django.db import connection
 from django.forms import model_to_dict, modelform_factory
 
 from feeds import health, ingest, tasks, turns
 from feeds.admin import FeedSubscriptionForm
 from feeds.errors import (
-    FeedError,
     ProviderError,
     ProviderSettingError,
-    UnknownSourceError,
 )
 from feeds.models import FeedSubscription
 from feeds.providers.simulated import Simulated
-from feeds.providers.sources import check_feed
 from feeds.subscriptions import subscribe
 from feeds.tape import reads
-from feeds.tape.engine import transaction
-from feeds.tape.records import FeedKey
 from tests.conftest import NOW
+from tests.feeds.conftest import count
 from tests.feeds.factories import FEED, KEY, full_disk
 
 pytestmark = pytest.mark.usefixtures("tape")
-
-
-def count():
-    with transaction() as connection:
-        return connection.scalar(sa.text("SELECT count(*) FROM tape.feed_records"))
-
-
-@pytest.fixture
-def subscription(frozen_clock):
-    return subscribe(KEY)
 
 
 @pytest.fixture
@@ -55,29 +37,6 @@ def broken(monkeypatch):
         monkeypatch.setattr(Simulated, "fetch", failing)
 
     return breaks
-
-
-def test_subscribing_twice_is_one_subscription(frozen_clock):
-    assert subscribe(KEY) == subscribe(KEY)
-    assert FeedSubscription.objects.count() == 1
-
-
-def test_an_unknown_feed_is_refused(frozen_clock):
-    with pytest.raises(UnknownSourceError, match="'nyse'"):
-        subscribe(KEY._replace(source="nyse"))
-    for bad in ({"kind": "rumour"}, {"granularity": "soon"}, {"subject": "a/b"}):
-        with pytest.raises(FeedError, match=f"was {next(iter(bad.values()))!r}"):
-            subscribe(KEY._replace(**bad))
-    assert not FeedSubscription.objects.exists()
-
-
-def test_a_feed_that_its_source_does_not_serve_is_refused(frozen_clock):
-    with pytest.raises(FeedError, match="'7s'; binance serves 1s, 1m"):
-        subscribe(KEY._replace(source="binance", granularity="7s"))
-    with pytest.raises(FeedError, match="'depth'; pyth serves candle, tick"):
-        check_feed(
-            FeedKey("binance", "BTCUSDT", "depth", "1s"), fallbacks=["binance", "pyth"]
-        )
 
 
 def test_the_admin_checks_a_feed_as_the_service_does(subscription):
@@ -295,46 +254,6 @@ def test_a_long_catch_up_is_due_again_at_once(subscription, monkeypatch):
     assert count() == 50
     ingest.ingest_due()
     assert count() == 99  # the watermark's own record is asked for again
-
-
-@contextmanager
-def other_worker(subscription):
-    """A connection of another process that has its turn at the feed."""
-    settings = connection.get_connection_params()
-    settings.pop("cursor_factory", None), settings.pop("context", None)
-    other = psycopg2.connect(**settings)
-    try:
-        with other.cursor() as cursor:
-            cursor.execute(
-                "SELECT pg_advisory_lock(%s, %s)", [turns._PULLING, subscription.pk]
-            )
-        yield other
-    finally:
-        other.close()
-
-
-def test_a_feed_that_somebody_pulls_is_left_alone(subscription, at):
-    with other_worker(subscription), at(NOW + timedelta(hours=1)):
-        assert ingest.ingest_due() == 0
-    subscription.refresh_from_db()
-    assert subscription.next_poll_at is None
-
-
-def test_a_dead_workers_feed_is_taken_over_at_once(subscription):
-    with other_worker(subscription) as worker:
-        assert ingest.ingest_due() == 0
-        worker.close()  # as when its process dies
-        until = time.monotonic() + 60
-        while not ingest.ingest_due():
-            assert time.monotonic() < until, "it is not taken over"
-    assert count() == 181
-
-
-def test_a_turn_is_given_back_whatever_ends_it(subscription):
-    with pytest.raises(KeyboardInterrupt), turns.turn_at(subscription):
-        raise KeyboardInterrupt
-    with other_worker(subscription):
-        pass
 
 
 def test_what_was_pulled_meanwhile_is_not_due_any_more(subscription):

@@ -4,8 +4,10 @@ import pytest
 
 from competitions.contract import CrunchConfig
 from competitions.slots import wire
+from scoring.models import Score
 from scoring.truth import recovery
-from tests.scoring.factories import SOURCE, make_competition
+from tests.conftest import NOW
+from tests.scoring.factories import SOURCE, make_competition, make_round, put_candles
 
 
 @pytest.fixture
@@ -48,3 +50,28 @@ def exchange(monkeypatch):
     monkeypatch.setattr(recovery, "provider_of", lambda source: made)
     monkeypatch.setattr(recovery, "_not_before", {})
     return made
+
+
+MINUTE = timedelta(minutes=1)
+START = NOW - 30 * MINUTE
+
+
+def ask(competition, models, rounds=5, signal=lambda model, i: 1.0):
+    """Rounds one minute apart on a tape that rises by one a minute, from 100."""
+    put_candles(START - MINUTE, [100.0 + i for i in range(rounds + 2)])
+    return [
+        make_round(
+            competition,
+            START + i * MINUTE,
+            {model: signal(model, i) for model in models},
+        )
+        for i in range(rounds)
+    ]
+
+
+def values_of(model):
+    return list(
+        Score.objects.filter(prediction__model=model)
+        .order_by("prediction__round__performed_at")
+        .values_list("value", flat=True)
+    )

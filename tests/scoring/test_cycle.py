@@ -1,5 +1,4 @@
 import math
-import threading
 from datetime import timedelta
 
 import pytest
@@ -7,42 +6,18 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from pydantic import field_validator
 
-from competitions.contract import GroundTruth, InferenceOutput, ScoreResult
+from competitions.contract import GroundTruth, ScoreResult
 from competitions.models import Competition, Prediction, Round
 from core import grid
 from scoring import cycle, due_rounds
 from scoring.board import leaderboard
 from scoring.cycle import claim_due, run_cycle
 from scoring.models import Leaderboard, Score, Snapshot
-from scoring.scores import budget, scorer
 from scoring.scores.statuses import with_status
 from scoring.snapshots import snapshots
 from tests.conftest import NOW
+from tests.scoring.conftest import MINUTE, START, ask, values_of
 from tests.scoring.factories import make_models, make_round, put_candles
-
-MINUTE = timedelta(minutes=1)
-START = NOW - 30 * MINUTE
-
-
-def ask(competition, models, rounds=5, signal=lambda model, i: 1.0):
-    """Rounds one minute apart on a tape that rises by one a minute, from 100."""
-    put_candles(START - MINUTE, [100.0 + i for i in range(rounds + 2)])
-    return [
-        make_round(
-            competition,
-            START + i * MINUTE,
-            {model: signal(model, i) for model in models},
-        )
-        for i in range(rounds)
-    ]
-
-
-def values_of(model):
-    return list(
-        Score.objects.filter(prediction__model=model)
-        .order_by("prediction__round__performed_at")
-        .values_list("value", flat=True)
-    )
 
 
 def test_due_rounds_end_scored_and_ranked(competition):
@@ -375,64 +350,6 @@ def test_nothing_due_costs_one_statement(competition, django_assert_num_queries)
         assert claim_due() == []
 
 
-def test_a_hanging_scorer_fails_its_prediction_and_no_other(
-    competition, rewire, monkeypatch
-):
-    monkeypatch.setattr(scorer, "SCORER_PATIENCE_S", 0.1)
-    woken = threading.Event()
-
-    def hang(prediction, ground_truth):
-        if prediction.value == 1.0:
-            woken.wait(20)
-        return {"value": prediction.value}
-
-    rewire(scoring_function=hang)
-    models = make_models(competition, *"01234")
-    ask(competition, models, rounds=1, signal=lambda m, i: float(m.model_id))
-    run_cycle(competition_id=competition.pk)
-    woken.set()
-    assert [values_of(model) for model in models] == [
-        [0.0],
-        [None],
-        [2.0],
-        [3.0],
-        [4.0],
-    ]
-    failed = Score.objects.get(success=False)
-    assert failed.failed_reason == "the scorer took longer than 0.1 s"
-
-
-def test_a_scorer_that_keeps_hanging_fails_the_rest(competition, rewire, monkeypatch):
-    monkeypatch.setattr(scorer, "SCORER_PATIENCE_S", 0.05)
-    woken = threading.Event()
-    rewire(scoring_function=lambda prediction, ground_truth: woken.wait(20))
-    ask(competition, make_models(competition, *"abcdef"), rounds=1)
-    report = run_cycle(competition_id=competition.pk)
-    woken.set()
-    assert report.failed == 6
-    reasons = Score.objects.order_by("pk").values_list("failed_reason", flat=True)
-    assert reasons[5] == "not scored: the scorer kept hanging"
-
-
-def test_a_slow_scorer_fails_what_it_had_no_time_for(competition, rewire, monkeypatch):
-    monkeypatch.setattr(budget, "BUDGET_S", 0.5)
-    woken = threading.Event()
-
-    def slow(prediction, ground_truth):
-        if prediction.value == 2.0:
-            woken.wait(20)
-        return {"value": prediction.value}
-
-    rewire(scoring_function=slow)
-    models = make_models(competition, *"0123")
-    ask(competition, models, rounds=1, signal=lambda m, i: float(m.model_id))
-    run_cycle(competition_id=competition.pk)
-    woken.set()
-    assert [values_of(model) for model in models] == [[0.0], [1.0], [None], [None]]
-    reasons = Score.objects.filter(success=False).values_list("failed_reason")
-    assert set(reasons) == {("not scored: the scorer had run for 0.5 s",)}
-
-
 def test_of_rounds_due_at_one_instant_a_waiting_one_starves_none(
     competition, monkeypatch
 ):
@@ -447,32 +364,3 @@ def test_of_rounds_due_at_one_instant_a_waiting_one_starves_none(
     assert waiting.resolvable_at == ready.resolvable_at
     report = run_cycle(competition_id=competition.pk)
     assert (report.waiting, report.resolved) == (1, 1)
-
-
-class Declares(InferenceOutput, frozen=True):
-    model_id: str = "mine"
-
-
-class Keeps(InferenceOutput, extra="allow"):
-    """Has whatever the model answers."""
-
-
-@pytest.mark.parametrize("kind", [InferenceOutput, Declares, Keeps])
-def test_a_scorer_may_read_whose_prediction_it_is(competition, rewire, kind):
-    seen = {}
-
-    def scorer(prediction, ground_truth):
-        seen[prediction.prediction_id] = prediction.model_id
-        return {"value": prediction.value, "dumped": prediction.model_dump()["value"]}
-
-    rewire(scoring_function=scorer, output_type=kind)
-    put_candles(START, [100.0, 110.0, 121.0])
-    a, b = make_models(competition, "a", "b")
-    lie = {"value": 2.0, "model_id": "a", "prediction_id": 7}
-    make_round(competition, START + MINUTE, {a: {"value": 1.0}, b: lie})
-    run_cycle(competition_id=competition.pk)
-    predictions = Prediction.objects.order_by("pk")
-    assert seen == {p.pk: p.model.model_id for p in predictions}
-    assert [p.output for p in predictions] == [{"value": 1.0}, lie]
-    stored = Score.objects.order_by("prediction_id").values_list("result", flat=True)
-    assert [score["dumped"] for score in stored] == [1.0, 2.0]

@@ -1,55 +1,22 @@
-import random
 import threading
 from datetime import timedelta
 
 import pytest
 from django.db.models import F
-from hypothesis import given
-from hypothesis import strategies as st
 
 from competitions.callables import door
-from competitions.contract import Aggregation, CrunchConfig
+from competitions.contract import CrunchConfig
 from competitions.models import (
     CallableFailure,
-    Competition,
     ParticipantModel,
     Prediction,
 )
 from competitions.slots import wire
-from scoring.board import closed_sums, windows
-from scoring.board.aggregator import Entrant
 from scoring.board.leaderboard import publish
-from scoring.board.ranking import Standing, ranked
-from scoring.board.standings import standings
 from scoring.models import Leaderboard, Score, Snapshot
 from tests.conftest import NOW
+from tests.scoring.board.conftest import HOUR, REVERSED, WIRING, lines_at, snap
 from tests.scoring.factories import make_models, make_round
-
-HOUR = timedelta(hours=1)
-WIRING = wire(CrunchConfig(), {})
-NO_DOOR = None  # the engine's own ranker needs none
-
-
-def snap(model, hours_ago, value, count=1, **summary):
-    start = NOW - hours_ago * HOUR
-    return Snapshot.objects.create(
-        model=model,
-        period_start=start,
-        period_end=start + HOUR,
-        prediction_count=count if value is not None else 0,
-        expected_count=count,
-        value=value,
-        result_summary={"value": value, **summary},
-        content_hash="",
-        is_closed=True,
-        created_at=NOW,
-        updated_at=NOW,
-    )
-
-
-def lines_at(competition, as_of=NOW, wiring=WIRING):
-    found = standings(competition=competition, wiring=wiring, as_of=as_of)
-    return {line.model.model_id: line for line in found}
 
 
 def test_windows_are_count_weighted_and_half_open(competition):
@@ -82,89 +49,12 @@ def test_coverage_counts_what_was_expected(competition):
     }
 
 
-@pytest.mark.parametrize(("direction", "order"), [("desc", "cbad"), ("asc", "abcd")])
-def test_unknown_stands_last_without_a_rank_in_both_directions(
-    competition, direction, order
-):
-    a, b, c, _ = make_models(competition, *"abcd")
-    for model, value in ((a, -1.0), (b, 0.0), (c, 2.0)):
-        snap(model, 1, value)
-    config = CrunchConfig(aggregation=Aggregation(ranking_direction=direction))
-    found = lines_at(competition, wiring=wire(config, {}))
-    assert list(found) == list(order)
-    assert [line.rank for line in found.values()] == [1, 2, 3, None]
-
-
-def test_a_metric_can_be_the_ranking_key(competition):
-    a, b = make_models(competition, *"ab")
-    snap(a, 1, 9.0, ic=0.1)
-    snap(b, 1, 1.0, ic=0.3, count=1)
-    snap(b, 2, 1.0, ic=None)
-    config = CrunchConfig(aggregation=Aggregation(ranking_key="ic"))
-    found = lines_at(competition, wiring=wire(config, {}))
-    assert [(k, line.value) for k, line in found.items()] == [("b", 0.3), ("a", 0.1)]
-
-
-def test_virtual_models_are_listed_without_a_rank(competition):
-    a, b, ghost = make_models(competition, *"abg")
-    ParticipantModel.objects.filter(pk=ghost.pk).update(is_virtual=True)
-    for model, value in ((a, 1.0), (ghost, 2.0), (b, 3.0)):
-        snap(model, 1, value)
-    found = lines_at(competition)
-    assert [(k, x.position, x.rank) for k, x in found.items()] == [
-        ("b", 1, 1),
-        ("g", 2, None),
-        ("a", 3, 2),
-    ]
-
-
 def test_a_model_that_left_is_listed_while_it_has_scores(competition):
     a, b = make_models(competition, *"ab")
     ParticipantModel.objects.update(state="STOPPED")
     snap(a, 100, 1.0)
     snap(b, 200, 1.0)
     assert list(lines_at(competition)) == ["a"]
-
-
-def line(model_id, value):
-    return Standing(
-        model=Entrant(0, model_id, model_id), metrics={}, samples={}, value=value
-    )
-
-
-@given(
-    st.dictionaries(
-        st.text("abcdef", min_size=1, max_size=4),
-        st.one_of(st.none(), st.sampled_from([-1.0, 0.0, 0.5, 2.0])),
-        max_size=12,
-    ),
-    st.randoms(use_true_random=False),
-)
-def test_ranking_does_not_depend_on_the_order_of_the_input(values, shuffle):
-    lines = [line(key, value) for key, value in values.items()]
-    shuffled = random.Random(shuffle.random()).sample(lines, len(lines))
-    assert ranked(lines, WIRING, NO_DOOR) == ranked(shuffled, WIRING, NO_DOOR)
-    ordered = [x.value for x in ranked(lines, WIRING, NO_DOOR)]
-    known = [value for value in ordered if value is not None]
-    assert known == sorted(known, reverse=True)
-    assert ordered[: len(known)] == known
-    ranks = [x.rank for x in ranked(lines, WIRING, NO_DOOR)]
-    nobody = [None] * (len(ordered) - len(known))
-    assert ranks == [*range(1, len(known) + 1), *nobody]
-
-
-def test_who_never_scored_has_no_rank(competition):
-    _, scored = make_models(competition, "a", "b")
-    snap(scored, 1, -3.0)
-    found = [
-        (x.model.model_id, x.rank, x.position) for x in lines_at(competition).values()
-    ]
-    assert found == [("b", 1, 1), ("a", None, 2)]
-    Snapshot.objects.all().delete()
-    found = [
-        (x.model.model_id, x.rank, x.position) for x in lines_at(competition).values()
-    ]
-    assert found == [("a", None, 1), ("b", None, 2)]
 
 
 def test_the_newest_board_replaces_that_of_its_hour_and_past_hours_stay(competition):
@@ -207,64 +97,6 @@ def test_the_newest_boards_rows_are_updated_in_place_and_leave_with_their_model(
     assert list(ranks.order_by("rank")) == [("a", 1, 9.0), ("b", 2, 1.0)]
 
 
-def test_sums_in_memory_and_of_the_open_period_make_what_a_full_rebuild_makes(
-    competition,
-):
-    a, b, c = make_models(competition, *"abc")
-    snap(a, 1, 1.0, count=3, ic=0.5)
-    snap(b, 2, None, count=2)
-    for model, value in ((a, 4.0), (c, 2.0)):
-        snap(model, 0, value, ic=0.1)
-    Snapshot.objects.filter(period_end__gt=NOW).update(is_closed=False)
-    later = NOW + timedelta(minutes=10)
-    closed_sums.forget()
-    [cold, warm] = [lines_at(competition, as_of=later) for _ in range(2)]
-    assert cold == warm
-    Snapshot.objects.update(is_closed=False)
-    closed_sums.forget()
-    assert lines_at(competition, as_of=later) == cold
-    assert cold["a"].metrics["score_recent"] == 7 / 4
-    assert cold["a"].metrics["ic"] == pytest.approx(0.4)
-    assert cold["b"].samples["score_recent"] == {"count": 0, "expected": 2}
-
-
-def test_sums_in_memory_follow_a_window_after_a_change_of_the_period_length(
-    competition,
-):
-    [model] = make_models(competition, "a")
-    for hours_ago, value in ((24, 100.0), (23, 5.0), (1, 1.0)):
-        snap(model, hours_ago, value)
-    Competition.objects.update(snapshot_period_s=86400)
-    competition.refresh_from_db()
-    closed_sums.forget()
-    minute = timedelta(minutes=1)
-    found = [
-        lines_at(competition, as_of=NOW + late)["a"].metrics["score_recent"]
-        for late in (minute, 59 * minute, 61 * minute)
-    ]
-    assert found == pytest.approx([106 / 3, 106 / 3, 3.0])
-
-
-def test_a_period_that_is_closed_while_a_board_is_read_counts_once(
-    competition, monkeypatch
-):
-    [model] = make_models(competition, "a")
-    snap(model, 2, 1.0)
-    open_one = Snapshot.objects.filter(pk=snap(model, 1, 3.0).pk)
-    open_one.update(is_closed=False)
-    closed_sums.forget()
-    before = lines_at(competition)["a"]
-    state = closed_sums.closed_state(competition)
-    open_one.update(is_closed=True)
-    with monkeypatch.context() as patched:  # a reader that has just looked
-        patched.setattr(windows, "closed_state", lambda competition: state)
-        meanwhile = lines_at(competition)["a"]
-    assert before == meanwhile == lines_at(competition)["a"]
-    assert before.value == 2.0
-    assert before.samples["score_recent"] == {"count": 2, "expected": 2}
-
-
-REVERSED = "tests.scoring.board.test_leaderboard:worst_first"
 LOSSY = "tests.scoring.board.test_leaderboard:forgets_one"
 
 
@@ -274,14 +106,6 @@ def worst_first(entries):
 
 def forgets_one(entries):
     return [{**e, "rank": 1} for e in entries[1:]]
-
-
-def test_a_ranker_of_the_operator_decides_the_order(competition):
-    a, b = make_models(competition, *"ab")
-    snap(a, 1, 2.0)
-    snap(b, 1, 1.0)
-    wiring = wire(CrunchConfig(), {"LEADERBOARD_RANKER": REVERSED})
-    assert list(lines_at(competition, wiring=wiring)) == ["b", "a"]
 
 
 def raises(entries):

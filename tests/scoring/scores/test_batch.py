@@ -8,8 +8,8 @@ from scoring import cycle
 from scoring.cycle import run_cycle
 from scoring.models import Score
 from scoring.scores import batch, budget
+from tests.scoring.conftest import ask, values_of
 from tests.scoring.factories import make_models
-from tests.scoring.test_cycle import ask, values_of
 
 
 def test_a_batch_scorer_gives_the_scores_of_the_plain_one(competition, rewire):
