@@ -13,7 +13,7 @@ from competitions.reporting import CompetitionPageQuery, finite_numbers, list_re
 from core import clock
 from core.paging import Keyset, page_response, read_int
 from core.requests import IdField, IdListField, InstantField, read_instant
-from scoring.api.kept_board import keeps_board, version_of
+from scoring.api.kept_board import keeps_board, version_of_board
 from scoring.board.ranking import RankingFigure
 from scoring.models import LeaderboardEntry, Snapshot
 from scoring.scores.statuses import SCORED, Progress, progress_of, with_progress
@@ -160,7 +160,9 @@ def leaderboard(
     request: Request, query: dict[str, Any], competition: Competition
 ) -> Response:
     """Return the newest board, best first; empty before the first scores."""
-    version = version_of(competition.pk)  # first, so that rows may be newer, not older
+    version = version_of_board(
+        competition.pk
+    )  # first, so that rows may be newer, not older
     entries = LeaderboardEntry.objects.filter(
         leaderboard__competition=competition, leaderboard__is_newest=True
     )

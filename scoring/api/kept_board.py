@@ -51,7 +51,7 @@ _kept: OrderedDict[tuple[str, str], Kept] = OrderedDict()
 _lock = Lock()
 
 
-def version_of(competition_id: int) -> Version | None:
+def version_of_board(competition_id: int) -> Version | None:
     """Return what changes whenever an answer about the newest board does."""
     with connection.cursor() as cursor:
         cursor.execute(_VERSION, [competition_id])
@@ -72,7 +72,7 @@ def keeps_board(view: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], A
             return view(request)
         asked = request.META.get("QUERY_STRING", ""), request.headers.get("Accept", "")
         kept = _kept.get(asked)
-        if kept is not None and version_of(kept.competition_id) == kept.version:
+        if kept is not None and version_of_board(kept.competition_id) == kept.version:
             return kept.response()
         response = view(request)
         _keep(asked, response)

@@ -64,7 +64,10 @@ def test_a_key_is_bound_in_its_form(world, cruncher):
         (asked("write:models"), "name it"),
         (asked("none"), "Select a valid choice"),
         (asked("read", cruncher="999999"), "Select a valid choice"),
-        (asked("read", expires_at_0="2020-01-01", expires_at_1="00:00"), "is in the past"),
+        (
+            asked("read", expires_at_0="2020-01-01", expires_at_1="00:00"),
+            "is in the past",
+        ),
         (asked("read", name="a\0b"), "Null characters are not allowed"),
     ],
 )
