@@ -8,7 +8,7 @@ from rest_framework.decorators import api_view
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from competitions.models import ParticipantModel
+from competitions.models import ParticipantModel, Round
 from competitions.report_schema import (
     ColumnSerializer,
     ReportSchema,
@@ -20,8 +20,11 @@ from competitions.reporting import (
     CompetitionQuery,
     chosen_competition,
 )
+from competitions.timing_report import stage_latencies
 from core.paging import Keyset, page_response, read_text
 from core.requests import read_query
+
+SAMPLES = 10  # rounds that /timing-metrics shows as they are
 
 
 class ModelQuery(CompetitionPageQuery):
@@ -43,6 +46,45 @@ class ModelRow(serializers.ModelSerializer[ParticipantModel]):
             "cruncher_id",
             "deployment_id",
         ]
+
+
+class TimingQuery(CompetitionQuery):
+    limit = serializers.IntegerField(
+        min_value=1, max_value=10_000, default=1000, help_text="The newest so many."
+    )
+
+
+class Stage(serializers.Serializer[Any]):
+    """A stage of rounds, in microseconds; null where nothing was measured."""
+
+    name = serializers.CharField()
+    step = serializers.CharField(help_text="1 to 9 as a number, or `total`.")
+    pct_of_total = serializers.FloatField(allow_null=True)
+    count = serializers.IntegerField()
+    mean_us = serializers.FloatField(allow_null=True)
+    median_us = serializers.FloatField(allow_null=True)
+    min_us = serializers.FloatField(allow_null=True)
+    max_us = serializers.FloatField(allow_null=True)
+    p95_us = serializers.FloatField(allow_null=True)
+    p99_us = serializers.FloatField(allow_null=True)
+
+
+class TimedRound(serializers.ModelSerializer[Round]):
+    """A round's durations in microseconds, under the names that they are stored by."""
+
+    timing = serializers.DictField(child=serializers.FloatField())
+
+    class Meta:
+        model = Round
+        fields = ["id", "scope_key", "slot_at", "performed_at", "timing"]
+
+
+class TimingMetrics(serializers.Serializer[Any]):
+    enabled = serializers.BooleanField()
+    buffer_size = serializers.IntegerField(help_text="Rounds looked at, at most.")
+    total_records = serializers.IntegerField(help_text="Those that were timed.")
+    stage_latencies = Stage(many=True)
+    recent_samples = TimedRound(many=True)
 
 
 @extend_schema(parameters=[ModelQuery], responses=ModelRow(many=True))
@@ -83,6 +125,31 @@ def leaderboard_columns(request: Request) -> Response:
 def metrics_widgets(request: Request) -> Response:
     """Return the charts of the metrics page, in order."""
     return Response(_schema(request)["metrics_widgets"])
+
+
+@extend_schema(parameters=[TimingQuery], responses=TimingMetrics)
+@api_view(["GET"])
+def timing_metrics(request: Request) -> Response:
+    """Return where the time of a competition's newest rounds went, stage by stage."""
+    query = read_query(TimingQuery, request)
+    competition = chosen_competition(query, request.user)
+    rows = Round.objects.filter(competition=competition).order_by("-slot_at", "-pk")
+    timed = [
+        round_
+        for round_ in rows.only("scope_key", "slot_at", "performed_at", "timing")[
+            : query["limit"]
+        ]
+        if round_.timing
+    ]
+    return Response(
+        {
+            "enabled": True,
+            "buffer_size": query["limit"],
+            "total_records": len(timed),
+            "stage_latencies": stage_latencies(r.timing for r in timed),
+            "recent_samples": TimedRound(timed[:SAMPLES], many=True).data,
+        }
+    )
 
 
 def _schema(request: Request) -> dict[str, Any]:

@@ -15,4 +15,5 @@ urlpatterns = [
         api.metrics_widgets,
         name="reports-metrics-widgets",
     ),
+    re_path(r"^timing-metrics/?$", api.timing_metrics, name="timing-metrics"),
 ]

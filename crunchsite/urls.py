@@ -1,16 +1,24 @@
 """Every address of the site. API paths work with and without a trailing slash."""
 
+from csp.constants import NONCE, SELF
+from csp.decorators import csp_replace
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.generic import RedirectView
 from drf_spectacular.views import (
     SpectacularAPIView,
     SpectacularJSONAPIView,
+    SpectacularRedocView,
     SpectacularSwaggerSplitView,
 )
 
 from crunchsite import custom, readiness
 from crunchsite.prometheus.api import Metrics
+
+# Its styles are made by its script, so they carry the nonce of the page.
+redoc = csp_replace({"style-src": [SELF, NONCE]})(
+    SpectacularRedocView.as_view(url_name="openapi-json")
+)
 
 api: list[URLPattern | URLResolver] = [
     re_path(r"^healthz/?$", readiness.healthz, name="healthz"),
@@ -25,7 +33,7 @@ api: list[URLPattern | URLResolver] = [
     re_path(r"^schema/?$", SpectacularAPIView.as_view(), name="schema"),
     re_path(r"^openapi\.json$", SpectacularJSONAPIView.as_view(), name="openapi-json"),
     re_path(r"^docs/?$", SpectacularSwaggerSplitView.as_view(), name="docs"),
-    re_path(r"^redoc/?$", RedirectView.as_view(pattern_name="docs"), name="redoc"),
+    re_path(r"^redoc/?$", redoc, name="redoc"),
 ]
 
 # The API's first version of its own: these have no other address.

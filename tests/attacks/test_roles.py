@@ -126,6 +126,7 @@ TABLE: dict[str, Row] = {
             *("v1:snapshots", "v1:leaderboards", "v1:leaderboard"),
             *("v1:checkpoints", "v1:rewards", "v1:releases"),
             *("v1:feeds", "v1:feed-records"),
+            *("redoc", "timing-metrics"),
             "tournament-status",
         ],
         reads(),
@@ -180,7 +181,7 @@ TABLE: dict[str, Row] = {
     "reports-checkpoint-confirm": writes("POST", FINANCE, 422),
     "reports-checkpoint-transaction": writes("POST", FINANCE, 422),
     "reports-checkpoint-status": writes("PATCH", FINANCE, 422),
-    **dict.fromkeys(["redoc", "^admin$"], dict.fromkeys(METHODS, Rule(ANYBODY, 302))),
+    **dict.fromkeys(["^admin$"], dict.fromkeys(METHODS, Rule(ANYBODY, 302))),
     # The admin's own pages.
     "admin:login": form(ANYBODY) | {"GET": Rule(ANY_STAFF, 302, refused=200)},
     "admin:logout": {"POST": Rule(ANY_STAFF)},

@@ -93,7 +93,7 @@ def test_times_run_while_the_page_is_open(browser, live_server, world):
     assert seen.problems == []
 
 
-@pytest.mark.parametrize("path", ["/", "/models/m1", "/docs"])
+@pytest.mark.parametrize("path", ["/", "/models/m1", "/docs", "/redoc"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_work_in_both_schemes_and_ask_no_other_host(
     browser, live_server, world, path, scheme

@@ -206,9 +206,12 @@ def test_the_schema_says_that_reads_are_open_and_writes_are_not(client):
     assert {} in paths["/reports/leaderboard"]["get"]["security"]
 
 
-def test_the_docs_need_no_other_host(client):
-    page = client.get("/docs").content.decode()
-    assert "swagger-ui" in page
+@pytest.mark.parametrize(
+    ("path", "shown_by"), [("/docs", "swagger-ui"), ("/redoc", "redoc.standalone.js")]
+)
+def test_the_docs_need_no_other_host(client, path, shown_by):
+    page = client.get(path).content.decode()
+    assert shown_by in page
     assert "http://" not in page
     assert "https://" not in page
 

@@ -39,6 +39,16 @@ def test_the_admin_may_evaluate_and_style_but_run_nothing_inline(client):
     }
 
 
+def test_styles_of_redoc_carry_a_nonce_of_their_page(client):
+    found = []
+    for _ in range(2):
+        response = client.get("/redoc")
+        [own] = policy(response) - STRICT
+        found.append(own.removeprefix("style-src 'self' 'nonce-").removesuffix("'"))
+        assert f'data-nonce="{found[-1]}"' in response.content.decode()
+    assert found[0] != found[1]
+
+
 def test_the_contact_is_named_where_there_is_one(client, settings, frozen_clock):
     assert client.get("/.well-known/security.txt").status_code == 404
     settings.ENV = settings.ENV.model_copy(
