@@ -8,7 +8,7 @@ UV := $(BIN)/uv
 TIMES ?= 5
 SUITES ?= tests/competitions tests/crunchsite/stack tests/e2e tests/feeds tests/scoring
 
-.PHONY: setup up test browser stress drills attack bench coverage mutants lint types migrations lock audit sbom env-example docs clean
+.PHONY: setup up test browser stress drills attack bench coverage mutants lint types migrations lock audit sbom env-example openapi docs clean
 
 setup: .venv/.dev
 
@@ -96,6 +96,10 @@ sbom: setup
 	@mkdir -p var
 	@$(BIN)/cyclonedx-py requirements requirements/prod.txt --output-reproducible --output-file var/sbom.json
 	@echo "var/sbom.json"
+
+# The API's schema as it is committed; a test says when it is behind.
+openapi: setup
+	$(BIN)/python manage.py spectacular --format openapi-json --file docs/integrator/openapi.json
 
 env-example: setup
 	$(BIN)/python -m crunchsite.settings.example > .env.example

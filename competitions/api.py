@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.decorators import api_view
 from rest_framework.request import Request
@@ -54,11 +54,18 @@ class TimingQuery(CompetitionQuery):
     )
 
 
+@extend_schema_field(
+    {"oneOf": [{"type": "integer"}, {"type": "string", "enum": ["total"]}]}
+)
+class StepField(serializers.JSONField):
+    """The number of a stage, or `total`."""
+
+
 class Stage(serializers.Serializer[Any]):
     """A stage of rounds, in microseconds; null where nothing was measured."""
 
     name = serializers.CharField()
-    step = serializers.CharField(help_text="1 to 9 as a number, or `total`.")
+    step = StepField(help_text="1 to 9, or `total`.")
     pct_of_total = serializers.FloatField(allow_null=True)
     count = serializers.IntegerField()
     mean_us = serializers.FloatField(allow_null=True)

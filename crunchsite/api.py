@@ -70,6 +70,9 @@ class KeyScheme(OpenApiAuthenticationExtension):
         in_header = {"type": "apiKey", "in": "header", "name": "X-API-Key"}
         return [{"type": "http", "scheme": "bearer"}, in_header]
 
+    def get_security_requirement(self, auto_schema: Any) -> list[dict[str, list[Any]]]:
+        return [{name: []} for name in self.name]  # either will do
+
 
 class OperatorSessionScheme(SessionScheme):
     target_class = "core.permissions.OperatorSession"
@@ -136,14 +139,18 @@ def with_refusals(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     """For the schema: add to each operation the errors that it can answer with."""
     result["components"]["schemas"]["Refusal"] = REFUSAL
     content = {"application/json": {"schema": {"$ref": "#/components/schemas/Refusal"}}}
+    result["components"]["responses"] = {
+        f"Refused{status}": {"description": meaning, "content": content}
+        for status, meaning in MEANINGS.items()
+    }
     for path, operations in result["paths"].items():
         for method, operation in operations.items():
             for status in _statuses(path, method, operation):
-                told = {"description": MEANINGS[status], "content": content}
+                told = {"$ref": f"#/components/responses/Refused{status}"}
                 operation["responses"].setdefault(str(status), told)
-            security = operation.setdefault("security", [{}])
+            security = operation.setdefault("security", [])
             is_open = method == "get" and not settings.ENV.api_read_auth
-            if is_open and {} not in security:  # a session shows what is hidden
+            if security and is_open:  # a session shows what is hidden
                 security.append({})
     return result
 

@@ -108,7 +108,7 @@ class BackfillRequestSerializer(serializers.Serializer[Any]):
 class BackfillJobSerializer(serializers.ModelSerializer[BackfillJob]):
     start_ts = serializers.DateTimeField(source="start_at")
     end_ts = serializers.DateTimeField(source="end_at")
-    cursor_ts = serializers.DateTimeField(source="cursor_at")
+    cursor_ts = serializers.DateTimeField(source="cursor_at", allow_null=True)
     error = serializers.SerializerMethodField()
     progress_pct = serializers.FloatField()
 

@@ -7,7 +7,7 @@ from corsheaders.defaults import default_headers
 from csp.constants import NONE, SELF
 
 from core import workspaces
-from crunchsite.settings import unfold
+from crunchsite.settings import api_texts, unfold
 from crunchsite.settings.env import (  # noqa: F401  OWN_CALLABLES is a setting
     BASE_DIR,
     OWN_CALLABLES,
@@ -229,13 +229,15 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["core.requests.JsonBody"],
     "URL_FORMAT_OVERRIDE": None,  # there is one format
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "crunchsite.openapi.Operation",
     "DEFAULT_METADATA_CLASS": "crunchsite.api.NoMetadata",
     "EXCEPTION_HANDLER": "crunchsite.api.refuse",
     "STRICT_JSON": True,  # NaN and infinities are refused at the edge
 }
 SPECTACULAR_SETTINGS = {
-    "TITLE": "crunchsite report API",
+    "TITLE": "crunchsite API",
+    "DESCRIPTION": api_texts.INTRODUCTION,
+    "TAGS": api_texts.TAGS,
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "PREPROCESSING_HOOKS": ["crunchsite.api.without_aliases"],

@@ -43,6 +43,7 @@ class Backfills(BackfillJobs, ActView):
     write_permission = "feeds.start_backfilljob"
 
     def act(self, request: Request) -> Response:
+        """Start a backfill, which a worker takes up."""
         return start_job(request)
 
 

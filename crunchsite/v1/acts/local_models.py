@@ -122,6 +122,7 @@ class LocalModels(LocalModelView):
         return Response(LocalModelRow(rows, many=True).data)
 
     def act(self, request: Request) -> Response:
+        """Add a local model from its code."""
         own = _own(request.user)
         _require(request.user, self.write_permission, own.pk if own else None)
         asked = read_body(NewModel, request)

@@ -128,6 +128,7 @@ class Webhooks(ActView):
         return Response(WebhookRow(rows, many=True).data)
 
     def act(self, request: Request) -> Response:
+        """Make a webhook; its secret is shown in this answer alone."""
         asked = read_body(NewWebhook, request)
         if "competition" in asked:
             asked["competition"] = competition_of(request, asked["competition"])

@@ -1,0 +1,70 @@
+"""How the schema shows each operation: its tag, its name, who may, an example."""
+
+import json
+import re
+from functools import cache
+from inspect import getdoc
+from pathlib import Path
+from typing import Any
+
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import OpenApiExample
+from rest_framework.permissions import AllowAny
+
+# The first that fits is an operation's tag, unless its view names one.
+_TAGGED = [
+    (re.compile(pattern), tag)
+    for pattern, tag in (
+        (r"/reports/(checkpoints|emissions)", "Payouts"),
+        (r"/reports/(feeds|backfill)|/data/", "Market data"),
+        (r"/reports/predictions", "Rounds and predictions"),
+        (r"/reports/(schema|models$)", "Competitions"),
+        (r"/reports/", "Scores and boards"),
+        (r"/livepool/", "Live pool"),
+        (r"/tournament/", "Tournament"),
+        (r"/api/v1/events", "Events"),
+        (r"/(healthz|readyz|info|metrics|timing-metrics)$", "Site"),
+    )
+]
+_CLAUSE = re.compile(r"[;:.,](\s|$)")
+EXAMPLES = Path(__file__).with_name("openapi_examples.json")
+
+
+class Operation(AutoSchema):
+    """An operation as the schema shows it: tagged, called by what it does, shown."""
+
+    def get_tags(self) -> list[str]:
+        path = self.path.rstrip("/")
+        found = [tag for pattern, tag in _TAGGED if pattern.match(path)]
+        return found[:1] or list(super().get_tags())
+
+    def get_description(self) -> str:  # type: ignore[override]  # as its base does
+        """Return what is written at the method, or for an act at it or its view."""
+        if self.method == "POST" and hasattr(self.view, "act"):
+            return getdoc(self.view.act) or getdoc(type(self.view)) or ""
+        return str(super().get_description())
+
+    def get_summary(self) -> str:
+        """Return the description's first clause."""
+        first = _CLAUSE.split(self.get_description(), maxsplit=1)[0]
+        words = " ".join(first.removeprefix("Return ").split())
+        return words[:1].upper() + words[1:]
+
+    def get_auth(self) -> list[dict[str, Any]]:
+        """Return the ways to authenticate; none for what is open to all, always."""
+        if any(isinstance(each, AllowAny) for each in self.view.get_permissions()):
+            return []
+        return list(super().get_auth())
+
+    def get_examples(self) -> list[OpenApiExample]:
+        answer = _examples().get(f"{self.method} {self.path.rstrip('/')}")
+        if answer is None:
+            return []
+        return [OpenApiExample("An answer", answer, response_only=True)]
+
+
+@cache
+def _examples() -> dict[str, Any]:
+    """Return what a demo's addresses answered, by method and path."""
+    found: dict[str, Any] = json.loads(EXAMPLES.read_text())
+    return found
