@@ -101,7 +101,7 @@ def test_it_sees_no_secret_and_no_database(package, monkeypatch, settings):
     assert environment.keys() - {"LC_CTYPE", "TZ"} == {  # Python's and Django's
         *("PATH", "LANG", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "OMP_NUM_THREADS"),
         *("DJANGO_SETTINGS_MODULE", "VAR_DIR", "LOCAL_MODELS_DIR"),
-        "CALLABLE_PACKAGES",
+        *("CALLABLE_PACKAGES", "WORKSPACES_DIR"),
     }
     assert (key != settings.SECRET_KEY, database) == (True, "")
 
