@@ -24,6 +24,7 @@ from django.conf import settings
 from competitions.config_loader import OPERATOR_PACKAGE, has_operators_package
 from competitions.errors import CompetitionError, ContractError, SlotError
 from competitions.slots import SLOTS, Wiring, default_path, wire
+from core.collector import loading
 from core.imports import NotImportable, check_module, is_within
 from core.texts import message_of, readable
 
@@ -153,7 +154,8 @@ def main(answer: Path) -> None:
 
     resource.setrlimit(resource.RLIMIT_DATA, (LARGEST_MEMORY, LARGEST_MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    django.setup()
+    with loading():
+        django.setup()
     from competitions.config_loader import load_config
     from competitions.models import Competition
 

@@ -9,7 +9,7 @@ from django.db import connections
 from hypothesis import HealthCheck, settings
 
 from competitions.wiring import reset_cache
-from core import clock
+from core import clock, collector
 from feeds.tape.engine import dispose, engine, transaction
 from tests.clocks import JumpingClock
 from tests.network import loopback_only as loopback_only  # for every test
@@ -26,6 +26,13 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("busy")
+
+collector.stand_aside()  # while all tests are imported
+
+
+def pytest_collection_finish() -> None:
+    collector.spare_what_is_loaded()
+
 
 NOW = datetime(2026, 3, 2, 12, 0, 0, tzinfo=UTC)
 

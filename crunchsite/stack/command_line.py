@@ -16,6 +16,7 @@ from django.core.management import (
 from django.core.management.base import BaseCommand, CommandError, SystemCheckError
 from django.db import OperationalError
 
+from core.collector import spare_what_is_loaded, stand_aside
 from core.errors import OperatorError
 from core.texts import readable
 
@@ -78,6 +79,7 @@ class CommandLine(ManagementUtility):
 
         def refuse(*args: Any, **options: Any) -> Any:
             signal.signal(signal.SIGINT, signal.default_int_handler)
+            spare_what_is_loaded()
             try:
                 return execute(*args, **options)
             except SystemCheckError:
@@ -93,6 +95,7 @@ class CommandLine(ManagementUtility):
 
 def run_command_line(argv: list[str]) -> int:
     """Run a management command; an expected failure prints one line and gives 1."""
+    stand_aside()
     try:
         CommandLine(argv).execute()
     except (OperatorError, ImproperlyConfigured) as error:
@@ -106,6 +109,8 @@ def run_command_line(argv: list[str]) -> int:
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)  # noqa: T201  a command's own voice
         return 130
+    finally:
+        spare_what_is_loaded()
     return 0
 
 

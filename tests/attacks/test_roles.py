@@ -19,7 +19,6 @@ from django.apps import apps
 from django.contrib import admin
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import AnonymousUser, Group, Permission, User
-from django.template.backends.django import Template
 from django.test import Client
 from django.urls import URLPattern, get_resolver
 
@@ -45,6 +44,7 @@ from scoring.models import Rescoring, VoidWindow
 from tests import factories
 from tests.attacks.conftest import FULL
 from tests.conftest import NOW
+from tests.fakes.requests import undrawn
 
 pytestmark = pytest.mark.django_db(databases=["default", "tape"])
 
@@ -463,7 +463,7 @@ def events_of(competition: Competition) -> dict[str, object]:
 
 
 @contextmanager
-def undrawn(who: User | AnonymousUser):
+def undrawn_for(who: User | AnonymousUser):
     """Decide on pages by who asks, without looking that up each time, nor drawing them.
 
     Other tests log in, and look at what the pages show.
@@ -472,7 +472,7 @@ def undrawn(who: User | AnonymousUser):
     try:
         with (
             patch("django.contrib.auth.middleware.get_user", lambda _: who),
-            patch.object(Template, "render", lambda *_, **__: ""),
+            undrawn(),
             patch.object(admin.site, "each_context", lambda _: {}),
         ):
             yield
@@ -552,7 +552,7 @@ def test_below_api_are_the_same_views_by_the_same_names():
 def test_each_address_lets_in_whom_the_table_says(role, world, seen):
     values, client = values_of(world), Client(raise_request_exception=False)
     wrong, asked = {}, 0
-    with undrawn(user(role) or AnonymousUser()):
+    with undrawn_for(user(role) or AnonymousUser()):
         for address in addresses():
             for method in methods_of(address, role):
                 answer = client.generic(method, address.path(values))
@@ -587,7 +587,7 @@ def expected_of_key(address: Address, method: str, scope: str) -> int:
 def test_each_address_lets_in_the_keys_that_the_table_says(scope, world, seen):
     values, client = values_of(world), Client(raise_request_exception=False)
     headers, wrong, asked = key_of(scope, world), {}, 0
-    with undrawn(AnonymousUser()):
+    with undrawn_for(AnonymousUser()):
         for address in addresses():
             for method in methods_of(address, scope):
                 answer = client.generic(method, address.path(values), headers=headers)
@@ -606,7 +606,7 @@ def test_no_write_is_done_with_a_key_of_another_competition(scope, world):
     _, token = create_key(name=scope, scopes=[scope], competition=other)
     values, client = values_of(world), Client(raise_request_exception=False)
     wrong = {}
-    with undrawn(AnonymousUser()):
+    with undrawn_for(AnonymousUser()):
         for address in (each for each in addresses() if not each.is_of_admin):
             for method, rule in TABLE[address.key].items():
                 if rule.who == ANYBODY:
@@ -634,7 +634,8 @@ def test_under_api_read_auth_strangers_do_not_read(role, world, settings):
             right = LOGIN if is_led else 401 if role == STRANGER else 403
         path = address.path(values)
         for each in (path, f"/api{path}") if has_alias(address) else (path,):
-            answer = client.get(each)
+            with undrawn():
+                answer = client.get(each)
             if answer.status_code != right:
                 wrong[each] = (answer.status_code, right)
             if right == LOGIN and address.is_page and role != STAFF:
@@ -648,7 +649,8 @@ def test_under_api_read_auth_a_key_reads_all_but_the_admin(scope, world, setting
     values, headers, wrong = values_of(world), key_of(scope, world), {}
     client = Client(raise_request_exception=False)
     for address in addresses():
-        answer = client.get(address.path(values), headers=headers)
+        with undrawn():
+            answer = client.get(address.path(values), headers=headers)
         right = expected_of_key(address, "GET", scope)
         if answer.status_code != right:
             wrong[address.key] = (answer.status_code, right)

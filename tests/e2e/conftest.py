@@ -54,7 +54,7 @@ class Stack:
         assert self.process is not None
         assert self.process.poll() is None, self.output.read_text()
         try:
-            return requests.get(f"{self.url}/readyz", timeout=2).ok
+            return requests.get(f"{self.url}/readyz", timeout=10).ok
         except requests.RequestException:
             return False
 
@@ -134,6 +134,10 @@ def stack(tmp_path, free_port):
 
 # A competition that asks every two seconds.
 SETUP = """
+from django.core.management import call_command
+
+call_command("migrate", verbosity=0)
+
 from competitions import lifecycle
 from competitions.models import ScheduledPrediction
 
@@ -168,7 +172,6 @@ class Machine:
     def start(self) -> None:
         self.postgres.start()
         self.valkey.start()
-        self.manage("migrate", "--verbosity", "0")
         self.manage("shell", "--verbosity", "0", "--command", SETUP)
         self.start_orchestrator()
 

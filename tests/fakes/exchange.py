@@ -35,7 +35,7 @@ class FakeExchange:
     def __init__(self, *, now=time.time):
         self._now = now
         self.skew_s = 0.0
-        self.delay_s = 0.0
+        self.held_after: int | None = None  # so many requests, candles wait
         self.first = 0  # no candles before
         self.missing = set()  # opening seconds without a candle
         self.cap = 1000  # rows of an answer, whatever is asked for
@@ -167,8 +167,14 @@ class FakeExchange:
     def _most(self, query):
         return min(int(query.get("limit", 500)), self.cap)
 
+    def _is_holding(self):
+        return self.held_after is not None and len(self.requests) >= self.held_after
+
     async def _klines(self, request):
-        await asyncio.sleep(self.delay_s)
+        while self._is_holding():  # noqa: ASYNC110  another thread ends it
+            await asyncio.sleep(0.05)
+        if request.transport is None:  # who asked was killed meanwhile
+            return web.Response()
         query = request.query
         length = LENGTHS[query["interval"]]
         start = max(-(-int(query["startTime"]) // 1000), self.first)

@@ -1,18 +1,33 @@
 """Nasty requests: what strangers put into paths, parameters, bodies and headers."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
+from unittest.mock import patch
+
+from django.template.backends.django import Template
 
 Value = TypeVar("Value")
 
 # With ATTACKS=1 (`make attack`) every asker meets every value.
-SHARE = 1 if os.environ.get("ATTACKS") else 3
+FULL = bool(os.environ.get("ATTACKS"))
+SHARE = 1 if FULL else 3
 
 
 def shared(values: Sequence[Value], asker: int) -> Sequence[Value]:
     """Return a third of the values: the askers 0, 1, 2 meet all of them together."""
     return values[asker % SHARE :: SHARE]
+
+
+@contextmanager
+def undrawn(*, also_in_full: bool = True) -> Iterator[None]:
+    """Answer without drawing the pages, which takes most of the time of a request."""
+    if FULL and not also_in_full:
+        yield
+    else:
+        with patch.object(Template, "render", lambda *_, **__: ""):
+            yield
 
 
 # In a path, as raw bytes; broken UTF-8 and the admin's own escapes among them.

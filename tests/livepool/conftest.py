@@ -1,5 +1,6 @@
 """A small market that qualifies for the pool, and folders of its own."""
 
+import pickle
 from datetime import date, datetime, timedelta
 
 import numpy as np
@@ -9,7 +10,7 @@ from django.conf import settings as django_settings
 
 from core import clock
 from livepool import artifacts
-from livepool.model import parameters, pipeline
+from livepool.model import parameters, pipeline, regressors
 from livepool.stores import Stores
 from livepool.stores.local import LocalDocumentStore, LocalReleaseStore
 
@@ -81,6 +82,24 @@ def ranking(panel):
 @pytest.fixture(scope="session")
 def files(ranking):
     return artifacts.render(ranking)
+
+
+_grown: dict[tuple[bytes, str], regressors.Array] = {}
+_grow = regressors.trees
+
+
+@pytest.fixture
+def trees_grow_once(monkeypatch):
+    """Trees of the same rows are the same, so they grow once for all tests."""
+
+    def trees(*rows_and_config):
+        *rows, config = rows_and_config
+        key = pickle.dumps(rows), repr(config)
+        if key not in _grown:
+            _grown[key] = _grow(*rows_and_config)
+        return _grown[key].copy()
+
+    monkeypatch.setattr(regressors, "trees", trees)
 
 
 @pytest.fixture

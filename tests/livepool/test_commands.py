@@ -17,7 +17,10 @@ from livepool.release import build, schedule
 from livepool.shadow import monthly
 from tests.livepool.conftest import frozen, market
 
-pytestmark = pytest.mark.django_db(databases=["default", "tape"])
+pytestmark = [
+    pytest.mark.django_db(databases=["default", "tape"]),
+    pytest.mark.usefixtures("trees_grow_once"),
+]
 
 ROOT = Path(__file__).resolve().parents[2]
 # market(1000) ends on 2024-09-26.

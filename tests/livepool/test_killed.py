@@ -1,5 +1,6 @@
 """A publisher that dies in the middle: the next one finishes."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 
+from crunchsite.settings.env import BASE_DIR
 from livepool import artifacts
 from livepool.models import Release
 from tests.livepool.conftest import current, frozen, pool_of
@@ -21,34 +23,31 @@ from tests.livepool.release.test_publish import (
     read,
 )
 
-CHILD = """
-import os, sys
-import django
-django.setup()
-from django.db import connections
-connections["default"].settings_dict["NAME"] = {database!r}
-from datetime import datetime
-from pathlib import Path
-from core import clock
-from livepool import artifacts
-from livepool.release import publish as release
-from tests.livepool.conftest import local_stores
 
-stores = local_stores(Path({store!r}))
-target = artifacts if {step!r} == "write_files" else (
-    stores.documents if {step!r} == "write" else stores.releases)
-real = getattr(target, {step!r})
+@pytest.fixture(scope="module")
+def die(tmp_path_factory):
+    """Publish in a process that dies at a step; returns how it ended."""
+    with (
+        (tmp_path_factory.mktemp("publisher") / "log").open("w+") as log,
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.livepool.dying_publisher"],
+            cwd=BASE_DIR,
+            env={**os.environ, "DJANGO_SETTINGS_MODULE": "crunchsite.settings.test"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        ) as publisher,
+    ):
 
-def dying(*args, **kwargs):
-    if {after!r}:
-        real(*args, **kwargs)
-    os._exit(9)
+        def publish_and_die(**case) -> tuple[str, str]:
+            publisher.stdin.write(json.dumps(case) + "\n")
+            publisher.stdin.flush()
+            ended = publisher.stdout.readline().strip()
+            log.seek(0)
+            return ended, log.read()
 
-setattr(target, {step!r}, dying)
-now = datetime.fromisoformat({now!r})
-with clock.use(clock.Frozen(start=now, anchor=now)):
-    release.publish(folder=Path({folder!r}), stores=stores)
-"""
+        yield publish_and_die
 
 
 @pytest.mark.django_db(transaction=True)
@@ -56,11 +55,11 @@ with clock.use(clock.Frozen(start=now, anchor=now)):
 @pytest.mark.parametrize(
     "step", ["create_release", "write_files", "point_current", "write"]
 )
-def test_a_killed_publisher_leaves_a_whole_release(tmp_path, stores, step, after):
+def test_a_killed_publisher_leaves_a_whole_release(die, tmp_path, stores, step, after):
     publish(put(tmp_path, FIRST, OLD), stores, FIRST)
     folder = put(tmp_path, SECOND, NEW)
     now = artifacts.completed_at(SECOND) + timedelta(hours=3)
-    code = CHILD.format(
+    ended, said = die(
         database=connection.settings_dict["NAME"],
         store=str(tmp_path / "store"),
         folder=str(folder),
@@ -68,13 +67,7 @@ def test_a_killed_publisher_leaves_a_whole_release(tmp_path, stores, step, after
         after=after,
         now=now.isoformat(),
     )
-    died = subprocess.run(
-        [sys.executable, "-c", code],
-        check=False,
-        env={**os.environ, "DJANGO_SETTINGS_MODULE": "crunchsite.settings.test"},
-        capture_output=True,
-    )
-    assert died.returncode == 9, died.stderr.decode()
+    assert ended == "9", said
     pool = read(stores)
     published = (step, after) == ("write", True)
     assert pool.source == "fresh_upstream"

@@ -1,6 +1,5 @@
 """`manage.py run_models`: predict rounds without Celery, for fast cadences."""
 
-import gc
 import signal
 from typing import Any
 
@@ -20,6 +19,4 @@ class Command(BaseCommand):
         daemon = ModelDaemon()
         for end in (signal.SIGTERM, signal.SIGINT):
             signal.signal(end, lambda *_: daemon.stop())
-        gc.collect()
-        gc.freeze()  # whatever is loaded by now is needed; collecting would take 100 ms
         daemon.run()

@@ -1,7 +1,6 @@
 """The official runner, from its own environment, answers our gateway."""
 
 import os
-import socket
 import subprocess
 import sys
 import venv
@@ -18,6 +17,7 @@ from tests.competitions.gateway.conftest import (
     wait_live,
 )
 from tests.competitions.local_models.test_orchestrator import market
+from tests.ports import free_port
 
 RUNNER = "crunch-model-runner==0.4.2"
 EXAMPLES = PROJECT / "competitions" / "local_models" / "examples"
@@ -50,9 +50,7 @@ def serve(official_runner, stage, tmp_path):
     children = []
 
     def start(model_id, folder):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         with (tmp_path / f"{model_id}.log").open("wb") as log:
             children.append(
                 subprocess.Popen(
