@@ -15,7 +15,11 @@ from feeds.models import BackfillJob
 from feeds.tape.engine import transaction
 from tests.fakes.exchange import FakeExchange
 
-pytestmark = [pytest.mark.usefixtures("tape"), pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.usefixtures("tape"),
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.timeout(400),  # four starts of a process, on a busy machine too
+]
 
 HOURS = 12
 
@@ -62,15 +66,15 @@ def command(exchange):
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_the_same_command_goes_on_where_it_was_killed(number):
     with FakeExchange() as exchange:
-        exchange.held_after = 10
+        exchange.held_after = 30
         first = command(exchange)
         try:
-            until = time.monotonic() + 60
+            until = time.monotonic() + 180
             while not BackfillJob.objects.filter(records_written__gte=50).exists():
                 assert time.monotonic() < until, "it wrote nothing"
                 time.sleep(0.1)
             first.send_signal(number)
-            output, _ = first.communicate(timeout=60)
+            output, _ = first.communicate(timeout=120)
         finally:
             first.kill()
         assert first.returncode == (-9 if number == signal.SIGKILL else 130), output
@@ -80,7 +84,7 @@ def test_the_same_command_goes_on_where_it_was_killed(number):
         assert job.cursor_at < job.end_at
         exchange.held_after, exchange.requests = None, []
         second = command(exchange)
-        output, _ = second.communicate(timeout=60)
+        output, _ = second.communicate(timeout=120)
     assert second.returncode == 0, output
     assert "continuing from" in output
     assert count() == 600
