@@ -38,6 +38,10 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "preflight": "Say which local ports are taken.",
         "import": "Make a competition of a workspace, on this site.",
     },
+    "Verify": {
+        "check-models": "Wait until a model runs; name those that failed.",
+        "verify-e2e": "Wait until a site scores, and check its board.",
+    },
 }
 # The same for commands of Django's that operators use.
 OPERATE: Mapping[str, str] = {
@@ -60,6 +64,7 @@ class Commands(click.Group):
         if cmd_name in self.list_commands(ctx):
             name = cmd_name.replace("-", "_")
             name += "_" * keyword.iskeyword(name)
+            django.setup()
             module = import_module(f"crunchsite.coordinator.{name}")
             command: click.Command = module.command
             return command
@@ -98,7 +103,7 @@ def _django_command(name: str) -> click.Command:
 
 @click.command(cls=Commands, help=HELP, context_settings={"max_content_width": 88})
 def coordinator() -> None:
-    django.setup()
+    pass
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -15,6 +15,8 @@ _BY_CODE = {
     "definition_incomplete": FAILED,
     "pack_invalid": INVALID,
     "workspace_exists": FAILED,
+    "verification_failed": FAILED,
+    "models_failed": FAILED,
 }
 
 

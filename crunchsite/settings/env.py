@@ -17,6 +17,7 @@ from crunchsite.settings.variables.market_data import MarketVariables
 from crunchsite.settings.variables.published import PoolVariables
 from crunchsite.settings.variables.servers import ServerVariables
 from crunchsite.settings.variables.site_time import TimeVariables
+from crunchsite.settings.variables.verifying import VerifyVariables
 from crunchsite.settings.variables.web_access import WebVariables
 from crunchsite.settings.workspace import NodeFolder, read_workspace
 
@@ -32,6 +33,7 @@ OWN_CALLABLES: tuple[str, ...] = (
 
 
 class Env(  # fields stand in `.env.example` from the last base on
+    VerifyVariables,
     WebVariables,
     PoolVariables,
     ContractVariables,

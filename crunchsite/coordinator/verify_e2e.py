@@ -1,0 +1,191 @@
+"""`coordinator verify-e2e`: does a site score what its models predict?"""
+
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+from django.conf import settings
+
+from core.errors import OperatorError
+from crunchsite.coordinator.site_api import Site, SiteError, look_until, site_at
+
+FEWEST_SCORED = 2
+MOST_PREDICTIONS = 5000
+
+
+class VerificationError(OperatorError):
+    """The site works, but its scores cannot be right."""
+
+    code = "verification_failed"
+    status = 409
+
+
+class VerificationLateError(OperatorError):
+    """What should be there was not there in time."""
+
+    code = "verification_late"
+
+
+@dataclass
+class Findings:
+    """What one look at a site found.
+
+    `missing` may still come with time; `wrong` are scores that say nothing, which may
+    be right only in the first rounds.
+    """
+
+    models: list[str] = field(default_factory=list)
+    scored: int = 0
+    ranked: int = 0
+    missing: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+
+    @property
+    def problems(self) -> list[str]:
+        return self.missing + self.wrong
+
+
+class Verification:
+    """Look at a site again and again; only what was scored since counts.
+
+    Without `since`, it is what was scored after the first look. No clock of this
+    machine is compared with the site's, which may run at another speed.
+    """
+
+    def __init__(self, site: Site, since: datetime | None = None) -> None:
+        self._site = site
+        self._since = since
+
+    def look(self) -> Findings:
+        """Return what the site shows now; that it does not answer is a finding."""
+        found = Findings()
+        try:
+            self._look_into(found)
+        except SiteError as error:
+            found.missing.append(str(error))
+        return found
+
+    def _look_into(self, found: Findings) -> None:
+        health = self._site.get("/healthz")
+        if not isinstance(health, dict) or health.get("status") != "ok":
+            found.missing.append(f"/healthz answered {health!r:.100}")
+        models = self._site.rows("/reports/models")
+        found.models = [str(row.get("model_id")) for row in models]
+        if not found.models:
+            found.missing.append("no model has joined")
+        scores = self._scores_of_this_run()
+        found.scored = len(scores)
+        if found.scored < FEWEST_SCORED:
+            found.missing.append(
+                f"{found.scored} of {FEWEST_SCORED} predictions were scored"
+            )
+        board = self._site.rows("/reports/leaderboard")
+        found.ranked = len(board)
+        if not board:
+            found.missing.append("the leaderboard is empty")
+        if found.scored >= FEWEST_SCORED:
+            found.wrong += constant("the scores", scores)
+        if board:
+            found.wrong += constant("the leaderboard's values", map(_ranked_by, board))
+
+    def _scores_of_this_run(self) -> list[float | None]:
+        rows = [
+            (instant, row.get("score_value"))
+            for row in self._site.rows("/reports/predictions", limit=MOST_PREDICTIONS)
+            if not row.get("score_failed") and (instant := _instant(row)) is not None
+        ]
+        if self._since is None:
+            early = datetime.min.replace(tzinfo=UTC)
+            self._since = max((instant for instant, _ in rows), default=early)
+            return []
+        return [value for instant, value in rows if instant > self._since]
+
+
+def constant(what: str, values: Iterable[float | None]) -> list[str]:
+    """Return, as a sentence, that values are unknown, all zero or all the same."""
+    known = [v for v in values if isinstance(v, (int, float)) and math.isfinite(v)]
+    if not known:
+        return [f"{what} are all unknown"]
+    if not any(known):
+        return [f"{what} are all 0: does the scoring function compute anything?"]
+    if len(known) > 1 and len(set(known)) == 1:
+        return [f"{what} are all {known[0]:g}: is the scoring function a stub?"]
+    return []
+
+
+def _instant(row: dict[str, Any]) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(row["scored_at"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _ranked_by(row: dict[str, Any]) -> float | None:
+    ranking = row.get("score_ranking")
+    return ranking.get("value") if isinstance(ranking, dict) else None
+
+
+def wait_for_scores(
+    site: Site, *, since: datetime | None = None, timeout_s: float | None = None
+) -> Findings:
+    """Look until the site scores well or the time is over; notes go to stderr."""
+    return look_until(
+        Verification(site, since).look,
+        is_done=lambda found: not found.problems,
+        note=lambda found: f"  waiting: {'; '.join(found.problems)}",
+        timeout_s=timeout_s or settings.ENV.e2e_verify_timeout_seconds,
+        every_s=settings.ENV.e2e_verify_poll_seconds,
+    )
+
+
+def verdict_of(site: Site, found: Findings, *, is_json: bool) -> None:
+    """Print the verdict; raises VerificationError or VerificationLateError if bad."""
+    word = "LATE" if found.missing else "FAIL" if found.wrong else "OK"
+    if is_json:
+        said: dict[str, Any] = {"verdict": word, "url": site.url, **asdict(found)}
+        click.echo(json.dumps(said))
+    else:
+        click.echo(
+            f"{word}  {site.url}: {len(found.models)} models, {found.scored} "
+            f"predictions scored in this run, {found.ranked} models on the board"
+        )
+    if found.missing:
+        raise VerificationLateError(f"not in time: {'; '.join(found.problems)}.")
+    if found.wrong:
+        raise VerificationError(f"{'; '.join(found.wrong)}.")
+
+
+@click.command("verify-e2e")
+@click.option("--url", help="The site; default: REPORT_API_URL, or this machine's.")
+@click.option("--competition", default="", help="Its slug; default: the first one.")
+@click.option(
+    "--until-scored",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Seconds to wait; default: E2E_VERIFY_TIMEOUT_SECONDS, which is 240.",
+)
+@click.option(
+    "--since", type=click.DateTime(), help="Count what was scored since, UTC."
+)
+@click.option("--json", "is_json", is_flag=True, help="The verdict as JSON.")
+def command(
+    *,
+    url: str | None,
+    competition: str,
+    until_scored: float | None,
+    since: datetime | None,
+    is_json: bool,
+) -> None:
+    """Wait until a site scores; exit code 0 if it does, 1 if wrongly, 4 if late.
+
+    The site must answer, have models, score two predictions after the command has
+    begun, and have a board whose values are neither all 0 nor all the same.
+    """
+    site = site_at(url, competition)
+    start = since.replace(tzinfo=UTC) if since else None
+    found = wait_for_scores(site, since=start, timeout_s=until_scored)
+    verdict_of(site, found, is_json=is_json)
