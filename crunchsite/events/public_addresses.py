@@ -24,6 +24,9 @@ CONNECT_S = 5.0
 # From the connection on, however slowly the receiver answers.
 WHOLE_S = 15.0
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+# Public IPv6 addresses are given out from here alone. Elsewhere are old and special forms,
+# of which Python calls some global (site-local, IPv4-compatible, translated).
+_GIVEN_OUT = ipaddress.ip_network("2000::/3")
 
 
 class AddressRefusedError(OperatorError):
@@ -40,13 +43,20 @@ def check_address(text: str) -> None:
     AddressRefusedError.
     """
     address = _reached(ipaddress.ip_address(text.split("%", maxsplit=1)[0]))
-    is_public = address.is_global and not address.is_multicast
-    if is_public or any(address in each for each in settings.ENV.receiver_networks):
+    if _is_public(address) or any(
+        address in each for each in settings.ENV.receiver_networks
+    ):
         return
     raise AddressRefusedError(
         f"the receiver is at {address}, which is not public; allow its network in "
         "WEBHOOK_NETWORKS, or give another address"
     )
+
+
+def _is_public(address: Address) -> bool:
+    if isinstance(address, ipaddress.IPv6Address) and address not in _GIVEN_OUT:
+        return False
+    return address.is_global and not address.is_multicast
 
 
 def _reached(address: Address) -> Address:

@@ -21,13 +21,23 @@ class Outcome:
     error: str = ""
 
 
+class _Session(requests.Session):
+    """A session without redirects.
+
+    Without this, requests reads the whole body of a redirect that it does not follow.
+    """
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        return None
+
+
 def post(url: str, body: str, headers: dict[str, str]) -> Outcome:
     """Send the message; read only the status of the answer.
 
     Never raises for anything that a receiver does. Takes no longer than the name's
     resolution, CONNECT_S for each address, and public_addresses.WHOLE_S.
     """
-    with requests.Session() as session:
+    with _Session() as session:
         session.trust_env = False  # no proxy that would connect in our place
         adapter = BoundedAdapter()
         session.mount("http://", adapter)

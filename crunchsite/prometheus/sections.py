@@ -221,7 +221,7 @@ def feeds(_names: Names, now: datetime) -> Iterator[Gauge]:
     yield from gauges
 
 
-def events(_names: Names, _now: datetime) -> Iterator[Gauge]:
+def events(names: Names, _now: datetime) -> Iterator[Gauge]:
     """Yield gauges of unpublished events and of waiting deliveries."""
     untold = Event.objects.filter(number=None).count()
     yield Gauge("crunchsite_events_untold", "Events without a number yet.", untold)
@@ -235,8 +235,9 @@ def events(_names: Names, _now: datetime) -> Iterator[Gauge]:
         )
     ]
     waiting = Q(deliveries__next_at__isnull=False)
+    named = Q(competition=None) | Q(competition__in=names)
     for name, failures, backlog, since in (
-        Webhook.objects.filter(active=True)
+        Webhook.objects.filter(named, active=True)
         .annotate(
             backlog=Count("deliveries", filter=waiting),
             since=Min("deliveries__next_at", filter=waiting),

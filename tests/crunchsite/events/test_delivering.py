@@ -181,6 +181,24 @@ def test_of_an_answer_of_1_gb_the_status_alone_is_read(receive):
     assert receiver.sent < 2**27
 
 
+def redirect_without_end(receiver, handler):
+    handler.send_response(302)
+    handler.send_header("Location", receiver.url)
+    handler.end_headers()
+    receiver.may_end.wait(60)
+
+
+def test_the_body_of_a_redirect_is_not_read(receive, monkeypatch):
+    """It could grow a thousandfold when it is unpacked."""
+    monkeypatch.setattr(public_addresses, "WHOLE_S", 0.5)
+    webhook, _ = receive(manner=redirect_without_end)
+    happen("one")
+    turn(webhook)
+    delivery = Delivery.objects.get()
+    assert delivery.last_status == 302
+    assert delivery.last_error == "answered 302; redirects are not followed"
+
+
 def test_one_that_talks_nonsense_or_is_gone_is_a_failure_in_words(receive):
     webhook, _ = receive(manner=nonsense)
     gone, _ = receive()
