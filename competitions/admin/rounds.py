@@ -15,6 +15,7 @@ from competitions.models import (
     ParticipantModel,
     Round,
     ScheduledPrediction,
+    TournamentRound,
 )
 
 ROUND_LABELS = {
@@ -22,6 +23,12 @@ ROUND_LABELS = {
     "RESOLVED": "success",
     "UNRESOLVABLE": "danger",
     "MISSED": "warning",
+    "VOID": "warning",
+}
+TOURNAMENT_LABELS = {
+    "OPEN": "info",
+    "INFERRED": "info",
+    "SCORED": "success",
     "VOID": "warning",
 }
 MODEL_LABELS = {"RUNNING": "success", "RECOVERING": "warning", "STOPPED": ""}
@@ -145,3 +152,36 @@ class RoundAdmin(LedgerAdmin):
         if round_.resolvable_at is None:
             return "truth to be posted"
         return f"truth expected at {round_.resolvable_at:%H:%M:%S}"
+
+
+@admin.register(TournamentRound)
+class TournamentRoundAdmin(LedgerAdmin):
+    list_display = [
+        "round_id",
+        "competition",
+        "labelled_status",
+        "progress",
+        "shown_reason",
+        "created_at",
+        "inferred_at",
+        "truth_at",
+        "scored_at",
+    ]
+    list_filter = ["competition", "status"]
+    list_select_related = ["competition"]
+    search_fields = ["round_id"]
+    ordering = ["-created_at", "-pk"]
+
+    @display(description="Status", ordering="status", label=TOURNAMENT_LABELS)
+    def labelled_status(self, round_: TournamentRound) -> str:
+        return round_.status
+
+    @display(description="Samples asked")
+    def progress(self, round_: TournamentRound) -> str:
+        return f"{round_.asked} of {round_.samples}"
+
+    @display(description="What it waits for, or why it ended")
+    def shown_reason(self, round_: TournamentRound) -> str:
+        if round_.reason or round_.status != TournamentRound.Status.INFERRED:
+            return shortened(round_.reason) or "-"
+        return "scores" if round_.truth_at else "its truths"

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -103,23 +103,26 @@ def open_round(
 
 
 def fitting_each(
-    items: Sequence[Any], kind: type[BaseModel], name: str
+    items: Sequence[Any],
+    kind: type[BaseModel],
+    name: str,
+    place: Callable[[int], str] = "sample {}".format,
 ) -> Iterator[dict[str, Any]]:
     """Yield each item unchanged; raises TournamentError naming the first wrong one."""
     for i, item in enumerate(items):
         if not isinstance(item, dict):
             raise TournamentError(
-                f"{name}: sample {i} was {brief(item)}; an object is needed."
+                f"{name}: {place(i)} was {brief(item)}; an object is needed."
             )
         item = storable_json(item)  # noqa: PLW2901  what is checked is what is kept
         try:
             kind.model_validate(item)
         except ValidationError as error:
             raise TournamentError(
-                f"{name}: sample {i}: {first_misfit(error)}"
+                f"{name}: {place(i)}: {first_misfit(error)}"
             ) from None
         except Exception as error:  # noqa: BLE001  a type's own validator may raise anything
-            raise TournamentError(f"{name}: sample {i}: {describe(error)}") from None
+            raise TournamentError(f"{name}: {place(i)}: {describe(error)}") from None
         yield item
 
 

@@ -65,6 +65,11 @@ UNFOLD = {
                     "competitions_scheduledprediction_changelist",
                 ),
                 _page("Rounds", "timer", "competitions_round_changelist"),
+                _page(
+                    "Tournament rounds",
+                    "quiz",
+                    "competitions_tournamentround_changelist",
+                ),
             ),
             _models(
                 "Is the data fresh?",

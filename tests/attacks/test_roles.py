@@ -28,6 +28,7 @@ from competitions.models import (
     ParticipantModel,
     Round,
     ScheduledPrediction,
+    TournamentRound,
 )
 from core import audit
 from core.facts import Fact, FactKind, announce
@@ -260,6 +261,7 @@ MODELS: dict[str, Rights] = {
     "competitions_participantmodel": Rights(),
     "competitions_round": Rights(),
     "competitions_prediction": Rights(),
+    "competitions_tournamentround": Rights(),
     "scoring_score": Rights(),
     "scoring_snapshot": Rights(),
     "scoring_rescoring": Rights(),
@@ -366,7 +368,15 @@ def client_of(who: User | None) -> Client:
 @pytest.fixture
 def world(roles, tape, frozen_clock, settings, tmp_path):
     settings.MODELS_LOG_DIR = tmp_path  # no orchestrator has run
-    return factories.running_competition(at=NOW, models=2, hours=1)
+    made = factories.running_competition(at=NOW, models=2, hours=1)
+    TournamentRound.objects.create(
+        competition=made.competition,
+        scheduled_prediction=made.scheduled,
+        round_id="march",
+        samples=1,
+        created_at=NOW,
+    )
+    return made
 
 
 def values_of(made: factories.World) -> dict[str, object]:

@@ -1,0 +1,25 @@
+"""All roles see tournament rounds."""
+
+from django.contrib.auth.management import create_permissions
+from django.db import migrations
+
+
+def give(apps, _schema_editor):
+    config = apps.get_app_config("competitions")
+    config.models_module = True  # or Django skips what a migration sees
+    create_permissions(config, verbosity=0, apps=apps)
+    config.models_module = None
+    seen = apps.get_model("auth", "Permission").objects.filter(
+        content_type__app_label="competitions", codename="view_tournamentround"
+    )
+    for name in ("viewer", "operator", "finance", "admin"):
+        role, _ = apps.get_model("auth", "Group").objects.get_or_create(name=name)
+        role.permissions.add(*seen)
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("crunchsite", "0005_publish"),
+        ("competitions", "0011_tournament_rounds"),
+    ]
+    operations = [migrations.RunPython(give, migrations.RunPython.noop)]
