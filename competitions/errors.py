@@ -31,6 +31,13 @@ class ScheduleError(CompetitionError):
     status = 422
 
 
+class ExclusionError(CompetitionError):
+    """A model is excluded already, is not excluded, or cannot be."""
+
+    code = "exclusion_conflict"
+    status = 409
+
+
 class TournamentError(CompetitionError):
     """Features or truths of a tournament round are not valid."""
 

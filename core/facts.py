@@ -34,6 +34,8 @@ class FactKind(TextChoices):
     RELEASE_ROLLED_BACK = "release.rolled_back"
     MODEL_FAILED = "model.failed"
     MODEL_QUARANTINED = "model.quarantined"
+    MODEL_EXCLUDED = "model.excluded"
+    MODEL_READMITTED = "model.readmitted"
     FEED_STALE = "feed.stale"
     FEED_FRESH = "feed.fresh"
     COMPETITION_ACTIVATED = "competition.activated"

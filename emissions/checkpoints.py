@@ -29,7 +29,7 @@ from emissions.builder import build_emission
 from emissions.models import Checkpoint
 from emissions.payees import payees_of
 from scoring import locks
-from scoring.corrections import newest
+from scoring.corrections import Newest, newest
 from scoring.models import Snapshot
 from scoring.snapshots import snapshots
 
@@ -89,8 +89,8 @@ def close(*, competition: Competition, period: Period) -> Checkpoint | None:
 
     Snapshots up to now are closed first, under the lock that excludes scoring, so the
     ranking includes everything that was scored before the period's end. The contract's
-    builder is called without a lock; its emission is used only if no correction was
-    made in between.
+    builder is called without a lock; its emission is used only if nothing was corrected
+    and nobody excluded or readmitted in between.
     """
     wiring = wiring_of(competition)
     door = Door(competition)
@@ -105,7 +105,7 @@ def close(*, competition: Competition, period: Period) -> Checkpoint | None:
             now=clock.now(),
             door=door.sealed(),
         )
-        before = newest(competition.pk)
+        before = _decided(competition)
     payees = payees_of(competition=competition, wiring=wiring, period=period, door=door)
     emission = build_emission(
         competition=competition, wiring=wiring, ranking=payees.ranking, door=door
@@ -113,7 +113,7 @@ def close(*, competition: Competition, period: Period) -> Checkpoint | None:
     try:
         with transaction.atomic():
             locks.lock_exclusive(competition.pk)
-            if newest(competition.pk) != before or _is_paid(competition, period):
+            if _decided(competition) != before or _is_paid(competition, period):
                 return None
             checkpoint = Checkpoint.objects.create(
                 competition=competition,
@@ -155,6 +155,12 @@ def close(*, competition: Competition, period: Period) -> Checkpoint | None:
         models=len(payees.ranking),
     )
     return checkpoint
+
+
+def _decided(competition: Competition) -> tuple[Newest, set[int]]:
+    """Return what operators have decided: the last corrections, who is excluded."""
+    excluded = competition.models.filter(excluded_at__isnull=False)
+    return newest(competition.pk), set(excluded.values_list("pk", flat=True))
 
 
 def _is_paid(competition: Competition, period: Period) -> bool:

@@ -147,6 +147,8 @@ def _counts(competition: Competition, period: Period) -> dict[int, tuple[int, in
 def _why_unpaid(line: Standing, scored: int, rounds: _Rounds, wiring: Wiring) -> str:
     """Return the reason that the model's owner reads; empty if it is paid."""
     least = wiring.config.min_paid_coverage
+    if line.model.exclusion_reason:
+        return f"it is excluded: {line.model.exclusion_reason}"
     if not scored:
         return "it scored in no round of the period"
     if least and rounds.are_left_over:

@@ -41,12 +41,18 @@ class Cruncher(models.Model):
 # The orchestrator says why; see local_models/orchestrator.py.
 QUARANTINE = "quarantined: "
 QUARANTINED = Q(state="STOPPED", last_error__startswith=QUARANTINE)
+ELIGIBLE = Q(is_virtual=False, excluded_at=None)
+LONGEST_REASON = 300
 
 
 class ParticipantModelQuerySet(models.QuerySet["ParticipantModel"]):
     def real(self) -> "ParticipantModelQuerySet":
         """Return participants' models; ensembles are neither asked nor paid."""
         return self.filter(is_virtual=False)
+
+    def eligible(self) -> "ParticipantModelQuerySet":
+        """Return models that are ranked, paid and weighed in ensembles at present."""
+        return self.filter(ELIGIBLE)
 
     def expected(self, competition: Competition) -> "ParticipantModelQuerySet":
         """Return the expected models of a round: all that have not left."""
@@ -95,6 +101,18 @@ class ParticipantModel(models.Model):
         help_text="Its first error since its last success; NULL while it succeeds.",
     )
     last_seen_at = models.DateTimeField(null=True, blank=True)
+    excluded_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="Since when it is out of ranking and pay; NULL while it is in.",
+    )
+    exclusion_reason = models.CharField(
+        max_length=LONGEST_REASON,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Why it is out, for everybody to read.",
+    )
     meta = models.JSONField(default=dict, blank=True, db_column="meta_jsonb")
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
@@ -105,7 +123,8 @@ class ParticipantModel(models.Model):
         db_table = "models"
         ordering = ["competition", "model_id"]
         permissions = [
-            ("operate_participantmodel", "Can start, stop and restart local models")
+            ("operate_participantmodel", "Can start, stop and restart local models"),
+            ("exclude_participantmodel", "Can exclude models from ranking and pay"),
         ]
         constraints = [
             models.UniqueConstraint(
@@ -118,6 +137,11 @@ class ParticipantModel(models.Model):
             models.CheckConstraint(
                 condition=Q(state__in=["RUNNING", "RECOVERING", "STOPPED"]),
                 name="model_state_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(excluded_at=None, exclusion_reason="")
+                | Q(excluded_at__isnull=False) & ~Q(exclusion_reason=""),
+                name="model_exclusion_has_reason",
             ),
         ]
 

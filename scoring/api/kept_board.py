@@ -25,7 +25,8 @@ _VERSION = """
         (SELECT md5(string_agg(row(id, slug, status)::text, ',' ORDER BY id))
             FROM competitions),
         (SELECT md5(string_agg(row(model.id, model.model_id, model.name,
-                model.is_virtual, cruncher.name)::text, ',' ORDER BY model.id))
+                model.is_virtual, cruncher.name, model.excluded_at,
+                model.exclusion_reason)::text, ',' ORDER BY model.id))
             FROM models AS model LEFT JOIN crunchers AS cruncher
                 ON cruncher.id = model.cruncher_id
             WHERE model.competition_id = board.competition_id)

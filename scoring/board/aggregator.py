@@ -30,6 +30,7 @@ class Entrant(NamedTuple):
     state: str = ParticipantModel.State.RUNNING
     cruncher_name: str | None = None
     cruncher_index: int | None = None
+    exclusion_reason: str = ""  # of an excluded model
 
 
 class _OwnScore(TypedDict):

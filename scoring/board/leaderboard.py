@@ -5,11 +5,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from pydantic_core import to_json
 
 from competitions.callables.door import Door
 from competitions.contract import CrunchConfig
-from competitions.models import Competition, Round
+from competitions.models import Competition, ParticipantModel, Round
 from competitions.slots import Wiring
 from core.facts import Fact, FactKind, announce
 from core.grid import Period, floor
@@ -18,7 +19,7 @@ from scoring.board.ranking import Standing
 from scoring.board.standings import standings
 from scoring.board.window_sums import averaged_fields
 from scoring.metrics.parts import UNITS
-from scoring.models import Leaderboard
+from scoring.models import Leaderboard, LeaderboardEntry
 from scoring.snapshots.fields import score_fields
 
 MOST_TOLD = 3  # models named in the fact that a board has changed
@@ -29,16 +30,31 @@ LATER = timedelta(seconds=60)
 
 
 def is_behind(competition: Competition, now: datetime) -> bool:
-    """Return whether the newest board lacks a score or is of earlier windows."""
+    """Return whether the newest board lacks a score, or is of earlier windows.
+
+    It also is if it ranks a model that is excluded, or does not rank one that was
+    readmitted.
+    """
     newest = Leaderboard.objects.filter(competition=competition, is_newest=True)
-    as_of = newest.values_list("as_of", flat=True).first()
-    if as_of is None:
+    found = newest.values_list("as_of", Exists(_misplaced())).first()
+    if found is None:
         return True
+    as_of, is_misplaced = found
     length_s = competition.snapshot_period_s
-    if floor(as_of, length_s) < floor(now, length_s):
+    if is_misplaced or floor(as_of, length_s) < floor(now, length_s):
         return True
     rounds = Round.objects.filter(competition=competition)
     return rounds.resolved_in(Period(as_of)).exists()
+
+
+def _misplaced() -> QuerySet[LeaderboardEntry]:
+    """Return a board's lines whose rank contradicts their model's exclusion."""
+    eligible = ParticipantModel.objects.eligible().filter(pk=OuterRef("model"))
+    return LeaderboardEntry.objects.filter(
+        Q(Exists(eligible), rank=None, ranking_value__isnull=False)
+        | Q(~Exists(eligible), rank__isnull=False),
+        leaderboard=OuterRef("pk"),
+    )
 
 
 def publish(

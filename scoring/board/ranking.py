@@ -38,8 +38,8 @@ class Standing(NamedTuple):
     """A model's line on a board: figures, the number of scores behind them, its place.
 
     `samples` gives per window the scores and the expected scores. `rank` is None for a
-    virtual model and for one whose ranking figure is unknown; `position` counts every
-    line from 1.
+    virtual or excluded model and for one whose ranking figure is unknown; `position`
+    counts every line from 1.
     """
 
     model: Entrant
@@ -54,8 +54,9 @@ class Standing(NamedTuple):
 def ranked(lines: Sequence[Standing], wiring: Wiring, door: Door) -> list[Standing]:
     """Order lines and number them; real models with a ranking figure get a rank.
 
-    The others come last, in the order of their ids. While an operator's ranker fails,
-    the built-in order is used.
+    Those without a figure come last, in the order of their ids, and excluded models
+    below them; an operator's ranker does not receive these. While it fails, the
+    built-in order is used.
     """
     is_ascending = wiring.config.aggregation.ranking_direction == "asc"
 
@@ -64,17 +65,23 @@ def ranked(lines: Sequence[Standing], wiring: Wiring, door: Door) -> list[Standi
             return True, 0.0, line.model.model_id
         return False, line.value if is_ascending else -line.value, line.model.model_id
 
-    ordered: Sequence[Standing] = sorted(lines, key=place)
-    if not wiring.is_default("LEADERBOARD_RANKER"):
-        ordered = _by_slot(ordered, wiring, door)
-    ranks = iter(range(1, len(ordered) + 1))
-    return [
-        line._replace(
-            rank=None if line.model.is_virtual or line.value is None else next(ranks),
-            position=position,
-        )
-        for position, line in enumerate(ordered, start=1)
+    ordered = sorted(lines, key=place)
+    excluded = [line for line in ordered if line.model.exclusion_reason]
+    others: Sequence[Standing] = [
+        line for line in ordered if not line.model.exclusion_reason
     ]
+    if not wiring.is_default("LEADERBOARD_RANKER"):
+        others = _by_slot(others, wiring, door)
+    ranks = iter(range(1, len(lines) + 1))
+    return [
+        line._replace(rank=next(ranks) if _has_rank(line) else None, position=position)
+        for position, line in enumerate([*others, *excluded], start=1)
+    ]
+
+
+def _has_rank(line: Standing) -> bool:
+    is_out = line.model.is_virtual or line.model.exclusion_reason
+    return not is_out and line.value is not None
 
 
 def _by_slot(

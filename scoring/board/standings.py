@@ -6,6 +6,7 @@ scores, and NULL when there are none. Metrics are averaged in the same way over 
 shortest window.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from competitions.callables.door import Door
@@ -28,7 +29,8 @@ def standings(
 ) -> list[Standing]:
     """Rank all models at an instant, from the snapshots, in two statements.
 
-    A model that has left is listed while it has scores in the longest window.
+    A model that has left is listed while it has scores in the longest window. One that
+    is excluded has no rank from that instant on.
     """
     hours = max(w.hours for w in wiring.config.aggregation.windows.values())
     return _standings(
@@ -37,6 +39,7 @@ def standings(
         door,
         figures(competition=competition, config=wiring.config, as_of=as_of),
         period=Period(as_of - timedelta(hours=hours), as_of),
+        everybody=entrants(competition, as_of=as_of),
     )
 
 
@@ -49,12 +52,20 @@ def standings_of_period(
 ) -> list[Standing]:
     """Rank all models over a period, from the snapshots, in two statements.
 
-    Every window's figure is that of the period. See `windows.figures_of_period`.
+    Every window's figure is that of the period. See `windows.figures_of_period`. A
+    model that is excluded at present has no rank.
     """
     found = figures_of_period(
         competition=competition, config=wiring.config, period=period
     )
-    return _standings(competition, wiring, door, found, period=period)
+    return _standings(
+        competition,
+        wiring,
+        door,
+        found,
+        period=period,
+        everybody=entrants(competition),
+    )
 
 
 def _standings(
@@ -64,9 +75,9 @@ def _standings(
     found: dict[int, Figures],
     *,
     period: Period,
+    everybody: Sequence[Entrant],
 ) -> list[Standing]:
     door = door or Door(competition)
-    everybody = entrants(competition)
     if not wiring.is_default("MODEL_SCORE_AGGREGATOR"):
         found = aggregated(
             competition=competition,
@@ -85,13 +96,22 @@ def _standings(
     return ranked(lines, wiring, door)
 
 
-def entrants(competition: Competition) -> list[Entrant]:
-    """Return every model of a competition, with those that left and ensembles."""
+def entrants(
+    competition: Competition, *, as_of: datetime | None = None
+) -> list[Entrant]:
+    """Return every model of a competition, with those that left and ensembles.
+
+    Present exclusions are given, with `as_of` those that had begun by then.
+    """
     rows = competition.models.order_by().values_list(
         *("pk", "model_id", "name", "is_virtual", "state"),
         *("cruncher__name", "cruncher__cruncher_index"),
+        *("exclusion_reason", "excluded_at"),
     )
-    return [Entrant(*row) for row in rows]
+    return [
+        Entrant(*row, exclusion_reason="" if as_of and at and at > as_of else reason)
+        for *row, reason, at in rows
+    ]
 
 
 def _standing(model: Entrant, found: Figures | None, config: CrunchConfig) -> Standing:

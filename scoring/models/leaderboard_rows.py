@@ -44,7 +44,7 @@ class Leaderboard(models.Model):
 
 
 class LeaderboardEntry(models.Model):
-    """A model's line on a board. `rank` is NULL for a virtual model."""
+    """A model's line on a board; `rank` is NULL for a virtual or excluded model."""
 
     leaderboard = models.ForeignKey(
         Leaderboard, on_delete=models.CASCADE, related_name="entries", db_index=False

@@ -1,11 +1,11 @@
 """Ensembles: virtual models whose signal is a weighted mean of the real models'.
 
-Weights follow from the snapshot period before, over the models of this one so far, and
-never look ahead; in a first period everybody weighs the same. A resolved round gets the
-ensemble's prediction and score like any model's, before the metrics that compare with
-it. The weights are stored with the prediction, and a rebuild takes them from there:
-they would differ once the period before was corrected or a model has joined. Ensembles
-have no rank and are never paid.
+Weights follow from the snapshot period before, over the models of this one so far that
+are not excluded, and never look ahead; in a first period everybody weighs the same. A
+resolved round gets the ensemble's prediction and score like any model's, before the
+metrics that compare with it. The weights are stored with the prediction, and a rebuild
+takes them from there: they would differ once the period before was corrected or a model
+has joined. Ensembles have no rank and are never paid.
 """
 
 from collections.abc import Sequence
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from competitions.callables.door import CallableError, Door
 from competitions.contract import EnsembleConfig
 from competitions.models import Competition, ParticipantModel, Prediction, Round
+from competitions.models.participants import ELIGIBLE
 from competitions.slots import Wiring
 from core.grid import Period
 from core.texts import brief
@@ -146,21 +147,21 @@ class PeriodEnsembles:
 
     @cached_property
     def _models(self) -> dict[int, tuple[str, bool]]:
-        """Model id, and whether it is virtual, by key; in the order of the ids."""
+        """Model id, and whether it may be a member, by key; in the order of the ids."""
         rows = self.competition.models.order_by("model_id")
         return {
-            pk: (model_id, is_virtual)
-            for pk, model_id, is_virtual in rows.values_list(
-                "pk", "model_id", "is_virtual"
-            )
+            pk: (model_id, is_eligible)
+            for pk, model_id, is_eligible in rows.annotate(
+                is_eligible=ELIGIBLE
+            ).values_list("pk", "model_id", "is_eligible")
         }
 
     def _incomplete(self) -> list[EnsembleConfig]:
-        """Return the ensembles that lack a round in which a real model answered."""
+        """Return the ensembles that lack a round that an eligible model answered."""
         if not self._configs:
             return []
-        is_real = [not self._models[pk][1] for pk in self.scores.model_ids.tolist()]
-        answered = (~np.isnan(self.scores.signals[:, is_real])).any(axis=1)
+        is_eligible = [self._models[pk][1] for pk in self.scores.model_ids.tolist()]
+        answered = (~np.isnan(self.scores.signals[:, is_eligible])).any(axis=1)
         keys = {model_id: pk for pk, (model_id, _) in self._models.items()}
         return [
             config
@@ -206,12 +207,12 @@ class PeriodEnsembles:
         return {name: shares for name, shares in computed.items() if shares}
 
     def _period_before(self) -> tuple[MetricsByModel, SignalsByModel]:
-        """Return metrics and signals of the period's real models before it."""
+        """Return metrics and signals of the period's eligible models before it."""
         present = set(self.scores.model_ids.tolist())
-        real = {
+        eligible = {
             pk: model_id
-            for pk, (model_id, is_virtual) in self._models.items()
-            if pk in present and not is_virtual
+            for pk, (model_id, is_eligible) in self._models.items()
+            if pk in present and is_eligible
         }
         past = read_scores(
             competition=self.competition,
@@ -220,15 +221,17 @@ class PeriodEnsembles:
         )
         signals = {
             model_id: past.signals[:, past.model_ids == pk].ravel()
-            for pk, model_id in real.items()
+            for pk, model_id in eligible.items()
         }
         summaries = {
             model_id: {**summary, "value": value}
             for model_id, value, summary in Snapshot.objects.current()
-            .filter(model__in=real, period_end=self.period.start)
+            .filter(model__in=eligible, period_end=self.period.start)
             .values_list("model__model_id", "value", "result_summary")
         }
-        metrics = {model_id: summaries.get(model_id, {}) for model_id in real.values()}
+        metrics = {
+            model_id: summaries.get(model_id, {}) for model_id in eligible.values()
+        }
         return metrics, signals
 
     def _weighed(

@@ -1,9 +1,11 @@
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
 from competitions.contract import Aggregation
+from competitions.exclusion import exclude, readmit
 from competitions.models import ParticipantModel
 from core.grid import floor
 from emissions import checkpoints
@@ -70,6 +72,70 @@ def test_who_scored_nothing_or_is_virtual_is_not_paid(competition):
     assert made.entries[0]["cruncher_rewards"] == [
         {"cruncher_index": 100, "reward_pct": 1_000_000_000}
     ]
+
+
+@pytest.fixture
+def user(db):
+    return User.objects.create_user("ops")
+
+
+@pytest.fixture
+def three(competition):
+    models = make_models(competition, *"abc")
+    for model, value in zip(models, (3.0, 2.0, 1.0), strict=True):
+        snap(model, MIDNIGHT - HOUR, value)
+    return models
+
+
+def paid(made):
+    rewards = made.entries[0]["cruncher_rewards"]
+    return {each["cruncher_index"]: each["reward_pct"] // 10**7 for each in rewards}
+
+
+def test_who_is_excluded_when_a_period_closes_is_not_paid(competition, three, at, user):
+    exclude(model=three[0].pk, reason="it copies b", user=user)
+    [made] = close_due(now=NOW)
+    ranking = [(each["model_id"], each["rank"]) for each in made.meta["ranking"]]
+    assert ranking == [("b", 1), ("c", 2)]
+    [unpaid] = made.meta["unpaid"]
+    assert (unpaid["model_id"], unpaid["reason"]) == (
+        *("a", "it is excluded: it copies b"),
+    )
+    first = paid(made)
+    assert set(first) == {101, 102}
+    readmit(model=three[0].pk, reason="it was b that copied", user=user)
+    for model, value in zip(three, (3.0, 2.0, 1.0), strict=True):
+        snap(model, MIDNIGHT + HOUR, value)
+    with at(NOW + DAY):
+        [following] = close_due(now=NOW + DAY)
+    assert set(paid(following)) == {100, 101, 102}
+    made.refresh_from_db()
+    assert paid(made) == first
+
+
+def test_who_is_excluded_while_a_period_is_closed_is_not_paid(
+    competition, three, user, monkeypatch
+):
+    real = checkpoints.build_emission
+
+    def slow(**given):
+        emission = real(**given)
+        if not three[0].exclusion_reason:
+            three[0] = exclude(model=three[0].pk, reason="it copies b", user=user)
+        return emission
+
+    monkeypatch.setattr(checkpoints, "build_emission", slow)
+    assert close_due(now=NOW) == []
+    [made] = close_due(now=NOW)
+    assert set(paid(made)) == {101, 102}
+
+
+def test_if_all_are_excluded_no_cruncher_is_paid(competition, three, user):
+    for model in three:
+        exclude(model=model.pk, reason="a ring", user=user)
+    [made] = close_due(now=NOW)
+    assert (made.meta["ranking"], paid(made)) == ([], {})
+    assert len(made.meta["unpaid"]) == 3
 
 
 def test_the_contracts_builder_is_honoured_and_its_answer_checked(competition, rewire):
