@@ -345,7 +345,7 @@ def roles(db):
     import_module("crunchsite.migrations.0003_keys").give(apps, None)
     import_module("crunchsite.migrations.0004_events").give(apps, None)
     import_module("crunchsite.migrations.0005_publish").give(apps, None)
-    import_module("crunchsite.migrations.0006_exclusions").give(apps, None)
+    import_module("crunchsite.migrations.0007_exclusions").give(apps, None)
 
 
 def user(role: str) -> User | None:

@@ -18,7 +18,7 @@ def roles(db):
         ("0003_keys", "give"),
         ("0004_events", "give"),
         ("0005_publish", "give"),
-        ("0006_exclusions", "give"),
+        ("0007_exclusions", "give"),
     ):
         getattr(import_module(f"crunchsite.migrations.{name}"), give)(apps, None)
 

@@ -19,7 +19,7 @@ def give(apps, _schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("crunchsite", "0005_publish"),
+        ("crunchsite", "0006_see_tournament_rounds"),
         ("competitions", "0014_exclusions"),
     ]
     operations = [migrations.RunPython(give, migrations.RunPython.noop)]
