@@ -39,6 +39,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "import": "Make a competition of a workspace, on this site.",
     },
     "Verify": {
+        "doctor": "Say what keeps a workspace or its site from working.",
         "check-models": "Wait until a model runs; name those that failed.",
         "verify-e2e": "Wait until a site scores, and check its board.",
     },

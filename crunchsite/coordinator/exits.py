@@ -15,6 +15,7 @@ _BY_CODE = {
     "definition_incomplete": FAILED,
     "pack_invalid": INVALID,
     "workspace_exists": FAILED,
+    "workspace_invalid": INVALID,
     "verification_failed": FAILED,
     "models_failed": FAILED,
 }

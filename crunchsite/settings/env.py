@@ -134,10 +134,13 @@ class EnvError(OperatorError):
     code = "environment_invalid"
 
 
-def read_env() -> Env:
-    """Read and check the environment; raises EnvError naming each bad variable."""
+def read_env(*files: Path) -> Env:
+    """Read and check the environment; raises EnvError naming each bad variable.
+
+    `files` are read instead of this site's own; a later one wins.
+    """
     try:
-        return Env()
+        return Env(_env_file=files) if files else Env()
     except ValidationError as error:
         problems = "; ".join(
             f"{str(e['loc'][0]).upper()} was {e['input']!r}: {_advice(e)}"

@@ -25,6 +25,7 @@ class FakeSite:
         self.asked: list[str] = []
         self.headers: list[dict[str, str]] = []
         self.url = ""
+        self.date = ""
 
 
 @pytest.fixture
@@ -42,6 +43,9 @@ def site():
             self.send_response(404 if answer is None else 200)
             self.end_headers()
             self.wfile.write(body)
+
+        def date_time_string(self, timestamp=None):
+            return fake.date or super().date_time_string(timestamp)
 
         def log_message(self, *_):
             pass

@@ -1,0 +1,1 @@
+"""What `coordinator doctor` looks at; each module returns lines of its report."""
