@@ -16,6 +16,7 @@ from django_htmx.http import HttpResponseClientRefresh
 from core.acts import is_known
 from core.permissions import REALM
 from core.refusals import envelope
+from crunchsite.caches import tell_caches
 from crunchsite.custom import custom_name
 from crunchsite.edge import Handler, is_api
 
@@ -38,6 +39,8 @@ def is_apart(request: HttpRequest) -> bool:
 class ReadersMiddleware:
     """Refuse anonymous readers where a login is needed, also at new addresses.
 
+    Tells caches of every answer whose it is.
+
     Programs get 401 or 403, people are redirected to the login.
     """
 
@@ -45,7 +48,11 @@ class ReadersMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        return self.get_response(request)
+        response = self.get_response(request)
+        # Who asks cannot be looked up while the database is gone.
+        if response.status_code < 500 and not is_apart(request):
+            tell_caches(request, response)
+        return response
 
     def process_view(self, request: HttpRequest, *_: Any) -> HttpResponseBase | None:
         if is_apart(request) or not _is_closed(request.path_info):

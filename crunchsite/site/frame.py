@@ -1,4 +1,4 @@
-"""The common parts of public pages: caching, frame, refresh."""
+"""The common parts of public pages: frame, refresh."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -6,7 +6,6 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
-from django.utils.cache import patch_cache_control
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
@@ -18,19 +17,13 @@ View = Callable[..., HttpResponseBase]
 
 
 def public(view: View) -> View:
-    """Allow safe methods only; caches store a page but revalidate it each time.
-
-    The page of a logged-in user may differ, so no shared cache stores it.
-    """
+    """Allow safe methods only; a page differs from its part that htmx asks for."""
 
     @require_safe
     @vary_on_headers("HX-Request")
     @wraps(view)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        response = view(request, *args, **kwargs)
-        kept_by = "private" if request.user.is_authenticated else "public"
-        patch_cache_control(response, no_cache=True, **{kept_by: True})
-        return response
+        return view(request, *args, **kwargs)
 
     return wrapped
 

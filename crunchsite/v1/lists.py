@@ -10,7 +10,6 @@ from django.views.decorators.http import condition
 from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework.exceptions import ValidationError
 from rest_framework.generics import GenericAPIView
-from rest_framework.permissions import SAFE_METHODS
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -19,7 +18,7 @@ from competitions.models import Competition
 from competitions.reporting import chosen_competition
 from core.paging import Keyset, enveloped_page
 from core.requests import read_query
-from crunchsite.v1.caching import digest_of_facts, tell_caches
+from crunchsite.v1.caching import digest_of_facts
 from crunchsite.v1.columns import Column, chosen_columns, values_of
 from crunchsite.v1.files import PART
 from crunchsite.v1.negotiation import FORMATS, FileRenderer, Negotiation
@@ -130,10 +129,7 @@ class ListView(GenericAPIView[Any]):
         if response.status_code >= 400:  # whatever was asked for, this is JSON
             request.accepted_renderer = JSONRenderer()
             request.accepted_media_type = JSONRenderer.media_type
-        answer = super().finalize_response(request, response, *args, **kwargs)
-        if request.method in SAFE_METHODS:
-            tell_caches(answer, request.user)
-        return answer
+        return super().finalize_response(request, response, *args, **kwargs)
 
 
 class CompetitionListView(ListView):

@@ -668,6 +668,26 @@ def test_under_api_read_auth_a_key_reads_all_but_the_admin(scope, world, setting
     assert wrong == {}
 
 
+@pytest.mark.attack("a key's answer from a cache", held_by="crunchsite.caches")
+@pytest.mark.parametrize("asker", ["key", "session"])
+def test_no_shared_cache_keeps_what_a_key_or_a_session_has_read(asker, world):
+    values, wrong = values_of(world), {}
+    headers = key_of("admin", world) if asker == "key" else {}
+    client = client_of(None if asker == "key" else user("admin"))
+    for address in addresses():
+        if address.is_of_admin or address.key in OPEN:
+            continue
+        with undrawn():
+            answer = client.get(address.path(values), headers=headers)
+        told = answer.get("Cache-Control", "")
+        varies = {"Authorization", "X-API-Key", "Cookie"} <= set(
+            answer.get("Vary", "").split(", ")
+        )
+        if "private" not in told or not varies:
+            wrong[address.key] = (told, answer.get("Vary"))
+    assert wrong == {}
+
+
 def has_alias(address: Address) -> bool:
     """Whether it is below /api/ too."""
     return not (
