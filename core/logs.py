@@ -1,6 +1,7 @@
-"""Keep log lines short, whatever texts from outside they contain."""
+"""Keep log lines short and free of secrets, whatever texts they contain."""
 
 import io
+import re
 import time
 from collections.abc import MutableMapping
 from pathlib import Path
@@ -12,6 +13,8 @@ from core.texts import brief, describe, readable
 
 LONGEST_TRACEBACK = 20_000
 IDLE_S = 60.0
+# API keys and webhooks' secrets; the beginning of a key names it and may be shown.
+_SECRETS = re.compile(r"(csk_[a-z0-9]{8}_|whsec_)[A-Za-z0-9+/]{20,}=*")
 
 
 def bound_event(
@@ -29,6 +32,14 @@ def bound_event(
             case list() | tuple() | set() | dict():
                 event[name] = brief(value, limit=2_000)
     return event
+
+
+def hide_secrets(_logger: Any, _method: str, line: str) -> str:
+    """Hide secrets in a whole line with its traceback; the last structlog processor.
+
+    A client may put a key anywhere: into a path, a name, a value that is refused.
+    """
+    return _SECRETS.sub(r"\1…", line)
 
 
 def bounded_traceback(output: Any, exc_info: Any) -> None:

@@ -60,7 +60,7 @@ def holder_of(request: HttpRequest) -> KeyHolder | None:
     `X-API-Key` takes precedence over `Authorization: Bearer`. Raises KeyRefusedError
     for a key that is unknown, expired or revoked, and for one in the address.
     """
-    if _is_in_query(request):
+    if _is_in_address(request):
         raise KeyInQueryError(
             "A key in the address ends up in logs: revoke it, and send the new one as "
             "X-API-Key or Authorization: Bearer.",
@@ -82,9 +82,9 @@ def holder_of(request: HttpRequest) -> KeyHolder | None:
     return KeyHolder(key)
 
 
-def _is_in_query(request: HttpRequest) -> bool:
-    """Return whether the address contains a key, by the parameter's name or value."""
-    return any(
+def _is_in_address(request: HttpRequest) -> bool:
+    """Return whether path or query hold a key, or a parameter is named as one."""
+    return tokens.TOKEN.search(request.path_info) is not None or any(
         name.lower() in QUERY_NAMES or any(map(tokens.TOKEN.search, [name, *values]))
         for name, values in request.GET.lists()
     )

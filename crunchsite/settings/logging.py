@@ -5,7 +5,7 @@ from typing import Any
 
 import structlog
 
-from core.logs import bound_event, bounded_traceback
+from core.logs import bound_event, bounded_traceback, hide_secrets
 from core.texts import one_line
 
 _SHARED: list[Any] = [
@@ -52,6 +52,7 @@ def logging_config(level: str) -> dict[str, Any]:
                         # The default shows local variables, which may be secrets.
                         exception_formatter=bounded_traceback,
                     ),
+                    hide_secrets,
                 ],
                 "foreign_pre_chain": _SHARED,
             }

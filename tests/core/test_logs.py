@@ -8,6 +8,8 @@ import pytest
 import structlog
 
 from core.logs import bounded_traceback
+from crunchsite.events.secrets import make_secret
+from crunchsite.keys.tokens import make_token
 from crunchsite.settings.logging import logging_config
 
 
@@ -48,6 +50,24 @@ def test_a_value_takes_one_line_of_a_bounded_length(written, value):
     assert line.count("\n") == 1
     assert len(line) < 5_000
     assert not {"\0", "\x1b", "\r", "\ud800"} & set(line)
+
+
+def test_no_line_holds_a_secret_wherever_it_came_from(written):
+    prefix, token = make_token()
+    secret = make_secret()
+
+    def log_it(events, logger):
+        logger.warning("Not Found: /reports/%s", token)
+        events.warning("model.reported", reason=[f"x{token}", secret], **{token: 1})
+        try:
+            raise ValueError(token)
+        except ValueError:
+            events.exception("task.failed")
+
+    text = written(log_it)
+    assert text.count(f"csk_{prefix}_…") == 4
+    assert token[-43:] not in text
+    assert secret.removeprefix("whsec_") not in text
 
 
 def test_a_message_of_another_librarys_logger_is_bounded_too(written):

@@ -152,6 +152,16 @@ def test_a_key_in_the_address_is_refused_by_what_it_is(client, world, key, query
         assert token not in answer.content.decode()
 
 
+@pytest.mark.parametrize(
+    "path", ["/tournament/rounds/{}/status", "/reports/checkpoints/{}/payload"]
+)
+def test_a_key_in_the_path_is_refused_too(client, world, key, path):
+    token = key("read")
+    answer = client.get(path.format(token), headers=bearer(token))
+    assert refusal(answer) == (400, "key_in_query")
+    assert token not in answer.content.decode()
+
+
 def test_no_line_of_the_log_holds_a_key(client, world, key, env, caplog):
     env(api_key=LEGACY)
     caplog.set_level(logging.DEBUG)
