@@ -68,3 +68,28 @@ def _examples() -> dict[str, Any]:
     """Return what a demo's addresses answered, by method and path."""
     found: dict[str, Any] = json.loads(EXAMPLES.read_text())
     return found
+
+
+# Where a list's first row names what an address below it is about.
+_LINKED = {
+    "/reports/models": ("model_id", "/0/model_id"),
+    "/reports/checkpoints": ("checkpoint_id", "/0/id"),
+    "/reports/backfill/jobs": ("job_id", "/0/id"),
+    "/livepool/releases": ("version", "/results/0/version"),
+}
+
+
+def with_links(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """For the schema: each list with links to the reads of what its rows name."""
+    paths = result["paths"]
+    for of, (parameter, pointer) in _LINKED.items():
+        below = f"{of}/{{{parameter}}}"
+        paths[of]["get"]["responses"]["200"]["links"] = {
+            operations["get"]["operationId"]: {
+                "operationId": operations["get"]["operationId"],
+                "parameters": {parameter: f"$response.body#{pointer}"},
+            }
+            for path, operations in paths.items()
+            if path.startswith(below) and "get" in operations and path.count("{") == 1
+        }
+    return result

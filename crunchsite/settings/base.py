@@ -244,6 +244,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "crunchsite.api.with_refusals",
+        "crunchsite.openapi.with_links",
     ],
     "ENUM_NAME_OVERRIDES": {
         "EventType": "core.facts.FactKind",

@@ -7,6 +7,7 @@ from django.core.wsgi import get_wsgi_application
 from django.db import close_old_connections
 from django.test import Client
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.stateful import run_state_machine_as_test
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_schema_conformance,
@@ -70,7 +71,10 @@ def sessions(operator):
     client.force_login(operator)
     token = "a" * 32
     cookies = f"sessionid={client.cookies['sessionid'].value}; csrftoken={token}"
-    return [{}, {"Cookie": cookies, "X-CSRFToken": token}]
+    plain = {
+        "Accept-Encoding": "identity"
+    }  # schemathesis reads WSGI's bytes as they are
+    return [plain, {**plain, "Cookie": cookies, "X-CSRFToken": token}]
 
 
 def test_every_answer_is_as_the_schema_says(operations, sessions, world):
@@ -94,6 +98,30 @@ def test_every_answer_is_as_the_schema_says(operations, sessions, world):
             ask(case, sessions[-1])
 
         holds()
+
+
+LINKED = ("/reports/models", "/reports/checkpoints", "/reports/backfill/jobs")
+WALKS = settings(BOUNDED, max_examples=40, stateful_step_count=6)
+
+
+def test_links_of_lists_lead_to_what_their_rows_name(world, sessions):
+    """From each list a walk along the schema's links, which must reach something."""
+    schema = schemathesis.openapi.from_wsgi("/openapi.json", get_wsgi_application())
+    reads = schema.include(path_regex=f"^({'|'.join(LINKED)})", method="GET")
+    reached = set()
+
+    class Walk(reads.as_state_machine()):
+        def get_call_kwargs(self, case):
+            return {"headers": sessions[-1]}
+
+        def validate_response(self, response, case, **_):
+            case.validate_response(response, checks=CHECKS)
+            assert response.status_code < 500
+            if response.status_code == 200 and case.path_parameters:
+                reached.add(case.path.partition("/{")[0])
+
+    run_state_machine_as_test(Walk, settings=WALKS)
+    assert reached >= {"/reports/models", "/reports/checkpoints"}
 
 
 def ask(case, headers: dict[str, str]) -> None:
