@@ -8,6 +8,7 @@ from unfold.decorators import display
 
 from competitions import column_shapes
 from competitions.admin.drafts import LedgerAdmin, SiteAdmin
+from competitions.admin.exclusions import ExclusionPages
 from competitions.admin.local_models import LocalModelPages
 from competitions.lifecycle import settle
 from competitions.models import (
@@ -91,19 +92,23 @@ class CruncherAdmin(SiteAdmin):
 
 
 @admin.register(ParticipantModel)
-class ParticipantModelAdmin(LocalModelPages, LedgerAdmin):
+class ParticipantModelAdmin(LocalModelPages, ExclusionPages):
     list_display = [
         "name",
         "model_id",
         "cruncher",
         "competition",
         "labelled_state",
+        "excluded_at",
         "last_seen_at",
         "error",
         "last_error_at",
         "first_error_at",
     ]
-    list_filter = ["competition", "state", "is_virtual"]
+    list_filter = [
+        *("competition", "state", "is_virtual"),
+        ("excluded_at", admin.EmptyFieldListFilter),
+    ]
     list_select_related = ["competition", "cruncher"]
     search_fields = ["name", "model_id", "deployment_id", "cruncher__name"]
     ordering = ["competition", "model_id", "pk"]

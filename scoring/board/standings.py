@@ -109,8 +109,8 @@ def entrants(
         *("exclusion_reason", "excluded_at"),
     )
     return [
-        Entrant(*row, exclusion_reason="" if as_of and at and at > as_of else reason)
-        for *row, reason, at in rows
+        Entrant(*(row[:-1] if as_of and since and since > as_of else row))
+        for *row, since in rows
     ]
 
 

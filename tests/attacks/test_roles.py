@@ -153,6 +153,9 @@ TABLE: dict[str, Row] = {
     },
     **dict.fromkeys(["v1:rescore", "v1:void"], writes("POST", OPERATORS, 422)),
     **dict.fromkeys(
+        ["v1:exclude-model", "v1:readmit-model"], writes("POST", OPERATORS, 422)
+    ),
+    **dict.fromkeys(
         [
             *("v1:make-checkpoints", "v1:confirm", "v1:correct-transaction"),
             "v1:advance",
@@ -204,6 +207,14 @@ TABLE: dict[str, Row] = {
                 *("activate", "pause", "end", "predict_now", "score_now"),
                 *("score_again", "void_stretch"),
             )
+        ],
+        asks(OPERATORS, 302),
+    ),
+    **dict.fromkeys(["admin:model-exclude", "admin:model-readmit"], asks(OPERATORS)),
+    **dict.fromkeys(
+        [
+            f"admin:competitions_participantmodel_{act}"
+            for act in ("exclude_model", "readmit_model")
         ],
         asks(OPERATORS, 302),
     ),

@@ -7,6 +7,7 @@ from crunchsite.v1.acts import (
     checkpoints,
     competitions,
     corrections,
+    exclusions,
     livepool,
     local_models,
     webhooks,
@@ -30,6 +31,16 @@ urlpatterns = [
     *(
         re_path(rf"{COMPETITION}/{view.kind}/?$", view.as_view(), name=view.kind)
         for view in (corrections.Rescore, corrections.Void)
+    ),
+    re_path(
+        rf"{COMPETITION}/models/(?P<model_id>[^/]+)/exclude/?$",
+        exclusions.Exclude.as_view(),
+        name="exclude-model",
+    ),
+    re_path(
+        rf"{COMPETITION}/models/(?P<model_id>[^/]+)/readmit/?$",
+        exclusions.Readmit.as_view(),
+        name="readmit-model",
     ),
     re_path(
         rf"{COMPETITION}/make-checkpoints/?$",
