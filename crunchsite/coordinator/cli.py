@@ -43,6 +43,12 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "check-models": "Wait until a model runs; name those that failed.",
         "verify-e2e": "Wait until a site scores, and check its board.",
     },
+    "Watch": {
+        "dev": "Start a node, verify it, and stay until Ctrl-C.",
+        "logs": "Show what the parts of this machine's site wrote.",
+        "logs-capture": "Write it to a file, as one JSON object a line.",
+        "status": "Show each competition: slots, rounds, what waits or fails.",
+    },
 }
 # The same for commands of Django's that operators use.
 OPERATE: Mapping[str, str] = {

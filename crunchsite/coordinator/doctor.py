@@ -26,10 +26,18 @@ from crunchsite.coordinator.checkup.site_answers import (
     check_endpoints,
     check_site,
 )
-from crunchsite.coordinator.site_api import Site, site_at
+from crunchsite.coordinator.site_api import site_at, site_of
 from crunchsite.settings.workspace import NodeFolder, WorkspaceError, read_workspace
 
 LEAST_FREE_BYTES = 2 * 2**30
+
+
+def workspace_of(folder: Path | None) -> NodeFolder:
+    """Return the workspace of a folder, else WORKSPACE's, else that around us."""
+    if folder is None and settings.WORKSPACE:
+        found: NodeFolder = settings.WORKSPACE
+        return found
+    return workspace_here(folder or Path())
 
 
 def workspace_here(folder: Path) -> NodeFolder:
@@ -58,11 +66,7 @@ def examine(node: NodeFolder, *, url: str | None, is_offline: bool) -> Iterator[
     if is_offline:
         yield Line("SKIP", "site", "it was not asked, because of --offline.")
         return
-    if url is None and env is not None:
-        own = env.report_api_url.rstrip("/") or f"http://localhost:{env.port}"
-        yield from check_site(Site(own, env.api_key))
-    else:
-        yield from check_site(site_at(url))
+    yield from check_site(site_of(env) if env and url is None else site_at(url))
     if node == settings.WORKSPACE:
         yield from check_database()
         yield from check_endpoints()
@@ -83,7 +87,7 @@ def _disk_line(node: NodeFolder) -> Line:
 @click.option(
     "--workspace",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Its folder; default: the one around the current folder.",
+    help="Its folder; default: WORKSPACE, or the one around the current folder.",
 )
 @click.option("--url", help="Its site; default: REPORT_API_URL, or localhost at PORT.")
 @click.option("--offline", is_flag=True, help="Ask no site.")
@@ -127,7 +131,7 @@ def _lines(
         yield from check_spec(spec)
         if workspace is None:
             return
-    node = workspace_here(workspace or Path())
+    node = workspace_of(workspace)
     if is_fixing:
         for done in fix_files(node):
             click.echo(done, err=True)

@@ -18,6 +18,7 @@ _BY_CODE = {
     "workspace_invalid": INVALID,
     "verification_failed": FAILED,
     "models_failed": FAILED,
+    "node_ended": FAILED,
 }
 
 

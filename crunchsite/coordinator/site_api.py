@@ -11,6 +11,7 @@ from django.conf import settings
 
 from core.errors import OperatorError
 from core.texts import one_line, readable
+from crunchsite.settings.env import Env
 
 REQUEST_TIMEOUT_S = 10
 LONGEST_REASON = 200
@@ -74,16 +75,16 @@ class Site:
             ) from None
 
 
-def own_url() -> str:
-    """Return the address of the site that this machine's settings mean."""
-    given: str = settings.ENV.report_api_url
-    return given.rstrip("/") or f"http://localhost:{settings.ENV.port}"
+def site_of(env: Env, competition: str = "") -> Site:
+    """Return the site that an environment means, with its key."""
+    own = env.report_api_url.rstrip("/") or f"http://localhost:{env.port}"
+    return Site(own, env.api_key, competition)
 
 
 def site_at(url: str | None, competition: str = "") -> Site:
     """Return the site at `url`, or this machine's; click.BadParameter for no URL."""
     if not url:
-        return Site(own_url(), settings.ENV.api_key, competition)
+        return site_of(settings.ENV, competition)
     if not url.startswith(("http://", "https://")):
         raise click.BadParameter(f"--url was {url!r}; write http://host:port")
     return Site(url.rstrip("/"), competition=competition)

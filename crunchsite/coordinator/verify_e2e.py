@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -131,12 +131,19 @@ def _ranked_by(row: dict[str, Any]) -> float | None:
 
 
 def wait_for_scores(
-    site: Site, *, since: datetime | None = None, timeout_s: float | None = None
+    site: Site,
+    *,
+    since: datetime | None = None,
+    timeout_s: float | None = None,
+    is_over: Callable[[], bool] = lambda: False,
 ) -> Findings:
-    """Look until the site scores well or the time is over; notes go to stderr."""
+    """Look until the site scores well, the time or something else is over.
+
+    Notes go to stderr.
+    """
     return look_until(
         Verification(site, since).look,
-        is_done=lambda found: not found.problems,
+        is_done=lambda found: not found.problems or is_over(),
         note=lambda found: f"  waiting: {'; '.join(found.problems)}",
         timeout_s=timeout_s or settings.ENV.e2e_verify_timeout_seconds,
         every_s=settings.ENV.e2e_verify_poll_seconds,

@@ -73,14 +73,14 @@ def _all_resolve(say: Any) -> bool:
     """Say of each slot, not of the first alone, whether its path imports and fits."""
     from django.conf import settings
 
+    from competitions import slots
     from competitions.errors import SlotError
-    from competitions.slots import SLOTS, default_path, resolve
 
     well = True
-    for slot in SLOTS:
-        path = getattr(settings.ENV, slot.lower()) or default_path(slot)
+    for slot in slots.SLOTS:
+        path = getattr(settings.ENV, slot.lower()) or slots.default_path(slot)
         try:
-            resolve(path, slot)
+            slots.resolve(path, slot)
         except SlotError as error:
             say("FAIL", error.code, str(error), "Correct it in config/callables.env.")
             well = False
