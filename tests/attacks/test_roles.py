@@ -380,15 +380,7 @@ def client_of(who: User | None) -> Client:
 @pytest.fixture
 def world(roles, tape, frozen_clock, settings, tmp_path):
     settings.MODELS_LOG_DIR = tmp_path  # no orchestrator has run
-    made = factories.running_competition(at=NOW, models=2, hours=1)
-    TournamentRound.objects.create(
-        competition=made.competition,
-        scheduled_prediction=made.scheduled,
-        round_id="march",
-        samples=1,
-        created_at=NOW,
-    )
-    return made
+    return factories.running_competition(at=NOW, models=2, hours=1)
 
 
 def values_of(made: factories.World) -> dict[str, object]:
@@ -415,6 +407,13 @@ def values_of(made: factories.World) -> dict[str, object]:
         "participantmodel": made.models[0],
         "round": made.rounds[0],
         "prediction": prediction,
+        "tournamentround": TournamentRound.objects.create(
+            competition=made.competition,
+            scheduled_prediction=made.scheduled,
+            round_id=f"march-{MARK}",
+            samples=1,
+            created_at=NOW,
+        ),
         "score": prediction.scores.first(),
         "snapshot": snapshot,
         "leaderboard": made.board,
