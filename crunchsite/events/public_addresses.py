@@ -24,8 +24,8 @@ CONNECT_S = 5.0
 # From the connection on, however slowly the receiver answers.
 WHOLE_S = 15.0
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
-# Public IPv6 addresses are given out from here alone. Elsewhere are old and special forms,
-# of which Python calls some global (site-local, IPv4-compatible, translated).
+# Public IPv6 addresses are given out from here alone. Elsewhere are old and special
+# forms, of which Python calls some global (site-local, IPv4-compatible, translated).
 _GIVEN_OUT = ipaddress.ip_network("2000::/3")
 
 

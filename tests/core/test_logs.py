@@ -60,7 +60,7 @@ def test_no_line_holds_a_secret_wherever_it_came_from(written):
         logger.warning("Not Found: /reports/%s", token)
         events.warning("model.reported", reason=[f"x{token}", secret], **{token: 1})
         try:
-            raise ValueError(token)
+            int(token)
         except ValueError:
             events.exception("task.failed")
 
