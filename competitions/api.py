@@ -45,6 +45,8 @@ class ModelRow(serializers.ModelSerializer[ParticipantModel]):
             "cruncher_name",
             "cruncher_id",
             "deployment_id",
+            "excluded_at",
+            "exclusion_reason",
         ]
 
 

@@ -30,12 +30,22 @@ KEPT = (
     Column("created_at", Kind.INSTANT, "2026-03-02T12:00:05Z"),
 )
 LINES = (
-    Column("rank", Kind.INTEGER, 1, help="`null` for an ensemble."),
+    Column(
+        "rank", Kind.INTEGER, 1, help="`null` for an ensemble or an excluded model."
+    ),
     Column("position", Kind.INTEGER, 1, help="Order on the board."),
     Column("model_id", Kind.TEXT, "m1", "model__model_id"),
     Column("model_name", Kind.TEXT, "momentum", "model__name"),
     Column("cruncher_name", Kind.TEXT, "ada", "model__cruncher__name"),
     Column("is_virtual", Kind.BOOLEAN, False, "model__is_virtual"),
+    Column("excluded_at", Kind.INSTANT, None, "model__excluded_at"),
+    Column(
+        "exclusion_reason",
+        Kind.TEXT,
+        "",
+        "model__exclusion_reason",
+        help="Why the model is out of ranking and pay now; empty if it is not.",
+    ),
     Column("ranking_value", Kind.NUMBER, 0.62),
     Column("metrics", Kind.JSON, {"score_recent": 0.62, "ic": 0.09}),
     Column("samples", Kind.JSON, {"score_recent": {"count": 93, "expected": 96}}),

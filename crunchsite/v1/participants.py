@@ -19,6 +19,13 @@ COLUMNS = (
     Column("deployment_id", Kind.TEXT, "dep-1"),
     Column("state", Kind.TEXT, "RUNNING"),
     Column("is_virtual", Kind.BOOLEAN, False, help="Whether it is an ensemble."),
+    Column(
+        "excluded_at",
+        Kind.INSTANT,
+        None,
+        help="Since when it is out of ranking and pay; `null` while it is in.",
+    ),
+    Column("exclusion_reason", Kind.TEXT, "", help="Empty while it is in."),
     Column("last_seen_at", Kind.INSTANT, "2026-03-02T12:00:00Z"),
     Column("created_at", Kind.INSTANT, "2026-02-27T12:00:00Z"),
 )

@@ -46,6 +46,12 @@ class BoardRow(serializers.ModelSerializer[LeaderboardEntry]):
     rank = serializers.IntegerField(allow_null=True)
     model_name = serializers.CharField(source="model.name")
     cruncher_name = serializers.CharField(source="model.cruncher.name", default=None)
+    excluded_at = serializers.DateTimeField(
+        source="model.excluded_at",
+        allow_null=True,
+        help_text="Since when the model is out of ranking and pay; `rank` is `null`.",
+    )
+    exclusion_reason = serializers.CharField(source="model.exclusion_reason")
 
     class Meta:
         model = LeaderboardEntry
@@ -57,6 +63,8 @@ class BoardRow(serializers.ModelSerializer[LeaderboardEntry]):
             "rank",
             "model_name",
             "cruncher_name",
+            "excluded_at",
+            "exclusion_reason",
         ]
 
     @extend_schema_field(RankingField)

@@ -20,6 +20,8 @@ def test_models_with_the_protocols_keys(client, frozen_clock):
         "cruncher_name": "alice",
         "cruncher_id": "cr-alice",
         "deployment_id": "dep-1",
+        "excluded_at": None,
+        "exclusion_reason": "",
     }
 
 

@@ -44,6 +44,8 @@ def test_a_leaderboard_row_has_the_protocols_keys(client, world):
         "rank": 1,
         "model_name": "Meridian",
         "cruncher_name": "alice",
+        "excluded_at": None,
+        "exclusion_reason": "",
     }
 
 

@@ -49,6 +49,12 @@ def published(world):
     world.board.save()  # as a publication does, at the same instant here
 
 
+def excluded(world):
+    ParticipantModel.objects.filter(model_id="m1").update(
+        excluded_at=NOW, exclusion_reason="it copies m2"
+    )
+
+
 def hidden(world):
     Competition.objects.update(status="DRAFT")
 
@@ -59,7 +65,7 @@ def preceded(world):
 
 
 @pytest.mark.parametrize(
-    "change", [renamed, owner_renamed, published, hidden, preceded]
+    "change", [renamed, owner_renamed, excluded, published, hidden, preceded]
 )
 def test_what_has_changed_is_answered_anew(change, client, world):
     before = asked(client)[1].content
