@@ -16,6 +16,7 @@ _BY_CODE = {
     "pack_invalid": INVALID,
     "workspace_exists": FAILED,
     "workspace_invalid": INVALID,
+    "environment_invalid": INVALID,
     "verification_failed": FAILED,
     "models_failed": FAILED,
     "node_ended": FAILED,

@@ -11,6 +11,7 @@ import click
 from django.conf import settings
 
 from core.errors import OperatorError
+from crunchsite.coordinator.logs import Since
 from crunchsite.coordinator.site_api import Site, SiteError, look_until, site_at
 
 FEWEST_SCORED = 2
@@ -176,7 +177,7 @@ def verdict_of(site: Site, found: Findings, *, is_json: bool) -> None:
     help="Seconds to wait; default: E2E_VERIFY_TIMEOUT_SECONDS, which is 240.",
 )
 @click.option(
-    "--since", type=click.DateTime(), help="Count what was scored since, UTC."
+    "--since", type=Since(), help="Count what was scored since then: UTC, or 10m ago."
 )
 @click.option("--json", "is_json", is_flag=True, help="The verdict as JSON.")
 def command(
@@ -193,6 +194,5 @@ def command(
     begun, and have a board whose values are neither all 0 nor all the same.
     """
     site = site_at(url, competition)
-    start = since.replace(tzinfo=UTC) if since else None
-    found = wait_for_scores(site, since=start, timeout_s=until_scored)
+    found = wait_for_scores(site, since=since, timeout_s=until_scored)
     verdict_of(site, found, is_json=is_json)

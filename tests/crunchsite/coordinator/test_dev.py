@@ -89,7 +89,7 @@ def test_a_node_starts_scores_and_ends_with_ctrl_c(node, dev):
         lines.append(line)
         if line.startswith("RUNNING"):
             break
-    assert lines[0].startswith("OK  http://localhost:"), process.stderr.read()
+    assert lines[0].startswith("OK  http://localhost:")
     assert lines[1].startswith("Leaderboard  http://localhost:")
     assert len(parts_of(node)) >= 5
     process.send_signal(signal.SIGINT)

@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from competitions import packs
+from competitions.local_models.control import ModelStatus, write_status
 from competitions.scaffold.answers import parse_answers, with_pack
 from competitions.scaffold.render import Workspace
 from crunchsite.coordinator.checkup.callables_trial import check_callables
@@ -212,6 +213,24 @@ def test_a_marker_in_a_log_is_named_with_its_line(tmp_path, marker):
     (line,) = check_logs(tmp_path)
     assert (line.level, line.code) == ("FAIL", "log_marker")
     assert line.found == f"models/one.log: 12:01 {marker}: x."
+
+
+def test_each_model_is_named_once_a_log_and_not_if_it_runs_by_now(tmp_path):
+    (tmp_path / "models.log").write_text(
+        "1 model=one BAD_IMPLEMENTATION: ModuleNotFoundError: x\n"
+        "2 model=two BAD_IMPLEMENTATION: early\n"
+        "3 model=two BAD_IMPLEMENTATION: late\n"
+        "4 model=well SyntaxError: before it was corrected\n"
+    )
+    well = ModelStatus(
+        *("well", "well", "ada", "RUNNING", "", 0, "d", "c"),
+        *("2026-03-02T12:00:00Z", "level 2", 1),
+    )
+    write_status(tmp_path / "models", [well])
+    one, two = check_logs(tmp_path)
+    assert one.found.startswith("models.log: 1 model=one ")
+    assert one.do == "Add what it imports to its folder."
+    assert two.found == "models.log: 3 model=two BAD_IMPLEMENTATION: late."
 
 
 def test_logs_without_markers_and_no_logs(tmp_path):

@@ -55,7 +55,7 @@ def test_a_site_that_scores_passes_after_two_scores_of_this_run(
 
 
 def test_since_counts_what_was_scored_before_the_command(growing, coordinator, capsys):
-    since = ("--since", "2026-03-02T12:00:01")
+    since = ("--since", "2026-03-02T12:00:01Z")
     assert coordinator("verify-e2e", "--url", growing.url, "--json", *since) == 0
     assert json.loads(capsys.readouterr().out) == {
         "verdict": "OK",
