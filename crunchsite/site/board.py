@@ -113,7 +113,8 @@ def board_of(competition: Competition, *, after: int = 0) -> Board | None:
         rolling(points_of(competition, models, newest.as_of, window), window),
         newest.as_of,
     )
-    drawn = [e for e in entries if e.model_id in series][:LINES]
+    leading = [e for e in entries if e.model.excluded_at is None]
+    drawn = [e for e in leading if e.model_id in series][:LINES]
     return Board(
         newest=newest,
         columns=columns,

@@ -4,6 +4,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from competitions.exclusion import exclude
+from crunchsite.site.board import board_of
 from tests.crunchsite.conftest import text
 
 pytestmark = pytest.mark.django_db(databases=["default", "tape"])
@@ -25,6 +26,12 @@ def test_the_board_shows_it_last_with_its_reason(client, out):
     assert [row for row in rows if "excluded" in row] == rows[-1:]
     assert "Excluded: it copies &lt;m2&gt;</small>" in rows[-1]
     assert '<td class="n rank">—</td>' in rows[-1]
+
+
+def test_the_chart_of_the_leading_models_leaves_it_out(client, out, world):
+    names = board_of(world.competition).chart_names
+    assert out.name not in names
+    assert len(names) == world.board.entries.count() - 1
 
 
 def test_its_page_says_since_when_and_why(client, out, world):
