@@ -43,8 +43,16 @@ def test_commands_exist(name):
     text = (ROOT / name).read_text()
     for command in re.findall(r"manage\.py ([a-z_]+)", text):
         assert command in get_commands(), f"{name}: manage.py {command}"
-    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    for target in re.findall(r"^(?:[A-Z_]+=\S+ )*make ([a-z-]+)", text, re.MULTILINE):
+    targets = [  # the project's, and those of a workspace's node
+        target
+        for makefile in ("Makefile", "templates/workspace/node/Makefile")
+        for target in re.findall(
+            r"^([a-z0-9-]+):", (ROOT / makefile).read_text(), re.MULTILINE
+        )
+    ]
+    for target in re.findall(
+        r"^(?:[A-Z_]+=\S+ )*make ([a-z0-9-]+)", text, re.MULTILINE
+    ):
         assert target in targets, f"{name}: make {target}"
     for benchmark in re.findall(r"python -m benchmarks ([a-z_]+)", text):
         assert benchmark in _modules(), f"{name}: benchmark {benchmark}"
