@@ -55,6 +55,7 @@ def workspace_here(folder: Path) -> NodeFolder:
 
 def examine(node: NodeFolder, *, url: str | None, is_offline: bool) -> Iterator[Line]:
     """Yield the lines of all checks of a workspace and of its site."""
+    yield from check_spec(node.spec_file, is_whole=True)
     yield from check_files(node)
     env, lines = read_node(node)
     yield from lines

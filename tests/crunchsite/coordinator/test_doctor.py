@@ -15,7 +15,7 @@ from crunchsite.coordinator.checkup.log_markers import MARKERS, check_logs
 from crunchsite.coordinator.checkup.node_variables import read_node
 from crunchsite.coordinator.checkup.schedule_fit import check_schedule
 from crunchsite.coordinator.checkup.site_answers import check_site
-from crunchsite.coordinator.doctor import workspace_here
+from crunchsite.coordinator.doctor import examine, workspace_here
 from crunchsite.coordinator.site_api import Site
 from crunchsite.settings.workspace import WorkspaceError
 
@@ -80,6 +80,22 @@ def test_no_workspace_is_wrong_usage(tmp_path, coordinator, monkeypatch, capsys)
     assert "nor a folder above it is a workspace" in capsys.readouterr().err
     with pytest.raises(WorkspaceError):
         workspace_here(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"layout": "fat"}, "spec_invalid"),
+        ({"pack": 7}, "spec_invalid"),
+        ({"checkpont": 1}, "spec_invalid"),
+        ({"model_base_classname": None}, "spec_undecided"),
+        ({"pack": "one-of-a-folder"}, "spec"),
+    ],
+)
+def test_a_workspaces_own_spec_is_checked(node, change, code):
+    spec = json.loads(node.spec_file.read_text())
+    node.spec_file.write_text(json.dumps(spec | change))
+    assert next(examine(node, url=None, is_offline=True)).code == code
 
 
 def test_missing_files_are_named_and_the_safe_ones_made(node, coordinator, capsys):
