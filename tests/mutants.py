@@ -12,6 +12,7 @@ listed, not tried.
 import argparse
 import ast
 import itertools
+import json
 import os
 import re
 import shutil
@@ -31,6 +32,8 @@ LIST = ROOT / "tests" / "mutants.toml"
 LEAST = 0.9
 # What pytest says: all passed, some failed.
 PASSED, FAILED = 0, 1
+# Importing these starts threads of polars, and a fork would wait for them for ever.
+NOT_IN_FORKS = ("tests/livepool/test_reader_hostile.py",)
 _SECONDS = itertools.count(1)
 
 
@@ -87,13 +90,15 @@ def problems(mutants: Sequence[Mutant], root: Path = ROOT) -> list[str]:
     return found
 
 
-def run_tests(folder: Path, tests: Sequence[str]) -> subprocess.CompletedProcess[str]:
+def run_tests(
+    folder: Path, tests: Sequence[str], *options: str
+) -> subprocess.CompletedProcess[str]:
     """Run tests in a tree until one fails; `returncode` is PASSED or FAILED."""
     command = [sys.executable, "-m", "pytest", "-q", "-x", "--no-header"]
     own = ("DJANGO_", "PYTEST_")  # of the run of pytest that this may be part of
     environment = {k: v for k, v in os.environ.items() if not k.startswith(own)}
     return subprocess.run(
-        [*command, "-p", "no:cacheprovider", "--reuse-db", *tests],
+        [*command, "-p", "no:cacheprovider", "--reuse-db", *options, *tests],
         cwd=folder,
         env=environment,
         capture_output=True,
@@ -137,27 +142,67 @@ def copy_tree(folder: Path) -> None:
     (folder / ".venv").symlink_to((ROOT / ".venv").resolve())
 
 
+def try_in_forks(
+    places: Sequence[int], folder: Path
+) -> tuple[dict[int, str], list[str]]:
+    """Try changes by their places in the list, without their files (tests/forks.py).
+
+    Return the test that failed, by place, and the tests that fail without a change.
+    Both are empty if the tests do not run at all.
+    """
+    mutants = read_list(folder / "tests" / LIST.name)
+    tests = sorted({test for place in places for test in mutants[place].tests})
+    outcomes = folder / "outcomes.jsonl"
+    listed = ",".join(map(str, places))
+    options = ("-p", "tests.forks", f"--mutants={listed}", f"--mutants-to={outcomes}")
+    run = run_tests(folder, tests, *options)
+    if run.returncode != PASSED:
+        print(f"no forks:\n{run.stdout}{run.stderr}", flush=True)
+        return {}, []
+    broken, *found = map(json.loads, outcomes.read_text().splitlines())
+    return {place: failed for place, failed in found if failed}, broken
+
+
 def try_all(mutants: Sequence[Mutant], folders: Sequence[Path]) -> list[Mutant]:
     """Try the changes, as many at once as there are copies; those nobody noticed."""
+    listed = read_list()
+    places = [listed.index(mutant) for mutant in mutants]
+    forked = [
+        place
+        for place in places
+        if not any(test.startswith(NOT_IN_FORKS) for test in listed[place].tests)
+    ]
+    size = -(-len(forked) // len(folders))
+    shares = [forked[i : i + size] for i in range(0, len(forked), max(size, 1))]
+    noticed: dict[int, str] = {}
+    broken: list[str] = []
     free: SimpleQueue[Path] = SimpleQueue()
     for folder in folders:
         free.put(folder)
 
-    def attempt(mutant: Mutant) -> bool:
-        folder, began = free.get(), time.monotonic()
+    def attempt(place: int) -> bool:
+        folder, mutant, began = free.get(), listed[place], time.monotonic()
+        is_broken = any(test.startswith(mutant.tests) for test in broken)
         try:
-            failed = first_failure(mutant, folder) or "NOBODY"
+            failed = None if is_broken else first_failure(mutant, folder)
+            said = failed or "NOBODY" + ": fails without a change, too" * is_broken
         except RuntimeError as error:
-            failed = f"NOBODY: {error}"
+            failed, said = None, f"NOBODY: {error}"
         finally:
             free.put(folder)
         took = f"{time.monotonic() - began:5.1f} s"
-        print(f"{took}  {mutant}\n         by {failed}", flush=True)
-        return not failed.startswith("NOBODY")
+        print(f"{took}  {mutant}\n         by {said}", flush=True)
+        return failed is not None
 
     with ThreadPoolExecutor(len(folders)) as pool:
-        outcomes = list(pool.map(attempt, mutants))
-    return [m for m, noticed in zip(mutants, outcomes, strict=True) if not noticed]
+        for found, failing in pool.map(try_in_forks, shares, folders):
+            noticed |= found
+            broken += failing
+        for place, failed in noticed.items():
+            print(f"in a fork  {listed[place]}\n         by {failed}", flush=True)
+        left = [place for place in places if place not in noticed]
+        outcomes = list(pool.map(attempt, left))
+    return [listed[p] for p, seen in zip(left, outcomes, strict=True) if not seen]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -178,11 +223,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for folder in folders:
             folder.mkdir()
             copy_tree(folder)
-        tests = sorted({test for mutant in tried for test in mutant.tests})
-        unchanged = run_tests(folders[0], tests)
-        if unchanged.returncode != PASSED:
-            print(f"{unchanged.stdout}\nThe tests fail without a change, too.")
-            return 2
         unnoticed = try_all(tried, folders)
     for mutant in same:
         print(f"the same  {mutant}\n          {mutant.same}")

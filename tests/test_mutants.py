@@ -1,5 +1,9 @@
+import importlib
+import sys
+
 import pytest
 
+from tests import forks
 from tests.mutants import Mutant, first_failure, problems, read_list
 
 CODE = "def double(n):\n    return n + n\n\n\ndef triple(n):\n    return 3 * n\n"
@@ -57,3 +61,72 @@ def test_tests_that_do_not_run_notice_nothing(tree):
     with pytest.raises(RuntimeError, match="its tests do not run"):
         first_failure(mutant(test="test_code.py"), tree)
     assert (tree / "code_.py").read_text() == CODE
+
+
+LOADED = """
+LIMIT = 3
+
+def near(n):
+    return n <= LIMIT
+
+class Shop:
+    open_at = 9
+
+    @staticmethod
+    def is_open(hour, late=2):
+        return all(limit <= hour for limit in (Shop.open_at, late))
+
+def adder(n):
+    return lambda m: m + n
+
+add_two = adder(2)
+"""
+
+
+@pytest.fixture
+def loaded(tmp_path, monkeypatch):
+    """Import the module of a tree, which counts as that of the list."""
+    (tmp_path / "loaded_.py").write_text(LOADED)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(forks, "ROOT", tmp_path)
+    yield lambda: importlib.import_module("loaded_")
+    sys.modules.pop("loaded_", None)
+
+
+@pytest.mark.parametrize(
+    ("original", "changed", "outcome"),
+    [
+        ("n <= LIMIT", "n < LIMIT", (False, True, 5)),
+        ("n <= LIMIT", "n <= LIMIT or True", (True, True, 5)),
+        ("limit <= hour", "limit > hour", (True, False, 5)),
+        ("m + n", "m - n", (True, True, 1)),
+    ],
+)
+def test_changed_code_is_put_under_functions_that_are_loaded(
+    loaded, original, changed, outcome
+):
+    for _ in range(2):  # also of a module that nobody has imported yet
+        assert forks.put_under(Mutant("loaded_.py", original, changed, ()))
+        module = loaded()
+        told = module.near(3), module.Shop.is_open(10), module.add_two(3)
+        assert told == outcome
+        del sys.modules["loaded_"]
+        loaded()
+    assert "n <= LIMIT" in (forks.ROOT / "loaded_.py").read_text()
+
+
+@pytest.mark.parametrize(
+    ("original", "changed"),
+    [
+        ("LIMIT = 3", "LIMIT = 4"),
+        ("open_at = 9", "open_at = 8"),
+        ("late=2", "late=3"),
+        ("    @staticmethod\n", "    @classmethod\n"),
+        ("adder(2)", "adder(3)"),
+        ("lambda m: m + n", "lambda m: m + 1"),
+    ],
+)
+def test_a_change_that_functions_do_not_show_is_left_to_a_process_of_its_own(
+    loaded, original, changed
+):
+    assert not forks.put_under(Mutant("loaded_.py", original, changed, ()))

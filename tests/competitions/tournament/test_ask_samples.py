@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from competitions import lifecycle
 from competitions.gateway.errors import GatewayError, MethodMissingError
-from competitions.gateway.types import Answer
+from competitions.gateway.types import ModelAnswer
 from competitions.models import ParticipantModel, Prediction, TournamentRound
 from competitions.tournament import ask_samples
 from competitions.tournament.ask_samples import ask_some
@@ -257,7 +257,7 @@ def test_a_model_that_nobody_knows_costs_the_others_nothing(competition, opened)
     class Odd(SampleGateway):
         def ask(self, **asked):
             found = super().ask(**asked)
-            stranger = Answer("stranger", "ANSWERED", 1.0)
+            stranger = ModelAnswer("stranger", "ANSWERED", 1.0)
             return replace(found, answers=[*found.answers, stranger])
 
     ask_all(competition, Odd({"a": lambda x: x}))

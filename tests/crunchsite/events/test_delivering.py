@@ -334,6 +334,7 @@ def test_who_is_told_of_what(receive):
         of_mine.pk: ["mine"],
         of_draft.pk: ["draft"],
     }
+    assert not Delivery.objects.filter(webhook__active=False).exists()
 
 
 def test_numbering_and_fan_out_are_a_constant_number_of_statements(

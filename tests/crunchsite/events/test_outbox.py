@@ -125,7 +125,7 @@ def test_two_who_number_at_once_take_turns():
         thread.start()
         with connection.cursor() as cursor:
             waiting = 0
-            while not waiting:
+            while not waiting and thread.is_alive():
                 cursor.execute(
                     "SELECT count(*) FROM pg_locks "
                     "WHERE locktype = 'advisory' AND NOT granted"

@@ -253,6 +253,7 @@ def test_a_scope_stands_for_its_role_and_for_no_more(roles, scope, role):
 def test_a_key_that_reads_does_nothing_to_models_of_its_cruncher(rf, cruncher, key):
     reader = holder_of(rf.get("/", headers=bearer(key("read", cruncher=cruncher))))
     assert reader.acts_on_own == frozenset()
+    assert not reader.has_perm("competitions.view_competition")
     writer = key("read", "write:models", cruncher=cruncher)
     assert holder_of(rf.get("/", headers=bearer(writer))).acts_on_own
 
