@@ -1,5 +1,6 @@
 """Endpoints of tournament rounds: post features and truths, get answers and scores."""
 
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -32,6 +33,8 @@ log = structlog.get_logger(__name__)
 
 # How long, in real time, a request waits for the worker before it answers 202.
 WAIT_S, LOOK_S = 10.0, 0.1
+# Requests that wait at once in a process; the web server needs its threads for others.
+_MAY_WAIT = threading.BoundedSemaphore(2)
 MOST_RESULTS = 10_000
 # The names of the states in the API.
 STATUSES = {
@@ -275,8 +278,14 @@ def _call_worker(competition: Competition) -> None:
 
 
 def _wait(round_: TournamentRound, is_over: Callable[[], bool]) -> None:
-    until = time.monotonic() + WAIT_S
+    """Wait up to WAIT_S, or not at all while enough other requests are waiting."""
     round_.refresh_from_db()
-    while not is_over() and time.monotonic() < until:
-        time.sleep(LOOK_S)
-        round_.refresh_from_db()
+    if is_over() or not _MAY_WAIT.acquire(blocking=False):
+        return
+    try:
+        until = time.monotonic() + WAIT_S
+        while not is_over() and time.monotonic() < until:
+            time.sleep(LOOK_S)
+            round_.refresh_from_db()
+    finally:
+        _MAY_WAIT.release()

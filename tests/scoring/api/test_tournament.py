@@ -10,6 +10,7 @@ from kombu.exceptions import OperationalError
 
 from competitions import lifecycle
 from competitions.models import Prediction, Round
+from crunchsite.keys.issuing import create_key
 from scoring.api import tournament
 from scoring.models import Score
 from tests.competitions.tournament.conftest import SampleGateway, ask_all, features
@@ -181,6 +182,59 @@ def test_bodies_are_large_but_bounded(operator, nobody, competition):
     answer = post(operator, "inference", huge)
     assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
     assert str(16 * 2**20) in answer.json()["detail"]
+
+
+def test_few_requests_wait_at_once_so_that_others_are_served(
+    operator, nobody, competition, monkeypatch
+):
+    monkeypatch.setattr(tournament, "WAIT_S", 600.0)
+    free = tournament._MAY_WAIT
+    assert free.acquire(blocking=False)
+    assert free.acquire(blocking=False)
+    try:
+        answer = post(operator, "inference", {"features": features(1)})
+    finally:
+        free.release(2)
+    assert (answer.status_code, answer.json()["status"]) == (202, "open")
+
+
+def test_no_key_of_another_competition_posts(client, nobody, competition):
+    other = lifecycle.create_competition(slug="other", pack_name="baseline")
+    _, token = create_key(name="bot", scopes=["admin"], competition=other)
+    for what in ("inference", "score"):
+        answer = client.post(
+            f"{URL}/{what}?competition=btc",
+            {"features": features(1), "ground_truth": [{}]},
+            content_type="application/json",
+            headers={"X-API-Key": token},
+        )
+        assert (answer.status_code, answer.json()["code"]) == (403, "key_out_of_reach")
+    assert not Round.objects.exists()
+
+
+@pytest.mark.parametrize("round_id", ["a%25", "%2e%2e%20x", "%27", "a" * 101, "%C3%A9"])
+def test_an_odd_id_opens_no_round(operator, nobody, competition, round_id):
+    answer = operator.post(
+        f"/tournament/rounds/{round_id}/inference",
+        {"features": features(1)},
+        content_type="application/json",
+    )
+    assert (answer.status_code, answer.json()["code"]) == (422, "tournament_invalid")
+
+
+@pytest.mark.parametrize(
+    "value", ["NaN", "Infinity", "1e999", "[" * 40 + "]" * 40, "[" * 100_000]
+)
+def test_odd_numbers_and_depths_open_no_round(operator, nobody, competition, value):
+    answer = post(operator, "inference", '{"features": [{"x": ' + value + "}]}")
+    assert (answer.status_code, answer.json()["code"]) == (400, "body_invalid")
+
+
+def test_truths_before_the_answers_are_refused(operator, nobody, competition):
+    post(operator, "inference", {"features": features(1)})
+    answer = post(operator, "score", {"ground_truth": TRUTHS[:1]})
+    assert (answer.status_code, answer.json()["code"]) == (409, "tournament_conflict")
+    assert not Round.objects.filter(actuals__isnull=False).exists()
 
 
 def test_a_round_that_is_not_there_has_a_status(client, competition):
