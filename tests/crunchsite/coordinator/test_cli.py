@@ -165,3 +165,12 @@ def test_djangos_commands_are_called_by_their_name():
     code, out, _ = run("create-competition", "--help")
     assert code == 0
     assert "--pack" in out
+
+
+def test_the_console_script_needs_no_manage_py():
+    code = "from crunchsite.coordinator.cli import main; main(['import', '--help'])"
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert found.returncode == 0, found.stderr
+    assert "--activate" in found.stdout
