@@ -97,6 +97,9 @@ def test_a_name_that_leads_inside_is_told_so(monkeypatch):
         *("ftp://a.example/", "https://", "https://a b.example/", "file:///etc/passwd"),
         *("https://user:pw@a.example/", "https://a.example/#part", "javascript:1"),
         *("http://127.0.0.1/", "http://[::1]/", "https://169.254.169.254/latest"),
+        *("http://2130706433/", "http://0x7f.1/", "http://[::ffff:127.0.0.1]/"),
+        *("http://a.example/\r\nX: 1", "http://a.example/\n", "http://u@a.example/"),
+        *("http://a.example\\@127.0.0.1/", "http://127.0.0.1#@a.example/"),
     ],
 )
 def test_what_cannot_be_a_receiver_is_refused_when_it_is_saved(url):
