@@ -108,8 +108,10 @@ def parse_answers(found: Mapping[str, Any]) -> Answers:
     for key in found:
         if key not in known:
             near = get_close_matches(key, known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else "."
-            raise ScaffoldError(f"there is no answer {key!r}{hint}")
+            hint = (
+                f"did you mean {near[0]}?" if near else f"they are {', '.join(known)}."
+            )
+            raise ScaffoldError(f"there is no answer {key!r}; {hint}")
     try:
         answers = Answers.model_validate_json(json.dumps(dict(found)))
     except (ValidationError, ValueError) as error:

@@ -47,8 +47,8 @@ class Workspace:
         self.names: Names = names_of(answers.name or "")
         if lines := undecided(answers):
             raise DefinitionError(
-                "the definition is not complete, so nothing was written. "
-                + "; ".join(lines)
+                "the definition is not complete, so nothing was written. Give a value, "
+                "or leave out the line to take the pack's. " + "; ".join(lines)
             )
         self.answers = answers
         self.layout = answers.layout or "vendored"

@@ -1,8 +1,8 @@
 """The workspace whose node this site runs, where WORKSPACE names one.
 
-A node brings its environment (`.local.env.example`, `config/callables.env`,
-`.local.env`; a later file wins, and the process's environment wins over all), its
-modules, and those of the public package beside it.
+A node brings its environment (`.local.env.example`, `.local.env`,
+`config/callables.env`; a later file wins, and the process's environment wins over all),
+its modules, and those of the public package beside it.
 """
 
 import json
@@ -38,8 +38,8 @@ class NodeFolder:
         """Return the files of its environment; a later one wins."""
         return (
             self.node / ".local.env.example",
-            self.node / "config" / "callables.env",
             self.node / ".local.env",
+            self.node / "config" / "callables.env",
         )
 
     @property

@@ -4,6 +4,7 @@ from competitions.contract import CrunchConfig, ScheduledPredictionConfig
 from competitions.scaffold.errors import ScaffoldError
 from competitions.scaffold.installed import pack_of, read_schedule
 from competitions.scopes import subject_in
+from core.texts import counted
 from crunchsite.coordinator.checkup.line import Line, or_ok
 from crunchsite.settings.env import Env
 from crunchsite.settings.workspace import NodeFolder
@@ -39,7 +40,11 @@ def check_schedule(node: NodeFolder, env: Env) -> list[Line]:
             bad += _times(each, length, granularity.seconds(length))
         except FeedError:
             continue  # said by the lines of the feed
-    return or_ok(bad, "schedule", f"{len(active)} schedules fit the feed of {length}.")
+    return or_ok(
+        bad,
+        "schedule",
+        f"the feed of {length} is fine enough ({counted(len(active), 'schedule')}).",
+    )
 
 
 def _repeated_keys(schedule: list[ScheduledPredictionConfig]) -> list[Line]:
