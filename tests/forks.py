@@ -138,7 +138,7 @@ def put_under(mutant: Mutant) -> bool:
     loaded = [
         thing
         for thing in gc.get_objects()
-        if isinstance(thing, FunctionType)
+        if type(thing) is FunctionType  # isinstance would ask lazy objects
         and thing.__code__.co_filename == path
         and thing.__code__ in changed
     ]

@@ -103,7 +103,12 @@ def _django_command(name: str) -> click.Command:
     )
     @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
     def command(arguments: Sequence[str]) -> None:
-        execute_from_command_line(["coordinator", name.replace("-", "_"), *arguments])
+        try:
+            execute_from_command_line(
+                ["coordinator", name.replace("-", "_"), *arguments]
+            )
+        except OperatorError as error:  # with the exit code that manage.py has
+            raise click.ClickException(str(error)) from error
 
     return command
 

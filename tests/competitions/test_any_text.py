@@ -175,10 +175,10 @@ def test_whatever_a_slot_raises_is_one_missed_round(competition, text, monkeypat
     def broken(now):
         raise RuntimeError(text)
 
-    monkeypatch.setattr("tests.competitions.callables.raising_input", broken)
+    monkeypatch.setattr("tests.competitions.own_callables.raising_input", broken)
     reset_cache()  # or the first example's is called for all of them
     competition.slots = {
-        "RAW_INPUT_PROVIDER": "tests.competitions.callables:raising_input"
+        "RAW_INPUT_PROVIDER": "tests.competitions.own_callables:raising_input"
     }
     competition.save(update_fields=["slots"])
     round_ = a_round(competition)

@@ -7,7 +7,7 @@ from competitions.config_loader import load_config, load_contract, reset_cache
 from competitions.contract import CrunchConfig
 from competitions.errors import ContractError
 
-HERE = "tests.competitions.callables"
+HERE = "tests.competitions.own_callables"
 
 
 def test_without_a_path_the_engines_contract_is_used():
@@ -15,7 +15,7 @@ def test_without_a_path_the_engines_contract_is_used():
 
 
 def test_a_class_is_instantiated_and_an_instance_taken_as_it_is():
-    from tests.competitions.callables import instance
+    from tests.competitions.own_callables import instance
 
     assert load_config(f"{HERE}:Contract").crunch_pubkey == "from-contract"
     assert load_config(f"{HERE}:instance") is instance

@@ -3,9 +3,9 @@ import pytest
 from competitions import slots
 from competitions.contract import CrunchConfig
 from competitions.errors import SlotError
-from tests.competitions import callables
+from tests.competitions import own_callables as callables
 
-HERE = "tests.competitions.callables"
+HERE = "tests.competitions.own_callables"
 
 
 def test_there_are_ten_slots_and_the_engine_fills_them_all():
@@ -23,7 +23,7 @@ def test_a_path_replaces_the_engines_callable():
 
 
 def test_the_contracts_scorer_beats_the_engines_and_a_path_beats_both():
-    from tests.competitions.callables import double_score, instance
+    from tests.competitions.own_callables import double_score, instance
 
     assert slots.wire(instance, {})["SCORING_FUNCTION"] is double_score
     engine = {"SCORING_FUNCTION": slots.default_path("SCORING_FUNCTION")}
@@ -52,7 +52,7 @@ def test_an_explicit_scorer_beats_the_contracts_batch_scorer(settings):
 
 @pytest.mark.parametrize("slot", slots.SLOTS)
 def test_the_environment_fills_a_slot_without_a_code_edit(slot, monkeypatch, settings):
-    path = f"tests.competitions.callables:any_{slot.lower()}"
+    path = f"tests.competitions.own_callables:any_{slot.lower()}"
     monkeypatch.setenv(slot, path)
     settings.ENV = type(settings.ENV)()
     wiring = slots.wire(CrunchConfig(), {})

@@ -129,7 +129,7 @@ class FakeExchange:
             "/stream": self._stream,
         }.items():
             app.router.add_get(path, handler)
-        runner = web.AppRunner(app, shutdown_timeout=0.1)
+        runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()

@@ -71,11 +71,11 @@ def test_a_ranker_of_the_operators_does_not_receive_it(
         return [{**entry, "rank": -i} for i, entry in enumerate(entries)]
 
     monkeypatch.setattr(
-        "tests.competitions.callables.backwards", backwards, raising=False
+        "tests.competitions.own_callables.backwards", backwards, raising=False
     )
     wiring = wire(
         CrunchConfig(),
-        {"LEADERBOARD_RANKER": "tests.competitions.callables:backwards"},
+        {"LEADERBOARD_RANKER": "tests.competitions.own_callables:backwards"},
     )
     exclude(model=four[1].pk, reason="it copies", user=user)
     lines = standings(competition=competition, wiring=wiring, as_of=NOW)

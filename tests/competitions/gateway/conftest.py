@@ -103,11 +103,11 @@ class RunningModel:
         self.process.kill()
         self.process.wait()
 
-    def signal(self, number: signal.Signals) -> None:
-        """Send a signal to the model itself, not to those who keep it."""
+    def freeze(self) -> None:
+        """Stop the model, and first those who would end a stopped one."""
         (guardian,) = children(self.process.pid)
-        (model,) = children(guardian)
-        os.kill(model, number)
+        for pid in (self.process.pid, guardian, *children(guardian)):
+            os.kill(pid, signal.SIGSTOP)
 
     def stop(self) -> None:
         if self.process is not None and self.process.poll() is None:

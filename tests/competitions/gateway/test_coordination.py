@@ -210,7 +210,8 @@ def test_two_coordinators_at_once_get_no_model_reported(stage):
         "",
         "still busy with an earlier call",
     }
-    assert all(gateway.live() == set(names) for gateway in gateways)
+    for gateway in gateways:
+        wait_live(gateway, *names)
     assert stage.orchestrator.reports == []
 
 

@@ -1,7 +1,5 @@
 """One round with every kind of model at once, from the tape to the rows."""
 
-import signal
-
 import pytest
 
 from competitions import grid_dispatch, lifecycle
@@ -87,7 +85,7 @@ def test_each_model_gets_its_own_row_and_nobody_anothers_fate(stage, frozen_cloc
     gateway = stage.gateway(timeout_s=LIMIT_S)
     absent = {name for name, (_, outcome, _) in ZOO.items() if outcome == "ABSENT"}
     wait_live(gateway, *ZOO.keys() - absent)
-    stage.models["stopped"].signal(signal.SIGSTOP)
+    stage.models["stopped"].freeze()
     stage.orchestrator.withdraw("withdrawn", "RECOVERING")
     sync_roster(competition=competition, identities=[identity("long-gone")])
     grid_dispatch.predict_now(competition_id=competition.pk)

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("tape")
 def test_models_are_shown_what_the_operators_input_builder_makes(round_):
     Competition.objects.update(
         slots={
-            "INFERENCE_INPUT_BUILDER": "tests.competitions.callables:build_input",
+            "INFERENCE_INPUT_BUILDER": "tests.competitions.own_callables:build_input",
         }
     )
     round_.competition.refresh_from_db()

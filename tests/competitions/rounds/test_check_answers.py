@@ -55,8 +55,11 @@ def test_the_problem_of_an_invalid_output_is_as_short_as_any_text(
     assert len(line) < 1_000
 
 
+OWN = "tests.competitions.own_callables"
+
+
 def test_a_contract_says_how_large_a_stored_output_may_be(competition, round_):
-    Competition.objects.update(config_path="tests.competitions.callables:roomy")
+    Competition.objects.update(config_path="tests.competitions.own_callables:roomy")
     round_.competition.refresh_from_db()
     gateway = ask(round_, {"a": {"value": 1.0, "x": "x" * 20_000}})
     assert outcomes() == {"a": "ANSWERED"}
@@ -79,9 +82,7 @@ REFUSALS = (
 )
 def test_a_validator_judges_each_answer_alone(round_, validator, stored):
     Competition.objects.update(
-        slots={
-            "INFERENCE_OUTPUT_VALIDATOR": f"tests.competitions.callables:{validator}"
-        }
+        slots={"INFERENCE_OUTPUT_VALIDATOR": f"{OWN}:{validator}"}
     )
     round_.competition.refresh_from_db()
     ask(round_, {"a": {"value": 2.0}, "b": {"value": -1.0}})

@@ -150,7 +150,7 @@ def test_a_round_that_comes_too_late_is_missed(round_, at):
 def test_a_slot_that_raises_costs_its_round_and_not_the_next(competition):
     grid_dispatch.predict_now(competition_id=competition.pk)
     Competition.objects.update(
-        slots={"RAW_INPUT_PROVIDER": "tests.competitions.callables:raising_input"}
+        slots={"RAW_INPUT_PROVIDER": "tests.competitions.own_callables:raising_input"}
     )
     gateway = AnsweringGateway({"a": 1.0})
     assert perform_waiting(competition_id=competition.pk, gateway=gateway) == 0

@@ -152,7 +152,7 @@ def test_missing_columns_are_named(use):
 
 
 def test_a_missing_or_broken_file_is_named(tmp_path, env):
-    with pytest.raises(ReplayFileError, match=r"gone\.parquet.*no file"):
+    with pytest.raises(ReplayFileError, match=r"gone\.parquet.*not a file"):
         replay.first_instant(tmp_path / "gone.parquet")
     broken = tmp_path / "broken.parquet"
     broken.write_bytes(b"not parquet")
