@@ -32,7 +32,11 @@ api: list[URLPattern | URLResolver] = [
     path("", include("livepool.urls")),
     re_path(r"^schema/?$", SpectacularAPIView.as_view(), name="schema"),
     re_path(r"^openapi\.json$", SpectacularJSONAPIView.as_view(), name="openapi-json"),
-    re_path(r"^docs/?$", SpectacularSwaggerSplitView.as_view(), name="docs"),
+    re_path(
+        r"^docs/?$",
+        SpectacularSwaggerSplitView.as_view(metadata_class=None),
+        name="docs",
+    ),
     re_path(r"^redoc/?$", redoc, name="redoc"),
 ]
 

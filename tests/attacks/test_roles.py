@@ -535,7 +535,7 @@ def options(address: Address) -> Rule | None:
     row = TABLE[address.key]
     if address.is_of_admin or address.key in {"redoc", "^admin$"}:
         return row.get("GET")
-    is_asked = not (address.is_page or address.key == "security-txt")
+    is_asked = not (address.is_page or address.key in {"docs", "security-txt"})
     return Rule(row["GET"].who if "GET" in row else ANYBODY) if is_asked else None
 
 

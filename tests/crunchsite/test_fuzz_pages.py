@@ -96,7 +96,7 @@ def problem_of(path: str, response) -> str | None:
     if is_api(path) and 400 <= response.status_code < 500:
         if not kind.startswith("application/json"):
             return f"{response.status_code} {kind}"
-        if response.wsgi_request.method != "HEAD" and set(response.json()) != {
+        if response.content and set(response.json()) != {
             "detail",
             "code",
         }:

@@ -188,7 +188,8 @@ def test_two_coordinators_at_once_get_no_model_reported(stage):
     names = [f"slow{number}" for number in range(3)]
     for name in names:
         stage.add(name, slow)
-    gateways = [stage.gateway(max_consecutive_timeouts=0) for _ in "ab"]
+    # A model that was busy in every round would be reported after the fifth.
+    gateways = [stage.gateway(max_consecutive_timeouts=4) for _ in "ab"]
     for gateway in gateways:
         wait_live(gateway, *names)
 
