@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 from django.contrib.auth.models import User
+from django.core.cache import cache
 
 from core import heartbeats
 from crunchsite.celery import QUEUES
@@ -23,7 +24,10 @@ def world(db, frozen_clock):
 @pytest.fixture
 def workers_alive():
     """Beat and a worker of every queue have just shown that they live."""
-    heartbeats.give([heartbeats.BEAT, *QUEUES], node="celery@test")
+    names = [heartbeats.BEAT, *QUEUES]
+    heartbeats.give(names, node="celery@test")
+    yield
+    cache.delete_many([heartbeats._key(name) for name in names])
 
 
 @pytest.fixture
