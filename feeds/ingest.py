@@ -37,12 +37,10 @@ class Pulled:
     """The result of one turn."""
 
     records: int = 0
-    refused: int = 0
     is_complete: bool = True
 
     def add(self, result: AppendResult) -> None:
         self.records += result.new + result.updated
-        self.refused += result.refused
 
 
 @lru_cache(maxsize=32)

@@ -5,6 +5,7 @@ import pytest
 from competitions import grid_dispatch, lifecycle
 from competitions.errors import DefinitionError
 from competitions.models import Round, ScheduledPrediction
+from competitions.tournament.opening import open_round
 from tests.conftest import NOW
 
 SLOT = NOW + timedelta(minutes=1)
@@ -146,3 +147,17 @@ def test_how_late_a_round_is_asked_goes_by_its_horizon(
         with at(hour + timedelta(seconds=late_s)):
             grid_dispatch.dispatch()
         assert Round.objects.get(slot_at=hour).status == status
+
+
+def test_predict_now_asks_the_schedules_that_run_alone(competition):
+    competition.scheduled_predictions.update(active=False)
+    assert grid_dispatch.predict_now(competition_id=competition.pk) == 0
+    assert not Round.objects.exists()
+
+
+def test_a_posted_round_has_its_competition_asked_without_a_slot_of_the_grid(
+    competition, at
+):
+    assert grid_dispatch.dispatch() == []
+    open_round(competition=competition, round_id="r1", features=[{"x": 1}])
+    assert grid_dispatch.dispatch() == [competition.pk]

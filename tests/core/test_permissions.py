@@ -3,6 +3,7 @@ from types import SimpleNamespace
 import pytest
 from django.contrib.auth.models import AnonymousUser, Permission, User
 
+from core.acts import is_known
 from core.permissions import OpenReadPermittedWrite
 
 ACT = "competitions.pause_competition"
@@ -41,3 +42,21 @@ def test_a_write_is_an_operators_with_the_permission(
         codename = ACT.partition(".")[2]
         user.user_permissions.add(Permission.objects.get(codename=codename))
     assert may("POST", user, write_permission=ACT) is allowed
+
+
+def test_a_read_that_names_a_permission_is_for_those_who_have_it(db):
+    reader = User.objects.create_user("olga", is_staff=True)
+    view = {"read_permission": ACT, "write_permission": ACT}
+    assert not may("GET", AnonymousUser(), **view)
+    assert not may("GET", reader, **view)
+    reader.user_permissions.add(Permission.objects.get(codename=ACT.partition(".")[2]))
+    assert may("GET", User.objects.get(), **view)
+
+
+def test_who_is_not_active_or_no_operator_is_not_known():
+    for is_staff, is_active, known in (
+        (True, True, True),
+        (True, False, False),
+        (False, True, False),
+    ):
+        assert is_known(User(is_staff=is_staff, is_active=is_active)) is known

@@ -1,5 +1,7 @@
 """Who is paid, and in which order."""
 
+from datetime import timedelta
+
 from django.db import transaction
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,7 +12,7 @@ from core.grid import Period
 from emissions.payees import payees_of
 from scoring.board.standings import standings
 from tests.emissions.conftest import DAY, HOUR, MIDNIGHT, snap
-from tests.scoring.factories import make_models
+from tests.scoring.factories import make_models, make_round
 
 WIRING = wire(CrunchConfig(), {})
 
@@ -50,3 +52,46 @@ def test_payout_order_is_the_order_of_the_board(competition, scores):
             if count and count >= most / 2
         }
     assert paid == [model_id for model_id in board if model_id in enough]
+
+
+def payees(competition, wiring=WIRING):
+    return payees_of(
+        competition=competition, wiring=wiring, period=Period(MIDNIGHT - DAY, MIDNIGHT)
+    )
+
+
+def test_snapshots_count_in_the_period_in_which_they_end(competition):
+    (model,) = make_models(competition, "a")
+    snap(model, MIDNIGHT - DAY - HOUR, 1.0, count=7)  # ends with the period before
+    snap(model, MIDNIGHT - DAY, 1.0, count=2)
+    snap(model, MIDNIGHT - HOUR, 1.0, count=3)
+    snap(model, MIDNIGHT, 1.0, count=9)
+    (entry,) = payees(competition).ranking
+    assert (entry["snapshot_count"], entry["prediction_count"]) == (2, 5)
+
+
+def test_a_round_that_is_due_at_the_end_is_of_the_next_period(competition):
+    for minutes in (2, 1):  # each is due a minute later
+        make_round(competition, MIDNIGHT - timedelta(minutes=minutes), {})
+    assert payees(competition).rounds_asked == 1
+
+
+def test_a_model_without_a_figure_is_told_so_and_not_paid(competition):
+    known, unknown = make_models(competition, "known", "unknown")
+    snap(known, MIDNIGHT - HOUR, 1.0)
+    snap(unknown, MIDNIGHT - HOUR, None)
+    found = payees(competition)
+    assert [(e["rank"], e["model_id"]) for e in found.ranking] == [(1, "known")]
+    assert [(e["model_id"], e["reason"]) for e in found.unpaid] == [
+        ("unknown", "its ranking figure is unknown")
+    ]
+
+
+def test_who_scored_nothing_is_not_paid_however_little_is_needed(competition):
+    wiring = wire(CrunchConfig(min_paid_coverage=0.0), {})
+    paid, silent = make_models(competition, "paid", "silent")
+    snap(paid, MIDNIGHT - HOUR, 1.0)
+    snap(silent, MIDNIGHT - HOUR, None, count=0)
+    assert [e["reason"] for e in payees(competition, wiring).unpaid] == [
+        "it scored in no round of the period"
+    ]

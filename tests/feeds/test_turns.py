@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 
 from feeds import ingest, turns
+from feeds.models import FeedSubscription
 from tests.conftest import NOW
 from tests.feeds.conftest import count
 
@@ -53,3 +54,11 @@ def test_a_turn_is_given_back_whatever_ends_it(subscription):
         raise KeyboardInterrupt
     with other_worker(subscription):
         pass
+
+
+def test_a_feed_that_was_switched_off_meanwhile_has_no_turn(subscription):
+    FeedSubscription.objects.update(active=False)
+    with turns.turn_at(subscription) as mine:
+        assert mine is None
+    with turns.turn_at(subscription, even_early=True) as mine:
+        assert mine is None

@@ -64,6 +64,16 @@ def test_gaps_are_repaired():
     assert ingest.repair_gaps() == 0
 
 
+def test_gaps_are_repaired_of_feeds_that_run_and_so_many_in_a_pass(monkeypatch):
+    monkeypatch.setattr(ingest, "MOST_REPAIRS", 2)
+    subscribe(KEY)
+    append([candle(-i) for i in range(1, 11) if i not in (3, 6, 8)])
+    FeedSubscription.objects.update(active=False)
+    assert ingest.repair_gaps() == 0
+    FeedSubscription.objects.update(active=True)
+    assert [ingest.repair_gaps() for _ in range(3)] == [2, 1, 0]
+
+
 def test_candles_are_drawn_to_scale():
     (low, high) = bars([candle(-2, 100.0), candle(-1, 110.0)])
     assert (low.bottom, high.top) == (HEIGHT - 5, 5)
