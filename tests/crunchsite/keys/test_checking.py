@@ -12,6 +12,7 @@ from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 
 from core.permissions import REALM
+from crunchsite.keys import checking
 from crunchsite.keys.checking import holder_of
 from crunchsite.keys.issuing import create_key, revoke_key
 from crunchsite.keys.key_scopes import acts_of
@@ -358,6 +359,14 @@ def test_its_use_is_kept_to_the_minute(rf, at, key):
         *((0, 2), (0, 1), (0, 1), (60, 2), (60, 1), (60, 1), (120, 2)),
         *((-3600, 2), (-3600, 1)),
     ]
+
+
+def test_who_has_read_a_key_before_another_used_it_notes_nothing(roles, frozen_clock):
+    stale, _ = create_key(name="bot", scopes=["read"])
+    for seconds, used in ((0, 0), (59, 0), (60, 60)):
+        now = NOW + timedelta(seconds=seconds)
+        checking._note_use(stale, now)
+        assert ApiKey.objects.get().last_used_at == NOW + timedelta(seconds=used)
 
 
 @pytest.mark.django_db(transaction=True, databases=["default", "tape"])
