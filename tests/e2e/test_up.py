@@ -51,7 +51,9 @@ def live_whole_life(site) -> list[str]:
     (program,) = re.findall(
         r"`whole_life\.py`:\n\n```python\n(.*?)```", page, re.DOTALL
     )
-    (command,) = re.findall(r"^\S+python (manage\.py key create .*)$", page, re.M)
+    (command,) = re.findall(
+        r"^\S+python (manage\.py key create .*)$", page, re.MULTILINE
+    )
     token = output_of(*shlex.split(command), env=site.env).strip()
     env = {"PATH": "", "CRUNCHSITE_URL": site.url, "CRUNCHSITE_KEY": token}
     return output_of("-c", program, env=env).splitlines()
