@@ -39,13 +39,14 @@ def create_competition(
 
     `pack` is one that the site does not know by a name: a workspace's.
 
-    A contract's own `scheduled_predictions` replace the pack's schedule. Empty
-    arguments take the environment's value, else the pack's. Everything is checked
-    before anything is written; raises CompetitionError, and FeedError for a feed that
-    no provider serves.
+    Without a `config_path` the contract is the pack's. A contract's own
+    `scheduled_predictions` replace the pack's schedule. Empty arguments take the
+    environment's value, else the pack's. Everything is checked before anything is
+    written; raises CompetitionError, and FeedError for a feed that no provider serves.
     """
     env = settings.ENV
     pack = pack or packs.load(pack_name)
+    config_path = config_path or pack.contract
     if Competition.objects.filter(slug=slug).exists():
         raise DefinitionError(
             f"there is a competition {slug} already; change it in the admin."

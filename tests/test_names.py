@@ -34,7 +34,7 @@ def modules() -> dict[Path, ast.Module]:
     return {
         path.relative_to(ROOT): ast.parse(path.read_text())
         for path in sorted(paths)
-        if not {"migrations", "examples"} & {*path.parts}
+        if not {"migrations", "examples", "workspace"} & {*path.parts}
     }
 
 

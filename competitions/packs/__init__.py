@@ -1,10 +1,21 @@
-"""Packs: JSON files that name a competition's callables, schedule and feed."""
+"""Packs: folders from which competitions, and their workspaces, are made.
+
+`pack.json` names the callables, schedule and feed. `workspace/`, which need not be
+there, holds what a workspace of this pack has of its own: see `Pack.overlay`.
+"""
 
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    model_validator,
+)
 
 from competitions.contract import (
     CrunchConfig,
@@ -38,8 +49,21 @@ class Pack(BaseModel):
     template_set: str = "default"
     feed: PackFeed = PackFeed()
     checkpoint_interval_seconds: int = Field(ge=1)
+    # The contract that a competition has unless it is given another.
+    contract: str = ""
     callables: dict[str, str]
     scheduled_prediction_configs: list[ScheduledPredictionConfig] = Field(min_length=1)
+    _folder: Path | None = PrivateAttr(default=None)
+
+    @property
+    def overlay(self) -> Path | None:
+        """Return the folder of templates that replace those of `templates/workspace/`.
+
+        Each has the path of the one that it replaces; further ones are added. None for
+        a pack that has none.
+        """
+        found = self._folder and self._folder / "workspace"
+        return found if found and found.is_dir() else None
 
     @model_validator(mode="after")
     def _all_ten_slots(self) -> "Pack":
@@ -62,8 +86,11 @@ def names() -> list[str]:
 def load(name: str) -> Pack:
     """Read and check a pack; raises PackError naming the pack and the cause."""
     if name not in names():
-        raise PackError(f"pack was {name!r}; the packs are {', '.join(names())}.")
-    return parse(name, (FOLDER / name / "pack.json").read_text())
+        raise PackError(
+            f"pack was {name!r}; the packs are {', '.join(names())}. Give a folder of "
+            f"your own by a path with a slash, like ./{name}."
+        )
+    return _read(FOLDER / name)
 
 
 def find(place: str) -> Pack:
@@ -71,14 +98,17 @@ def find(place: str) -> Pack:
 
     A path has a slash in it, so that no folder can hide a pack of the site.
     """
-    if "/" not in place:
-        return load(place)
-    folder = Path(place)
+    return _read(Path(place).resolve()) if "/" in place else load(place)
+
+
+def _read(folder: Path) -> Pack:
     try:
         text = (folder / "pack.json").read_text(encoding="utf-8")
     except (OSError, UnicodeError) as error:
         raise PackError(f"{folder / 'pack.json'} cannot be read: {error}.") from None
-    return parse(folder.resolve().name, text)
+    pack = parse(folder.name, text)
+    pack._folder = folder  # noqa: SLF001  its own class
+    return pack
 
 
 def parse(name: str, text: str) -> Pack:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
+from competitions import packs
 from competitions.contract import ScheduledPredictionConfig
 from competitions.packs import Pack, PackFeed
 from competitions.scaffold.errors import ScaffoldError
@@ -23,7 +24,7 @@ LARGEST_BYTES = 1_000_000
 
 Layout = Literal["vendored", "thin", "base"]
 
-_PATH = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)", re.ASCII)
+_PATH = re.compile(r"^([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)$", re.ASCII)
 _DEFAULTS = "competitions.defaults"
 _ENGINE = (
     *("core", "feeds", "competitions", "scoring", "emissions", "livepool"),
@@ -54,9 +55,21 @@ class Answers(BaseModel):
     callables: dict[str, str | None] = {}
     scheduled_prediction_configs: list[ScheduledPredictionConfig] | None = None
     feed: PackFeed | None = None
+    contract: str | None = Field(default=None, pattern=_PATH.pattern)
     metrics: list[str] | None = None
     ensembles: list[str] | None = None
     confirmed: bool | None = None
+    _overlay: Path | None = PrivateAttr(default=None)
+
+    @property
+    def overlay(self) -> Path | None:
+        """Return the pack's own templates; None without any.
+
+        A pack of the site is found again by its name, one of a folder only by that.
+        """
+        if self._overlay is None and self.pack in packs.names():
+            return packs.load(self.pack).overlay
+        return self._overlay
 
 
 def read_file(path: Path, *, is_spec: bool = False) -> dict[str, Any]:
@@ -136,11 +149,14 @@ def with_pack(answers: Answers, pack: Pack) -> Answers:
         "checkpoint_interval_rationale": f"Pack {pack.id}: {pack.description}.",
         "scheduled_prediction_configs": list(pack.scheduled_prediction_configs),
         "feed": pack.feed,
+        "contract": pack.contract or None,
     }
     update = {name: value for name, value in proposals.items() if name not in said}
     update["callables"] = {**pack.callables, **answers.callables}
     update |= {"pack": pack.id, "spec_version": SPEC_VERSION}
-    return answers.model_copy(update=update)
+    found = answers.model_copy(update=update)
+    found._overlay = pack.overlay  # noqa: SLF001  its own class
+    return found
 
 
 def _check_callables(callables: Mapping[str, str | None]) -> None:

@@ -1,6 +1,7 @@
 """Template filters for files that programs read."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from django import template
@@ -12,6 +13,12 @@ register = template.Library()
 def as_json(value: Any, indent: int = 2) -> str:
     """Write a value as JSON, indented."""
     return json.dumps(value, indent=indent, ensure_ascii=False)
+
+
+@register.filter
+def as_tuple(values: Iterable[Any]) -> str:
+    """Write values as a Python tuple."""
+    return f"({', '.join(as_literal(value) for value in values)},)" if values else "()"
 
 
 @register.filter

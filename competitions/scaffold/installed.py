@@ -18,7 +18,8 @@ LARGEST_BYTES = 1_000_000
 def pack_of(spec_file: Path, schedule_file: Path) -> Pack:
     """Return the pack that a workspace's spec and schedule describe.
 
-    Its slots are the engine's own, so that the node's environment decides about each.
+    Its slots are the engine's own, so that the node's environment decides about each;
+    its contract is the pack's where the node has no module for one of its own.
     Raises ScaffoldError naming the file and what is wrong with it.
     """
     answers = parse_answers(read_file(spec_file, is_spec=True))
@@ -27,6 +28,7 @@ def pack_of(spec_file: Path, schedule_file: Path) -> Pack:
             id=answers.pack or "",
             description=answers.description or answers.name or "",
             feed=answers.feed or PackFeed(),
+            contract=(answers.contract or "") if answers.layout == "thin" else "",
             checkpoint_interval_seconds=answers.checkpoint_interval_seconds or 0,
             callables={slot: default_path(slot) for slot in SLOTS},
             scheduled_prediction_configs=read_schedule(schedule_file),

@@ -5,17 +5,19 @@
 `base`: vendored, with the folders named `node` and `challenge`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from competitions.scaffold.answers import Layout
+from competitions.scaffold.errors import ScaffoldError
 from competitions.scaffold.naming import Names
 
 _EXAMPLES = ("mean_reversion", "trend_following", "volatility_regime")
 
 _ROOT = ("README.md", "SKILL.md", "AGENTS.md")
 _CHALLENGE = (
-    *("README.md", "SKILL.md", "pyproject.toml"),
+    *("README.md", "RULES.md", "SKILL.md", "pyproject.toml"),
     *("package/__init__.py", "package/tracker.py", "package/scoring.py"),
     *("package/schemas/README.md", "package/examples/README.md"),
     "package/examples/__init__.py",
@@ -81,8 +83,14 @@ def folders_of(layout: Layout, names: Names) -> tuple[str, str]:
     return names.challenge, names.node
 
 
-def files_of(layout: Layout, names: Names) -> dict[str, str]:
-    """Return for each file of a workspace the template that it is rendered from."""
+def files_of(
+    layout: Layout, names: Names, overlay: Path | None = None
+) -> dict[str, str]:
+    """Return for each file of a workspace the template that it is rendered from.
+
+    `overlay` has the templates of a pack. They replace those of the same path, and the
+    examples as a whole; further ones are added, where the layout has their folder.
+    """
     plan = PLANS[layout]
     challenge, node = folders_of(layout, names)
     areas = [("root", "", plan.root), ("node", f"{node}/", plan.node)]
@@ -90,8 +98,36 @@ def files_of(layout: Layout, names: Names) -> dict[str, str]:
     return {
         f"{folder}{path}".replace("/package/", f"/{names.package}/"): f"{area}/{path}"
         for area, folder, paths in areas
-        for path in paths
+        for path in _with_own(paths, overlay and overlay / area)
     }
+
+
+def _with_own(paths: Iterable[str], own_folder: Path | None) -> set[str]:
+    planned = set(paths)
+    own = set(_below(own_folder)) if own_folder else set()
+    if any(_is_example(path) for path in own):
+        planned = {path for path in planned if not _is_example(path)}
+    folders = {Path(path).parent for path in paths}
+    return planned | {path for path in own if Path(path).parent in folders}
+
+
+def _is_example(path: str) -> bool:
+    return path.startswith("package/examples/") and path.endswith("_tracker.py")
+
+
+def _below(folder: Path) -> Iterable[str]:
+    """Yield the files of a pack's area, without the parts that templates include.
+
+    These begin with an underscore. Raises ScaffoldError for a file that is elsewhere.
+    """
+    for path in folder.rglob("*"):
+        inner = path.relative_to(folder)
+        is_part = path.name.startswith(("_", ".")) and path.name != "__init__.py"
+        if is_part or "__pycache__" in inner.parts or not path.is_file():
+            continue
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise ScaffoldError(f"{path} leads out of the pack.")
+        yield inner.as_posix()
 
 
 def callables_of(layout: Layout, names: Names) -> dict[str, str]:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.template import Context, Engine
+from django.template import Context, Engine, TemplateDoesNotExist, TemplateSyntaxError
 
+from competitions.config_loader import load_config
 from competitions.contract import CrunchConfig
 from competitions.errors import DefinitionError
 from competitions.scaffold import process_log, vendor
@@ -22,6 +23,7 @@ from competitions.scaffold.layouts import (
     folders_of,
 )
 from competitions.scaffold.naming import Names, names_of
+from competitions.scopes import subject_in
 from competitions.slots import SLOTS, default_path
 from competitions.standard_report import standard_schema
 from core.files import new_folder
@@ -52,6 +54,7 @@ class Workspace:
             )
         self.answers = answers
         self.layout = answers.layout or "vendored"
+        self._files = files_of(self.layout, self.names, answers.overlay)
         own = callables_of(self.layout, self.names)
         self.callables = {
             slot: own.get(slot, path) if path == default_path(slot) else path
@@ -60,7 +63,7 @@ class Workspace:
 
     def tree(self) -> list[str]:
         """Return the path of every file, sorted; the engine's copy as one line."""
-        paths = [*files_of(self.layout, self.names), SPEC_FILE, process_log.NAME]
+        paths = [*self._files, SPEC_FILE, process_log.NAME]
         if PLANS[self.layout].is_vendored:
             paths.append(f"{self.node}/runtime/")
         return sorted(paths)
@@ -116,19 +119,29 @@ class Workspace:
         return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
     def _rendered(self) -> Iterator[tuple[str, str]]:
-        folder = settings.BASE_DIR / "templates" / "workspace"
+        folders = [settings.BASE_DIR / "templates" / "workspace"]
+        if own := self.answers.overlay:
+            folders.insert(0, own)
         engine = Engine(
-            dirs=[str(folder)],
+            dirs=[str(folder) for folder in folders],
             autoescape=False,
             string_if_invalid=_Undefined("%s"),
             builtins=["competitions.scaffold.filters"],
         )
         context = Context(self._names(), autoescape=False)
-        for path, template in sorted(files_of(self.layout, self.names).items()):
+        for path, template in sorted(self._files.items()):
             if template == "challenge/package/tracker.py":
                 yield path, vendor.tracker()  # the very class that models run on
                 continue
-            yield path, engine.get_template(template).render(context)
+            try:
+                yield path, engine.get_template(template).render(context)
+            except (TemplateSyntaxError, TemplateDoesNotExist, UnicodeError) as error:
+                raise ScaffoldError(f"template {template}: {error}.") from None
+
+    def _contract(self) -> CrunchConfig:
+        """Return the contract of a workspace that has no module for one of its own."""
+        path = self.answers.contract or ""
+        return load_config(path) if path.startswith("competitions.") else CrunchConfig()
 
     def _names(self) -> dict[str, Any]:
         answers, names = self.answers, self.names
@@ -152,9 +165,20 @@ class Workspace:
                 config.model_dump(mode="json", exclude_none=True)
                 for config in answers.scheduled_prediction_configs or []
             ],
+            "questions": [
+                {
+                    "key": config.scope_key,
+                    "subject": subject_in(config.scope_template),
+                    "every_s": config.schedule.prediction_interval_seconds,
+                    "horizon_s": config.schedule.resolve_horizon_seconds,
+                    "active": config.active,
+                }
+                for config in answers.scheduled_prediction_configs or []
+            ],
             "feed": answers.feed,
             "metrics": answers.metrics,
-            "report_schema": standard_schema(CrunchConfig()),
+            "contract": (answers.contract or "").partition(":")[::2],
+            "report_schema": standard_schema(self._contract()),
         }
 
 

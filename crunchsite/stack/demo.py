@@ -67,7 +67,7 @@ def check(var: Path) -> None:
         raise StackError(
             f"LOCAL_MODELS_DIR was {settings.LOCAL_MODELS_DIR}, which is no folder."
         )
-    wiring = definition.check_wiring(pack=pack, config_path="")
+    wiring = definition.check_wiring(pack=pack, config_path=pack.contract)
     packs.check_schedule(
         packs.schedule_of(pack, wiring.config), feed_granularity=feed.granularity
     )

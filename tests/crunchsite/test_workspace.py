@@ -73,7 +73,7 @@ def test_an_example_becomes_a_submission(workspace):
     if not found.examples.exists():  # the thin layout has none
         assert models == {}
         return
-    assert set(models) == {"mean_reversion", "trend_following", "volatility_regime"}
+    assert set(models) == {"last_move", "snap_back", "volume_weighted"}
     for text in models.values():
         assert "from tracker import TrackerBase\n" in text
         assert "crunch_hot_days" not in text

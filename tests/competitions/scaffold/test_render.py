@@ -1,6 +1,7 @@
 """A workspace is written whole or not at all, and always alike."""
 
 import json
+import math
 import re
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from django.conf import settings
 
 from competitions import packs
 from competitions.errors import DefinitionError
+from competitions.local_models.participant.tracker import BASIS_POINTS, TrackerBase
 from competitions.scaffold import vendor
 from competitions.scaffold.answers import parse_answers, read_file, with_pack
 from competitions.scaffold.errors import ScaffoldError, WorkspaceExistsError
@@ -292,3 +294,153 @@ def test_the_engines_copy_is_named_by_the_digest_of_every_file(written):
     assert document["files"] == dict(vendor.digests_of(runtime))
     assert "competitions/lifecycle.py" in document["files"]
     assert not [path for path in document["files"] if "__pycache__" in path]
+
+
+WAVES = [100 + 3 * math.sin(i / 5) + i / 20 for i in range(120)]
+
+
+def example_models(challenge: Path):
+    """The models of a package by name, in this process."""
+    package = next(challenge.glob("crunch_*"))
+    names = {"TrackerBase": TrackerBase, "BASIS_POINTS": BASIS_POINTS}
+    for path in sorted((package / "examples").glob("*_tracker.py")):
+        source = re.sub(r"from crunch_\w+\.tracker import .*", "", path.read_text())
+        found = dict(names)
+        exec(source, found)
+        (kind,) = (
+            value
+            for value in found.values()
+            if isinstance(value, type) and value.__module__ == "builtins"
+        )
+        yield path.name, kind
+
+
+@pytest.mark.parametrize("pack", ["baseline", "realtime", "tournament"])
+def test_a_packs_examples_differ_and_need_no_data_to_begin(written, pack):
+    candle = dict.fromkeys(("open", "high", "low"), 100.0)
+    candles = [
+        {"ts": 60 * i, "close": close, "volume": 1.0 + i % 7, **candle}
+        for i, close in enumerate(WAVES)
+    ]
+    answers = {}
+    for name, kind in example_models(written(pack, "base") / "challenge"):
+        model = kind()
+        assert model.predict("BTCUSDT", 300, 60) == {"value": 0.0}, name
+        model.feed_update({"symbol": "BTCUSDT", "asof_ts": 0, "candles_1m": candles})
+        answers[name] = model.predict("BTCUSDT", 300, 60)["value"]
+    assert len(answers) == 3
+    assert len(set(answers.values())) == 3
+    assert all(math.isfinite(value) and value for value in answers.values())
+
+
+def test_each_pack_has_examples_and_rules_of_its_own(written):
+    examples, words = set(), set()
+    for pack in packs.names():
+        challenge = written(pack, "base") / "challenge"
+        package = next(challenge.glob("crunch_*"))
+        examples |= {(path.name) for path in package.rglob("*_tracker.py")}
+        rules = (challenge / "RULES.md").read_text()
+        words.add(rules.split("\n")[2])
+        thin = (written(pack, "thin") / "crunch-btc-trader" / "README.md").read_text()
+        assert rules.split("\n", 2)[2].strip() in thin
+    assert len(words) == len(packs.names())
+    assert len(examples) >= 3 * len(packs.names())
+
+
+def test_the_rules_say_what_is_asked_and_how_often(written):
+    rules = (written("tournament", "base") / "challenge" / "RULES.md").read_text()
+    assert (
+        "- `in-sample-btc` about BTCUSDT: every 300 s; the truth is known 300 s"
+        in rules
+    )
+    assert "- `out-of-sample-btc` about BTCUSDT: every 900 s;" in rules
+    assert "Rounds are scored every 60 s." in rules
+
+
+@pytest.fixture
+def own_pack(tmp_path):
+    """A pack in a folder, with templates of its own."""
+    folder = tmp_path / "packs" / "hourly"
+    for path, text in {
+        "pack.json": packs.load("baseline")
+        .model_copy(update={"id": "hourly"})
+        .model_dump_json(),
+        "workspace/challenge/_pack_rules.md": "Once an hour, {{ title }}.\n",
+        "workspace/challenge/package/scoring.py": "# TODO {{ package }}\n",
+        "workspace/challenge/package/examples/only_tracker.py": "# the only one\n",
+        "workspace/node/plugins/prices.csv": "a,b\n",
+        "workspace/node/elsewhere/deep.py": "",
+        "workspace/node/_part.txt": "",
+    }.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
+    return folder
+
+
+def of_own_pack(folder, layout="base"):
+    answers = parse_answers({"name": "btc-trader", "layout": layout})
+    return Workspace(with_pack(answers, packs.find(str(folder))))
+
+
+def test_a_pack_of_a_folder_brings_templates_of_its_own(
+    own_pack, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(vendor, "copy_engine", lambda target: None)
+    found = texts(of_own_pack(own_pack).write(tmp_path))
+    package = "challenge/crunch_btc_trader"
+    assert found[f"{package}/scoring.py"] == "# TODO crunch_btc_trader\n"
+    assert found["node/plugins/prices.csv"] == "a,b\n"
+    assert found["challenge/RULES.md"].splitlines()[2] == "Once an hour, Btc trader."
+    examples = [path for path in found if path.endswith("_tracker.py")]
+    assert examples == [f"{package}/examples/only_tracker.py"]
+    assert not [path for path in found if "elsewhere" in path or "_part" in path]
+
+
+def test_a_thin_workspace_of_such_a_pack_has_only_what_its_layout_has(own_pack):
+    tree = of_own_pack(own_pack, "thin").tree()
+    assert (
+        "btc-trader/crunch_btc_trader/scoring.py".replace(
+            "btc-trader", "crunch-btc-trader"
+        )
+        in tree
+    )
+    assert "crunch-node-btc-trader/plugins/prices.csv" in tree
+    assert not [path for path in tree if "examples" in path]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{% nothing %}", "template challenge/package/scoring.py: Invalid block tag"),
+        ("{% include 'x' %}", "template challenge/package/scoring.py: x"),
+        ("{{ weights }}", "a template uses weights, which has no value"),
+    ],
+)
+def test_a_broken_template_of_a_pack_is_named_and_nothing_is_written(
+    own_pack, tmp_path, text, message
+):
+    (own_pack / "workspace/challenge/package/scoring.py").write_text(text)
+    with pytest.raises(ScaffoldError, match=re.escape(message)):
+        of_own_pack(own_pack).write(tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_template_that_leads_out_of_its_pack_is_refused(own_pack):
+    (own_pack / "workspace/node/plugins/key.txt").symlink_to("/etc/hostname")
+    with pytest.raises(ScaffoldError, match="leads out of the pack"):
+        of_own_pack(own_pack)
+
+
+def test_a_workspace_begins_with_the_contract_of_its_pack(
+    own_pack, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(vendor, "copy_engine", lambda target: None)
+    pack = json.loads((own_pack / "pack.json").read_text())
+    pack["contract"] = "competitions.contract:CrunchContract"
+    (own_pack / "pack.json").write_text(json.dumps(pack))
+    made = of_own_pack(own_pack)
+    assert json.loads(made.spec())["contract"] == pack["contract"]
+    contract = texts(made.write(tmp_path))["node/runtime_definitions/contracts.py"]
+    assert (
+        "from competitions.contract import CrunchContract as PACKS_CONTRACT" in contract
+    )
