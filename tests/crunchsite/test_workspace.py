@@ -75,7 +75,7 @@ def test_an_example_becomes_a_submission(workspace):
         return
     assert set(models) == {"last_move", "snap_back", "volume_weighted"}
     for text in models.values():
-        assert "from tracker import TrackerBase\n" in text
+        assert "from tracker import BASIS_POINTS, TrackerBase\n" in text
         assert "crunch_hot_days" not in text
 
 
