@@ -78,6 +78,12 @@ def read_instant(text: Any) -> datetime:
     return instant
 
 
+def read_id(text: str) -> int:
+    """Return the primary key that an address names, or -1, which no row has."""
+    is_number = text.isascii() and text.isdecimal() and len(text) < 19
+    return int(text) if is_number else -1
+
+
 class InstantField(serializers.DateTimeField):
     """An instant from 1970 up to 2200."""
 

@@ -11,7 +11,7 @@ from core.requests import IdListField, InstantField, read_instant
 from crunchsite.v1.columns import Column, Kind
 from crunchsite.v1.filters import Filters, reads
 from crunchsite.v1.lists import CompetitionListView
-from crunchsite.v1.queries import CompetitionListQuery
+from crunchsite.v1.queries import CompetitionFieldsQuery, CompetitionListQuery
 from crunchsite.v1.schema import BOARDS, list_operation
 from scoring.models import Leaderboard, LeaderboardEntry
 
@@ -69,12 +69,15 @@ class BoardList(CompetitionListView):
     filterset_class = BoardListFilters
 
 
-class BoardLineQuery(CompetitionListQuery):
+class BoardOfQuery(CompetitionFieldsQuery):
     as_of = InstantField(
         required=False,
         help_text="The last kept board from before this: that of its hour, or of the "
         "hour before. Without it: the newest.",
     )
+
+
+class BoardLineQuery(BoardOfQuery, CompetitionListQuery):
     include_ensembles = serializers.BooleanField(default=False)
 
 
@@ -101,6 +104,6 @@ class BoardLineList(CompetitionListView):
             rows = self.get_queryset().filter(
                 leaderboard__in=boards.filter(is_newest=True)
             )
-        if not query["include_ensembles"]:
+        if not query.get("include_ensembles", True):
             rows = rows.filter(model__is_virtual=False)
         return rows

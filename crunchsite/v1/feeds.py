@@ -7,14 +7,12 @@ from typing import Any
 from core.paging import read_cursor, read_text, write_cursor
 from core.requests import IdField, InstantField, read_instant
 from crunchsite.v1.columns import Column, Kind
-from crunchsite.v1.lists import ListView
+from crunchsite.v1.lists import ListView, Page
 from crunchsite.v1.queries import ListQuery
 from crunchsite.v1.schema import MARKET, list_operation
 from feeds.models import FeedSubscription
 from feeds.tape import reports
 from feeds.tape.records import FeedKey
-
-Page = tuple[list[Sequence[Any]], str | None]
 
 KEY = (
     Column("source", Kind.TEXT, "binance"),
@@ -70,6 +68,12 @@ class FeedList(ListView):
         ]
         return sorted(found, key=attrgetter("key.id"))
 
+    def values_by_id(self, columns: Sequence[Column]) -> dict[str, Sequence[Any]]:
+        """Return the values of the columns of each feed, by its id."""
+        feeds = reports.summaries()
+        values = _values(feeds, columns)
+        return {feed.key.id: row for feed, row in zip(feeds, values, strict=True)}
+
     def page(self, rows: Any, columns: Sequence[Column], query: dict[str, Any]) -> Page:
         if "cursor" in query:
             (last,) = read_cursor(query["cursor"], read_text)
@@ -77,7 +81,7 @@ class FeedList(ListView):
         shown = rows[: query["limit"]]
         is_more = len(rows) > len(shown)
         following = write_cursor(shown[-1].key.id) if is_more else None
-        return _values(shown, columns), following
+        return Page(_values(shown, columns), following)
 
 
 @list_operation(MARKET, "FeedRecordItem", "List records of feeds")
@@ -107,7 +111,7 @@ class RecordList(ListView):
         shown = rows[: query["limit"]]
         is_more = len(rows) > len(shown)
         following = write_cursor(shown[-1].ts_event, shown[-1].id) if is_more else None
-        return _values(shown, columns), following
+        return Page(_values(shown, columns), following)
 
 
 def _wanted(query: dict[str, Any]) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """Lists of /api/v1/: pages of JSON behind a cursor, or the whole as CSV or Parquet."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar
+from datetime import datetime
+from typing import Any, ClassVar, NamedTuple
 
 from django.db.models import Count, Max, QuerySet, Sum
 from django.http import HttpResponseBase
@@ -13,16 +14,25 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import Serializer
 
 from competitions.models import Competition
 from competitions.reporting import chosen_competition
 from core.paging import Keyset, enveloped_page
 from core.requests import read_query
-from crunchsite.v1.caching import digest_of_facts
+from crunchsite.v1.caching import digest_of_facts, settled, tell_last_modified
 from crunchsite.v1.columns import Column, chosen_columns, values_of
 from crunchsite.v1.files import PART
 from crunchsite.v1.negotiation import FORMATS, FileRenderer, Negotiation
 from crunchsite.v1.queries import CompetitionListQuery, ListQuery
+
+
+class Page(NamedTuple):
+    """Rows of a list, the next page's cursor, and when the newest of its rows came."""
+
+    rows: Sequence[Sequence[Any]]
+    following: str | None
+    newest: datetime | None = None
 
 
 class ListView(GenericAPIView[Any]):
@@ -30,14 +40,18 @@ class ListView(GenericAPIView[Any]):
 
     `columns` are what a row has, `order` is the total order of its pages. A list with
     `has_files` is given as CSV and Parquet too; `changes` is the instant at which a row
-    of it last changed, if rows change.
+    of it last changed, if rows change. `written` is the instant at which a row came,
+    where rows neither change nor leave: the newest one is a page's `Last-Modified`.
     """
 
+    tag: ClassVar[str]  # both given by schema.list_operation
+    row_class: ClassVar[type[Serializer[Any]]]
     columns: ClassVar[Sequence[Column]]
     order: ClassVar[Keyset]
     query_class: ClassVar[type[ListQuery]] = ListQuery
     has_files: ClassVar[bool] = False
     changes: ClassVar[str | None] = None
+    written: str | None = None
     filter_backends = [DjangoFilterBackend]
     content_negotiation_class = Negotiation
 
@@ -52,9 +66,11 @@ class ListView(GenericAPIView[Any]):
         if isinstance(renderer, FileRenderer):
             return self._file(request, rows, columns, renderer)
         names = [column.name for column in columns]
-        found, following = self.page(rows, columns, query)
+        found, following, newest = self.page(rows, columns, query)
         results = [dict(zip(names, row, strict=False)) for row in found]
-        return enveloped_page(request, results, following)
+        response = enveloped_page(request, results, following)
+        tell_last_modified(response, newest)
+        return response
 
     def selected(self, query: dict[str, Any]) -> Any:
         """Return all rows that are asked for."""
@@ -64,16 +80,21 @@ class ListView(GenericAPIView[Any]):
         """Return the rows that the request's user may see, before the filters."""
         return self.get_queryset()
 
-    def page(
-        self, rows: Any, columns: Sequence[Column], query: dict[str, Any]
-    ) -> tuple[list[Sequence[Any]], str | None]:
-        """Return the values of the columns at a cursor, and the next page's cursor."""
+    def page(self, rows: Any, columns: Sequence[Column], query: dict[str, Any]) -> Page:
+        """Return the page at a cursor.
+
+        Its newest instant is also that of the row behind it, without which it would
+        have no next page.
+        """
         limit = query["limit"]
         ordered = self.order.after(rows, query.get("cursor"))
-        found = list(values_of(ordered, columns, self.order.field, "pk")[: limit + 1])
+        more = (self.order.field, "pk", *([self.written] if self.written else []))
+        found = list(values_of(ordered, columns, *more)[: limit + 1])
+        newest = max((row[-1] for row in found), default=None) if self.written else None
         if len(found) <= limit:
-            return found, None
-        return found[:limit], self.order.cursor_at(*found[limit - 1][-2:])
+            return Page(found, None, newest)
+        value, pk = found[limit - 1][len(columns) :][:2]
+        return Page(found[:limit], self.order.cursor_at(value, pk), newest)
 
     def whole(self, rows: Any, columns: Sequence[Column]) -> Iterable[Sequence[Any]]:
         """Yield the values of the columns of all rows, a part at a time."""
@@ -93,9 +114,9 @@ class ListView(GenericAPIView[Any]):
                     {name: f"is for pages; {renderer.format} gives all rows at once."},
                     code="not_paged",
                 )
-        etag = self.fingerprint(rows, columns, renderer)
+        etag, newest = self.fingerprint(rows, columns, renderer)
 
-        @condition(etag_func=lambda _: etag)
+        @condition(lambda _: etag, lambda _: settled(newest))
         def answer(_: Request) -> HttpResponseBase:
             title = request.path.rstrip("/").rpartition("/")[2]
             return renderer.file.response(title, columns, self.whole(rows, columns))
@@ -108,8 +129,8 @@ class ListView(GenericAPIView[Any]):
         columns: Sequence[Column],
         renderer: FileRenderer,
         *facts: Any,
-    ) -> str:
-        """Return the ETag of a file, from one statement that reads no values.
+    ) -> tuple[str, datetime | None]:
+        """Return a file's ETag and newest instant, by a statement that reads no values.
 
         Rows of these lists are never changed and leave a list only when others come,
         or else `changes` tells when they were.
@@ -117,11 +138,12 @@ class ListView(GenericAPIView[Any]):
         figures = {"count": Count("pk"), "sum": Sum("pk")}
         if self.changes:
             figures["changed"] = Max(self.changes)
+        if self.written:
+            figures["newest"] = Max(self.written)
         found = rows.order_by().aggregate(**figures)
         names = ",".join(column.name for column in columns)
-        return quote_etag(
-            digest_of_facts(renderer.format, names, *found.values(), *facts)
-        )
+        digest = digest_of_facts(renderer.format, names, *found.values(), *facts)
+        return quote_etag(digest), found.get("newest")
 
     def finalize_response(
         self, request: Request, response: Any, *args: Any, **kwargs: Any

@@ -50,3 +50,4 @@ class PredictionList(CompetitionListView):
     filterset_class = PredictionFilters
     competition_path = "round__competition"
     has_files = True
+    written = "performed_at"

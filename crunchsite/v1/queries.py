@@ -26,5 +26,9 @@ class ListQuery(FieldsQuery):
     )
 
 
+class CompetitionFieldsQuery(CompetitionQuery, FieldsQuery):
+    """Of which competition; which columns."""
+
+
 class CompetitionListQuery(CompetitionQuery, ListQuery):
     """A page of a list of one competition."""

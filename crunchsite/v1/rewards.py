@@ -1,6 +1,7 @@
 """Rewards: what each model earned in each checkpoint."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ from core.paging import Keyset, read_cursor, read_int, write_cursor
 from core.requests import IdListField, InstantField, read_instant
 from crunchsite.v1.columns import Column, Kind
 from crunchsite.v1.filters import Filters, reads
-from crunchsite.v1.lists import CompetitionListView
+from crunchsite.v1.lists import CompetitionListView, Page
 from crunchsite.v1.queries import CompetitionListQuery
 from crunchsite.v1.schema import PAYOUTS, list_operation
 from emissions import formats
@@ -65,6 +66,7 @@ class Reward(NamedTuple):
     cruncher_index: int | None
     reward_frac64: int | None
     prediction_count: int | None
+    created_at: datetime
 
 
 @list_operation(PAYOUTS, "RewardItem", "List rewards")
@@ -80,6 +82,7 @@ class RewardList(CompetitionListView):
     query_class = RewardListQuery
     filterset_class = RewardFilters
     has_files = True
+    written = "created_at"
     _unpaid: frozenset[str] = frozenset()  # ensembles
     _wanted: frozenset[str] = frozenset()  # models; all if empty
 
@@ -91,9 +94,7 @@ class RewardList(CompetitionListView):
         self._wanted = frozenset(query.get("model_id", ()))
         return super().rows_of(competition, query)
 
-    def page(
-        self, rows: Any, columns: Sequence[Column], query: dict[str, Any]
-    ) -> tuple[list[Sequence[Any]], str | None]:
+    def page(self, rows: Any, columns: Sequence[Column], query: dict[str, Any]) -> Page:
         limit, last_id, last_place = query["limit"], 0, 0
         if "cursor" in query:
             end, last_id, last_place = read_cursor(
@@ -111,12 +112,13 @@ class RewardList(CompetitionListView):
         if len(found) > limit:
             last = found[limit - 1]
             following = write_cursor(last.period_end, last.checkpoint_id, last.place)
-        return list(_values(found[:limit], columns)), following
+        newest = max((reward.created_at for reward in found), default=None)
+        return Page(list(_values(found[:limit], columns)), following, newest)
 
     def whole(self, rows: Any, columns: Sequence[Column]) -> Iterable[Sequence[Any]]:
         return _values(self._rewards(rows), columns)
 
-    def fingerprint(self, rows: Any, *facts: Any) -> str:
+    def fingerprint(self, rows: Any, *facts: Any) -> tuple[str, datetime | None]:
         return super().fingerprint(rows, *facts, sorted(self._wanted))
 
     def _rewards(self, rows: Any) -> Iterator[Reward]:
@@ -140,6 +142,7 @@ class RewardList(CompetitionListView):
                     cruncher_index=line.get("cruncher_index"),
                     reward_frac64=share,
                     prediction_count=line.get("prediction_count"),
+                    created_at=checkpoint.created_at,
                 )
 
 

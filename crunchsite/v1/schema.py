@@ -1,6 +1,7 @@
 """How a resource is told of in the schema: tag, row, page, formats, an example."""
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable
 from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
@@ -12,7 +13,7 @@ from drf_spectacular.utils import (
 )
 from rest_framework import serializers
 
-from crunchsite.v1.columns import Column, example_row, row_serializer
+from crunchsite.v1.columns import example_row, row_serializer
 from crunchsite.v1.files import PARQUET
 from crunchsite.v1.lists import ListView
 from crunchsite.v1.negotiation import FORMATS
@@ -36,7 +37,8 @@ def list_operation(tag: str, row: str, summary: str) -> Callable[[Any], Any]:
     """Describe the `get` of a list whose rows are called `row` in the schema."""
 
     def decorate(view: type[ListView]) -> type[ListView]:
-        page, example = page_of(row, view.columns)
+        view.tag, view.row_class = tag, row_serializer(row, view.columns)
+        page, example = page_of(row, view)
         responses: dict[Any, Any] = {(200, JSON): page}
         if view.has_files:
             responses[200, "text/csv"] = OpenApiTypes.STR
@@ -57,10 +59,33 @@ def list_operation(tag: str, row: str, summary: str) -> Callable[[Any], Any]:
     return decorate
 
 
-def page_of(row: str, columns: Sequence[Column]) -> tuple[Any, OpenApiExample]:
+def item_operation(summary: str) -> Callable[[Any], Any]:
+    """Describe the `get` of a single row of a list that is described."""
+
+    def decorate(view: Any) -> Any:
+        example = OpenApiExample(
+            "A row", example_row(view.columns), response_only=True, media_type=JSON
+        )
+        return extend_schema_view(
+            get=extend_schema(
+                operation_id="v1" + re.sub("([A-Z])", r"_\1", view.__name__).lower(),
+                tags=[view.tag],
+                summary=summary,
+                description=view.__doc__,
+                parameters=[view.item_query],
+                responses=view.row_class,
+                examples=[example],
+                filters=False,
+            )
+        )(view)
+
+    return decorate
+
+
+def page_of(row: str, view: type[ListView]) -> tuple[Any, OpenApiExample]:
     """Return the serializer of a page of such rows, and a page as an example."""
     body = {
-        "results": row_serializer(row, columns)(many=True),
+        "results": view.row_class(many=True),
         "next": serializers.CharField(
             allow_null=True, help_text="The address of the following page."
         ),
@@ -68,7 +93,7 @@ def page_of(row: str, columns: Sequence[Column]) -> tuple[Any, OpenApiExample]:
     page = type(f"{row}Page", (serializers.Serializer,), body)
     example = OpenApiExample(
         "A page",
-        {"results": [example_row(columns)], "next": None},
+        {"results": [example_row(view.columns)], "next": None},
         response_only=True,
         media_type=JSON,
     )

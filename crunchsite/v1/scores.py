@@ -70,6 +70,7 @@ class ScoreList(CompetitionListView):
         as_of = query.get("as_of")
         known: QuerySet[Any]
         if query["include_superseded"]:
+            self.written = "scored_at"  # no row leaves this list
             known = rows.filter(scored_at__lt=as_of) if as_of else rows
         else:
             known = rows.current_at(as_of) if as_of else rows.current()

@@ -1,4 +1,4 @@
-"""Addresses below /api/v1/: the lists, and the acts."""
+"""Addresses below /api/v1/: the lists, the acts, and single rows."""
 
 from django.urls import include, path, re_path
 
@@ -7,6 +7,19 @@ from crunchsite.v1.boards import BoardLineList, BoardList
 from crunchsite.v1.checkpoints import CheckpointList
 from crunchsite.v1.competitions import CompetitionList
 from crunchsite.v1.feeds import FeedList, RecordList
+from crunchsite.v1.items import (
+    OneBoard,
+    OneBoardLine,
+    OneCheckpoint,
+    OneCompetition,
+    OneFeed,
+    OneModel,
+    OnePrediction,
+    OneRelease,
+    OneRound,
+    OneScore,
+    OneSnapshot,
+)
 from crunchsite.v1.participants import ModelList
 from crunchsite.v1.predictions import PredictionList
 from crunchsite.v1.releases import ReleaseList
@@ -35,4 +48,21 @@ urlpatterns = [
     re_path(r"^feeds/records/?$", RecordList.as_view(), name="feed-records"),
     re_path(r"^releases/?$", ReleaseList.as_view(), name="releases"),
     path("", include("crunchsite.v1.acts.urls")),
+    # After the acts, because `releases/publish` is no version.
+    *(
+        re_path(rf"^{path}/(?P<{key}>[^/]+)/?$", view.as_view(), name=f"one-{name}")
+        for path, key, name, view in (
+            ("competitions", "slug", "competition", OneCompetition),
+            ("models", "model_id", "model", OneModel),
+            ("rounds", "id", "round", OneRound),
+            ("predictions", "id", "prediction", OnePrediction),
+            ("scores", "id", "score", OneScore),
+            ("snapshots", "id", "snapshot", OneSnapshot),
+            ("leaderboards", "id", "leaderboard", OneBoard),
+            ("leaderboard", "model_id", "leaderboard-line", OneBoardLine),
+            ("checkpoints", "checkpoint_id", "checkpoint", OneCheckpoint),
+            ("feeds", "feed", "feed", OneFeed),
+            ("releases", "version", "release", OneRelease),
+        )
+    ),
 ]

@@ -7,7 +7,7 @@ from rest_framework.exceptions import NotFound
 from competitions.models import Competition
 from competitions.reporting import chosen_competition, refuse_beyond
 from core.paging import Keyset
-from core.requests import read_instant
+from core.requests import read_id, read_instant
 from emissions.models import Checkpoint
 
 NEWEST_FIRST = Keyset("period_end", read_instant, descending=True)
@@ -35,9 +35,8 @@ def latest_of(query: dict[str, Any], user: Any) -> Checkpoint:
 
 def checkpoint_of(checkpoint_id: str, user: Any) -> Checkpoint:
     """Return the checkpoint of a path, `CKP_7` or `7`; raises NotFound."""
-    number = checkpoint_id.removeprefix("CKP_")
-    is_number = number.isascii() and number.isdecimal() and len(number) < 19
-    found = Checkpoint.objects.filter(pk=int(number) if is_number else -1)
+    number = read_id(checkpoint_id.removeprefix("CKP_"))
+    found = Checkpoint.objects.filter(pk=number)
     checkpoint = found.filter(competition__in=Competition.objects.seen_by(user)).first()
     if checkpoint is None:
         refuse_beyond(user, Competition.objects.filter(checkpoints__in=found))

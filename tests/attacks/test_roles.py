@@ -127,6 +127,9 @@ TABLE: dict[str, Row] = {
             *("v1:snapshots", "v1:leaderboards", "v1:leaderboard"),
             *("v1:checkpoints", "v1:rewards", "v1:releases"),
             *("v1:feeds", "v1:feed-records"),
+            *("v1:one-competition", "v1:one-model", "v1:one-round", "v1:one-score"),
+            *("v1:one-prediction", "v1:one-snapshot", "v1:one-leaderboard"),
+            *("v1:one-leaderboard-line", "v1:one-checkpoint"),
             *("redoc", "timing-metrics"),
             "tournament-status",
         ],
@@ -136,7 +139,10 @@ TABLE: dict[str, Row] = {
     "readyz": reads(503),  # no worker here
     "model-rank-change": reads(422),
     **dict.fromkeys(
-        ["data-file", "livepool-current", "livepool-release", "livepool-file"],
+        [
+            *("data-file", "livepool-current", "livepool-release", "livepool-file"),
+            *("v1:one-feed", "v1:one-release"),
+        ],
         reads(404),
     ),
     "metrics": {"GET": Rule(VIEWERS)},
@@ -322,6 +328,8 @@ class Address:
         own = {**values, "object_id": values.get(model, 1), "id": values["user"]}
         if self.key == "admin:local-model-act":
             own["name"] = "stop"
+        if self.key.startswith("v1:one-"):
+            own["id"] = values.get(self.key.removeprefix("v1:one-"), 0)
         route = re.sub(r"\(\?P<(\w+)>[^)]+\)", lambda m: str(own[m[1]]), self.route)
         route = re.sub(r"<(?:\w+:)?(\w+)>", lambda m: str(own[m[1]]), route)
         return "/" + re.sub(r"/\?|[\^$\\]", "", route)
@@ -457,6 +465,7 @@ def values_of(made: factories.World) -> dict[str, object]:
         "job_id": job.pk,
         "checkpoint_id": made.checkpoints[-1],
         "version": "none",
+        "feed": "none",
         "name": "pause",
         "kind": "rescore",
         "verb": "show",

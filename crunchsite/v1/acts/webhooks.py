@@ -19,7 +19,7 @@ from competitions.models import Competition
 from core import audit
 from core.facts import FactKind
 from core.paging import Keyset, PageQuery, page_response, read_int
-from core.requests import read_body, read_query
+from core.requests import read_body, read_id, read_query
 from crunchsite.events import webhooks
 from crunchsite.events.models import Delivery, Webhook
 from crunchsite.v1.acts.act import (
@@ -235,7 +235,7 @@ class DeliveryReplay(ActView):
     write_permission = "events.replay_delivery"
 
     def act(self, request: Request, delivery_id: str) -> Response:
-        number = _number(delivery_id)
+        number = read_id(delivery_id)
         found = Delivery.objects.filter(pk=number, webhook__in=_seen(request.user))
         if not found.exists():
             raise NotFound(
@@ -261,15 +261,10 @@ def _seen(user: Any) -> QuerySet[Webhook]:
 
 
 def _webhook(webhook_id: str, user: Any) -> Webhook:
-    webhook = _seen(user).filter(pk=_number(webhook_id)).first()
+    webhook = _seen(user).filter(pk=read_id(webhook_id)).first()
     if webhook is None:
         raise NotFound(f"There is no webhook {webhook_id}.", code="webhook_not_found")
     return webhook
-
-
-def _number(text: str) -> int:
-    is_number = text.isascii() and text.isdecimal() and len(text) < 19
-    return int(text) if is_number else -1
 
 
 def _with_secret(webhook: Webhook, secret: str, status: int) -> Response:
