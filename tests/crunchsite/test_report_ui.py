@@ -8,7 +8,6 @@ from competitions.contract import CrunchConfig, EnsembleConfig
 from scoring.models import Snapshot
 from scoring.snapshots.ensembles import model_id_of
 from tests import factories
-from tests.scoring.factories import put_candles
 
 pytestmark = pytest.mark.django_db(databases=["default", "tape"])
 
@@ -90,40 +89,3 @@ def test_what_is_asked_for_some_models_is_about_these_alone(asked, world):
     assert {row["model_id"] for row in rows} == {"m1", "m2"}
     performed = [row["performed_at"] for row in rows]
     assert performed == sorted(performed)
-
-
-KEYS = {
-    "/reports/models": "model_id model_name cruncher_name cruncher_id deployment_id",
-    "/reports/leaderboard": "created_at model_id score_metrics score_ranking rank "
-    "model_name cruncher_name score_recent",
-    "/reports/models/global": "model_id score_metrics score_ranking performed_at",
-    "/reports/models/params": "model_id score_metrics score_ranking performed_at "
-    "scope_key scope",
-    "/reports/models/metrics": "model_id performed_at prediction_count value ic",
-    "/reports/models/summary": "model_id value ic",
-    "/reports/diversity": "model_id period_end model_correlation ensemble_correlation "
-    "contribution fnc diversity_score ic",
-    "/reports/ensemble/history": "ensemble_name model_id period_start period_end "
-    "prediction_count value",
-    "/reports/predictions": "model_id prediction_config_id scope_key scope score_value "
-    "score_failed score_failed_reason scored_at performed_at",
-    "/reports/snapshots": "id model_id period_start period_end prediction_count "
-    "result_summary created_at",
-    "/reports/checkpoints": "id period_start period_end status entries meta created_at "
-    "tx_hash submitted_at",
-    "/reports/checkpoints/rewards": "checkpoint_id period_start period_end model_id "
-    "model_name rank reward_pct prediction_count value",
-    "/reports/feeds": "source subject kind granularity record_count oldest_ts "
-    "newest_ts watermark_ts watermark_updated_at",
-    "/reports/feeds/tail": "source subject kind granularity ts_event ts_ingested "
-    "values meta",
-}
-
-
-@pytest.mark.parametrize("path", KEYS)
-def test_rows_have_the_keys_that_other_programs_read(asked, world, path):
-    put_candles(world.competition.created_at, [1.0, 2.0])
-    rows = asked(path)
-    assert rows
-    for row in rows:
-        assert row.keys() >= set(KEYS[path].split()), path
