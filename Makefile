@@ -38,7 +38,7 @@ up: .venv/.run
 	@exec $(BIN)/python manage.py up
 
 test: lint types migrations
-	$(BIN)/pytest -m "not browser" --numprocesses auto $(if $(CI),-p randomly)
+	$(BIN)/pytest -m "not browser and not faults" --numprocesses auto --dist worksteal $(if $(CI),-p randomly)
 
 # No server runs here, and none is needed to compare models with migrations.
 migrations: setup
@@ -67,7 +67,7 @@ bench: setup
 
 # Lines and branches that no test runs.
 coverage: setup
-	$(BIN)/pytest -m "not browser and not faults" --numprocesses auto --cov --cov-branch --cov-report=term-missing:skip-covered
+	$(BIN)/pytest -m "not browser and not faults" --numprocesses auto --dist worksteal --cov --cov-report=term-missing:skip-covered
 
 # Small changes of the code, one at a time: which does a test notice? (tests/mutants.toml)
 mutants: setup

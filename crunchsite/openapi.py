@@ -2,11 +2,13 @@
 
 import json
 import re
-from functools import cache
+from functools import cache, lru_cache
 from inspect import getdoc
 from pathlib import Path
 from typing import Any
 
+from django.urls import URLResolver, get_resolver, get_urlconf
+from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiExample
 from rest_framework.permissions import AllowAny
@@ -28,6 +30,20 @@ _TAGGED = [
 ]
 _CLAUSE = re.compile(r"[;:.,](\s|$)")
 EXAMPLES = Path(__file__).with_name("openapi_examples.json")
+
+
+class Generator(SchemaGenerator):
+    """Makes the public schema once for the addresses of a process: it takes long."""
+
+    def get_schema(self, request: Any = None, public: bool = False) -> Any:
+        if public:
+            return _public_schema(get_resolver(get_urlconf()))
+        return super().get_schema(request, public)  # type: ignore[no-untyped-call]
+
+
+@lru_cache(maxsize=2)
+def _public_schema(_addresses: URLResolver) -> Any:
+    return SchemaGenerator().get_schema(public=True)  # type: ignore[no-untyped-call]
 
 
 class Operation(AutoSchema):

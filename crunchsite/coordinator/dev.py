@@ -170,9 +170,11 @@ def command(
         started.wait_until_ready(timeout)
         if not skip_e2e:
             code = _judge(site, started, until_scored)
-        _announce(site)
-        if not is_exiting:
-            _stay(started, node.node / env.var_dir / "log", is_following=is_following)
+        with suppress(KeyboardInterrupt):  # the verdict is known, and stands
+            _announce(site)
+            if not is_exiting:
+                logs = node.node / env.var_dir / "log"
+                _stay(started, logs, is_following=is_following)
     if code != exits.OK:
         click.get_current_context().exit(code)
 
@@ -196,16 +198,15 @@ def _announce(site: Site) -> None:
 
 
 def _stay(started: RunningNode, logs: Path, *, is_following: bool) -> None:
-    """Return at Ctrl-C; raises NodeEndedError if the site ends by itself."""
+    """Wait until Ctrl-C; raises NodeEndedError if the site ends by itself."""
 
     def wait() -> bool:
         time.sleep(LOOK_EVERY_S)
         return started.has_ended()
 
     click.echo("  running; Ctrl-C ends all of it", err=True)
-    with suppress(KeyboardInterrupt):
-        if is_following:
-            follow(logs, say=say_line, wait=wait)
-        while not wait():
-            pass
-        started.check()
+    if is_following:
+        follow(logs, say=say_line, wait=wait)
+    while not wait():
+        pass
+    started.check()

@@ -240,6 +240,7 @@ SPECTACULAR_SETTINGS = {
     "TAGS": api_texts.TAGS,
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "DEFAULT_GENERATOR_CLASS": "crunchsite.openapi.Generator",
     "PREPROCESSING_HOOKS": ["crunchsite.api.without_aliases"],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

@@ -16,6 +16,7 @@ from schemathesis.specs.openapi.checks import (
 
 from scoring.api import tournament
 from tests import factories
+from tests.fakes.requests import FULL
 
 pytestmark = [
     pytest.mark.django_db(databases=["default", "tape"]),
@@ -28,7 +29,7 @@ CHECKS = [
     response_schema_conformance,
 ]
 BOUNDED = settings(
-    max_examples=8,
+    max_examples=40 if FULL else 4,
     derandomize=True,
     database=None,
     phases=[Phase.explicit, Phase.generate],
@@ -101,7 +102,7 @@ def test_every_answer_is_as_the_schema_says(operations, sessions, world):
 
 
 LINKED = ("/reports/models", "/reports/checkpoints", "/reports/backfill/jobs")
-WALKS = settings(BOUNDED, max_examples=40, stateful_step_count=6)
+WALKS = settings(BOUNDED, max_examples=80 if FULL else 20, stateful_step_count=6)
 
 
 def test_links_of_lists_lead_to_what_their_rows_name(world, sessions):

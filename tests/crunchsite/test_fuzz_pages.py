@@ -167,14 +167,14 @@ def test_any_method_header_and_body(client, known, where):
 
 def test_any_body_of_a_write(client, known):
     schema = client.get("/openapi.json").json()["paths"]
-    asked = []
+    asked, askers = [], count()
     for path, operations in schema.items():
-        for method in {"post", "put", "patch", "delete"} & set(operations):
-            here = filled(path, known)
-            for body in BODIES:
+        for method in sorted({"post", "put", "patch", "delete"} & set(operations)):
+            here, asker = filled(path, known), next(askers)
+            for body in shared(BODIES, asker):
                 options = {"data": body, "content_type": "application/json"}
                 asked.append((here, method.upper(), options))
-            for kind in CONTENT_TYPES:
+            for kind in shared(CONTENT_TYPES, asker):
                 options = {"data": b'{"a": 1}', "content_type": kind}
                 asked.append((here, method.upper(), options))
     assert len(asked) > 100

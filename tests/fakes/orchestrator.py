@@ -39,7 +39,7 @@ class ScriptedOrchestrator:
         self._run(self._close())
 
     def stop(self) -> None:
-        self.pause()
+        self._run(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -92,6 +92,13 @@ class ScriptedOrchestrator:
     async def _close(self) -> None:
         self._server.close()
         await self._server.wait_closed()
+
+    async def _end(self) -> None:
+        await self._close()
+        rest = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
 
     async def _announce(self, model: dict[str, Any]) -> None:
         self.models[model["model_id"]] = model

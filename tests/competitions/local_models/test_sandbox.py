@@ -13,7 +13,7 @@ from tests.competitions.gateway.conftest import ask, predicting, wait_for, wait_
 from tests.competitions.local_models.conftest import descendants
 
 CURIOUS = """
-import os, socket
+import os, resource, socket
 from pathlib import Path
 from tracker import TrackerBase
 
@@ -48,6 +48,8 @@ class Curious(TrackerBase):
             "open_files": attempt(lambda: len([open(__file__) for _ in range(300)])),
             "file_size": attempt(lambda: Path(SCRATCH).write_bytes(bytes(51 * 2**20))),
             "memory": attempt(lambda: len(bytearray(3 * 2**30))),
+            "core": resource.getrlimit(resource.RLIMIT_CORE),
+            "nice": os.nice(0),
             "imports": attempt(lambda: __import__("statistics").fmean([1, 2])),
             "numbers": attempt(lambda: __import__("numpy").float64(1)),
         }
@@ -114,6 +116,8 @@ def holds_at_any_level(seen):
     assert seen["memory"] == "MemoryError"
     assert seen["open_files"] == "OSError"
     assert seen["file_size"] == "OSError"
+    assert seen["core"] == [0, 0]
+    assert seen["nice"] == min(19, 10 + os.nice(0))
     assert seen["own_file"] == "mine"
     assert (seen["imports"], seen["numbers"]) == ("1.5", "1.0")
 
