@@ -16,6 +16,7 @@ from django.db import close_old_connections
 from competitions import grid_dispatch
 from competitions.gateway_pool import pool
 from competitions.models import Competition, Round
+from competitions.predict_service import ask_by, own_predict_service
 from competitions.round_feed import feed_of
 from competitions.rounds.perform import perform_waiting
 from competitions.tournament.ask_samples import ask_some
@@ -86,6 +87,9 @@ class ModelDaemon:
             if gateway is None:
                 continue
             self._listen(competition)
+            if service := own_predict_service():
+                asked += ask_by(service, competition=competition, gateway=gateway)
+                continue
             waiting = list(
                 Round.objects.to_ask(clock.now())
                 .filter(competition=competition)

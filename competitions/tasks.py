@@ -1,5 +1,6 @@
 """Celery tasks of rounds: find ids, call a service."""
 
+import sys
 import threading
 import time
 from collections import defaultdict
@@ -7,6 +8,7 @@ from collections import defaultdict
 import structlog
 from celery import shared_task
 from celery.signals import worker_init, worker_shutdown
+from django.conf import settings
 
 from competitions import grid_dispatch
 from competitions.definition import check_running
@@ -14,9 +16,11 @@ from competitions.gateway.gateway import ModelGateway
 from competitions.gateway_pool import pool
 from competitions.lifecycle import subscribe_missing
 from competitions.models import Competition
+from competitions.predict_service import ask_by, own_predict_service
 from competitions.rounds.perform import perform_waiting
 from competitions.tournament.ask_samples import ask_some
 from core.logs import IdleLine
+from core.service_factories import FactoryRefusedError
 
 log = structlog.get_logger(__name__)
 
@@ -27,6 +31,8 @@ _idle = IdleLine("predict.idle")
 def dispatch() -> None:
     """Each second: make rounds of due slots, and enqueue tasks that ask the models."""
     waiting = grid_dispatch.dispatch()
+    if settings.ENV.predict_service_factory:  # it decides itself what waits
+        waiting = list(Competition.objects.active().values_list("pk", flat=True))
     if not waiting:
         _idle.say()
     for competition_id in waiting:
@@ -67,7 +73,10 @@ def predict(self, competition_id: int) -> None:  # type: ignore[no-untyped-def]
     turn = _turns[competition_id]
     if turn.acquire(blocking=False):
         try:
-            _take_turn(competition_id, gateway)
+            if service := own_predict_service():
+                ask_by(service, competition=competition, gateway=gateway)
+            else:
+                _take_turn(competition_id, gateway)
         finally:
             turn.release()
 
@@ -90,6 +99,15 @@ def check_wiring(**_: object) -> None:
     """Log at a worker's start which competitions cannot run; the others run."""
     for problem in check_running():
         log.error("competition.not_wired", problem=problem)
+
+
+@worker_init.connect
+def make_predict_service(**_: object) -> None:
+    """End a worker whose PREDICT_SERVICE_FACTORY is refused, and say why."""
+    try:
+        own_predict_service()
+    except FactoryRefusedError as error:
+        sys.exit(f"Error: {error}")
 
 
 @worker_shutdown.connect

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 
-from crunchsite import custom
+from crunchsite import custom, factories
 from crunchsite.celery import QUEUES
 from crunchsite.settings.env_names import given_names, unread_names
 
@@ -89,4 +89,13 @@ def custom_endpoints(**_: Any) -> list[CheckMessage]:
             id="crunchsite.W002",
         )
         for source, problem in custom.loaded().problems.items()
+    ]
+
+
+@register("services")
+def service_factories(**_: Any) -> list[CheckMessage]:
+    """Warn of factories that are refused: workers, the web and `up` do not start."""
+    return [
+        checks.Warning(str(error), hint="Correct the variable.", id="crunchsite.W003")
+        for error in factories.refused()
     ]

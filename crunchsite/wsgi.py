@@ -1,8 +1,10 @@
 import os
+import sys
 
 from django.core.wsgi import get_wsgi_application
 
 from core.collector import loading
+from core.errors import OperatorError
 from crunchsite import channels
 
 os.environ.setdefault(  # noqa: TID251  the server configures Django here
@@ -10,4 +12,10 @@ os.environ.setdefault(  # noqa: TID251  the server configures Django here
 )
 channels.use()
 with loading():
-    application = get_wsgi_application()
+    site = get_wsgi_application()
+    from crunchsite import report_app  # settings and apps are there
+
+    try:
+        application = report_app.with_own(site)
+    except OperatorError as error:
+        sys.exit(f"Error: {error}")

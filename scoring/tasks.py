@@ -1,9 +1,15 @@
 """Celery tasks of scoring: find ids, call a service."""
 
+import sys
+
 from celery import shared_task
+from celery.signals import worker_init
+from django.conf import settings
 
 from core.logs import IdleLine
+from core.service_factories import FactoryRefusedError
 from scoring import cycle
+from scoring.score_service import own_score_service, score_by
 
 _idle = IdleLine("score.idle")
 
@@ -14,6 +20,9 @@ def dispatch() -> None:
     due = cycle.claim_due()
     if not due:
         _idle.say()
+    if due and settings.ENV.score_service_factory:
+        run_own.apply_async([due], expires=60)
+        return
     for competition_id in due:
         run.apply_async([competition_id], expires=60)
 
@@ -21,3 +30,22 @@ def dispatch() -> None:
 @shared_task(name="scoring.run")
 def run(competition_id: int) -> None:
     cycle.run_cycle(competition_id=competition_id)
+
+
+@shared_task(name="scoring.run_own")
+def run_own(competition_ids: list[int]) -> None:
+    """Let the operator's service score them; the site's, where there is none here."""
+    if service := own_score_service():
+        score_by(service, competition_ids=competition_ids)
+        return
+    for competition_id in competition_ids:
+        run.apply_async([competition_id], expires=60)
+
+
+@worker_init.connect
+def make_score_service(**_: object) -> None:
+    """End a worker whose SCORE_SERVICE_FACTORY is refused, and say why."""
+    try:
+        own_score_service()
+    except FactoryRefusedError as error:
+        sys.exit(f"Error: {error}")

@@ -13,6 +13,7 @@ from competitions.models import Competition
 from competitions.scaffold.installed import pack_of
 from core.errors import OperatorError
 from core.files import write_file
+from crunchsite import factories
 from crunchsite.stack.errors import StackError
 from feeds.errors import UnknownGranularityError, UnknownKindError, UnknownSubjectError
 from feeds.providers.sources import check_feed
@@ -54,6 +55,8 @@ def check(var: Path) -> None:
             "keep the two apart with VAR_DIR=var/another."
         )
     env = settings.ENV
+    for error in factories.refused():
+        raise error
     with _named("DEMO_PACK"):
         pack = _pack()
     feed = FeedKey(

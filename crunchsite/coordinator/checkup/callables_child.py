@@ -30,7 +30,7 @@ _AT = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
 def main(file: Path) -> None:
-    """Try contract, slots and scorer, in this order."""
+    """Try factories of services, contract, slots and scorer, in this order."""
     resource.setrlimit(resource.RLIMIT_DATA, (LARGEST_MEMORY, LARGEST_MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     asked = json.load(sys.stdin)
@@ -43,7 +43,25 @@ def main(file: Path) -> None:
         lines.append(Line(level, code, found, do))
         file.write_text(json.dumps([asdict(line) for line in lines]))
 
+    _find_factories(say)
     _try_all(asked, say)
+
+
+def _find_factories(say: Any) -> None:
+    """Say which factories cannot be called; what they make needs the running site."""
+    from django.conf import settings
+
+    from crunchsite import factories
+
+    bad = factories.refused()
+    for error in bad:
+        say(
+            "FAIL", error.code, str(error), "Correct it in .local.env, or leave it out."
+        )
+    env = settings.ENV
+    named = [env.predict_service_factory, env.score_service_factory]
+    if not bad and any([*named, env.report_app_factory]):
+        say("OK", "service_factory", "the factories of services can be called.")
 
 
 def _try_all(asked: Mapping[str, Any], say: Any) -> None:

@@ -24,6 +24,11 @@ from crunchsite.settings.workspace import NodeFolder
 
 PATIENCE_S = 60.0
 LARGEST_ANSWER = 2**20
+_SERVICES = (
+    "predict_service_factory",
+    "score_service_factory",
+    "report_app_factory",
+)
 _CHILD = "crunchsite.coordinator.checkup.callables_child"
 
 
@@ -91,7 +96,7 @@ def _question(node: NodeFolder, env: Env) -> dict[str, object]:
 
 
 def _environment(node: NodeFolder, env: Env) -> dict[str, str]:
-    names = ["crunch_config_module", *(slot.lower() for slot in SLOTS)]
+    names = ["crunch_config_module", *_SERVICES, *(slot.lower() for slot in SLOTS)]
     places = [str(node.node), str(node.challenge), *(path for path in sys.path if path)]
     return {
         "PATH": os.defpath,

@@ -46,3 +46,13 @@ class ContractVariables(BaseSettings):
     ground_truth_resolver: str = setting("", "Callable slot, module:callable.")
     prediction_scope_builder: str = setting("", "Callable slot, module:callable.")
     predict_call_builder: str = setting("", "Callable slot, module:callable.")
+    predict_service_factory: str = setting(
+        "",
+        "Makes the service that asks the models, module:callable. Empty: the site's.",
+    )
+    score_service_factory: str = setting(
+        "", "Makes the service that scores, module:callable. Empty: the site's."
+    )
+    report_app_factory: str = setting(
+        "", "Makes the web application of the site's, module:callable. Empty: the site."
+    )

@@ -146,10 +146,14 @@ def test_each_slot_that_does_not_import_or_fit_is_named(node):
     set_slot(node, "INFERENCE_INPUT_BUILDER", "crunch_hot_days.bad:build")
     set_slot(node, "LEADERBOARD_RANKER", "crunch_hot_days.scoring:none")
     set_slot(node, "SCORING_FUNCTION", "crunch_hot_days.odd:score")
+    (node.node / ".local.env").write_text(
+        "PREDICT_SERVICE_FACTORY=extensions.absent:Ask\n"
+    )
     env, _ = read_node(node)
     failed = [line for line in check_callables(node, env) if line.level == "FAIL"]
-    assert {line.code for line in failed} == {"slot_invalid"}
-    texts = [line.found for line in failed]
+    assert {line.code for line in failed} == {"slot_invalid", "factory_refused"}
+    factory, *texts = [line.found for line in failed]
+    assert factory.startswith("PREDICT_SERVICE_FACTORY was 'extensions.absent:Ask': ")
     assert "INFERENCE_INPUT_BUILDER was 'crunch_hot_days.bad:build': " in texts[0]
     assert "No module named 'nowhere'" in texts[0]
     assert "its parameters must begin with (prediction, ground_truth)" in texts[1]
