@@ -14,6 +14,7 @@ from competitions.schedule_config import (
     ScheduledPredictionConfig as ScheduledPredictionConfig,
 )
 from competitions.schedule_config import require_unique_keys as require_unique_keys
+from competitions.trading.trading_rules import TradingRules
 
 # The wire's names for the types of arguments.
 ArgumentType = Literal["STRING", "INT", "FLOAT", "DOUBLE", "JSON"]
@@ -192,6 +193,8 @@ class CrunchConfig(BaseModel):
     the questions, `aggregation` the ranking, and the callables truth and scores.
     A callable that is None is the engine's default for that slot. A model is paid for a
     period if it scored in at least `min_paid_coverage` of the rounds that were asked.
+    With `trading`, answers are orders, and a model's value of a period is the net
+    profit of its account.
     """
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
@@ -220,6 +223,7 @@ class CrunchConfig(BaseModel):
     max_ground_truth_staleness_fraction: float = Field(default=0.2, ge=0, le=1)
 
     ensembles: tuple[EnsembleConfig, ...] = ()
+    trading: TradingRules | None = None
 
     scoring_function: Callable[..., Any] | None = None
     batch_scoring_function: Callable[..., Any] | None = None

@@ -18,6 +18,7 @@ from core import clock
 from core.grid import following, is_astray
 from scoring import locks
 from scoring.board import leaderboard
+from scoring.books import advance_books
 from scoring.due_rounds import Tally, not_closed, score_due
 from scoring.snapshots import snapshots
 from scoring.truth import recovery
@@ -78,7 +79,7 @@ def run_cycle(*, competition_id: int) -> CycleReport:
     outcomes.keep(competition)
     is_rebuilt = bool(tally.resolved) or leaderboard.is_behind(competition, clock.now())
     if is_rebuilt:
-        _sum_up(competition, wiring)
+        _sum_up(competition, wiring, has_new_scores=bool(tally.resolved))
     report = CycleReport(**vars(tally), rebuilt=is_rebuilt)
     if report.resolved or report.unresolvable:
         log.info("cycle.done", competition=competition.slug, **vars(report))
@@ -96,7 +97,7 @@ def _note_scorer(wiring: Wiring, report: Tally, outcomes: Outcomes) -> None:
         outcomes.failed(name, path, report.failure)
 
 
-def _sum_up(competition: Competition, wiring: Wiring) -> None:
+def _sum_up(competition: Competition, wiring: Wiring, *, has_new_scores: bool) -> None:
     """Rebuild open snapshots and the newest board from what is stored.
 
     The operator's callables are called before the lock is taken and after it is
@@ -107,6 +108,13 @@ def _sum_up(competition: Competition, wiring: Wiring) -> None:
     with transaction.atomic():
         locks.lock_exclusive(competition.pk)
         now = not_closed(competition, clock.now())
+        if has_new_scores:  # else there is no snapshot to hold the accounts' figures
+            advance_books.advance(
+                competition=competition,
+                wiring=wiring,
+                now=now,
+                period_start=snapshots.period_at(competition, now).start,
+            )
         snapshots.refresh(
             competition=competition, wiring=wiring, now=now, door=door.sealed()
         )

@@ -4,6 +4,7 @@ from scoring.models.correction import Rescoring, VoidWindow
 from scoring.models.leaderboard_rows import Leaderboard, LeaderboardEntry
 from scoring.models.score import CURRENT_SCORE, Score, ScoreQuerySet
 from scoring.models.snapshot import Snapshot, SnapshotQuerySet
+from scoring.models.trading_book import TradingBook
 
 __all__ = [
     "CURRENT_SCORE",
@@ -14,5 +15,6 @@ __all__ = [
     "ScoreQuerySet",
     "Snapshot",
     "SnapshotQuerySet",
+    "TradingBook",
     "VoidWindow",
 ]

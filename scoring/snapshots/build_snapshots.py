@@ -7,6 +7,7 @@ import numpy as np
 
 from competitions.models import Competition
 from core.clock import iso_z
+from scoring.books.period_figures import apply_books, book_figures
 from scoring.metrics.ranks import Floats
 from scoring.models import Snapshot
 from scoring.snapshots.ensembles import PeriodEnsembles
@@ -33,6 +34,10 @@ def build_snapshots(ensembles: PeriodEnsembles) -> list[Snapshot]:
     }
     extras = read_extras(competition=competition, wiring=wiring, period=period)
     own = own_summaries(competition, wiring, period, door)
+    if wiring.config.trading is not None:
+        books = book_figures(competition=competition, wiring=wiring, period=period)
+        of_models = [books.get(pk) for pk in scores.model_ids.tolist()]
+        columns |= apply_books(of_models, parts, value_field=value_field)
     snapshots = []
     for i, model_pk in enumerate(scores.model_ids.tolist()):
         summary = {

@@ -14,7 +14,7 @@ from competitions.contract import CrunchConfig
 from competitions.models import Competition
 from competitions.models.rounds import RESOLVED_IN
 from competitions.slots import Wiring
-from core.grid import EPOCH, NEVER, Period
+from core.grid import EPOCH, NEVER, Period, floor
 from scoring.models import Snapshot
 from scoring.scores.store import current_version
 from scoring.snapshots.build_snapshots import build_snapshots
@@ -123,13 +123,22 @@ def open_periods(competition: Competition) -> list[Period]:
             ],
         )
         numbers = [number for (number,) in cursor.fetchall()]
-    return [
-        Period(
-            start=max(EPOCH + n * length, closed_end or EPOCH),
-            end=EPOCH + (n + 1) * length,
-        )
-        for n in numbers
-    ]
+    return [_open_period(EPOCH + n * length, length, closed_end) for n in numbers]
+
+
+def period_at(competition: Competition, at: datetime) -> Period:
+    """Return the period that holds an instant which is in no closed one."""
+    length_s = competition.snapshot_period_s
+    return _open_period(
+        floor(at, length_s), timedelta(seconds=length_s), last_closed_end(competition)
+    )
+
+
+def _open_period(
+    start: datetime, length: timedelta, closed_end: datetime | None
+) -> Period:
+    """Return a period of the grid, without what a closed one holds of it."""
+    return Period(start=max(start, closed_end or EPOCH), end=start + length)
 
 
 def last_closed_end(competition: Competition) -> datetime | None:

@@ -12,6 +12,7 @@ from competitions.errors import PackError, ScheduleError
     [
         ("baseline", 60, {"default": (60, 60)}),
         ("realtime", 15, {"realtime-btc": (15, 60)}),
+        ("trading", 15, {"trading-btc": (15, 60)}),
         (
             "tournament",
             60,

@@ -1,0 +1,173 @@
+"""Play what is settled of a competition's orders and prices into its accounts.
+
+An instant is settled once every subject's candle by then is on the tape and every round
+of a slot by then was asked. A feed that is late delays the accounts, for an hour at
+most; it never makes them skip a price that comes.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import structlog
+from django.db.models import Max, Min
+
+from competitions.contract import CrunchConfig
+from competitions.models import Competition, Prediction, Round
+from competitions.patience import PATIENCE
+from competitions.round_feed import feed_of
+from competitions.slots import Wiring
+from competitions.trading.account import from_state, to_state
+from competitions.trading.book import Mark, Order, play
+from core.grid import EPOCH
+from feeds.tape import reads
+from feeds.tape.records import FeedKey
+from scoring.models import TradingBook
+
+log = structlog.get_logger(__name__)
+
+
+def advance(
+    *,
+    competition: Competition,
+    wiring: Wiring,
+    now: datetime,
+    period_start: datetime,
+) -> None:
+    """Bring the accounts of a trading competition up to the newest settled instant.
+
+    All of it counts in the period that begins at `period_start` and holds `now`: as
+    with scores, that is when it became known. The caller holds the competition's lock.
+    The number of statements does not depend on the number of models; none for other
+    competitions.
+    """
+    rules = wiring.config.trading
+    if rules is None:
+        return
+    rows = _newest_rows(competition)
+    until = _settled_until(competition, wiring.config, now)
+    since = max((row.marked_at for row in rows), default=None)
+    since = since or _before_first_order(competition)
+    if since is None or until is None or since >= until:
+        return
+    accounts = {row.model_id: from_state(row.state, rules) for row in rows}
+    orders = _orders(competition, wiring.config, since, until)
+    subjects = {order.subject for order in orders}
+    subjects.update(*(account.positions for account in accounts.values()))
+    marks, prices = _marks(map(competition.feed, sorted(subjects)), since, until)
+    if any(row.period_start != period_start for row in rows):
+        for account in accounts.values():
+            account.begin_stretch()
+    refused = play(accounts, rules=rules, marks=marks, orders=orders, prices=prices)
+    if refused:
+        log.info("orders.refused", count=len(refused), first_reason=refused[0])
+    TradingBook.objects.bulk_create(
+        [
+            TradingBook(
+                model_id=model,
+                period_start=period_start,
+                marked_at=until,
+                state=to_state(account),
+            )
+            for model, account in accounts.items()
+        ],
+        batch_size=1000,
+        update_conflicts=True,
+        unique_fields=["model", "period_start"],
+        update_fields=["marked_at", "state"],
+    )
+
+
+def micros(at: datetime) -> int:
+    """Return microseconds since the epoch."""
+    return (at - EPOCH) // timedelta.resolution
+
+
+def _newest_rows(competition: Competition) -> list[TradingBook]:
+    """Return the rows of the newest period: every account has one there."""
+    books = TradingBook.objects.filter(model__competition=competition)
+    newest = books.aggregate(at=Max("period_start"))["at"]
+    return list(books.filter(period_start=newest)) if newest else []
+
+
+def _settled_until(
+    competition: Competition, config: CrunchConfig, now: datetime
+) -> datetime | None:
+    """Return the newest instant by which all prices and orders are known."""
+    running = [s for s in competition.scheduled_predictions.all() if s.active]
+    subjects = {feed_of(competition, s.scope_template, config).subject for s in running}
+    newest = reads.newest_closed_many(
+        source=competition.feed_source,
+        subjects=sorted(subjects),
+        kind=competition.feed_kind,
+        granularity=competition.feed_granularity,
+        at=now,
+        limit=1,
+    )
+    closed = [found[-1].closes_at for found in newest.values() if found]
+    if not closed:
+        return None
+    until = max(min(closed), now - PATIENCE)
+    unasked = Round.objects.unasked().filter(competition=competition)
+    open_slots = [
+        unasked.aggregate(at=Min("slot_at"))["at"],
+        *(scheduled.next_slot_at for scheduled in running),
+    ]
+    before = [slot - timedelta.resolution for slot in open_slots if slot is not None]
+    for slot in before:
+        until = min(until, slot)
+    return until
+
+
+def _before_first_order(competition: Competition) -> datetime | None:
+    asked = Round.objects.filter(competition=competition, performed_at__isnull=False)
+    first: datetime | None = asked.aggregate(at=Min("performed_at"))["at"]
+    return None if first is None else first - timedelta.resolution
+
+
+def _orders(
+    competition: Competition, config: CrunchConfig, since: datetime, until: datetime
+) -> list[Order]:
+    """Return the models' answers in `(since, until]`, in the order of their rounds."""
+    rows = (
+        Prediction.objects.filter(
+            round__competition=competition,
+            round__performed_at__gt=since,
+            round__performed_at__lte=until,
+            outcome=Prediction.Outcome.ANSWERED,
+            model__is_virtual=False,
+        )
+        .exclude(round__status=Round.Status.VOID)
+        .order_by(
+            *("round__performed_at", "round__scheduled_prediction__order"),
+            *("round", "model"),
+        )
+        .values_list("round__performed_at", "model_id", "round__scope", "output")
+    )
+    return [
+        Order(micros(at), model, feed_of(competition, scope, config).subject, output)
+        for at, model, scope, output in rows
+        if at is not None
+    ]
+
+
+def _marks(
+    feeds: Iterable[FeedKey], since: datetime, until: datetime
+) -> tuple[list[Mark], dict[str, Decimal]]:
+    """Return the prices that closed in `(since, until]`, and those before them."""
+    marks: list[Mark] = []
+    before: dict[str, Decimal] = {}
+    start_us = micros(since)
+    for feed in feeds:
+        found = reads.closed_prices(key=feed, since=since, until=until)
+        for closed_at, price in zip(
+            found.closed_at.tolist(), found.price.tolist(), strict=True
+        ):
+            if not price > 0:  # a record without a price is NaN
+                continue
+            at_us = round(closed_at * 1_000_000)
+            if at_us <= start_us:
+                before[feed.subject] = Decimal(repr(price))
+            else:
+                marks.append(Mark(at_us, feed.subject, Decimal(repr(price))))
+    return sorted(marks, key=lambda mark: (mark.at_us, mark.subject)), before
