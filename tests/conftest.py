@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 from competitions.wiring import reset_cache
 from core import clock, collector
 from feeds.tape.engine import dispose, engine, transaction
+from tests import warm
 from tests.clocks import JumpingClock
 from tests.network import loopback_only as loopback_only  # for every test
 from tests.servers import pytest_configure as pytest_configure  # starts the servers
@@ -68,6 +69,12 @@ def _own_wiring():
     """What a test wires, or patches where a path leads, is not the next one's."""
     yield
     reset_cache()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_process_is_left():
+    yield
+    warm.stop()
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,7 @@
 import os
-import subprocess
-import sys
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests import warm
+
 PRODUCTION = {
     "DJANGO_SETTINGS_MODULE": "crunchsite.settings.prod",
     "SECRET_KEY": "k" * 20 + "0123456789" * 4,
@@ -14,14 +12,8 @@ PRODUCTION = {
 
 
 def manage(*args, tmp_path, **env):
-    return subprocess.run(
-        [sys.executable, "manage.py", *args],
-        cwd=ROOT,
-        env={**os.environ, **PRODUCTION, "VAR_DIR": str(tmp_path), **env},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    given = {**os.environ, **PRODUCTION, "VAR_DIR": str(tmp_path), **env}
+    return warm.manage(*args, env=given)
 
 
 def test_production_passes_djangos_deployment_checks(tmp_path):

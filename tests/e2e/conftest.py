@@ -15,6 +15,7 @@ import requests
 from crunchsite.stack.postgres import VOLATILE, Postgres
 from crunchsite.stack.valkey import Valkey
 from tests.ports import free_port as find_free_port
+from tests.warm import manage
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -99,20 +100,9 @@ def run_up(tmp_path):
     """Run `manage.py up` that is expected to refuse; returns the finished process."""
 
     def run(**env: str) -> subprocess.CompletedProcess:
-        return subprocess.run(
-            [sys.executable, "manage.py", "up"],
-            cwd=ROOT,
-            env={
-                **os.environ,
-                "DJANGO_SETTINGS_MODULE": "crunchsite.settings.dev",
-                "VAR_DIR": str(tmp_path / "var"),
-                **env,
-            },
-            capture_output=True,
-            text=True,
-            timeout=240,
-            check=False,
-        )
+        dev = {"DJANGO_SETTINGS_MODULE": "crunchsite.settings.dev"}
+        var = {"VAR_DIR": str(tmp_path / "var")}
+        return manage("up", env={**os.environ, **dev, **var, **env})
 
     return run
 

@@ -17,6 +17,7 @@ from tests.competitions.gateway.conftest import (
     STEADY,
     predicting,
 )
+from tests.warm import manage
 
 EXAMPLES = PROJECT / "competitions" / "local_models" / "examples"
 CANDLES = [
@@ -235,6 +236,8 @@ def test_the_command_ends_with_a_code_and_a_sentence(tmp_path):
 
 
 def coordinator(*arguments, typed=None):
+    if typed is None:
+        return manage("coordinator", *arguments, env={"PATH": os.defpath})
     return subprocess.run(
         [PROJECT / "coordinator", *map(str, arguments)],
         capture_output=True,

@@ -9,16 +9,11 @@ import pytest
 from click.testing import CliRunner
 
 from crunchsite.coordinator import cli, init, preflight
+from tests.warm import manage
 
 
-def run(*arguments, cwd=None):
-    found = subprocess.run(
-        [sys.executable, "manage.py", "coordinator", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        check=False,
-    )
+def run(*arguments):
+    found = manage("coordinator", *arguments)
     return found.returncode, found.stdout, found.stderr
 
 

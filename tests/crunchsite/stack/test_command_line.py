@@ -7,17 +7,7 @@ import sys
 import pytest
 
 from crunchsite.settings.env import BASE_DIR
-
-
-def manage(*args: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "manage.py", *args],
-        cwd=BASE_DIR,
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
+from tests.warm import manage
 
 
 def test_alone_it_lists_the_projects_own_commands_with_a_line_each():
