@@ -9,6 +9,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 # Operators' contracts import these from this module.
+from competitions.emission_rule import EmissionRule as EmissionRule
+from competitions.emission_rule import EmissionWeights as EmissionWeights
 from competitions.schedule_config import Schedule as Schedule
 from competitions.schedule_config import (
     ScheduledPredictionConfig as ScheduledPredictionConfig,
@@ -192,9 +194,9 @@ class CrunchConfig(BaseModel):
     Five types shape the data; `scope`, `call_method` and `scheduled_predictions` define
     the questions, `aggregation` the ranking, and the callables truth and scores.
     A callable that is None is the engine's default for that slot. A model is paid for a
-    period if it scored in at least `min_paid_coverage` of the rounds that were asked.
-    With `trading`, answers are orders, and a model's value of a period is the net
-    profit of its account.
+    period if it scored in at least `min_paid_coverage` of the rounds that were asked;
+    `emission` says how much. With `trading`, answers are orders, and a model's value of
+    a period is the net profit of its account.
     """
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
@@ -218,6 +220,7 @@ class CrunchConfig(BaseModel):
         "model_correlation",
     )
     max_output_bytes: int = Field(default=LARGEST_OUTPUT_BYTES, ge=64, le=2**20)
+    emission: EmissionRule = EmissionRule()
     min_paid_coverage: float = Field(default=0.5, ge=0, le=1)
     max_input_age_candles: int = Field(default=3, ge=1)
     max_ground_truth_staleness_fraction: float = Field(default=0.2, ge=0, le=1)
@@ -264,6 +267,16 @@ class CrunchConfig(BaseModel):
         if key not in known and self.aggregate_snapshot is None:
             raise ValueError(
                 f"ranking_key was {key!r}; it must be one of {', '.join(sorted(known))}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _errors_are_known(self) -> "CrunchConfig":
+        is_mean = self.aggregation.ranking_key in self.aggregation.windows
+        if self.emission.strategy == "shrunken" and not is_mean:
+            raise ValueError(
+                f"strategy 'shrunken' needs a window as ranking_key, whose error is "
+                f"known; it was {self.aggregation.ranking_key!r}"
             )
         return self
 

@@ -1,17 +1,20 @@
-"""Build the emission of a ranking, with the contract's builder or the default tiers."""
+"""Build the emission of a ranking, with the contract's builder or a strategy."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.conf import settings
 
 from competitions.callables.door import Door
+from competitions.contract import CrunchConfig
 from competitions.definition import key_of
 from competitions.models import Competition
 from competitions.slots import Wiring
+from core.imports import import_target
 from emissions.errors import EmissionError
 from emissions.payees import Payee
-from emissions.strategies import EmissionCheckpoint, checked, tiers
+from emissions.shares import shares_of
+from emissions.strategies import EmissionCheckpoint, checked, rewarded
 
 
 def build_emission(
@@ -26,7 +29,8 @@ def build_emission(
     An empty ranking pays no cruncher, whatever the builder would return. The key and
     providers of the competition's row take precedence over the contract's. A builder
     that fails has no replacement: the period waits, and is paid once it works. Raises
-    EmissionError without a key, CallableError when the builder fails.
+    EmissionError without a key or a model's cruncher, CallableError when the builder
+    fails.
     """
     config = wiring.config
     env = settings.ENV
@@ -37,32 +41,49 @@ def build_emission(
             f" competition's crunch pubkey, or CRUNCH_PUBKEY; its closed periods"
             f" are paid then."
         )
-    builder = config.build_emission if ranking else None
-
-    indexes = [
-        entry["cruncher_index"]
-        for entry in ranking
-        if entry["cruncher_index"] is not None
-    ]
-
-    def build() -> Any:
-        return (builder or tiers)(
-            ranking,
-            crunch_pubkey=crunch_pubkey,
-            compute_provider=competition.compute_provider
-            or config.compute_provider
-            or env.compute_provider_pubkey,
-            data_provider=competition.data_provider
-            or config.data_provider
-            or env.data_provider_pubkey,
-        )
-
-    def check(built: Any) -> EmissionCheckpoint:
-        return checked(built, payable=indexes)
-
+    providers = {
+        "compute_provider": competition.compute_provider
+        or config.compute_provider
+        or env.compute_provider_pubkey,
+        "data_provider": competition.data_provider
+        or config.data_provider
+        or env.data_provider_pubkey,
+    }
+    indexes = _indexes(competition, ranking)
+    builder = builder_of(config) if ranking else None
     if builder is None:
-        return check(build())
+        shares = shares_of(
+            config.emission,
+            ranking,
+            is_ascending=config.aggregation.ranking_direction == "asc",
+        )
+        built = rewarded(ranking, shares, crunch_pubkey=crunch_pubkey, **providers)
+        return checked(built, payable=indexes)
     emission: EmissionCheckpoint = door.call(
-        "build_emission", "contract:build_emission", build, check=check
+        "build_emission",
+        "contract:build_emission",
+        lambda: builder(ranking, crunch_pubkey=crunch_pubkey, **providers),
+        check=lambda built: checked(built, payable=indexes),
     )
     return emission
+
+
+def builder_of(config: CrunchConfig) -> Callable[..., Any] | None:
+    """Return the operator's own builder, or None where a strategy is named."""
+    if config.emission.is_custom:
+        named: Callable[..., Any] = import_target(config.emission.strategy)
+        return named
+    return config.build_emission
+
+
+def _indexes(competition: Competition, ranking: Sequence[Payee]) -> list[int]:
+    """Return the crunchers' indexes; raises EmissionError for models without one."""
+    found = [entry["cruncher_index"] for entry in ranking]
+    lacking = [e["model_id"] for e in ranking if e["cruncher_index"] is None]
+    if lacking:
+        raise EmissionError(
+            f"{', '.join(lacking)} of {competition.slug} belong to no cruncher, so "
+            f"nobody can be paid for them: give each a cruncher with an index, or "
+            f"exclude it; the period is paid then."
+        )
+    return [index for index in found if index is not None]

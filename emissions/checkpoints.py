@@ -128,6 +128,8 @@ def close(*, competition: Competition, period: Period) -> Checkpoint | None:
                     "ranking": payees.ranking,
                     "unpaid": payees.unpaid,
                     "rounds_asked": payees.rounds_asked,
+                    "rule": wiring.config.emission.model_dump(mode="json"),
+                    "ranking_direction": wiring.config.aggregation.ranking_direction,
                     "min_paid_coverage": wiring.config.min_paid_coverage,
                     **({"stand_ins": door.failed} if door.failed else {}),
                 },

@@ -1,10 +1,11 @@
 """Decide whom a period pays: the ranking of its models, and why others get nothing."""
 
+import math
 from dataclasses import dataclass
-from typing import NotRequired
+from typing import Any, NotRequired
 
-from django.db.models import Count, F, Max, Q, QuerySet, Sum
-from django.db.models.functions import Greatest
+from django.db.models import Count, F, FloatField, Max, Q, QuerySet, Sum
+from django.db.models.functions import Cast, Greatest
 from typing_extensions import TypedDict
 
 from competitions.callables.door import Door
@@ -14,6 +15,7 @@ from core.grid import Period
 from scoring.board.ranking import Standing
 from scoring.board.standings import standings_of_period
 from scoring.models import Snapshot
+from scoring.snapshots.fields import rounded
 
 
 class Payee(TypedDict):
@@ -27,6 +29,8 @@ class Payee(TypedDict):
     prediction_count: int
     snapshot_count: int
     coverage: float
+    ranking_value: float | None
+    standard_error: float | None
     result_summary: dict[str, float | None]
     reason: NotRequired[str]
 
@@ -61,7 +65,7 @@ def payees_of(
     ):
         if line.model.is_virtual:
             continue
-        snapshots_of_model, scored = counts.get(line.model.pk, (0, 0))
+        snapshots_of_model, scored, error = counts.get(line.model.pk, (0, 0, None))
         entry: Payee = {
             "model_id": line.model.model_id,
             "model_name": line.model.name,
@@ -70,6 +74,8 @@ def payees_of(
             "prediction_count": scored,
             "snapshot_count": snapshots_of_model,
             "coverage": round(scored / asked, 6) if asked else 0.0,
+            "ranking_value": line.value,
+            "standard_error": error,
             "result_summary": dict(line.metrics),
         }
         if reason := _why_unpaid(line, scored, rounds, wiring):
@@ -133,15 +139,40 @@ def _snapshots(competition: Competition, period: Period) -> QuerySet[Snapshot]:
     )
 
 
-def _counts(competition: Competition, period: Period) -> dict[int, tuple[int, int]]:
-    """Count each model's snapshots and scores."""
-    by_model = _snapshots(competition, period).values_list("model")
+def _counts(
+    competition: Competition, period: Period
+) -> dict[int, tuple[int, int, float | None]]:
+    """Count each model's snapshots and scores; return its mean's standard error."""
+    # As floats, because a square of a count can be beyond an integer column.
+    weight, value = Cast("prediction_count", FloatField()), F("value")
+    is_known = Q(value__isnull=False)
+    weighed: QuerySet[Any, Any] = _snapshots(competition, period).values_list("model")
     return {
-        model: (count, scored)
-        for model, count, scored in by_model.annotate(
-            Count("pk"), Sum("prediction_count")
+        model: (count, scored, _standard_error(*sums))
+        for model, count, scored, *sums in weighed.annotate(
+            snapshots=Count("pk"),
+            scored=Sum("prediction_count"),
+            parts=Count("pk", filter=is_known),
+            w=Sum(weight, filter=is_known),
+            ww=Sum(weight * weight, filter=is_known),
+            wv=Sum(weight * value, filter=is_known),
+            wwv=Sum(weight * weight * value, filter=is_known),
+            wwvv=Sum(weight * weight * value * value, filter=is_known),
         )
     }
+
+
+def _standard_error(parts: int, *sums: float | None) -> float | None:
+    """Return the standard error of a mean of weighted parts; None of fewer than two.
+
+    `sums` are those of the weights w, of w², and of wv, w²v and w²v² with the values v.
+    """
+    w, ww, wv, wwv, wwvv = (each or 0.0 for each in sums)
+    if parts < 2 or not w:
+        return None
+    mean = wv / w
+    squares = max(wwvv - 2 * mean * wwv + mean * mean * ww, 0.0)
+    return rounded(math.sqrt(squares * parts / (parts - 1)) / w)
 
 
 def _why_unpaid(line: Standing, scored: int, rounds: _Rounds, wiring: Wiring) -> str:

@@ -1,7 +1,6 @@
-"""Turn a ranking into rewards: the default tiers, and the shape of every payout."""
+"""Turn a ranking into rewards by a rule, and check the shape of every payout."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from fractions import Fraction
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -9,9 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from core.misfits import first_misfit
 from emissions import frac64
 from emissions.errors import EmissionError
-
-# Percent for ranks 1 to 10; these sum to 100, so later ranks get nothing.
-TIERS = (35, 10, 10, 10, 10, 5, 5, 5, 5, 5)
+from emissions.shares import tier_weights
 
 _Recipient = TypeVar("_Recipient", int, str)
 
@@ -43,17 +40,8 @@ class EmissionCheckpoint(BaseModel):
 
 
 def tier_shares(count: int) -> list[int]:
-    """Return the shares of ranks 1 to `count`; they sum to exactly the whole.
-
-    With fewer than ten ranks, the shares of the missing tiers are divided equally.
-    """
-    tiers = [
-        Fraction(TIERS[i]) if i < len(TIERS) else Fraction(0) for i in range(count)
-    ]
-    if not tiers:
-        return []
-    left = (100 - sum(tiers)) / count
-    return frac64.split([tier + left for tier in tiers])
+    """Return the shares of ranks 1 to `count`; they sum to exactly the whole."""
+    return frac64.split(tier_weights(count))
 
 
 def tiers(
@@ -63,7 +51,24 @@ def tiers(
     data_provider: str | None = None,
 ) -> dict[str, Any]:
     """Build one reward per ranked entry, best first, by its tier: the default."""
-    shares = tier_shares(len(ranked_entries))
+    return rewarded(
+        ranked_entries,
+        tier_shares(len(ranked_entries)),
+        crunch_pubkey=crunch_pubkey,
+        compute_provider=compute_provider,
+        data_provider=data_provider,
+    )
+
+
+def rewarded(
+    ranked_entries: Sequence[Mapping[str, Any]],
+    shares: Sequence[int],
+    *,
+    crunch_pubkey: str,
+    compute_provider: str | None = None,
+    data_provider: str | None = None,
+) -> dict[str, Any]:
+    """Return the protocol's object that gives each ranked entry its share."""
     return {
         "crunch": crunch_pubkey,
         "cruncher_rewards": [

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pytest
 from django.db import transaction
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -95,3 +96,23 @@ def test_who_scored_nothing_is_not_paid_however_little_is_needed(competition):
     assert [e["reason"] for e in payees(competition, wiring).unpaid] == [
         "it scored in no round of the period"
     ]
+
+
+def test_the_error_of_a_figure_is_that_of_its_weighted_mean(competition):
+    one, two, big = make_models(competition, *"abc")
+    snap(one, MIDNIGHT - HOUR, 1.0)
+    for start, value, count in ((3, 1.0, 10), (2, 2.0, 20), (1, 6.0, 10)):
+        snap(two, MIDNIGHT - start * HOUR, value, count=count)
+    for start in (2, 1):
+        snap(big, MIDNIGHT - start * HOUR, 1.5, count=100_000)  # squared, beyond int4
+    found = payees_of(
+        competition=competition,
+        wiring=wire(CrunchConfig(min_paid_coverage=0), {}),
+        period=Period(MIDNIGHT - DAY, MIDNIGHT),
+    )
+    errors = {each["model_id"]: each["standard_error"] for each in found.ranking}
+    # Weights 1, 2, 1 of 4; the mean is 2.75: sqrt(1.75² + 4 * 0.75² + 3.25²) / 4.
+    expected = ((1.75**2 + 4 * 0.75**2 + 3.25**2) * 3 / 2) ** 0.5 / 4
+    assert errors == {"a": None, "b": pytest.approx(expected, rel=1e-9), "c": 0.0}
+    values = {each["model_id"]: each["ranking_value"] for each in found.ranking}
+    assert values == {"a": 1.0, "b": 2.75, "c": 1.5}
