@@ -49,7 +49,7 @@ stress: setup
 
 # Kills, outages and a full disk against the running site, each against an undisturbed run.
 drills: setup
-	DRILLS=1 $(BIN)/pytest tests/faults tests/scoring/test_killed.py
+	DRILLS=1 $(BIN)/pytest tests/faults tests/scoring/test_killed.py tests/proofs/test_sealing.py
 
 # Hostile models, uploads, requests, orchestrators and staff, and a table of what was seen.
 attack: setup

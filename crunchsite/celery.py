@@ -44,6 +44,7 @@ _every = {
     for name, every_s in {
         "competitions.dispatch": 1.0,
         "events.dispatch": 1.0,
+        "proofs.dispatch": 1.0,
         "feeds.ingest": 1.0,
         "scoring.dispatch": 2.0,
         "emissions.dispatch": 15.0,

@@ -17,6 +17,7 @@ from rest_framework.permissions import AllowAny
 _TAGGED = [
     (re.compile(pattern), tag)
     for pattern, tag in (
+        (r"/log/|/reports/(merkle|receipts)", "Proofs"),
         (r"/reports/(checkpoints|emissions)", "Payouts"),
         (r"/reports/(feeds|backfill)|/data/", "Market data"),
         (r"/reports/predictions", "Rounds and predictions"),

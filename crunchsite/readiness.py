@@ -30,6 +30,7 @@ from core.texts import counted
 from crunchsite import custom
 from crunchsite.celery import QUEUES
 from feeds.tape import schema
+from proofs.standing import log_troubles
 
 PROBE_TIMEOUT_S = 3
 
@@ -57,6 +58,12 @@ class Readiness(serializers.Serializer[Any]):
         required=False,
         help_text="For operators: their own endpoints that could not be mounted,"
         " and why.",
+    )
+    log_problems = serializers.ListField(
+        child=serializers.CharField(),
+        required=False,
+        help_text="For operators: why the site's log is not signed; the site is ready"
+        " nevertheless.",
     )
 
 
@@ -86,6 +93,7 @@ def readyz(request: Request) -> Response:
         answer["problems"] = found
         answer["failing_callables"] = _failing_callables()
         answer["missing_endpoints"] = custom.loaded().problems
+        answer["log_problems"] = _log_problems()
     return Response(answer, status=503 if found else 200)
 
 
@@ -98,6 +106,13 @@ def _failing_callables() -> list[str]:
             f"{failure.text}"
             for failure in CallableFailure.objects.select_related("competition")
         ]
+    except DatabaseError:
+        return []
+
+
+def _log_problems() -> list[str]:
+    try:
+        return [trouble.what for trouble in log_troubles()]
     except DatabaseError:
         return []
 

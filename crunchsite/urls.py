@@ -26,6 +26,7 @@ api: list[URLPattern | URLResolver] = [
     re_path(r"^info/?$", readiness.info, name="info"),
     re_path(r"^metrics/?$", Metrics.as_view(), name="metrics"),
     path("", include("feeds.urls")),
+    path("", include("proofs.urls")),
     path("", include("competitions.urls")),
     path("", include("scoring.urls")),
     path("", include("emissions.urls")),

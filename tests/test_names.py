@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 APPS = (
-    *("core", "feeds", "competitions", "scoring"),
+    *("core", "feeds", "proofs", "competitions", "scoring"),
     *("emissions", "livepool", "crunchsite"),
 )
 # Two of a name, each with why no other name would be better.

@@ -109,6 +109,7 @@ def perform_round(*, round_: Round, gateway: Gateway) -> bool:
     return store_answers(
         round_=round_,
         question=question,
+        wiring=wiring,
         models=models,
         answers=checked,
         performed_at=performed_at,

@@ -11,9 +11,13 @@ from competitions.gateway.types import ModelAnswer
 from competitions.models import Prediction, Round
 from competitions.roster import record_errors
 from competitions.rounds.build_question import RoundQuestion
+from competitions.rounds.round_leaves import AskedRound, log_rounds, stored_output
+from competitions.rules_version import log_rules
+from competitions.slots import Wiring
 from core.copy import copy_rows
 from core.facts import Fact, FactKind, announce
 from core.texts import readable
+from proofs.cadence import seal_before
 
 log = structlog.get_logger(__name__)
 
@@ -25,6 +29,7 @@ def store_answers(
     *,
     round_: Round,
     question: RoundQuestion,
+    wiring: Wiring,
     models: Mapping[str, int],
     answers: Sequence[ModelAnswer],
     performed_at: datetime,
@@ -61,6 +66,23 @@ def store_answers(
                 cursor, ((round_.pk, performed_at, a) for a in answers), models
             )
         note_errors(answers, models)
+        log_rounds(
+            round_.competition,
+            [
+                AskedRound(
+                    pk=round_.pk,
+                    scope_key=question.scope_key,
+                    scope=question.scope,
+                    slot_at=round_.slot_at,
+                    asked_at=performed_at,
+                    resolvable_at=resolvable_at,
+                    shown=question.model_input,
+                    answers=answers,
+                )
+            ],
+            rules=log_rules(round_.competition, wiring),
+        )
+        seal_before(resolvable_at)
         announce(
             Fact(
                 FactKind.ROUND_PERFORMED,
@@ -108,7 +130,7 @@ def copy_answers(
                 models[a.model_id],
                 a.outcome,
                 a.reason,
-                a.result if isinstance(a.result, dict) else {},
+                stored_output(a),
                 a.exec_time_us,
                 performed_at.isoformat(),
                 {"dispatched_us": a.dispatched_us},

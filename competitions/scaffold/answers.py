@@ -27,7 +27,7 @@ Layout = Literal["vendored", "thin", "base"]
 _PATH = re.compile(r"^([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)$", re.ASCII)
 _DEFAULTS = "competitions.defaults"
 _ENGINE = (
-    *("core", "feeds", "competitions", "scoring", "emissions", "livepool"),
+    *("core", "feeds", "proofs", "competitions", "scoring", "emissions", "livepool"),
     "crunchsite",
 )
 

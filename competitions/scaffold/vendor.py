@@ -10,7 +10,7 @@ from pathlib import Path
 from django.conf import settings
 
 PACKAGES = (
-    *("core", "feeds", "competitions", "scoring", "emissions", "livepool"),
+    *("core", "feeds", "proofs", "competitions", "scoring", "emissions", "livepool"),
     *("crunchsite", "templates", "requirements"),
 )
 FILES = ("manage.py", "coordinator", "pyproject.toml", "Makefile", "README.md")

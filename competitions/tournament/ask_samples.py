@@ -22,7 +22,9 @@ from competitions.models import Round, TournamentRound
 from competitions.roster import sync_roster
 from competitions.rounds import perform
 from competitions.rounds.check_answers import check_answers
+from competitions.rounds.round_leaves import AskedRound, log_rounds
 from competitions.rounds.store_answers import copy_answers, note_errors
+from competitions.rules_version import log_rules
 from competitions.slots import Wiring
 from competitions.wiring import wiring_of
 from core import clock
@@ -69,9 +71,9 @@ def ask_some(*, competition_id: int, gateway: TournamentGateway) -> bool:
 
 @dataclass(frozen=True)
 class _Asked:
-    """A sample, by its round's key, and the models' answers."""
+    """A sample, by its round, and the models' answers."""
 
-    pk: int
+    sample: Round
     performed_at: datetime
     answers: list[ModelAnswer]
     timing: Mapping[str, int]
@@ -92,11 +94,14 @@ def _ask_batch(round_: TournamentRound, gateway: TournamentGateway) -> str:
     until = time.monotonic() + BATCH_S
     asked: list[_Asked] = []
     failure: CompetitionError | None = None
-    for pk, features in waiting.values_list("pk", "raw_data")[:BATCH_SAMPLES]:
+    columns = ("raw_data", "scope_key", "scope", "slot_at")
+    for sample in waiting.only(*columns)[:BATCH_SAMPLES]:
         performed_at = clock.now()
         try:
             found = gateway.ask(
-                feed=None, question=_question(features, wiring), expected=list(models)
+                feed=None,
+                question=_question(sample.raw_data, wiring),
+                expected=list(models),
             )
         except CompetitionError as error:
             failure = error
@@ -105,10 +110,10 @@ def _ask_batch(round_: TournamentRound, gateway: TournamentGateway) -> str:
             models |= sync_roster(competition=competition, identities=unknown)
         known = [answer for answer in found.answers if answer.model_id in models]
         checked = check_answers(known, wiring, door)
-        asked.append(_Asked(pk, performed_at, checked, found.timing))
+        asked.append(_Asked(sample, performed_at, checked, found.timing))
         if time.monotonic() >= until:
             break
-    _store(round_, asked, models)
+    _store(round_, asked, models, wiring)
     if failure is not None:
         raise failure
     return ""
@@ -138,9 +143,26 @@ def _question(features: dict[str, Any], wiring: Wiring) -> Call:
     )
 
 
+def _as_asked(each: _Asked) -> AskedRound:
+    sample = each.sample
+    return AskedRound(
+        pk=sample.pk,
+        scope_key=sample.scope_key,
+        scope=sample.scope,
+        slot_at=sample.slot_at,
+        asked_at=each.performed_at,
+        resolvable_at=None,
+        shown=sample.raw_data,
+        answers=each.answers,
+    )
+
+
 @transaction.atomic
 def _store(
-    round_: TournamentRound, asked: Sequence[_Asked], models: Mapping[str, int]
+    round_: TournamentRound,
+    asked: Sequence[_Asked],
+    models: Mapping[str, int],
+    wiring: Wiring,
 ) -> None:
     """Store the answers of samples that have none yet, and the round's progress."""
     TournamentRound.objects.select_for_update().get(pk=round_.pk)
@@ -155,17 +177,22 @@ def _store(
             RETURNING inputs.id
             """,
             [
-                [sample.pk for sample in asked],
-                [sample.performed_at for sample in asked],
-                [json.dumps(dict(sample.timing)) for sample in asked],
+                [each.sample.pk for each in asked],
+                [each.performed_at for each in asked],
+                [json.dumps(dict(each.timing)) for each in asked],
             ],
         )
         stored = {pk for (pk,) in cursor.fetchall()}
-        fresh = [sample for sample in asked if sample.pk in stored]
-        rows = ((s.pk, s.performed_at, a) for s in fresh for a in s.answers)
+        fresh = [each for each in asked if each.sample.pk in stored]
+        rows = ((s.sample.pk, s.performed_at, a) for s in fresh for a in s.answers)
         copy_answers(cursor, rows, models)
     if fresh:
         note_errors(fresh[-1].answers, models)
+        log_rounds(
+            round_.competition,
+            map(_as_asked, fresh),
+            rules=log_rules(round_.competition, wiring),
+        )
     left = Round.objects.unasked().filter(tournament=round_).count()
     is_over = {"status": TournamentRound.Status.INFERRED, "inferred_at": clock.now()}
     TournamentRound.objects.filter(

@@ -65,11 +65,33 @@ def tree_root(size: int, read: ReadHash) -> bytes:
     return _range_hash(0, size, read) if size else EMPTY_ROOT
 
 
+def root_of(leaves: Sequence[bytes]) -> bytes:
+    """Return the root over a list of leaf hashes; faster than a MemoryTree."""
+    if not leaves:
+        return EMPTY_ROOT
+    sha256, nodes = hashlib.sha256, list(leaves)
+    while len(nodes) > 1:
+        each = iter(nodes)
+        above = [sha256(b"\x01" + a + b).digest() for a, b in zip(each, each)]  # noqa: B905  an odd one goes up as it is
+        if len(nodes) % 2:
+            above.append(nodes[-1])
+        nodes = above
+    return nodes[0]
+
+
 def inclusion_proof(index: int, size: int, read: ReadHash) -> list[bytes]:
     """Return the audit path of leaf `index` in the tree of `size` leaves (2.1.1).
 
     From the leaf's sibling up to the root's child. Raises ValueError for an index that
     the tree does not have.
+    """
+    return [sibling for sibling, _ in sided_path(index, size, read)]
+
+
+def sided_path(index: int, size: int, read: ReadHash) -> list[tuple[bytes, bool]]:
+    """Return the audit path with whether each sibling is the left one of its pair.
+
+    Raises ValueError for an index that the tree does not have.
     """
     if not 0 <= index < size:
         raise ValueError(f"leaf {index} is not in a tree of {size} leaves")
@@ -78,10 +100,10 @@ def inclusion_proof(index: int, size: int, read: ReadHash) -> list[bytes]:
     while end - start > 1:
         middle = start + _split(end - start)
         if index < middle:
-            path.append(_range_hash(middle, end, read))
+            path.append((_range_hash(middle, end, read), False))
             end = middle
         else:
-            path.append(_range_hash(start, middle, read))
+            path.append((_range_hash(start, middle, read), True))
             start = middle
     return path[::-1]
 

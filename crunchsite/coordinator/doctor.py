@@ -24,6 +24,7 @@ from crunchsite.coordinator.checkup.schedule_fit import check_schedule
 from crunchsite.coordinator.checkup.site_answers import (
     check_database,
     check_endpoints,
+    check_log,
     check_site,
 )
 from crunchsite.coordinator.site_api import site_at, site_of
@@ -71,6 +72,7 @@ def examine(node: NodeFolder, *, url: str | None, is_offline: bool) -> Iterator[
     if node == settings.WORKSPACE:
         yield from check_database()
         yield from check_endpoints()
+        yield from check_log()
     else:
         found = "this site is not the workspace's."
         yield Line("SKIP", "migrations", found, "Call it with WORKSPACE set.")

@@ -19,6 +19,7 @@ from crunchsite.operator.site_troubles import (
     overdue_pool,
     silent_processes,
     stale_feeds,
+    unsigned_log,
 )
 from crunchsite.operator.troubles import (
     HOUR,
@@ -49,6 +50,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         *unscheduled(lines),
         *failing_models(lines),
         *quarantined_models(lines),
+        *(unsigned_log() if may(user, SEE_ALL) else []),
         *(stale_feeds(now) if may(user, "feeds.view_feedsubscription") else []),
         *failing_callables(lines),
         *unpayable(lines),

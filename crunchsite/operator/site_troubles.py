@@ -14,6 +14,7 @@ from crunchsite.operator.troubles import Trouble
 from feeds.errors import TapeError
 from feeds.health import health
 from livepool.release import schedule
+from proofs.standing import log_troubles
 
 DELIVERED_IN = timedelta(minutes=5)
 
@@ -52,6 +53,17 @@ def stale_feeds(now: datetime) -> Iterator[Trouble]:
             since=feed.first_error_at or row.closed_at or feed.created_at,
             url=reverse("feeds"),
             is_severe=row.is_stale,
+        )
+
+
+def unsigned_log() -> Iterator[Trouble]:
+    """Yield what keeps the site's log from being signed."""
+    for trouble in log_troubles():
+        yield Trouble(
+            what=trouble.what,
+            where="The log",
+            since=trouble.since,
+            url=reverse("readyz"),
         )
 
 

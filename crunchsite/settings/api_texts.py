@@ -32,6 +32,7 @@ _TAGS = {
     "Rounds and predictions": "The questions of the grid, and the models' answers.",
     "Scores and boards": "What answers were worth, summed up, compared and ranked.",
     "Payouts": "Checkpoints of emissions, rewards, and how far they are paid.",
+    "Proofs": "The log that nobody can rewrite unseen, and receipts from it.",
     "Market data": "What the tape holds, its backfill, and files to download.",
     "Live pool": "The ordered coins that trading systems may hold, as releases.",
     "Events": "What has happened, in order.",

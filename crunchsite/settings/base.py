@@ -55,6 +55,7 @@ INSTALLED_APPS = [
     "competitions.apps.CompetitionsConfig",
     "livepool.apps.LivepoolConfig",
     "feeds.apps.FeedsConfig",
+    "proofs.apps.ProofsConfig",
     "unfold",
     "unfold.contrib.filters",
     "django.contrib.admin",

@@ -16,5 +16,6 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 INSTALLED_APPS = [
     *("emissions.apps.EmissionsConfig", "scoring.apps.ScoringConfig"),
     *("competitions.apps.CompetitionsConfig", "feeds.apps.FeedsConfig"),
+    "proofs.apps.ProofsConfig",
     *("django.contrib.auth", "django.contrib.contenttypes"),
 ]

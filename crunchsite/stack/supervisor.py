@@ -37,6 +37,7 @@ from crunchsite.stack.site_lock import SiteLock
 from crunchsite.stack.site_parts import Part
 from crunchsite.stack.stopping import StopRequests
 from crunchsite.stack.valkey import Valkey
+from proofs import log_keys
 
 LOOK_EVERY_S = 0.25
 
@@ -74,6 +75,7 @@ class Supervisor:
         self._start_servers()
         self._step("migrations", lambda: call_command("migrate", verbosity=0))
         self._ensure_operator()
+        log_keys.ensure_key(f"localhost:{self._env.port}/log")
         with_models = self._start_models()
         self._step("competition", demo.ensure)
         if with_models and (problem := demo.models_problem()):

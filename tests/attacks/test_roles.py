@@ -141,7 +141,7 @@ TABLE: dict[str, Row] = {
     **dict.fromkeys(
         [
             *("data-file", "livepool-current", "livepool-release", "livepool-file"),
-            *("v1:one-feed", "v1:one-release"),
+            *("v1:one-feed", "v1:one-release", "log"),
         ],
         reads(404),
     ),
@@ -473,6 +473,7 @@ def values_of(made: factories.World) -> dict[str, object]:
         "subject": "BTCUSDT",
         "granularity": "1m",
         "filename": "none.parquet",
+        "path": "checkpoint",
         "content_type_id": 1,
         "app_label": "competitions",
         "url": "none",

@@ -9,7 +9,7 @@ from crunchsite.readiness import PROBES
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNBOOK = (ROOT / "docs/operator/alarms.md").read_text()
-APPS = ["core", "feeds", "competitions", "scoring", "emissions", "livepool"]
+APPS = ["core", "feeds", "proofs", "competitions", "scoring", "emissions", "livepool"]
 LEVELS = {"warning", "error", "exception", "critical"}
 
 

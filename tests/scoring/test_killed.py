@@ -1,16 +1,8 @@
-"""A cycle, and a correction, killed before any of its statements and commits.
+"""A cycle, and a correction, killed before any of its statements and commits."""
 
-With DRILLS=1 (`make drills`) before each of them; else before the first and the last of
-each kind: a commit, or what a statement does to which table.
-"""
-
-import os
-import re
-from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
-from django.db import connection
 
 from competitions.contract import EnsembleConfig
 from competitions.models import Competition, Prediction, Round
@@ -26,7 +18,9 @@ from scoring.models import (
     Snapshot,
     VoidWindow,
 )
+from tests import kills
 from tests.conftest import NOW
+from tests.kills import steps_of
 from tests.scoring.factories import (
     make_competition,
     make_models,
@@ -34,73 +28,16 @@ from tests.scoring.factories import (
     put_candles,
 )
 
-FULL = bool(os.environ.get("DRILLS"))
 MINUTE = timedelta(minutes=1)
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-class Killed(BaseException):
-    """As a process that is gone: nothing catches it."""
-
-
-def kind_of(sql):
-    """What a statement does to which table: `UPDATE scores`."""
-    verb = re.match(r"\W*(\w+)", sql)[1]
-    table = re.search(r'(?:FROM|INTO|UPDATE|TABLE|COPY)\s+"?([\w.]+)', sql)
-    return f"{verb} {table and table[1]}"
-
-
-@contextmanager
-def killed_at(step):
-    """Die before the statement or commit of that number; yields the kinds seen."""
-    seen = []
-
-    def is_last(kind):
-        seen.append(kind)
-        return len(seen) == step
-
-    def statement(execute, sql, *args):
-        if is_last(kind_of(str(sql))):
-            raise Killed
-        return execute(sql, *args)
-
-    def commit():
-        if is_last("COMMIT"):
-            connection.close()  # as the server does when its client is gone
-            raise Killed
-        committed()
-
-    committed = connection._commit
-    connection._commit = commit
-    try:
-        with connection.execute_wrapper(statement):
-            yield seen
-    finally:
-        connection._commit = committed
-
-
 def dies(step, work):
     """Whether the work was killed at that step; what it kept in memory is gone."""
-    try:
-        with killed_at(step):
-            work()
-    except Killed:
+    is_dead = kills.dies(step, work)
+    if is_dead:
         closed_sums.forget()
-        return True
-    return False
-
-
-def steps_of(work):
-    """Do the work undisturbed; returns the steps at which to kill it."""
-    with killed_at(None) as kinds:
-        work()
-    assert len(kinds) > 30
-    assert "COMMIT" in kinds
-    if FULL:
-        return range(1, len(kinds) + 1)
-    first = {kind: step for step, kind in reversed([*enumerate(kinds, 1)])}
-    last = {kind: step for step, kind in enumerate(kinds, 1)}
-    return sorted({*first.values(), *last.values()})
+    return is_dead
 
 
 @pytest.fixture
@@ -164,7 +101,7 @@ def test_the_next_cycle_completes_one_that_was_killed_anywhere(market, at):
             run_cycle(competition_id=competition.pk)
 
     whole = a_competition(0, at)
-    steps = steps_of(lambda: cycle(whole))
+    steps = steps_of(lambda: cycle(whole), least=30)
     expected = state(whole)
     assert len(expected["scores"]) == 3 + 6 + 6  # of a, of both, and of the ensemble
     assert [row[2] for row in expected["snapshots"]] == [True] * 3 + [False] * 3
@@ -195,7 +132,7 @@ def test_a_correction_that_was_killed_anywhere_has_not_happened(market, at, corr
         return competition
 
     whole, killed = ready(0), ready(1)
-    steps = steps_of(lambda: work(whole))
+    steps = steps_of(lambda: work(whole), least=30)
     before = state(killed)
     for step in steps:
         assert dies(step, lambda: work(killed))

@@ -7,6 +7,8 @@ from core import clock
 from crunchsite import custom, readiness
 from crunchsite.coordinator.checkup.line import Line, or_ok
 from crunchsite.coordinator.site_api import Site, SiteError
+from proofs import log_keys
+from proofs.standing import log_troubles
 
 ENDPOINTS = ("/healthz", "/reports/models", "/reports/leaderboard", "/reports/schema")
 LARGEST_SKEW_S = 5.0
@@ -52,6 +54,20 @@ def check_database() -> list[Line]:
     if problem := readiness.migrations_problem():
         return [Line("FAIL", "migrations", problem)]
     return [Line("OK", "migrations", "all are applied.")]
+
+
+def check_log() -> list[Line]:
+    """Say what keeps the site's log from being signed, if a database answers."""
+    if problem := readiness.database_problem():
+        return [Line("SKIP", "log", f"no database answers: {problem}")]
+    if not log_keys.has_key():
+        do = "Run `manage.py log_key create`."
+        return [Line("WARN", "log_key", "the site's log has no key.", do)]
+    bad = [
+        Line("FAIL", trouble.code, trouble.what, "See docs/operator/log.md.")
+        for trouble in log_troubles()
+    ]
+    return or_ok(bad, "log", "the site's log is signed.")
 
 
 def check_endpoints() -> list[Line]:

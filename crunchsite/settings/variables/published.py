@@ -1,4 +1,4 @@
-"""Variables of the live pool: its releases and their stores."""
+"""Variables of what is published: the live pool, its stores, and the log's key."""
 
 from pathlib import Path
 from typing import Annotated
@@ -39,6 +39,13 @@ class PoolVariables(BaseSettings):
     livepool_signing_key_file: str = setting(
         "", "Ed25519 private key (PEM) that signs releases. Empty: not signed."
     )
+    log_key_file: str = setting(
+        "",
+        "Private key that signs the site's log, for its owner only (0600); `manage.py "
+        "log_key create` makes it, and the last signed head is kept beside it. Empty: "
+        "proofs/log_key below VAR_DIR.",
+    )
+    log_key: str = setting("", "The key itself, instead of a file.", repr=False)
     cloud_bucket: str = setting(
         "",
         "Google Cloud Storage bucket of the releases. Empty: the local store.",

@@ -1,0 +1,72 @@
+"""Commit to a round's answers: each is hidden by a nonce until it is opened.
+
+An answer's entry in the inner tree is its nonce and its exact JSON. The nonce of a
+model is HMAC-SHA256 of its id by the round's seed, so one seed opens all answers, and
+an opened answer says nothing about the others.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from core.tlog.exact import exact_json, quoted
+from core.tlog.merkle import leaf_hash
+
+SEED_BYTES = 32
+_BLOCK = 64  # bytes of SHA-256
+_INNER = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER = bytes(byte ^ 0x5C for byte in range(256))
+
+
+class Nonces:
+    """Make the nonces of a round: HMAC-SHA256 with the seed hashed once, not each."""
+
+    def __init__(self, seed: bytes) -> None:
+        padded = seed.ljust(_BLOCK, b"\0")
+        self._inner = hashlib.sha256(padded.translate(_INNER))
+        self._outer = hashlib.sha256(padded.translate(_OUTER))
+
+    def of(self, model_id: str) -> bytes:
+        """Return the nonce of a model, 32 bytes."""
+        inner = self._inner.copy()
+        inner.update(model_id.encode())
+        outer = self._outer.copy()
+        outer.update(inner.digest())
+        return outer.digest()
+
+
+def answer_text(
+    *,
+    model: str,
+    outcome: str,
+    reason: str,
+    output: Mapping[str, Any],
+    exec_time_us: int | None,
+) -> str:
+    """Return the one text of an answer: RFC 8785 JSON, its output as `exact_json`."""
+    took = "null" if exec_time_us is None else exec_time_us
+    told = exact_json(reason) if reason else '""'
+    return (
+        f'{{"exec_time_us":{took},"model":{quoted(model)},"outcome":"{outcome}",'
+        f'"output":{exact_json(output)},"reason":{told}}}'
+    )
+
+
+def new_seed() -> bytes:
+    return secrets.token_bytes(SEED_BYTES)
+
+
+def commit(seed: bytes, answers: Iterable[tuple[str, str]]) -> list[bytes]:
+    """Return the leaf hashes of answers, given as (model id, text), by model id."""
+    nonces = Nonces(seed)
+    sha256 = hashlib.sha256
+    return [
+        sha256(b"\0" + nonces.of(model) + text.encode()).digest()
+        for model, text in sorted(answers)
+    ]
+
+
+def opened_hash(nonce: bytes, text: str) -> bytes:
+    """Return the leaf hash of an opened answer."""
+    return leaf_hash(nonce + text.encode())

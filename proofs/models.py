@@ -1,0 +1,121 @@
+"""The site's append-only log: leaves, the tiles of its tree, and signed heads."""
+
+from typing import Any
+
+from django.db import models
+from django.db.models import Q, TextChoices
+
+
+class LogLeafQuerySet(models.QuerySet["LogLeaf"]):
+    def waiting(self) -> "LogLeafQuerySet":
+        """Return leaves that no head covers yet, as they were written."""
+        return self.filter(index=None).order_by("pk")
+
+    def sealed(self) -> "LogLeafQuerySet":
+        """Return leaves below a signed head, in the order of the log."""
+        return self.filter(index__isnull=False).order_by("index")
+
+
+class LogLeaf(models.Model):
+    """A fact's entry in the log, written in the transaction of the fact.
+
+    `index` is its place, given by proofs.sealing together with the head that covers it.
+    What `entry` commits to is `inner`: the leaf hashes, 32 bytes each, of the tree
+    whose root it names. `seed` makes a round's nonces, and is never shown.
+    """
+
+    class Kind(TextChoices):
+        KEY = "key"
+        ROUND = "round"
+        PERIOD = "period"
+        RULES = "rules"
+        CHECKPOINT = "checkpoint"
+        RELEASE = "release"
+
+    index = models.BigIntegerField(null=True, unique=True, editable=False)
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    key = models.CharField(max_length=200, help_text="Names the fact in its kind.")
+    # The table of competitions is above this app.
+    competition = models.BigIntegerField(null=True, db_column="competition_id")
+    entry = models.BinaryField()
+    inner = models.BinaryField(null=True)
+    seed = models.BinaryField(null=True)
+    at = models.DateTimeField(help_text="When it was written, by the site's clock.")
+
+    objects = LogLeafQuerySet.as_manager()
+
+    class Meta:
+        db_table = "log_leaves"
+        ordering = ["-pk"]
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "key"], name="leaf_of_fact")
+        ]
+        indexes = [
+            models.Index(
+                fields=["id"], condition=Q(index__isnull=True), name="leaf_waiting"
+            ),
+            models.Index(
+                fields=["competition", "id"],
+                condition=Q(kind="period"),
+                name="leaf_of_period",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.key}"
+
+    @property
+    def text(self) -> str:
+        """Return the entry, which is JSON."""
+        return bytes(self.entry).decode()
+
+    @property
+    def hashes(self) -> list[bytes]:
+        """Return the leaf hashes of the inner tree; none for kinds without one."""
+        inner = bytes(self.inner or b"")
+        return [inner[start : start + 32] for start in range(0, len(inner), 32)]
+
+
+class LogTile(models.Model):
+    """The hashes of a tile (c2sp.org/tlog-tiles) that are known, 32 bytes each.
+
+    A row grows to 256 hashes; a partial tile of w hashes is its first w.
+    """
+
+    level = models.SmallIntegerField()
+    index = models.BigIntegerField()
+    hashes = models.BinaryField()
+
+    class Meta:
+        db_table = "log_tiles"
+        ordering = ["level", "index"]
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["level", "index"], name="tile_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.level}/{self.index}"
+
+
+class LogCheckpoint(models.Model):
+    """A head of the log that was signed: one for each size, so there is no fork."""
+
+    size = models.BigIntegerField(primary_key=True)
+    root = models.BinaryField()
+    note = models.TextField(help_text="The signed note (c2sp.org/tlog-checkpoint).")
+    signed_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "log_checkpoints"
+        ordering = ["-size"]
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"head of {self.size}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Insert only: a head that was signed is never changed."""
+        kwargs["force_insert"] = True
+        super().save(*args, **kwargs)

@@ -1,0 +1,74 @@
+"""Make the static files of the log, served below `/log/` (c2sp.org/tlog-tiles)."""
+
+from dataclasses import dataclass
+
+from core.tlog.errors import LogFormatError
+from core.tlog.merkle import HASH_BYTES
+from core.tlog.tiles import ENTRIES, Tile, pack_entries, parse_tile_path
+from proofs.key_leaves import vkeys
+from proofs.models import LogCheckpoint, LogLeaf, LogTile
+
+CHECKPOINT, KEYS = "checkpoint", "keys"
+LONGEST_PATH = 80
+
+
+@dataclass(frozen=True)
+class LogFile:
+    """A file of the log; one that `is_final` has these bytes for ever."""
+
+    data: bytes
+    is_text: bool = False
+    is_final: bool = True
+
+
+def log_file(path: str) -> LogFile | None:
+    """Return the file at a path below `/log/`, or None when there is none (yet)."""
+    if path == CHECKPOINT:
+        head = LogCheckpoint.objects.first()
+        text = signed_head(head) if head else None
+    elif path == KEYS:
+        text = "".join(f"{key}\n" for key in vkeys()) or None
+    elif path.startswith(f"{CHECKPOINT}/"):
+        head = _head_of(path.removeprefix(f"{CHECKPOINT}/"))
+        text = signed_head(head) if head else None
+    else:
+        data = _tile(path)
+        return None if data is None else LogFile(data)
+    return None if text is None else LogFile(text.encode(), True, False)
+
+
+def signed_head(head: LogCheckpoint) -> str:
+    """Return a signed head as readers get it."""
+    return head.note
+
+
+def entry_bundle(tile: Tile) -> bytes | None:
+    """Return the entries of a bundle, or None when some are not in the log yet."""
+    leaves = LogLeaf.objects.sealed().filter(
+        index__gte=tile.start, index__lt=tile.start + tile.width
+    )
+    entries = [bytes(entry) for entry in leaves.values_list("entry", flat=True)]
+    return pack_entries(entries) if len(entries) == tile.width else None
+
+
+def _head_of(size: str) -> LogCheckpoint | None:
+    if not (size.isascii() and size.isdigit() and len(size) < 19):
+        return None
+    return LogCheckpoint.objects.filter(size=int(size)).first()
+
+
+def _tile(path: str) -> bytes | None:
+    if len(path) > LONGEST_PATH:
+        return None
+    try:
+        tile = parse_tile_path(path)
+    except LogFormatError:
+        return None
+    if tile.start >= 2**62:
+        return None
+    if tile.level == ENTRIES:
+        return entry_bundle(tile)
+    row = LogTile.objects.filter(level=tile.level, index=tile.index).first()
+    hashes = bytes(row.hashes) if row else b""
+    wanted = tile.width * HASH_BYTES
+    return hashes[:wanted] if len(hashes) >= wanted else None

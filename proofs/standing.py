@@ -1,0 +1,60 @@
+"""Say what keeps the log from being signed."""
+
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from core import clock
+from core.errors import OperatorError
+from proofs import kept_head, log_keys
+from proofs.models import LogCheckpoint, LogLeaf
+from proofs.sealing import forked
+
+PATIENCE = timedelta(seconds=60)  # of real time, until what waits is a trouble
+
+
+class LogTrouble(NamedTuple):
+    """What is wrong with the log: a stable code, the text, and since when."""
+
+    code: str
+    what: str
+    since: datetime | None
+
+
+def log_troubles() -> list[LogTrouble]:
+    """Return why nothing is signed, or what waits too long; empty when all is well."""
+    waiting = LogLeaf.objects.waiting()
+    first = waiting.first()
+    if first is None:
+        return []
+    since = first.at
+    try:
+        log_keys.signers()
+        _compare_head()
+    except OperatorError as error:
+        return [LogTrouble(error.code, f"The log is not signed: {error}", since)]
+    late = clock.now() - clock.wall_seconds(PATIENCE.total_seconds())
+    if since < late:
+        count = waiting.count()
+        waits = "entry of the log waits" if count == 1 else "entries of the log wait"
+        what = (
+            f"{count} {waits} for a signature; is a worker of the queue default up, "
+            "and what does its log say of log.unsigned?"
+        )
+        return [LogTrouble("log_waits", what, since)]
+    return []
+
+
+def _compare_head() -> None:
+    """Raise LogForkError when more was signed than the database can have."""
+    kept = kept_head.read()
+    if kept is None:
+        return
+    last = LogCheckpoint.objects.first()
+    size = last.size if last else 0
+    is_resumed = kept.before == size and LogLeaf.objects.waiting().filter(
+        pk__in=kept.leaves
+    ).count() == len(kept.leaves)
+    if kept.head.size > size and not is_resumed:
+        raise forked(kept, size)
+    if last and kept.head.size == size and bytes(last.root) != kept.head.root:
+        raise forked(kept, size)

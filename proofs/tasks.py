@@ -1,0 +1,11 @@
+"""Celery tasks of the log: call a service."""
+
+from celery import shared_task
+
+from proofs import cadence
+
+
+@shared_task(name="proofs.dispatch")
+def dispatch() -> None:
+    """Each second: number what waits, and sign the head that covers it."""
+    cadence.seal_all()

@@ -1,0 +1,5 @@
+from django.urls import re_path
+
+from proofs import api
+
+urlpatterns = [re_path(r"^log/(?P<path>.+)$", api.log, name="log")]
