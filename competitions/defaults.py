@@ -6,19 +6,19 @@ round.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from competitions import tape_ends
-from competitions.contract import CallArgument, CrunchConfig
+from competitions.contract import CrunchConfig
 from competitions.patience import waited_out
 from competitions.round_feed import feed_of
+from competitions.shared.question_rule import call_arguments, raw_window, scope_of
 from competitions.standard_report import standard_schema
 from competitions.wiring import wiring_of
 from core import clock
-from core.texts import brief
 from feeds.tape import reads
 from feeds.tape.records import FeedKey
 
@@ -50,8 +50,7 @@ def raw_input_provider(
     if not records:
         return None
     rows = [{"ts": int(r.ts_event.timestamp()), **r.values} for r in records]
-    key = "candles_1m" if context.feed.kind == "candle" else "ticks"
-    return {"symbol": context.feed.subject, "asof_ts": rows[-1]["ts"], key: rows}
+    return raw_window(context.feed.subject, context.feed.kind, rows)
 
 
 def inference_input_builder(raw_input: dict[str, Any]) -> dict[str, Any]:
@@ -71,53 +70,12 @@ def prediction_scope_builder(
 ) -> dict[str, Any]:
     """Merge the schedule's scope into the contract's defaults, in both spellings."""
     assert context is not None
-    defaults = context.config.scope.model_dump()
-    if config["resolve_horizon_seconds"]:
-        defaults["horizon_seconds"] = config["resolve_horizon_seconds"]
-    scope = {
-        **without_other_spellings(defaults, config["scope_template"]),
-        **config["scope_template"],
-        "resolve_horizon_seconds": config["resolve_horizon_seconds"],
-    }
-    return {"scope_key": config["scope_key"], "scope": with_both_spellings(scope)}
-
-
-_SPELLINGS = (
-    ("asset", "subject"),
-    ("horizon", "horizon_seconds"),
-    ("step", "step_seconds"),
-)
-
-
-def without_other_spellings(
-    defaults: Mapping[str, Any], scope: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Leave out defaults that a scope gives in their other spelling."""
-    other = dict([*_SPELLINGS, *(pair[::-1] for pair in _SPELLINGS)])
-    return {
-        name: value
-        for name, value in defaults.items()
-        if name not in other or other[name] not in scope
-    }
-
-
-def with_both_spellings(scope: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the scope in both spellings: asset/horizon/step and subject/*_seconds."""
-    both = dict(scope)
-    for short, long in _SPELLINGS:
-        if short in scope:
-            both[long] = scope[short]
-        elif long in scope:
-            both[short] = scope[long]
-    return both
-
-
-_CASTS: Mapping[str, Callable[[Any], Any]] = {
-    "STRING": str,
-    "INT": int,
-    "FLOAT": float,
-    "DOUBLE": float,
-}
+    scope = scope_of(
+        context.config.scope.model_dump(),
+        config["scope_template"],
+        config["resolve_horizon_seconds"],
+    )
+    return {"scope_key": config["scope_key"], "scope": scope}
 
 
 def predict_call_builder(
@@ -131,27 +89,8 @@ def predict_call_builder(
     Raises ValueError for an argument that the scope does not have, or not as its type.
     """
     assert context is not None
-    args = [
-        _from_scope(argument, scope) for argument in context.config.call_method.args
-    ]
-    return {"args": args, "kwargs": {}}
-
-
-def _from_scope(argument: CallArgument, scope: Mapping[str, Any]) -> Any:
-    if argument.name not in scope:
-        raise ValueError(
-            f"the call's argument {argument.name!r} is not in the scope, which has "
-            f"{', '.join(sorted(scope))}"
-        )
-    value = scope[argument.name]
-    cast = _CASTS.get(argument.type)
-    try:
-        return cast(value) if cast else value
-    except (TypeError, ValueError, OverflowError):
-        raise ValueError(
-            f"the call's argument {argument.name!r} was {brief(value)}"
-            f" in the scope; the contract requires {argument.type}"
-        ) from None
+    wanted = ((each.name, each.type) for each in context.config.call_method.args)
+    return {"args": call_arguments(wanted, scope), "kwargs": {}}
 
 
 def ground_truth_resolver(prediction: Any) -> dict[str, Any] | None:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from competitions.models import Round
 from competitions.patience import is_late
+from competitions.shared.truth_rule import End, find_end, move_between, problem_of_gap
 from feeds.tape import reads
 from feeds.tape.records import FeedKey, span
 
@@ -65,22 +66,6 @@ class Hole:
     feed: FeedKey
     first: datetime
     last: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """One end of many rounds: the record used, and how far it is from the due one.
-
-    `expected` is when the due record closes. `closed_at` (-inf) and `price` (NaN) are
-    those of the last record by then, unknown if the tape has none. `late_s` is how much
-    earlier than expected it closed. `is_settled`: no better record will come.
-    """
-
-    expected: NDArray[np.float64]
-    closed_at: NDArray[np.float64]
-    price: NDArray[np.float64]
-    late_s: NDArray[np.float64]
-    is_settled: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,45 +162,12 @@ def _hole(feed: FeedKey, ends: Sequence[End], late: NDArray[np.bool_]) -> Hole |
     return Hole(feed, _instant(np.nanmin(wanted)), _instant(np.nanmax(wanted)))
 
 
-def find_end(
-    closed_at: NDArray[np.float64],
-    price: NDArray[np.float64],
-    instants: NDArray[np.float64],
-    step_s: float,
-    newest_s: float,
-) -> End:
-    """Return for each instant the last record closed by then, in epoch seconds."""
-    expected = np.floor(instants / step_s) * step_s if step_s else instants
-    place = np.searchsorted(closed_at, instants, side="right") - 1
-    has_one = place >= 0
-    found = np.full(instants.shape, -np.inf)
-    worth = np.full(instants.shape, np.nan)
-    found[has_one] = closed_at[place[has_one]]
-    worth[has_one] = price[place[has_one]]
-    late = np.maximum(expected - found, 0.0)
-    return End(
-        expected=expected,
-        closed_at=found,
-        price=worth,
-        late_s=late,
-        is_settled=(late == 0.0) | (newest_s > expected),
-    )
-
-
 def _decide(entry: End, exit_: End, i: int, allowed_s: float) -> Truth | Ends:
     for name, end in (("entry", entry), ("exit", exit_)):
         if not end.is_settled[i]:
             return WAITING
-        if end.late_s[i] > allowed_s or np.isinf(end.closed_at[i]):
-            missing = (
-                "the tape has no record before it"
-                if np.isinf(end.closed_at[i])
-                else f"the last one before closed {end.late_s[i]:g} s earlier, "
-                f"{allowed_s:g} s are allowed"
-            )
-            return Truth(
-                reason=f"the tape has a gap at the {name} of the round: {missing}"
-            )
+        if problem := problem_of_gap(name, end, i, allowed_s):
+            return Truth(reason=problem)
     return Ends(
         *(float(end.closed_at[i]) for end in (entry, exit_)),
         *(float(end.late_s[i]) for end in (entry, exit_)),
@@ -225,21 +177,10 @@ def _decide(entry: End, exit_: End, i: int, allowed_s: float) -> Truth | Ends:
 
 def priced(feed: FeedKey, ends: Ends) -> Truth:
     """Return the return between both ends, or a reason if the records give none."""
-    paid, got = ends.entry_price, ends.exit_price
-    for name, price in (("entry", paid), ("exit", got)):
-        if np.isnan(price):
-            return Truth(reason=f"the record at the {name} of the round has no price")
-    if paid <= 0:
-        return Truth(reason=f"the entry price was {paid:g}; a return needs one above 0")
-    return Truth(
-        actuals={
-            "entry_price": paid,
-            "resolved_price": got,
-            "actual_return": (got - paid) / paid,
-            "direction_up": got > paid,
-        },
-        provenance=ends.provenance(feed),
-    )
+    actuals, reason = move_between(ends.entry_price, ends.exit_price)
+    if actuals is None:
+        return Truth(reason=reason)
+    return Truth(actuals=actuals, provenance=ends.provenance(feed))
 
 
 def _epochs(instants: Sequence[datetime | None]) -> NDArray[np.float64]:

@@ -5,13 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from core.rounding import LARGEST
+
 # PostgreSQL's binary COPY: a signature and two words before, one short after the rows.
 _HEADER_BYTES = 19
 _TRAILER_BYTES = 2
 _INTEGER, _FLOAT = ">i8", ">f8"
-
-# Larger numbers count as unknown, so that no sum overflows.
-LARGEST = 1e100
 
 
 def json_number(column: str, name: str) -> str:

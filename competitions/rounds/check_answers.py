@@ -1,8 +1,7 @@
 """Check the models' answers: each one alone is valid, or FAILED with a reason."""
 
 import json
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import replace
 from typing import Any
@@ -12,15 +11,11 @@ from pydantic import ValidationError
 from competitions.callables.door import CallableError, Door
 from competitions.callables.slot_answers import first_problem, require_finite
 from competitions.gateway.types import ModelAnswer
+from competitions.shared.answer_rule import as_output, require_size
 from competitions.slots import Wiring
 from core.texts import LONGEST_TEXT, brief, message_of, readable
 
 _as_json = json.JSONEncoder(ensure_ascii=False).encode
-# The text of an output as COPY writes it.
-_as_stored = json.JSONEncoder(
-    allow_nan=False, ensure_ascii=False, separators=(",", ":")
-).encode
-_EXPONENT = re.compile(r"\de[+-](\d{2,3})\b")
 
 
 def check_answers(
@@ -68,9 +63,7 @@ def check_answer(answer: ModelAnswer, wiring: Wiring) -> ModelAnswer:
     try:
         output = wiring.call("INFERENCE_OUTPUT_VALIDATOR", given)
         output = given if output is None else output
-        if not isinstance(output, dict):
-            output = {next(iter(fields), "result"): output}
-        _require_known_key(output, fields)
+        output = as_output(output, fields)
         parsed = wiring.config.output_type.model_validate(output)
         result = {**output, **parsed.model_dump(mode="json")}
         _require_storable(result, wiring.config.max_output_bytes)
@@ -81,29 +74,13 @@ def check_answer(answer: ModelAnswer, wiring: Wiring) -> ModelAnswer:
     return replace(answer, result=result)
 
 
-def _require_known_key(output: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
-    if fields and not fields.keys() & output.keys():
-        keys = brief(sorted(map(str, output)))
-        raise ValueError(f"keys were {keys}; one of {sorted(fields)} is needed")
-
-
 def _require_storable(output: dict[str, Any], largest_bytes: int) -> None:
-    """Raise ValueError for an output that PostgreSQL would refuse, or a too large one.
-
-    All answers of a round are stored by one COPY, so one bad output would fail it.
-    """
+    """Raise ValueError for an output that PostgreSQL would refuse, or a large one."""
     try:
-        text = _as_stored(output)
+        require_size(output, largest_bytes)
     except ValueError:
         require_finite(output)
         raise
-    size = len(text) if text.isascii() else len(text.encode())
-    if "e" in text:  # PostgreSQL writes exponents out: 1e308 becomes 309 digits
-        size += sum(map(int, _EXPONENT.findall(text)))
-    if size > largest_bytes:
-        raise ValueError(
-            f"the output has {size} bytes; at most {largest_bytes} are stored"
-        )
 
 
 def _invalid(answer: ModelAnswer, problem: str) -> ModelAnswer:

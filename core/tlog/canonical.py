@@ -11,7 +11,7 @@ from typing import Any
 
 import rfc8785
 
-from core.tlog.errors import LogFormatError
+from .errors import LogFormatError
 
 LARGEST_INT = 2**53 - 1
 DEEPEST = 32

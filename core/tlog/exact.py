@@ -15,7 +15,8 @@ from json.encoder import encode_basestring
 from typing import Any
 
 from core.texts import has_nul, storable_json
-from core.tlog.errors import LogFormatError
+
+from .errors import LogFormatError
 
 quoted = encode_basestring  # a text as RFC 8785 has it
 _WORDS = {None: "null", True: "true", False: "false"}

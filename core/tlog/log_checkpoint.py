@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from core.tlog.errors import LogFormatError, ProofError
-from core.tlog.merkle import HASH_BYTES
-from core.tlog.note import (
+from .errors import LogFormatError, ProofError
+from .merkle import HASH_BYTES
+from .note import (
     Note,
     VerifierKey,
     decode_base64,

@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from core.tlog.errors import LogFormatError, ProofError
-from core.tlog.log_checkpoint import TreeHead, open_log_checkpoint
-from core.tlog.merkle import HASH_BYTES, leaf_hash, verify_inclusion
-from core.tlog.note import VerifierKey, decode_base64, encode_base64, verify_note
+from .errors import LogFormatError, ProofError
+from .log_checkpoint import TreeHead, open_log_checkpoint
+from .merkle import HASH_BYTES, leaf_hash, verify_inclusion
+from .note import VerifierKey, decode_base64, encode_base64, verify_note
 
 FIRST_LINE = "c2sp.org/tlog-proof@v1"
 LONGEST_PATH = 63

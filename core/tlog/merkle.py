@@ -9,7 +9,7 @@ leaves has at most log2(n) + 1 hashes.
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from core.tlog.errors import ProofError
+from .errors import ProofError
 
 ReadHash = Callable[[int, int], bytes]
 

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
     Ed25519PublicKey,
 )
 
-from core.tlog.errors import LogFormatError, ProofError
+from .errors import LogFormatError, ProofError
 
 ED25519 = 1
 COSIGNATURE = 4  # Ed25519 with the instant of signing

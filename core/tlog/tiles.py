@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from core.tlog.errors import LogFormatError
-from core.tlog.merkle import HASH_BYTES, ReadHash, node_hash
+from .errors import LogFormatError
+from .merkle import HASH_BYTES, ReadHash, node_hash
 
 WIDTH = 256
 HEIGHT = 8  # of the subtree over the hashes of a tile

@@ -14,10 +14,10 @@ from competitions.callables.door import CallableError, Door
 from competitions.models import Competition, ParticipantModel
 from competitions.slots import Wiring
 from core.grid import Period
+from core.rounding import rounded
 from core.texts import brief
 from scoring.board.windows import Figures
 from scoring.models import Score
-from scoring.snapshots.fields import rounded
 
 
 class Entrant(NamedTuple):

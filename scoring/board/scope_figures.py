@@ -11,8 +11,8 @@ from competitions.contract import CrunchConfig
 from competitions.models import Competition
 from competitions.models.rounds import RESOLVED_IN
 from core.grid import Period
+from core.rounding import rounded
 from scoring.models import CURRENT_SCORE
-from scoring.snapshots.fields import rounded
 
 
 @dataclass(frozen=True)

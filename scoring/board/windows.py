@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from competitions.contract import CrunchConfig
 from competitions.models import Competition
 from core.grid import Period
+from core.rounding import rounded
 from scoring.board.closed_sums import begins_of, closed_state, closed_sums
 from scoring.board.window_sums import Sums, added, averaged_fields, read_sums
 from scoring.metrics.parts import IN_PARTS, PLACES
 from scoring.metrics.ranks import Floats
-from scoring.snapshots.fields import rounded
 
 
 class Figures(NamedTuple):

@@ -9,9 +9,10 @@ from django.db import connection
 from competitions.models import Competition, ParticipantModel, Prediction
 from competitions.slots import Wiring
 from core.columns import json_number, read_columns
+from core.rounding import rounded
 from scoring.metrics.ranks import pairwise_spearman
 from scoring.models import LeaderboardEntry
-from scoring.snapshots.fields import rounded, signal_field
+from scoring.snapshots.fields import signal_field
 
 NEWEST_ROUNDS = 500
 # Fewer common rounds say nothing about two models.

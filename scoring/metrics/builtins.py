@@ -9,9 +9,9 @@ model that says nothing earns nothing.
 
 import numpy as np
 
-from scoring.metrics.context import MetricsContext
-from scoring.metrics.parts import IN_PARTS, parts_of
-from scoring.metrics.ranks import (
+from .context import MetricsContext
+from .parts import IN_PARTS, parts_of
+from .ranks import (
     Floats,
     pairwise_spearman,
     spearman_last,

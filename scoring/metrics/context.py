@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from scoring.metrics.ranks import Floats, pearson_last, rank_last, spearman_last
+from .ranks import Floats, pearson_last, rank_last, spearman_last
 
 
 @dataclass(frozen=True)

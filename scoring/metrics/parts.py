@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from scoring.metrics.context import MetricsContext
-from scoring.metrics.ranks import Floats, spearman_last
+from .context import MetricsContext
+from .ranks import Floats, spearman_last
 
 # Smaller differences of ICs, which are at most 1, come from rounding alone.
 _SAME_IC = 1e-12

@@ -17,8 +17,8 @@ import numpy as np
 from pydantic import BaseModel
 
 from competitions.contract import numeric_fields
-from core.columns import LARGEST
 from core.deadline import Late, in_time
+from core.rounding import LARGEST
 from core.texts import brief, describe, storable
 from scoring.scores.budget import Budget
 from scoring.scores.scorer import Failure, NewScore

@@ -9,8 +9,8 @@ from django.db import connections
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from competitions.slots import Wiring
-from core.columns import LARGEST
 from core.misfits import first_misfit
+from core.rounding import LARGEST
 from core.texts import brief, describe, has_nul, readable
 from scoring.scores.budget import Budget
 

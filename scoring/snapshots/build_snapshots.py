@@ -7,11 +7,10 @@ import numpy as np
 
 from competitions.models import Competition
 from core.clock import iso_z
+from core.rounding import means_of_columns, rounded
 from scoring.books.period_figures import apply_books, book_figures
-from scoring.metrics.ranks import Floats
 from scoring.models import Snapshot
 from scoring.snapshots.ensembles import PeriodEnsembles
-from scoring.snapshots.fields import rounded
 from scoring.snapshots.matrices import read_extras
 from scoring.snapshots.own_summaries import own_summaries
 from scoring.snapshots.period_metrics import period_metrics
@@ -28,8 +27,8 @@ def build_snapshots(ensembles: PeriodEnsembles) -> list[Snapshot]:
     value_field = wiring.config.aggregation.value_field
     metrics, parts = period_metrics(ensembles)
     columns = {
-        value_field: _means(scores.scores),
-        **{name: _means(values) for name, values in scores.fields.items()},
+        value_field: means_of_columns(scores.scores),
+        **{name: means_of_columns(values) for name, values in scores.fields.items()},
         **metrics,
     }
     extras = read_extras(competition=competition, wiring=wiring, period=period)
@@ -71,14 +70,6 @@ def content_hash(snapshot: Snapshot, model_id: str) -> str:
     }
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _means(matrix: Floats) -> Floats:
-    """Return the mean of each column's known values; NaN where none is known."""
-    counts = (~np.isnan(matrix)).sum(axis=0)
-    means = np.full(counts.shape, np.nan)
-    np.divide(np.nansum(matrix, axis=0), counts, out=means, where=counts > 0)
-    return means
 
 
 def _model_names(competition: Competition) -> dict[int, str]:

@@ -1,15 +1,6 @@
 """List a contract's figures: of a score, of a snapshot, and of an answer."""
 
 from competitions.contract import CrunchConfig, numeric_fields
-from core.columns import LARGEST
-
-# Enough for any decision, and few enough to hide the order of summation.
-_FORMAT = "%.12g"
-
-
-def rounded(value: float) -> float | None:
-    """Return a figure as it is stored: NULL when out of bounds, else of 12 digits."""
-    return float(_FORMAT % value) if abs(value) <= LARGEST else None
 
 
 def signal_field(config: CrunchConfig) -> str:

@@ -13,8 +13,9 @@ from competitions.contract import RETURN_SPELLINGS, CrunchConfig
 from competitions.models import Competition, Prediction
 from competitions.models.rounds import RESOLVED_IN
 from competitions.slots import Wiring
-from core.columns import LARGEST, json_number, read_columns
+from core.columns import json_number, read_columns
 from core.grid import Period
+from core.rounding import LARGEST
 from scoring.metrics.ranks import Floats
 from scoring.models import CURRENT_SCORE, Rescoring
 from scoring.snapshots.fields import score_fields, signal_field

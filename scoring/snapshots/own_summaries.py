@@ -9,9 +9,9 @@ from competitions.contract import CrunchConfig
 from competitions.models import Competition
 from competitions.slots import Wiring
 from core.grid import Period
+from core.rounding import rounded
 from core.texts import brief
 from scoring.models import Score
-from scoring.snapshots.fields import rounded
 
 
 def own_summaries(

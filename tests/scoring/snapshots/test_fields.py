@@ -4,8 +4,8 @@ import pytest
 from pydantic import BaseModel
 
 from competitions.contract import Aggregation, CrunchConfig
+from core.rounding import rounded
 from scoring.snapshots.fields import (
-    rounded,
     score_fields,
     signal_field,
     summary_fields,

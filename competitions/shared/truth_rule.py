@@ -1,0 +1,80 @@
+"""Which records give a round's two prices, and what return lies between them.
+
+The price at an instant is the close of the last record that was closed by then. On a
+grid of granularity g that record closes at floor(instant / g) * g.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """One end of many rounds: the record used, and how far it is from the due one.
+
+    `expected` is when the due record closes. `closed_at` (-inf) and `price` (NaN) are
+    those of the last record by then, unknown if the tape has none. `late_s` is how much
+    earlier than expected it closed. `is_settled`: no better record will come.
+    """
+
+    expected: NDArray[np.float64]
+    closed_at: NDArray[np.float64]
+    price: NDArray[np.float64]
+    late_s: NDArray[np.float64]
+    is_settled: NDArray[np.bool_]
+
+
+def find_end(
+    closed_at: NDArray[np.float64],
+    price: NDArray[np.float64],
+    instants: NDArray[np.float64],
+    step_s: float,
+    newest_s: float,
+) -> End:
+    """Return for each instant the last record closed by then, in epoch seconds."""
+    expected = np.floor(instants / step_s) * step_s if step_s else instants
+    place = np.searchsorted(closed_at, instants, side="right") - 1
+    has_one = place >= 0
+    found = np.full(instants.shape, -np.inf)
+    worth = np.full(instants.shape, np.nan)
+    found[has_one] = closed_at[place[has_one]]
+    worth[has_one] = price[place[has_one]]
+    late = np.maximum(expected - found, 0.0)
+    return End(
+        expected=expected,
+        closed_at=found,
+        price=worth,
+        late_s=late,
+        is_settled=(late == 0.0) | (newest_s > expected),
+    )
+
+
+def problem_of_gap(name: str, end: End, i: int, allowed_s: float) -> str:
+    """Return why a settled end of a round cannot serve; empty if it can."""
+    if end.late_s[i] > allowed_s or np.isinf(end.closed_at[i]):
+        missing = (
+            "the tape has no record before it"
+            if np.isinf(end.closed_at[i])
+            else f"the last one before closed {end.late_s[i]:g} s earlier, "
+            f"{allowed_s:g} s are allowed"
+        )
+        return f"the tape has a gap at the {name} of the round: {missing}"
+    return ""
+
+
+def move_between(paid: float, got: float) -> tuple[dict[str, Any] | None, str]:
+    """Return the truth between two prices, or None and why there is none."""
+    for name, price in (("entry", paid), ("exit", got)):
+        if np.isnan(price):
+            return None, f"the record at the {name} of the round has no price"
+    if paid <= 0:
+        return None, f"the entry price was {paid:g}; a return needs one above 0"
+    return {
+        "entry_price": paid,
+        "resolved_price": got,
+        "actual_return": (got - paid) / paid,
+        "direction_up": got > paid,
+    }, ""
