@@ -132,7 +132,7 @@ def _run(file: Path, wiring: dict[str, Any]) -> str:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env=_environment(),
-        cwd=settings.BASE_DIR,
+        cwd=settings.SITE_DIR,
         start_new_session=True,
     )
     try:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
+from django.conf import settings
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from competitions import packs
@@ -141,7 +142,7 @@ def with_pack(answers: Answers, pack: Pack) -> Answers:
     """
     said = answers.model_fields_set
     proposals: dict[str, Any] = {
-        "layout": "vendored",
+        "layout": "thin" if settings.IS_INSTALLED else "vendored",
         "crunch_id": answers.name,
         "description": pack.description,
         "model_base_classname": "tracker.TrackerBase",

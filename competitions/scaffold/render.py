@@ -54,6 +54,11 @@ class Workspace:
             )
         self.answers = answers
         self.layout = answers.layout or "vendored"
+        if PLANS[self.layout].is_vendored and settings.IS_INSTALLED:
+            raise ScaffoldError(
+                f"layout was {self.layout}, which carries a copy of the engine: this "
+                "one is an installed package. Use --layout thin, or a clone."
+            )
         self._files = files_of(self.layout, self.names, answers.overlay)
         own = callables_of(self.layout, self.names)
         self.callables = {

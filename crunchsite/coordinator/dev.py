@@ -28,6 +28,12 @@ from crunchsite.stack import ends_with_parent
 # It stops its parts one after another, and gives each its time.
 STOP_PATIENCE_S = 180
 _STDERR = 2
+# The wheel has no manage.py.
+_MANAGE = (
+    ("-m", "crunchsite")
+    if settings.IS_INSTALLED
+    else (str(settings.BASE_DIR / "manage.py"),)
+)
 
 
 class NodeEndedError(OperatorError):
@@ -53,9 +59,9 @@ class RunningNode:
                 *(sys.executable, "-I", "-S", ends_with_parent.__file__),
                 *(str(os.getpid()), str(int(signal.SIGINT))),
                 *(str(ends_with_parent.KEEP), str(ends_with_parent.KEEP)),
-                *(sys.executable, str(settings.BASE_DIR / "manage.py"), "up"),
+                *(sys.executable, *_MANAGE, "up"),
             ],
-            cwd=settings.BASE_DIR,
+            cwd=settings.SITE_DIR,
             env={**os.environ, "WORKSPACE": str(node.node)},  # noqa: TID251  inherited
             stdin=subprocess.DEVNULL,
             stdout=_STDERR,  # its progress is a note; the verdict is the data

@@ -8,9 +8,11 @@ from csp.constants import NONE, SELF
 
 from core import workspaces
 from crunchsite.settings import api_texts, unfold
-from crunchsite.settings.env import (  # noqa: F401  OWN_CALLABLES is a setting
+from crunchsite.settings.env import (  # noqa: F401  some are settings
     BASE_DIR,
+    IS_INSTALLED,
     OWN_CALLABLES,
+    SITE_DIR,
     EnvError,
     read_env,
 )

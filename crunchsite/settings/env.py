@@ -23,6 +23,10 @@ from crunchsite.settings.workspace import NodeFolder, read_workspace
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 WORKSPACE = read_workspace(os.environ.get("WORKSPACE", ""))  # noqa: TID251
+# Whether this is a wheel in an environment, and not a folder of its own.
+IS_INSTALLED = not (BASE_DIR / "manage.py").exists()
+# Where the site's data and `.env` are, unless a variable says otherwise.
+SITE_DIR = (WORKSPACE.node if WORKSPACE else Path.cwd()) if IS_INSTALLED else BASE_DIR
 # Modules and packages that wirings may name beside CALLABLE_PACKAGES.
 OWN_CALLABLES: tuple[str, ...] = (
     "competitions.contract",
@@ -44,7 +48,7 @@ class Env(  # fields stand in `.env.example` from the last base on
     """The site's configuration; a value that cannot be used is an error."""
 
     model_config = SettingsConfigDict(
-        env_file=(BASE_DIR / ".env", *(WORKSPACE.env_files if WORKSPACE else ())),
+        env_file=(SITE_DIR / ".env", *(WORKSPACE.env_files if WORKSPACE else ())),
         extra="ignore",
         frozen=True,
         env_ignore_empty=True,
@@ -56,11 +60,11 @@ class Env(  # fields stand in `.env.example` from the last base on
 
     @property
     def var(self) -> Path:
-        return ((WORKSPACE.node if WORKSPACE else BASE_DIR) / self.var_dir).resolve()
+        return ((WORKSPACE.node if WORKSPACE else SITE_DIR) / self.var_dir).resolve()
 
     @property
     def models_dir(self) -> Path:
-        return BASE_DIR / (self.local_models_dir or self.var / "models")
+        return SITE_DIR / (self.local_models_dir or self.var / "models")
 
     @property
     def excluded_symbols(self) -> frozenset[str]:
@@ -68,7 +72,7 @@ class Env(  # fields stand in `.env.example` from the last base on
 
     @property
     def pool_store_dir(self) -> Path:
-        return BASE_DIR / (self.livepool_store_dir or self.var / "livepool")
+        return SITE_DIR / (self.livepool_store_dir or self.var / "livepool")
 
     @property
     def packages(self) -> tuple[str, ...]:
@@ -77,7 +81,7 @@ class Env(  # fields stand in `.env.example` from the last base on
 
     @property
     def workspaces(self) -> Path:
-        return BASE_DIR / self.workspaces_dir
+        return SITE_DIR / self.workspaces_dir
 
     @property
     def hosts(self) -> tuple[str, ...]:

@@ -3,7 +3,12 @@
 import secrets
 
 from core import workspaces
-from crunchsite.settings.env import BASE_DIR, OWN_CALLABLES, Env  # noqa: F401  settings
+from crunchsite.settings.env import (  # noqa: F401  settings
+    BASE_DIR,
+    OWN_CALLABLES,
+    SITE_DIR,
+    Env,
+)
 
 ENV = Env(_env_file=None)
 VAR_DIR = ENV.var

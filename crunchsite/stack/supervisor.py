@@ -18,7 +18,7 @@ from competitions.local_models.sandbox import trouble_with_level_2
 from competitions.local_models.trees import OwnedFolder
 from core.errors import OperatorError
 from crunchsite import readiness
-from crunchsite.settings.env import BASE_DIR
+from crunchsite.settings.env import BASE_DIR, SITE_DIR
 from crunchsite.settings.secret import kept_secret
 from crunchsite.stack import demo, leftovers
 from crunchsite.stack.beat_watch import BeatWatch
@@ -176,7 +176,7 @@ class Supervisor:
         env: dict[str, str],
         is_up: Callable[[], bool],
     ) -> None:
-        child = Child(name, command, var=self._var, env=env, cwd=BASE_DIR)
+        child = Child(name, command, var=self._var, env=env, cwd=SITE_DIR)
         self._watch_over(name, child, is_up=is_up)
         self._step(name, child.start)
 

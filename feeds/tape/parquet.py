@@ -60,7 +60,7 @@ class DayFile:
 
 
 def base() -> Path:
-    return Path(settings.BASE_DIR, settings.ENV.backfill_data_dir)
+    return Path(settings.SITE_DIR, settings.ENV.backfill_data_dir)
 
 
 def write(records: Iterable[FeedRecord]) -> int:

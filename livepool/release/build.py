@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 
 
 def output_dir() -> Path:
-    return Path(settings.BASE_DIR / settings.ENV.livepool_output_dir)
+    return Path(settings.SITE_DIR / settings.ENV.livepool_output_dir)
 
 
 def default_mode() -> str:

@@ -219,7 +219,7 @@ def summary(history: History, folder: Path) -> dict[str, Any]:
 
 
 def _shown(path: Path) -> str:
-    root = Path(settings.BASE_DIR)
+    root = Path(settings.SITE_DIR)
     return str(path.relative_to(root) if path.is_relative_to(root) else path)
 
 

@@ -64,7 +64,7 @@ def _run(file: Path, node: NodeFolder, env: Env) -> str:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env=_environment(node, env),
-        cwd=settings.BASE_DIR,
+        cwd=settings.SITE_DIR,
         start_new_session=True,
     )
     try:

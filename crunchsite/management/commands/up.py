@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from crunchsite.settings.env import BASE_DIR
+from crunchsite.settings.env import SITE_DIR
 from crunchsite.settings.env_names import given_names, unread_names
 from crunchsite.stack.errors import StackError
 from crunchsite.stack.stopping import StopRequests, say
@@ -40,5 +40,5 @@ class Command(BaseCommand):
 
 def shown(folder: Path) -> str:
     """Return a folder as it was given: `var/` for one below the project."""
-    is_ours = folder.is_relative_to(BASE_DIR)
-    return f"{folder.relative_to(BASE_DIR) if is_ours else folder}/"
+    is_ours = folder.is_relative_to(SITE_DIR)
+    return f"{folder.relative_to(SITE_DIR) if is_ours else folder}/"
