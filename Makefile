@@ -8,7 +8,7 @@ UV := $(BIN)/uv
 TIMES ?= 5
 SUITES ?= tests/competitions tests/crunchsite/stack tests/e2e tests/feeds tests/scoring
 
-.PHONY: setup up test browser stress drills attack bench coverage mutants lint types migrations lock audit sbom env-example openapi docs clean
+.PHONY: setup up test browser stress drills attack bench coverage mutants lint types migrations lock wheel audit sbom env-example openapi docs clean
 
 setup: .venv/.dev
 
@@ -87,6 +87,10 @@ lock: setup
 		$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 			$${set#*:} --output-file requirements/$${set%%:*}.txt pyproject.toml || exit 1; \
 	done
+
+# The engine as a package, for thin nodes.
+wheel: setup
+	@$(UV) build --wheel --offline --no-config --python $(BIN)/python --out-dir dist .
 
 # Known vulnerabilities of the pins, and what the site is made of (CycloneDX).
 audit: setup

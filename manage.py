@@ -17,6 +17,10 @@ if __name__ == "__main__":
     os.environ.setdefault(  # noqa: TID251  Django itself is configured through it
         "DJANGO_SETTINGS_MODULE", "crunchsite.settings.dev"
     )
+    if sys.argv[1:2] == ["coordinator"]:  # some of its commands need no Django
+        from crunchsite.coordinator.cli import main
+
+        main(sys.argv[2:])
     from crunchsite.stack.command_line import run_command_line
 
     sys.exit(run_command_line(sys.argv))

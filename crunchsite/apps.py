@@ -5,4 +5,5 @@ class CrunchsiteConfig(AppConfig):
     name = "crunchsite"
 
     def ready(self) -> None:
-        from crunchsite import checks  # noqa: F401  importing registers them
+        # Importing them registers the checks, and makes the app that tasks belong to.
+        from crunchsite import celery, checks  # noqa: F401

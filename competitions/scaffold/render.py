@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import django
+from django.apps import apps
 from django.conf import settings
 from django.template import Context, Engine, TemplateDoesNotExist, TemplateSyntaxError
 
@@ -133,7 +135,7 @@ class Workspace:
             string_if_invalid=_Undefined("%s"),
             builtins=["competitions.scaffold.filters"],
         )
-        context = Context(self._names(), autoescape=False)
+        context = Context(self._names(), autoescape=False, use_l10n=False)
         for path, template in sorted(self._files.items()):
             if template == "challenge/package/tracker.py":
                 yield path, vendor.tracker()  # the very class that models run on
@@ -143,10 +145,14 @@ class Workspace:
             except (TemplateSyntaxError, TemplateDoesNotExist, UnicodeError) as error:
                 raise ScaffoldError(f"template {template}: {error}.") from None
 
-    def _contract(self) -> CrunchConfig:
-        """Return the contract of a workspace that has no module for one of its own."""
+    def _report_schema(self) -> dict[str, Any]:
+        """Return the standard report of the contract that the workspace begins with."""
         path = self.answers.contract or ""
-        return load_config(path) if path.startswith("competitions.") else CrunchConfig()
+        if not path.startswith("competitions."):
+            return standard_schema(CrunchConfig())
+        if not apps.ready:  # a contract of the site may name its tables
+            django.setup()
+        return standard_schema(load_config(path))
 
     def _names(self) -> dict[str, Any]:
         answers, names = self.answers, self.names
@@ -183,7 +189,7 @@ class Workspace:
             "feed": answers.feed,
             "metrics": answers.metrics,
             "contract": (answers.contract or "").partition(":")[::2],
-            "report_schema": standard_schema(self._contract()),
+            "report_schema": self._report_schema,
         }
 
 

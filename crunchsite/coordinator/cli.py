@@ -7,6 +7,7 @@ names, so that there is one program for all.
 
 import keyword
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
@@ -14,9 +15,8 @@ from importlib import import_module
 from typing import Any
 
 import click
-import django
-from django.core.management import execute_from_command_line, get_commands
 
+from core.collector import spare_what_is_loaded, stand_aside
 from core.errors import OperatorError
 from crunchsite.coordinator import exits
 
@@ -61,6 +61,10 @@ OPERATE: Mapping[str, str] = {
 }
 
 
+# They need no site: neither its tables nor its secret, so they start at once.
+_BARE = frozenset({"init", "preflight"})
+
+
 class Commands(click.Group):
     """Commands by name; those of Django's are called with what follows, as it is."""
 
@@ -71,10 +75,14 @@ class Commands(click.Group):
         if cmd_name in self.list_commands(ctx):
             name = cmd_name.replace("-", "_")
             name += "_" * keyword.iskeyword(name)
-            django.setup()
+            _set_up(is_bare=name in _BARE)
             module = import_module(f"crunchsite.coordinator.{name}")
+            spare_what_is_loaded()
             command: click.Command = module.command
             return command
+        from django.core.management import get_commands
+
+        _set_up()
         if cmd_name.replace("-", "_") in get_commands():
             return _django_command(cmd_name)
         return None
@@ -95,6 +103,18 @@ class Commands(click.Group):
                 formatter.write_dl(list(commands.items()))
 
 
+def _set_up(*, is_bare: bool = False) -> None:
+    """Let modules of the site be imported; its tables too, unless it is bare."""
+    if not is_bare:
+        import django
+
+        django.setup()
+    elif "django.conf" not in sys.modules:
+        os.environ["DJANGO_SETTINGS_MODULE"] = (  # noqa: TID251  as manage.py does
+            "crunchsite.settings.without_secrets"
+        )
+
+
 def _django_command(name: str) -> click.Command:
     @click.command(
         name,
@@ -103,6 +123,9 @@ def _django_command(name: str) -> click.Command:
     )
     @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
     def command(arguments: Sequence[str]) -> None:
+        from django.core.management import execute_from_command_line
+
+        spare_what_is_loaded()
         try:
             execute_from_command_line(
                 ["coordinator", name.replace("-", "_"), *arguments]
@@ -123,6 +146,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     os.environ.setdefault(  # noqa: TID251  as manage.py does
         "DJANGO_SETTINGS_MODULE", "crunchsite.settings.dev"
     )
+    stand_aside()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         code = coordinator.main(
             args=sys.argv[1:] if arguments is None else list(arguments),
@@ -137,4 +162,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except OperatorError as error:
         click.echo(f"Error: {error}", err=True)
         code = exits.code_of(error)
+    except Exception as error:
+        from django.db import OperationalError
+
+        if not isinstance(error, OperationalError):
+            raise
+        from crunchsite.stack.command_line import silent_database
+
+        click.echo(f"Error: {silent_database(error)}", err=True)
+        code = exits.UNREACHABLE
+    finally:
+        spare_what_is_loaded()
     sys.exit(code)

@@ -1,16 +1,18 @@
-"""A process that tries operators' callables: no `.env`, no secret, no server."""
+"""No `.env`, no secret, no server: for operators' callables and new workspaces."""
 
 import secrets
 
 from core import workspaces
 from crunchsite.settings.env import (  # noqa: F401  settings
     BASE_DIR,
+    IS_INSTALLED,
     OWN_CALLABLES,
     SITE_DIR,
     Env,
 )
 
 ENV = Env(_env_file=None)
+WORKSPACE = ENV.node
 VAR_DIR = ENV.var
 LOCAL_MODELS_DIR = ENV.models_dir
 CALLABLE_PACKAGES = ENV.packages

@@ -101,17 +101,21 @@ def run_command_line(argv: list[str]) -> int:
     except (OperatorError, ImproperlyConfigured) as error:
         return _refuse(f"{error}")
     except OperationalError as error:
-        reason = str(error).strip().splitlines()[0]
-        return _refuse(
-            f"PostgreSQL did not answer ({reason}). "
-            "Start it with `make up`, or correct DATABASE_URL."
-        )
+        return _refuse(silent_database(error))
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)  # noqa: T201  a command's own voice
         return 130
     finally:
         spare_what_is_loaded()
     return 0
+
+
+def silent_database(error: OperationalError) -> str:
+    reason = str(error).strip().splitlines()[0]
+    return (
+        f"PostgreSQL did not answer ({reason}). "
+        "Start it with `make up`, or correct DATABASE_URL."
+    )
 
 
 def _refuse(text: str) -> int:

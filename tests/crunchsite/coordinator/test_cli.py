@@ -7,6 +7,7 @@ import sys
 
 import pytest
 from click.testing import CliRunner
+from django.conf import settings
 
 from crunchsite.coordinator import cli, init, preflight
 from tests.warm import manage
@@ -169,3 +170,23 @@ def test_the_console_script_needs_no_manage_py():
     )
     assert found.returncode == 0, found.stderr
     assert "--activate" in found.stdout
+
+
+def test_init_loads_neither_the_site_nor_its_parts(tmp_path):
+    code = (
+        "import sys; from crunchsite.coordinator.cli import main\n"
+        "try: main(['init', 'hot-days', '--layout', 'thin'])\n"
+        "except SystemExit as left: assert not left.code\n"
+        "parts = ('celery', 'sqlalchemy', 'numpy', 'competitions.models')\n"
+        "print([part for part in parts if part in sys.modules])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={"PATH": "", "PYTHONPATH": str(settings.BASE_DIR)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == ["hot-days", "[]"]
+    assert [path.name for path in tmp_path.iterdir()] == ["hot-days"]
