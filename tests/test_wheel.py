@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from competitions.scaffold import vendor
+
 ROOT = Path(__file__).resolve().parents[1]
 UV = Path(sys.executable).with_name("uv")
-PACKAGES = (
-    *("core", "feeds", "competitions", "scoring", "emissions", "livepool"),
-    *("crunchsite", "templates"),
-)
+PACKAGES = sorted({*vendor.PACKAGES} - {"requirements"})
 # Of the checkout alone, or made where it runs.
 ELSEWHERE = ("__pycache__", ".gitkeep")
 
