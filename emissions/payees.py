@@ -12,10 +12,10 @@ from competitions.callables.door import Door
 from competitions.models import Competition, Round
 from competitions.slots import Wiring
 from core.grid import Period
+from core.rounding import rounded
 from scoring.board.ranking import Standing
 from scoring.board.standings import standings_of_period
 from scoring.models import Snapshot
-from scoring.snapshots.fields import rounded
 
 
 class Payee(TypedDict):
