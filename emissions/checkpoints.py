@@ -8,11 +8,11 @@ Nothing is paid without the crunch's key.
 Periods lie on the grid of multiples of `emission_interval_s` since the epoch. The first
 is the one in which the competition was activated, so it may have been partly idle. A
 period without a single snapshot gets no checkpoint; the next one with snapshots
-follows. A period in which nobody scored, such as a day that was declared void, gets one
-that pays the providers and no cruncher.
+follows, and the time between is kept with the reason. A period in which nobody scored,
+such as a day that was declared void, gets one that pays the providers and no cruncher.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from django.db import IntegrityError, transaction
@@ -20,20 +20,25 @@ from django.db.models import Min
 
 from competitions.callables.door import Door
 from competitions.models import Competition
+from competitions.slots import Wiring
 from competitions.wiring import wiring_of
 from core import clock
 from core.errors import OperatorError
 from core.facts import Fact, FactKind, announce
 from core.grid import Period, floor, following
+from emissions import ledger
 from emissions.builder import build_emission
-from emissions.models import Checkpoint
-from emissions.payees import payees_of
+from emissions.models import Checkpoint, IdleStretch
+from emissions.payees import Payees, payees_of
+from emissions.strategies import EmissionCheckpoint
 from scoring import locks
 from scoring.corrections import Newest, newest
 from scoring.models import Snapshot
 from scoring.snapshots import snapshots
 
 log = structlog.get_logger(__name__)
+
+IDLE = "No round was scored or due: there is no snapshot of this time."
 
 
 def close_due(*, now: datetime) -> list[Checkpoint]:
@@ -70,11 +75,8 @@ def close_due_of(*, competition: Competition, now: datetime) -> list[Checkpoint]
 
 def next_period(*, competition: Competition) -> Period | None:
     """Return the earliest period with a snapshot and no checkpoint, or None."""
-    activated_at = competition.activated_at
-    assert activated_at is not None  # callers choose only activated competitions
     length_s = competition.emission_interval_s
-    last = Checkpoint.objects.filter(competition=competition).first()
-    since = last.period_end if last else floor(activated_at, length_s)
+    since = _paid_until(competition)
     first = Snapshot.objects.filter(
         model__competition=competition, period_end__gt=since
     ).aggregate(at=Min("period_start"))["at"]
@@ -82,6 +84,54 @@ def next_period(*, competition: Competition) -> Period | None:
         return None
     start = max(since, floor(first, length_s))
     return Period(start, following(start, length_s))
+
+
+def _made(
+    competition: Competition,
+    period: Period,
+    *,
+    wiring: Wiring,
+    payees: Payees,
+    emission: EmissionCheckpoint,
+    door: Door,
+) -> Checkpoint:
+    """Store a checkpoint, what it makes due, and the idle time before it."""
+    now, config = clock.now(), wiring.config
+    rule = config.emission
+    _keep_idle(competition, before=period.start, now=now)
+    challenge = timedelta(seconds=rule.challenge_s)
+    checkpoint = Checkpoint.objects.create(
+        competition=competition,
+        period_start=period.start,
+        period_end=period.end,
+        entries=[emission.model_dump()],
+        meta={
+            "snapshot_count": sum(e["snapshot_count"] for e in payees.ranking),
+            "model_count": len(payees.ranking),
+            "ranking": payees.ranking,
+            "unpaid": payees.unpaid,
+            "rounds_asked": payees.rounds_asked,
+            "rule": rule.model_dump(mode="json"),
+            "ranking_direction": config.aggregation.ranking_direction,
+            "min_paid_coverage": config.min_paid_coverage,
+            **({"stand_ins": door.failed} if door.failed else {}),
+        },
+        created_at=now,
+        challenge_ends_at=now + challenge if challenge else None,
+        needs_two=rule.needs_two,
+    )
+    ledger.owe(checkpoint)
+    return checkpoint
+
+
+def _paid_until(competition: Competition) -> datetime:
+    """Return the end of the last checkpoint, else the start of the first period."""
+    activated_at = competition.activated_at
+    assert activated_at is not None  # callers choose only activated competitions
+    last = Checkpoint.objects.filter(competition=competition).first()
+    if last is not None:
+        return last.period_end
+    return floor(activated_at, competition.emission_interval_s)
 
 
 def close(*, competition: Competition, period: Period) -> Checkpoint | None:
@@ -115,25 +165,13 @@ def close(*, competition: Competition, period: Period) -> Checkpoint | None:
             locks.lock_exclusive(competition.pk)
             if _decided(competition) != before or _is_paid(competition, period):
                 return None
-            checkpoint = Checkpoint.objects.create(
-                competition=competition,
-                period_start=period.start,
-                period_end=period.end,
-                entries=[emission.model_dump()],
-                meta={
-                    "snapshot_count": sum(
-                        entry["snapshot_count"] for entry in payees.ranking
-                    ),
-                    "model_count": len(payees.ranking),
-                    "ranking": payees.ranking,
-                    "unpaid": payees.unpaid,
-                    "rounds_asked": payees.rounds_asked,
-                    "rule": wiring.config.emission.model_dump(mode="json"),
-                    "ranking_direction": wiring.config.aggregation.ranking_direction,
-                    "min_paid_coverage": wiring.config.min_paid_coverage,
-                    **({"stand_ins": door.failed} if door.failed else {}),
-                },
-                created_at=clock.now(),
+            checkpoint = _made(
+                competition,
+                period,
+                wiring=wiring,
+                payees=payees,
+                emission=emission,
+                door=door,
             )
             announce(
                 Fact(
@@ -157,6 +195,17 @@ def close(*, competition: Competition, period: Period) -> Checkpoint | None:
         models=len(payees.ranking),
     )
     return checkpoint
+
+
+def _keep_idle(competition: Competition, *, before: datetime, now: datetime) -> None:
+    """Keep why the periods between the last checkpoint and this one got none."""
+    since = _paid_until(competition)
+    if since < before:
+        IdleStretch.objects.get_or_create(
+            competition=competition,
+            start_at=since,
+            defaults={"end_at": before, "reason": IDLE, "created_at": now},
+        )
 
 
 def _decided(competition: Competition) -> tuple[Newest, set[int]]:

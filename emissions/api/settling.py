@@ -52,7 +52,9 @@ def confirm_it(request: Request, checkpoint: Checkpoint) -> Response:
     tx_hash = read_body(Confirmation, request)["tx_hash"]
     return _step(
         request,
-        lambda: transitions.confirm(checkpoint_id=checkpoint.pk, tx_hash=tx_hash),
+        lambda: transitions.confirm(
+            checkpoint_id=checkpoint.pk, tx_hash=tx_hash, user=request.user
+        ),
         what=f"PENDING to SUBMITTED with transaction {tx_hash}.",
     )
 
@@ -71,7 +73,9 @@ def advance_it(request: Request, checkpoint: Checkpoint) -> Response:
     to = read_body(StatusChange, request)["status"]
     return _step(
         request,
-        lambda: transitions.advance(checkpoint_id=checkpoint.pk, to=to),
+        lambda: transitions.advance(
+            checkpoint_id=checkpoint.pk, to=to, user=request.user
+        ),
         what=f"{checkpoint.status} to {to}.",
     )
 

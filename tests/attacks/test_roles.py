@@ -365,6 +365,7 @@ def roles(db):
     import_module("crunchsite.migrations.0004_events").give(apps, None)
     import_module("crunchsite.migrations.0005_publish").give(apps, None)
     import_module("crunchsite.migrations.0007_exclusions").give(apps, None)
+    import_module("crunchsite.migrations.0008_disputes").give(apps, None)
 
 
 def user(role: str) -> User | None:

@@ -7,6 +7,7 @@ from django.urls import reverse
 
 from emissions import transitions
 from tests import factories
+from tests.emissions.test_ledger import NOBODY
 
 pytestmark = pytest.mark.django_db
 
@@ -37,7 +38,7 @@ def transaction_page(checkpoint):
 @pytest.fixture
 def submitted(world):
     checkpoint = world.checkpoints[0]
-    return transitions.confirm(checkpoint_id=checkpoint.pk, tx_hash="0x1")
+    return transitions.confirm(checkpoint_id=checkpoint.pk, tx_hash="0x1", user=NOBODY)
 
 
 def test_a_wrong_transaction_is_corrected_on_a_page_with_a_trail(

@@ -139,11 +139,11 @@ def test_a_checkpoint_tells_each_of_its_states(at, frozen_clock):
     pending = made.checkpoints[0]
     name = str(pending)
     of = {"checkpoint_id": pending.pk}
+    of["user"] = SimpleNamespace(pk=None)
     transitions.confirm(**of, tx_hash="0xa")
     with pytest.raises(transitions.TransitionError):
         transitions.confirm(**of, tx_hash="0xb")
-    user = SimpleNamespace(pk=None)
-    transitions.correct_transaction(**of, tx_hash="0xc", reason="typo", user=user)
+    transitions.correct_transaction(**of, tx_hash="0xc", reason="typo")
     transitions.advance(**of, to="CLAIMABLE")
     transitions.advance(**of, to="PAID")
     assert told() == [
