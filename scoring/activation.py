@@ -1,9 +1,11 @@
 """Try a competition's scorer on made-up answers before it is activated."""
 
 from dataclasses import dataclass
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 
+from competitions.contract import CrunchConfig
 from competitions.models import Competition
 from competitions.slots import Wiring
 from scoring.metrics.registry import UnknownMetricError
@@ -61,9 +63,8 @@ def dry_run(wiring: Wiring) -> DryRun:
 
 def _try(wiring: Wiring) -> list[NewScore] | Failure:
     config = wiring.config
-    signal = signal_field(config)
     try:
-        predictions = [config.output_type(**{signal: value}) for value, _ in _TRIALS]
+        predictions = [made_up_answer(config, value) for value, _ in _TRIALS]
         truths = [_truth(config.ground_truth_type, change) for _, change in _TRIALS]
     except ValueError as error:
         return Failure(f"the scorer could not be tried: {error}")
@@ -80,6 +81,27 @@ def _try(wiring: Wiring) -> list[NewScore] | Failure:
         truths=batch.columns_of(config.ground_truth_type, truths),
         value_field=config.aggregation.value_field,
     )
+
+
+def made_up_answer(config: CrunchConfig, signal: float) -> BaseModel:
+    """Return an answer with this signal; raises ValueError if its type needs more.
+
+    A further choice is the first for a signal above 0, else the last; a further number
+    is the signal's size.
+    """
+    kind, name = config.output_type, signal_field(config)
+    others = {
+        other: _made_up(field.annotation, signal)
+        for other, field in kind.model_fields.items()
+        if field.is_required() and other != name
+    }
+    return kind(**{name: signal, **others})
+
+
+def _made_up(annotation: Any, signal: float) -> Any:
+    if get_origin(annotation) is Literal:
+        return get_args(annotation)[0 if signal > 0 else -1]
+    return abs(signal)
 
 
 def _truth(kind: type[BaseModel], change: float) -> BaseModel:

@@ -17,6 +17,7 @@ from crunchsite.coordinator.checkup.layout_files import (
     check_spec,
     fix_files,
 )
+from crunchsite.coordinator.checkup.leaks import check_leaks
 from crunchsite.coordinator.checkup.line import Line, has_failed
 from crunchsite.coordinator.checkup.log_markers import check_logs
 from crunchsite.coordinator.checkup.node_variables import read_node
@@ -58,6 +59,7 @@ def examine(node: NodeFolder, *, url: str | None, is_offline: bool) -> Iterator[
     """Yield the lines of all checks of a workspace and of its site."""
     yield from check_spec(node.spec_file, is_whole=True)
     yield from check_files(node)
+    yield from check_leaks(node)
     env, lines = read_node(node)
     yield from lines
     if env is not None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from core.errors import OperatorError
 
 # Packages of a node that callables may come from, where they exist.
-_NODE_PACKAGES = ("runtime_definitions", "plugins", "extensions")
+NODE_PACKAGES = ("runtime_definitions", "plugins", "extensions")
 
 
 class WorkspaceError(OperatorError):
@@ -57,7 +57,7 @@ class NodeFolder:
 
     @property
     def packages(self) -> tuple[str, ...]:
-        return (*_NODE_PACKAGES, self.package)
+        return (*NODE_PACKAGES, self.package)
 
     def example_models(self) -> dict[str, str]:
         """Return the source of each example as a submission's main.py, by its name.

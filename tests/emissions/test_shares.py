@@ -7,9 +7,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from competitions.emission_rule import STRATEGY_NAMES, EmissionRule
+from core.rounding import LARGEST
 from emissions.frac64 import WHOLE
 from emissions.shares import shares_of
-from scoring.snapshots.fields import LARGEST
 
 FIGURES = st.one_of(
     st.none(), st.floats(-1e6, 1e6), st.sampled_from([0.0, 1.0, LARGEST, -LARGEST])

@@ -1,8 +1,11 @@
+from typing import Literal
+
 import pytest
+from pydantic import BaseModel, Field
 
 from competitions.contract import CrunchConfig, InferenceOutput
 from competitions.slots import wire
-from scoring.activation import dry_run
+from scoring.activation import DryRun, dry_run
 
 
 def tried(**config):
@@ -51,3 +54,18 @@ def test_types_that_need_more_cannot_be_tried():
 @pytest.mark.parametrize("name", ["sharpness", "no.such:metric"])
 def test_an_unknown_metric_is_an_error(name):
     assert name in tried(metrics=(name,)).errors[0]
+
+
+class Order(BaseModel):
+    value: float = 0.0
+    action: Literal["buy", "sell"]
+    amount: float = Field(ge=0)
+
+
+def test_a_choice_and_further_numbers_are_made_up():
+    def score(prediction, ground_truth):
+        size = prediction.amount * (1 if prediction.action == "buy" else -1)
+        assert size == prediction.value
+        return {"value": size * ground_truth.actual_return}
+
+    assert tried(output_type=Order, scoring_function=score) == DryRun([], [])

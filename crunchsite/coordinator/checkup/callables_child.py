@@ -139,7 +139,7 @@ def _needs_site(error: BaseException) -> bool:
 
 def _values(config: Any, asked: Mapping[str, Any]) -> dict[str, Any]:
     """Return a value for each parameter of a slot, if possible of its type."""
-    from scoring.snapshots.fields import signal_field
+    from scoring.activation import made_up_answer
 
     candle = {"open": 100.0, "high": 101.0, "low": 99.0, "close": 100.0, "volume": 1.0}
     start = int(_AT.timestamp()) - 60 * 60
@@ -150,7 +150,7 @@ def _values(config: Any, asked: Mapping[str, Any]) -> dict[str, Any]:
     }
     output: Any = {"value": 0.5}
     with suppress(ValueError, TypeError):  # a type may need more than a signal
-        output = config.output_type(**{signal_field(config): 0.5})
+        output = made_up_answer(config, 0.5)
     scope = {**config.scope.model_dump(), **asked["scope_template"]}
     schedule = {
         "scope_key": asked["scope_key"],
