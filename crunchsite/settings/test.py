@@ -8,7 +8,11 @@ import os
 
 from crunchsite.settings.base import *
 from crunchsite.settings.base import CACHES, DATABASES, ENV, _database
-from crunchsite.settings.env import BASE_DIR
+from crunchsite.settings.env import (  # noqa: F401  settings
+    BASE_DIR,
+    IS_INSTALLED,
+    SITE_DIR,
+)
 from crunchsite.settings.env import OWN_CALLABLES as OWN
 from crunchsite.settings.places import embedded_database_url, embedded_redis_url
 from crunchsite.settings.server_urls import broker
