@@ -9,11 +9,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from competitions.scaffold import engine_copy
 from competitions.scaffold.answers import Layout
 from competitions.scaffold.errors import ScaffoldError
 from competitions.scaffold.naming import Names
+from competitions.scaffold.public_rules import RULES_FILE
 
 _EXAMPLES = ("mean_reversion", "trend_following", "volatility_regime")
+
+# What a participant runs; see templates/workspace/challenge/package/.
+_TOOLS = (
+    *("config", "problems", "day_files", "client", "backtest", "backtest_result"),
+    *("report", "checks", "commands"),
+)
 
 _ROOT = ("README.md", "SKILL.md", "AGENTS.md")
 _CHALLENGE = (
@@ -22,7 +30,10 @@ _CHALLENGE = (
     *("package/schemas/README.md", "package/examples/README.md"),
     "package/examples/__init__.py",
     *(f"package/examples/{name}_tracker.py" for name in _EXAMPLES),
-    "tests/test_scoring.py",
+    *(f"package/{name}.py" for name in _TOOLS),
+    f"package/{RULES_FILE}",
+    *(f"package/{path}" for path in engine_copy.paths()),
+    *("tests/test_scoring.py", "tests/test_backtest.py"),
 )
 _NODE = (
     *("README.md", "SKILL.md", "RUNBOOK.md", "Makefile", "pyproject.toml"),

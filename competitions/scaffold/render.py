@@ -14,7 +14,8 @@ from django.template import Context, Engine, TemplateDoesNotExist, TemplateSynta
 from competitions.config_loader import load_config
 from competitions.contract import CrunchConfig
 from competitions.errors import DefinitionError
-from competitions.scaffold import process_log, vendor
+from competitions.packs import PackFeed
+from competitions.scaffold import engine_copy, process_log, vendor
 from competitions.scaffold.answers import SPEC_VERSION, Answers
 from competitions.scaffold.errors import ScaffoldError, WorkspaceExistsError
 from competitions.scaffold.gate import undecided
@@ -25,6 +26,11 @@ from competitions.scaffold.layouts import (
     folders_of,
 )
 from competitions.scaffold.naming import Names, names_of
+from competitions.scaffold.public_rules import (
+    RULES_FILE,
+    contract_in,
+    public_rules,
+)
 from competitions.scopes import subject_in
 from competitions.slots import SLOTS, default_path
 from competitions.standard_report import standard_schema
@@ -32,6 +38,7 @@ from core.files import new_folder
 
 # It says that the folder is a workspace, so that --force removes nothing else.
 SPEC_FILE = "spec.json"
+_CONTRACTS = "node/runtime_definitions/contracts.py"
 
 
 class _Undefined(str):
@@ -136,7 +143,19 @@ class Workspace:
             builtins=["competitions.scaffold.filters"],
         )
         context = Context(self._names(), autoescape=False, use_l10n=False)
+        rules_of = "challenge/package/"
+        laid_in = {
+            f"{rules_of}{engine_copy.FOLDER}/{path}": text
+            for path, text in engine_copy.engine_files().items()
+        }
         for path, template in sorted(self._files.items()):
+            if template in laid_in:
+                yield path, laid_in[template]
+                continue
+            if template == f"{rules_of}{RULES_FILE}":
+                contracts = engine.get_template(_CONTRACTS).render(context)
+                yield path, self._public_rules(contracts)
+                continue
             if template == "challenge/package/tracker.py":
                 yield path, vendor.tracker()  # the very class that models run on
                 continue
@@ -144,6 +163,18 @@ class Workspace:
                 yield path, engine.get_template(template).render(context)
             except (TemplateSyntaxError, TemplateDoesNotExist, UnicodeError) as error:
                 raise ScaffoldError(f"template {template}: {error}.") from None
+
+    def _public_rules(self, contracts: str) -> str:
+        """Return the rules of the contract that the node's module, a text, defines."""
+        if self.answers.contract and not apps.ready:
+            django.setup()  # a contract of the site may name its tables
+        document = public_rules(
+            contract_in(contracts),
+            feed=self.answers.feed or PackFeed(),
+            schedule=self.answers.scheduled_prediction_configs or [],
+            score_interval_s=self.answers.checkpoint_interval_seconds or 1,
+        )
+        return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
     def _report_schema(self) -> dict[str, Any]:
         """Return the standard report of the contract that the workspace begins with."""
@@ -166,6 +197,7 @@ class Workspace:
             "node": node,
             "layout": self.layout,
             "is_vendored": PLANS[self.layout].is_vendored,
+            "has_engine": any(path.endswith(RULES_FILE) for path in self._files),
             "crunch_id": answers.crunch_id,
             "pack": answers.pack,
             "base_classname": answers.model_base_classname,

@@ -14,8 +14,10 @@ from decimal import Decimal
 from json.encoder import encode_basestring
 from typing import Any
 
-from core.texts import has_nul, storable_json
-
+from ..texts import (  # noqa: TID252  packages hold this file elsewhere
+    has_nul,
+    storable_json,
+)
 from .errors import LogFormatError
 
 quoted = encode_basestring  # a text as RFC 8785 has it

@@ -1,0 +1,79 @@
+"""The rules of a competition as its public package holds them: one JSON document."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from django.conf import settings
+
+from competitions.contract import CrunchConfig, ScheduledPredictionConfig
+from competitions.packs import PackFeed
+from competitions.standard_report import METRIC_NAMES
+
+RULES_FILE = "rules.json"
+# The default of a competition; its model cannot be imported where Django is not set up.
+SNAPSHOT_PERIOD_S = 3600
+
+
+def public_rules(
+    config: CrunchConfig,
+    *,
+    feed: PackFeed,
+    schedule: Sequence[ScheduledPredictionConfig],
+    score_interval_s: int,
+) -> dict[str, Any]:
+    """Return all that a backtest needs to know of a contract and its schedule.
+
+    Metrics of the operator's own are left out: their code is not public.
+    """
+    aggregation = config.aggregation
+    trading = config.trading and {
+        name: value if isinstance(value, str) else str(value)
+        for name, value in asdict(config.trading).items()
+    }
+    return {
+        "rules_version": 1,
+        "feed": {"source": settings.ENV.feed_source, **feed.model_dump()},
+        "window": settings.ENV.feed_candles_window,
+        "feed_update_method": config.feed_update_method,
+        "method": config.call_method.method,
+        "arguments": [[each.name, each.type] for each in config.call_method.args],
+        "scope": config.scope.model_dump(mode="json"),
+        "schedule": [
+            {
+                "scope_key": each.scope_key,
+                "scope_template": each.scope_template,
+                "every_s": each.schedule.prediction_interval_seconds,
+                "horizon_s": each.schedule.resolve_horizon_seconds,
+                "order": each.order,
+            }
+            for each in schedule
+            if each.active
+        ],
+        "max_input_age_candles": config.max_input_age_candles,
+        "staleness_fraction": config.max_ground_truth_staleness_fraction,
+        "max_output_bytes": config.max_output_bytes,
+        "output_schema": config.output_type.model_json_schema(),
+        "signal_field": "value",
+        "value_field": aggregation.value_field,
+        "metrics": [name for name in config.metrics if name in METRIC_NAMES],
+        "windows": {name: each.hours for name, each in aggregation.windows.items()},
+        "ranking_key": aggregation.ranking_key,
+        "ranking_direction": aggregation.ranking_direction,
+        "score_interval_s": score_interval_s,
+        "snapshot_period_s": SNAPSHOT_PERIOD_S,
+        "trading": trading,
+    }
+
+
+def contract_in(text: str) -> CrunchConfig:
+    """Return the contract that a workspace's module defines as CONTRACT.
+
+    `text` is what a template of the engine or of a pack gave, which the node will run
+    anyway.
+    """
+    names: dict[str, Any] = {}
+    exec(compile(text, "contracts.py", "exec"), names)
+    found = names["CONTRACT"]
+    contract: CrunchConfig = found() if isinstance(found, type) else found
+    return contract

@@ -1,0 +1,233 @@
+"""Market data of past days: downloaded once, verified, and read without a connection.
+
+`{cache}/{source}/{subject}/{kind}/{granularity}/YYYY-MM-DD.npz` holds one UTC day:
+`opened_us`, and a column for each value. `index.json` beside them has their digests.
+"""
+
+import hashlib
+import json
+import os
+import zipfile
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta, timezone
+
+import numpy as np
+
+from . import config
+from .problems import InvalidInput, NoData, Unreachable
+
+UTC = timezone.utc
+INDEX = "index.json"
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def seconds_of(kind, granularity):
+    """Return the length of a record in seconds; 0 for ticks."""
+    if kind != "candle":
+        return 0
+    return int(granularity[:-1]) * UNITS[granularity[-1]]
+
+
+def instant(text):
+    """Return an instant of UTC from YYYY-MM-DD[THH:MM:SS[Z]]; raises InvalidInput."""
+    if isinstance(text, datetime):
+        return text if text.tzinfo else text.replace(tzinfo=UTC)
+    if isinstance(text, date):
+        return datetime(text.year, text.month, text.day, tzinfo=UTC)
+    try:
+        found = datetime.fromisoformat(str(text).replace("Z", "+00:00"))
+    except ValueError:
+        raise InvalidInput(
+            f"the instant was {text!r}; write 2026-03-01 or 2026-03-01T12:00:00Z."
+        ) from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Series:
+    """Closed records of a subject, oldest first: openings in seconds, and columns."""
+
+    opened_s: np.ndarray
+    closed_s: np.ndarray
+    columns: dict
+
+    @property
+    def prices(self):
+        return self.columns["close" if "close" in self.columns else "price"]
+
+    def rows(self, first, last):
+        """Return records as models see them: `ts` and the values."""
+        names = list(self.columns)
+        values = zip(*(self.columns[name][first:last].tolist() for name in names))
+        openings = self.opened_s[first:last].tolist()
+        return [
+            {"ts": int(ts), **dict(zip(names, row))}
+            for ts, row in zip(openings, values)
+        ]
+
+
+class BacktestClient:
+    """Downloads days of market data and reads them from the cache.
+
+    `url` and `cache` replace the package's own; `session` is a requests session.
+    """
+
+    def __init__(self, url=None, cache=None, session=None):
+        self.url = config.site_url(url)
+        self.cache = config.cache_folder(cache)
+        self._session = session
+
+    def pull(self, subject, since, until, refresh=False, progress=None):
+        """Download the days of `[since, until)` that are not cached; return the files.
+
+        Each file is verified against the site's digest before it takes its place, and
+        a broken download goes on where it stopped. Raises Unreachable, NoData.
+        """
+        listed = self._listed(subject, since, until)
+        if not listed:
+            raise NoData(
+                f"the site has no whole day of {subject} between {since:%Y-%m-%d} and "
+                f"{until:%Y-%m-%d}; `data list` shows what it has."
+            )
+        folder = self._folder(subject)
+        folder.mkdir(parents=True, exist_ok=True)
+        known = self._index(folder)
+        files = []
+        for done, entry in enumerate(listed, 1):
+            path = folder / f"{entry['date']}.npz"
+            if refresh or not _is_whole(path, entry["sha256"]):
+                self._download(entry, path)
+            known[entry["date"]] = {
+                "sha256": entry["sha256"],
+                "records": entry["records"],
+            }
+            _write(folder / INDEX, json.dumps(known, indent=1, sort_keys=True))
+            files.append(path)
+            if progress:
+                progress(done, len(listed), path.name)
+        return files
+
+    def status(self, subject):
+        """Return a row for each cached day: date, records, and whether it is whole."""
+        folder = self._folder(subject)
+        return [
+            {
+                "date": day,
+                "records": entry["records"],
+                "is_whole": _is_whole(folder / f"{day}.npz", entry["sha256"]),
+            }
+            for day, entry in sorted(self._index(folder).items())
+        ]
+
+    def listing(self, subject, since, until):
+        """Return what the site has for a range of days."""
+        return self._listed(subject, since, until)
+
+    def load(self, subject, since, until):
+        """Return the cached records that open in `[since, until)`, as a Series.
+
+        Raises NoData when there is none, InvalidInput for a file that is broken.
+        """
+        folder = self._folder(subject)
+        known = self._index(folder)
+        length_s = seconds_of(*config.feed()[1:])
+        parts = []
+        day = since.date()
+        while day <= until.date():
+            name = day.isoformat()
+            path = folder / f"{name}.npz"
+            if path.exists():
+                digest = known.get(name, {}).get("sha256")
+                parts.append(_read(path, digest))
+            day += timedelta(days=1)
+        if not parts:
+            raise NoData(
+                f"there is no data of {subject} from {since:%Y-%m-%d} to "
+                f"{until:%Y-%m-%d} in {folder}; run `data pull`."
+            )
+        opened_us = np.concatenate([part.pop("opened_us") for part in parts])
+        inside = (opened_us >= since.timestamp() * 1e6) & (
+            opened_us < until.timestamp() * 1e6
+        )
+        opened_s = opened_us[inside] / 1e6
+        columns = {
+            name: np.concatenate([part[name] for part in parts])[inside]
+            for name in parts[0]
+        }
+        return Series(opened_s, opened_s + length_s, columns)
+
+    def _folder(self, subject):
+        source, kind, granularity = config.feed()
+        parts = (source, subject, kind, granularity)
+        if any(not part or "/" in part or part.startswith(".") for part in parts):
+            raise InvalidInput(f"the feed was {'/'.join(parts)}; that is no feed.")
+        return self.cache.joinpath(*parts)
+
+    def _index(self, folder):
+        try:
+            return json.loads((folder / INDEX).read_text("utf-8"))
+        except FileNotFoundError:
+            return {}
+        except ValueError:
+            return {}  # it is written anew with the next download
+
+    def _listed(self, subject, since, until):
+        from .client import Client
+
+        source, kind, granularity = config.feed()
+        return Client(url=self.url, session=self._session).get(
+            "/data/days/index",
+            source=source,
+            subject=subject,
+            kind=kind,
+            granularity=granularity,
+            since=since.date().isoformat(),
+            until=until.date().isoformat(),
+        )
+
+    def _download(self, entry, path):
+        """Fetch a file into its place; a part that is there is continued."""
+        from .client import Client
+
+        part = path.with_suffix(".part")
+        client = Client(url=self.url, session=self._session)
+        for attempt in (1, 2):
+            begin = part.stat().st_size if part.exists() else 0
+            client.fetch(entry["url"], part, begin)
+            if _digest(part) == entry["sha256"]:
+                os.replace(part, path)
+                return
+            part.unlink()  # a part of another version: once more, from the start
+        raise Unreachable(
+            f"{path.name} came twice with another digest than the site lists; "
+            "try again later."
+        )
+
+
+def _is_whole(path, sha256):
+    return path.exists() and _digest(path) == sha256
+
+
+def _digest(path):
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _read(path, sha256):
+    if sha256 is not None and _digest(path) != sha256:
+        raise InvalidInput(
+            f"{path} is broken: it differs from its digest; pull it again."
+        )
+    try:
+        with np.load(path, allow_pickle=False) as found:
+            return {name: found[name] for name in found.files}
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        raise InvalidInput(f"{path} is no file of market data; pull it again.") from None
+
+
+def _write(path, text):
+    draft = path.with_suffix(".draft")
+    draft.write_text(text, "utf-8")
+    os.replace(draft, path)
+
+
