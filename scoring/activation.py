@@ -105,11 +105,16 @@ def _made_up(annotation: Any, signal: float) -> Any:
 
 
 def _truth(kind: type[BaseModel], change: float) -> BaseModel:
-    return kind.model_validate(
-        {
-            "entry_price": 100.0,
-            "resolved_price": 100.0 * (1 + change),
-            "actual_return": change,
-            "direction_up": change > 0,
-        }
-    )
+    price = 100.0 * (1 + change)
+    others = {
+        name: _made_up(field.annotation, price)
+        for name, field in kind.model_fields.items()
+        if field.is_required()
+    }
+    known = {
+        "entry_price": 100.0,
+        "resolved_price": price,
+        "actual_return": change,
+        "direction_up": change > 0,
+    }
+    return kind.model_validate(others | known)

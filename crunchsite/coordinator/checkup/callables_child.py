@@ -26,6 +26,13 @@ LARGEST_MEMORY = 4 * 2**30
 _SITES_OWN = ("competitions.defaults", "feeds", "django", "sqlalchemy")
 # Made-up values may not be what these take.
 _CHOOSY = frozenset({"INFERENCE_INPUT_BUILDER", "INFERENCE_OUTPUT_VALIDATOR"})
+# As a round and a cycle call them.
+_ORDER = (
+    *("RAW_INPUT_PROVIDER", "INFERENCE_INPUT_BUILDER", "PREDICTION_SCOPE_BUILDER"),
+    *("PREDICT_CALL_BUILDER", "INFERENCE_OUTPUT_VALIDATOR", "GROUND_TRUTH_RESOLVER"),
+    *("SCORING_FUNCTION", "MODEL_SCORE_AGGREGATOR", "LEADERBOARD_RANKER"),
+    "REPORT_SCHEMA_PROVIDER",
+)
 _AT = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
@@ -112,12 +119,15 @@ def _call_each(wiring: Any, asked: Mapping[str, Any], say: Any) -> None:
 
     values = _values(wiring.config, asked)
     context = _context(wiring.config, asked)
-    for slot, names in SLOTS.items():
+    for slot in _ORDER:
+        names = SLOTS[slot]
         if wiring.is_default(slot) or slot == "SCORING_FUNCTION":
             continue
         path = wiring.paths[slot]
         try:
-            wiring.call(slot, *(values[name] for name in names), context=context)
+            answer = wiring.call(
+                slot, *(values[name] for name in names), context=context
+            )
         except BaseException as error:  # noqa: BLE001  an operator's callable may raise anything
             if _needs_site(error):
                 found = f"{slot} needs the site's data; it is tried when it runs."
@@ -128,6 +138,18 @@ def _call_each(wiring: Any, asked: Mapping[str, Any], say: Any) -> None:
             say(level, "slot_raised", found, "Correct it, or see what it was given.")
         else:
             say("OK", "slot_call", f"{slot} returns on made-up values.")
+            _use(slot, answer, values)
+
+
+def _use(slot: str, answer: Any, values: dict[str, Any]) -> None:
+    """Let later slots see what an earlier one gave, as in a round."""
+    match slot, answer:
+        case "RAW_INPUT_PROVIDER", dict():
+            values |= {"raw_input": answer, "inference_input": answer}
+        case "INFERENCE_INPUT_BUILDER", dict():
+            values["inference_input"] = answer
+        case "PREDICTION_SCOPE_BUILDER", {"scope": dict() as scope}:
+            values["scope"] = values["prediction"].scope = scope
 
 
 def _needs_site(error: BaseException) -> bool:
@@ -150,7 +172,7 @@ def _values(config: Any, asked: Mapping[str, Any]) -> dict[str, Any]:
     }
     output: Any = {"value": 0.5}
     with suppress(ValueError, TypeError):  # a type may need more than a signal
-        output = made_up_answer(config, 0.5)
+        output = made_up_answer(config, 0.5).model_dump(mode="json")
     scope = {**config.scope.model_dump(), **asked["scope_template"]}
     schedule = {
         "scope_key": asked["scope_key"],

@@ -7,6 +7,7 @@ test_doctor.py starts that.
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -23,8 +24,17 @@ from crunchsite.coordinator.checkup.schedule_fit import check_schedule
 from crunchsite.settings.workspace import read_workspace
 
 LAYOUTS = ("vendored", "thin", "base")
-COMBINATIONS = [(pack, layout) for pack in packs.names() for layout in LAYOUTS]
+EXAMPLES = Path(__file__).resolve().parents[3] / "docs" / "examples"
+# Their callables are the node's, which a thin one has not.
+OF_FOLDERS = [(str(each.parent), "base") for each in EXAMPLES.glob("*/pack.json")]
+COMBINATIONS = [
+    *((pack, layout) for pack in packs.names() for layout in LAYOUTS),
+    *sorted(OF_FOLDERS),
+]
+IDS = [f"{Path(pack).name}-{layout}" for pack, layout in COMBINATIONS]
 SLOTS_OWN = {"vendored": 5, "thin": 3, "base": 5}
+# Its service is not up here, and an order of texts can be made up by nobody.
+CANNOT_BE_TRIED = {"text-sentiment": ["slot_raised", "scorer_doubtful"]}
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +47,9 @@ def made(tmp_path_factory):
             "competitions.scaffold.vendor.copy_engine", lambda target: target.mkdir()
         )
         for pack, layout in COMBINATIONS:
-            answers = parse_answers({"name": f"{pack}-{layout}", "layout": layout})
-            root = Workspace(with_pack(answers, packs.load(pack))).write(folder)
+            found = packs.find(pack)
+            answers = parse_answers({"name": f"{found.id}-{layout}", "layout": layout})
+            root = Workspace(with_pack(answers, found)).write(folder)
             nodes[pack, layout] = read_workspace(str(root))
     return nodes
 
@@ -64,11 +75,13 @@ def tried(settings, monkeypatch):
     yield try_them
     forget_contract()
     for name in set(sys.modules) - own:
-        if name.partition(".")[0].startswith(("runtime_definitions", "crunch_")):
+        if name.partition(".")[0].startswith(
+            ("runtime_definitions", "plugins", "crunch_")
+        ):
             del sys.modules[name]
 
 
-@pytest.mark.parametrize(("pack", "layout"), COMBINATIONS)
+@pytest.mark.parametrize(("pack", "layout"), COMBINATIONS, ids=IDS)
 def test_doctor_finds_nothing_in_a_new_workspace(made, tried, pack, layout):
     node = made[pack, layout]
     env, lines = read_node(node)
@@ -77,7 +90,9 @@ def test_doctor_finds_nothing_in_a_new_workspace(made, tried, pack, layout):
     lines += check_leaks(node)
     lines += check_schedule(node, env)
     lines += tried(node, env)
-    assert [str(line) for line in lines if line.level in ("WARN", "FAIL")] == []
+    bad = [line for line in lines if line.level in ("WARN", "FAIL")]
+    expected = CANNOT_BE_TRIED.get(node.pack, [])
+    assert [line.code for line in bad] == expected, [str(line) for line in bad]
     assert sum(line.code == "slot" for line in lines) == 10
     assert sum(line.code == "slot_call" for line in lines) >= SLOTS_OWN[layout]
 
@@ -86,7 +101,7 @@ def test_the_tests_of_every_public_package_pass(made):
     challenges = [
         node.challenge for node in made.values() if (node.challenge / "tests").is_dir()
     ]
-    assert len(challenges) == 2 * len(packs.names())
+    assert len(challenges) == 2 * len(packs.names()) + len(OF_FOLDERS)
     done = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"),
