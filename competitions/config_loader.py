@@ -34,6 +34,19 @@ def load_config(path: str = "") -> CrunchConfig:
     return _load(path or settings.ENV.crunch_config_module)
 
 
+def contract_path(path: str = "") -> str:
+    """Return `module:attribute` of what `load_config` loads; empty for the built-in.
+
+    Raises ContractError, and NotImportable for a module without a contract.
+    """
+    place = path or settings.ENV.crunch_config_module or _operators_place()
+    if not place or ":" in place:
+        return place
+    target, module = _only_contract(place), import_module(place)
+    name = next(name for name in NAMES if getattr(module, name, None) is target)
+    return f"{place}:{name}"
+
+
 load_contract = load_config  # operators' code may call it by this name
 
 

@@ -13,11 +13,14 @@ from competitions.callables.door import (
 )
 from competitions.config_loader import load_config
 from competitions.errors import CompetitionError
+from competitions.kept_rules import keep_rules
 from competitions.models import Competition
 from competitions.slots import Wiring, wire
 from competitions.trial_process import TRIALS, try_apart
 from competitions.wiring import wiring_of
 from feeds import granularity
+
+_AT_START = "a worker started with other code or another environment"
 
 
 def check_wiring(*, pack: packs.Pack, config_path: str) -> Wiring:
@@ -114,6 +117,8 @@ def check_running() -> list[str]:
                 problems.append(f"{competition.slug} does not run: {text}")
             continue
         forget_unwired(competition, wiring)
+        if is_active:
+            keep_rules(competition_id=competition.pk, reason=_AT_START)
         problems_by_path = _trial_problems(competition, wiring) if is_active else {}
         forget_failure(competition, *(CHECKS if not problems_by_path else (WIRING,)))
         for path, text in problems_by_path.items():

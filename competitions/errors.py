@@ -26,6 +26,13 @@ class DefinitionError(CompetitionError):
     status = 409
 
 
+class CompetitionExistsError(CompetitionError):
+    """There is a competition of this slug already."""
+
+    code = "competition_exists"
+    status = 409
+
+
 class ScheduleError(CompetitionError):
     code = "schedule_invalid"
     status = 422

@@ -1,120 +1,52 @@
 """Create, activate, pause and end a competition."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from django.conf import settings
-from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import transaction
 
-from competitions import packs
 from competitions.callables.door import CHECKS, forget_failure
-from competitions.definition import check_wiring, key_of, missing_points, problems_of
-from competitions.errors import DefinitionError
+from competitions.definition import missing_points, problems_of
+from competitions.drafting import Draft, check_row, draft_competition
+from competitions.errors import CompetitionExistsError, DefinitionError
 from competitions.grid_dispatch import begin, is_settled
+from competitions.kept_rules import keep_rules
 from competitions.models import Competition, ScheduledPrediction
 from competitions.round_feed import feed_of
 from competitions.wiring import wiring_of
 from core import clock
 from core.facts import Fact, FactKind, announce
 from feeds.models import FeedSubscription
-from feeds.providers.sources import check_feed
 from feeds.subscriptions import subscribe
 from feeds.tape.records import FeedKey
 
 
 @transaction.atomic
-def create_competition(
-    *,
-    slug: str,
-    pack_name: str = "",
-    name: str = "",
-    config_path: str = "",
-    feed_source: str = "",
-    feed_kind: str = "",
-    feed_granularity: str = "",
-    subjects: Sequence[str] = (),
-    pack: packs.Pack | None = None,
-) -> Competition:
-    """Create a DRAFT competition from a pack, with its schedule for each subject.
+def create_competition(**definition: Any) -> Competition:
+    """Create a DRAFT competition with its schedules; see `draft_competition`.
 
-    `pack` is one that the site does not know by a name: a workspace's.
-
-    Without a `config_path` the contract is the pack's. A contract's own
-    `scheduled_predictions` replace the pack's schedule. Empty arguments take the
-    environment's value, else the pack's. Everything is checked before anything is
-    written; raises CompetitionError, and FeedError for a feed that no provider serves.
+    Everything is checked before anything is written; raises CompetitionError, and
+    FeedError for a feed that no provider serves.
     """
-    env = settings.ENV
-    pack = pack or packs.load(pack_name)
-    config_path = config_path or pack.contract
+    slug = definition["slug"]
     if Competition.objects.filter(slug=slug).exists():
-        raise DefinitionError(
-            f"there is a competition {slug} already; change it in the admin."
+        raise CompetitionExistsError(
+            f"there is a competition {slug} already; change it in the admin, or give "
+            "the new one another slug."
         )
-    interval_s = env.checkpoint_interval_seconds or pack.checkpoint_interval_seconds
-    rationale = f"Pack {pack.id}: {pack.description}."
-    if interval_s != pack.checkpoint_interval_seconds:
-        rationale = (
-            f"CHECKPOINT_INTERVAL_SECONDS was {interval_s} when it was made, in place "
-            f"of the pack's {pack.checkpoint_interval_seconds}. {rationale}"
-        )
-    competition = Competition(
-        slug=slug,
-        name=name or slug.replace("-", " ").title(),
-        pack=pack.id,
-        config_path=config_path,
-        slots=pack.callables,
-        feed_source=feed_source or env.feed_source,
-        feed_kind=feed_kind or env.feed_kind or pack.feed.kind,
-        feed_granularity=feed_granularity
-        or env.feed_granularity
-        or pack.feed.granularity,
-        checkpoint_interval_s=interval_s,
-        score_interval_s=interval_s,
-        interval_rationale=rationale,
-        crunch_pubkey=env.crunch_pubkey,
-        network=env.network,
-        created_at=clock.now(),
-    )
-    wiring = check_wiring(pack=pack, config_path=config_path)
-    if not key_of(competition, wiring):
-        # Emissions stay off until there is a key to pay for.
-        competition.emission_interval_s = 0
-    chosen = subjects or env.chosen_subjects
-    for subject in chosen or ["ANY"]:
-        check_feed(competition.feed(subject))
-    configs = packs.schedule_of(pack, wiring.config, subjects=chosen)
-    packs.check_schedule(configs, feed_granularity=competition.feed_granularity)
-    _check(competition)
-    competition.save()
-    for config in configs:
-        scheduled = ScheduledPrediction(
-            competition=competition,
-            scope_key=config.scope_key,
-            scope_template=config.scope_template,
-            prediction_interval_s=config.schedule.prediction_interval_seconds,
-            resolve_horizon_s=config.schedule.resolve_horizon_seconds,
-            active=config.active,
-            order=config.order,
-            meta=config.meta,
-        )
-        _check(scheduled)
+    return store(draft_competition(**definition))
+
+
+def store(draft: Draft) -> Competition:
+    """Write a draft, in the caller's transaction; raises DefinitionError."""
+    check_row(draft.competition)
+    draft.competition.as_written = draft.values()
+    draft.competition.save()
+    for scheduled in draft.schedules:
+        scheduled.competition = draft.competition  # it has its key by now
+        check_row(scheduled)
         scheduled.save()
-    return competition
-
-
-def _check(row: Competition | ScheduledPrediction) -> None:
-    """Apply the rules of the model, as forms do; raises DefinitionError."""
-    try:
-        row.full_clean()
-    except ValidationError as error:
-        problems = "; ".join(
-            f"{name} was {getattr(row, name, None)!r}: {' '.join(texts)}"
-            if name != NON_FIELD_ERRORS
-            else " ".join(texts)
-            for name, texts in error.message_dict.items()
-        )
-        raise DefinitionError(problems) from None
+    return draft.competition
 
 
 def begin_emissions(competition: Competition) -> bool:
@@ -171,6 +103,7 @@ def _activate(competition_id: int) -> Competition:
     # Slots that passed while it was paused do not count as missed.
     competition.scheduled_predictions.update(next_slot_at=None)
     settle(competition_id=competition_id)
+    keep_rules(competition_id=competition_id, reason="activated")
     announce(Fact(FactKind.COMPETITION_ACTIVATED, competition.pk))
     return competition
 

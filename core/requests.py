@@ -88,7 +88,9 @@ class InstantField(serializers.DateTimeField):
     """An instant from 1970 up to 2200."""
 
     default_error_messages = {
-        "out_of_range": f"must be from {EARLIEST:%Y} on and before {LATEST:%Y}."
+        "invalid": "was no instant; write it like 2026-03-01T12:00:00Z. A + in an "
+        "address is written %2B.",
+        "out_of_range": f"must be from {EARLIEST:%Y} on and before {LATEST:%Y}.",
     }
 
     def to_internal_value(self, value: Any) -> datetime:

@@ -2,6 +2,7 @@ from competitions.models.competition import Competition
 from competitions.models.failures import CallableFailure
 from competitions.models.participants import Cruncher, ParticipantModel
 from competitions.models.rounds import Prediction, Round
+from competitions.models.rules_kept import KeptRules
 from competitions.models.scheduled_prediction import ScheduledPrediction
 from competitions.models.tournament import TournamentRound
 
@@ -9,6 +10,7 @@ __all__ = [
     "CallableFailure",
     "Competition",
     "Cruncher",
+    "KeptRules",
     "ParticipantModel",
     "Prediction",
     "Round",

@@ -100,6 +100,13 @@ class Competition(models.Model):
         null=True, blank=True, help_text="When an operator pressed End."
     )
     created_at = models.DateTimeField()
+    as_written = models.JSONField(
+        default=dict,
+        editable=False,
+        db_column="as_written_jsonb",
+        help_text="What the files that it was made from said when they were last "
+        "applied: place to field to value.",
+    )
 
     objects = CompetitionQuerySet.as_manager()
 

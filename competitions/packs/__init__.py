@@ -25,7 +25,7 @@ from competitions.contract import (
 from competitions.errors import PackError, ScheduleError
 from competitions.scopes import subject_in
 from competitions.slots import SLOTS
-from core.misfits import first_misfit
+from core.misfits import told_to_author
 from feeds import granularity
 
 FOLDER = Path(__file__).parent
@@ -40,6 +40,16 @@ class PackFeed(BaseModel):
     granularity: str = "1m"
 
 
+class Cadence(BaseModel):
+    """How often is scored, summed up and paid, where it is not as usual."""
+
+    model_config = ConfigDict(extra="forbid")
+    score_interval_seconds: int | None = Field(default=None, ge=1)
+    snapshot_period_seconds: int | None = Field(default=None, ge=1)
+    # Without a key to pay for, nobody is paid, whatever it says.
+    emission_interval_seconds: int | None = Field(default=None, ge=1)
+
+
 class Pack(BaseModel):
     """A complete pack; packs do not inherit from each other."""
 
@@ -49,6 +59,7 @@ class Pack(BaseModel):
     template_set: str = "default"
     feed: PackFeed = PackFeed()
     checkpoint_interval_seconds: int = Field(ge=1)
+    cadence: Cadence = Cadence()
     # The contract that a competition has unless it is given another.
     contract: str = ""
     callables: dict[str, str]
@@ -115,7 +126,7 @@ def parse(name: str, text: str) -> Pack:
     try:
         pack = Pack.model_validate_json(text)
     except ValidationError as error:
-        raise PackError(f"pack {name!r} is invalid: {first_misfit(error)}.") from None
+        raise PackError(f"pack {name!r} is invalid: {told_to_author(error)}.") from None
     if pack.id != name:
         raise PackError(f"pack {name!r} calls itself {pack.id!r}; the two must agree.")
     return pack

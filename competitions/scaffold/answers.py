@@ -13,11 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from competitions import packs
 from competitions.contract import ScheduledPredictionConfig
-from competitions.packs import Pack, PackFeed
+from competitions.packs import Cadence, Pack, PackFeed
 from competitions.scaffold.errors import ScaffoldError
 from competitions.slots import SLOTS
 from core.imports import is_within
-from core.misfits import first_misfit
+from core.misfits import told_to_author
 from core.parsing import JsonError, parse_json
 
 SPEC_VERSION = "1"
@@ -43,7 +43,7 @@ class Answers(BaseModel):
 
     spec_version: str | None = None
     name: str | None = None
-    title: str | None = Field(default=None, max_length=100)
+    title: str | None = Field(default=None, max_length=120)
     description: str | None = Field(default=None, max_length=2000)
     crunch_id: str | None = Field(default=None, max_length=100)
     pack: str | None = None
@@ -53,6 +53,7 @@ class Answers(BaseModel):
     )
     checkpoint_interval_seconds: Annotated[int, Field(gt=0)] | None = None
     checkpoint_interval_rationale: str | None = Field(default=None, max_length=500)
+    cadence: Cadence | None = None
     callables: dict[str, str | None] = {}
     scheduled_prediction_configs: list[ScheduledPredictionConfig] | None = None
     feed: PackFeed | None = None
@@ -77,7 +78,7 @@ def read_file(path: Path, *, is_spec: bool = False) -> dict[str, Any]:
     """Return the answers of a file, unchecked but for its form; raises ScaffoldError.
 
     `.json` is JSON, `.yml` and `.yaml` are YAML without anchors; an empty YAML file has
-    no answers. A spec says `spec_version: "1"`.
+    no answers. A spec says `spec_version: "1"`; answers may.
     """
     if path.suffix not in {".json", ".yml", ".yaml"}:
         raise ScaffoldError(f"{path} is neither .json nor .yml nor .yaml.")
@@ -95,7 +96,7 @@ def read_file(path: Path, *, is_spec: bool = False) -> dict[str, Any]:
         raise ScaffoldError(f"{path} {error}.") from None
     if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
         raise ScaffoldError(f"{path} holds no mapping of names to answers.")
-    if is_spec and found.get("spec_version") != SPEC_VERSION:
+    if found.get("spec_version", None if is_spec else SPEC_VERSION) != SPEC_VERSION:
         raise ScaffoldError(
             f"{path}: spec_version was {found.get('spec_version')!r}; "
             f'write "{SPEC_VERSION}".'
@@ -129,7 +130,9 @@ def parse_answers(found: Mapping[str, Any]) -> Answers:
     try:
         answers = Answers.model_validate_json(json.dumps(dict(found)))
     except (ValidationError, ValueError) as error:
-        text = first_misfit(error) if isinstance(error, ValidationError) else str(error)
+        text = str(error)
+        if isinstance(error, ValidationError):
+            text = told_to_author(error)
         raise ScaffoldError(f"{text}.") from None
     _check_callables(answers.callables)
     return answers

@@ -9,6 +9,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 
@@ -35,6 +36,11 @@ def import_workspace(root: Path, *, slug: str = "") -> Competition:
     `slug` names it otherwise than its spec. Raises ScaffoldError naming the file that
     is missing or wrong, and CompetitionError for callables that cannot be wired.
     """
+    return lifecycle.create_competition(**definition_of(root, slug=slug))
+
+
+def definition_of(root: Path, *, slug: str = "") -> dict[str, Any]:
+    """Copy a workspace's code, and return what it says, for `draft_competition`."""
     spec = _spec(root)
     found = slug or spec["name"]
     places = _places(root, spec)
@@ -47,14 +53,19 @@ def import_workspace(root: Path, *, slug: str = "") -> Competition:
     _copy(places, settings.WORKSPACES_DIR / name)
     callables = {slot: _inside(path, name, places) for slot, path in wired.items()}
     has_contract = (places["node"] / CONTRACT_FILE).is_file()
-    return lifecycle.create_competition(
-        slug=found,
-        name=spec.get("title") or "",
-        pack=Pack.model_validate(pack.model_dump() | {"callables": callables}),
-        config_path=f"{ROOT}.{name}.runtime_definitions.contracts:CONTRACT"
+    return {
+        "slug": found,
+        "name": spec.get("title") or "",
+        "pack": Pack.model_validate(pack.model_dump() | {"callables": callables}),
+        "config_path": f"{ROOT}.{name}.runtime_definitions.contracts:CONTRACT"
         if has_contract
         else "",
-    )
+    }
+
+
+def slug_of(root: Path) -> str:
+    """Return the name that a workspace's spec gives it; raises ScaffoldError."""
+    return _spec(root)["name"]
 
 
 def _spec(root: Path) -> dict[str, str]:
@@ -110,7 +121,7 @@ def _inside(path: str, name: str, places: dict[str, Path]) -> str:
     return f"{ROOT}.{name}.{path}" if is_own else path
 
 
-def _files(place: Path) -> Iterator[Path]:
+def code_files(place: Path) -> Iterator[Path]:
     """Yield the files of a package that are copied, sorted by path."""
     for path in sorted(place.rglob("*")):
         inner = path.relative_to(place)
@@ -124,7 +135,7 @@ def _files(place: Path) -> Iterator[Path]:
 def _digest(places: dict[str, Path]) -> str:
     digest, size = hashlib.sha256(), 0
     for folder, place in places.items():
-        for path in _files(place):
+        for path in code_files(place):
             data = path.read_bytes()
             size += len(data)
             if size > LARGEST_BYTES:
@@ -143,7 +154,7 @@ def _copy(places: dict[str, Path], target: Path) -> None:
     draft = new_folder(target)
     try:
         for folder, place in places.items():
-            for path in _files(place):
+            for path in code_files(place):
                 copy = draft / folder / path.relative_to(place)
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, copy)

@@ -5,11 +5,11 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from competitions.contract import ScheduledPredictionConfig
-from competitions.packs import Pack, PackFeed
+from competitions.packs import Cadence, Pack, PackFeed
 from competitions.scaffold.answers import parse_answers, read_file
 from competitions.scaffold.errors import ScaffoldError
 from competitions.slots import SLOTS, default_path
-from core.misfits import first_misfit
+from core.misfits import told_to_author
 
 _SCHEDULE = TypeAdapter(list[ScheduledPredictionConfig])
 LARGEST_BYTES = 1_000_000
@@ -28,13 +28,14 @@ def pack_of(spec_file: Path, schedule_file: Path) -> Pack:
             id=answers.pack or "",
             description=answers.description or answers.name or "",
             feed=answers.feed or PackFeed(),
+            cadence=answers.cadence or Cadence(),
             contract=(answers.contract or "") if answers.layout == "thin" else "",
             checkpoint_interval_seconds=answers.checkpoint_interval_seconds or 0,
             callables={slot: default_path(slot) for slot in SLOTS},
             scheduled_prediction_configs=read_schedule(schedule_file),
         )
     except ValidationError as error:
-        raise ScaffoldError(f"{spec_file}: {first_misfit(error)}.") from None
+        raise ScaffoldError(f"{spec_file}: {told_to_author(error)}.") from None
 
 
 def read_schedule(path: Path) -> list[ScheduledPredictionConfig]:
@@ -46,4 +47,4 @@ def read_schedule(path: Path) -> list[ScheduledPredictionConfig]:
     except OSError as error:
         raise ScaffoldError(f"{path} cannot be read: {error.strerror}.") from None
     except ValidationError as error:
-        raise ScaffoldError(f"{path}: {first_misfit(error)}.") from None
+        raise ScaffoldError(f"{path}: {told_to_author(error)}.") from None

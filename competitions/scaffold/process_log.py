@@ -12,23 +12,35 @@ if TYPE_CHECKING:
 NAME = "process-log.jsonl"
 
 
+def upgraded_line(slug: str, before: str, after: str) -> str:
+    """Return the line that a node's engine was replaced."""
+    return _line(
+        phase="upgrade",
+        action="runtime_upgraded",
+        status="ok",
+        workspace=slug,
+        before=before,
+        after=after,
+    )
+
+
 def lines(workspace: "Workspace", actions: Sequence[str]) -> str:
     """Return one line for each action: phase, action, names and the instant (UTC)."""
-    made_at = clock.now().isoformat().replace("+00:00", "Z")
     return "".join(
-        json.dumps(
-            {
-                "timestamp": made_at,
-                "phase": "init",
-                "action": action,
-                "status": "ok",
-                "workspace": workspace.names.slug,
-                "challenge": workspace.names.challenge,
-                "pack": workspace.answers.pack,
-                "layout": workspace.layout,
-            },
-            separators=(",", ":"),
+        _line(
+            phase="init",
+            action=action,
+            status="ok",
+            workspace=workspace.names.slug,
+            challenge=workspace.names.challenge,
+            pack=workspace.answers.pack,
+            layout=workspace.layout,
         )
-        + "\n"
         for action in actions
     )
+
+
+def _line(**facts: str | None) -> str:
+    made_at = clock.now().isoformat().replace("+00:00", "Z")
+    row = {"timestamp": made_at, **facts}
+    return json.dumps(row, separators=(",", ":")) + "\n"

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -86,10 +86,17 @@ class Workspace:
     def node(self) -> str:
         return folders_of(self.layout, self.names)[1]
 
-    def write(self, output: Path, *, is_forced: bool = False) -> Path:
+    def write(
+        self,
+        output: Path,
+        *,
+        is_forced: bool = False,
+        finish: Callable[[Path], None] | None = None,
+    ) -> Path:
         """Write the workspace into `output/<name>` and return that folder.
 
-        `is_forced` replaces a workspace that is there, and nothing else. Raises
+        `is_forced` replaces a workspace that is there, and nothing else. `finish` gets
+        the folder before it is moved to its place. Raises
         WorkspaceExistsError, and ScaffoldError when the disk refuses.
         """
         target = output / self.names.slug
@@ -104,6 +111,8 @@ class Workspace:
             ) from None
         try:
             self._fill(draft)
+            if finish:
+                finish(draft)
             if target.exists():
                 shutil.rmtree(target)
             draft.rename(target)

@@ -51,5 +51,9 @@ def engine_version() -> str:
 
 def tracker() -> str:
     """Return the source of the base class that participants' models subclass."""
-    package = settings.BASE_DIR / "competitions" / "local_models" / "participant"
-    return (package / "tracker.py").read_text(encoding="utf-8")
+    return engine_file("competitions/local_models/participant/tracker.py")
+
+
+def engine_file(path: str) -> str:
+    """Return the text of a file of this engine."""
+    return (settings.BASE_DIR / path).read_text(encoding="utf-8")

@@ -5,7 +5,6 @@ called. Django's commands (`up`, `backfill`, `check-model`, ...) are called by t
 names, so that there is one program for all.
 """
 
-import keyword
 import os
 import signal
 import sys
@@ -36,6 +35,8 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
     "Begin": {
         "init": "Make a workspace: a public package and a private node.",
         "preflight": "Say which local ports are taken.",
+        "upgrade": "Put this engine in the place of a node's.",
+        "export": "Write a competition of this site as a workspace.",
         "import": "Make a competition of a workspace, on this site.",
     },
     "Verify": {
@@ -48,8 +49,12 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "logs": "Show what the parts of this machine's site wrote.",
         "logs-capture": "Write it to a file, as one JSON object a line.",
         "status": "Show each competition: slots, rounds, what waits or fails.",
+        "replay": "Make a round again from what is stored, and compare.",
+        "rules": "Compare versions of the rules, and the files with the site.",
     },
 }
+# The modules of commands whose name is a word of Python's, or another module's.
+MODULES: Mapping[str, str] = {"import": "import_", "rules": "rules_shown"}
 # The same for commands of Django's that operators use.
 OPERATE: Mapping[str, str] = {
     "up": "Run everything on this machine.",
@@ -73,8 +78,7 @@ class Commands(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in self.list_commands(ctx):
-            name = cmd_name.replace("-", "_")
-            name += "_" * keyword.iskeyword(name)
+            name = MODULES.get(cmd_name, cmd_name.replace("-", "_"))
             _set_up(is_bare=name in _BARE)
             module = import_module(f"crunchsite.coordinator.{name}")
             spare_what_is_loaded()

@@ -76,8 +76,9 @@ def examine(node: NodeFolder, *, url: str | None, is_offline: bool) -> Iterator[
         yield from check_endpoints()
         yield from check_log()
     else:
-        found = "this site is not the workspace's."
-        yield Line("SKIP", "migrations", found, "Call it with WORKSPACE set.")
+        do = f"For both: WORKSPACE={node.node} coordinator doctor."
+        found = "neither the database nor your own endpoints were looked at."
+        yield Line("SKIP", "migrations", found, do)
 
 
 def _disk_line(node: NodeFolder) -> Line:

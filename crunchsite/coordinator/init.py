@@ -62,8 +62,9 @@ def command(
     click.echo(str(folder))
     if not workspace.answers.confirmed:
         click.echo(
-            "The definition is the pack's proposal. Read spec.json, and say "
-            '"confirmed": true in it when it is what you want.',
+            "The definition is the pack's proposal. Read spec.json. To change it, "
+            "write what differs into an answers file and run init again; "
+            '"confirmed": true in it ends this note, and nothing waits for it.',
             err=True,
         )
 

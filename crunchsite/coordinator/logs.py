@@ -48,7 +48,11 @@ def command(*, is_following: bool, since: datetime | None, tail: int | None) -> 
     """Show the last lines of each part's log, in the order of time."""
     folder = settings.VAR_DIR / "log"
     if not log_files(folder) and not is_following:
-        click.echo(f"There are no logs in {folder}.", err=True)
+        click.echo(
+            f"There are no logs in {folder}. For a node, set WORKSPACE to its folder, "
+            "or type `make logs` there.",
+            err=True,
+        )
     if tail is None:
         tail = 100 if since is None else 10_000
     for line in read_logs(folder, tail=tail, since=since):

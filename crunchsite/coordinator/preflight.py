@@ -3,10 +3,12 @@
 import socket
 
 import click
+from django.conf import settings
 
 from crunchsite.coordinator import exits
 
 DEFAULT = "3000,5432,8000,9091"
+SITE_PORT = 8000
 
 
 class Ports(click.ParamType):  # type: ignore[type-arg]  # a class has no index at run time
@@ -24,15 +26,24 @@ class Ports(click.ParamType):  # type: ignore[type-arg]  # a class has no index 
             if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
                 self.fail(f"port was {text!r}; write 1 to 65535", param, ctx)
             found.append(int(text))
-        return found or self.convert(DEFAULT, param, ctx)
+        return found or default_ports()
+
+
+def default_ports() -> list[int]:
+    """Return the ports of a site and its containers, with PORT in place of 8000."""
+    own = {SITE_PORT: settings.ENV.port}
+    ports = (int(port) for port in DEFAULT.split(","))
+    return list(dict.fromkeys(own.get(port, port) for port in ports))
 
 
 @click.command("preflight")
-@click.option("--ports", type=Ports(), default=DEFAULT, show_default=True)
-def command(ports: list[int]) -> None:
+@click.option(
+    "--ports", type=Ports(), help=f"Default: {DEFAULT}, with PORT in place of 8000."
+)
+def command(ports: list[int] | None) -> None:
     """Say which local ports are taken; exit code 1 if there is one."""
     is_busy = False
-    for port in ports:
+    for port in ports or default_ports():
         taken = _is_taken(port)
         is_busy |= taken
         click.echo(f"{'FAIL' if taken else 'OK'}  port {port} is {_word(taken)}")

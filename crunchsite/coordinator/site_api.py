@@ -25,6 +25,28 @@ class SiteError(OperatorError):
     code = "site_unreachable"
 
 
+class SiteRefusalError(SiteError):
+    """The site answers, with a refusal of its own."""
+
+    code = "site_refuses"
+
+
+class WiringRefusedError(SiteRefusalError):
+    """The site was started with a callable that cannot be used."""
+
+    code = "site_wiring_broken"
+
+
+class OtherProgramError(SiteError):
+    """Something answers at the address, and it is not this program."""
+
+    code = "site_is_another"
+
+
+# The site's own codes for it.
+_WIRING = frozenset({"slot_invalid", "contract_invalid"})
+
+
 @dataclass(frozen=True)
 class Site:
     """A site at `url`; without one, the site of REPORT_API_URL or of this machine.
@@ -39,14 +61,36 @@ class Site:
     def get(self, path: str, **query: Any) -> Any:
         """Return the JSON of `path`; raises SiteError that names the address."""
         answer = self.ask(path, **query)
-        address = f"{self.url}{path}"
-        if not answer.ok:
-            text = one_line(readable(answer.text), limit=LONGEST_REASON)
-            raise SiteError(f"{address} answered {answer.status_code}: {text}")
         try:
-            return answer.json()
+            found = answer.json()
         except ValueError:
-            raise SiteError(f"{address} answered no JSON; is it this site?") from None
+            if answer.status_code >= 500:
+                raise SiteError(
+                    f"{self.url}{path} answered {answer.status_code}; see the logs of "
+                    "the site, and of a proxy before it."
+                ) from None
+            raise self._other_program(path, f"{answer.status_code}, no JSON") from None
+        if answer.ok:
+            return found
+        if not isinstance(found, dict) or not isinstance(found.get("code"), str):
+            raise self._other_program(path, f"{answer.status_code}")
+        said, detail = found["code"], str(found.get("detail", ""))
+        address = f"{self.url}{path} answered {answer.status_code} ({said})"
+        if said in _WIRING:
+            raise WiringRefusedError(
+                f"{address}: a callable that the site was started with cannot be used. "
+                "`coordinator doctor --offline` names it; correct it, and start the "
+                "site again"
+            )
+        raise SiteRefusalError(
+            f"{address}: {one_line(readable(detail), limit=LONGEST_REASON)}"
+        )
+
+    def _other_program(self, path: str, answered: str) -> OtherProgramError:
+        return OtherProgramError(
+            f"{self.url}{path} is answered by another program ({answered}). Free its "
+            "port, set PORT to that of the site, or give the site's address with --url."
+        )
 
     def rows(self, path: str, **query: Any) -> list[dict[str, Any]]:
         """Return the objects at `path`: a list, or the `results` of a page."""
@@ -54,7 +98,7 @@ class Site:
         if isinstance(found, dict):
             found = found.get("results")
         if not isinstance(found, list) or not all(isinstance(r, dict) for r in found):
-            raise SiteError(f"{self.url}{path} answered no list; is it this site?")
+            raise self._other_program(path, "no list")
         return found
 
     def ask(self, path: str, **query: Any) -> requests.Response:

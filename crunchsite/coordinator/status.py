@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 import click
-from django.db import OperationalError
 from django.db.models import Count, Min, OuterRef, Subquery
 
 from competitions.models import (
@@ -17,13 +16,6 @@ from competitions.models import (
     ScheduledPrediction,
 )
 from core import clock
-from core.errors import OperatorError
-
-
-class DatabaseAwayError(OperatorError):
-    """The site's database does not answer."""
-
-    code = "database_away"
 
 
 def statuses(now: datetime) -> list[dict[str, Any]]:
@@ -98,14 +90,7 @@ def table(rows: Iterable[dict[str, Any]]) -> list[str]:
 @click.option("--json", "is_json", is_flag=True, help="The competitions as JSON.")
 def command(*, is_json: bool) -> None:
     """Show each competition: state, next slot, last round, what waits or fails."""
-    try:
-        rows = statuses(clock.now())
-    except OperationalError as error:
-        reason = str(error).strip().splitlines()[0]
-        raise DatabaseAwayError(
-            f"the database does not answer ({reason}). Start the site, or correct "
-            "DATABASE_URL."
-        ) from None
+    rows = statuses(clock.now())
     if is_json:
         click.echo(json.dumps(rows))
         return

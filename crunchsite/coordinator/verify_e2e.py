@@ -3,16 +3,26 @@
 import json
 import math
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import click
 from django.conf import settings
+from django.db import OperationalError
 
+from competitions.callables.door import WIRING
+from competitions.models import CallableFailure
 from core.errors import OperatorError
 from crunchsite.coordinator.logs import Since
-from crunchsite.coordinator.site_api import Site, SiteError, look_until, site_at
+from crunchsite.coordinator.site_api import (
+    Site,
+    SiteError,
+    WiringRefusedError,
+    look_until,
+    site_at,
+)
 
 FEWEST_SCORED = 2
 MOST_PREDICTIONS = 5000
@@ -36,7 +46,7 @@ class Findings:
     """What one look at a site found.
 
     `missing` may still come with time; `wrong` are scores that say nothing, which may
-    be right only in the first rounds.
+    be right only in the first rounds; `broken` does not change without somebody's help.
     """
 
     models: list[str] = field(default_factory=list)
@@ -44,10 +54,11 @@ class Findings:
     ranked: int = 0
     missing: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
 
     @property
     def problems(self) -> list[str]:
-        return self.missing + self.wrong
+        return self.broken + self.missing + self.wrong
 
 
 class Verification:
@@ -57,9 +68,12 @@ class Verification:
     machine is compared with the site's, which may run at another speed.
     """
 
-    def __init__(self, site: Site, since: datetime | None = None) -> None:
+    def __init__(
+        self, site: Site, since: datetime | None = None, *, is_own: bool = False
+    ) -> None:
         self._site = site
         self._since = since
+        self._is_own = is_own
 
     def look(self) -> Findings:
         """Return what the site shows now; that it does not answer is a finding."""
@@ -74,6 +88,9 @@ class Verification:
         health = self._site.get("/healthz")
         if not isinstance(health, dict) or health.get("status") != "ok":
             found.missing.append(f"/healthz answered {health!r:.100}")
+        found.broken += self._broken_wiring()
+        if found.broken:
+            return
         models = self._site.rows("/reports/models")
         found.models = [str(row.get("model_id")) for row in models]
         if not found.models:
@@ -93,6 +110,14 @@ class Verification:
         if board:
             found.wrong += constant("the leaderboard's values", map(_ranked_by, board))
 
+    def _broken_wiring(self) -> list[str]:
+        """Return why the site cannot load its callables; in full for this machine's."""
+        try:
+            self._site.get("/reports/schema")
+        except WiringRefusedError as error:
+            return (_wiring_failures() if self._is_own else []) or [str(error)]
+        return []
+
     def _scores_of_this_run(self) -> list[float | None]:
         rows = [
             (instant, row.get("score_value"))
@@ -104,6 +129,18 @@ class Verification:
             self._since = max((instant for instant, _ in rows), default=early)
             return []
         return [value for instant, value in rows if instant > self._since]
+
+
+def _wiring_failures() -> list[str]:
+    """Return what this site's worker could not load; nothing without a database."""
+    rows = CallableFailure.objects.filter(callable=WIRING).order_by("path")
+    with suppress(OperationalError):
+        return [
+            f"{path} does not run: {text.rstrip('.')}. Correct it, and start the site "
+            "again"
+            for path, text in rows.values_list("path", "text")
+        ]
+    return []
 
 
 def constant(what: str, values: Iterable[float | None]) -> list[str]:
@@ -136,6 +173,7 @@ def wait_for_scores(
     *,
     since: datetime | None = None,
     timeout_s: float | None = None,
+    is_own: bool = False,
     is_over: Callable[[], bool] = lambda: False,
 ) -> Findings:
     """Look until the site scores well, the time or something else is over.
@@ -143,8 +181,8 @@ def wait_for_scores(
     Notes go to stderr.
     """
     return look_until(
-        Verification(site, since).look,
-        is_done=lambda found: not found.problems or is_over(),
+        Verification(site, since, is_own=is_own).look,
+        is_done=lambda found: not found.problems or bool(found.broken) or is_over(),
         note=lambda found: f"  waiting: {'; '.join(found.problems)}",
         timeout_s=timeout_s or settings.ENV.e2e_verify_timeout_seconds,
         every_s=settings.ENV.e2e_verify_poll_seconds,
@@ -153,7 +191,9 @@ def wait_for_scores(
 
 def verdict_of(site: Site, found: Findings, *, is_json: bool) -> None:
     """Print the verdict; raises VerificationError or VerificationLateError if bad."""
-    word = "LATE" if found.missing else "FAIL" if found.wrong else "OK"
+    is_bad = found.wrong or found.broken
+    is_late = found.missing and not found.broken
+    word = "LATE" if is_late else "FAIL" if is_bad else "OK"
     if is_json:
         said: dict[str, Any] = {"verdict": word, "url": site.url, **asdict(found)}
         click.echo(json.dumps(said))
@@ -162,6 +202,8 @@ def verdict_of(site: Site, found: Findings, *, is_json: bool) -> None:
             f"{word}  {site.url}: {len(found.models)} models, {found.scored} "
             f"predictions scored in this run, {found.ranked} models on the board"
         )
+    if found.broken:
+        raise VerificationError(f"{'; '.join(found.broken)}.")
     if found.missing:
         raise VerificationLateError(f"not in time: {'; '.join(found.problems)}.")
     if found.wrong:
@@ -194,5 +236,7 @@ def command(
     begun, and have a board whose values are neither all 0 nor all the same.
     """
     site = site_at(url, competition)
-    found = wait_for_scores(site, since=since, timeout_s=until_scored)
+    found = wait_for_scores(
+        site, since=since, timeout_s=until_scored, is_own=url is None
+    )
     verdict_of(site, found, is_json=is_json)

@@ -22,6 +22,7 @@ from competitions.slots import wire
 from competitions.trial_process import try_apart
 from core.errors import OperatorError
 from core.texts import listed
+from crunchsite.operator.editing import WIRING
 from crunchsite.templatetags.figures import duration
 from feeds.errors import (
     UnknownGranularityError,
@@ -33,8 +34,6 @@ from feeds.providers import sources
 from feeds.tape.records import CANDLE, TICK
 
 GRANULARITIES = ("1s", "5s", "15s", "1m", "5m", "15m", "1h", "4h", "1d")
-# The fields that name code for the site to run.
-WIRING = ("config_path", "slots")
 _FIELDS: dict[type[OperatorError], str] = {
     PackError: "pack",
     ContractError: "config_path",

@@ -16,13 +16,8 @@ from core.admin.strict import JsonShapes
 from crunchsite import accounts  # noqa: F401  importing registers its pages
 from crunchsite.operator.act_pages import CompetitionActs
 from crunchsite.operator.buttons import buttons_for
-from crunchsite.operator.competition_forms import (
-    WIRING,
-    AddCompetitionForm,
-    CompetitionForm,
-)
-from crunchsite.operator.editing import tell_edited
-from scoring.scores.store import begin_version
+from crunchsite.operator.competition_forms import AddCompetitionForm, CompetitionForm
+from crunchsite.operator.editing import WIRING, rewired, tell_edited
 
 STATUS_LABELS = {
     "DRAFT": "",
@@ -152,7 +147,7 @@ class CompetitionAdmin(CompetitionActs):
             messages.info(request, f"{obj} is a draft; press Activate to let it run.")
             return
         before = Competition.objects.get(pk=obj.pk)
-        rewired = [
+        changed = [
             name for name in WIRING if getattr(before, name) != getattr(obj, name)
         ]
         if not before.crunch_pubkey and begin_emissions(obj):
@@ -162,14 +157,8 @@ class CompetitionAdmin(CompetitionActs):
                 "period in which it was activated on.",
             )
         super().save_model(request, obj, form, change)
-        if rewired:  # failures of the earlier code do not apply to the new code
-            obj.callable_failures.all().delete()
-        if rewired and (
-            version := begin_version(
-                competition=obj,
-                reason=f"{' and '.join(rewired)} changed",
-                author=request.user.get_username(),
-            )
+        if changed and (
+            version := rewired(obj, changed, author=request.user.get_username())
         ):
             messages.warning(
                 request,
@@ -191,7 +180,12 @@ class CompetitionAdmin(CompetitionActs):
             )
         ]
         if change and (form.changed_data or schedules):
-            tell_edited(form.instance, fields=form.changed_data, schedules=schedules)
+            tell_edited(
+                form.instance,
+                fields=form.changed_data,
+                schedules=schedules,
+                author=request.user.get_username(),
+            )
 
     def has_delete_permission(
         self, request: HttpRequest, obj: Competition | None = None

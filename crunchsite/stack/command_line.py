@@ -113,8 +113,9 @@ def run_command_line(argv: list[str]) -> int:
 def silent_database(error: OperationalError) -> str:
     reason = str(error).strip().splitlines()[0]
     return (
-        f"PostgreSQL did not answer ({reason}). "
-        "Start it with `make up`, or correct DATABASE_URL."
+        f"PostgreSQL did not answer ({reason}). Start it with `make up`, or correct "
+        "DATABASE_URL. If the site runs with another VAR_DIR or WORKSPACE, set the "
+        "same here."
     )
 
 

@@ -9,11 +9,15 @@ from django.conf import settings
 from django.db import transaction
 
 from competitions import definition, lifecycle, packs
+from competitions.config_loader import load_config
+from competitions.drafting import Draft, draft_competition
 from competitions.models import Competition
 from competitions.scaffold.installed import pack_of
+from competitions.slots import wire
 from core.errors import OperatorError
 from core.files import write_file
 from crunchsite import factories
+from crunchsite.operator.following import follow_files
 from crunchsite.stack.errors import StackError
 from feeds.errors import UnknownGranularityError, UnknownKindError, UnknownSubjectError
 from feeds.providers.sources import check_feed
@@ -137,6 +141,26 @@ def ensure() -> Competition:
         competition.crunch_pubkey = competition.crunch_pubkey or PLAY_MONEY
         competition.save(update_fields=["emission_interval_s", "crunch_pubkey"])
     return lifecycle.activate(competition_id=competition.pk)
+
+
+def follow_workspace() -> list[str]:
+    """Apply what changed in a workspace's files since; return what was done or is open.
+
+    What an operator changed on the site stands.
+    """
+    workspace = settings.WORKSPACE
+    return follow_files(workspace_draft(workspace.slug)).lines() if workspace else []
+
+
+def workspace_draft(slug: str) -> Draft:
+    """Return the competition that the files of this site's workspace define."""
+    pack = _pack()
+    return draft_competition(
+        slug=slug,
+        name=_name(),
+        pack=pack,
+        wiring=wire(load_config(pack.contract), pack.callables),
+    )
 
 
 def models_problem() -> str:

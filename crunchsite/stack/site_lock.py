@@ -73,6 +73,18 @@ class SiteLock:
         self._lock = None
 
 
+def is_running(var: Path) -> bool:
+    """Return whether somebody holds the lock of a data folder; takes nothing."""
+    try:
+        with (var / "up.lock").open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
 def _is_running(where: str) -> StackError:
     return StackError(
         f"crunchsite is already running here (process {where}); "

@@ -78,6 +78,8 @@ class Supervisor:
         log_keys.ensure_key(f"localhost:{self._env.port}/log")
         with_models = self._start_models()
         self._step("competition", demo.ensure)
+        for line in demo.follow_workspace():
+            self._say(f"  {line}")
         if with_models and (problem := demo.models_problem()):
             self._say(f"  {problem}")
         self._start_workers(with_models)

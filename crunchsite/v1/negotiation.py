@@ -53,7 +53,8 @@ class Negotiation(DefaultContentNegotiation):
         for renderer in renderers:
             if renderer.format == asked:
                 return renderer, renderer.media_type
-        names = ", ".join(renderer.format for renderer in renderers)
+        names = " or ".join(renderer.format for renderer in renderers)
         raise ValidationError(
-            {"format": f"was {asked!r}; it is one of {names}."}, code="invalid_choice"
+            {"format": f"was {asked!r}; this list is given as {names}."},
+            code="invalid_choice",
         )

@@ -7,7 +7,12 @@ from pydantic import ValidationError as ContractProblem
 
 from competitions import grid_dispatch, lifecycle
 from competitions.contract import CrunchConfig
-from competitions.errors import CompetitionError, DefinitionError, PackError
+from competitions.errors import (
+    CompetitionError,
+    CompetitionExistsError,
+    DefinitionError,
+    PackError,
+)
 from competitions.models import Competition
 from core import grid
 from core.errors import OperatorError
@@ -33,7 +38,7 @@ def test_activation_starts_at_the_next_slot_and_subscribes_the_feed(competition)
 
 def test_a_competition_is_created_once_and_its_edits_are_kept(competition):
     competition.scheduled_predictions.update(prediction_interval_s=15)
-    with pytest.raises(DefinitionError, match="there is a competition btc already"):
+    with pytest.raises(CompetitionExistsError, match="a competition btc already"):
         lifecycle.create_competition(slug="btc", pack_name="tournament")
     scheduled = competition.scheduled_predictions.get()
     assert (scheduled.scope_key, scheduled.prediction_interval_s) == ("default", 15)

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError, model_validator
 
-from core.misfits import first_misfit
+from core.misfits import first_misfit, told_to_author
 
 
 class Leg(BaseModel):
@@ -38,3 +38,20 @@ def test_a_problem_of_the_whole_has_no_place():
 
 def test_the_first_steps_of_a_place_can_be_left_out():
     assert misfit(list[Leg], [{"price": "x"}], below=1).place == "price"
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (
+            {"legs": [{"price": 1}, {"price": "x"}]},
+            "legs (number 2).price was 'x': input should be a valid number",
+        ),
+        ({"legs": [{}]}, "legs (number 1).price is missing"),
+        ({"legs": []}, "there are no legs"),
+    ],
+)
+def test_who_wrote_a_document_is_told_the_value_and_counts_from_one(value, told):
+    with pytest.raises(ValidationError) as error:
+        Legs.model_validate(value)
+    assert told_to_author(error.value).partition(",")[0] == told.partition(",")[0]

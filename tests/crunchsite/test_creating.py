@@ -9,7 +9,7 @@ from django.core.management import call_command
 from django.forms import JSONField
 from django.urls import reverse
 
-from competitions.errors import DefinitionError
+from competitions.errors import CompetitionExistsError
 from competitions.models import Competition, Round, ScheduledPrediction
 from core.errors import OperatorError
 from feeds.models import FeedSubscription
@@ -59,7 +59,7 @@ def test_the_command_refuses_in_words_and_leaves_nothing(options, said):
 
 def test_the_command_changes_none_that_exists():
     call_command("create_competition", "x")
-    with pytest.raises(DefinitionError, match="there is a competition x already"):
+    with pytest.raises(CompetitionExistsError, match="a competition x already"):
         call_command("create_competition", "x", pack="realtime")
 
 

@@ -83,7 +83,7 @@ def _try_all(asked: Mapping[str, Any], say: Any) -> None:
         return
     key = config.aggregation.ranking_key
     say("OK", "contract", f"it is loaded, and ranks by {key}.")
-    if not _all_resolve(say):
+    if not _all_resolve(asked["places"], say):
         return
     try:
         wiring = wire(config, {})
@@ -94,7 +94,7 @@ def _try_all(asked: Mapping[str, Any], say: Any) -> None:
     _try_scorer(wiring, say)
 
 
-def _all_resolve(say: Any) -> bool:
+def _all_resolve(places: Mapping[str, str], say: Any) -> bool:
     """Say of each slot, not of the first alone, whether its path imports and fits."""
     from django.conf import settings
 
@@ -107,7 +107,8 @@ def _all_resolve(say: Any) -> bool:
         try:
             slots.resolve(path, slot)
         except SlotError as error:
-            say("FAIL", error.code, str(error), "Correct it in config/callables.env.")
+            do = f"Correct it in {places[slot] or 'config/callables.env'}."
+            say("FAIL", error.code, str(error), do)
             well = False
         else:
             say("OK", "slot", f"{slot} is {path}.")

@@ -19,6 +19,7 @@ from competitions.scaffold.errors import ScaffoldError
 from competitions.scaffold.installed import read_schedule
 from competitions.slots import SLOTS
 from crunchsite.coordinator.checkup.line import Line
+from crunchsite.coordinator.checkup.node_variables import place_of
 from crunchsite.settings.env import Env
 from crunchsite.settings.workspace import NodeFolder
 
@@ -90,6 +91,7 @@ def _question(node: NodeFolder, env: Env) -> dict[str, object]:
         "scope_key": first.get("scope_key", "doctor"),
         "scope_template": first.get("scope_template", {}),
         **first.get("schedule", {}),
+        "places": {slot: place_of(node, slot) for slot in SLOTS},
         "kind": env.feed_kind,
         "granularity": env.feed_granularity,
     }

@@ -12,6 +12,7 @@ from competitions.scaffold.gate import undecided
 from competitions.scaffold.layouts import files_of
 from competitions.scaffold.naming import names_of
 from core.errors import OperatorError
+from core.texts import counted
 from crunchsite.coordinator.checkup.line import Line, or_ok
 from crunchsite.settings.workspace import NodeFolder
 
@@ -72,8 +73,9 @@ def check_spec(path: Path, *, is_whole: bool = False) -> list[Line]:
     A whole one, as in a workspace, needs no proposals of a pack.
     """
     try:
-        answers = parse_answers(read_file(path, is_spec=True))
-        names_of(answers.name or "")
+        answers = parse_answers(read_file(path, is_spec=is_whole))
+        if answers.name is not None or is_whole:  # `init NAME` gives it else
+            names_of(answers.name or "")
         if not is_whole:
             answers = with_pack(answers, packs.find(answers.pack or packs.DEFAULT))
     except OperatorError as error:
@@ -81,10 +83,11 @@ def check_spec(path: Path, *, is_whole: bool = False) -> list[Line]:
     if lacking := undecided(answers):
         do = "Decide it, then run `coordinator init`."
         return [Line("FAIL", "spec_undecided", f"{text}.", do) for text in lacking]
+    name = answers.name or "(from the command line)"
     said = (
-        f"name {answers.name}, crunch_id {answers.crunch_id}, models derive from "
+        f"name {name}, crunch_id {answers.crunch_id}, models derive from "
         f"{answers.model_base_classname}, pack {answers.pack}, "
         f"{len(answers.callables)} callables, "
-        f"{len(answers.scheduled_prediction_configs or [])} schedules."
+        f"{counted(len(answers.scheduled_prediction_configs or []), 'schedule')}."
     )
     return [Line("OK", "spec", said)]

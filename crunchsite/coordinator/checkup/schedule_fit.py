@@ -59,6 +59,10 @@ def _times(each: ScheduledPredictionConfig, length: str, length_s: int) -> list[
     horizon_s = each.schedule.resolve_horizon_seconds
     interval_s = each.schedule.prediction_interval_seconds
     bad = []
+    if horizon_s == 0:
+        found = f"{each.scope_key}: the horizon is 0, so models are shown the truth."
+        do = "Lengthen it, unless that is meant."
+        bad.append(Line("WARN", "horizon_zero", found, do))
     if 0 < horizon_s < length_s:
         found = (
             f"{each.scope_key}: the horizon of {horizon_s} s is shorter than the "

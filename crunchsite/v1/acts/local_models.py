@@ -73,6 +73,9 @@ class Added(serializers.Serializer[Any]):
     """The id of what was added; the list shows it within a second."""
 
     model_id = serializers.CharField()
+    competition = serializers.CharField(
+        help_text="Where it takes part: LOCAL_MODELS_COMPETITION of the site."
+    )
 
 
 class OwnOrPermitted(OpenReadPermittedWrite):
@@ -128,7 +131,7 @@ class LocalModels(LocalModelView):
         asked = read_body(NewModel, request)
         cruncher = own.cruncher_id if own else ""
         added = add_model(user=request.user, cruncher=cruncher, **asked)
-        return Response({"model_id": added}, 201)
+        return Response({"model_id": added, "competition": _slug()}, 201)
 
 
 class LocalActView(LocalModelView):

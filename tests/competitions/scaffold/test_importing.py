@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from competitions import packs
+from competitions.errors import CompetitionExistsError
 from competitions.models import Competition
 from competitions.scaffold.answers import parse_answers, with_pack
 from competitions.scaffold.errors import ScaffoldError
@@ -160,7 +161,17 @@ def test_the_command_imports_activates_and_keeps(site, made):
     done = run(import_.command, [str(root / "node"), "--activate"])
     assert done.exit_code == 0, done.output
     assert Competition.objects.get().status == "ACTIVE"
+    assert "LOCAL_MODELS_COMPETITION=one" in done.stderr
     again = run(import_.command, [str(root), "--keep"])
     assert (again.exit_code, again.output) == (0, "one exists, and stays as it is.\n")
+    (root / "node/runtime_definitions/unit.py").write_text("UNIT = 7\n")
+    followed = run(import_.command, [str(root), "--keep"])
+    assert followed.exit_code == 0, followed.output
+    assert "slots is {" in followed.output
+    assert scored(Competition.objects.get(), 2) == 14
     refused = run(import_.command, [str(root)])
-    assert "there is a competition one already" in str(refused.exception)
+    assert isinstance(refused.exception, CompetitionExistsError)
+    said = str(refused.exception)
+    assert "there is a competition one already" in said
+    assert "--keep" in said
+    assert "--slug" in said

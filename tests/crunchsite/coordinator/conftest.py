@@ -22,6 +22,7 @@ class FakeSite:
             "/reports/schema": {},
             "/api/v1/models": {"results": []},
         }
+        self.statuses: dict[str, int] = {}
         self.asked: list[str] = []
         self.headers: list[dict[str, str]] = []
         self.url = ""
@@ -40,7 +41,7 @@ def site():
             answer = fake.answers.get(path)
             answer = answer() if callable(answer) else answer
             body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-            self.send_response(404 if answer is None else 200)
+            self.send_response(fake.statuses.get(path, 404 if answer is None else 200))
             self.end_headers()
             self.wfile.write(body)
 

@@ -190,3 +190,10 @@ def test_init_loads_neither_the_site_nor_its_parts(tmp_path):
     )
     assert done.stdout.splitlines() == ["hot-days", "[]"]
     assert [path.name for path in tmp_path.iterdir()] == ["hot-days"]
+
+
+def test_the_port_of_this_site_is_looked_at(settings):
+    settings.ENV = settings.ENV.model_copy(update={"port": 8155})
+    assert preflight.default_ports() == [3000, 5432, 8155, 9091]
+    settings.ENV = settings.ENV.model_copy(update={"port": 8000})
+    assert preflight.default_ports() == [3000, 5432, 8000, 9091]

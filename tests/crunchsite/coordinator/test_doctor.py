@@ -12,11 +12,11 @@ from competitions.scaffold.render import Workspace
 from crunchsite.coordinator.checkup.callables_trial import check_callables
 from crunchsite.coordinator.checkup.layout_files import check_files, check_spec
 from crunchsite.coordinator.checkup.log_markers import MARKERS, check_logs
-from crunchsite.coordinator.checkup.node_variables import read_node
+from crunchsite.coordinator.checkup.node_variables import place_of, read_node
 from crunchsite.coordinator.checkup.schedule_fit import check_schedule
 from crunchsite.coordinator.checkup.site_answers import check_site
 from crunchsite.coordinator.doctor import examine, workspace_here
-from crunchsite.coordinator.site_api import Site
+from crunchsite.coordinator.site_api import Site, SiteError
 from crunchsite.settings.workspace import WorkspaceError
 
 
@@ -139,6 +139,27 @@ def test_a_slot_that_is_not_set_is_named(node):
     assert line.found.startswith("SCORING_FUNCTION is not set in ")
 
 
+def test_what_is_set_to_no_effect_is_named(node):
+    slot = "SCORING_FUNCTION"
+    (node.node / ".local.env").write_text(f"{slot}=extensions.mine:score\nPORT=1\n")
+    _, (line,) = read_node(node)
+    assert (line.level, line.code) == ("WARN", "variable_overridden")
+    assert line.found == (
+        f"{slot} is extensions.mine:score in .local.env, but callables.env says "
+        "crunch_hot_days.scoring:score_prediction, which counts."
+    )
+
+
+def test_the_place_that_a_callable_was_set_at_is_named(node, monkeypatch):
+    monkeypatch.delenv("SCORING_FUNCTION", raising=False)
+    assert place_of(node, "SCORING_FUNCTION") == "config/callables.env"
+    set_slot(node, "SCORING_FUNCTION", "")
+    (node.node / ".local.env").write_text("SCORING_FUNCTION=a:b\n")
+    assert place_of(node, "SCORING_FUNCTION") == ".local.env"
+    monkeypatch.setenv("SCORING_FUNCTION", "c:d")
+    assert place_of(node, "SCORING_FUNCTION") == "the environment of this process"
+
+
 def test_each_slot_that_does_not_import_or_fit_is_named(node):
     own = node.challenge / node.package
     (own / "bad.py").write_text("import nowhere\n")
@@ -158,6 +179,7 @@ def test_each_slot_that_does_not_import_or_fit_is_named(node):
     assert "No module named 'nowhere'" in texts[0]
     assert "its parameters must begin with (prediction, ground_truth)" in texts[1]
     assert "crunch_hot_days.scoring has no none" in texts[2]
+    assert {line.do for line in failed[1:]} == {"Correct it in config/callables.env."}
 
 
 def test_a_stub_of_a_scorer_is_doubtful_and_a_slot_that_raises_fails(node):
@@ -200,7 +222,7 @@ def test_code_that_ends_its_process_is_a_fail(node):
     [
         ([timed(15, 60)], []),
         ([timed(15, 1)], []),
-        ([timed(15, 0)], []),
+        ([timed(15, 0)], ["horizon_zero"]),
         ([{}, {}], ["scope_key_twice"]),
         ([{"active": False}], ["schedule_empty"]),
         ([{"scope_template": {"subject": "MOON"}}], ["subject_not_in_feed"]),
@@ -263,9 +285,29 @@ def test_the_sites_endpoints_and_clock_are_checked(site):
     assert codes(check_site(Site(site.url))) == []
     del site.answers["/reports/schema"]
     (line,) = [x for x in check_site(Site(site.url)) if x.level == "FAIL"]
-    assert line.code == "site_unreachable"
-    assert line.found.startswith(f"{site.url}/reports/schema answered 404")
+    assert line.code == "site_is_another"
     assert codes(check_site(Site("http://127.0.0.1:1"))) == ["site_unreachable"]
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "code", "said"),
+    [
+        (404, b"<!DOCTYPE HTML><html>", "site_is_another", "Free its port, set PORT"),
+        (200, b"hello", "site_is_another", "by another program (200, no JSON)"),
+        (404, {"error": "no"}, "site_is_another", "by another program (404)"),
+        (502, b"<html>", "site_unreachable", "of a proxy before it"),
+        (403, {"code": "forbidden", "detail": "no"}, "site_refuses", "(forbidden): no"),
+        (503, {"code": "slot_invalid"}, "site_wiring_broken", "start the site again"),
+        (503, {"code": "contract_invalid"}, "site_wiring_broken", "doctor --offline"),
+    ],
+)
+def test_who_answers_in_place_of_a_site_is_told_apart(site, status, answer, code, said):
+    site.statuses["/reports/schema"] = status
+    site.answers["/reports/schema"] = answer
+    with pytest.raises(SiteError) as refusal:
+        Site(site.url).get("/reports/schema")
+    assert (refusal.value.code, said in str(refusal.value)) == (code, True)
+    assert len(str(refusal.value)) < 300
 
 
 def test_a_clock_that_is_off_is_a_warning(site):
@@ -277,7 +319,7 @@ def test_a_spec_for_init_is_checked(node, tmp_path, coordinator, capsys):
     assert coordinator("doctor", "--spec", node.spec_file) == 0
     out = capsys.readouterr().out
     assert "name hot-days, crunch_id hot-days" in out
-    assert "pack realtime, 10 callables, 1 schedules." in out
+    assert "pack realtime, 10 callables, 1 schedule." in out
     spec = json.loads(node.spec_file.read_text())
     bad = tmp_path / "bad.json"
     bad.write_text(json.dumps({**spec, "spec_version": "2"}))
@@ -285,3 +327,15 @@ def test_a_spec_for_init_is_checked(node, tmp_path, coordinator, capsys):
     bad.write_text(json.dumps({**spec, "model_base_classname": None}))
     (line,) = check_spec(bad)
     assert (line.level, line.code) == ("FAIL", "spec_undecided")
+
+
+def test_answers_that_init_takes_are_well(tmp_path):
+    file = tmp_path / "answers.json"
+    for answers in ({"name": "hot-days"}, {}, {"name": "x", "spec_version": "1"}):
+        file.write_text(json.dumps(answers))
+        (line,) = check_spec(file)
+        assert (line.level, line.code) == ("OK", "spec")
+    file.write_text(json.dumps({"name": "hot-days", "scedule": 1}))
+    (line,) = check_spec(file)
+    assert (line.level, line.code) == ("FAIL", "spec_invalid")
+    assert "'scedule'" in line.found

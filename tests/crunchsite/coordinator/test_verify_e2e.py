@@ -5,7 +5,9 @@ import json
 
 import pytest
 
+from competitions.callables.door import WIRING, keep_failure
 from crunchsite.coordinator.verify_e2e import constant
+from tests import factories
 
 
 def prediction(second, value=0.5, **changes):
@@ -65,6 +67,7 @@ def test_since_counts_what_was_scored_before_the_command(growing, coordinator, c
         "ranked": 2,
         "missing": [],
         "wrong": [],
+        "broken": [],
     }
 
 
@@ -144,3 +147,23 @@ def test_different_values_are_well():
     assert constant("x", [0, 1]) == []
     assert constant("x", [0.5]) == []
     assert constant("x", [None, 1]) == []
+
+
+def test_a_site_that_cannot_load_its_callables_fails_at_once(site, coordinator, capsys):
+    site.statuses["/reports/schema"] = 503
+    site.answers["/reports/schema"] = {"code": "slot_invalid", "detail": "later"}
+    assert coordinator("verify-e2e", "--url", site.url) == 1
+    found = capsys.readouterr()
+    assert found.out.startswith(f"FAIL  {site.url}: ")
+    assert "`coordinator doctor --offline` names it" in found.err
+
+
+@pytest.mark.django_db
+def test_this_machines_site_says_which_callable(site, configured, coordinator, capsys):
+    configured(report_api_url=site.url)
+    text = "SCORING_FUNCTION was 'a:b': there is no module a."
+    keep_failure(factories.competition(), name=WIRING, path="btc", text=text)
+    site.statuses["/reports/schema"] = 503
+    site.answers["/reports/schema"] = {"code": "slot_invalid", "detail": "later"}
+    assert coordinator("verify-e2e") == 1
+    assert f"btc does not run: {text} Correct it, and start" in capsys.readouterr().err

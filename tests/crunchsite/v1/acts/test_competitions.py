@@ -68,7 +68,7 @@ def test_what_cannot_be_a_competition_is_refused_and_none_is_made(
 def test_one_slug_is_one_competition(operator, tape):
     assert operator.post("competitions", {"slug": "cup"}).status_code == 201
     answer = operator.post("competitions", {"slug": "cup"})
-    assert (answer.status_code, answer.json()["code"]) == (409, "definition_incomplete")
+    assert (answer.status_code, answer.json()["code"]) == (409, "competition_exists")
 
 
 def test_get_says_what_an_act_would_do_and_does_nothing(operator, world):

@@ -1,0 +1,88 @@
+"""`coordinator upgrade`: this engine in the place of a vendored node's."""
+
+import json
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+from django.conf import settings
+
+from competitions.scaffold import process_log
+from competitions.scaffold.errors import ScaffoldError
+from competitions.scaffold.upgrading import Upgrade, prepared
+from crunchsite.coordinator import exits
+from crunchsite.coordinator.checkup.node_variables import read_node
+from crunchsite.coordinator.doctor import workspace_of
+from crunchsite.settings.workspace import NodeFolder
+from crunchsite.stack.site_lock import is_running
+
+
+class NodeRunsError(ScaffoldError):
+    """The node's site runs on the engine that is to be replaced."""
+
+    code = "node_runs"
+    status = 409
+
+
+@click.command("upgrade")
+@click.argument(
+    "folder",
+    metavar="[NODE]",
+    required=False,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+)
+@click.option("--dry-run", is_flag=True, help="Say what would change; change nothing.")
+@click.option(
+    "--replace",
+    is_flag=True,
+    help="Replace edited files, too; they are kept below runtime-edits/.",
+)
+@click.option("--json", "is_json", is_flag=True, help="The files as JSON.")
+def command(
+    *, folder: Path | None, dry_run: bool, replace: bool, is_json: bool
+) -> None:
+    """Put this engine in the place of the one that NODE carries in runtime/.
+
+    Call the coordinator of the newer engine. An edited file stays if this engine has
+    not changed it; else it is a conflict, nothing is changed, and the exit code is 5.
+    """
+    node = workspace_of(folder)
+    _refuse_own(node)
+    with prepared(node.node, node.challenge / node.package) as upgrade:
+        _show(upgrade, is_json=is_json)
+        if dry_run:
+            if upgrade.plan.conflicts:
+                click.get_current_context().exit(exits.REFUSED)
+            return
+        upgrade.apply(is_replacing=replace)
+    plan = upgrade.plan
+    with (node.spec_file.parent / process_log.NAME).open("a") as log:
+        log.write(process_log.upgraded_line(node.slug, plan.before, plan.after))
+    click.echo(f"{node.node} has {plan.after} now. Then: make validate", err=True)
+
+
+def _refuse_own(node: NodeFolder) -> None:
+    runtime = node.node / "runtime"
+    if runtime.resolve() == settings.BASE_DIR:
+        raise ScaffoldError(
+            f"{runtime} is the engine that this is. Call the coordinator of the newer "
+            f"one: /path/to/it/coordinator upgrade {node.node}"
+        )
+    if runtime.is_symlink():
+        raise ScaffoldError(f"{runtime} is a link; upgrade what it leads to.")
+    env, _ = read_node(node)
+    if is_running(node.node / (env.var_dir if env else "var")):
+        raise NodeRunsError(f"the site of {node.node} runs; stop it first.")
+
+
+def _show(upgrade: Upgrade, *, is_json: bool) -> None:
+    plan = upgrade.plan
+    if is_json:
+        click.echo(json.dumps(asdict(plan)))
+        return
+    for step in plan.steps:
+        click.echo(str(step))
+    counts = Counter(step.action for step in plan.steps)
+    said = ", ".join(f"{count} {action}" for action, count in sorted(counts.items()))
+    click.echo(f"{plan.before} -> {plan.after}: {said or 'nothing differs'}", err=True)
