@@ -1,4 +1,4 @@
-"""Admin page of checkpoints, the ledger of payouts."""
+"""Admin pages of checkpoints, their disputes, and the ledger of payouts."""
 
 import json
 from typing import Any
@@ -18,7 +18,13 @@ from competitions.admin.drafts import LedgerAdmin
 from core.admin.action_page import ActionPage
 from core.admin.lists import ReasonForm
 from core.admin.strict import has_act
-from emissions.models import LONGEST_TX_HASH, Checkpoint, is_tx_hash
+from emissions.models import (
+    LONGEST_TX_HASH,
+    Checkpoint,
+    Dispute,
+    PayoutEntry,
+    is_tx_hash,
+)
 from emissions.transitions import correct_transaction
 
 STATUS_LABELS = {
@@ -140,6 +146,32 @@ class CheckpointAdmin(LedgerAdmin):
     @display(description="Ranking")
     def ranking(self, checkpoint: Checkpoint) -> SafeString:
         return _pretty(checkpoint.meta)
+
+
+@admin.register(Dispute)
+class DisputeAdmin(LedgerAdmin):
+    of_competition = "checkpoint__competition"
+    list_display = ["__str__", "state", "reason", "answer", "created_at", "answered_at"]
+    list_filter = ["state"]
+    list_select_related = ["checkpoint"]
+    fields = [
+        *("checkpoint", "author", "reason", "state", "answer", "created_at"),
+        "answered_at",
+    ]
+
+
+@admin.register(PayoutEntry)
+class PayoutEntryAdmin(LedgerAdmin):
+    of_competition = "checkpoint__competition"
+    list_display = [
+        *("checkpoint", "cruncher_index", "kind", "amount", "reason", "created_at"),
+    ]
+    list_filter = ["kind", "checkpoint__competition"]
+    list_select_related = ["checkpoint"]
+    fields = [
+        *("checkpoint", "cruncher_index", "kind", "amount", "reason", "author"),
+        "created_at",
+    ]
 
 
 def _effect(checkpoint: Checkpoint) -> list[str]:

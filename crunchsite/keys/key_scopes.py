@@ -28,7 +28,11 @@ ROLES = {
 # role.
 OF_CRUNCHER = (KeyScope.READ, KeyScope.MODELS)
 ACTS_OF_CRUNCHER = frozenset(
-    {"competitions.add_participantmodel", "competitions.operate_participantmodel"}
+    {
+        "competitions.add_participantmodel",
+        "competitions.operate_participantmodel",
+        "emissions.dispute_checkpoint",
+    }
 )
 
 

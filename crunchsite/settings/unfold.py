@@ -110,6 +110,8 @@ UNFOLD = {
             _models(
                 "Who is paid?",
                 _page("Checkpoints", "payments", "emissions_checkpoint_changelist"),
+                _page("Disputes", "gavel", "emissions_dispute_changelist"),
+                _page("Ledger", "menu_book", "emissions_payoutentry_changelist"),
             ),
             _models(
                 "What may be held?",

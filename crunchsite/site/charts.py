@@ -21,7 +21,7 @@ LABEL_GAP_PX = 17
 TIME_STEPS = [
     timedelta(seconds=s)
     for s in (60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
-]
+] + [timedelta(days=d) for d in (2, 7, 28, 91, 364)]
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ def _value_ticks(low: float, high: float, wanted: int = 4) -> list[Tick]:
 def _time_ticks(left: float, right: float, most: int = 6) -> list[Tick]:
     """Return ticks at round instants in UTC, with the date where a day begins."""
     span = timedelta(seconds=right - left)
-    step = next((s for s in TIME_STEPS if span / s <= most), timedelta(days=1))
+    step = next((s for s in TIME_STEPS if span / s <= most), TIME_STEPS[-1])
     step_s = step.total_seconds()
     ticks = []
     for i in range(math.ceil(left / step_s), math.floor(right / step_s) + 1):

@@ -1,6 +1,6 @@
 from django.urls import path, re_path
 
-from crunchsite.site import csv_files, views
+from crunchsite.site import csv_files, payouts, views
 from crunchsite.site.security import security_txt
 
 MODEL = r"^models/(?P<model_id>[^/]{1,120})"
@@ -13,6 +13,18 @@ urlpatterns = [
     re_path(rf"{MODEL}/scores\.csv$", csv_files.model_csv, name="model-csv"),
     re_path(rf"{MODEL}/?$", views.model, name="model"),
     re_path(r"^diversity/?$", views.diversity, name="diversity"),
+    re_path(r"^payouts/?$", payouts.payouts, name="payouts"),
+    re_path(r"^payouts/strategies/?$", payouts.strategies, name="payout-strategies"),
+    re_path(
+        r"^payouts/(?P<cruncher_index>[0-9]{1,9})/?$",
+        payouts.statement,
+        name="statement",
+    ),
+    re_path(
+        r"^payouts/(?P<cruncher_index>[0-9]{1,9})/statement\.csv$",
+        payouts.statement_csv,
+        name="statement-csv",
+    ),
     re_path(r"^feeds/?$", views.feeds, name="feeds"),
     re_path(r"^livepool/?$", views.livepool, name="livepool"),
 ]

@@ -59,6 +59,12 @@ def percent(value: float | None) -> str:
 
 
 @register.filter
+def billionths(share: int | None) -> str:
+    """Format billionths as a percentage of four decimals, without its sign."""
+    return figure(None if share is None else share / 10_000_000, 4)
+
+
+@register.filter
 def milliseconds(microseconds: int | None) -> str:
     return UNKNOWN if microseconds is None else f"{microseconds / 1000:,.1f} ms"
 

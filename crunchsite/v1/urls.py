@@ -21,6 +21,7 @@ from crunchsite.v1.items import (
     OneSnapshot,
 )
 from crunchsite.v1.participants import ModelList
+from crunchsite.v1.payouts import DisputeList, LedgerList, PreviewOfPeriod
 from crunchsite.v1.predictions import PredictionList
 from crunchsite.v1.releases import ReleaseList
 from crunchsite.v1.rewards import RewardList
@@ -43,6 +44,13 @@ urlpatterns = [
     re_path(r"^leaderboards/?$", BoardList.as_view(), name="leaderboards"),
     re_path(r"^leaderboard/?$", BoardLineList.as_view(), name="leaderboard"),
     re_path(r"^checkpoints/?$", CheckpointList.as_view(), name="checkpoints"),
+    re_path(
+        r"^checkpoints/preview/?$",
+        PreviewOfPeriod.as_view(),
+        name="checkpoint-preview",
+    ),
+    re_path(r"^ledger/?$", LedgerList.as_view(), name="ledger"),
+    re_path(r"^disputes/?$", DisputeList.as_view(), name="disputes"),
     re_path(r"^rewards/?$", RewardList.as_view(), name="rewards"),
     re_path(r"^feeds/?$", FeedList.as_view(), name="feeds"),
     re_path(r"^feeds/records/?$", RecordList.as_view(), name="feed-records"),

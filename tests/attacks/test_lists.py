@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db(databases=["default", "tape"])
 LISTS = [
     *("competitions", "models", "rounds", "predictions", "scores", "snapshots"),
     *("leaderboard", "leaderboards", "checkpoints", "rewards", "feeds"),
-    *("feeds/records", "releases"),
+    *("feeds/records", "releases", "ledger", "disputes"),
 ]
 AT = "2026-03-02T12:00:00Z"
 INSTANTS = [

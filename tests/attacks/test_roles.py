@@ -38,6 +38,7 @@ from crunchsite.events.webhooks import give_secret
 from crunchsite.keys.issuing import create_key
 from crunchsite.keys.key_scopes import ROLES as ROLES_OF_SCOPES
 from crunchsite.keys.key_scopes import KeyScope
+from emissions.models import Dispute, PayoutEntry
 from feeds import backfill_jobs
 from feeds.tape.records import FeedKey
 from livepool.models import Release, ShadowTrack
@@ -129,7 +130,9 @@ TABLE: dict[str, Row] = {
             *("v1:feeds", "v1:feed-records"),
             *("v1:one-competition", "v1:one-model", "v1:one-round", "v1:one-score"),
             *("v1:one-prediction", "v1:one-snapshot", "v1:one-leaderboard"),
-            *("v1:one-leaderboard-line", "v1:one-checkpoint"),
+            *("v1:one-leaderboard-line", "v1:one-checkpoint", "v1:ledger"),
+            *("v1:disputes", "v1:checkpoint-preview"),
+            *("payouts", "payout-strategies", "statement", "statement-csv"),
             *("redoc", "timing-metrics"),
             "tournament-status",
         ],
@@ -164,10 +167,11 @@ TABLE: dict[str, Row] = {
     **dict.fromkeys(
         [
             *("v1:make-checkpoints", "v1:confirm", "v1:correct-transaction"),
-            "v1:advance",
+            *("v1:advance", "v1:adjust", "v1:answer-dispute"),
         ],
         writes("POST", FINANCE, 422),
     ),
+    "v1:dispute": writes("POST", OPERATORS | FINANCE | {"write:models"}, 422),
     "v1:webhooks": {"GET": Rule(OPERATORS), "POST": Rule(OPERATORS, 422)},
     "v1:webhook": {"GET": Rule(OPERATORS, 404), "DELETE": Rule(ADMINS, 404)},
     "v1:webhook-rotate-secret": writes("POST", OPERATORS, 404),
@@ -286,6 +290,8 @@ MODELS: dict[str, Rights] = {
     "scoring_leaderboard": Rights(),
     "scoring_leaderboardentry": Rights(),
     "emissions_checkpoint": Rights(),
+    "emissions_dispute": Rights(),
+    "emissions_payoutentry": Rights(),
     "livepool_release": Rights(),
     "livepool_shadowtrack": Rights(),
     "feeds_feedsubscription": Rights(add=OPERATORS, change=OPERATORS, delete=ADMINS),
@@ -320,6 +326,7 @@ class Address:
         return self.key in {
             *("home", "leaderboard-csv", "scores-csv", "model-csv", "model"),
             *("diversity", "feeds", "livepool", "^admin$"),
+            *("payouts", "payout-strategies", "statement", "statement-csv"),
         }
 
     def path(self, values: dict[str, object]) -> str:
@@ -448,6 +455,17 @@ def values_of(made: factories.World) -> dict[str, object]:
             checksums={},
             created_at=NOW,
         ),
+        "dispute": Dispute.objects.create(
+            checkpoint=made.checkpoints[-1], author=target, reason=MARK, created_at=NOW
+        ),
+        "payoutentry": PayoutEntry.objects.create(
+            checkpoint=made.checkpoints[-1],
+            cruncher_index=0,
+            kind="ADJUSTMENT",
+            amount=1,
+            reason=MARK,
+            created_at=NOW,
+        ),
         "shadowtrack": ShadowTrack.objects.create(
             track_id="t", mode="core_major", release_count=0, releases=[], built_at=NOW
         ),
@@ -465,6 +483,8 @@ def values_of(made: factories.World) -> dict[str, object]:
         "round_id": "none",
         "job_id": job.pk,
         "checkpoint_id": made.checkpoints[-1],
+        "dispute_id": rows["dispute"].pk,
+        "cruncher_index": 0,
         "version": "none",
         "feed": "none",
         "name": "pause",

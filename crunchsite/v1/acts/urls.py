@@ -10,6 +10,7 @@ from crunchsite.v1.acts import (
     exclusions,
     livepool,
     local_models,
+    payouts,
     webhooks,
 )
 
@@ -52,6 +53,15 @@ urlpatterns = [
         rf"{CHECKPOINT}/correct-transaction/?$",
         checkpoints.CorrectTransaction.as_view(),
         name="correct-transaction",
+    ),
+    re_path(
+        rf"{CHECKPOINT}/dispute/?$", payouts.DisputeCheckpoint.as_view(), name="dispute"
+    ),
+    re_path(rf"{CHECKPOINT}/adjust/?$", payouts.AdjustShares.as_view(), name="adjust"),
+    re_path(
+        r"^disputes/(?P<dispute_id>[^/]+)/answer/?$",
+        payouts.AnswerDispute.as_view(),
+        name="answer-dispute",
     ),
     re_path(rf"{CHECKPOINT}/advance/?$", checkpoints.Advance.as_view(), name="advance"),
     re_path(

@@ -1,7 +1,11 @@
 from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
+from django.contrib.auth.models import User
 
+from core import clock
+from emissions import ledger
+from emissions.models import Dispute
 from feeds.tape.records import FeedRecord
 from feeds.tape.writes import append
 from livepool.models import Release
@@ -11,7 +15,7 @@ from tests.conftest import NOW
 
 
 @pytest.fixture
-def world(db, tape, frozen_clock):
+def world(db, tape, frozen_clock, at):
     for month in (1, 2):
         release(date(2026, month, 28))
     append(candle(subject, n) for subject in ("BTCUSDT", "ETHUSDT") for n in (2, 3, 4))
@@ -24,6 +28,16 @@ def world(db, tape, frozen_clock):
         ranking_direction="desc",
         created_at=NOW - timedelta(hours=1),
     )
+    author = User.objects.create_user("fay")
+    for hour, checkpoint in enumerate(made.checkpoints, start=1):
+        with at(NOW - timedelta(hours=hour)):
+            ledger.owe(checkpoint)
+            Dispute.objects.create(
+                checkpoint=checkpoint,
+                author=author,
+                reason="m2 answered too",
+                created_at=clock.now(),
+            )
     return made
 
 

@@ -17,6 +17,7 @@ SECOND = timedelta(seconds=1)
 GROWING = {
     "predictions": "performed_at",
     "scores?include_superseded=true": "scored_at",
+    "ledger": "created_at",
     "rewards": "period_end",  # a checkpoint of the factory's is made at its end
 }
 FORMS = ["json", "csv", "parquet"]

@@ -1,0 +1,223 @@
+"""The public pages of payouts: periods, strategies side by side, statements."""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+
+from competitions.emission_rule import STRATEGY_NAMES
+from competitions.models import Competition
+from core.clock import iso_z
+from crunchsite.site.asked import chosen, required
+from crunchsite.site.charts import line_chart, series_rows
+from crunchsite.site.csv_files import csv_response
+from crunchsite.site.frame import page, public
+from crunchsite.site.series import Series
+from emissions.counterfactual import (
+    Shares,
+    effective_number,
+    gini,
+    paid_shares,
+    would_have_paid,
+)
+from emissions.frac64 import WHOLE
+from emissions.ledger import balances
+from emissions.models import Checkpoint, PayoutEntry
+from emissions.preview import preview
+
+PERIODS = 30  # of which the pages tell
+NEWEST_LINES = 1000
+PAID = "paid"
+
+
+@dataclass(frozen=True)
+class PaidPeriod:
+    """A checkpoint, and how concentrated what it pays is."""
+
+    checkpoint: Checkpoint
+    crunchers: int
+    gini: float | None
+    effective: float | None
+
+
+@public
+def payouts(request: HttpRequest) -> HttpResponse:
+    """Show what periods pay, to whom, and how concentrated that is over time."""
+    competition = required(chosen(request))
+    periods = [_period(checkpoint) for checkpoint in _newest(competition)]
+    lines = PayoutEntry.objects.filter(checkpoint__competition=competition)
+    names = _names(competition)
+    open_period = preview(competition)
+    context: dict[str, Any] = {
+        "competition": competition,
+        "periods": periods,
+        "balances": [
+            (index, names.get(index, ""), balance)
+            for index, balance in balances(lines).items()
+        ],
+        "idle": competition.idle_stretches.all()[:PERIODS],
+        "preview": open_period,
+        "whole": WHOLE,
+    }
+    if open_period:
+        ranking = open_period.payees.ranking
+        shares: Sequence[int | None] = open_period.shares or [None] * len(ranking)
+        context["places"] = list(zip(ranking, shares, strict=True))
+    effective = {PAID: [period.effective for period in periods]}
+    return page(request, "site/payouts.html", context | _chart(periods, effective))
+
+
+@public
+def strategies(request: HttpRequest) -> HttpResponse:
+    """Show what each strategy would have paid in the same periods, and to whom."""
+    competition = required(chosen(request))
+    checkpoints = _newest(competition)
+    outcomes = [
+        {PAID: paid_shares(checkpoint), **would_have_paid(checkpoint)}
+        for checkpoint in checkpoints
+    ]
+    kept = [
+        n for n in STRATEGY_NAMES if outcomes and all(n in each for each in outcomes)
+    ]
+    totals = {name: _summed(each[name] for each in outcomes) for name in [PAID, *kept]}
+    own = _names(competition)
+    indexes = sorted(
+        {index for total in totals.values() for index in total},
+        key=lambda index: (-totals[PAID].get(index, 0), index),
+    )
+    everything = sum(totals[PAID].values())
+    context = {
+        "competition": competition,
+        "names": kept,
+        "left_out": [name for name in STRATEGY_NAMES if name not in kept],
+        "rows": [
+            (
+                index,
+                own.get(index, ""),
+                _percent(totals[PAID].get(index, 0), everything),
+                [_gain(index, totals[name], totals[PAID], everything) for name in kept],
+            )
+            for index in indexes
+        ],
+        "concentration": [
+            ("Gini coefficient", _of_each(gini, totals)),
+            ("Effective number of paid", _of_each(effective_number, totals)),
+        ],
+        "count": len(checkpoints),
+    }
+    over_time = {
+        name: [effective_number(each[name].values()) for each in outcomes]
+        for name in [PAID, *kept]
+    }
+    chart = _chart([_period(checkpoint) for checkpoint in checkpoints], over_time)
+    return page(request, "site/strategies.html", context | chart)
+
+
+@public
+def statement(request: HttpRequest, cruncher_index: str) -> HttpResponse:
+    """Show what is due to a cruncher, what was paid, and what remains."""
+    competition, index, lines = _statement(request, cruncher_index)
+    context = {
+        "competition": competition,
+        "index": index,
+        "name": _names(competition).get(index, ""),
+        "lines": lines.select_related("checkpoint")[:NEWEST_LINES],
+        "balance": balances(lines)[index],
+    }
+    return page(request, "site/statement.html", context)
+
+
+@public
+def statement_csv(request: HttpRequest, cruncher_index: str) -> HttpResponse:
+    """Return all lines of a cruncher's statement, the newest first."""
+    competition, index, lines = _statement(request, cruncher_index)
+    return csv_response(
+        f"{competition.slug}-statement-{index}",
+        ["at", "checkpoint", "period_start", "period_end", "kind", "amount", "reason"],
+        (
+            [
+                iso_z(line.created_at),
+                str(line.checkpoint),
+                iso_z(line.checkpoint.period_start),
+                iso_z(line.checkpoint.period_end),
+                line.kind,
+                line.amount,
+                line.reason,
+            ]
+            for line in lines.select_related("checkpoint")
+        ),
+    )
+
+
+def _statement(
+    request: HttpRequest, cruncher_index: str
+) -> tuple[Competition, int, QuerySet[PayoutEntry]]:
+    competition, index = required(chosen(request)), int(cruncher_index)
+    lines = PayoutEntry.objects.filter(
+        checkpoint__competition=competition, cruncher_index=index
+    )
+    if not lines.exists():
+        raise Http404(f"Cruncher {index} has no statement.")
+    return competition, index, lines
+
+
+def _newest(competition: Competition) -> list[Checkpoint]:
+    return list(Checkpoint.objects.filter(competition=competition)[:PERIODS])
+
+
+def _period(checkpoint: Checkpoint) -> PaidPeriod:
+    shares = paid_shares(checkpoint).values()
+    return PaidPeriod(
+        checkpoint=checkpoint,
+        crunchers=sum(share > 0 for share in shares),
+        gini=gini(shares),
+        effective=effective_number(shares),
+    )
+
+
+def _names(competition: Competition) -> dict[int, str]:
+    return dict(competition.crunchers.values_list("cruncher_index", "name"))
+
+
+def _summed(each: Iterable[Shares]) -> Shares:
+    total: Shares = {}
+    for shares in each:
+        for index, share in shares.items():
+            total[index] = total.get(index, 0) + share
+    return total
+
+
+def _percent(part: int, whole: int) -> float | None:
+    return 100 * part / whole if whole else None
+
+
+def _gain(index: int, total: Shares, paid: Shares, whole: int) -> float | None:
+    """Return the percentage points that a cruncher gains over what was paid."""
+    return _percent(total.get(index, 0) - paid.get(index, 0), whole)
+
+
+def _of_each(
+    measure: Callable[[Collection[int]], float | None], totals: dict[str, Shares]
+) -> list[float | None]:
+    return [measure(total.values()) for total in totals.values()]
+
+
+def _chart(
+    periods: Sequence[PaidPeriod], values: dict[str, list[float | None]]
+) -> dict[str, Any]:
+    """Return the lines of a chart over the ends of periods, the oldest first."""
+    at = np.array([p.checkpoint.period_end.timestamp() for p in reversed(periods)])
+    series = {
+        name: Series(
+            at=at, value=np.array([np.nan if v is None else v for v in own[::-1]])
+        )
+        for name, own in values.items()
+    }
+    return {
+        "chart": line_chart([(name, "", own) for name, own in series.items()], tones=6),
+        "chart_names": list(series),
+        "chart_rows": series_rows(list(series.values()), most=PERIODS),
+    }
