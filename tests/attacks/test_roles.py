@@ -547,10 +547,7 @@ def methods_of(address: Address, role: str) -> list[str]:
 
 
 def expected(address: Address, method: str, role: str) -> int:
-    method = "GET" if method == "HEAD" else method
-    rule = TABLE[address.key].get(method)
-    if method == "OPTIONS":
-        rule = options(address)
+    rule = rule_of(address, method)
     is_unknown = role in (STRANGER, OUTSIDER)
     if address.is_of_admin and is_unknown and address.key != "admin:login":
         return LOGIN
@@ -561,9 +558,18 @@ def expected(address: Address, method: str, role: str) -> int:
     return rule.refused or (401 if role == STRANGER else 403)
 
 
+def rule_of(address: Address, method: str) -> Rule | None:
+    if method == "OPTIONS":
+        return options(address)
+    return TABLE[address.key].get("GET" if method == "HEAD" else method)
+
+
 def options(address: Address) -> Rule | None:
     """Whom OPTIONS is answered: in the API, whoever may read there, if any may."""
     row = TABLE[address.key]
+    if address.key in {"admin:login", "admin:logout", "admin:autocomplete"}:
+        # Django's own views look at no more than who may see the admin.
+        return Rule(ANYBODY if address.key == "admin:login" else ANY_STAFF)
     if address.is_of_admin or address.key in {"redoc", "^admin$"}:
         return row.get("GET")
     is_asked = not (address.is_page or address.key in {"docs", "security-txt"})
@@ -629,7 +635,7 @@ def expected_of_key(address: Address, method: str, scope: str) -> int:
     """Return the expected answer to a key, which the admin does not accept."""
     if address.is_of_admin:
         return expected(address, method, STRANGER)
-    rule = TABLE[address.key].get(method)
+    rule = rule_of(address, method)
     is_named = rule is not None and scope in rule.who
     return expected(address, method, scope if is_named else SCOPES[scope])
 
