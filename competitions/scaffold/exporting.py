@@ -5,6 +5,7 @@ callable by its path, and the operator's own code. Who is paid, keys, data and m
 stay here.
 """
 
+import json
 import shutil
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -21,6 +22,7 @@ from competitions.scaffold.answers import Answers
 from competitions.scaffold.errors import ScaffoldError
 from competitions.scaffold.importing import CONTRACT_FILE, code_files
 from competitions.scaffold.layouts import folders_of
+from competitions.scaffold.public_rules import RULES_FILE, public_rules
 from competitions.scaffold.render import Workspace
 from competitions.slots import Wiring, default_path
 from competitions.wiring import wiring_of
@@ -55,11 +57,15 @@ def export_workspace(
     challenge, node = folders_of(workspace.layout, workspace.names)
 
     def add_code(folder: Path) -> None:
+        """Put the site's code and rules in the place of those of the templates."""
         areas = dict(zip(FOLDERS, (folder / node, folder / challenge), strict=True))
         for source, target in _sources(competition, places):
             _copy(source, areas[target[0]] / target[1])
         _write_contract(areas["node"], contract, wiring)
         callables = {slot: _inside(path, slot) for slot, path in wiring.paths.items()}
+        rules = areas["challenge"] / workspace.names.package / RULES_FILE
+        if rules.is_file():
+            rules.write_text(_public_rules(wiring, answers), encoding="utf-8")
         lines = "".join(f"{slot}={path}\n" for slot, path in callables.items())
         (areas["node"] / "config/callables.env").write_text(lines, encoding="utf-8")
 
@@ -93,6 +99,18 @@ def _answers(
         ),
         confirmed=True,
     )
+
+
+def _public_rules(wiring: Wiring, answers: Answers) -> str:
+    cadence = answers.cadence or Cadence()
+    document = public_rules(
+        wiring.config,
+        feed=answers.feed or PackFeed(),
+        schedule=answers.scheduled_prediction_configs or [],
+        score_interval_s=cadence.score_interval_seconds or 1,
+    )
+    document["snapshot_period_s"] = cadence.snapshot_period_seconds
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 
 def _schedule(competition: Competition) -> Iterator[ScheduledPredictionConfig]:

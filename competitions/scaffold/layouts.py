@@ -87,6 +87,13 @@ PLANS: Mapping[Layout, LayoutPlan] = {
 }
 
 
+def is_shared(template: str) -> bool:
+    """Return whether a file of the public package is the engine's own."""
+    name = template.removeprefix("challenge/package/")
+    tools = {"tracker.py", *(f"{tool}.py" for tool in _TOOLS)}
+    return name in tools or name.startswith(f"{engine_copy.FOLDER}/")
+
+
 def folders_of(layout: Layout, names: Names) -> tuple[str, str]:
     """Return the folders of the public package and of the node."""
     if layout == "base":

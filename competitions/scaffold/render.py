@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from competitions.scaffold.layouts import (
     callables_of,
     files_of,
     folders_of,
+    is_shared,
 )
 from competitions.scaffold.naming import Names, names_of
 from competitions.scaffold.public_rules import (
@@ -125,14 +126,25 @@ class Workspace:
         return target
 
     def _fill(self, folder: Path) -> None:
-        for path, text in self._rendered():
+        rendered = dict(self._rendered())
+        for path, text in rendered.items():
             _write(folder / path, text)
         _write(folder / SPEC_FILE, self.spec())
         actions = ["scaffold_created"]
         if PLANS[self.layout].is_vendored:
-            vendor.copy_engine(folder / self.node / "runtime")
+            runtime = folder / self.node / "runtime"
+            vendor.copy_engine(runtime)
+            digests = vendor.shared_digests(self._shared(rendered))
+            _write(runtime / vendor.SHARED_FILE, digests)
             actions.append("runtime_vendored")
         _write(folder / process_log.NAME, process_log.lines(self, actions))
+
+    def shared(self) -> dict[str, str]:
+        """Return the files of the public package that are the engine's, with texts."""
+        return self._shared(dict(self._rendered()))
+
+    def _shared(self, rendered: Mapping[str, str]) -> dict[str, str]:
+        return {p: text for p, text in rendered.items() if is_shared(self._files[p])}
 
     def spec(self) -> str:
         """Return the normalised answers, from which the same workspace is made."""

@@ -5,7 +5,6 @@ is there, and as it is in this engine. The new engine is built beside the old on
 takes its place at the end, so a node has the one or the other.
 """
 
-import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping
@@ -19,8 +18,6 @@ from competitions.scaffold.errors import ScaffoldError
 from core.files import new_folder, write_file
 
 Action = Literal["add", "replace", "remove", "keep", "conflict"]
-# The parts of a public package that are the engine's own, and where it has them.
-SHARED = {"tracker.py": "competitions/local_models/participant/tracker.py"}
 EDITS = "runtime-edits"
 # Whoever installed the old requirements has to install the new ones.
 _REQUIREMENTS, _INSTALLED = "requirements/base.txt", ".venv/.run"
@@ -64,11 +61,14 @@ class Plan:
 
 @dataclass(frozen=True)
 class Upgrade:
-    """An engine that is ready to take the place of a node's, and the plan for it."""
+    """An engine that is ready to take the place of a node's, and the plan for it.
+
+    `shared` are the engine's parts of the public package: path in the workspace, text.
+    """
 
     plan: Plan
     node: Path
-    package: Path
+    shared: Mapping[str, str]
     draft: Path
 
     def apply(self, *, is_replacing: bool = False) -> None:
@@ -90,8 +90,13 @@ class Upgrade:
             self._carry_over()
             _take_place(self.draft, self.node / "runtime")
             for step in self.plan.shared:
-                if step.action in {"replace", "conflict"}:
-                    write_file(self.node.parent / step.path, _shared_text(step.path))
+                place = self.node.parent / step.path
+                if step.action == "keep":
+                    continue
+                if step.path in self.shared:
+                    write_file(place, self.shared[step.path])
+                else:
+                    place.unlink(missing_ok=True)
         except OSError as error:
             raise ScaffoldError(
                 f"{error.filename} cannot be written: {error.strerror}."
@@ -121,12 +126,13 @@ class Upgrade:
 
 
 @contextmanager
-def prepared(node: Path, package: Path) -> Iterator[Upgrade]:
+def prepared(node: Path, shared: Mapping[str, str]) -> Iterator[Upgrade]:
     """Compare a vendored node and its public package with this engine; change nothing.
 
-    Raises ScaffoldError for a node that carries no engine.
+    `shared` are the parts of the package that are the engine's, as they are now: path
+    in the workspace to text. Raises ScaffoldError for a node that carries no engine.
     """
-    runtime = node / "runtime"
+    runtime, root = node / "runtime", node.parent
     before = _vendored(runtime)
     try:
         draft = new_folder(runtime)
@@ -134,12 +140,18 @@ def prepared(node: Path, package: Path) -> Iterator[Upgrade]:
         raise ScaffoldError(f"{node} cannot be written: {error.strerror}.") from None
     try:
         vendor.copy_engine(draft)
+        (draft / vendor.SHARED_FILE).write_text(vendor.shared_digests(shared))
         after = _vendored(draft)
         mine = dict(_present(runtime))
+        own = {
+            path: vendor.sha256_of((root / path).read_bytes())
+            for path in before.shared.keys() | after.shared.keys()
+            if (root / path).is_file()
+        }
         plan = Plan(before.version, after.version)
         plan.runtime = list(compare(before.files, mine, after.files))
-        plan.shared = list(_shared_steps(node, package, before.files))
-        yield Upgrade(plan, node, package, draft)
+        plan.shared = list(compare(before.shared, own, after.shared))
+        yield Upgrade(plan, node, shared, draft)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
@@ -160,34 +172,18 @@ def compare(
             yield Step("add" if is_ is None else "replace", path)
 
 
-def _shared_steps(
-    node: Path, package: Path, before: Mapping[str, str]
-) -> Iterator[Step]:
-    for name, place in SHARED.items():
-        file = package / name
-        if not file.is_file():
-            continue
-        path = file.relative_to(node.parent).as_posix()
-        new = hashlib.sha256(_shared_text(path).encode()).hexdigest()
-        mine = hashlib.sha256(file.read_bytes()).hexdigest()
-        known = {path: before[place]} if place in before else {}
-        yield from compare(known, {path: mine}, {path: new})
-
-
-def _shared_text(path: str) -> str:
-    return vendor.engine_file(SHARED[Path(path).name])
-
-
 class _Vendored(NamedTuple):
     version: str
     files: Mapping[str, str]
+    shared: Mapping[str, str]
 
 
 def _vendored(runtime: Path) -> _Vendored:
     file = runtime / vendor.VERSION_FILE
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
-        return _Vendored(str(found["version"]), dict(found["files"]))
+        files = dict(found["files"])
+        return _Vendored(str(found["version"]), files, _shared_digests(runtime))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ScaffoldError(
             f"{file} cannot be used ({error!r}). Only a node that carries its engine "
@@ -195,12 +191,18 @@ def _vendored(runtime: Path) -> _Vendored:
         ) from None
 
 
+def _shared_digests(runtime: Path) -> dict[str, str]:
+    file = runtime / vendor.SHARED_FILE
+    if not file.is_file():  # a node of before
+        return {}
+    return dict(json.loads(file.read_text(encoding="utf-8")))
+
+
 def _present(runtime: Path) -> Iterator[tuple[str, str]]:
     """Yield path and digest of the engine's files, and of those added among them."""
     for name in vendor.FILES:
         if (runtime / name).is_file():
-            digest = hashlib.sha256((runtime / name).read_bytes()).hexdigest()
-            yield name, digest
+            yield name, vendor.sha256_of((runtime / name).read_bytes())
     for name in vendor.PACKAGES:
         for path, digest in vendor.digests_of(runtime / name):
             if "__pycache__" not in Path(path).parts:
@@ -209,7 +211,8 @@ def _present(runtime: Path) -> Iterator[tuple[str, str]]:
 
 def _take_place(draft: Path, runtime: Path) -> None:
     """Put the new engine in the place of the old; what is not of it moves over."""
-    own = {*vendor.PACKAGES, *vendor.FILES, vendor.VERSION_FILE}
+    own = {*vendor.PACKAGES, *vendor.FILES}
+    own |= {vendor.VERSION_FILE, vendor.SHARED_FILE}
     old = new_folder(runtime)
     old.rmdir()
     is_other = (draft / _REQUIREMENTS).read_bytes() != _bytes(runtime / _REQUIREMENTS)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -15,6 +15,7 @@ PACKAGES = (
 )
 FILES = ("manage.py", "coordinator", "pyproject.toml", "Makefile", "README.md")
 VERSION_FILE = "VERSION.json"
+SHARED_FILE = "SHARED.json"
 _LEFT_OUT = ("__pycache__", "*.pyc", "workspace")
 
 
@@ -32,12 +33,25 @@ def copy_engine(target: Path) -> None:
     (target / VERSION_FILE).write_text(json.dumps(document, indent=1) + "\n")
 
 
+def shared_digests(shared: Mapping[str, str]) -> str:
+    """Return what SHARED.json says: the digests of a public package's engine files.
+
+    `shared` is path in the workspace to text.
+    """
+    digests = {path: sha256_of(text.encode()) for path, text in sorted(shared.items())}
+    return json.dumps(digests, indent=1) + "\n"
+
+
 def digests_of(folder: Path) -> Iterator[tuple[str, str]]:
     """Yield path and SHA-256 of each file below a folder, sorted by path."""
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.name != VERSION_FILE:
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        if path.is_file() and path.name not in (VERSION_FILE, SHARED_FILE):
+            digest = sha256_of(path.read_bytes())
             yield path.relative_to(folder).as_posix(), digest
+
+
+def sha256_of(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def engine_version() -> str:

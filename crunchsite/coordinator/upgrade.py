@@ -9,7 +9,9 @@ import click
 from django.conf import settings
 
 from competitions.scaffold import process_log
+from competitions.scaffold.answers import parse_answers, read_file
 from competitions.scaffold.errors import ScaffoldError
+from competitions.scaffold.render import Workspace
 from competitions.scaffold.upgrading import Upgrade, prepared
 from crunchsite.coordinator import exits
 from crunchsite.coordinator.checkup.node_variables import read_node
@@ -49,7 +51,8 @@ def command(
     """
     node = workspace_of(folder)
     _refuse_own(node)
-    with prepared(node.node, node.challenge / node.package) as upgrade:
+    answers = parse_answers(read_file(node.spec_file, is_spec=True))
+    with prepared(node.node, Workspace(answers).shared()) as upgrade:
         _show(upgrade, is_json=is_json)
         if dry_run:
             if upgrade.plan.conflicts:

@@ -128,6 +128,9 @@ def test_a_contract_of_the_operators_own_comes_along(own_module, tmp_path):
     assert (folder / "crunch-node-cup/acme_rules/cup.py").read_text() == CONTRACT
     assert plain_rules(again) == plain_rules(made)
     assert again.scheduled_predictions.get().prediction_interval_s == 30
+    rules = json.loads((folder / "crunch-cup/crunch_cup/rules.json").read_text())
+    assert (rules["ranking_key"], rules["metrics"]) == ("day", ["hit_rate"])
+    assert rules["schedule"][0]["every_s"] == 30
 
 
 def test_nothing_half_written(tmp_path, monkeypatch):

@@ -4,8 +4,11 @@ import json
 
 import pytest
 
+from competitions import packs
 from competitions.scaffold import vendor
+from competitions.scaffold.answers import parse_answers, read_file, with_pack
 from competitions.scaffold.errors import ScaffoldError
+from competitions.scaffold.render import Workspace
 from competitions.scaffold.upgrading import (
     Step,
     UpgradeConflictError,
@@ -16,6 +19,9 @@ from crunchsite.coordinator import cli, upgrade
 from crunchsite.settings.workspace import read_workspace
 
 TRACKER = "competitions/local_models/participant/tracker.py"
+PACKAGE = "crunch-hot-days/crunch_hot_days"
+SHARED = f"{PACKAGE}/tracker.py"
+NOW_SHARED = {SHARED: "t2", f"{PACKAGE}/_engine/new.py": "n"}
 
 
 @pytest.mark.parametrize(
@@ -67,8 +73,10 @@ def node(engine, tmp_path, monkeypatch):
     root = tmp_path / "hot-days"
     spec = {"name": "hot-days", "layout": "vendored", "pack": "baseline"}
     write(root, {"spec.json": json.dumps(spec), "process-log.jsonl": ""})
-    write(root / "crunch-hot-days/crunch_hot_days", {"tracker.py": "t", "mine.py": "x"})
+    write(root / PACKAGE, {"tracker.py": "t", "mine.py": "x", "_engine/old.py": "o"})
     vendor.copy_engine(root / "crunch-node-hot-days" / "runtime")
+    shared = vendor.shared_digests({SHARED: "t", f"{PACKAGE}/_engine/old.py": "o"})
+    write(root / "crunch-node-hot-days/runtime", {"SHARED.json": shared})
     write(root / "crunch-node-hot-days", {"config/callables.env": "", "var/data": "d"})
     write(root / "crunch-node-hot-days/runtime/.venv", {".run": "", "bin/python": "p"})
     monkeypatch.setattr(vendor, "engine_version", lambda: "2.0")
@@ -86,7 +94,7 @@ def tree(folder):
 
 
 def upgraded(node, **options):
-    with prepared(node.node, node.challenge / node.package) as found:
+    with prepared(node.node, NOW_SHARED) as found:
         found.apply(**options)
     return found.plan
 
@@ -99,8 +107,11 @@ def test_the_engine_and_the_shared_parts_are_replaced_and_nothing_else(node, eng
         "replace   core/a.py",
         "remove    core/gone.py",
         "add       core/new.py",
-        "replace   crunch-hot-days/crunch_hot_days/tracker.py",
+        f"add       {PACKAGE}/_engine/new.py",
+        f"remove    {PACKAGE}/_engine/old.py",
+        f"replace   {SHARED}",
     ]
+    assert not (node.challenge / node.package / "_engine/old.py").exists()
     runtime = node.node / "runtime"
     for path in tree(engine):
         assert (runtime / path).read_bytes() == (engine / path).read_bytes()
@@ -114,7 +125,8 @@ def test_the_engine_and_the_shared_parts_are_replaced_and_nothing_else(node, eng
         f"{inner}/core/a.py",
         f"{inner}/{TRACKER}",
         f"{inner}/VERSION.json",
-        "crunch-hot-days/crunch_hot_days/tracker.py",
+        f"{inner}/SHARED.json",
+        SHARED,
     }
     assert f"{inner}/.venv/.run" in after
     assert json.loads((runtime / "VERSION.json").read_text())["version"] == "2.0"
@@ -146,13 +158,13 @@ def test_a_conflict_is_named_and_changes_nothing(node):
     before = tree(node.node.parent)
     with pytest.raises(UpgradeConflictError) as refusal:
         upgraded(node)
-    assert "core/a.py, crunch-hot-days/crunch_hot_days/tracker.py" in str(refusal.value)
+    assert f"core/a.py, {SHARED}. Nothing" in str(refusal.value)
     assert tree(node.node.parent) == before
     upgraded(node, is_replacing=True)
     edits = node.node / "runtime-edits" / "1.0"
     assert (node.node / "runtime/core/a.py").read_text() == "a2"
     assert (edits / "core/a.py").read_text() == "mine"
-    assert (edits / "crunch-hot-days/crunch_hot_days/tracker.py").read_text() == "mine"
+    assert (edits / SHARED).read_text() == "mine"
     assert (node.challenge / node.package / "tracker.py").read_text() == "t2"
 
 
@@ -183,11 +195,14 @@ def test_the_command_shows_then_does_and_logs(node, capsys, monkeypatch):
             cli.main(["upgrade", str(node.node), *arguments])
         return left.value.code or 0
 
+    now_shared = type("Rendered", (), {"shared": lambda self: NOW_SHARED})
+    monkeypatch.setattr(upgrade, "Workspace", lambda answers: now_shared())
+    monkeypatch.setattr(upgrade, "read_file", lambda path, *, is_spec: {})
     before = tree(node.node.parent)
     assert run("--dry-run") == 0
     found = capsys.readouterr()
     assert "replace   core/a.py\n" in found.out
-    assert found.err == "1.0 -> 2.0: 1 add, 1 remove, 3 replace\n"
+    assert found.err == "1.0 -> 2.0: 2 add, 2 remove, 3 replace\n"
     assert tree(node.node.parent) == before
     write(node.node / "runtime", {"core/a.py": "mine"})
     assert run("--dry-run") == 5
@@ -204,3 +219,25 @@ def test_the_nodes_own_engine_is_refused(node, settings):
     settings.BASE_DIR = node.node / "runtime"
     with pytest.raises(ScaffoldError, match="the newer one: /path/to/it/coordinator"):
         upgrade._refuse_own(node)
+
+
+def test_a_node_of_before_is_asked_about_shared_parts_that_differ(node):
+    (node.node / "runtime/SHARED.json").unlink()
+    with pytest.raises(UpgradeConflictError, match=f"changed in the engine: {SHARED}"):
+        upgraded(node)
+
+
+def test_a_new_workspace_has_nothing_to_upgrade(tmp_path, monkeypatch):
+    monkeypatch.setattr(vendor, "PACKAGES", ("core", "requirements"))
+    answers = parse_answers({"name": "hot-days", "layout": "base"})
+    made = Workspace(with_pack(answers, packs.load("realtime")))
+    root = made.write(tmp_path)
+    again = Workspace(parse_answers(read_file(root / "spec.json", is_spec=True)))
+    with prepared(root / "node", again.shared()) as found:
+        assert found.plan.steps == []
+        assert any("/_engine/" in path for path in found.shared)
+        assert "challenge/crunch_hot_days/tracker.py" in found.shared
+    (root / "challenge/crunch_hot_days/backtest.py").write_text("mine")
+    with prepared(root / "node", again.shared()) as found:
+        kept = "challenge/crunch_hot_days/backtest.py"
+        assert found.plan.steps == [Step("keep", kept)]
