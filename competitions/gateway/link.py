@@ -21,6 +21,11 @@ LARGEST_ROSTER_BYTES = 16 * 2**20
 MOST_ROSTER_VALUES = 500_000
 STEADY_S = 5.0  # after this long an open link counts as working
 LONGEST_PAUSE_S = 5.0
+GOODBYE_S = 2.0  # an orchestrator that hangs answers no closing either
+_BOUNDS: dict[str, Any] = {
+    "max_size": LARGEST_ROSTER_BYTES,
+    "close_timeout": GOODBYE_S,
+}
 
 
 class Link(WebsocketClient):
@@ -93,11 +98,9 @@ class Link(WebsocketClient):
         while True:
             try:
                 self.websocket = await (
-                    websockets.unix_connect(
-                        self.host, uri=uri, max_size=LARGEST_ROSTER_BYTES
-                    )
+                    websockets.unix_connect(self.host, uri=uri, **_BOUNDS)
                     if is_path
-                    else websockets.connect(uri, max_size=LARGEST_ROSTER_BYTES)
+                    else websockets.connect(uri, **_BOUNDS)
                 )
             except (OSError, TimeoutError, websockets.WebSocketException) as error:
                 if not self.error:

@@ -38,6 +38,10 @@ class ScriptedOrchestrator:
         """Close the server and every link; `start` brings it back on its port."""
         self._run(self._close())
 
+    def hang(self, until: threading.Event) -> None:
+        """Answer nothing more, not even the closing of a link, until the event."""
+        self._loop.call_soon_threadsafe(until.wait)
+
     def stop(self) -> None:
         self._run(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 
 import pytest
 
@@ -154,6 +155,16 @@ def test_an_oversize_frame_costs_the_link_and_not_the_round(stage, gateway):
 
     assert ask(gateway, ["steady"])["steady"].outcome == "ANSWERED"
     assert gateway.wait_connected(AMPLE_S)
+
+
+def test_an_orchestrator_that_hangs_delays_no_close(stage, gateway, caplog):
+    until = threading.Event()
+    stage.orchestrator.hang(until)
+
+    gateway.close()
+
+    until.set()
+    assert "gateway.close_timed_out" not in caplog.text
 
 
 def test_an_orchestrator_that_hangs_up_is_not_hammered_and_its_words_are_kept(
