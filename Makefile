@@ -8,7 +8,7 @@ UV := $(BIN)/uv
 TIMES ?= 5
 SUITES ?= tests/competitions tests/crunchsite/stack tests/e2e tests/feeds tests/scoring
 
-.PHONY: setup up test browser stress drills attack bench coverage mutants lint types migrations lock wheel audit sbom env-example openapi docs clean
+.PHONY: setup up test browser stress drills live attack bench coverage mutants lint types migrations lock wheel audit sbom env-example openapi docs clean
 
 setup: .venv/.dev
 
@@ -38,7 +38,7 @@ up: .venv/.run
 	@exec $(BIN)/python manage.py up
 
 test: lint types migrations
-	$(BIN)/pytest -m "not browser and not faults" --numprocesses auto --dist worksteal $(if $(CI),-p randomly)
+	$(BIN)/pytest -m "not browser and not faults and not live" --numprocesses auto --dist worksteal $(if $(CI),-p randomly)
 
 # No server runs here, and none is needed to compare models with migrations.
 migrations: setup
@@ -50,6 +50,10 @@ stress: setup
 # Kills, outages and a full disk against the running site, each against an undisturbed run.
 drills: setup
 	DRILLS=1 $(BIN)/pytest tests/faults tests/scoring/test_killed.py tests/proofs/test_sealing.py
+
+# Each pack from `init` to a scored board: by the clone, a vendored copy and the wheel.
+live: setup
+	LIVE=1 $(BIN)/pytest -m live tests/e2e
 
 # Hostile models, uploads, requests, orchestrators and staff, and a table of what was seen.
 attack: setup
@@ -67,7 +71,7 @@ bench: setup
 
 # Lines and branches that no test runs.
 coverage: setup
-	$(BIN)/pytest -m "not browser and not faults" --numprocesses auto --dist worksteal --cov --cov-report=term-missing:skip-covered
+	$(BIN)/pytest -m "not browser and not faults and not live" --numprocesses auto --dist worksteal --cov --cov-report=term-missing:skip-covered
 
 # Small changes of the code, one at a time: which does a test notice? (tests/mutants.toml)
 mutants: setup
