@@ -37,7 +37,8 @@ _CHALLENGE = (
 )
 _NODE = (
     *("README.md", "SKILL.md", "RUNBOOK.md", "Makefile", "pyproject.toml"),
-    *("Dockerfile", "docker-compose.yml", ".local.env", ".local.env.example"),
+    *("Dockerfile", "Dockerfile.dockerignore", "docker-compose.yml"),
+    *(".local.env", ".local.env.example"),
     *("config/README.md", "config/callables.env"),
     "config/scheduled_prediction_configs.json",
     "runtime_definitions/__init__.py",

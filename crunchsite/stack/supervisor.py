@@ -13,14 +13,13 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.db import OperationalError, connection
 
-from competitions.local_models import control as local_models
 from competitions.local_models.sandbox import trouble_with_level_2
 from competitions.local_models.trees import OwnedFolder
 from core.errors import OperatorError
 from crunchsite import readiness
 from crunchsite.settings.env import BASE_DIR, SITE_DIR
 from crunchsite.settings.secret import kept_secret
-from crunchsite.stack import demo, leftovers
+from crunchsite.stack import demo, example_models, leftovers
 from crunchsite.stack.beat_watch import BeatWatch
 from crunchsite.stack.errors import StackError
 from crunchsite.stack.part_commands import (
@@ -128,11 +127,7 @@ class Supervisor:
         if self._env.model_runner_node_host:
             return {}
         if not self._env.local_models_dir:
-            workspace = settings.WORKSPACE
-            local_models.begin(
-                settings.LOCAL_MODELS_DIR,
-                workspace.example_models() if workspace else None,
-            )
+            example_models.lay_out()
         level = self._env.local_models_level
         if level == 2 and (trouble := trouble_with_level_2()):
             self._say(

@@ -13,7 +13,7 @@ from crunchsite.settings.env_names import known_names, unread_names
 from crunchsite.settings.workspace import NodeFolder
 
 # Read by the files of a workspace alone, or by clients of older coordinators.
-_FOR_OTHERS = {"CRUNCH_ID"}
+_FOR_OTHERS = {"CRUNCH_ID", "POSTGRES_PASSWORD", "FORWARDED_PROTO"}
 
 
 def read_node(node: NodeFolder) -> tuple[Env | None, list[Line]]:
