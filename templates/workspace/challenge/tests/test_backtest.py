@@ -17,5 +17,7 @@ EXAMPLES = sorted(
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_an_example_answers_every_round_and_alike(path):
     found = check_model(path)
-    assert found["answers"] == "100 of 100"
+    answered, _, asked = found["answers"].partition(" of ")
+    assert answered == asked
+    assert int(asked) > 50
     assert found["is_repeatable"]
