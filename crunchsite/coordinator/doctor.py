@@ -28,6 +28,7 @@ from crunchsite.coordinator.checkup.site_answers import (
     check_log,
     check_site,
 )
+from crunchsite.coordinator.checkup.site_files import check_files_followed
 from crunchsite.coordinator.site_api import site_at, site_of
 from crunchsite.settings.workspace import NodeFolder, WorkspaceError, read_workspace
 
@@ -73,6 +74,7 @@ def examine(node: NodeFolder, *, url: str | None, is_offline: bool) -> Iterator[
     yield from check_site(site_of(env) if env and url is None else site_at(url))
     if node == settings.WORKSPACE:
         yield from check_database()
+        yield from check_files_followed(node)
         yield from check_endpoints()
         yield from check_log()
     else:

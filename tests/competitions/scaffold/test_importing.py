@@ -169,6 +169,11 @@ def test_the_command_imports_activates_and_keeps(site, made):
     assert followed.exit_code == 0, followed.output
     assert "slots is {" in followed.output
     assert scored(Competition.objects.get(), 2) == 14
+    schedule = root / "node/config/scheduled_prediction_configs.json"
+    schedule.write_text(schedule.read_text().replace("15", "30"))
+    followed = run(import_.command, [str(root), "--keep"])
+    assert "prediction_interval_s is 30 now, 15 before" in followed.output
+    assert "slots" not in followed.output
     refused = run(import_.command, [str(root)])
     assert isinstance(refused.exception, CompetitionExistsError)
     said = str(refused.exception)

@@ -10,6 +10,7 @@ from competitions.models import Competition, ScheduledPrediction
 from competitions.scaffold.answers import parse_answers, with_pack
 from competitions.scaffold.render import Workspace
 from core import workspaces
+from crunchsite.coordinator.checkup.site_files import check_files_followed
 from crunchsite.settings.workspace import read_workspace
 from crunchsite.stack import demo
 
@@ -67,6 +68,24 @@ def test_apply_decides(node, coordinator, capsys):
     assert ScheduledPrediction.objects.get().prediction_interval_s == 30
     assert coordinator("rules", "apply") == 0
     assert capsys.readouterr().out == "Nothing was changed.\n"
+
+
+def test_doctor_says_what_waits_and_what_somebody_decides(node):
+    assert [line.level for line in check_files_followed(node)] == ["OK"]
+    ask_every(node, 30)
+    (line,) = check_files_followed(node)
+    assert (line.level, line.code) == ("WARN", "files_not_followed")
+    assert line.do == "Start the site again."
+    ScheduledPrediction.objects.update(prediction_interval_s=45)
+    (line,) = check_files_followed(node)
+    assert (line.level, line.code) == ("WARN", "files_differ")
+    assert "rules apply --files" in line.do
+    ask_every(node, 15)
+    (line,) = check_files_followed(node)
+    assert line.level == "OK"
+    assert "45 on the site, 15 in files" in line.found
+    Competition.objects.update(slug="another")
+    assert [line.level for line in check_files_followed(node)] == ["SKIP"]
 
 
 def test_versions_are_listed_and_compared(node, coordinator, capsys):
