@@ -26,8 +26,10 @@ from core import clock
 from core.errors import OperatorError
 from core.facts import Fact, FactKind, announce
 from core.grid import Period, floor, following
+from core.tlog.merkle import root_of
 from emissions import ledger
 from emissions.builder import build_emission
+from emissions.checkpoint_leaves import log_checkpoint, period_hashes
 from emissions.models import Checkpoint, IdleStretch
 from emissions.payees import Payees, payees_of
 from emissions.strategies import EmissionCheckpoint
@@ -100,6 +102,7 @@ def _made(
     rule = config.emission
     _keep_idle(competition, before=period.start, now=now)
     challenge = timedelta(seconds=rule.challenge_s)
+    periods = period_hashes(competition, period)
     checkpoint = Checkpoint.objects.create(
         competition=competition,
         period_start=period.start,
@@ -116,11 +119,13 @@ def _made(
             "min_paid_coverage": config.min_paid_coverage,
             **({"stand_ins": door.failed} if door.failed else {}),
         },
+        merkle_root=root_of(periods).hex(),
         created_at=now,
         challenge_ends_at=now + challenge if challenge else None,
         needs_two=rule.needs_two,
     )
     ledger.owe(checkpoint)
+    log_checkpoint(checkpoint, wiring, periods)
     return checkpoint
 
 

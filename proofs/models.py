@@ -34,7 +34,11 @@ class LogLeaf(models.Model):
 
     index = models.BigIntegerField(null=True, unique=True, editable=False)
     kind = models.CharField(max_length=10, choices=Kind.choices)
-    key = models.CharField(max_length=200, help_text="Names the fact in its kind.")
+    key = models.CharField(
+        max_length=200,
+        db_collation="C",  # instants in it are compared
+        help_text="Names the fact in its kind.",
+    )
     # The table of competitions is above this app.
     competition = models.BigIntegerField(null=True, db_column="competition_id")
     entry = models.BinaryField()

@@ -86,28 +86,39 @@ def store(tiles: Sequence[LogTile]) -> None:
 
 def root_at(size: int) -> bytes:
     """Return the root of the first `size` leaves; one statement."""
-    return tree_root(size, read_for([], size))
+    return tree_root(size, StoredTree([(size - 1, size)]).at(size))
 
 
 def prove_consistency(old: int, size: int) -> list[bytes]:
     """Return the proof that the first `old` leaves are the beginning of `size`."""
-    return consistency_proof(old, size, read_for([old - 1] if old else [], size))
+    return consistency_proof(old, size, StoredTree([(old - 1, size)]).at(size))
 
 
-def read_for(indices: Iterable[int], size: int) -> ReadHash:
-    """Return how the paths of these leaves in the tree of `size` are read.
+class StoredTree:
+    """The tiles that some paths need, read with one statement.
 
-    One statement: a path needs the tiles above its leaf, and those of the right edge.
+    `paths` are leaves and sizes of trees: a path needs the tiles above its leaf, and
+    those of the tree's right edge.
     """
-    if size == 0:
-        return reader_of(lambda _: b"", 0)
-    places = {place for i in [*indices, size - 1] for place in _places(i, size)}
-    stored = {(row.level, row.index): bytes(row.hashes) for row in _tiles(places)}
 
-    def read(tile: Tile) -> bytes:
-        return stored.get((tile.level, tile.index), b"")[: tile.width * HASH_BYTES]
+    def __init__(self, paths: Iterable[tuple[int, int]]) -> None:
+        places = {
+            place
+            for index, size in paths
+            if size
+            for each in (max(index, 0), size - 1)
+            for place in _places(each, size)
+        }
+        rows = _tiles(places) if places else ()
+        self._stored = {(row.level, row.index): bytes(row.hashes) for row in rows}
 
-    return reader_of(read, size)
+    def at(self, size: int) -> ReadHash:
+        """Return how paths in the tree of `size` leaves are read."""
+        return reader_of(self._read, size)
+
+    def _read(self, tile: Tile) -> bytes:
+        hashes = self._stored.get((tile.level, tile.index), b"")
+        return hashes[: tile.width * HASH_BYTES]
 
 
 def _places(index: int, size: int) -> list[Place]:

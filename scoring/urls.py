@@ -4,8 +4,10 @@ from scoring.api import (
     boards,
     diversity,
     ensemble_reports,
+    merkle_reports,
     models,
     rank_reports,
+    receipt_reports,
     tournament,
 )
 
@@ -28,6 +30,28 @@ urlpatterns = [
         _MODEL + r"/diversity/?$",
         diversity.model_diversity,
         name="model-diversity",
+    ),
+    re_path(
+        _MODEL + r"/receipts/?$", receipt_reports.model_receipts, name="model-receipts"
+    ),
+    re_path(
+        r"^reports/receipts/(?P<prediction_id>[0-9]{1,18})/?$",
+        receipt_reports.receipt,
+        name="receipt",
+    ),
+    re_path(
+        r"^reports/receipts/(?P<prediction_id>[0-9]{1,18})\.tlog-proof$",
+        receipt_reports.receipt_file,
+        name="receipt-file",
+    ),
+    re_path(r"^reports/merkle/cycles/?$", merkle_reports.cycles, name="merkle-cycles"),
+    re_path(
+        r"^reports/merkle/cycles/(?P<cycle_id>[^/]+)/?$",
+        merkle_reports.one_cycle,
+        name="merkle-cycle",
+    ),
+    re_path(
+        r"^reports/merkle/proof/?$", merkle_reports.snapshot_proof, name="merkle-proof"
     ),
     re_path(_MODEL + r"/ranks/?$", rank_reports.rank_history, name="model-ranks"),
     re_path(

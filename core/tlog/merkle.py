@@ -34,9 +34,9 @@ class MemoryTree:
     """
 
     def __init__(self, leaves: Iterable[bytes] = ()) -> None:
-        self._levels: list[list[bytes]] = [[]]
-        for leaf in leaves:
-            self.append(leaf)
+        self._levels: list[list[bytes]] = [list(leaves)]
+        while len(self._levels[-1]) > 1:
+            self._levels.append(_pairs(self._levels[-1]))
 
     def __len__(self) -> int:
         return len(self._levels[0])
@@ -69,10 +69,9 @@ def root_of(leaves: Sequence[bytes]) -> bytes:
     """Return the root over a list of leaf hashes; faster than a MemoryTree."""
     if not leaves:
         return EMPTY_ROOT
-    sha256, nodes = hashlib.sha256, list(leaves)
+    nodes = list(leaves)
     while len(nodes) > 1:
-        each = iter(nodes)
-        above = [sha256(b"\x01" + a + b).digest() for a, b in zip(each, each)]  # noqa: B905  an odd one goes up as it is
+        above = _pairs(nodes)
         if len(nodes) % 2:
             above.append(nodes[-1])
         nodes = above
@@ -96,16 +95,20 @@ def sided_path(index: int, size: int, read: ReadHash) -> list[tuple[bytes, bool]
     if not 0 <= index < size:
         raise ValueError(f"leaf {index} is not in a tree of {size} leaves")
     path = []
-    start, end = 0, size
-    while end - start > 1:
-        middle = start + _split(end - start)
-        if index < middle:
-            path.append((_range_hash(middle, end, read), False))
-            end = middle
-        else:
-            path.append((_range_hash(start, middle, read), True))
-            start = middle
-    return path[::-1]
+    level, node, last = 0, index, size - 1
+    while last:
+        if node % 2:
+            path.append((read(level, node - 1), True))
+        elif node < last:
+            start = node + 1 << level
+            is_whole = start + (1 << level) <= size
+            sibling = (
+                read(level, node + 1) if is_whole else _range_hash(start, size, read)
+            )
+            path.append((sibling, False))
+        # else it is the last of its height, and goes up as it is
+        level, node, last = level + 1, node >> 1, last >> 1
+    return path
 
 
 def consistency_proof(old: int, size: int, read: ReadHash) -> list[bytes]:
@@ -196,6 +199,15 @@ def _climb(node: int, last: int, path: Iterable[bytes]) -> Iterator[tuple[bytes,
         node, last = node >> 1, last >> 1
     if last:
         raise ProofError("the path is shorter than the tree is high")
+
+
+def _pairs(nodes: Sequence[bytes]) -> list[bytes]:
+    """Return the hashes of neighbours; an odd one at the end is left out."""
+    sha256, each = hashlib.sha256, iter(nodes)
+    return [
+        sha256(b"\x01" + left + right).digest()
+        for left, right in zip(each, each, strict=False)
+    ]
 
 
 def _split(size: int) -> int:

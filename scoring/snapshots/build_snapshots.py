@@ -1,13 +1,13 @@
 """Building a period's snapshots from its stored scores."""
 
 import hashlib
-import json
 
 import numpy as np
 
 from competitions.models import Competition
 from core.clock import iso_z
 from core.rounding import means_of_columns, rounded
+from core.tlog.exact import exact_json
 from scoring.books.period_figures import apply_books, book_figures
 from scoring.models import Snapshot
 from scoring.snapshots.ensembles import PeriodEnsembles
@@ -60,7 +60,7 @@ def build_snapshots(ensembles: PeriodEnsembles) -> list[Snapshot]:
 
 
 def content_hash(snapshot: Snapshot, model_id: str) -> str:
-    """Return the SHA-256 of the snapshot's JSON: sorted keys, no spaces, UTC with Z."""
+    """Return the SHA-256 of the snapshot's exact JSON (core.tlog.exact), in hex."""
     content = {
         "model_id": model_id,
         "period_start": iso_z(snapshot.period_start),
@@ -68,8 +68,7 @@ def content_hash(snapshot: Snapshot, model_id: str) -> str:
         "prediction_count": snapshot.prediction_count,
         "result_summary": snapshot.result_summary,
     }
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(exact_json(content).encode()).hexdigest()
 
 
 def _model_names(competition: Competition) -> dict[int, str]:

@@ -19,6 +19,7 @@ from scoring.models import Snapshot
 from scoring.scores.store import current_version
 from scoring.snapshots.build_snapshots import build_snapshots
 from scoring.snapshots.ensembles import PeriodEnsembles, has_own_code
+from scoring.snapshots.period_leaves import log_closed
 
 
 def rehearse(*, competition: Competition, wiring: Wiring, door: Door) -> None:
@@ -74,6 +75,7 @@ def refresh(
                 *("parts", "content_hash", "is_closed", "updated_at"),
             ],
         )
+    log_closed(competition, wiring, [row for row in rows if row.is_closed])
     # Left over when a round was voided or the period length changed.
     Snapshot.objects.filter(model__competition=competition, is_closed=False).exclude(
         pk__in=[row.pk for row in rows]
@@ -107,6 +109,7 @@ def revise(
             snapshot.revision, snapshot.is_closed = revision, True
             snapshot.created_at = snapshot.updated_at = now
         Snapshot.objects.bulk_create(rows)
+        log_closed(competition, wiring, rows)
 
 
 def open_periods(competition: Competition) -> list[Period]:

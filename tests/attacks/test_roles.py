@@ -133,7 +133,7 @@ TABLE: dict[str, Row] = {
             *("v1:one-leaderboard-line", "v1:one-checkpoint", "v1:ledger"),
             *("v1:disputes", "v1:checkpoint-preview"),
             *("payouts", "payout-strategies", "statement", "statement-csv"),
-            *("redoc", "timing-metrics"),
+            *("redoc", "timing-metrics", "merkle-cycles"),
             "tournament-status",
         ],
         reads(),
@@ -141,6 +141,10 @@ TABLE: dict[str, Row] = {
     "security-txt": reads(404),  # none is told of
     "readyz": reads(503),  # no worker here
     "model-rank-change": reads(422),
+    **dict.fromkeys(["model-receipts", "merkle-proof"], reads(422)),
+    "receipt": reads(),
+    "receipt-file": reads(409),  # asked before the log began
+    "merkle-cycle": reads(404),
     **dict.fromkeys(
         [
             *("data-file", "livepool-current", "livepool-release", "livepool-file"),
@@ -495,6 +499,8 @@ def values_of(made: factories.World) -> dict[str, object]:
         "granularity": "1m",
         "filename": "none.parquet",
         "path": "checkpoint",
+        "prediction_id": prediction.pk,
+        "cycle_id": "CYC_0",
         "content_type_id": 1,
         "app_label": "competitions",
         "url": "none",

@@ -1,0 +1,59 @@
+"""Commit to checkpoints in the log: who is paid what, by which ranking and periods."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from competitions.models import Competition
+from competitions.rules_version import log_rules
+from competitions.slots import Wiring
+from core.clock import iso_z
+from core.grid import Period
+from core.tlog.exact import exact_json
+from core.tlog.merkle import leaf_hash, root_of
+from emissions.models import Checkpoint
+from proofs.leaves import NewLeaf, append_leaves
+from proofs.models import LogLeaf
+from scoring.snapshots.period_leaves import entries_within
+
+
+def period_hashes(competition: Competition, period: Period) -> list[bytes]:
+    """Return the leaf hashes of a checkpoint's tree: its periods' chained roots.
+
+    In the order of the log; one statement.
+    """
+    return [
+        leaf_hash(bytes.fromhex(body["chained_root"]))
+        for _, body in entries_within(competition, period)
+    ]
+
+
+def log_checkpoint(
+    checkpoint: Checkpoint, wiring: Wiring, periods: Sequence[bytes]
+) -> None:
+    """Append the entry of a new checkpoint, in its transaction."""
+    competition = checkpoint.competition
+    body = {
+        "checkpoint": str(checkpoint),
+        "competition": competition.slug,
+        "emission": digest_of_exact(checkpoint.entries[0]),
+        "meta": digest_of_exact(checkpoint.meta),
+        "period_end": iso_z(checkpoint.period_end),
+        "period_start": iso_z(checkpoint.period_start),
+        "periods": len(periods),
+        "root": root_of(periods).hex(),
+        "rules": log_rules(competition, wiring),
+    }
+    leaf = NewLeaf(
+        LogLeaf.Kind.CHECKPOINT,
+        f"{competition.pk}:{body['period_start']}:{body['period_end']}",
+        body,
+        competition=competition.pk,
+        inner=b"".join(periods),
+    )
+    append_leaves([leaf])
+
+
+def digest_of_exact(value: Mapping[str, Any]) -> str:
+    """Return the SHA-256, in hex, of a value as exact JSON."""
+    return hashlib.sha256(exact_json(value).encode()).hexdigest()
