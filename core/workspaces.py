@@ -19,6 +19,8 @@ ROOT = "workspaces"
 
 # The folders of a workspace that modules are in, as `core.workspaces.keep_in` has them.
 FOLDERS = ("node", "challenge")
+# Packages of a node that callables may come from, where they exist.
+NODE_PACKAGES = ("runtime_definitions", "plugins", "extensions")
 
 _home: Path | None = None
 

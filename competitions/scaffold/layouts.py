@@ -7,6 +7,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from competitions.scaffold import engine_copy
@@ -14,6 +15,7 @@ from competitions.scaffold.answers import Layout
 from competitions.scaffold.errors import ScaffoldError
 from competitions.scaffold.naming import Names
 from competitions.scaffold.public_rules import RULES_FILE
+from core.workspaces import NODE_PACKAGES
 
 _EXAMPLES = ("mean_reversion", "trend_following", "volatility_regime")
 
@@ -147,6 +149,29 @@ def _below(folder: Path) -> Iterable[str]:
         if not path.resolve().is_relative_to(folder.resolve()):
             raise ScaffoldError(f"{path} leads out of the pack.")
         yield inner.as_posix()
+
+
+def check_modules(files: Iterable[str], callables: Mapping[str, str]) -> None:
+    """Raise ScaffoldError for a callable of a module that nobody has; imports nothing.
+
+    One of the workspace's own packages must be among its files, as a template of a pack
+    is; any other package must be installed.
+    """
+    inner = {path.split("/", 1)[-1] for path in files}
+    tops = {path.split("/")[0] for path in inner if "/" in path} | set(NODE_PACKAGES)
+    for slot, path in callables.items():
+        module = path.partition(":")[0].replace(".", "/")
+        top = module.split("/")[0]
+        if top in tops:
+            is_known = {f"{module}.py", f"{module}/__init__.py"} & inner
+            where = "among the files of this layout and pack"
+        else:
+            is_known, where = find_spec(top), "installed here"
+        if not is_known:
+            raise ScaffoldError(
+                f"{slot} was {path!r}, and its module is not {where}. Correct it, or "
+                "leave it out and write it into config/callables.env later."
+            )
 
 
 def callables_of(layout: Layout, names: Names) -> dict[str, str]:

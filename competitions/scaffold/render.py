@@ -22,6 +22,7 @@ from competitions.scaffold.gate import undecided
 from competitions.scaffold.layouts import (
     PLANS,
     callables_of,
+    check_modules,
     files_of,
     folders_of,
     is_shared,
@@ -39,6 +40,8 @@ from core.files import new_folder
 
 # It says that the folder is a workspace, so that --force removes nothing else.
 SPEC_FILE = "spec.json"
+# Stands for the public package in the callables of a pack.
+PLACE = "{package_module}"
 _CONTRACTS = "node/runtime_definitions/contracts.py"
 
 
@@ -73,8 +76,15 @@ class Workspace:
         own = callables_of(self.layout, self.names)
         self.callables = {
             slot: own.get(slot, path) if path == default_path(slot) else path
-            for slot, path in ((slot, answers.callables[slot]) for slot in SLOTS)
+            for slot, path in (
+                (
+                    slot,
+                    (answers.callables[slot] or "").replace(PLACE, self.names.package),
+                )
+                for slot in SLOTS
+            )
         }
+        check_modules(self._files, self.callables)
 
     def tree(self) -> list[str]:
         """Return the path of every file, sorted; the engine's copy as one line."""

@@ -13,7 +13,10 @@ PACKAGES = (
     *("core", "feeds", "proofs", "competitions", "scoring", "emissions", "livepool"),
     *("crunchsite", "templates", "requirements"),
 )
-FILES = ("manage.py", "coordinator", "pyproject.toml", "Makefile", "README.md")
+FILES = (
+    *("manage.py", "coordinator", "pyproject.toml", "Makefile"),
+    *("README.md", "LICENSE"),
+)
 VERSION_FILE = "VERSION.json"
 SHARED_FILE = "SHARED.json"
 _LEFT_OUT = ("__pycache__", "*.pyc", "workspace")

@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import OperatorError
-
-# Packages of a node that callables may come from, where they exist.
-NODE_PACKAGES = ("runtime_definitions", "plugins", "extensions")
+from core.workspaces import NODE_PACKAGES
 
 
 class WorkspaceError(OperatorError):

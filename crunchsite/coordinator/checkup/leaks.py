@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 from dotenv import dotenv_values
 
+from core.workspaces import NODE_PACKAGES
 from crunchsite.coordinator.checkup.line import Line, or_ok
-from crunchsite.settings.workspace import NODE_PACKAGES, NodeFolder
+from crunchsite.settings.workspace import NodeFolder
 
 LARGEST_BYTES = 1_000_000
 # Of models that were trained, and of keys.

@@ -166,8 +166,8 @@ def test_the_env_wires_all_ten_slots_in_order(written, layout):
 
 
 def test_callables_of_the_answers_replace_those_of_the_workspace():
-    made = workspace(callables={"SCORING_FUNCTION": "elsewhere.scores:brier"})
-    assert made.callables["SCORING_FUNCTION"] == "elsewhere.scores:brier"
+    made = workspace(callables={"SCORING_FUNCTION": "numpy.linalg:norm"})
+    assert made.callables["SCORING_FUNCTION"] == "numpy.linalg:norm"
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -444,3 +444,34 @@ def test_a_workspace_begins_with_the_contract_of_its_pack(
     assert (
         "from competitions.contract import CrunchContract as PACKS_CONTRACT" in contract
     )
+
+
+@pytest.mark.parametrize(
+    ("layout", "path", "message"),
+    [
+        ("base", "nowhere.scores:brier", "its module is not installed here"),
+        (
+            "base",
+            "extensions.brier:score",
+            "not among the files of this layout and pack",
+        ),
+        ("base", "crunch_btc_trader.brier:score", "not among the files"),
+        ("thin", "runtime_definitions.data:score", "not among the files"),
+    ],
+)
+def test_a_callable_of_a_module_that_nobody_has_is_refused(layout, path, message):
+    with pytest.raises(ScaffoldError, match=message) as refused:
+        workspace(layout=layout, callables={"SCORING_FUNCTION": path})
+    assert str(refused.value).startswith(f"SCORING_FUNCTION was {path!r}")
+
+
+def test_a_pack_names_the_public_package_by_a_placeholder(own_pack):
+    pack = json.loads((own_pack / "pack.json").read_text())
+    path = "{package_module}.ranking:rank"
+    pack["callables"]["LEADERBOARD_RANKER"] = path
+    (own_pack / "pack.json").write_text(json.dumps(pack))
+    with pytest.raises(ScaffoldError, match=r"'crunch_btc_trader\.ranking:rank'"):
+        of_own_pack(own_pack)
+    (own_pack / "workspace/challenge/package/ranking.py").write_text("")
+    wired = of_own_pack(own_pack).callables
+    assert wired["LEADERBOARD_RANKER"] == "crunch_btc_trader.ranking:rank"
