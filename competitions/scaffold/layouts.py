@@ -163,10 +163,10 @@ def check_modules(files: Iterable[str], callables: Mapping[str, str]) -> None:
         module = path.partition(":")[0].replace(".", "/")
         top = module.split("/")[0]
         if top in tops:
-            is_known = {f"{module}.py", f"{module}/__init__.py"} & inner
+            is_known = not inner.isdisjoint({f"{module}.py", f"{module}/__init__.py"})
             where = "among the files of this layout and pack"
         else:
-            is_known, where = find_spec(top), "installed here"
+            is_known, where = find_spec(top) is not None, "installed here"
         if not is_known:
             raise ScaffoldError(
                 f"{slot} was {path!r}, and its module is not {where}. Correct it, or "
