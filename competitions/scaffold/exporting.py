@@ -52,7 +52,8 @@ def export_workspace(
     contract = contract_path(competition.config_path)
     places = [contract, *wiring.paths.values()]
     name = name or _name_of_code(places) or competition.slug
-    answers = _answers(competition, wiring, name=name, layout=layout or "vendored")
+    layout = layout or ("thin" if settings.IS_INSTALLED else "vendored")
+    answers = _answers(competition, wiring, name=name, layout=layout)
     workspace = Workspace(answers)
     challenge, node = folders_of(workspace.layout, workspace.names)
 

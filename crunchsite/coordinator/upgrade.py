@@ -58,6 +58,7 @@ def command(
             if upgrade.plan.conflicts:
                 click.get_current_context().exit(exits.REFUSED)
             return
+        _refuse_running(node)
         upgrade.apply(is_replacing=replace)
     plan = upgrade.plan
     with (node.spec_file.parent / process_log.NAME).open("a") as log:
@@ -74,6 +75,9 @@ def _refuse_own(node: NodeFolder) -> None:
         )
     if runtime.is_symlink():
         raise ScaffoldError(f"{runtime} is a link; upgrade what it leads to.")
+
+
+def _refuse_running(node: NodeFolder) -> None:
     env, _ = read_node(node)
     if is_running(node.node / (env.var_dir if env else "var")):
         raise NodeRunsError(f"the site of {node.node} runs; stop it first.")
