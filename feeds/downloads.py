@@ -15,7 +15,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from core.requests import IdField, read_query
 from feeds.models import BackfillJob
+from feeds.tape.records import FeedKey
 
 
 class FileSerializer(serializers.Serializer[Any]):
@@ -56,6 +58,63 @@ class DataFile(APIView):
             raise NotFound(
                 "There is no such file; /data/backfill/index lists the files."
             )
+        return send_file(request, path)
+
+
+class DaysQuery(serializers.Serializer[Any]):
+    """Choose a feed, and days of it; both ends are inclusive."""
+
+    source = IdField()  # type: ignore[assignment]  # DRF takes it off the class
+    subject = IdField()
+    kind = IdField(default="candle")
+    granularity = IdField(default="1m")
+    since = serializers.DateField(help_text="The first day, of UTC.")
+    until = serializers.DateField(help_text="The last day.")
+
+
+class DayFileSerializer(serializers.Serializer[Any]):
+    date = serializers.DateField()
+    records = serializers.IntegerField()
+    size_bytes = serializers.IntegerField()
+    sha256 = serializers.CharField()
+    url = serializers.CharField(help_text="Where it is, on this site.")
+
+
+class DayIndex(APIView):
+    """List whole days of a feed, with the digests of their files; 62 at most."""
+
+    queryset = BackfillJob.objects.all()
+
+    @extend_schema(parameters=[DaysQuery], responses=DayFileSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        from feeds.tape.day_files import days
+
+        query = read_query(DaysQuery, request)
+        key = FeedKey(*(query[name] for name in FeedKey._fields))
+        rows = [
+            {**vars(day), "url": "/".join(("/data/days", *key, day.path.name))}
+            for day in days(key, first=query["since"], last=query["until"])
+        ]
+        return Response(DayFileSerializer(rows, many=True).data)
+
+
+class DayDownload(APIView):
+    """Return a day that was listed; supports If-None-Match and one byte range."""
+
+    queryset = BackfillJob.objects.all()
+
+    @extend_schema(
+        responses={
+            (200, "application/octet-stream"): bytes,
+            (206, "application/octet-stream"): bytes,
+        }
+    )
+    def get(self, request: Request, **parts: str) -> HttpResponse | FileResponse:
+        from feeds.tape.day_files import find_day
+
+        path = find_day(tuple(parts.values()))
+        if path is None:
+            raise NotFound("There is no such day; /data/days/index lists the days.")
         return send_file(request, path)
 
 

@@ -1,7 +1,7 @@
 from django.urls import re_path
 
 from feeds import api
-from feeds.downloads import DataFile, DataIndex
+from feeds.downloads import DataFile, DataIndex, DayDownload, DayIndex
 
 FILE = "/".join(
     f"(?P<{part}>[^/]+)"
@@ -21,4 +21,6 @@ urlpatterns = [
     re_path(rf"^{JOB}/cancel/?$", api.BackfillCancel.as_view(), name="backfill-cancel"),
     re_path(r"^data/backfill/index/?$", DataIndex.as_view(), name="data-index"),
     re_path(rf"^data/backfill/{FILE}$", DataFile.as_view(), name="data-file"),
+    re_path(r"^data/days/index/?$", DayIndex.as_view(), name="days-index"),
+    re_path(rf"^data/days/{FILE}$", DayDownload.as_view(), name="day-file"),
 ]

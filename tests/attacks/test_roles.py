@@ -141,14 +141,14 @@ TABLE: dict[str, Row] = {
     "security-txt": reads(404),  # none is told of
     "readyz": reads(503),  # no worker here
     "model-rank-change": reads(422),
-    **dict.fromkeys(["model-receipts", "merkle-proof"], reads(422)),
+    **dict.fromkeys(["model-receipts", "merkle-proof", "days-index"], reads(422)),
     "receipt": reads(),
     "receipt-file": reads(409),  # asked before the log began
     "merkle-cycle": reads(404),
     **dict.fromkeys(
         [
             *("data-file", "livepool-current", "livepool-release", "livepool-file"),
-            *("v1:one-feed", "v1:one-release", "log"),
+            *("v1:one-feed", "v1:one-release", "log", "day-file"),
         ],
         reads(404),
     ),

@@ -155,13 +155,7 @@ class Client:
 
     def get(self, path, **query):
         """Return the JSON of an address of the site."""
-        answer = self._ask(self.url + path, _given(query))
-        try:
-            return answer.json()
-        except ValueError:
-            raise Unreachable(
-                f"{self.url}{path} answered something that is no JSON; is it the site?"
-            ) from None
+        return _json(self._ask(self.url + path, _given(query)))
 
     def fetch(self, url, path, begin):
         """Append to a file what an address has from byte `begin` on."""
@@ -182,7 +176,7 @@ class Client:
         def pages():
             url, asked = self.url + path, self._named(_given(query))
             while url:
-                page = self._ask(url, asked).json()
+                page = _json(self._ask(url, asked))
                 yield page["results"]
                 url, asked = page["next"], {}
 
@@ -247,6 +241,15 @@ def store_key(url, key):
         file.write(f"{url} {key}\n")
     os.replace(draft, path)
     return path
+
+
+def _json(answer):
+    try:
+        return answer.json()
+    except ValueError:
+        raise Unreachable(
+            f"{answer.url} answered something that is no JSON; is it the site?"
+        ) from None
 
 
 def _given(query):

@@ -1,0 +1,220 @@
+"""The participant's package and the site: data, lists, refusals, commands."""
+
+import importlib
+import json
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+import requests
+from click.testing import CliRunner
+
+from core import clock
+from feeds.tape import parquet
+from feeds.tape.records import FeedRecord
+from feeds.tape.writes import append
+from tests import factories
+from tests.participants import imported, lay_out, session_to_site
+
+pytestmark = [
+    pytest.mark.usefixtures("tape"),
+    pytest.mark.django_db(databases=["default", "tape"]),
+]
+NOW = datetime(2026, 3, 5, tzinfo=UTC)
+DAYS = datetime(2026, 3, 2, tzinfo=UTC), datetime(2026, 3, 4, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+    return lay_out(tmp_path_factory.mktemp("desk"), "baseline", name="btc-demo")
+
+
+@pytest.fixture
+def module(workspace, monkeypatch, tmp_path):
+    """Import a module of the package by its name; its cache and its home are new."""
+    monkeypatch.setenv("CRUNCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(parquet, "base", lambda: tmp_path / "site" / "backfill")
+    with imported(workspace) as package:
+        yield lambda name: importlib.import_module(f"{package.__name__}.{name}")
+
+
+@pytest.fixture
+def site():
+    """A site that has recorded two hours of two days, at the third."""
+    with clock.use(clock.Frozen(start=NOW, anchor=NOW)):
+        append(
+            [
+                FeedRecord(
+                    *("simulated", "BTCUSDT", "candle", "1m"),
+                    day + timedelta(minutes=minute),
+                    dict.fromkeys(("open", "high", "low", "close"), 100.0 + minute % 7)
+                    | {"volume": 1.0},
+                )
+                for day in (*DAYS, NOW - timedelta(hours=2))
+                for minute in range(120)
+            ]
+        )
+        yield session_to_site()
+
+
+def test_days_are_downloaded_once_verified_and_read_offline(module, site):
+    session, adapter = site
+    client = module("day_files").BacktestClient(session=session)
+    files = client.pull("BTCUSDT", *DAYS)
+    assert [path.name for path in files] == ["2026-03-02.npz", "2026-03-04.npz"]
+    first = len(adapter.asked)
+    client.pull("BTCUSDT", *DAYS)
+    assert len(adapter.asked) == first + 1  # the list alone
+    adapter.broken = lambda *_: pytest.fail("it asked the site")
+    series = client.load("BTCUSDT", *DAYS)
+    assert (len(series.closed_s), series.prices[3]) == (120, 103.0)
+    assert [row["is_whole"] for row in client.status("BTCUSDT")] == [True, True]
+
+
+def test_a_download_goes_on_where_it_stopped(module, site):
+    session, adapter = site
+    client = module("day_files").BacktestClient(session=session)
+
+    def cut(path, response):
+        if path.endswith(".npz"):
+            response.raw = BytesIO(response.raw.read()[:100])
+        return response
+
+    adapter.broken = cut
+    with pytest.raises(module("problems").Unreachable, match="another digest"):
+        client.pull("BTCUSDT", DAYS[0], DAYS[0])
+    adapter.broken = lambda path, response: response
+    [path] = client.pull("BTCUSDT", DAYS[0], DAYS[0])
+    whole = path.read_bytes()
+    part = path.with_suffix(".part")
+    part.write_bytes(whole[:50])
+    path.unlink()
+    statuses = []
+    adapter.broken = lambda _, response: (
+        statuses.append(response.status_code) or response
+    )
+    client.pull("BTCUSDT", DAYS[0], DAYS[0])
+    assert statuses == [200, 206]
+    assert (path.read_bytes(), part.exists()) == (whole, False)
+
+
+def test_a_broken_file_is_named_and_a_range_without_data_too(module, site):
+    session, _ = site
+    problems = module("problems")
+    client = module("day_files").BacktestClient(session=session)
+    [path] = client.pull("BTCUSDT", DAYS[0], DAYS[0])
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(problems.InvalidInput, match=r"03-02.npz is broken"):
+        client.load("BTCUSDT", *DAYS)
+    with pytest.raises(problems.NoData, match="no whole day of BTCUSDT"):
+        client.pull("BTCUSDT", DAYS[0] - timedelta(9), DAYS[0] - timedelta(8))
+
+
+def test_rows_page_by_themselves_as_they_are_read(module, site):
+    factories.running_competition(at=NOW, models=2, hours=30)
+    session, adapter = site
+    client = module("client").Client(session=session)
+    rows = list(client.rounds())
+    assert len(rows) == 121
+    assert rows[0].slot_at > rows[1].slot_at
+    before = len(adapter.asked)
+    assert len(client.rounds().first(3)) == 3
+    assert len(adapter.asked) == before + 1
+    board = list(client.leaderboard("score_recent"))
+    assert [row.score for row in board] == [row.ranking_value for row in board]
+    with pytest.raises(module("problems").InvalidInput, match="window was 'moon'"):
+        list(client.leaderboard("moon"))
+
+
+def test_the_sites_refusals_are_problems_with_exit_codes(module, site, monkeypatch):
+    session, adapter = site
+    client_module, problems = module("client"), module("problems")
+    monkeypatch.setattr(client_module.time, "sleep", lambda seconds: None)
+    factories.running_competition(at=NOW, models=1, hours=1)
+
+    def answered(client):
+        with pytest.raises(problems.Problem) as raised:
+            list(client.models())
+        return type(raised.value).__name__, raised.value.exit_code, str(raised.value)
+
+    name, code, text = answered(client_module.Client(key="csk_wrong", session=session))
+    assert (name, code) == ("NotAllowed", 3)
+    assert "CRUNCH_BTC_DEMO_KEY" in text
+
+    def other(status, body=b"<html>", **headers):
+        def broken(path, response):
+            response.status_code, response.raw = status, BytesIO(body)
+            response.headers.clear()
+            response.headers.update(headers)
+            return response
+
+        adapter.broken = broken
+        return answered(client_module.Client(session=session))[:2]
+
+    assert other(503) == ("Unreachable", 4)
+    assert other(429, b'{"detail": "quota"}') == ("Refused", 5)
+    assert other(422, b'{"detail": "no"}') == ("InvalidInput", 2)
+
+    def gone(path, response):
+        raise requests.ConnectionError("refused")
+
+    adapter.broken = gone
+    assert answered(client_module.Client(session=session))[1] == 4
+
+
+def test_the_key_goes_to_the_site_alone_and_lies_in_a_file_of_its_owner(module):
+    client = module("client")
+    path = client.store_key("http://localhost:8000", "csk_1")
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert client.Client().key == "csk_1"
+    assert client.Client(url="http://other:8000").key is None
+    headers = {}
+
+    class Session:
+        def get(self, url, headers, **_):
+            nonlocal_headers(url, headers)
+            raise requests.ConnectionError
+
+    def nonlocal_headers(url, given):
+        headers[url] = given
+
+    client.time.sleep = lambda seconds: None
+    made = client.Client(session=Session())
+    for url in ("http://localhost:8000/x", "http://localhost:8000.evil/x"):
+        with pytest.raises(Exception, match="no answer"):
+            made._ask(url, {})
+    assert [("X-API-Key" in given) for given in headers.values()] == [True, False]
+
+
+def test_commands_write_data_to_stdout_and_end_with_a_code(module, site, monkeypatch):
+    factories.running_competition(at=NOW, models=2, hours=3)
+    session, adapter = site
+    monkeypatch.setattr(requests, "Session", lambda: session)
+    main = module("commands").main
+
+    def run(*arguments):
+        found = CliRunner().invoke(main, arguments)
+        return found.exit_code, found.stdout, found.stderr
+
+    code, out, _ = run("--json", "board")
+    assert code == 0
+    assert [row["rank"] for row in json.loads(out)] == [1, 2]
+    assert run("rounds", "-n", "2")[1].count("\n") == 3
+    assert "has_key" in run("whoami")[1]
+    days = ("--from", "2026-03-02", "--to", "2026-03-04")
+    code, out, _ = run("--json", "data", "pull", *days)
+    assert (code, len(json.loads(out))) == (0, 2)
+    adapter.broken = lambda *_: pytest.fail("it asked the site")
+    folder = Path(module("config").__file__).parent
+    example = str(folder / "examples" / "mean_reversion_tracker.py")
+    span = ("--from", "2026-03-02", "--to", "2026-03-02T02:00:00")
+    code, out, err = run("--json", "backtest", example, *span, "--offline")
+    assert (code, err) == (0, "")
+    assert json.loads(out)["coverage"] == 1.0
+    long_ago = ("--from", "2026-01-01", "--to", "2026-01-02")
+    code, _, err = run("backtest", example, *long_ago, "--offline")
+    assert code == 2
+    assert err.startswith("Error: there is no data of BTCUSDT")
+    assert run("backtest", example, "--from", "noon")[0] == 2
