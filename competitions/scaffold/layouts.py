@@ -22,7 +22,7 @@ _EXAMPLES = ("mean_reversion", "trend_following", "volatility_regime")
 # What a participant runs; see templates/workspace/challenge/package/.
 _TOOLS = (
     *("config", "problems", "day_files", "client", "backtest", "backtest_result"),
-    *("report", "checks", "commands"),
+    *("accounts", "report", "checks", "commands"),
 )
 
 _ROOT = ("README.md", "SKILL.md", "AGENTS.md")

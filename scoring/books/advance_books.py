@@ -94,8 +94,13 @@ def _settled_until(
     competition: Competition, config: CrunchConfig, now: datetime
 ) -> datetime | None:
     """Return the newest instant by which all prices and orders are known."""
-    running = [s for s in competition.scheduled_predictions.all() if s.active]
-    subjects = {feed_of(competition, s.scope_template, config).subject for s in running}
+    schedules = list(competition.scheduled_predictions.all())
+    running = [scheduled for scheduled in schedules if scheduled.active]
+    # Once nothing is asked any more, positions are still marked.
+    subjects = {
+        feed_of(competition, scheduled.scope_template, config).subject
+        for scheduled in running or schedules
+    }
     newest = reads.newest_closed_many(
         source=competition.feed_source,
         subjects=sorted(subjects),

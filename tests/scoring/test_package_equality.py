@@ -6,7 +6,6 @@ participant has it, from files alone. Both run one model, on a day with gaps.
 
 import importlib
 import json
-import sys
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 
@@ -17,10 +16,7 @@ from competitions import wiring as wiring_module
 from competitions.gateway.types import ModelAnswer
 from competitions.models import Round
 from competitions.rounds.perform import perform_waiting
-from competitions.scaffold import vendor
-from competitions.scaffold.answers import parse_answers, with_pack
 from competitions.scaffold.public_rules import contract_in
-from competitions.scaffold.render import Workspace
 from competitions.slots import wire
 from feeds.tape.day_files import days
 from feeds.tape.records import FeedKey
@@ -28,13 +24,14 @@ from feeds.tape.writes import append
 from scoring.cycle import run_cycle
 from scoring.models import Leaderboard, Score
 from tests.competitions.conftest import AnsweringGateway, candles
+from tests.participants import imported, lay_out
 
 pytestmark = pytest.mark.usefixtures("tape", "exchange")
 DAY = date(2026, 3, 3)
 START = datetime(2026, 3, 3, tzinfo=UTC)
-MINUTE = timedelta(minutes=1)
+MINUTE, DAYS = timedelta(minutes=1), timedelta(days=1)
 KEY = FeedKey("simulated", "BTCUSDT", "candle", "1m")
-EVERY_S, HORIZON_S, CYCLE_S = 1800, 5400, 3600
+EVERY_S, HORIZON_S, CYCLE_S = 3600, 9000, 3600
 HOLES = {*range(300, 309), *range(620, 700)}
 
 
@@ -87,43 +84,45 @@ class InProcess(AnsweringGateway):
         return super().ask(feed=feed, question=question, expected=expected)
 
 
-@pytest.fixture
-def workspace(tmp_path, monkeypatch):
-    """A workspace of the realtime pack that asks four times an hour on 1m candles."""
-    monkeypatch.setattr(vendor, "copy_engine", lambda target: target.mkdir())
-    answers = parse_answers(
-        {
-            "name": "equal-day",
-            "layout": "base",
-            "feed": {"kind": "candle", "granularity": "1m"},
-            "checkpoint_interval_seconds": CYCLE_S,
-            "metrics": ["ic", "hit_rate", "max_drawdown", "turnover", "sortino_ratio"],
-            "scheduled_prediction_configs": [
-                {
-                    "scope_key": "btc",
-                    "scope_template": {"subject": "BTCUSDT", "step_seconds": 60},
-                    "schedule": {
-                        "every_seconds": EVERY_S,
-                        "resolve_after_seconds": HORIZON_S,
-                    },
-                }
-            ],
-        }
+def workspace_of(pack, folder):
+    """Write a workspace of a pack that asks each hour on 1m candles."""
+    question = {
+        "scope_template": {"subject": "BTCUSDT", "step_seconds": 60},
+        "schedule": {
+            "every_seconds": EVERY_S,
+            "resolve_after_seconds": HORIZON_S,
+        },
+    }
+    slow = {"every_seconds": 2 * EVERY_S, "resolve_after_seconds": EVERY_S}
+    return lay_out(
+        folder,
+        pack,
+        name="equal-day",
+        feed={"kind": "candle", "granularity": "1m"},
+        checkpoint_interval_seconds=CYCLE_S,
+        metrics=["ic", "hit_rate", "max_drawdown", "turnover", "sortino_ratio"],
+        scheduled_prediction_configs=[
+            {"scope_key": "btc", **question},
+            {"scope_key": "btc-slow", **question, "schedule": slow, "order": 1},
+        ],
     )
-    return Workspace(with_pack(answers, packs.load("realtime"))).write(tmp_path)
 
 
-@pytest.fixture
-def package(workspace, monkeypatch, tmp_path):
-    """The participant's package of that workspace, imported under its own name."""
-    monkeypatch.syspath_prepend(str(workspace / "challenge"))
-    monkeypatch.setenv("CRUNCH_CACHE", str(tmp_path / "cache"))
-    yield importlib.import_module("crunch_equal_day")
-    for name in [n for n in sys.modules if n.partition(".")[0] == "crunch_equal_day"]:
-        del sys.modules[name]
+class Trader(Moody):
+    """Orders what the other would bet, in money."""
+
+    def predict(self, *arguments):
+        answer = super().predict(*arguments)
+        if not isinstance(answer, dict) or "value" not in answer:
+            return answer
+        side = "buy" if answer["value"] > 0 else "sell"
+        return {"action": side, "amount": abs(answer["value"]) * 100_000}
 
 
-def live_day(workspace, package, at, monkeypatch):
+MODELS = {"realtime": Moody, "tournament": Moody, "trading": Trader}
+
+
+def live_day(workspace, model, at, monkeypatch):
     """Play the day through the site; return its rounds and its board."""
     contract = workspace / "node" / "runtime_definitions" / "contracts.py"
     scorer = importlib.import_module("crunch_equal_day.scoring").score_prediction
@@ -145,24 +144,26 @@ def live_day(workspace, package, at, monkeypatch):
     )
     begin = START - timedelta(seconds=EVERY_S)
     with at(begin):
-        append(candles(START - 240 * MINUTE, closes(-240, -30)))
+        append(candles(START - 240 * MINUTE, closes(-240, -60)))
         made = lifecycle.create_competition(slug="equal-day", pack=pack)
         lifecycle.activate(competition_id=made.pk)
-    gateway = InProcess(Moody())
+    gateway = InProcess(model)
     last = 24 * 60 + HORIZON_S // 60
     for minute in range(0, last, EVERY_S // 60):
         with at(START + minute * MINUTE):
-            kept = [m for m in range(minute - 30, minute) if m not in HOLES]
+            kept = [m for m in range(minute - 60, minute) if m not in HOLES]
             append([r for m in kept for r in candles(START + m * MINUTE, [price(m)])])
-            if minute < 24 * 60:
-                grid_dispatch.dispatch()
-                perform_waiting(competition_id=made.pk, gateway=gateway)
+            if minute == 24 * 60:
+                made.scheduled_predictions.update(active=False, next_slot_at=None)
+            grid_dispatch.dispatch()
+            perform_waiting(competition_id=made.pk, gateway=gateway)
             if minute * 60 % CYCLE_S == 0:
                 run_cycle(competition_id=made.pk)
     rounds = Round.objects.filter(
         slot_at__gte=START, slot_at__lt=START + timedelta(days=1)
     )
-    return list(rounds.order_by("slot_at")), Leaderboard.objects.get(is_newest=True)
+    rounds = rounds.order_by("slot_at", "scheduled_prediction__order")
+    return list(rounds), Leaderboard.objects.get(is_newest=True)
 
 
 def as_row(round_):
@@ -181,10 +182,20 @@ def as_row(round_):
     }
 
 
+@pytest.mark.parametrize("pack", MODELS)
 def test_a_recorded_day_is_the_same_on_the_site_and_in_the_package(
-    workspace, package, at, monkeypatch, tmp_path
+    pack, at, monkeypatch, tmp_path
 ):
-    rounds, board = live_day(workspace, package, at, monkeypatch)
+    workspace = workspace_of(pack, tmp_path)
+    monkeypatch.setenv("CRUNCH_CACHE", str(tmp_path / "cache"))
+    with imported(workspace) as package:
+        found = live_day(workspace, MODELS[pack](), at, monkeypatch)
+        cache_days(at, monkeypatch, tmp_path)
+        compare(*found, package.backtest(MODELS[pack], DAY, DAY + DAYS, pull=False))
+
+
+def cache_days(at, monkeypatch, tmp_path):
+    """Put the site's files of the day into the package's cache."""
     monkeypatch.setattr(
         "feeds.tape.parquet.base", lambda: tmp_path / "site" / "backfill"
     )
@@ -195,8 +206,10 @@ def test_a_recorded_day_is_the_same_on_the_site_and_in_the_package(
         cached.mkdir(parents=True)
         for each in found:
             (cached / each.path.name).write_bytes(each.path.read_bytes())
-    result = package.backtest(Moody, "2026-03-03", "2026-03-04", pull=False)
 
+
+def compare(rounds, board, result):
+    """Rows, figures and digest are the same."""
     expected = [as_row(round_) for round_ in rounds]
     compared = [{name: row[name] for name in expected[0]} for row in result.rounds]
     assert compared == expected
@@ -204,7 +217,7 @@ def test_a_recorded_day_is_the_same_on_the_site_and_in_the_package(
     assert statuses == {"RESOLVED", "UNRESOLVABLE", "MISSED"}
     assert {row["outcome"] for row in expected} == {"ANSWERED", "FAILED", None}
     line = board.entries.get()
-    assert result.metrics == {
+    assert {name: result.metrics[name] for name in line.metrics} == {
         name: pytest.approx(line.metrics[name], rel=1e-9) for name in line.metrics
     }
     digest_line = importlib.import_module(

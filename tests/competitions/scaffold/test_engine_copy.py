@@ -9,11 +9,9 @@ import sys
 import pytest
 from django.conf import settings
 
-from competitions import packs
 from competitions.models import Competition
-from competitions.scaffold import engine_copy, vendor
-from competitions.scaffold.answers import parse_answers, with_pack
-from competitions.scaffold.render import Workspace
+from competitions.scaffold import engine_copy
+from tests.participants import lay_out
 
 # Of [verify]; imported by nobody else in the package.
 EXTRAS = {"cryptography", "rfc8785"}
@@ -22,11 +20,8 @@ EXTRAS = {"cryptography", "rfc8785"}
 @pytest.fixture(scope="module")
 def challenge(tmp_path_factory):
     """The public package of the trading pack's workspace."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(vendor, "copy_engine", lambda target: target.mkdir())
-        answers = parse_answers({"name": "desk", "layout": "base"})
-        workspace = Workspace(with_pack(answers, packs.load("trading")))
-        return workspace.write(tmp_path_factory.mktemp("desk")) / "challenge"
+    folder = tmp_path_factory.mktemp("desk")
+    return lay_out(folder, "trading", name="desk") / "challenge"
 
 
 def test_every_file_is_the_sites_own_byte_for_byte(challenge):

@@ -1,11 +1,11 @@
-from datetime import timedelta
 from decimal import Decimal
 
 import numpy as np
 
 from competitions.trading.account import Account
+from competitions.trading.stretch_figures import figures_of
 from competitions.trading.trading_rules import TradingRules
-from scoring.books.period_figures import apply_books, figures_of
+from scoring.books.period_figures import apply_books
 from scoring.metrics.parts import PLACES, WIDTH, merge_all
 
 
@@ -25,7 +25,7 @@ def test_exposure_is_the_mean_size_held_over_the_time():
     made = account()
     made.order("BTC", Decimal(-100), Decimal(10), 0)
     marked(made, 10, 10)
-    assert figures_of(made, timedelta(seconds=4)).summary["exposure"] == 25
+    assert figures_of(made, 4_000_000).summary["exposure"] == 25
 
 
 def test_the_drawdowns_of_two_periods_merge_into_that_of_both():
@@ -33,11 +33,11 @@ def test_the_drawdowns_of_two_periods_merge_into_that_of_both():
     made.order("BTC", Decimal(100), Decimal(100), 0)
     marked(made, 120, 110)
     first = np.zeros((1, WIDTH))
-    apply_books([figures_of(made, timedelta(1))], first, value_field="value")
+    apply_books([figures_of(made, 1)], first, value_field="value")
     made.begin_stretch()
     marked(made, 95, 130, start=2)
     second = np.zeros((1, WIDTH))
-    apply_books([figures_of(made, timedelta(1))], second, value_field="value")
+    apply_books([figures_of(made, 1)], second, value_field="value")
     merged = merge_all(first, second)[0, PLACES["max_drawdown"]]
     assert merged.tolist() == [4, 30, 30, -5, -25]
 

@@ -125,6 +125,7 @@ class BacktestRunner:
             "place": question["place"],
             "performed_at": slot,
             "resolvable_at": slot + question["horizon_s"],
+            "known_at": None,
             "status": "RECEIVED",
             "outcome": None,
             "reason": "",
@@ -204,6 +205,7 @@ class BacktestRunner:
                 horizon_s = row["resolvable_at"] - row["performed_at"]
                 allowed_s = horizon_s * fraction if fraction else np.inf
                 _end(row, ends, i, allowed_s)
+                row["known_at"] = _known_at(row, ends, i, series.closed_s)
 
     def _score_round(self, row, number):
         prediction = SimpleNamespace(
@@ -262,6 +264,16 @@ def _end(row, ends, i, allowed_s):
     row["truth"], reason = move_between(*prices)
     row["status"] = "RESOLVED" if row["truth"] else "UNRESOLVABLE"
     row["reason"] = row["reason"] or reason
+
+
+def _known_at(row, ends, i, closed_s):
+    """Return when a round's truth is known: at its end, or once a gap has an end."""
+    instants = [row["resolvable_at"]]
+    for end in ends:
+        if end.late_s[i] > 0:
+            after = int(np.searchsorted(closed_s, end.expected[i], side="right"))
+            instants += closed_s[after : after + 1].tolist()
+    return max(instants)
 
 
 def _told(method, error):

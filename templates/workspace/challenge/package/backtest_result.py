@@ -62,7 +62,14 @@ class BacktestResult:
     @cached_property
     def snapshots(self):
         """Return the figures of each period, the oldest first, as on the site."""
-        return [self._snapshot(*each) for each in self._by_period()]
+        found = [self._snapshot(*each) for each in self._by_period()]
+        if self._rules["trading"]:
+            from .accounts import account_figures
+
+            figures = account_figures(self.rounds, self._rules, self._series)
+            for each in found:
+                self._with_account(each, figures.get(each["start"]))
+        return found
 
     @cached_property
     def metrics(self):
@@ -205,7 +212,7 @@ class BacktestResult:
         cycle_s, length_s = self._rules["score_interval_s"], self._rules["snapshot_period_s"]
         periods = {}
         for row in self._due:
-            resolved_at = -(-row["resolvable_at"] // cycle_s) * cycle_s
+            resolved_at = -(-row["known_at"] // cycle_s) * cycle_s
             start = resolved_at // length_s * length_s
             periods.setdefault(start, []).append((resolved_at, row))
         for start in sorted(periods):
@@ -250,6 +257,18 @@ class BacktestResult:
             "parts": all_parts(names, context),
             "resolved_until": max(at for at, _ in resolved),
         }
+
+    def _with_account(self, snapshot, figures):
+        """Put an account's figures into a snapshot; its value is the net profit."""
+        places = PLACES["max_drawdown"]
+        snapshot["parts"][:, places] = figures.drawdown if figures else 0.0
+        deepest = IN_PARTS["max_drawdown"].figure(snapshot["parts"][:, places])
+        summary = snapshot["summary"]
+        if figures:
+            summary.update((n, rounded(value)) for n, value in figures.summary.items())
+        summary["max_drawdown"] = rounded(float(deepest[0]))
+        snapshot["value"] = summary.get("net_pnl")
+        summary[self._rules["value_field"]] = snapshot["value"]
 
     def _inside(self, begin):
         return [each for each in self.snapshots if each["end"] > begin]
