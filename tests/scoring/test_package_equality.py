@@ -29,9 +29,9 @@ from tests.participants import imported, lay_out
 pytestmark = pytest.mark.usefixtures("tape", "exchange")
 DAY = date(2026, 3, 3)
 START = datetime(2026, 3, 3, tzinfo=UTC)
-MINUTE, DAYS = timedelta(minutes=1), timedelta(days=1)
+MINUTE = timedelta(minutes=1)
 KEY = FeedKey("simulated", "BTCUSDT", "candle", "1m")
-EVERY_S, HORIZON_S, CYCLE_S = 3600, 9000, 3600
+EVERY_S, HORIZON_S, CYCLE_S = 1800, 5400, 3600
 HOLES = {*range(300, 309), *range(620, 700)}
 
 
@@ -85,7 +85,7 @@ class InProcess(AnsweringGateway):
 
 
 def workspace_of(pack, folder):
-    """Write a workspace of a pack that asks each hour on 1m candles."""
+    """Write a workspace of a pack that asks twice an hour on 1m candles."""
     question = {
         "scope_template": {"subject": "BTCUSDT", "step_seconds": 60},
         "schedule": {
@@ -120,9 +120,11 @@ class Trader(Moody):
 
 
 MODELS = {"realtime": Moody, "tournament": Moody, "trading": Trader}
+# One whole day; for the others as long as it takes to see both gaps.
+HOURS = {"realtime": 24, "tournament": 13, "trading": 13}
 
 
-def live_day(workspace, model, at, monkeypatch):
+def live_day(workspace, pack_name, at, monkeypatch):
     """Play the day through the site; return its rounds and its board."""
     contract = workspace / "node" / "runtime_definitions" / "contracts.py"
     scorer = importlib.import_module("crunch_equal_day.scoring").score_prediction
@@ -144,24 +146,23 @@ def live_day(workspace, model, at, monkeypatch):
     )
     begin = START - timedelta(seconds=EVERY_S)
     with at(begin):
-        append(candles(START - 240 * MINUTE, closes(-240, -60)))
+        append(candles(START - 240 * MINUTE, closes(-240, -30)))
         made = lifecycle.create_competition(slug="equal-day", pack=pack)
         lifecycle.activate(competition_id=made.pk)
-    gateway = InProcess(model)
-    last = 24 * 60 + HORIZON_S // 60
+    gateway = InProcess(MODELS[pack_name]())
+    end = HOURS[pack_name] * 60
+    last = end + HORIZON_S // 60
     for minute in range(0, last, EVERY_S // 60):
         with at(START + minute * MINUTE):
-            kept = [m for m in range(minute - 60, minute) if m not in HOLES]
+            kept = [m for m in range(minute - 30, minute) if m not in HOLES]
             append([r for m in kept for r in candles(START + m * MINUTE, [price(m)])])
-            if minute == 24 * 60:
+            if minute == end:
                 made.scheduled_predictions.update(active=False, next_slot_at=None)
             grid_dispatch.dispatch()
             perform_waiting(competition_id=made.pk, gateway=gateway)
             if minute * 60 % CYCLE_S == 0:
                 run_cycle(competition_id=made.pk)
-    rounds = Round.objects.filter(
-        slot_at__gte=START, slot_at__lt=START + timedelta(days=1)
-    )
+    rounds = Round.objects.filter(slot_at__gte=START, slot_at__lt=START + end * MINUTE)
     rounds = rounds.order_by("slot_at", "scheduled_prediction__order")
     return list(rounds), Leaderboard.objects.get(is_newest=True)
 
@@ -189,9 +190,10 @@ def test_a_recorded_day_is_the_same_on_the_site_and_in_the_package(
     workspace = workspace_of(pack, tmp_path)
     monkeypatch.setenv("CRUNCH_CACHE", str(tmp_path / "cache"))
     with imported(workspace) as package:
-        found = live_day(workspace, MODELS[pack](), at, monkeypatch)
+        found = live_day(workspace, pack, at, monkeypatch)
         cache_days(at, monkeypatch, tmp_path)
-        compare(*found, package.backtest(MODELS[pack], DAY, DAY + DAYS, pull=False))
+        until = START + timedelta(hours=HOURS[pack])
+        compare(*found, package.backtest(MODELS[pack], DAY, until, pull=False))
 
 
 def cache_days(at, monkeypatch, tmp_path):
