@@ -77,7 +77,11 @@ class Operation(AutoSchema):
         answer = _examples().get(f"{self.method} {self.path.rstrip('/')}")
         if answer is None:
             return []
-        return [OpenApiExample("An answer", answer, response_only=True)]
+        return [
+            OpenApiExample(
+                "An answer", answer, response_only=True, media_type="application/json"
+            )
+        ]
 
 
 @cache

@@ -16,41 +16,37 @@ from crunchsite.v1.schema import BOARDS, list_operation
 from scoring.models import Leaderboard, LeaderboardEntry
 
 KEPT = (
-    Column("id", Kind.INTEGER, 321),
-    Column("as_of", Kind.INSTANT, "2026-03-02T12:00:05.000001Z"),
-    Column("is_newest", Kind.BOOLEAN, True),
-    Column("ranking_key", Kind.TEXT, "score_recent"),
-    Column("ranking_direction", Kind.TEXT, "desc"),
+    Column("id", Kind.INTEGER),
+    Column("as_of", Kind.INSTANT),
+    Column("is_newest", Kind.BOOLEAN),
+    Column("ranking_key", Kind.TEXT),
+    Column("ranking_direction", Kind.TEXT),
     Column(
         "figures",
         Kind.JSON,
-        {"score_recent": {"hours": 24, "unit": "rounds", "is_mean_of_snapshots": True}},
         help="What each figure covers.",
     ),
-    Column("created_at", Kind.INSTANT, "2026-03-02T12:00:05Z"),
+    Column("created_at", Kind.INSTANT),
 )
 LINES = (
-    Column(
-        "rank", Kind.INTEGER, 1, help="`null` for an ensemble or an excluded model."
-    ),
-    Column("position", Kind.INTEGER, 1, help="Order on the board."),
-    Column("model_id", Kind.TEXT, "m1", "model__model_id"),
-    Column("model_name", Kind.TEXT, "momentum", "model__name"),
-    Column("cruncher_name", Kind.TEXT, "ada", "model__cruncher__name"),
-    Column("is_virtual", Kind.BOOLEAN, False, "model__is_virtual"),
-    Column("excluded_at", Kind.INSTANT, None, "model__excluded_at"),
+    Column("rank", Kind.INTEGER, help="`null` for an ensemble or an excluded model."),
+    Column("position", Kind.INTEGER, help="Order on the board."),
+    Column("model_id", Kind.TEXT, "model__model_id"),
+    Column("model_name", Kind.TEXT, "model__name"),
+    Column("cruncher_name", Kind.TEXT, "model__cruncher__name"),
+    Column("is_virtual", Kind.BOOLEAN, "model__is_virtual"),
+    Column("excluded_at", Kind.INSTANT, "model__excluded_at"),
     Column(
         "exclusion_reason",
         Kind.TEXT,
-        "",
         "model__exclusion_reason",
         help="Why the model is out of ranking and pay now; empty if it is not.",
     ),
-    Column("ranking_value", Kind.NUMBER, 0.62),
-    Column("metrics", Kind.JSON, {"score_recent": 0.62, "ic": 0.09}),
-    Column("samples", Kind.JSON, {"score_recent": {"count": 93, "expected": 96}}),
-    Column("prediction_count", Kind.INTEGER, 280),
-    Column("as_of", Kind.INSTANT, "2026-03-02T12:00:05.000001Z", "leaderboard__as_of"),
+    Column("ranking_value", Kind.NUMBER),
+    Column("metrics", Kind.JSON),
+    Column("samples", Kind.JSON),
+    Column("prediction_count", Kind.INTEGER),
+    Column("as_of", Kind.INSTANT, "leaderboard__as_of"),
 )
 
 

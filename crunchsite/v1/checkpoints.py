@@ -12,27 +12,19 @@ from crunchsite.v1.schema import PAYOUTS, list_operation
 from emissions.models import Checkpoint
 
 COLUMNS = (
-    Column("id", Kind.INTEGER, 7),
-    Column("period_start", Kind.INSTANT, "2026-02-23T12:00:00Z"),
-    Column("period_end", Kind.INSTANT, "2026-03-02T12:00:00Z"),
-    Column("status", Kind.TEXT, "SUBMITTED"),
+    Column("id", Kind.INTEGER),
+    Column("period_start", Kind.INSTANT),
+    Column("period_end", Kind.INSTANT),
+    Column("status", Kind.TEXT),
     Column(
         "entries",
         Kind.JSON,
-        [
-            {
-                "crunch": "5kJ3xT",
-                "cruncher_rewards": [{"cruncher_index": 0, "reward_pct": 350000000}],
-                "compute_provider_rewards": [],
-                "data_provider_rewards": [],
-            }
-        ],
         help="One emission of the protocol, or none; 1 000 000 000 is the whole.",
     ),
-    Column("merkle_root", Kind.TEXT, None),
-    Column("tx_hash", Kind.TEXT, "5kJ3xT"),
-    Column("submitted_at", Kind.INSTANT, "2026-03-02T14:00:00Z"),
-    Column("created_at", Kind.INSTANT, "2026-03-02T12:00:01Z"),
+    Column("merkle_root", Kind.TEXT),
+    Column("tx_hash", Kind.TEXT),
+    Column("submitted_at", Kind.INSTANT),
+    Column("created_at", Kind.INSTANT),
 )
 
 

@@ -1,7 +1,7 @@
 """The columns of a resource: one list for JSON, CSV, Parquet, the schema and `fields`.
 
-A column says where its values are read, what they are, and shows one. Only the columns
-that are asked for are read from the database.
+A column says where its values are read, and what they are. Only the columns that are
+asked for are read from the database.
 """
 
 from collections.abc import Sequence
@@ -44,7 +44,6 @@ class Column:
 
     name: str
     kind: Kind
-    example: Any
     path: str = ""
     help: str = ""
 
@@ -98,8 +97,3 @@ def row_serializer(
     """Return what describes a row in the schema, under `name`."""
     fields: dict[str, Any] = {column.name: column.field() for column in columns}
     return type(name, (serializers.Serializer,), fields)
-
-
-def example_row(columns: Sequence[Column]) -> dict[str, Any]:
-    """Return a row as the documentation shows it."""
-    return {column.name: column.example for column in columns}

@@ -13,21 +13,21 @@ from crunchsite.v1.lists import ListView
 from crunchsite.v1.schema import COMPETITIONS, list_operation
 
 COLUMNS = (
-    Column("slug", Kind.TEXT, "btc-demo"),
-    Column("name", Kind.TEXT, "BTC, one minute ahead"),
-    Column("status", Kind.TEXT, "ACTIVE"),
-    Column("pack", Kind.TEXT, "realtime"),
-    Column("feed_source", Kind.TEXT, "binance"),
-    Column("feed_kind", Kind.TEXT, "candle"),
-    Column("feed_granularity", Kind.TEXT, "1m"),
-    Column("score_interval_s", Kind.INTEGER, 10),
-    Column("snapshot_period_s", Kind.INTEGER, 3600),
-    Column("emission_interval_s", Kind.INTEGER, 604800, help="0: no emissions."),
-    Column("crunch_pubkey", Kind.TEXT, "5kJ3xT"),
-    Column("network", Kind.TEXT, "devnet"),
-    Column("activated_at", Kind.INSTANT, "2026-03-01T00:00:00Z"),
-    Column("ending_at", Kind.INSTANT, None, help="When End was pressed."),
-    Column("created_at", Kind.INSTANT, "2026-02-28T09:30:00Z"),
+    Column("slug", Kind.TEXT),
+    Column("name", Kind.TEXT),
+    Column("status", Kind.TEXT),
+    Column("pack", Kind.TEXT),
+    Column("feed_source", Kind.TEXT),
+    Column("feed_kind", Kind.TEXT),
+    Column("feed_granularity", Kind.TEXT),
+    Column("score_interval_s", Kind.INTEGER),
+    Column("snapshot_period_s", Kind.INTEGER),
+    Column("emission_interval_s", Kind.INTEGER, help="0: no emissions."),
+    Column("crunch_pubkey", Kind.TEXT),
+    Column("network", Kind.TEXT),
+    Column("activated_at", Kind.INSTANT),
+    Column("ending_at", Kind.INSTANT, help="When End was pressed."),
+    Column("created_at", Kind.INSTANT),
 )
 
 

@@ -15,27 +15,27 @@ from feeds.tape import reports
 from feeds.tape.records import FeedKey
 
 KEY = (
-    Column("source", Kind.TEXT, "binance"),
-    Column("subject", Kind.TEXT, "BTCUSDT"),
-    Column("kind", Kind.TEXT, "candle"),
-    Column("granularity", Kind.TEXT, "1m"),
+    Column("source", Kind.TEXT),
+    Column("subject", Kind.TEXT),
+    Column("kind", Kind.TEXT),
+    Column("granularity", Kind.TEXT),
 )
 FEEDS = (
-    Column("feed", Kind.TEXT, "binance:BTCUSDT:candle:1m", "key.id"),
+    Column("feed", Kind.TEXT, "key.id"),
     *KEY,
-    Column("record_count", Kind.INTEGER, 43200),
-    Column("oldest_ts", Kind.INSTANT, "2026-02-01T00:00:00Z"),
-    Column("newest_ts", Kind.INSTANT, "2026-03-02T11:59:00Z"),
-    Column("watermark_ts", Kind.INSTANT, "2026-03-02T11:59:00Z"),
-    Column("watermark_updated_at", Kind.INSTANT, "2026-03-02T12:00:01Z"),
+    Column("record_count", Kind.INTEGER),
+    Column("oldest_ts", Kind.INSTANT),
+    Column("newest_ts", Kind.INSTANT),
+    Column("watermark_ts", Kind.INSTANT),
+    Column("watermark_updated_at", Kind.INSTANT),
 )
 RECORDS = (
     *KEY,
-    Column("ts_event", Kind.INSTANT, "2026-03-02T11:59:00Z", help="When it opens."),
-    Column("ts_ingested", Kind.INSTANT, "2026-03-02T12:00:01Z"),
-    Column("is_closed", Kind.BOOLEAN, True),
-    Column("values", Kind.JSON, {"open": 64000.0, "close": 64010.5}, "values_jsonb"),
-    Column("meta", Kind.JSON, {}, "meta_jsonb"),
+    Column("ts_event", Kind.INSTANT, help="When it opens."),
+    Column("ts_ingested", Kind.INSTANT),
+    Column("is_closed", Kind.BOOLEAN),
+    Column("values", Kind.JSON, "values_jsonb"),
+    Column("meta", Kind.JSON, "meta_jsonb"),
 )
 
 

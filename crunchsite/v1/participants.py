@@ -11,23 +11,22 @@ from crunchsite.v1.lists import CompetitionListView
 from crunchsite.v1.schema import COMPETITIONS, list_operation
 
 COLUMNS = (
-    Column("model_id", Kind.TEXT, "m1"),
-    Column("name", Kind.TEXT, "momentum"),
-    Column("cruncher_id", Kind.TEXT, "cr-ada", "cruncher__cruncher_id"),
-    Column("cruncher_name", Kind.TEXT, "ada", "cruncher__name"),
-    Column("cruncher_index", Kind.INTEGER, 0, "cruncher__cruncher_index"),
-    Column("deployment_id", Kind.TEXT, "dep-1"),
-    Column("state", Kind.TEXT, "RUNNING"),
-    Column("is_virtual", Kind.BOOLEAN, False, help="Whether it is an ensemble."),
+    Column("model_id", Kind.TEXT),
+    Column("name", Kind.TEXT),
+    Column("cruncher_id", Kind.TEXT, "cruncher__cruncher_id"),
+    Column("cruncher_name", Kind.TEXT, "cruncher__name"),
+    Column("cruncher_index", Kind.INTEGER, "cruncher__cruncher_index"),
+    Column("deployment_id", Kind.TEXT),
+    Column("state", Kind.TEXT),
+    Column("is_virtual", Kind.BOOLEAN, help="Whether it is an ensemble."),
     Column(
         "excluded_at",
         Kind.INSTANT,
-        None,
         help="Since when it is out of ranking and pay; `null` while it is in.",
     ),
-    Column("exclusion_reason", Kind.TEXT, "", help="Empty while it is in."),
-    Column("last_seen_at", Kind.INSTANT, "2026-03-02T12:00:00Z"),
-    Column("created_at", Kind.INSTANT, "2026-02-27T12:00:00Z"),
+    Column("exclusion_reason", Kind.TEXT, help="Empty while it is in."),
+    Column("last_seen_at", Kind.INSTANT),
+    Column("created_at", Kind.INSTANT),
 )
 
 

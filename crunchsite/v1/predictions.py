@@ -11,16 +11,16 @@ from crunchsite.v1.lists import CompetitionListView
 from crunchsite.v1.schema import ROUNDS, list_operation
 
 COLUMNS = (
-    Column("id", Kind.INTEGER, 815),
-    Column("round_id", Kind.INTEGER, 4711),
-    Column("slot_at", Kind.INSTANT, "2026-03-02T12:00:00Z", "round__slot_at"),
-    Column("scope_key", Kind.TEXT, "BTCUSDT-60", "round__scope_key"),
-    Column("model_id", Kind.TEXT, "m1", "model__model_id"),
-    Column("outcome", Kind.TEXT, "ANSWERED"),
-    Column("reason", Kind.TEXT, "", help="Why it is no answer."),
-    Column("output", Kind.JSON, {"value": 0.25}),
-    Column("exec_time_us", Kind.INTEGER, 5120),
-    Column("performed_at", Kind.INSTANT, "2026-03-02T12:00:00.180000Z"),
+    Column("id", Kind.INTEGER),
+    Column("round_id", Kind.INTEGER),
+    Column("slot_at", Kind.INSTANT, "round__slot_at"),
+    Column("scope_key", Kind.TEXT, "round__scope_key"),
+    Column("model_id", Kind.TEXT, "model__model_id"),
+    Column("outcome", Kind.TEXT),
+    Column("reason", Kind.TEXT, help="Why it is no answer."),
+    Column("output", Kind.JSON),
+    Column("exec_time_us", Kind.INTEGER),
+    Column("performed_at", Kind.INSTANT),
 )
 
 

@@ -16,20 +16,20 @@ from livepool.api import SHOWN
 from livepool.models import Release
 
 COLUMNS = (
-    Column("version", Kind.TEXT, "2026-02-28-core_major"),
-    Column("mode", Kind.TEXT, "core_major"),
-    Column("as_of_date", Kind.DATE, "2026-02-28"),
-    Column("revision", Kind.INTEGER, 0),
-    Column("status", Kind.TEXT, "PUBLISHED"),
-    Column("symbols", Kind.JSON, ["BTCUSDT", "ETHUSDT"], help="The pool, in order."),
-    Column("symbol_map", Kind.JSON, {"BTCUSDT": {"base_asset": "BTC"}}),
-    Column("source_project", Kind.TEXT, "crypto-live-pool"),
-    Column("regime", Kind.TEXT, "risk_on"),
-    Column("checksums", Kind.JSON, {"live_pool.json": "9f86d081884c7d65"}),
-    Column("storage_prefix", Kind.TEXT, "releases/2026-02-28-core_major"),
-    Column("reason", Kind.TEXT, "", help="Why it was revised or withdrawn."),
-    Column("published_at", Kind.INSTANT, "2026-03-01T00:10:00Z"),
-    Column("activated_at", Kind.INSTANT, "2026-03-01T00:10:00Z"),
+    Column("version", Kind.TEXT),
+    Column("mode", Kind.TEXT),
+    Column("as_of_date", Kind.DATE),
+    Column("revision", Kind.INTEGER),
+    Column("status", Kind.TEXT),
+    Column("symbols", Kind.JSON, help="The pool, in order."),
+    Column("symbol_map", Kind.JSON),
+    Column("source_project", Kind.TEXT),
+    Column("regime", Kind.TEXT),
+    Column("checksums", Kind.JSON),
+    Column("storage_prefix", Kind.TEXT),
+    Column("reason", Kind.TEXT, help="Why it was revised or withdrawn."),
+    Column("published_at", Kind.INSTANT),
+    Column("activated_at", Kind.INSTANT),
 )
 
 

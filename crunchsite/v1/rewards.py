@@ -19,22 +19,21 @@ from emissions import formats
 from emissions.models import Checkpoint
 
 COLUMNS = (
-    Column("checkpoint_id", Kind.INTEGER, 7),
-    Column("period_start", Kind.INSTANT, "2026-02-23T12:00:00Z"),
-    Column("period_end", Kind.INSTANT, "2026-03-02T12:00:00Z"),
-    Column("place", Kind.INTEGER, 1, help="Order in the checkpoint, from 1."),
-    Column("rank", Kind.INTEGER, 1),
-    Column("model_id", Kind.TEXT, "m1"),
-    Column("model_name", Kind.TEXT, "momentum"),
-    Column("cruncher_index", Kind.INTEGER, 0),
+    Column("checkpoint_id", Kind.INTEGER),
+    Column("period_start", Kind.INSTANT),
+    Column("period_end", Kind.INSTANT),
+    Column("place", Kind.INTEGER, help="Order in the checkpoint, from 1."),
+    Column("rank", Kind.INTEGER),
+    Column("model_id", Kind.TEXT),
+    Column("model_name", Kind.TEXT),
+    Column("cruncher_index", Kind.INTEGER),
     Column(
         "reward_frac64",
         Kind.INTEGER,
-        350000000,
         help="1 000 000 000 is the whole. A cruncher's share stands at their best "
         "model; `null` at the others, and where nothing is emitted.",
     ),
-    Column("prediction_count", Kind.INTEGER, 600),
+    Column("prediction_count", Kind.INTEGER),
 )
 CHECKPOINTS_AT_ONCE = 4  # each holds a line a model
 

@@ -11,19 +11,19 @@ from crunchsite.v1.lists import CompetitionListView
 from crunchsite.v1.schema import ROUNDS, list_operation
 
 COLUMNS = (
-    Column("id", Kind.INTEGER, 4711),
-    Column("slot_at", Kind.INSTANT, "2026-03-02T12:00:00Z"),
-    Column("scope_key", Kind.TEXT, "BTCUSDT-60"),
-    Column("scope", Kind.JSON, {"subject": "BTCUSDT", "step_seconds": 60}),
-    Column("status", Kind.TEXT, "RESOLVED"),
-    Column("reason", Kind.TEXT, ""),
-    Column("input_age_s", Kind.NUMBER, 0.4),
-    Column("performed_at", Kind.INSTANT, "2026-03-02T12:00:00.180000Z"),
-    Column("resolvable_at", Kind.INSTANT, "2026-03-02T12:01:00Z"),
-    Column("resolved_at", Kind.INSTANT, "2026-03-02T12:01:02Z"),
-    Column("truth", Kind.JSON, {"actual_return": 0.0004}, "actuals"),
-    Column("tournament_round", Kind.TEXT, None, "tournament__round_id"),
-    Column("sample", Kind.INTEGER, None),
+    Column("id", Kind.INTEGER),
+    Column("slot_at", Kind.INSTANT),
+    Column("scope_key", Kind.TEXT),
+    Column("scope", Kind.JSON),
+    Column("status", Kind.TEXT),
+    Column("reason", Kind.TEXT),
+    Column("input_age_s", Kind.NUMBER),
+    Column("performed_at", Kind.INSTANT),
+    Column("resolvable_at", Kind.INSTANT),
+    Column("resolved_at", Kind.INSTANT),
+    Column("truth", Kind.JSON, "actuals"),
+    Column("tournament_round", Kind.TEXT, "tournament__round_id"),
+    Column("sample", Kind.INTEGER),
 )
 
 

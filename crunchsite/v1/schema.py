@@ -1,4 +1,4 @@
-"""How a resource is told of in the schema: tag, row, page, formats, an example."""
+"""How a resource is told of in the schema: tag, row, page, formats."""
 
 import re
 from collections.abc import Callable
@@ -6,14 +6,13 @@ from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import (
-    OpenApiExample,
     OpenApiParameter,
     extend_schema,
     extend_schema_view,
 )
 from rest_framework import serializers
 
-from crunchsite.v1.columns import example_row, row_serializer
+from crunchsite.v1.columns import row_serializer
 from crunchsite.v1.files import PARQUET
 from crunchsite.v1.lists import ListView
 from crunchsite.v1.negotiation import FORMATS
@@ -38,8 +37,7 @@ def list_operation(tag: str, row: str, summary: str) -> Callable[[Any], Any]:
 
     def decorate(view: type[ListView]) -> type[ListView]:
         view.tag, view.row_class = tag, row_serializer(row, view.columns)
-        page, example = page_of(row, view)
-        responses: dict[Any, Any] = {(200, JSON): page}
+        responses: dict[Any, Any] = {(200, JSON): page_of(row, view)}
         if view.has_files:
             responses[200, "text/csv"] = OpenApiTypes.STR
             responses[200, PARQUET.media_type] = OpenApiTypes.BINARY
@@ -50,7 +48,6 @@ def list_operation(tag: str, row: str, summary: str) -> Callable[[Any], Any]:
                 description=view.__doc__,
                 parameters=[view.query_class, *([FORMAT] if view.has_files else [])],
                 responses=responses,
-                examples=[example],
                 filters=True,
             )
         )(view)
@@ -63,9 +60,6 @@ def item_operation(summary: str) -> Callable[[Any], Any]:
     """Describe the `get` of a single row of a list that is described."""
 
     def decorate(view: Any) -> Any:
-        example = OpenApiExample(
-            "A row", example_row(view.columns), response_only=True, media_type=JSON
-        )
         return extend_schema_view(
             get=extend_schema(
                 operation_id="v1" + re.sub("([A-Z])", r"_\1", view.__name__).lower(),
@@ -74,7 +68,6 @@ def item_operation(summary: str) -> Callable[[Any], Any]:
                 description=view.__doc__,
                 parameters=[view.item_query],
                 responses=view.row_class,
-                examples=[example],
                 filters=False,
             )
         )(view)
@@ -82,19 +75,12 @@ def item_operation(summary: str) -> Callable[[Any], Any]:
     return decorate
 
 
-def page_of(row: str, view: type[ListView]) -> tuple[Any, OpenApiExample]:
-    """Return the serializer of a page of such rows, and a page as an example."""
+def page_of(row: str, view: type[ListView]) -> Any:
+    """Return the serializer of a page of such rows."""
     body = {
         "results": view.row_class(many=True),
         "next": serializers.CharField(
             allow_null=True, help_text="The address of the following page."
         ),
     }
-    page = type(f"{row}Page", (serializers.Serializer,), body)
-    example = OpenApiExample(
-        "A page",
-        {"results": [example_row(view.columns)], "next": None},
-        response_only=True,
-        media_type=JSON,
-    )
-    return page, example
+    return type(f"{row}Page", (serializers.Serializer,), body)

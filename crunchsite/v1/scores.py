@@ -15,20 +15,18 @@ from crunchsite.v1.schema import BOARDS, list_operation
 from scoring.models import Score
 
 COLUMNS = (
-    Column("id", Kind.INTEGER, 900),
-    Column("prediction_id", Kind.INTEGER, 815),
-    Column("round_id", Kind.INTEGER, 4711, "prediction__round_id"),
-    Column(
-        "slot_at", Kind.INSTANT, "2026-03-02T12:00:00Z", "prediction__round__slot_at"
-    ),
-    Column("scope_key", Kind.TEXT, "BTCUSDT-60", "prediction__round__scope_key"),
-    Column("model_id", Kind.TEXT, "m1", "prediction__model__model_id"),
-    Column("scoring_version", Kind.INTEGER, 1, help="Rises with each rescoring."),
-    Column("value", Kind.NUMBER, 1.25),
-    Column("success", Kind.BOOLEAN, True),
-    Column("failed_reason", Kind.TEXT, ""),
-    Column("result", Kind.JSON, {"value": 1.25}),
-    Column("scored_at", Kind.INSTANT, "2026-03-02T12:01:02Z"),
+    Column("id", Kind.INTEGER),
+    Column("prediction_id", Kind.INTEGER),
+    Column("round_id", Kind.INTEGER, "prediction__round_id"),
+    Column("slot_at", Kind.INSTANT, "prediction__round__slot_at"),
+    Column("scope_key", Kind.TEXT, "prediction__round__scope_key"),
+    Column("model_id", Kind.TEXT, "prediction__model__model_id"),
+    Column("scoring_version", Kind.INTEGER, help="Rises with each rescoring."),
+    Column("value", Kind.NUMBER),
+    Column("success", Kind.BOOLEAN),
+    Column("failed_reason", Kind.TEXT),
+    Column("result", Kind.JSON),
+    Column("scored_at", Kind.INSTANT),
 )
 
 

@@ -15,19 +15,19 @@ from crunchsite.v1.schema import BOARDS, list_operation
 from scoring.models import Snapshot
 
 COLUMNS = (
-    Column("id", Kind.INTEGER, 1234),
-    Column("model_id", Kind.TEXT, "m1", "model__model_id"),
-    Column("period_start", Kind.INSTANT, "2026-03-02T11:00:00Z"),
-    Column("period_end", Kind.INSTANT, "2026-03-02T12:00:00Z"),
-    Column("prediction_count", Kind.INTEGER, 59, help="Scored predictions."),
-    Column("expected_count", Kind.INTEGER, 60, help="Resolved rounds."),
-    Column("value", Kind.NUMBER, 0.62),
-    Column("result_summary", Kind.JSON, {"value": 0.62, "hit_rate": 0.55}),
-    Column("content_hash", Kind.TEXT, "9f86d081884c7d65"),
-    Column("is_closed", Kind.BOOLEAN, True, help="Whether it changes no more."),
-    Column("revision", Kind.INTEGER, 0, help="Rises with each correction."),
-    Column("created_at", Kind.INSTANT, "2026-03-02T11:00:10Z"),
-    Column("updated_at", Kind.INSTANT, "2026-03-02T12:00:05Z"),
+    Column("id", Kind.INTEGER),
+    Column("model_id", Kind.TEXT, "model__model_id"),
+    Column("period_start", Kind.INSTANT),
+    Column("period_end", Kind.INSTANT),
+    Column("prediction_count", Kind.INTEGER, help="Scored predictions."),
+    Column("expected_count", Kind.INTEGER, help="Resolved rounds."),
+    Column("value", Kind.NUMBER),
+    Column("result_summary", Kind.JSON),
+    Column("content_hash", Kind.TEXT),
+    Column("is_closed", Kind.BOOLEAN, help="Whether it changes no more."),
+    Column("revision", Kind.INTEGER, help="Rises with each correction."),
+    Column("created_at", Kind.INSTANT),
+    Column("updated_at", Kind.INSTANT),
 )
 
 

@@ -109,7 +109,6 @@ def test_each_read_of_json_has_an_example(operations):
         name
         for name, operation in operations.items()
         if name.startswith("GET ")
-        and "/api/v1/" not in name
         and "application/json" in operation["responses"]["200"].get("content", {})
         and "examples"
         not in operation["responses"]["200"]["content"]["application/json"]
