@@ -30,6 +30,7 @@ from feeds import granularity
 
 FOLDER = Path(__file__).parent
 DEFAULT = "baseline"
+WORDS_FILE = "_pack_rules.md"
 
 
 class PackFeed(BaseModel):
@@ -102,6 +103,14 @@ def load(name: str) -> Pack:
             f"your own by a path with a slash, like ./{name}."
         )
     return _read(FOLDER / name)
+
+
+def words_of(name: str) -> str:
+    """Return a pack's own words for the rules that participants read; or none."""
+    if name not in names() or (overlay := load(name).overlay) is None:
+        return ""
+    file = overlay / "challenge" / WORDS_FILE
+    return file.read_text(encoding="utf-8") if file.is_file() else ""
 
 
 def find(place: str) -> Pack:

@@ -13,6 +13,7 @@ urlpatterns = [
     re_path(rf"{MODEL}/scores\.csv$", csv_files.model_csv, name="model-csv"),
     re_path(rf"{MODEL}/?$", views.model, name="model"),
     re_path(r"^diversity/?$", views.diversity, name="diversity"),
+    re_path(r"^rules/?$", views.rules, name="rules"),
     re_path(r"^payouts/?$", payouts.payouts, name="payouts"),
     re_path(r"^payouts/strategies/?$", payouts.strategies, name="payout-strategies"),
     re_path(

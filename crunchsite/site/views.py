@@ -20,6 +20,7 @@ from crunchsite.site.board import (
 from crunchsite.site.charts import line_chart, series_rows
 from crunchsite.site.frame import REFRESH_S, page, public
 from crunchsite.site.predictions import predictions_of
+from crunchsite.site.rule_book import rules_of
 from crunchsite.site.series import model_series
 from crunchsite.site.status import status_of
 from feeds.models import FeedIngestionState
@@ -100,6 +101,14 @@ def diversity(request: HttpRequest) -> HttpResponse:
     competition = required(chosen(request))
     context = {"competition": competition, "map": heat_map(competition)}
     return page(request, "site/diversity.html", context)
+
+
+@public
+def rules(request: HttpRequest) -> HttpResponse:
+    """Show a competition's rules: what is asked, and how it is scored."""
+    competition = required(chosen(request))
+    context = {"competition": competition, **rules_of(competition)}
+    return page(request, "site/rules.html", context)
 
 
 @public

@@ -107,7 +107,7 @@ TABLE: dict[str, Row] = {
     **dict.fromkeys(
         [
             *("home", "leaderboard-csv", "scores-csv", "model-csv"),
-            *("model", "diversity", "feeds", "livepool"),
+            *("model", "diversity", "feeds", "livepool", "rules"),
         ],
         reads(),
     ),
@@ -329,7 +329,7 @@ class Address:
         """Return whether people use the address, so that they are led to the login."""
         return self.key in {
             *("home", "leaderboard-csv", "scores-csv", "model-csv", "model"),
-            *("diversity", "feeds", "livepool", "^admin$"),
+            *("diversity", "feeds", "livepool", "rules", "^admin$"),
             *("payouts", "payout-strategies", "statement", "statement-csv"),
         }
 
