@@ -31,6 +31,8 @@ from feeds import granularity
 FOLDER = Path(__file__).parent
 DEFAULT = "baseline"
 WORDS_FILE = "_pack_rules.md"
+LARGEST_BYTES = 1_000_000
+CONTRACT_PATH = r"^$|^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
 
 
 class PackFeed(BaseModel):
@@ -62,7 +64,7 @@ class Pack(BaseModel):
     checkpoint_interval_seconds: int = Field(ge=1)
     cadence: Cadence = Cadence()
     # The contract that a competition has unless it is given another.
-    contract: str = ""
+    contract: str = Field(default="", pattern=CONTRACT_PATH)
     callables: dict[str, str]
     scheduled_prediction_configs: list[ScheduledPredictionConfig] = Field(min_length=1)
     _folder: Path | None = PrivateAttr(default=None)
@@ -122,10 +124,14 @@ def find(place: str) -> Pack:
 
 
 def _read(folder: Path) -> Pack:
+    file = folder / "pack.json"
     try:
-        text = (folder / "pack.json").read_text(encoding="utf-8")
+        with file.open(encoding="utf-8") as opened:
+            text = opened.read(LARGEST_BYTES + 1)
     except (OSError, UnicodeError) as error:
-        raise PackError(f"{folder / 'pack.json'} cannot be read: {error}.") from None
+        raise PackError(f"{file} cannot be read: {error}.") from None
+    if len(text) > LARGEST_BYTES:
+        raise PackError(f"{file} has more than {LARGEST_BYTES} characters.")
     pack = parse(folder.name, text)
     pack._folder = folder  # noqa: SLF001  its own class
     return pack

@@ -54,6 +54,7 @@ def changed(**changes):
         ({"scheduled_prediction_configs": []}, "scheduled_prediction_configs"),
         ({"id": "other"}, "calls itself 'other'"),
         ({"surprise": 1}, "surprise"),
+        ({"contract": "no path"}, "contract"),
     ],
 )
 def test_a_broken_pack_is_refused_by_name(changes, message):
@@ -66,3 +67,29 @@ def test_a_feed_too_coarse_for_the_horizon_is_refused():
     packs.check_schedule(configs, feed_granularity="1m")
     with pytest.raises(ScheduleError, match=r"horizon was 60 s but .* last 300 s"):
         packs.check_schedule(configs, feed_granularity="5m")
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (None, "cannot be read"),
+        (b"\xff\xfe", "cannot be read"),
+        (b"{", "is invalid"),
+        (b" " * 1_000_001, "has more than 1000000 characters"),
+    ],
+)
+def test_a_folder_whose_pack_cannot_be_read_is_named(tmp_path, data, message):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    if data is not None:
+        (folder / "pack.json").write_bytes(data)
+    with pytest.raises(PackError, match=message) as refused:
+        packs.find(str(folder))
+    assert "mine" in str(refused.value)
+
+
+def test_a_pack_of_the_site_is_found_by_its_name_and_others_by_a_path():
+    assert packs.find("realtime") is packs.load("realtime")
+    with pytest.raises(PackError, match=r"like \./hourly"):
+        packs.find("hourly")
+    assert packs.find(str(packs.FOLDER / "realtime")).overlay.name == "workspace"
