@@ -10,11 +10,14 @@ from competitions.gateway.types import ModelAnswer
 from competitions.models import Prediction, Round
 from competitions.rounds.round_leaves import AskedRound, log_rounds
 from competitions.rules_version import rules_version
+from competitions.tournament.opening import open_round
+from competitions.tournament.round_ends import give_truths
 from competitions.wiring import wiring_of
 from crunchsite.coordinator import cli
 from scoring.cycle import run_cycle
 from scoring.models import Score
 from scoring.replaying import NothingToReplayError, replay
+from tests.competitions.tournament.conftest import SampleGateway, ask_all, features
 from tests.conftest import NOW
 from tests.scoring.conftest import ask
 from tests.scoring.factories import make_models, make_round
@@ -109,6 +112,21 @@ def test_the_log_tells_what_the_rows_no_longer_say(scored):
     assert (found.is_same, found.notes) == (True, [])
     Prediction.objects.filter(round=scored).update(reason="edited")
     assert differing(scored) == ["log"]
+
+
+def test_a_posted_sample_has_no_question_and_the_truth_that_was_posted(competition):
+    round_ = open_round(competition=competition, round_id="r1", features=features(2))
+    ask_all(competition, SampleGateway({"right": float}))
+    round_.refresh_from_db()
+    posted = [{"actual_return": float(i)} for i in range(2)]
+    give_truths(round_=round_, truths=posted)
+    run_cycle(competition_id=competition.pk)
+    sample = Round.objects.filter(tournament=round_).latest("sample")
+    found = replay(sample)
+    assert [part.name for part in found.parts] == ["outputs", "truth", "scores", "log"]
+    assert found.is_same, found.parts
+    Round.objects.filter(pk=sample.pk).update(raw_data={"x": 9})
+    assert differing(sample) == ["log"]
 
 
 def test_a_round_that_waits_has_neither_truth_nor_scores(competition):

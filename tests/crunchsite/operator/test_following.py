@@ -165,3 +165,19 @@ def test_a_paused_one_takes_the_edit_and_stays_paused(node):
     assert len(demo.follow_workspace()) == 1
     assert Competition.objects.get().status == "PAUSED"
     assert schedule().next_slot_at is None
+
+
+def test_a_feed_that_is_refused_leaves_the_schedules_to_the_old_one(node, settings):
+    Round.objects.create(
+        competition=Competition.objects.get(),
+        scheduled_prediction=schedule(),
+        slot_at=NOW,
+        scope_key="realtime-btc",
+        received_at=NOW,
+    )
+    settings.ENV = settings.ENV.model_copy(update={"feed_granularity": "1m"})
+    ask(node, prediction_interval_seconds=30)
+    refused, taken = sorted(demo.follow_workspace(), key=lambda line: "is 30" in line)
+    assert "Rounds are waiting for their truth from the feed as it was" in refused
+    assert taken == "realtime-btc: prediction_interval_s is 30 now, 15 before"
+    assert Competition.objects.get().feed_granularity == "1s"
