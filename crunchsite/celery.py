@@ -48,6 +48,7 @@ _every = {
         "feeds.ingest": 1.0,
         "scoring.dispatch": 2.0,
         "emissions.dispatch": 15.0,
+        "proofs.collect": 15.0,
         "emissions.finish_ending": 15.0,
         "competitions.reap": 15.0,
         "feeds.resume_backfills": 15.0,

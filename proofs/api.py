@@ -1,14 +1,66 @@
 """Serve the log's files; whoever has one that is final may keep it for ever."""
 
+from typing import Any
+
 from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
-from rest_framework.decorators import api_view
-from rest_framework.exceptions import NotFound
+from rest_framework import serializers
+from rest_framework.decorators import (
+    api_view,
+    authentication_classes,
+    parser_classes,
+    permission_classes,
+)
+from rest_framework.exceptions import NotFound, ParseError
+from rest_framework.parsers import BaseParser
+from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
+from rest_framework.response import Response
 
+from proofs import witnesses
 from proofs.served_files import log_file
 
+LARGEST_BODY = 65_536
+
+
+class PlainText(BaseParser):
+    """Take a text in UTF-8 of limited size, whatever the client calls it."""
+
+    media_type = "*/*"
+
+    def parse(self, stream: Any, media_type: Any = None, context: Any = None) -> Any:
+        data = stream.read(LARGEST_BODY + 1)
+        try:
+            text = data.decode()
+        except UnicodeDecodeError:
+            raise ParseError("The body is no text in UTF-8.") from None
+        if len(data) > LARGEST_BODY:
+            raise ParseError(f"The body has more than {LARGEST_BODY} bytes.")
+        return text
+
+
 FOR_EVER = "public, max-age=31536000, immutable"
+
+
+class WitnessedRow(serializers.Serializer[Any]):
+    size = serializers.IntegerField(help_text="Of the newest head that is cosigned.")
+    owners = serializers.IntegerField(help_text="Owners of witnesses who cosigned it.")
+    of = serializers.IntegerField(help_text="Owners of witnesses in all.")
+
+
+@extend_schema(responses=WitnessedRow, request={"text/plain": str})
+@api_view(["GET", "POST"])
+@permission_classes([AllowAny])  # a cosignature says by itself whose it is
+@authentication_classes([])
+@parser_classes([PlainText])
+def witnesses_of_log(request: Request) -> Response:
+    """Return by how many owners of witnesses the log is cosigned; POST: cosign it.
+
+    The body is the signed head with the witness's line behind it.
+    """
+    if request.method == "POST":
+        witnesses.accept(str(request.data))
+    return Response(WitnessedRow(witnesses.witnessed()).data)
 
 
 @extend_schema(

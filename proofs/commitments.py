@@ -24,14 +24,14 @@ class Nonces:
 
     def __init__(self, seed: bytes) -> None:
         padded = seed.ljust(_BLOCK, b"\0")
-        self._inner = hashlib.sha256(padded.translate(_INNER))
-        self._outer = hashlib.sha256(padded.translate(_OUTER))
+        self._inner = hashlib.sha256(padded.translate(_INNER)).copy
+        self._outer = hashlib.sha256(padded.translate(_OUTER)).copy
 
     def of(self, model_id: str) -> bytes:
         """Return the nonce of a model, 32 bytes."""
-        inner = self._inner.copy()
+        inner = self._inner()
         inner.update(model_id.encode())
-        outer = self._outer.copy()
+        outer = self._outer()
         outer.update(inner.digest())
         return outer.digest()
 
@@ -59,10 +59,9 @@ def new_seed() -> bytes:
 
 def commit(seed: bytes, answers: Iterable[tuple[str, str]]) -> list[bytes]:
     """Return the leaf hashes of answers, given as (model id, text), by model id."""
-    nonces = Nonces(seed)
-    sha256 = hashlib.sha256
+    nonce_of, sha256 = Nonces(seed).of, hashlib.sha256
     return [
-        sha256(b"\0" + nonces.of(model) + text.encode()).digest()
+        sha256(b"\0" + nonce_of(model) + text.encode()).digest()
         for model, text in sorted(answers)
     ]
 

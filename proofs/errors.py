@@ -20,3 +20,10 @@ class LogProofError(OperatorError):
 
     code = "log_proof"
     status = 409
+
+
+class WitnessError(OperatorError):
+    """A witness, or what it signed, cannot be used; the text says why."""
+
+    code = "witness_invalid"
+    status = 422

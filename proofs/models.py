@@ -123,3 +123,55 @@ class LogCheckpoint(models.Model):
         """Insert only: a head that was signed is never changed."""
         kwargs["force_insert"] = True
         super().save(*args, **kwargs)
+
+
+class Witness(models.Model):
+    """Somebody who cosigns heads after having checked that the log only grew."""
+
+    vkey = models.CharField(max_length=400, unique=True)
+    owner = models.CharField(max_length=80, help_text="Who runs it.")
+    url = models.CharField(
+        max_length=300,
+        blank=True,
+        help_text="Where it takes heads (c2sp.org/tlog-witness); empty: it comes here.",
+    )
+    size = models.BigIntegerField(default=0, help_text="Of the head it cosigned last.")
+    error = models.TextField(blank=True, help_text="What failed last; else empty.")
+    refused_at = models.DateTimeField(
+        null=True, help_text="Since when it says that the log was rewritten."
+    )
+    created_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "log_witnesses"
+        ordering = ["owner", "pk"]
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.vkey.partition("+")[0]
+
+
+class Cosignature(models.Model):
+    """A witness's signature of a head, which says when it was made."""
+
+    head = models.ForeignKey(
+        LogCheckpoint, on_delete=models.CASCADE, related_name="cosignatures"
+    )
+    witness = models.ForeignKey(
+        Witness, on_delete=models.PROTECT, related_name="cosignatures"
+    )
+    line = models.TextField()
+    cosigned_at = models.DateTimeField(help_text="By the witness's own clock.")
+
+    class Meta:
+        db_table = "log_cosignatures"
+        ordering = ["head", "cosigned_at", "pk"]
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(
+                fields=["head", "witness"], name="cosigned_once_by_each"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.witness} of {self.head_id}"

@@ -8,19 +8,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import OuterRef, Subquery
+from django.db.models import BigIntegerField, OuterRef, Subquery
+from django.db.models.functions import Coalesce
 
 from core.tlog.canonical import canonical_json
 from core.tlog.log_proof import LogProof
 from core.tlog.merkle import MemoryTree, inclusion_proof
-from proofs.models import LogCheckpoint, LogLeaf, LogLeafQuerySet
+from proofs.models import Cosignature, LogCheckpoint, LogLeaf, LogLeafQuerySet
 from proofs.served_files import signed_head
 from proofs.tree import StoredTree
 
 
 @dataclass(frozen=True)
 class Placed:
-    """A sealed leaf, the first signed head that covers it, and its path below that."""
+    """A sealed leaf, a signed head that covers it, and its path below that.
+
+    The head is the first that a witness has cosigned, else the first of all.
+    """
 
     leaf: LogLeaf
     head: LogCheckpoint
@@ -34,12 +38,23 @@ class Placed:
 
 
 def place(leaves: LogLeafQuerySet) -> dict[int, Placed]:
-    """Return the sealed ones among some leaves, by primary key; three statements."""
+    """Return the sealed ones among some leaves, by primary key; four statements."""
     covering = LogCheckpoint.objects.filter(size__gt=OuterRef("index"))
     first = covering.order_by("size").values("size")[:1]
-    rows: list[Any] = list(leaves.sealed().annotate(head_size=Subquery(first)))
+    cosigned = Cosignature.objects.filter(head__gt=OuterRef("index"))
+    rows: list[Any] = list(
+        leaves.sealed().annotate(
+            head_size=Coalesce(
+                Subquery(cosigned.order_by("head").values("head")[:1]),
+                Subquery(first),
+                output_field=BigIntegerField(),
+            )
+        )
+    )
     sizes: dict[int, int] = {row.pk: row.head_size for row in rows}
-    heads = LogCheckpoint.objects.in_bulk({*sizes.values()})
+    heads = LogCheckpoint.objects.prefetch_related("cosignatures").in_bulk(
+        {*sizes.values()}
+    )
     tree = StoredTree((row.index or 0, sizes[row.pk]) for row in rows)
     return {
         row.pk: Placed(

@@ -38,8 +38,8 @@ def log_file(path: str) -> LogFile | None:
 
 
 def signed_head(head: LogCheckpoint) -> str:
-    """Return a signed head as readers get it."""
-    return head.note
+    """Return a signed head as readers get it: with all its cosignatures."""
+    return head.note + "".join(each.line for each in head.cosignatures.all())
 
 
 def entry_bundle(tile: Tile) -> bytes | None:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from core import clock
 from core.errors import OperatorError
 from proofs import kept_head, log_keys
-from proofs.models import LogCheckpoint, LogLeaf
+from proofs.models import LogCheckpoint, LogLeaf, Witness
 from proofs.sealing import forked
 
 PATIENCE = timedelta(seconds=60)  # of real time, until what waits is a trouble
@@ -22,6 +22,23 @@ class LogTrouble(NamedTuple):
 
 def log_troubles() -> list[LogTrouble]:
     """Return why nothing is signed, or what waits too long; empty when all is well."""
+    return [*_refusals(), *_unsigned()]
+
+
+def _refusals() -> list[LogTrouble]:
+    """Return the witnesses that say that the log was rewritten."""
+    return [
+        LogTrouble(
+            "witness_refused",
+            f"The witness {each} of {each.owner} says that the log was rewritten. "
+            "Compare the head that it has seen with this log's, before anything else.",
+            each.refused_at,
+        )
+        for each in Witness.objects.exclude(refused_at=None)
+    ]
+
+
+def _unsigned() -> list[LogTrouble]:
     waiting = LogLeaf.objects.waiting()
     first = waiting.first()
     if first is None:

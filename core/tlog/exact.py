@@ -15,12 +15,14 @@ from json.encoder import encode_basestring
 from typing import Any
 
 from ..texts import (  # noqa: TID252  packages hold this file elsewhere
-    has_nul,
     storable_json,
 )
 from .errors import LogFormatError
 
 quoted = encode_basestring  # a text as RFC 8785 has it
+MOST_NAMES = 4_096
+# Keys that were met, quoted: those in ASCII, whose order is that of their UTF-16 too.
+_names: dict[str, str] = {}
 _WORDS = {None: "null", True: "true", False: "false"}
 
 
@@ -33,9 +35,9 @@ def exact_json(value: Any) -> str:
     """
     try:
         text = _text(value)
-    except _UnusualError:
+    except TypeError:
         text = _text(_plain(value))
-    if has_nul(text) or (not text.isascii() and _has_surrogate(text)):
+    if "\\u0000" in text or (not text.isascii() and _has_surrogate(text)):
         text = _text(storable_json(_plain(value)))
     return text
 
@@ -55,42 +57,52 @@ def decimal_text(value: float) -> str:
     return "0" if text == "-0" else text
 
 
-class _UnusualError(Exception):
-    """A value that `json.dumps` takes, but of none of JSON's own types."""
-
-
-def _text(value: Any) -> str:
+def _text(value: Any) -> str:  # noqa: PLR0911  one for each of JSON's types
+    """Return the text of JSON's own types; raises TypeError for any other."""
     kind = type(value)
+    if kind is dict:
+        parts = []
+        for key in sorted(value):
+            name = _names.get(key)
+            if name is None:
+                return _text_of_any_keys(value)
+            item = value[key]
+            if type(item) is float:
+                parts.append(f'{name}:"#{_float_text(item)}"')
+            else:
+                parts.append(f"{name}:{_text(item)}")
+        return "{" + ",".join(parts) + "}"
     if kind is float:
-        text = float.__repr__(value)
-        if "e" in text or "n" in text or text[-2:] == ".0":
-            text = decimal_text(value)
-        return f'"#{text}"'
+        return f'"#{_float_text(value)}"'
     if kind is str:
         return quoted(f"#{value}" if value[:1] == "#" else value)
-    if kind is dict:
-        keys = sorted(value) if _are_plain(value) else _ordered(value)
-        return "{" + ",".join([f"{quoted(k)}:{_text(value[k])}" for k in keys]) + "}"
     if kind is list:
         return "[" + ",".join(map(_text, value)) + "]"
     if kind is int:
         return f'"#{value}"'
     if value is None or kind is bool:
         return _WORDS[value]
-    raise _UnusualError
+    raise TypeError(kind)
 
 
-def _are_plain(value: Mapping[Any, Any]) -> bool:
-    for key in value:  # noqa: SIM110  `all` would double the time of most answers
-        if type(key) is not str or not key.isascii():
-            return False
-    return True
+def _float_text(value: float) -> str:
+    text = repr(value)
+    if "e" in text or "n" in text or text[-2:] == ".0":
+        return decimal_text(value)
+    return text
+
+
+def _text_of_any_keys(value: Mapping[Any, Any]) -> str:
+    keys = _ordered(value)
+    if len(_names) < MOST_NAMES:
+        _names.update({key: quoted(key) for key in keys if key.isascii()})
+    return "{" + ",".join([f"{quoted(k)}:{_text(value[k])}" for k in keys]) + "}"
 
 
 def _ordered(value: Mapping[Any, Any]) -> list[str]:
     """Return keys in the order of RFC 8785: by their UTF-16 code units."""
     if not all(type(key) is str for key in value):
-        raise _UnusualError
+        raise TypeError("a key of JSON is a text")
     return sorted(value, key=lambda key: key.encode("utf-16-be", "surrogatepass"))
 
 

@@ -42,6 +42,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
     "Verify": {
         "doctor": "Say what keeps a workspace or its site from working.",
         "check-models": "Wait until a model runs; name those that failed.",
+        "witness": "Cosign a site's log, if it only grew.",
         "verify-e2e": "Wait until a site scores, and check its board.",
     },
     "Watch": {
@@ -63,6 +64,8 @@ OPERATE: Mapping[str, str] = {
     "backfill": "Load the history of a feed.",
     "correct": "Score again or void a stretch of time.",
     "key": "Create, list and revoke API keys.",
+    "log-key": "Make, show and replace the key of the log.",
+    "log-witness": "Add, list and remove witnesses of the log.",
 }
 
 

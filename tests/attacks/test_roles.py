@@ -143,6 +143,7 @@ TABLE: dict[str, Row] = {
     "model-rank-change": reads(422),
     **dict.fromkeys(["model-receipts", "merkle-proof", "days-index"], reads(422)),
     "receipt": reads(),
+    "log-witnesses": reads() | {"POST": Rule(ANYBODY, 422)},  # signed, or refused
     "receipt-file": reads(409),  # asked before the log began
     "merkle-cycle": reads(404),
     **dict.fromkeys(

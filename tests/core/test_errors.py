@@ -26,7 +26,6 @@ UNREAD = re.compile(r"__main__|\.migrations|\.settings\.|\.examples|\.alembic")
 INSIDE = {
     "core.tlog.errors.LogFormatError": "the log is pure; who shows a receipt answers",
     "core.tlog.errors.ProofError": "the same",
-    "core.tlog.exact._UnusualError": "caught where it is raised: a slower way follows",
     "core.deadline.Late": "a deadline passed; the door of the callables says whose",
     "core.deadline.StillAtWork": "as Late, while the work of the last time goes on",
     "core.imports.NotImportable": "a reason, put into a refusal of a slot or contract",

@@ -108,7 +108,7 @@ def test_statements_do_not_depend_on_the_number_of_receipts(
     sealing.seal()
     rows = list(Prediction.objects.select_related("round", "model"))
     for count in (1, 30):
-        with django_assert_num_queries(4):
+        with django_assert_num_queries(5):
             receipts_of(rows[:count], STRANGER)
 
 

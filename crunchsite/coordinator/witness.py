@@ -1,0 +1,162 @@
+"""`coordinator witness`: cosign a site's log, having checked that it only grew."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+import requests
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from core import clock
+from core.errors import OperatorError
+from core.files import write_file
+from core.texts import one_line
+from core.tlog.errors import LogFormatError, ProofError
+from core.tlog.log_checkpoint import TreeHead
+from core.tlog.note import COSIGNATURE, Signer, VerifierKey, parse_vkey
+from core.tlog.tiles import Tile
+from core.tlog.witnessing import check_growth, cosigned
+from crunchsite.coordinator import exits
+
+PATIENCE_S = 20
+LARGEST_FILE = 8 * 2**20
+
+
+class WitnessStateError(OperatorError):
+    """The witness's own file cannot be used."""
+
+    code = "witness_state"
+
+
+class LogUnreachableError(OperatorError):
+    """The log does not answer as it should."""
+
+    code = "log_unreachable"
+
+
+class WitnessState:
+    """The key of a witness, and the head that it has seen of each log; a 0600 file."""
+
+    def __init__(self, path: Path, name: str) -> None:
+        self._path = path
+        if not path.exists():
+            private = Ed25519PrivateKey.generate().private_bytes_raw()
+            self._raw: dict[str, Any] = {
+                "name": name,
+                "private": private.hex(),
+                "seen": {},
+            }
+            self._write()
+        try:
+            self._raw = json.loads(path.read_text())
+            private = bytes.fromhex(self._raw["private"])
+            self.signer = Signer(self._raw["name"], private, COSIGNATURE)
+            self._raw["seen"].items()
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise WitnessStateError(
+                f"{path} is no state of a witness ({error}); restore it, or give "
+                "another --state."
+            ) from None
+
+    def seen(self, origin: str) -> TreeHead | None:
+        """Return the head of a log that was seen last, if any."""
+        found = self._raw["seen"].get(origin)
+        return found and TreeHead(origin, found["size"], bytes.fromhex(found["root"]))
+
+    def note_seen(self, head: TreeHead) -> None:
+        """Keep a head, before anything is signed that follows from it."""
+        self._raw["seen"][head.origin] = {"size": head.size, "root": head.root.hex()}
+        self._write()
+
+    def _write(self) -> None:
+        write_file(self._path, json.dumps(self._raw, indent=1), is_secret=True)
+
+
+def cosign_once(*, site: str, key: VerifierKey, state: WitnessState) -> TreeHead:
+    """Check the newest head of a site's log, cosign it and hand it in; returns it.
+
+    Raises ProofError when the log was rewritten, LogUnreachableError otherwise.
+    """
+
+    def read_tile(tile: Tile) -> bytes:
+        return _get(f"{site}/log/{tile.path}")
+
+    text = _get(f"{site}/log/checkpoint").decode(errors="replace")
+    head, note = check_growth(
+        text,
+        origin=key.name,
+        keys=[key],
+        seen=state.seen(key.name),
+        read_tile=read_tile,
+    )
+    state.note_seen(head)
+    at = int(clock.wall_now().timestamp())
+    body = cosigned(note, state.signer, signed_at_s=at)
+    try:
+        answer = requests.post(
+            f"{site}/log/witnesses",
+            data=body.encode(),
+            headers={"Content-Type": "text/plain"},
+            timeout=PATIENCE_S,
+        )
+    except requests.RequestException as error:
+        raise LogUnreachableError(f"{site} took no cosignature: {error}.") from None
+    if not answer.ok:
+        said = one_line(answer.text, limit=200)
+        raise LogUnreachableError(f"{site} took no cosignature: {said}.")
+    return head
+
+
+def _get(url: str) -> bytes:
+    try:
+        with requests.get(url, timeout=PATIENCE_S, stream=True) as answer:
+            if answer.status_code == requests.codes.ok:
+                data: bytes = answer.raw.read(LARGEST_FILE, decode_content=True)
+                return data
+            problem = f"answered {answer.status_code}"
+    except requests.RequestException as error:
+        problem = f"does not answer: {error}"
+    raise LogUnreachableError(f"{url} {problem}.")
+
+
+@click.command("witness")
+@click.argument("site")
+@click.argument("vkey")
+@click.option(
+    "--state",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("witness.json"),
+    show_default=True,
+    help="Its own key, made on first use, and what it has seen.",
+)
+@click.option("--name", default="witness", help="Of the key, when it is made.")
+@click.option("--every", type=click.FloatRange(min=1), help="Seconds; default: once.")
+def command(
+    *, site: str, vkey: str, state: Path, name: str, every: float | None
+) -> None:
+    """Cosign the log of SITE, whose public key is VKEY; exit 1 if it was rewritten.
+
+    Give the site's operator the vkey that is printed first.
+    """
+    try:
+        key = parse_vkey(vkey)
+        own = WitnessState(state, name)
+    except LogFormatError as error:
+        raise click.UsageError(f"VKEY or --name: {error}") from None
+    click.echo(f"vkey {own.signer.key}", err=True)
+    while True:
+        try:
+            head = cosign_once(site=site.rstrip("/"), key=key, state=own)
+            click.echo(f"cosigned {head.size} {head.root.hex()}")
+        except (ProofError, LogFormatError) as error:
+            click.echo(f"REFUSED: {error}. Keep {state}: it is the evidence.", err=True)
+            click.get_current_context().exit(exits.FAILED)
+        except LogUnreachableError as error:
+            if every is None:
+                raise
+            click.echo(str(error), err=True)
+        if every is None:
+            return
+        time.sleep(every)

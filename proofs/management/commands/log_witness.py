@@ -1,0 +1,53 @@
+"""`manage.py log_witness add|list|remove`: who cosigns the site's log."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db.models import ProtectedError
+
+from core.errors import OperatorError
+from proofs import witnesses
+from proofs.models import Witness
+
+
+class Command(BaseCommand):
+    help = "Adds, lists and removes the witnesses that cosign the site's log."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        verbs = parser.add_subparsers(dest="verb", required=True)
+        add = verbs.add_parser("add", help="let a witness cosign")
+        add.add_argument("vkey", help="its public key, of kind 4")
+        add.add_argument("--owner", required=True, help="who runs it")
+        add.add_argument("--url", default="", help="where it takes heads, if it does")
+        verbs.add_parser("list", help="show each with its newest cosignature")
+        remove = verbs.add_parser("remove", help="forget one that has cosigned nothing")
+        remove.add_argument("vkey")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        match options["verb"]:
+            case "add":
+                try:
+                    added = witnesses.register(
+                        vkey=options["vkey"], owner=options["owner"], url=options["url"]
+                    )
+                except OperatorError as error:
+                    raise CommandError(str(error)) from None
+                self.stdout.write(f"{added} may cosign.")
+            case "list":
+                for each in Witness.objects.all():
+                    state = each.error or f"cosigned up to {each.size}"
+                    self.stdout.write(f"{each}  {each.owner}  {state}")
+                self.stderr.write(str(witnesses.witnessed()))
+            case "remove":
+                self._remove(options["vkey"])
+
+    def _remove(self, vkey: str) -> None:
+        try:
+            count, _ = Witness.objects.filter(vkey=vkey).delete()
+        except ProtectedError:
+            raise CommandError(
+                "it has cosigned heads, which readers rely on."
+            ) from None
+        if not count:
+            raise CommandError("there is no witness with that vkey.")
