@@ -3,6 +3,7 @@
 A cycle only adds the open period's rows to the sums of the closed ones.
 """
 
+from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -58,11 +59,19 @@ def figures_of_period(
 
     Each snapshot belongs to one such period only, whatever its own length.
     """
-    begins = [period.start] * len(config.aggregation.windows)
     ended = read_sums(
-        competition, config, begins, period.end, "AND period_end <= %s", period.end
+        competition,
+        config,
+        [period.start],
+        period.end,
+        "AND period_end <= %s",
+        period.end,
     )
-    return _as_figures(ended, config)
+    of_each = {
+        name: np.repeat(getattr(ended, name), len(config.aggregation.windows), axis=1)
+        for name in ("values", "counts", "expected")
+    }
+    return _as_figures(replace(ended, **of_each), config)
 
 
 def _as_figures(sums: Sums, config: CrunchConfig) -> dict[int, Figures]:
