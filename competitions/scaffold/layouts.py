@@ -14,7 +14,7 @@ from competitions.scaffold import engine_copy
 from competitions.scaffold.answers import Layout
 from competitions.scaffold.errors import ScaffoldError
 from competitions.scaffold.naming import Names
-from competitions.scaffold.public_rules import RULES_FILE
+from competitions.scaffold.public_rules import RULES_FILE, SCHEMA_FILES
 from core.workspaces import NODE_PACKAGES
 
 _EXAMPLES = ("mean_reversion", "trend_following", "volatility_regime")
@@ -34,6 +34,7 @@ _CHALLENGE = (
     *(f"package/examples/{name}_tracker.py" for name in _EXAMPLES),
     *(f"package/{name}.py" for name in _TOOLS),
     f"package/{RULES_FILE}",
+    *(f"package/schemas/{name}" for name in SCHEMA_FILES),
     *(f"package/{path}" for path in engine_copy.paths()),
     *("tests/test_scoring.py", "tests/test_backtest.py"),
 )

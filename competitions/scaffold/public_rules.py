@@ -1,5 +1,6 @@
 """The rules of a competition as its public package holds them: one JSON document."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -11,6 +12,9 @@ from competitions.packs import PackFeed
 from competitions.standard_report import METRIC_NAMES
 
 RULES_FILE = "rules.json"
+SCHEMA_FILES = tuple(
+    f"{name}.schema.json" for name in ("input", "output", "truth", "score")
+)
 # The default of a competition; its model cannot be imported where Django is not set up.
 SNAPSHOT_PERIOD_S = 3600
 
@@ -63,6 +67,20 @@ def public_rules(
         "score_interval_s": score_interval_s,
         "snapshot_period_s": SNAPSHOT_PERIOD_S,
         "trading": trading,
+    }
+
+
+def public_schemas(config: CrunchConfig) -> dict[str, str]:
+    """Return a JSON Schema of each type of a contract, by the name of its file."""
+    kinds = {
+        "input": config.input_type,
+        "output": config.output_type,
+        "truth": config.ground_truth_type,
+        "score": config.score_type,
+    }
+    return {
+        f"{name}.schema.json": json.dumps(kind.model_json_schema(), indent=1) + "\n"
+        for name, kind in kinds.items()
     }
 
 

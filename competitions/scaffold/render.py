@@ -32,6 +32,7 @@ from competitions.scaffold.public_rules import (
     RULES_FILE,
     contract_in,
     public_rules,
+    public_schemas,
 )
 from competitions.scopes import subject_in
 from competitions.slots import SLOTS, default_path
@@ -174,18 +175,10 @@ class Workspace:
             builtins=["competitions.scaffold.filters"],
         )
         context = Context(self._names(), autoescape=False, use_l10n=False)
-        rules_of = "challenge/package/"
-        laid_in = {
-            f"{rules_of}{engine_copy.FOLDER}/{path}": text
-            for path, text in engine_copy.engine_files().items()
-        }
+        laid_in = self._laid_in(engine.get_template(_CONTRACTS).render(context))
         for path, template in sorted(self._files.items()):
             if template in laid_in:
                 yield path, laid_in[template]
-                continue
-            if template == f"{rules_of}{RULES_FILE}":
-                contracts = engine.get_template(_CONTRACTS).render(context)
-                yield path, self._public_rules(contracts)
                 continue
             if template == "challenge/package/tracker.py":
                 yield path, vendor.tracker()  # the very class that models run on
@@ -195,17 +188,35 @@ class Workspace:
             except (TemplateSyntaxError, TemplateDoesNotExist, UnicodeError) as error:
                 raise ScaffoldError(f"template {template}: {error}.") from None
 
-    def _public_rules(self, contracts: str) -> str:
-        """Return the rules of the contract that the node's module, a text, defines."""
+    def _laid_in(self, contracts: str) -> dict[str, str]:
+        """Return the files of the public package that no template makes.
+
+        `contracts` is the text of the node's module with the contract.
+        """
+        if RULES_FILE not in {Path(path).name for path in self._files}:
+            return {}
         if self.answers.contract and not apps.ready:
             django.setup()  # a contract of the site may name its tables
-        document = public_rules(
-            contract_in(contracts),
+        config = contract_in(contracts)
+        rules = public_rules(
+            config,
             feed=self.answers.feed or PackFeed(),
             schedule=self.answers.scheduled_prediction_configs or [],
             score_interval_s=self.answers.checkpoint_interval_seconds or 1,
         )
-        return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+        folder = "challenge/package"
+        return {
+            f"{folder}/{RULES_FILE}": json.dumps(rules, indent=1, ensure_ascii=False)
+            + "\n",
+            **{
+                f"{folder}/schemas/{name}": text
+                for name, text in public_schemas(config).items()
+            },
+            **{
+                f"{folder}/{engine_copy.FOLDER}/{path}": text
+                for path, text in engine_copy.engine_files().items()
+            },
+        }
 
     def _report_schema(self) -> dict[str, Any]:
         """Return the standard report of the contract that the workspace begins with."""

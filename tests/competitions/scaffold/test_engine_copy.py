@@ -93,3 +93,11 @@ def test_the_rules_are_those_of_the_contract(challenge):
     assert rules["ranking_key"] in rules["windows"]
     period = Competition._meta.get_field("snapshot_period_s").default
     assert rules["snapshot_period_s"] == period
+
+
+def test_the_schemas_are_those_of_the_contracts_types(challenge):
+    folder = challenge / "crunch_desk" / "schemas"
+    output = json.loads((folder / "output.schema.json").read_text())
+    assert output["title"] == "MarketOrder"
+    score = json.loads((folder / "score.schema.json").read_text())
+    assert "net_pnl" in score["properties"]

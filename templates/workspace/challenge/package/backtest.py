@@ -9,7 +9,9 @@ import importlib.util
 import inspect
 import json
 import sys
+from bisect import bisect_right
 from collections import deque
+from math import isfinite
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -49,6 +51,8 @@ class BacktestRunner:
         self._build_input = _own("inference", "build_input") or (lambda raw: raw)
         self._validate = _own("validation", "validate_output")
         self._pull = pull
+        _, self._kind, granularity = config.feed()
+        self._step_s = seconds_of(self._kind, granularity)
 
     def run(self, since, until):
         """Play every slot of `[since, until)`; return a BacktestResult.
@@ -82,8 +86,7 @@ class BacktestRunner:
         ]
 
     def _load(self, subject, since, until):
-        _, kind, granularity = config.feed()
-        step_s = seconds_of(kind, granularity) or 1
+        step_s = self._step_s or 1
         margin = np.timedelta64(int(self.rules["window"] * step_s * 2), "s")
         longest = max(question["horizon_s"] for question in self.rules["schedule"])
         begin = since - margin.item()
@@ -135,10 +138,8 @@ class BacktestRunner:
             "result": None,
             "failed_reason": "",
         }
-        rows = window.up_to(slot)
-        _, kind, granularity = config.feed()
-        step_s = seconds_of(kind, granularity)
-        limit_s = self.rules["max_input_age_candles"] * max(step_s, 1) + GRACE_S
+        rows, kind = window.up_to(slot), self._kind
+        limit_s = self.rules["max_input_age_candles"] * max(self._step_s, 1) + GRACE_S
         if not rows or slot - window.newest_closed_s > limit_s:
             row["status"] = "MISSED"
             row["reason"] = f"no closed {kind} of {question['subject']} was new enough"
@@ -162,12 +163,7 @@ class BacktestRunner:
 
     def _checked(self, answer):
         """Return an answer as the site stores it; raises ValueError for a bad one."""
-        try:
-            text = json.dumps(answer, allow_nan=False)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"{error}; answer plain Python") from None
-        # A database knows no negative zero.
-        answer = json.loads(text, parse_float=lambda digits: float(digits) + 0.0)
+        answer = _as_sent(answer)
         schema = self.rules["output_schema"]
         if self._validate:
             checked = self._validate(answer)
@@ -184,8 +180,7 @@ class BacktestRunner:
     def _resolve(self, rounds):
         """Set the truth of every asked round whose ends are in the data."""
         asked = [row for row in rounds if row["status"] == "RECEIVED"]
-        _, kind, granularity = config.feed()
-        step_s = float(seconds_of(kind, granularity))
+        step_s = float(self._step_s)
         for subject, series in self._series.items():
             mine = [row for row in asked if row["subject"] == subject]
             if not mine or not len(series.closed_s):
@@ -232,19 +227,40 @@ class _Window:
 
     def __init__(self, series, size):
         self._series, self._size = series, size
+        self._closed_s = series.closed_s.tolist()
         self._rows = deque(maxlen=size)
         self._next = 0
         self.newest_closed_s = -np.inf
 
     def up_to(self, at_s):
         """Return copies of the newest records that had closed by an instant."""
-        end = int(np.searchsorted(self._series.closed_s, at_s, side="right"))
+        end = bisect_right(self._closed_s, at_s, self._next)
         if end > self._next:
             first = max(self._next, end - self._size)
             self._rows.extend(self._series.rows(first, end))
             self._next = end
-            self.newest_closed_s = float(self._series.closed_s[end - 1])
-        return [dict(row) for row in self._rows]
+            self.newest_closed_s = self._closed_s[end - 1]
+        return list(map(dict.copy, self._rows))
+
+
+_encode = json.JSONEncoder(allow_nan=False).encode
+
+
+def _as_sent(answer):
+    """Return an answer as it comes over the wire and out of the database.
+
+    Raises ValueError for what JSON cannot hold. A database knows no negative zero.
+    """
+    if type(answer) is dict and all(
+        type(name) is str and type(value) is float and isfinite(value)
+        for name, value in answer.items()
+    ):
+        return {name: value + 0.0 for name, value in answer.items()}
+    try:
+        text = _encode(answer)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{error}; answer plain Python") from None
+    return json.loads(text, parse_float=lambda digits: float(digits) + 0.0)
 
 
 def _slots(since_s, until_s, every_s):

@@ -286,7 +286,7 @@ class BacktestResult:
 
 def digest_line(row):
     """Return what the digest holds of a round, as one line of JSON."""
-    return json.dumps(
+    return _as_line(
         {
             "slot_at": int(row["slot_at"]),
             "scope_key": row["scope_key"],
@@ -295,10 +295,11 @@ def digest_line(row):
             "output": row["output"],
             "truth": row["truth"],
             "score": row["score"],
-        },
-        sort_keys=True,
-        separators=(",", ":"),
+        }
     )
+
+
+_as_line = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
 def _column(values):
