@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import OperationalError
 
 from competitions.callables.door import WIRING
-from competitions.models import CallableFailure
+from competitions.models import CallableFailure, Competition
 from core.errors import OperatorError
 from crunchsite.coordinator.logs import Since
 from crunchsite.coordinator.site_api import (
@@ -91,6 +91,8 @@ class Verification:
         found.broken += self._broken_wiring()
         if found.broken:
             return
+        if self._is_own:  # a row may be of a worker that is just starting anew
+            found.missing += _wiring_failures(self._site.competition)
         models = self._site.rows("/reports/models")
         found.models = [str(row.get("model_id")) for row in models]
         if not found.models:
@@ -115,7 +117,8 @@ class Verification:
         try:
             self._site.get("/reports/schema")
         except WiringRefusedError as error:
-            return (_wiring_failures() if self._is_own else []) or [str(error)]
+            own = _wiring_failures(self._site.competition) if self._is_own else []
+            return own or [str(error)]
         return []
 
     def _scores_of_this_run(self) -> list[float | None]:
@@ -131,10 +134,12 @@ class Verification:
         return [value for instant, value in rows if instant > self._since]
 
 
-def _wiring_failures() -> list[str]:
+def _wiring_failures(slug: str) -> list[str]:
     """Return what this site's worker could not load; nothing without a database."""
-    rows = CallableFailure.objects.filter(callable=WIRING).order_by("path")
     with suppress(OperationalError):
+        known = Competition.objects.in_order()
+        competition = (known.filter(slug=slug) if slug else known).first()
+        rows = CallableFailure.objects.filter(callable=WIRING, competition=competition)
         return [
             f"{path} does not run: {text.rstrip('.')}. Correct it, and start the site "
             "again"

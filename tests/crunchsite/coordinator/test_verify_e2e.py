@@ -126,6 +126,7 @@ def test_a_site_that_does_not_answer_is_late(coordinator, capsys):
     assert f"{url}/healthz does not answer" in capsys.readouterr().err
 
 
+@pytest.mark.django_db
 def test_another_address_gets_no_key_of_ours(growing, configured, coordinator):
     configured(api_key="ours")
     assert coordinator("verify-e2e", "--url", growing.url) == 0
@@ -167,3 +168,17 @@ def test_this_machines_site_says_which_callable(site, configured, coordinator, c
     site.answers["/reports/schema"] = {"code": "slot_invalid", "detail": "later"}
     assert coordinator("verify-e2e") == 1
     assert f"btc does not run: {text} Correct it, and start" in capsys.readouterr().err
+
+
+@pytest.mark.django_db
+def test_a_worker_that_cannot_load_them_is_told_of_while_waiting(
+    site, configured, coordinator, capsys
+):
+    configured(report_api_url=site.url, e2e_verify_poll_seconds=0.01)
+    broken = factories.competition("b", status="ACTIVE")
+    keep_failure(broken, name=WIRING, path="b", text="no module a.")
+    assert coordinator("verify-e2e", "--competition", "b", "--until-scored", "0.1") == 4
+    assert "waiting: b does not run: no module a." in capsys.readouterr().err
+    factories.competition("other", status="ACTIVE")
+    coordinator("verify-e2e", "--competition", "other", "--until-scored", "0.1")
+    assert "does not run" not in capsys.readouterr().err
