@@ -160,7 +160,7 @@ def close(*, competition: Competition, period: Period) -> Checkpoint | None:
             now=clock.now(),
             door=door.sealed(),
         )
-        before = _decided(competition)
+        before = decided(competition)
     payees = payees_of(competition=competition, wiring=wiring, period=period, door=door)
     emission = build_emission(
         competition=competition, wiring=wiring, ranking=payees.ranking, door=door
@@ -168,7 +168,7 @@ def close(*, competition: Competition, period: Period) -> Checkpoint | None:
     try:
         with transaction.atomic():
             locks.lock_exclusive(competition.pk)
-            if _decided(competition) != before or _is_paid(competition, period):
+            if decided(competition) != before or _is_paid(competition, period):
                 return None
             checkpoint = _made(
                 competition,
@@ -213,7 +213,7 @@ def _keep_idle(competition: Competition, *, before: datetime, now: datetime) -> 
         )
 
 
-def _decided(competition: Competition) -> tuple[Newest, set[int]]:
+def decided(competition: Competition) -> tuple[Newest, set[int]]:
     """Return what operators have decided: the last corrections, who is excluded."""
     excluded = competition.models.filter(excluded_at__isnull=False)
     return newest(competition.pk), set(excluded.values_list("pk", flat=True))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,8 @@ from emissions.models import Checkpoint, PayoutEntry
 from emissions.preview import preview
 
 PERIODS = 30  # of which the pages tell
+COMPARED = 12  # whose strategies are compared
+MOST_KEPT = 20 * COMPARED
 NEWEST_LINES = 1000
 PAID = "paid"
 
@@ -74,11 +77,8 @@ def payouts(request: HttpRequest) -> HttpResponse:
 def strategies(request: HttpRequest) -> HttpResponse:
     """Show what each strategy would have paid in the same periods, and to whom."""
     competition = required(chosen(request))
-    checkpoints = _newest(competition)
-    outcomes = [
-        {PAID: paid_shares(checkpoint), **would_have_paid(checkpoint)}
-        for checkpoint in checkpoints
-    ]
+    checkpoints = _newest(competition)[:COMPARED]
+    outcomes = _outcomes(checkpoints)
     kept = [
         n for n in STRATEGY_NAMES if outcomes and all(n in each for each in outcomes)
     ]
@@ -165,7 +165,27 @@ def _statement(
 
 
 def _newest(competition: Competition) -> list[Checkpoint]:
-    return list(Checkpoint.objects.filter(competition=competition)[:PERIODS])
+    """Return checkpoints without their rankings, which are large."""
+    found = Checkpoint.objects.filter(competition=competition).defer("meta")
+    return list(found[:PERIODS])
+
+
+# A checkpoint's ranking is never changed, so that what strategies make of it is kept.
+# The instant tells it from one of another database with the same number.
+_kept: dict[tuple[int, datetime], dict[str, Shares]] = {}
+
+
+def _outcomes(checkpoints: Sequence[Checkpoint]) -> list[dict[str, Shares]]:
+    """Return what was paid and what each strategy would have paid, for each."""
+    if len(_kept) > MOST_KEPT:
+        _kept.clear()
+    new = [each.pk for each in checkpoints if (each.pk, each.created_at) not in _kept]
+    for made in Checkpoint.objects.filter(pk__in=new) if new else ():
+        _kept[made.pk, made.created_at] = would_have_paid(made)
+    return [
+        {PAID: paid_shares(each), **_kept[each.pk, each.created_at]}
+        for each in checkpoints
+    ]
 
 
 def _period(checkpoint: Checkpoint) -> PaidPeriod:

@@ -1,13 +1,16 @@
 """The open period as it would be paid now."""
 
 import pytest
+from django.contrib.auth.models import User
 
 from competitions.contract import CrunchConfig, EmissionRule
+from competitions.exclusion import exclude
 from competitions.slots import wire
 from emissions.checkpoints import close_due
 from emissions.frac64 import WHOLE
 from emissions.models import Checkpoint
 from emissions.preview import preview
+from scoring.models import Leaderboard
 from tests.conftest import NOW
 from tests.emissions.conftest import DAY, HOUR, MIDNIGHT, snap
 from tests.scoring.factories import make_models
@@ -61,3 +64,21 @@ def test_an_operators_builder_is_not_called_for_a_preview(
     for model in make_models(competition, *"ab"):
         snap(model, MIDNIGHT + HOUR, 1.0)
     assert preview(competition).shares == shares
+
+
+def test_a_preview_is_made_once_for_each_move_of_the_board(competition):
+    [model] = make_models(competition, "a")
+    snap(model, MIDNIGHT + HOUR, 1.0)
+    first = preview(competition)
+    assert preview(competition) is first
+    Leaderboard.objects.create(
+        competition=competition,
+        as_of=NOW,
+        ranking_key="score_recent",
+        ranking_direction="desc",
+        created_at=NOW,
+    )
+    second = preview(competition)
+    assert second is not first
+    exclude(model=model.pk, reason="it copies b", user=User.objects.create_user("ops"))
+    assert preview(competition).payees.ranking == []

@@ -109,7 +109,7 @@ def test_the_number_of_statements_does_not_depend_on_the_rows(client, world, pat
         ledger.owe(more)
     with CaptureQueriesContext(connection) as many:
         assert client.get(path).status_code == 200
-    assert len(many) == len(few)
+    assert len(many) <= len(few)  # what was made once is kept
 
 
 @pytest.mark.parametrize("path", ["/payouts", "/payouts/strategies"])
