@@ -218,3 +218,70 @@ def test_commands_write_data_to_stdout_and_end_with_a_code(module, site, monkeyp
     assert code == 2
     assert err.startswith("Error: there is no data of BTCUSDT")
     assert run("backtest", example, "--from", "noon")[0] == 2
+
+
+MODELS = {
+    "loud": ("print('x' * 100); return {'value': 1.0}", "ANSWERED", ""),
+    "leaver": ("raise SystemExit(3)", "FAILED", "predict: SystemExit: 3 (leaver.py:5)"),
+    "numpy": (
+        "import numpy; return {'value': numpy.float32(1)}",
+        "FAILED",
+        "Object of type float32 is not JSON serializable; answer plain Python",
+    ),
+    "shy": ("return None", "FAILED", "value was None; it must be a number"),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_that_misbehaves_costs_its_round_and_says_why(
+    name, module, tmp_path, capsys
+):
+    body, outcome, reason = MODELS[name]
+    path = tmp_path / f"{name}.py"
+    path.write_text(
+        "from tracker import TrackerBase\n\nclass Mine(TrackerBase):\n"
+        f"    def predict(self, *arguments):\n        {body}\n"
+    )
+    checks = module("checks")
+    runner = module("backtest").BacktestRunner(
+        path, data=checks.MadeUpData(), pull=False
+    )
+    result = runner.run(checks.BEGIN, checks.BEGIN + timedelta(minutes=3))
+    assert [row["outcome"] for row in result.rounds] == [outcome] * 3
+    assert all(reason in row["reason"] for row in result.rounds)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("import nowhere_at_all", "ModuleNotFoundError"),
+        ("x = 1", "needs one class of TrackerBase; it has none"),
+        ("raise SystemExit", "cannot be loaded"),
+    ],
+)
+def test_a_file_without_a_usable_model_is_refused(text, problem, module, tmp_path):
+    path = tmp_path / "main.py"
+    path.write_text(text)
+    with pytest.raises(module("problems").InvalidInput, match=problem):
+        module("backtest").model_of(tmp_path)
+
+
+def test_a_report_is_one_page_with_its_charts(module, tmp_path):
+    checks = module("checks")
+    folder = Path(module("config").__file__).parent
+    runner = module("backtest").BacktestRunner(
+        folder / "examples" / "mean_reversion_tracker.py",
+        data=checks.MadeUpData(),
+        pull=False,
+    )
+    result = runner.run(checks.BEGIN, checks.BEGIN + timedelta(hours=3))
+    json_file, html_file = result.save(tmp_path / "out")
+    found = json.loads(json_file.read_text())
+    assert (found["digest"], found["scored"]) == (result.digest, 180)
+    assert found["interval"][0] < found["mean_score"] < found["interval"][1]
+    page = html_file.read_text()
+    assert page.count("<svg") == 5
+    assert "http" not in page
+    assert result._repr_html_() in page
+    assert "predictions=180" in repr(result)

@@ -11,6 +11,7 @@ import json
 import sys
 from bisect import bisect_right
 from collections import deque
+from contextlib import redirect_stdout
 from math import isfinite
 from pathlib import Path
 from types import SimpleNamespace
@@ -29,6 +30,8 @@ from .tracker import TrackerBase
 # How late the newest record may be beside its length, as on the site.
 GRACE_S = 10.0
 LONGEST_REASON = 500
+# A model that calls exit() ends its process on the site; here it has failed.
+RAISED = (Exception, SystemExit)
 
 
 def backtest(model, since, until, **settings):
@@ -67,7 +70,8 @@ class BacktestRunner:
             subject: self._load(subject, since, until)
             for subject in {question["subject"] for question in self._questions()}
         }
-        rounds = self._ask_all(since.timestamp(), until.timestamp())
+        with redirect_stdout(sys.stderr):  # stdout is for figures
+            rounds = self._ask_all(since.timestamp(), until.timestamp())
         self._resolve(rounds)
         for number, row in enumerate(rounds):
             if row["status"] == "RESOLVED" and row["outcome"] == "ANSWERED":
@@ -147,11 +151,11 @@ class BacktestRunner:
         data = self._build_input(raw_window(question["subject"], kind, rows))
         try:
             getattr(self._model, self.rules["feed_update_method"])(data)
-        except Exception as error:
+        except RAISED as error:
             row["reason"] = _told("feed_update", error)
         try:
             answer = getattr(self._model, self.rules["method"])(*arguments)
-        except Exception as error:
+        except RAISED as error:
             row["outcome"], row["reason"] = "FAILED", _told(self.rules["method"], error)
             return row
         try:
@@ -321,7 +325,13 @@ def model_of(model):
     """
     if isinstance(model, (str, Path)):
         model = _class_in(Path(model))
-    return model() if inspect.isclass(model) else model
+    if not inspect.isclass(model):
+        return model
+    try:
+        with redirect_stdout(sys.stderr):
+            return model()
+    except RAISED as error:
+        raise InvalidInput(f"the model does not start: {_told('init', error)}.") from None
 
 
 def _class_in(path):
@@ -334,8 +344,9 @@ def _class_in(path):
     module = importlib.util.module_from_spec(spec)
     sys.path.insert(0, str(file.parent))
     try:
-        spec.loader.exec_module(module)
-    except Exception as error:
+        with redirect_stdout(sys.stderr):
+            spec.loader.exec_module(module)
+    except RAISED as error:
         raise InvalidInput(f"{file} cannot be loaded: {_told('import', error)}.") from None
     finally:
         sys.path.remove(str(file.parent))
