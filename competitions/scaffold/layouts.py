@@ -22,7 +22,7 @@ _EXAMPLES = ("mean_reversion", "trend_following", "volatility_regime")
 # What a participant runs; see templates/workspace/challenge/package/.
 _TOOLS = (
     *("config", "problems", "day_files", "client", "backtest", "backtest_result"),
-    *("accounts", "report", "checks", "commands"),
+    *("accounts", "receipts", "report", "checks", "commands"),
 )
 
 _ROOT = ("README.md", "SKILL.md", "AGENTS.md")

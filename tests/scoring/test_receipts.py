@@ -1,6 +1,8 @@
 """Receipts are proofs that anybody's tools verify, and open for whom they may."""
 
+import importlib
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -16,6 +18,7 @@ from tests.competitions.conftest import competition as competition  # noqa: PLC0
 from tests.competitions.conftest import tape as tape  # noqa: PLC0414  a fixture
 from tests.competitions.rounds.conftest import ask
 from tests.competitions.rounds.conftest import round_ as round_  # noqa: PLC0414  a fixture
+from tests.participants import imported, lay_out
 from tests.proofs.conftest import ORIGIN
 from tests.proofs.conftest import append as append  # noqa: PLC0414  a fixture
 from tests.proofs.conftest import keyless as keyless  # noqa: PLC0414  a fixture
@@ -146,3 +149,26 @@ def test_the_addresses(client, log_key, round_):
     for odd in (pk + 1, "9" * 18):
         missing = client.get(f"/reports/receipts/{odd}")
         assert missing.json()["code"] == "prediction_not_found"
+
+
+def test_the_participants_package_verifies_a_receipt_alone(log_key, round_, tmp_path):
+    ask(round_, {"a": 0.25, "b": 1.0})
+    sealing.seal()
+    Round.objects.update(status="VOID", reason="void: x")
+    (found,) = receipts_of([prediction("a")], STRANGER)
+    with imported(lay_out(tmp_path, "baseline", name="desk")) as package:
+        module = importlib.import_module(f"{package.__name__}.receipts")
+        proved = module.verify_receipt(found.proof, str(log_key))
+        assert proved["answer"]["output"] == {"value": "#0.25"}
+        with pytest.raises(module.Forged, match="does not hold"):
+            module.verify_receipt(forged(found.proof), str(log_key))
+        with pytest.raises(module.InvalidInput, match="no receipt"):
+            module.verify_receipt("c2sp", str(log_key))
+
+
+def forged(text):
+    """The same receipt with another answer in it."""
+    proof = parse_log_proof(text)
+    extra = json.loads(proof.extra)
+    extra["opened"]["answer"] = extra["opened"]["answer"].replace("#0.25", "#0.5")
+    return str(replace(proof, extra=json.dumps(extra).encode()))

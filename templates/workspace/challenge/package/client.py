@@ -7,6 +7,7 @@ or `.arrow()` where that library is installed.
 import os
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 import requests
 
@@ -125,6 +126,24 @@ class Client:
                 yield from self.predictions(model, since, until, outcome)._pages()
 
         return Rows(pages)
+
+    def receipts(self, model, day):
+        """Return the receipts of a model's answers of a day, the newest first."""
+        path = f"/reports/models/{quote(model, safe='')}/receipts"
+
+        def pages():
+            url, asked = self.url + path, self._named({"day": str(day)})
+            while url:
+                answer = self._ask(url, asked)
+                yield _json(answer)
+                url, asked = answer.links.get("next", {}).get("url"), {}
+
+        return Rows(pages)
+
+    def receipt_file(self, prediction_id):
+        """Return the `.tlog-proof` of a prediction, as text."""
+        url = f"{self.url}/reports/receipts/{int(prediction_id)}.tlog-proof"
+        return self._ask(url, self._named({})).text
 
     def payouts(self, model=None):
         """Return what models earned in each checkpoint, the newest first."""

@@ -281,6 +281,51 @@ def failures(context, name, count):
     _show(context, rows, ["slot_at", "scope_key", "outcome", "reason"])
 
 
+@main.group()
+def receipts():
+    """Proofs that answers stood in the site's log."""
+
+
+@receipts.command("list")
+@click.argument("name")
+@click.option("--day", required=True, help="YYYY-MM-DD, of UTC.")
+@click.pass_context
+def list_receipts(context, name, day):
+    """List the receipts of a model's answers of a day."""
+    rows = _client(context).receipts(name, day)
+    _show(context, rows, ["prediction_id", "slot_at", "index", "signed_at", "problem"])
+
+
+@receipts.command()
+@click.argument("prediction_id", type=int)
+@click.option("--to", "path", type=click.Path(), help="File; stdout without.")
+@click.pass_context
+def get(context, prediction_id, path):
+    """Fetch the receipt of a prediction."""
+    text = _client(context).receipt_file(prediction_id)
+    if path:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+    else:
+        click.echo(text, nl=False)
+
+
+@receipts.command()
+@click.argument("files", nargs=-1, required=True, type=click.File())
+@click.option("--key", required=True, help="The log's vkey, from where you trust it.")
+@click.pass_context
+def verify(context, files, key):
+    """Verify receipts without a connection; exit code 1 for one that does not hold."""
+    from .receipts import verify_receipt
+
+    rows = []
+    for file in files:
+        found = verify_receipt(file.read(), key)
+        answer = found["answer"] or {}
+        rows.append({"file": file.name, **found, "outcome": answer.get("outcome")})
+    _show(context, rows, ["file", "index", "size", "outcome"])
+
+
 @main.command()
 @click.option("--model", "name", help="One model's.")
 @click.option("-n", "count", default=20, show_default=True)

@@ -1,0 +1,59 @@
+"""Verifies receipts without a connection: what was answered stood in the log by then.
+
+Needs the extra `verify`, and the public key of the site's log (its vkey) from a place
+that you trust: a page that you saved, an operator's message, another participant.
+"""
+
+import json
+
+from .problems import InvalidInput, Problem
+
+
+class Forged(Problem):
+    """A receipt that proves nothing: it, or the log, was changed."""
+
+    code = "forged"
+
+
+def verify_receipt(text, vkey):
+    """Return what a `.tlog-proof` proves: index, size of the log, and the answer.
+
+    `answer` is None while the answer is not open. Raises Forged for one that does not
+    hold, InvalidInput for a key or a file that cannot be read.
+    """
+    try:
+        from ._engine.tlog.errors import LogFormatError, ProofError
+        from ._engine.tlog.log_proof import parse_log_proof, verify_log_proof
+        from ._engine.tlog.merkle import leaf_hash, verify_inclusion
+        from ._engine.tlog.note import parse_vkey
+    except ImportError:
+        raise InvalidInput(
+            "cryptography is not installed; install the package with [verify]."
+        ) from None
+    try:
+        key = parse_vkey(vkey)
+        proof = parse_log_proof(text)
+        extra = json.loads(proof.extra)
+        entry, inner, opened = extra["entry"], extra["inner"], extra.get("opened")
+        root = bytes.fromhex(json.loads(entry)["root"])
+    except (LogFormatError, ValueError, KeyError, TypeError) as error:
+        raise InvalidInput(f"this is no receipt, or no key: {error}.") from None
+    try:
+        head = verify_log_proof(proof, entry.encode(), origin=key.name, keys=[key])
+        if opened:
+            answer = opened["answer"].encode()
+            verify_inclusion(
+                leaf=leaf_hash(bytes.fromhex(opened["nonce"]) + answer),
+                index=inner["index"],
+                size=inner["size"],
+                path=[bytes.fromhex(node) for node in inner["path"]],
+                root=root,
+            )
+    except (LogFormatError, ProofError, ValueError, KeyError, TypeError) as error:
+        raise Forged(f"the receipt does not hold: {error}.") from None
+    return {
+        "index": proof.index,
+        "size": head.size,
+        "entry": json.loads(entry),
+        "answer": json.loads(opened["answer"]) if opened else None,
+    }
