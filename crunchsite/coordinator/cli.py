@@ -170,14 +170,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
         click.echo(f"Error: {error}", err=True)
         code = exits.code_of(error)
     except Exception as error:
+        from django.core.exceptions import ImproperlyConfigured
         from django.db import OperationalError
 
-        if not isinstance(error, OperationalError):
-            raise
         from crunchsite.stack.command_line import silent_database
 
-        click.echo(f"Error: {silent_database(error)}", err=True)
-        code = exits.UNREACHABLE
+        if isinstance(error, ImproperlyConfigured):
+            click.echo(f"Error: {error}", err=True)
+            code = exits.INVALID
+        elif isinstance(error, OperationalError):
+            click.echo(f"Error: {silent_database(error)}", err=True)
+            code = exits.UNREACHABLE
+        else:
+            raise
     finally:
         spare_what_is_loaded()
     sys.exit(code)
