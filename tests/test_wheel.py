@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import crunchsite
 from competitions.scaffold import vendor
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -83,6 +84,8 @@ def test_a_thin_node_is_made_and_checked_by_the_wheel_alone(installed, tmp_path)
     assert Path(said.strip()) == Path("hot-days")
     node = tmp_path / "hot-days" / "crunch-node-hot-days"
     assert not (node / "runtime").exists()
+    pinned = f'"crunchsite=={crunchsite.__version__}"'
+    assert pinned in (node / "pyproject.toml").read_text()
     lines = json.loads(
         run(*coordinator, "doctor", "--offline", "--json", cwd=node, **env)
     )

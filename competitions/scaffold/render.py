@@ -239,6 +239,7 @@ class Workspace:
             "node": node,
             "layout": self.layout,
             "is_vendored": PLANS[self.layout].is_vendored,
+            "engine_version": vendor.engine_version(),
             "has_engine": any(path.endswith(RULES_FILE) for path in self._files),
             "crunch_id": answers.crunch_id,
             "pack": answers.pack,
