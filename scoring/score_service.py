@@ -11,8 +11,8 @@ from typing import Protocol
 import structlog
 from django.conf import settings
 
-from competitions.callables.door import forget_failure, keep_failure
-from competitions.models import Competition
+from competitions.callables.door import keep_failure
+from competitions.models import CallableFailure, Competition
 from core.deadline import in_time
 from core.service_factories import find_factory, make_service
 from core.texts import describe
@@ -62,8 +62,6 @@ def _made(path: str) -> ScoreService:
 def score_by(service: ScoreService, *, competition_ids: Sequence[int]) -> None:
     """Let the operator's service score; a failure is kept for each competition."""
     path = settings.ENV.score_service_factory
-    competitions = list(Competition.objects.filter(pk__in=competition_ids))
-    failure = ""
     try:
         in_time(
             lambda: service.run_once(list(competition_ids)),
@@ -71,10 +69,10 @@ def score_by(service: ScoreService, *, competition_ids: Sequence[int]) -> None:
             key=(VARIABLE, path),
         )
     except Exception as error:
-        failure = describe(error)
         log.exception("score_service.failed", path=path)
-    for competition in competitions:
-        if failure:
-            keep_failure(competition, name=VARIABLE, path=path, text=failure)
-        else:
-            forget_failure(competition, VARIABLE)
+        for competition in Competition.objects.filter(pk__in=competition_ids):
+            keep_failure(competition, name=VARIABLE, path=path, text=describe(error))
+        return
+    CallableFailure.objects.filter(
+        competition__in=competition_ids, callable=VARIABLE
+    ).delete()
