@@ -209,13 +209,14 @@ def test_nothing_private_is_in_the_public_package(written, layout):
             assert not private.search(text), path
 
 
-def test_there_are_three_skills_with_names(written):
+def test_each_area_has_a_skill_and_participants_get_one_in_the_wheel(written):
     found = {
         yaml.safe_load(text.split("---")[1])["name"]
         for path, text in texts(written("realtime", "vendored")).items()
         if path.endswith("SKILL.md")
     }
-    assert found == {"btc-trader-workspace", "btc-trader-node", "btc-trader-challenge"}
+    areas = ("workspace", "node", "challenge", "participant")
+    assert found == {f"btc-trader-{area}" for area in areas}
 
 
 def test_every_readme_says_what_belongs_there_and_what_does_not(written):
