@@ -2,10 +2,15 @@
 
 from typing import Any
 
+import structlog
 from celery import shared_task
 
 from core import heartbeats
+from core.errors import OperatorError
+from crunchsite import log_mirror
 from crunchsite.operator import ending
+
+log = structlog.get_logger(__name__)
 
 
 @shared_task(name="crunchsite.heartbeat", bind=True)
@@ -18,3 +23,12 @@ def give_sign_of_life(self: Any, queue: str) -> None:
 def finish_ending() -> None:
     """Each 15 seconds: advance competitions that are ending."""
     ending.finish_all()
+
+
+@shared_task(name="crunchsite.push_log")
+def push_log() -> None:
+    """Each minute: push the log's files to the pool's object store, if there is one."""
+    try:
+        log_mirror.push_log()
+    except OperatorError as error:
+        log.warning("log.not_pushed", code=error.code, reason=str(error))

@@ -94,6 +94,21 @@ class GcsReleaseStore:
             self._restore(before)
             raise
 
+    def read_file(self, path: str) -> bytes | None:
+        """Return a file that belongs to no release, or None when there is none."""
+        found = self._read_one(path)
+        return None if found is None else found[0]
+
+    def create_file(self, path: str, data: bytes) -> None:
+        """Create such a file; raises ConflictError if it is there with other bytes."""
+        self._write(path, data, 0)
+
+    def replace_file(self, path: str, data: bytes) -> None:
+        """Create such a file, or replace it."""
+        found = self._read_one(path)
+        if found is None or found[0] != data:
+            self._write(path, data, found[1] if found else 0)
+
     def _put(
         self,
         folder: str,
@@ -120,14 +135,18 @@ class GcsReleaseStore:
     def _read(self, folder: str) -> dict[str, tuple[bytes, int]]:
         found = {}
         for name in _NAMES:
-            blob = self.bucket.blob(f"{self.prefix}/{folder}/{name}")
-            with _translated(f"reading {blob.name}"):
-                try:
-                    data = blob.download_as_bytes(**self._call)
-                except NotFound:
-                    continue
-            found[name] = (data, int(blob.generation))
+            if (file := self._read_one(f"{folder}/{name}")) is not None:
+                found[name] = file
         return found
+
+    def _read_one(self, path: str) -> tuple[bytes, int] | None:
+        blob = self.bucket.blob(f"{self.prefix}/{path}")
+        with _translated(f"reading {blob.name}"):
+            try:
+                data = blob.download_as_bytes(**self._call)
+            except NotFound:
+                return None
+        return data, int(blob.generation)
 
     def _write(self, path: str, data: bytes, generation: int) -> None:
         blob = self.bucket.blob(f"{self.prefix}/{path}")

@@ -1,0 +1,80 @@
+"""Push the log's files to the pool's object store, where no site can take them back."""
+
+from typing import TYPE_CHECKING
+
+import structlog
+from django.conf import settings
+
+from core.tlog.log_checkpoint import parse_tree_head
+from core.tlog.note import parse_note
+from core.tlog.tiles import ENTRIES, Tile, tiles_of
+from livepool.stores import StoreError
+from proofs.errors import LogForkError
+from proofs.models import LogCheckpoint
+from proofs.served_files import CHECKPOINT, KEYS, log_file
+
+if TYPE_CHECKING:
+    from livepool.stores.gcs import GcsReleaseStore
+
+log = structlog.get_logger(__name__)
+
+FOLDER = "log"
+MOST_ENTRIES = 256 * 100  # in one turn
+
+
+def push_log() -> int:
+    """Push what the store lacks, its head last; return the size of that head, or 0.
+
+    Does nothing without CLOUD_BUCKET. What is pushed twice is the same. Raises
+    StoreError when the store fails, and LogForkError when it holds another history.
+    """
+    env = settings.ENV
+    newest = LogCheckpoint.objects.first()
+    if not env.cloud_bucket or newest is None:
+        return 0
+    # Google's clients take half a second to import; most sites never need them.
+    from livepool.stores.gcs import GcsReleaseStore
+
+    store = GcsReleaseStore(project=env.cloud_project_id, bucket=env.cloud_bucket)
+    since = _pushed(store)
+    heads = LogCheckpoint.objects.filter(size__gt=since)
+    # A long log is pushed in turns, each up to a head of its own.
+    head = heads.filter(size__lte=since + MOST_ENTRIES).first() or heads.last()
+    if head is None:
+        _put(store, CHECKPOINT, CHECKPOINT)  # cosignatures may have come
+        return since
+    for tile in tiles_of(head.size, since=since):
+        _put(store, tile.path, tile.path)
+        if tile.level == 0:
+            entries = Tile(ENTRIES, tile.index, tile.width).path
+            _put(store, entries, entries)
+    _put(store, KEYS, KEYS)
+    _put(store, CHECKPOINT, f"{CHECKPOINT}/{head.size}")
+    log.info("log.pushed", size=head.size)
+    return head.size
+
+
+def _pushed(store: "GcsReleaseStore") -> int:
+    """Return the size of the store's head; raises LogForkError if it is not ours."""
+    data = store.read_file(f"{FOLDER}/{CHECKPOINT}")
+    if data is None:
+        return 0
+    text = parse_note(data.decode()).text
+    size = parse_tree_head(text).size
+    ours = LogCheckpoint.objects.filter(size=size).first()
+    if ours is None or parse_note(ours.note).text != text:
+        raise LogForkError(
+            f"{store.uri(FOLDER)} has a head of {size} entries that this log has not "
+            "signed; see docs/operator/log.md."
+        )
+    return size
+
+
+def _put(store: "GcsReleaseStore", name: str, path: str) -> None:
+    file = log_file(path)
+    if file is None:
+        raise StoreError(f"the log has no {path}")
+    if file.is_final:
+        store.create_file(f"{FOLDER}/{name}", file.data)
+    else:
+        store.replace_file(f"{FOLDER}/{name}", file.data)
