@@ -4,15 +4,17 @@ Some witnesses take heads at an address of theirs (c2sp.org/tlog-witness); other
 verify with the files below `/log/`, and post the head that they have cosigned.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import requests
 import structlog
-from django.db import transaction
+from django.db import connection, transaction
 
 from core import clock
+from core.deadline import Late, in_time
 from core.texts import message_of, one_line
 from core.tlog.errors import LogFormatError, ProofError
 from core.tlog.log_checkpoint import parse_tree_head
@@ -36,6 +38,7 @@ log = structlog.get_logger(__name__)
 PATIENCE_S = 10.0
 LARGEST_ANSWER = 65_536
 OK, CONFLICT, UNPROVEN = 200, 409, 422
+_COLLECTING = 0x7769746E  # "witn"
 
 
 def register(*, vkey: str, owner: str, url: str = "") -> Witness:
@@ -103,19 +106,38 @@ def witnessed() -> Witnessed:
 def collect() -> int:
     """Ask witnesses with an address to cosign the newest head; return how many did.
 
-    One that fails or refuses harms no other: it is tried again by the next call.
+    One that fails or refuses harms no other: it is tried again by the next call. Who
+    calls while another call is at work does nothing.
     """
     head = LogCheckpoint.objects.first()
     if head is None:
         return 0
-    count = 0
-    for witness in Witness.objects.exclude(url="").filter(size__lt=head.size):
-        try:
-            count += _ask(witness, head)
-        except (requests.RequestException, WitnessError) as error:
-            Witness.objects.filter(pk=witness.pk).update(error=message_of(error))
-            log.warning("witness.failed", witness=str(witness), why=message_of(error))
-    return count
+    with _only_collector() as is_only:
+        behind = Witness.objects.exclude(url="").filter(size__lt=head.size)
+        return sum(_ask_safely(each, head) for each in behind) if is_only else 0
+
+
+@contextmanager
+def _only_collector() -> Iterator[bool]:
+    """Hold the collector's lock; yields False if another one works."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_COLLECTING])
+        is_only: bool = cursor.fetchone()[0]
+    try:
+        yield is_only
+    finally:
+        if is_only:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [_COLLECTING])
+
+
+def _ask_safely(witness: Witness, head: LogCheckpoint) -> int:
+    try:
+        return _ask(witness, head)
+    except (requests.RequestException, Late, WitnessError) as error:
+        Witness.objects.filter(pk=witness.pk).update(error=message_of(error))
+        log.warning("witness.failed", witness=str(witness), why=message_of(error))
+        return 0
 
 
 def _ask(witness: Witness, head: LogCheckpoint) -> int:
@@ -145,12 +167,16 @@ def _post(witness: Witness, head: LogCheckpoint, old: int) -> tuple[int, str]:
     """Send a head with the proof that it follows from `old` (add-checkpoint)."""
     proof = [encode_base64(node) for node in prove_consistency(old, head.size)]
     body = "\n".join([f"old {old}", *proof, "", head.note])
+    url = f"{witness.url.rstrip('/')}/add-checkpoint"
+    answer: tuple[int, str] = in_time(
+        lambda: _sent(url, body.encode()), PATIENCE_S, key=("witness", witness.pk)
+    )
+    return answer
+
+
+def _sent(url: str, body: bytes) -> tuple[int, str]:
     with requests.post(
-        f"{witness.url.rstrip('/')}/add-checkpoint",
-        data=body.encode(),
-        timeout=PATIENCE_S,
-        allow_redirects=False,
-        stream=True,
+        url, data=body, timeout=PATIENCE_S, allow_redirects=False, stream=True
     ) as answer:
         data = answer.raw.read(LARGEST_ANSWER, decode_content=True)
         return answer.status_code, data.decode(errors="replace")

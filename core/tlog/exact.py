@@ -62,18 +62,21 @@ def _text(value: Any) -> str:  # noqa: PLR0911  one for each of JSON's types
     kind = type(value)
     if kind is dict:
         parts = []
-        for key in sorted(value):
+        for key in sorted(value) if len(value) > 1 else value:
             name = _names.get(key)
             if name is None:
                 return _text_of_any_keys(value)
             item = value[key]
-            if type(item) is float:
-                parts.append(f'{name}:"#{_float_text(item)}"')
+            if type(item) is float:  # most answers are one of these
+                text = repr(item)
+                if "e" in text or "n" in text or text[-2:] == ".0":
+                    text = decimal_text(item)
+                parts.append(f'{name}:"#{text}"')
             else:
                 parts.append(f"{name}:{_text(item)}")
         return "{" + ",".join(parts) + "}"
     if kind is float:
-        return f'"#{_float_text(value)}"'
+        return f'"#{decimal_text(value)}"'
     if kind is str:
         return quoted(f"#{value}" if value[:1] == "#" else value)
     if kind is list:
@@ -83,13 +86,6 @@ def _text(value: Any) -> str:  # noqa: PLR0911  one for each of JSON's types
     if value is None or kind is bool:
         return _WORDS[value]
     raise TypeError(kind)
-
-
-def _float_text(value: float) -> str:
-    text = repr(value)
-    if "e" in text or "n" in text or text[-2:] == ".0":
-        return decimal_text(value)
-    return text
 
 
 def _text_of_any_keys(value: Mapping[Any, Any]) -> str:

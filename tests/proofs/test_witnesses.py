@@ -7,7 +7,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from click.testing import CliRunner
+from django.db import connections
 
+from core.deadline import Late
 from core.tlog.log_checkpoint import parse_tree_head
 from core.tlog.merkle import verify_consistency
 from core.tlog.note import (
@@ -174,6 +176,39 @@ def test_a_witness_that_refuses_is_an_alarm_and_holds_up_no_other(
     assert trouble.code == "witness_refused"
     errors = dict(Witness.objects.values_list("vkey", "error"))
     assert all(errors.values())
+
+
+def test_a_witness_that_hangs_holds_up_no_other(heads, monkeypatch):
+    hangs = register(signer("b", b"\2" * 32), "bob", "http://127.0.0.1:1")
+
+    def in_time(call, seconds, key):
+        if key == ("witness", hangs.pk):
+            raise Late(seconds)
+        return call()
+
+    monkeypatch.setattr(witnesses, "in_time", in_time)
+    line = signer().cosign(parse_note(heads[1].note).text, signed_at_s=AT_S)
+    with witness_at(signer(), answer=(200, str(line).encode())) as (url, _):
+        register(signer(), url=url)
+        assert witnesses.collect() == 1
+    hangs.refresh_from_db()
+    assert hangs.error == "it took longer than 10 s"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_collects_while_another_does_leaves_it_to_him(heads):
+    found = []
+
+    def other():
+        found.append(witnesses.collect())
+        connections.close_all()
+
+    with witness_at(signer()) as (url, bodies), witnesses._only_collector() as is_only:
+        register(signer(), url=url)
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join(60)
+    assert (is_only, found, bodies) == (True, [0], [])
 
 
 def as_site(client, monkeypatch):
