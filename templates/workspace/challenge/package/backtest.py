@@ -9,7 +9,6 @@ import importlib.util
 import inspect
 import json
 import sys
-from bisect import bisect_right
 from collections import deque
 from contextlib import redirect_stdout
 from math import isfinite
@@ -223,7 +222,13 @@ class BacktestRunner:
         except Exception as error:
             row["failed_reason"] = str(error)[:LONGEST_REASON]
             return
-        row["score"], row["result"] = float(value), result
+        # Thousands of rounds are kept, so only what a snapshot averages.
+        row["score"] = float(value)
+        row["result"] = {
+            name: extra
+            for name, extra in result.items()
+            if isinstance(extra, (int, float)) and not isinstance(extra, bool)
+        }
 
 
 class _Window:
@@ -231,19 +236,19 @@ class _Window:
 
     def __init__(self, series, size):
         self._series, self._size = series, size
-        self._closed_s = series.closed_s.tolist()
+        self._closed_s = series.closed_s
         self._rows = deque(maxlen=size)
         self._next = 0
         self.newest_closed_s = -np.inf
 
     def up_to(self, at_s):
         """Return copies of the newest records that had closed by an instant."""
-        end = bisect_right(self._closed_s, at_s, self._next)
+        end = int(np.searchsorted(self._closed_s, at_s, side="right"))
         if end > self._next:
             first = max(self._next, end - self._size)
             self._rows.extend(self._series.rows(first, end))
             self._next = end
-            self.newest_closed_s = self._closed_s[end - 1]
+            self.newest_closed_s = float(self._closed_s[end - 1])
         return list(map(dict.copy, self._rows))
 
 
