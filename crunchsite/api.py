@@ -158,7 +158,8 @@ def with_refusals(result: dict[str, Any], **_: Any) -> dict[str, Any]:
 def _statuses(path: str, method: str, operation: dict[str, Any]) -> set[int]:
     names = {parameter["name"] for parameter in operation.get("parameters", [])}
     statuses = {400, 401, 403, 429, 503} | ({414, 422} if names else set())
-    if "competition" in names or "{" in path or path.startswith("/livepool/"):
+    is_named = names & {"competition", "snapshot_id"} or "{" in path
+    if is_named or path.startswith("/livepool/"):
         statuses.add(404)
     if method != "get":
         statuses |= {409, 413, 415, 422}
