@@ -6,6 +6,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from cryptography.exceptions import InvalidSignature
 
 from competitions.models import Cruncher, Prediction, Round
 from core.tlog.errors import ProofError
@@ -23,6 +24,7 @@ from tests.proofs.conftest import ORIGIN
 from tests.proofs.conftest import append as append  # noqa: PLC0414  a fixture
 from tests.proofs.conftest import keyless as keyless  # noqa: PLC0414  a fixture
 from tests.proofs.conftest import log_key as log_key  # noqa: PLC0414  a fixture
+from tests.scoring import stranger
 
 pytestmark = pytest.mark.usefixtures("tape")
 STRANGER = SimpleNamespace(is_active=False)
@@ -70,6 +72,19 @@ def test_a_receipt_proves_the_answer_once_its_round_has_ended(log_key, round_, a
     }
     (absent,) = receipts_of([prediction("c")], STRANGER)
     assert verify(absent.proof, log_key)["outcome"] == "ABSENT"
+
+
+def test_a_stranger_verifies_a_receipt_by_the_page_alone(log_key, round_, append):
+    ask(round_, {str(i): float(i) for i in range(7)})
+    append(*"abcdef")
+    sealing.seal()
+    Round.objects.update(status="VOID", reason="void: x")
+    for each in Prediction.objects.select_related("round", "model"):
+        (found,) = receipts_of([each], STRANGER)
+        answer = stranger.verify(found.proof, str(log_key))
+        assert answer["output"] == {"value": f"#{each.model.model_id}"}
+        with pytest.raises(InvalidSignature):
+            stranger.verify(found.proof.replace("\n9\n", "\n8\n"), str(log_key))
 
 
 def test_who_owns_an_answer_may_open_it_at_once(log_key, round_):
