@@ -5,6 +5,7 @@ end of its round. What ranks models is the net profit of their accounts
 (scoring/books), which each snapshot holds as its value.
 """
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Literal
 
@@ -84,8 +85,11 @@ class TradingScore(ScoreResult):
 def contract_of(
     output_type: type[_Answer], rules: TradingRules | None = None
 ) -> CrunchConfig:
-    """Return the contract of a competition whose models answer with `output_type`."""
-    rules = rules or TradingRules(signal_mode=output_type.mode())
+    """Return the contract of a competition whose models answer with `output_type`.
+
+    The mode is that of the type, whatever the rules say.
+    """
+    rules = replace(rules or TradingRules(), signal_mode=output_type.mode())
     return CrunchConfig(
         output_type=output_type,
         score_type=TradingScore,

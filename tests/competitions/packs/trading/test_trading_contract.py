@@ -1,5 +1,7 @@
 """A trading competition is made from its pack alone; an answer is one of its mode."""
 
+from decimal import Decimal
+
 import pytest
 from pydantic import ValidationError
 
@@ -10,6 +12,7 @@ from competitions.packs.trading.trading_contract import (
     PositionDelta,
     PositionTarget,
 )
+from competitions.trading.trading_rules import TradingRules
 from competitions.wiring import wiring_of
 
 
@@ -47,3 +50,9 @@ def test_an_answer_knows_its_signed_size(kind, answer, value):
 def test_an_answer_of_another_shape_is_refused(kind, answer):
     with pytest.raises(ValidationError):
         kind.model_validate(answer)
+
+
+def test_a_contract_of_ones_own_has_the_mode_of_its_answers():
+    rules = TradingRules(max_position_size=Decimal(10))
+    found = trading_contract.contract_of(PositionTarget, rules).trading
+    assert (found.signal_mode, found.max_position_size) == ("target", 10)
