@@ -136,7 +136,7 @@ def add_history(competition: Any, models: list[Any], *, rounds: int) -> None:
     """Rounds before START, scored long ago, and their closed snapshots."""
     from django.db import connection, transaction
 
-    from competitions.callables.door import Door
+    from competitions.callables.guarded_calls import GuardedCalls
     from competitions.slots import wire
     from scoring.snapshots import snapshots
 
@@ -158,7 +158,7 @@ def add_history(competition: Any, models: list[Any], *, rounds: int) -> None:
             competition=competition,
             wiring=wire(CrunchConfig(), {}),
             now=START,
-            door=Door(competition),
+            guarded=GuardedCalls(competition),
         )
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE inputs, predictions, scores, snapshots")

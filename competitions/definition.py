@@ -3,7 +3,7 @@
 from django.conf import settings
 
 from competitions import packs
-from competitions.callables.door import (
+from competitions.callables.guarded_calls import (
     CHECKS,
     TRIAL,
     WIRING,

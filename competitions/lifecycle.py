@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db import transaction
 
-from competitions.callables.door import CHECKS, forget_failure
+from competitions.callables.guarded_calls import CHECKS, forget_failure
 from competitions.definition import missing_points, problems_of
 from competitions.drafting import Draft, check_row, draft_competition
 from competitions.errors import CompetitionExistsError, DefinitionError

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from django.conf import settings
 
-from competitions.callables.door import CallableError, Door
+from competitions.callables.guarded_calls import CallableError, GuardedCalls
 from competitions.gateway.gateway import ModelGateway
 from competitions.models import Competition
 from core.service_factories import find_factory, make_service
@@ -61,7 +61,7 @@ def ask_by(
     """Let the operator's service ask; a failure is kept as those of callables are."""
     path = settings.ENV.predict_service_factory
     try:
-        asked: int = Door(competition).call(
+        asked: int = GuardedCalls(competition).call(
             VARIABLE,
             path,
             lambda: service.run_once(competition, gateway),

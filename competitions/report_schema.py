@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from competitions.callables.door import CallableError, Door
+from competitions.callables.guarded_calls import CallableError, GuardedCalls
 from competitions.callables.slot_answers import json_object
 from competitions.contract import CrunchConfig
 from competitions.models import Competition
@@ -78,7 +78,7 @@ def ask_provider(competition: Competition, wiring: Wiring) -> dict[str, Any] | N
     """Return the operator's schema, None without a provider; raises CallableError."""
     if wiring.is_default(SLOT):
         return None
-    schema: dict[str, Any] = Door(competition).call_slot(
+    schema: dict[str, Any] = GuardedCalls(competition).call_slot(
         wiring, SLOT, check=_checked, patience_s=PATIENCE_S
     )
     return schema

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from competitions.callables.door import CallableError, Door
+from competitions.callables.guarded_calls import CallableError, GuardedCalls
 from competitions.models import Competition
 from competitions.report_schema import ask_provider
 from competitions.rounds.build_question import (
@@ -26,19 +26,19 @@ def try_schedule(competition: Competition, wiring: Wiring) -> list[str]:
     need_input = not all(wiring.is_default(slot) for slot in builders)
     for scheduled in competition.scheduled_predictions.filter(active=True):
         scheduled.competition = competition
-        door = Door(competition)
+        guarded = GuardedCalls(competition)
         context = context_of(scheduled, wiring)
         model_input: dict[str, Any] = {}
         if need_input:
             try:
-                _, model_input = build_input(context, wiring, door)
+                _, model_input = build_input(context, wiring, guarded)
             except (NoInputError, CallableError):
                 continue  # the tape is still empty: the first round will show problems
         try:
             build_call(
                 scheduled=scheduled,
                 wiring=wiring,
-                door=door,
+                guarded=guarded,
                 context=context,
                 model_input=model_input,
             )

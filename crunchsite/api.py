@@ -146,8 +146,8 @@ def with_refusals(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     for path, operations in result["paths"].items():
         for method, operation in operations.items():
             for status in _statuses(path, method, operation):
-                told = {"$ref": f"#/components/responses/Refused{status}"}
-                operation["responses"].setdefault(str(status), told)
+                refused = {"$ref": f"#/components/responses/Refused{status}"}
+                operation["responses"].setdefault(str(status), refused)
             security = operation.setdefault("security", [])
             is_open = method == "get" and not settings.ENV.api_read_auth
             if security and is_open:  # a session shows what is hidden

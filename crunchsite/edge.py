@@ -86,9 +86,9 @@ def json_for_programs(get_response: Handler) -> Handler:
             and is_api(request.path_info)
             and not response.get("Content-Type", "").startswith("application/json")
         ):
-            told = _refused(request, response.status_code)
-            response.content = told.content
-            response["Content-Type"] = told["Content-Type"]
+            refusal = _refused(request, response.status_code)
+            response.content = refusal.content
+            response["Content-Type"] = refusal["Content-Type"]
             for stale in ("Content-Length", "ETag", "Content-Disposition"):
                 response.headers.pop(stale, None)
         return response

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.conf import settings
 
-from competitions.callables.door import Door
+from competitions.callables.guarded_calls import GuardedCalls
 from competitions.contract import CrunchConfig
 from competitions.definition import key_of
 from competitions.models import Competition
@@ -22,7 +22,7 @@ def build_emission(
     competition: Competition,
     wiring: Wiring,
     ranking: Sequence[Payee],
-    door: Door,
+    guarded: GuardedCalls,
 ) -> EmissionCheckpoint:
     """Build and check the rewards of a ranking.
 
@@ -59,7 +59,7 @@ def build_emission(
         )
         built = rewarded(ranking, shares, crunch_pubkey=crunch_pubkey, **providers)
         return checked(built, payable=indexes)
-    emission: EmissionCheckpoint = door.call(
+    emission: EmissionCheckpoint = guarded.call(
         "build_emission",
         "contract:build_emission",
         lambda: builder(ranking, crunch_pubkey=crunch_pubkey, **providers),

@@ -18,7 +18,7 @@ import structlog
 from django.db import IntegrityError, transaction
 from django.db.models import Min
 
-from competitions.callables.door import Door
+from competitions.callables.guarded_calls import GuardedCalls
 from competitions.models import Competition
 from competitions.slots import Wiring
 from competitions.wiring import wiring_of
@@ -95,7 +95,7 @@ def _made(
     wiring: Wiring,
     payees: Payees,
     emission: EmissionCheckpoint,
-    door: Door,
+    guarded: GuardedCalls,
 ) -> Checkpoint:
     """Store a checkpoint, what it makes due, and the idle time before it."""
     now, config = clock.now(), wiring.config
@@ -117,7 +117,7 @@ def _made(
             "rule": rule.model_dump(mode="json"),
             "ranking_direction": config.aggregation.ranking_direction,
             "min_paid_coverage": config.min_paid_coverage,
-            **({"stand_ins": door.failed} if door.failed else {}),
+            **({"stand_ins": guarded.failed} if guarded.failed else {}),
         },
         merkle_root=root_of(periods).hex(),
         created_at=now,
@@ -148,8 +148,8 @@ def close(*, competition: Competition, period: Period) -> Checkpoint | None:
     and nobody excluded or readmitted in between.
     """
     wiring = wiring_of(competition)
-    door = Door(competition)
-    snapshots.rehearse(competition=competition, wiring=wiring, door=door)
+    guarded = GuardedCalls(competition)
+    snapshots.rehearse(competition=competition, wiring=wiring, guarded=guarded)
     with transaction.atomic():
         locks.lock_exclusive(competition.pk)
         if _is_paid(competition, period):
@@ -158,12 +158,14 @@ def close(*, competition: Competition, period: Period) -> Checkpoint | None:
             competition=competition,
             wiring=wiring,
             now=clock.now(),
-            door=door.sealed(),
+            guarded=guarded.sealed(),
         )
         before = decided(competition)
-    payees = payees_of(competition=competition, wiring=wiring, period=period, door=door)
+    payees = payees_of(
+        competition=competition, wiring=wiring, period=period, guarded=guarded
+    )
     emission = build_emission(
-        competition=competition, wiring=wiring, ranking=payees.ranking, door=door
+        competition=competition, wiring=wiring, ranking=payees.ranking, guarded=guarded
     )
     try:
         with transaction.atomic():
@@ -176,7 +178,7 @@ def close(*, competition: Competition, period: Period) -> Checkpoint | None:
                 wiring=wiring,
                 payees=payees,
                 emission=emission,
-                door=door,
+                guarded=guarded,
             )
             announce(
                 Fact(

@@ -8,7 +8,7 @@ from django.db.models import Count, F, FloatField, Max, Q, QuerySet, Sum
 from django.db.models.functions import Cast, Greatest
 from typing_extensions import TypedDict
 
-from competitions.callables.door import Door
+from competitions.callables.guarded_calls import GuardedCalls
 from competitions.models import Competition, Round
 from competitions.slots import Wiring
 from core.grid import Period
@@ -49,7 +49,7 @@ def payees_of(
     competition: Competition,
     wiring: Wiring,
     period: Period,
-    door: Door | None = None,
+    guarded: GuardedCalls | None = None,
 ) -> Payees:
     """Rank the models that a period pays, and give the reason for each other one.
 
@@ -61,7 +61,7 @@ def payees_of(
     ranking: list[Payee] = []
     unpaid: list[Payee] = []
     for line in standings_of_period(
-        competition=competition, wiring=wiring, period=period, door=door
+        competition=competition, wiring=wiring, period=period, guarded=guarded
     ):
         if line.model.is_virtual:
             continue

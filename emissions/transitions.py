@@ -20,7 +20,7 @@ NEXT: Mapping[str, str] = {
 }
 
 
-TOLD: Mapping[str, FactKind] = {
+FACT_KINDS: Mapping[str, FactKind] = {
     Status.CLAIMABLE: FactKind.CHECKPOINT_CLAIMABLE,
     Status.PAID: FactKind.CHECKPOINT_PAID,
 }
@@ -81,7 +81,7 @@ def advance(*, checkpoint_id: int, to: str, user: Any) -> Checkpoint:
         )
     if to == Status.PAID:
         ledger.pay(checkpoint, user=user)
-    _tell(TOLD[to], checkpoint)
+    _tell(FACT_KINDS[to], checkpoint)
     return checkpoint
 
 

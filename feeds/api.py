@@ -41,7 +41,7 @@ FILTERS = {
     "kind": ("kind",),
     "granularity": ("granularity",),
 }
-UNTOLD = "It failed; only operators see why."
+HIDDEN_FAILURE = "It failed; only operators see why."
 JOBS = Keyset("created_at", read_instant, descending=True)
 
 
@@ -126,7 +126,7 @@ class BackfillJobSerializer(serializers.ModelSerializer[BackfillJob]):
         """Return the error to operators alone: it names hosts and paths of the site."""
         if not job.error or sees_troubles(self.context["request"].user):
             return job.error or None
-        return UNTOLD
+        return HIDDEN_FAILURE
 
 
 class Feeds(APIView):

@@ -16,7 +16,7 @@ from django.db.models import Max
 from psycopg2.errors import LockNotAvailable
 from pydantic import ValidationError
 
-from competitions.callables.door import Door
+from competitions.callables.guarded_calls import GuardedCalls
 from competitions.errors import CompetitionError
 from competitions.models import Competition, Round
 from competitions.slots import Wiring
@@ -219,7 +219,7 @@ def _correct(
     facts: Any = {
         "competition": competition,
         "wiring": wiring,
-        "door": Door(competition),
+        "guarded": GuardedCalls(competition),
     }
     snapshots.refresh(**facts, now=now)
     before = standings(**facts, as_of=as_of)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import structlog
 from django.db import transaction
 
-from competitions.callables.door import Door, Outcomes
+from competitions.callables.guarded_calls import GuardedCalls, Outcomes
 from competitions.models import Competition
 from competitions.slots import Wiring
 from competitions.tape_ends import Gaps
@@ -103,8 +103,8 @@ def _sum_up(competition: Competition, wiring: Wiring, *, has_new_scores: bool) -
     The operator's callables are called before the lock is taken and after it is
     released, so that one that hangs delays nobody else.
     """
-    door = Door(competition)
-    snapshots.rehearse(competition=competition, wiring=wiring, door=door)
+    guarded = GuardedCalls(competition)
+    snapshots.rehearse(competition=competition, wiring=wiring, guarded=guarded)
     with transaction.atomic():
         locks.lock_exclusive(competition.pk)
         now = not_closed(competition, clock.now())
@@ -116,6 +116,8 @@ def _sum_up(competition: Competition, wiring: Wiring, *, has_new_scores: bool) -
                 period_start=snapshots.period_at(competition, now).start,
             )
         snapshots.refresh(
-            competition=competition, wiring=wiring, now=now, door=door.sealed()
+            competition=competition, wiring=wiring, now=now, guarded=guarded.sealed()
         )
-    leaderboard.publish(competition=competition, wiring=wiring, now=now, door=door)
+    leaderboard.publish(
+        competition=competition, wiring=wiring, now=now, guarded=guarded
+    )

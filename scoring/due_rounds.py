@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 from pydantic import BaseModel, ValidationError
 
-from competitions.callables.door import Outcomes
+from competitions.callables.guarded_calls import Outcomes
 from competitions.models import Competition, ParticipantModel, Round
 from competitions.slots import Wiring
 from competitions.tape_ends import Gaps, Hole, Truth

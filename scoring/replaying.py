@@ -14,7 +14,7 @@ from typing import Any
 from django.db import connection, transaction
 from pydantic import ValidationError
 
-from competitions.callables.door import Door, Outcomes
+from competitions.callables.guarded_calls import GuardedCalls, Outcomes
 from competitions.callables.slot_answers import fitting
 from competitions.errors import CompetitionError
 from competitions.models import Competition, Prediction, Round
@@ -134,10 +134,10 @@ def _attempt(work: Callable[[], Any]) -> Any:
 def _add_question(found: RebuiltRound, wiring: Wiring) -> None:
     round_ = found.round
     scheduled = round_.scheduled_prediction
-    context, door = context_of(scheduled, wiring), Door(round_.competition)
+    context, guarded = context_of(scheduled, wiring), GuardedCalls(round_.competition)
 
     def make_input() -> Any:
-        return door.call_slot(
+        return guarded.call_slot(
             wiring,
             "INFERENCE_INPUT_BUILDER",
             round_.raw_data,
@@ -152,7 +152,7 @@ def _add_question(found: RebuiltRound, wiring: Wiring) -> None:
         scope_key, scope, _ = build_call(
             scheduled=scheduled,
             wiring=wiring,
-            door=door,
+            guarded=guarded,
             context=context,
             model_input=shown,
         )

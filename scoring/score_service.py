@@ -11,7 +11,7 @@ from typing import Protocol
 import structlog
 from django.conf import settings
 
-from competitions.callables.door import keep_failure
+from competitions.callables.guarded_calls import keep_failure
 from competitions.models import CallableFailure, Competition
 from core.deadline import in_time
 from core.service_factories import find_factory, make_service

@@ -38,7 +38,7 @@ class ExclusionAct:
     effect: list[str]
     refusal: Callable[[ParticipantModel], str]
     run: Callable[..., ParticipantModel]
-    told: str
+    past: str
     form: type[ReasonForm]
 
 
@@ -133,7 +133,7 @@ class ExclusionPages(LedgerAdmin):
 
         def run(given: dict[str, Any]) -> str:
             chosen.run(model=model.pk, user=request.user, **given)
-            return f"{model} {chosen.told}"
+            return f"{model} {chosen.past}"
 
         return ActionPage(
             heading=chosen.title,

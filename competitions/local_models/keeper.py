@@ -29,11 +29,11 @@ TOO_MUCH = 70  # exit code of a model that exceeded a limit
 STOPPED = 71  # and of one that was stopped
 READY = b"1"
 _HEARD = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
-Told = Callable[[], None]
+Announce = Callable[[], None]
 
 
 def keep_running(
-    work: Callable[[Told], None],
+    work: Callable[[Announce], None],
     *,
     sandbox: Sandbox,
     parent: int,
@@ -136,7 +136,7 @@ def _end_as(status: int) -> NoReturn:
 
 
 def _guard(
-    work: Callable[[Told], None],
+    work: Callable[[Announce], None],
     sandbox: Sandbox,
     tell_ending: int,
     ready: int | None,
@@ -166,7 +166,7 @@ def _guard(
 
 
 def _work(
-    work: Callable[[Told], None], sandbox: Sandbox, tell_listening: int
+    work: Callable[[Announce], None], sandbox: Sandbox, tell_listening: int
 ) -> NoReturn:
     os.setsid()  # a signal to its own group would otherwise hit ours
     sandbox.close()

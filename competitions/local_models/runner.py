@@ -8,7 +8,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from competitions.local_models.keeper import Told, keep_running
+from competitions.local_models.keeper import Announce, keep_running
 from competitions.local_models.sandbox import Bounds, Sandbox
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
@@ -28,7 +28,7 @@ def main() -> None:
         holds_cpu=args.holds_cpu,
     )
 
-    def work(tell: Told) -> None:
+    def work(announce: Announce) -> None:
         # Its gRPC takes 30 MB, which the processes that wait outside do not need.
         from competitions.local_models.servicer import serve
 
@@ -38,7 +38,7 @@ def main() -> None:
             sandbox.seen(args.socket),
             hang_s=args.hang_s,
             setup_hang_s=args.setup_hang_s,
-            on_listening=tell,
+            on_listening=announce,
         )
 
     keep_running(work, sandbox=sandbox, parent=args.parent, ready=args.ready)

@@ -1,7 +1,7 @@
 """Build a round's feed update and question from the tape and the contract.
 
 The slots that an operator may replace (raw input, model input, scope, call) are called
-here, each through a `Door`.
+here, each through `GuardedCalls`.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from typing import Any
 
 from django.conf import settings
 
-from competitions.callables.door import CallableError, Door
+from competitions.callables.guarded_calls import CallableError, GuardedCalls
 from competitions.callables.slot_answers import checked_call, checked_scope, fitting
 from competitions.defaults import RoundContext
 from competitions.gateway.types import Argument, Call
@@ -46,7 +46,7 @@ class RoundQuestion:
 
 
 def build_question(
-    *, scheduled: ScheduledPrediction, wiring: Wiring, door: Door
+    *, scheduled: ScheduledPrediction, wiring: Wiring, guarded: GuardedCalls
 ) -> RoundQuestion:
     """Run the input, scope and call slots of a round.
 
@@ -54,11 +54,11 @@ def build_question(
     naming the slot that failed.
     """
     context = context_of(scheduled, wiring)
-    raw_data, model_input = build_input(context, wiring, door)
+    raw_data, model_input = build_input(context, wiring, guarded)
     scope_key, scope, call = build_call(
         scheduled=scheduled,
         wiring=wiring,
-        door=door,
+        guarded=guarded,
         context=context,
         model_input=model_input,
     )
@@ -84,7 +84,7 @@ def newest_feeds(*, slug: str) -> list[Call]:
         if context.feed.subject not in feeds:
             with suppress(NoInputError, CallableError):
                 _, model_input = build_input(
-                    context, wiring, Door(scheduled.competition)
+                    context, wiring, GuardedCalls(scheduled.competition)
                 )
                 feeds[context.feed.subject] = _feed_update(model_input, wiring)
     return list(feeds.values())
@@ -100,14 +100,14 @@ def context_of(scheduled: ScheduledPrediction, wiring: Wiring) -> RoundContext:
 
 
 def build_input(
-    context: RoundContext, wiring: Wiring, door: Door
+    context: RoundContext, wiring: Wiring, guarded: GuardedCalls
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Read the raw input from the tape and build the model input from it.
 
     Raises NoInputError and CallableError.
     """
     config = wiring.config
-    raw = door.call_slot(
+    raw = guarded.call_slot(
         wiring,
         "RAW_INPUT_PROVIDER",
         clock.now(),
@@ -119,7 +119,7 @@ def build_input(
             f"the tape has no closed {context.feed.kind} of "
             f"{context.feed.source}:{context.feed.subject}"
         )
-    model_input = door.call_slot(
+    model_input = guarded.call_slot(
         wiring,
         "INFERENCE_INPUT_BUILDER",
         raw,
@@ -133,7 +133,7 @@ def build_call(
     *,
     scheduled: ScheduledPrediction,
     wiring: Wiring,
-    door: Door,
+    guarded: GuardedCalls,
     context: RoundContext,
     model_input: Mapping[str, Any],
 ) -> tuple[str, dict[str, Any], Call]:
@@ -149,7 +149,7 @@ def build_call(
         "resolve_horizon_seconds": scheduled.resolve_horizon_s,
         "meta": scheduled.meta,
     }
-    scoped = door.call_slot(
+    scoped = guarded.call_slot(
         wiring,
         "PREDICTION_SCOPE_BUILDER",
         row,
@@ -163,7 +163,7 @@ def build_call(
         "granularity": context.feed.granularity,
         **scoped["scope"],
     }
-    call = door.call_slot(
+    call = guarded.call_slot(
         wiring,
         "PREDICT_CALL_BUILDER",
         row,

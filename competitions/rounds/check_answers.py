@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from competitions.callables.door import CallableError, Door
+from competitions.callables.guarded_calls import CallableError, GuardedCalls
 from competitions.callables.slot_answers import first_problem, require_finite
 from competitions.gateway.types import ModelAnswer
 from competitions.shared.answer_rule import as_output, require_size
@@ -19,7 +19,7 @@ _as_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def check_answers(
-    answers: Sequence[ModelAnswer], wiring: Wiring, door: Door
+    answers: Sequence[ModelAnswer], wiring: Wiring, guarded: GuardedCalls
 ) -> list[ModelAnswer]:
     """Validate all answers of a round; see `check_answer`.
 
@@ -36,7 +36,7 @@ def check_answers(
             checked.append(check_answer(answer, wiring))  # noqa: PERF401  a hang leaves the first ones
 
     try:
-        door.call(slot, wiring.paths[slot], check_all)
+        guarded.call(slot, wiring.paths[slot], check_all)
     except CallableError as error:
         done = list(checked)  # a validator that hangs may still append to it
         return done + [

@@ -13,7 +13,7 @@ from typing import Protocol
 import structlog
 from django.db import InterfaceError, OperationalError
 
-from competitions.callables.door import CallableError, Door
+from competitions.callables.guarded_calls import CallableError, GuardedCalls
 from competitions.gateway.errors import GatewayError
 from competitions.gateway.types import Call, ModelIdentity, RoundAnswers
 from competitions.grid_dispatch import tolerance
@@ -81,10 +81,10 @@ def perform_round(*, round_: Round, gateway: Gateway) -> bool:
         _miss(round_, f"the models could only be asked {late} after the slot")
         return False
     wiring = wiring_of(round_.competition)
-    door = Door(round_.competition)
+    guarded = GuardedCalls(round_.competition)
     try:
         question = build_question(
-            scheduled=round_.scheduled_prediction, wiring=wiring, door=door
+            scheduled=round_.scheduled_prediction, wiring=wiring, guarded=guarded
         )
     except (NoInputError, CallableError) as error:
         _miss(round_, message_of(error))
@@ -105,7 +105,7 @@ def perform_round(*, round_: Round, gateway: Gateway) -> bool:
     if unknown := [i for i in answers.joined if i.model_id not in models]:
         models |= sync_roster(competition=round_.competition, identities=unknown)
     known = [answer for answer in answers.answers if answer.model_id in models]
-    checked = check_answers(known, wiring, door)
+    checked = check_answers(known, wiring, guarded)
     return store_answers(
         round_=round_,
         question=question,

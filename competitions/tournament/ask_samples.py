@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import structlog
 from django.db import InterfaceError, OperationalError, connection, transaction
 
-from competitions.callables.door import Door
+from competitions.callables.guarded_calls import GuardedCalls
 from competitions.errors import CompetitionError
 from competitions.gateway.errors import GatewayError
 from competitions.gateway.types import Argument, Call, ModelAnswer, ModelIdentity
@@ -89,7 +89,7 @@ def _ask_batch(round_: TournamentRound, gateway: TournamentGateway) -> str:
     models = sync_roster(
         competition=competition, identities=identities, is_complete=is_complete
     )
-    wiring, door = wiring_of(competition), Door(competition)
+    wiring, guarded = wiring_of(competition), GuardedCalls(competition)
     waiting = Round.objects.unasked().filter(tournament=round_).order_by("sample")
     until = time.monotonic() + BATCH_S
     asked: list[_Asked] = []
@@ -109,7 +109,7 @@ def _ask_batch(round_: TournamentRound, gateway: TournamentGateway) -> str:
         if unknown := [i for i in found.joined if i.model_id not in models]:
             models |= sync_roster(competition=competition, identities=unknown)
         known = [answer for answer in found.answers if answer.model_id in models]
-        checked = check_answers(known, wiring, door)
+        checked = check_answers(known, wiring, guarded)
         asked.append(_Asked(sample, performed_at, checked, found.timing))
         if time.monotonic() >= until:
             break

@@ -53,11 +53,11 @@ class ActionPage:
         """
         if request.method == "POST" and not self.refusal and self.form.is_valid():
             try:
-                told = run(self.form.cleaned_data)
+                message = run(self.form.cleaned_data)
             except (OperatorError, OSError) as error:
                 messages.error(request, str(error))
             else:
-                messages.success(request, told)
+                messages.success(request, message)
                 return redirect(self.done)
         context = {
             **page.admin_site.each_context(request),

@@ -12,7 +12,7 @@ import click
 from django.conf import settings
 from django.db import OperationalError
 
-from competitions.callables.door import WIRING
+from competitions.callables.guarded_calls import WIRING
 from competitions.models import CallableFailure, Competition
 from core.errors import OperatorError
 from crunchsite.coordinator.logs import Since

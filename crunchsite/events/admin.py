@@ -101,14 +101,14 @@ class WebhookAdmin(OfCompetitionOrSite):
         self, request: HttpRequest, obj: Webhook, form: Any, change: bool
     ) -> None:
         if not change:
-            obj.told = webhooks.give_secret(obj)  # type: ignore[attr-defined]
+            obj.new_secret = webhooks.give_secret(obj)  # type: ignore[attr-defined]
         super().save_model(request, obj, form, change)
 
     def response_add(
         self, request: HttpRequest, obj: Any, post_url_continue: str | None = None
     ) -> HttpResponse:
         """Show the secret in this answer only; a redirect could not carry it."""
-        return self._told(request, obj, obj.told)
+        return self._shown_once(request, obj, obj.new_secret)
 
     @action(description="Show secret", permissions=["secret"], icon="key")
     def show_secret(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -138,19 +138,19 @@ class WebhookAdmin(OfCompetitionOrSite):
         if not self.has_secret_permission(request):
             raise PermissionDenied
         heading, effect, act = SECRET_ACTS[verb]
-        told: list[str] = []
+        secrets: list[str] = []
 
         def run(asked: dict[str, Any]) -> str:
-            told.append(act(webhook_id=webhook.pk, user=request.user, **asked))
+            secrets.append(act(webhook_id=webhook.pk, user=request.user, **asked))
             return f"{heading}: done."
 
         back = reverse("admin:events_webhook_change", args=[webhook.pk])
         form = ReasonForm(request.POST or None)
         page = ActionPage(heading, str(webhook), effect, form, back, back)
         answer = page.respond(request, page=self, run=run)
-        return self._told(request, webhook, told[0]) if told else answer
+        return self._shown_once(request, webhook, secrets[0]) if secrets else answer
 
-    def _told(
+    def _shown_once(
         self, request: HttpRequest, webhook: Webhook, secret: str
     ) -> HttpResponse:
         context = {

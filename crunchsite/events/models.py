@@ -22,7 +22,7 @@ from crunchsite.events.public_addresses import check_address
 
 
 class EventQuerySet(models.QuerySet["Event"]):
-    def told(self) -> "EventQuerySet":
+    def published(self) -> "EventQuerySet":
         """Return published events, in order; later ones only follow."""
         return self.filter(number__isnull=False).order_by("number")
 

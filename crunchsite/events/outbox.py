@@ -22,23 +22,24 @@ _NUMBER = """
         FROM (
             SELECT id FROM events WHERE number IS NULL ORDER BY id LIMIT %(most)s
         ) AS waiting
-    ), told AS (
+    ), numbered AS (
         UPDATE events SET number = next.number FROM next WHERE events.id = next.id
         RETURNING events.id, events.kind, events.competition_id
     ), sent AS (
         INSERT INTO deliveries (event_id, webhook_id, attempts, next_at, give_up_at,
             last_error)
-        SELECT told.id, webhook.id, 0, %(now)s, %(give_up_at)s, ''
-        FROM told
+        SELECT numbered.id, webhook.id, 0, %(now)s, %(give_up_at)s, ''
+        FROM numbered
         JOIN webhooks AS webhook ON webhook.active
-            AND (webhook.kinds = '{}' OR told.kind = ANY(webhook.kinds))
-        LEFT JOIN competitions AS competition ON competition.id = told.competition_id
-        WHERE webhook.competition_id = told.competition_id
+            AND (webhook.kinds = '{}' OR numbered.kind = ANY(webhook.kinds))
+        LEFT JOIN competitions AS competition
+            ON competition.id = numbered.competition_id
+        WHERE webhook.competition_id = numbered.competition_id
             OR webhook.competition_id IS NULL
                 AND competition.status IS DISTINCT FROM 'DRAFT'
-        ORDER BY told.id
+        ORDER BY numbered.id
     )
-    SELECT count(*) FROM told
+    SELECT count(*) FROM numbered
 """
 # Deliveries to receivers that do not answer are tried for this long.
 PATIENCE = timedelta(days=3)

@@ -223,8 +223,10 @@ def feeds(_names: Names, now: datetime) -> Iterator[Gauge]:
 
 def events(names: Names, _now: datetime) -> Iterator[Gauge]:
     """Yield gauges of unpublished events and of waiting deliveries."""
-    untold = Event.objects.filter(number=None).count()
-    yield Gauge("crunchsite_events_untold", "Events without a number yet.", untold)
+    unpublished = Event.objects.filter(number=None).count()
+    yield Gauge(
+        "crunchsite_events_unpublished", "Events without a number yet.", unpublished
+    )
     wall = clock.wall_now()
     gauges = [
         Gauge(f"crunchsite_webhook_{name}", help_text, labels=["webhook"])

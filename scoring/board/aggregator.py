@@ -10,7 +10,7 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import Field, TypeAdapter
 from typing_extensions import TypedDict
 
-from competitions.callables.door import CallableError, Door
+from competitions.callables.guarded_calls import CallableError, GuardedCalls
 from competitions.models import Competition, ParticipantModel
 from competitions.slots import Wiring
 from core.grid import Period
@@ -51,7 +51,7 @@ def aggregated(
     period: Period,
     entrants: Sequence[Entrant],
     found: Mapping[int, Figures],
-    door: Door,
+    guarded: GuardedCalls,
 ) -> dict[int, Figures]:
     """Return the figures, with the aggregator's metrics replacing the built-in ones.
 
@@ -60,7 +60,7 @@ def aggregated(
     """
     by_id = {entrant.model_id: entrant for entrant in entrants}
     try:
-        metrics = door.call_slot(
+        metrics = guarded.call_slot(
             wiring,
             "MODEL_SCORE_AGGREGATOR",
             scored_predictions(competition=competition, period=period),

@@ -8,7 +8,7 @@ from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from pydantic_core import to_json
 
-from competitions.callables.door import Door
+from competitions.callables.guarded_calls import GuardedCalls
 from competitions.contract import CrunchConfig
 from competitions.models import Competition, ParticipantModel, Round
 from competitions.slots import Wiring
@@ -62,7 +62,7 @@ def publish(
     competition: Competition,
     wiring: Wiring,
     now: datetime,
-    door: Door | None = None,
+    guarded: GuardedCalls | None = None,
 ) -> Leaderboard | None:
     """Update the newest board to this instant, or begin a new one, atomically.
 
@@ -72,11 +72,13 @@ def publish(
     has published a later board meanwhile.
     """
     as_of = now + timedelta.resolution
-    door = door or Door(competition)
-    lines = standings(competition=competition, wiring=wiring, as_of=as_of, door=door)
+    guarded = guarded or GuardedCalls(competition)
+    lines = standings(
+        competition=competition, wiring=wiring, as_of=as_of, guarded=guarded
+    )
     with transaction.atomic():
         locks.lock_exclusive(competition.pk)
-        return _write(competition, wiring, as_of, lines, door.failed)
+        return _write(competition, wiring, as_of, lines, guarded.failed)
 
 
 def _write(

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
-from competitions.callables.door import CallableError, Door
+from competitions.callables.guarded_calls import CallableError, GuardedCalls
 from competitions.contract import CrunchConfig
 from competitions.slots import Wiring
 from scoring.board.aggregator import Entrant
@@ -51,7 +51,9 @@ class Standing(NamedTuple):
     counts: Mapping[str, int] = {}
 
 
-def ranked(lines: Sequence[Standing], wiring: Wiring, door: Door) -> list[Standing]:
+def ranked(
+    lines: Sequence[Standing], wiring: Wiring, guarded: GuardedCalls
+) -> list[Standing]:
     """Order lines and number them; real models with a ranking figure get a rank.
 
     Those without a figure come last, in the order of their ids, and excluded models
@@ -71,7 +73,7 @@ def ranked(lines: Sequence[Standing], wiring: Wiring, door: Door) -> list[Standi
         line for line in ordered if not line.model.exclusion_reason
     ]
     if not wiring.is_default("LEADERBOARD_RANKER"):
-        others = _by_slot(others, wiring, door)
+        others = _by_slot(others, wiring, guarded)
     ranks = iter(range(1, len(lines) + 1))
     return [
         line._replace(rank=next(ranks) if _has_rank(line) else None, position=position)
@@ -85,12 +87,12 @@ def _has_rank(line: Standing) -> bool:
 
 
 def _by_slot(
-    lines: Sequence[Standing], wiring: Wiring, door: Door
+    lines: Sequence[Standing], wiring: Wiring, guarded: GuardedCalls
 ) -> Sequence[Standing]:
     """Order the lines by the `rank` that the operator's ranker gives each entry."""
     by_id = {line.model.model_id: line for line in lines}
     try:
-        order = door.call_slot(
+        order = guarded.call_slot(
             wiring,
             "LEADERBOARD_RANKER",
             [as_entry(line, wiring.config) for line in lines],

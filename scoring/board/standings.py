@@ -9,7 +9,7 @@ shortest window.
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from competitions.callables.door import Door
+from competitions.callables.guarded_calls import GuardedCalls
 from competitions.contract import CrunchConfig
 from competitions.models import Competition, ParticipantModel
 from competitions.slots import Wiring
@@ -25,7 +25,7 @@ def standings(
     competition: Competition,
     wiring: Wiring,
     as_of: datetime,
-    door: Door | None = None,
+    guarded: GuardedCalls | None = None,
 ) -> list[Standing]:
     """Rank all models at an instant, from the snapshots, in two statements.
 
@@ -36,7 +36,7 @@ def standings(
     return _standings(
         competition,
         wiring,
-        door,
+        guarded,
         figures(competition=competition, config=wiring.config, as_of=as_of),
         period=Period(as_of - timedelta(hours=hours), as_of),
         everybody=entrants(competition, as_of=as_of),
@@ -48,7 +48,7 @@ def standings_of_period(
     competition: Competition,
     wiring: Wiring,
     period: Period,
-    door: Door | None = None,
+    guarded: GuardedCalls | None = None,
 ) -> list[Standing]:
     """Rank all models over a period, from the snapshots, in two statements.
 
@@ -61,7 +61,7 @@ def standings_of_period(
     return _standings(
         competition,
         wiring,
-        door,
+        guarded,
         found,
         period=period,
         everybody=entrants(competition),
@@ -71,13 +71,13 @@ def standings_of_period(
 def _standings(
     competition: Competition,
     wiring: Wiring,
-    door: Door | None,
+    guarded: GuardedCalls | None,
     found: dict[int, Figures],
     *,
     period: Period,
     everybody: Sequence[Entrant],
 ) -> list[Standing]:
-    door = door or Door(competition)
+    guarded = guarded or GuardedCalls(competition)
     if not wiring.is_default("MODEL_SCORE_AGGREGATOR"):
         found = aggregated(
             competition=competition,
@@ -85,7 +85,7 @@ def _standings(
             period=period,
             entrants=everybody,
             found=found,
-            door=door,
+            guarded=guarded,
         )
     stopped = ParticipantModel.State.STOPPED
     lines = [
@@ -93,7 +93,7 @@ def _standings(
         for model in everybody
         if model.pk in found or model.state != stopped
     ]
-    return ranked(lines, wiring, door)
+    return ranked(lines, wiring, guarded)
 
 
 def entrants(

@@ -19,7 +19,7 @@ from scoring.snapshots.period_metrics import period_metrics
 def build_snapshots(ensembles: PeriodEnsembles) -> list[Snapshot]:
     """Build the snapshots of the ensembles' period from its scores; writes nothing."""
     competition, wiring = ensembles.competition, ensembles.wiring
-    period, door = ensembles.period, ensembles.door
+    period, guarded = ensembles.period, ensembles.guarded
     scores = ensembles.scores
     names = _model_names(competition)
     counts = (~np.isnan(scores.scores)).sum(axis=0)
@@ -32,7 +32,7 @@ def build_snapshots(ensembles: PeriodEnsembles) -> list[Snapshot]:
         **metrics,
     }
     extras = read_extras(competition=competition, wiring=wiring, period=period)
-    own = own_summaries(competition, wiring, period, door)
+    own = own_summaries(competition, wiring, period, guarded)
     if wiring.config.trading is not None:
         books = book_figures(competition=competition, wiring=wiring, period=period)
         of_models = [books.get(pk) for pk in scores.model_ids.tolist()]

@@ -16,7 +16,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from competitions.callables.door import CallableError, Door
+from competitions.callables.guarded_calls import CallableError, GuardedCalls
 from competitions.contract import EnsembleConfig
 from competitions.models import Competition, ParticipantModel, Prediction, Round
 from competitions.models.participants import ELIGIBLE
@@ -80,10 +80,10 @@ class PeriodEnsembles:
         competition: Competition,
         wiring: Wiring,
         period: Period,
-        door: Door,
+        guarded: GuardedCalls,
     ) -> None:
         self.competition, self.wiring, self.period = competition, wiring, period
-        self.door = door
+        self.guarded = guarded
         self._configs = [each for each in wiring.config.ensembles if each.enabled]
         self._computed: dict[str, Shares | None] = {}
         self.scores: PeriodScores = read_scores(
@@ -107,7 +107,7 @@ class PeriodEnsembles:
         return [self._blend(name, shares[name]) for name in names]
 
     def ask(self) -> None:
-        """Compute the weights that `fill` will need, for a door that is sealed then."""
+        """Compute the weights that `fill` will need, for calls that are sealed then."""
         self._shares_of(self._incomplete())
 
     def fill(self, *, version: int) -> None:
@@ -266,7 +266,7 @@ class PeriodEnsembles:
 
         if not has_own_code(config):
             return checked(weights())
-        answer = self.door.call(
+        answer = self.guarded.call(
             f"ensemble {config.name}",
             "contract:ensembles",
             weights,

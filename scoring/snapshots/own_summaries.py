@@ -3,7 +3,7 @@
 from collections import defaultdict
 from typing import Any
 
-from competitions.callables.door import CallableError, Door
+from competitions.callables.guarded_calls import CallableError, GuardedCalls
 from competitions.callables.slot_answers import json_object
 from competitions.contract import CrunchConfig
 from competitions.models import Competition
@@ -15,7 +15,7 @@ from scoring.models import Score
 
 
 def own_summaries(
-    competition: Competition, wiring: Wiring, period: Period, door: Door
+    competition: Competition, wiring: Wiring, period: Period, guarded: GuardedCalls
 ) -> dict[int, dict[str, Any]]:
     """Call the contract's `aggregate_snapshot` with each model's score results.
 
@@ -49,13 +49,13 @@ def own_summaries(
         return found
 
     try:
-        found: dict[int, dict[str, Any]] = door.call(
+        found: dict[int, dict[str, Any]] = guarded.call(
             name, f"contract:{name}", summaries, key=period.start
         )
     except CallableError:
         return {}
     if failures:
-        door.fail(name, f"contract:{name}", failures[0])
+        guarded.fail(name, f"contract:{name}", failures[0])
     return found
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from competitions.callables.door import CallableError, Door
+from competitions.callables.guarded_calls import CallableError, GuardedCalls
 from scoring.metrics import Ensemble, MetricsContext, default_registry
 from scoring.metrics.parts import WIDTH, all_parts
 from scoring.metrics.ranks import Floats
@@ -28,7 +28,7 @@ def period_metrics(
     ensembles; an ensemble gets only the metrics that compare with nobody.
     """
     competition, config = ensembles.competition, ensembles.wiring.config
-    period, door = ensembles.period, ensembles.door
+    period, guarded = ensembles.period, ensembles.guarded
     scores, blends = ensembles.scores, ensembles.blends()
     virtual = set(
         competition.models.filter(is_virtual=True).values_list("pk", flat=True)
@@ -68,13 +68,13 @@ def period_metrics(
                 columns[name][side] = column
             for name in set(names) - set(engines):
                 key = (period.start, names is alone)
-                columns[name][side] = _own_metric(name, of_side, door, key)
+                columns[name][side] = _own_metric(name, of_side, guarded, key)
             parts[side] = all_parts(names, of_side)
     return columns, parts
 
 
 def _own_metric(
-    name: str, context: MetricsContext, door: Door, key: Hashable
+    name: str, context: MetricsContext, guarded: GuardedCalls, key: Hashable
 ) -> Floats:
     """Return the column of the operator's metric; NaN for all while it fails."""
 
@@ -89,7 +89,7 @@ def _own_metric(
         return dict(zip(context.model_ids, known.tolist(), strict=True))
 
     try:
-        values = door.call(
+        values = guarded.call(
             f"metric {name}",
             name,
             lambda: registry.get(name)(context.signals, context.scores, context),

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from django.db import connection
 
-from competitions.callables.door import Door
+from competitions.callables.guarded_calls import GuardedCalls
 from competitions.contract import CrunchConfig
 from competitions.models import Competition
 from competitions.models.rounds import RESOLVED_IN
@@ -22,7 +22,9 @@ from scoring.snapshots.ensembles import PeriodEnsembles, has_own_code
 from scoring.snapshots.period_leaves import log_closed
 
 
-def rehearse(*, competition: Competition, wiring: Wiring, door: Door) -> None:
+def rehearse(
+    *, competition: Competition, wiring: Wiring, guarded: GuardedCalls
+) -> None:
     """Call the operator's callables that `refresh` will need, without a lock.
 
     Rounds that are resolved in between are left to the next cycle.
@@ -30,7 +32,7 @@ def rehearse(*, competition: Competition, wiring: Wiring, door: Door) -> None:
     if has_own_callables(wiring.config):
         for period in open_periods(competition):
             ensembles = PeriodEnsembles(
-                competition=competition, wiring=wiring, period=period, door=door
+                competition=competition, wiring=wiring, period=period, guarded=guarded
             )
             ensembles.ask()
             build_snapshots(ensembles)
@@ -46,7 +48,7 @@ def has_own_callables(config: CrunchConfig) -> bool:
 
 
 def refresh(
-    *, competition: Competition, wiring: Wiring, now: datetime, door: Door
+    *, competition: Competition, wiring: Wiring, now: datetime, guarded: GuardedCalls
 ) -> None:
     """Rebuild the snapshots of every period that is not closed yet.
 
@@ -57,7 +59,7 @@ def refresh(
     version = current_version(competition)
     for period in open_periods(competition):
         ensembles = PeriodEnsembles(
-            competition=competition, wiring=wiring, period=period, door=door
+            competition=competition, wiring=wiring, period=period, guarded=guarded
         )
         ensembles.fill(version=version)
         built = build_snapshots(ensembles)
@@ -102,7 +104,7 @@ def revise(
                 competition=competition,
                 wiring=wiring,
                 period=period,
-                door=Door(competition),
+                guarded=GuardedCalls(competition),
             )
         )
         for snapshot in rows:

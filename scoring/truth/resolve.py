@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 
-from competitions.callables.door import Outcomes
+from competitions.callables.guarded_calls import Outcomes
 from competitions.models import Competition, Round
 from competitions.patience import deadline_of, waited_out
 from competitions.round_feed import feed_of

@@ -6,7 +6,7 @@ from typing import Any
 import structlog
 from pydantic import BaseModel
 
-from competitions.callables.door import Outcomes
+from competitions.callables.guarded_calls import Outcomes
 from competitions.callables.slot_answers import json_object
 from competitions.models import Competition, Round
 from competitions.tape_ends import Ends

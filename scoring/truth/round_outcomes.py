@@ -14,7 +14,7 @@ from competitions.tournament.round_ends import note_ended
 from core.facts import Fact, FactKind, announce
 from core.texts import readable
 
-TOLD = {
+FACT_KINDS = {
     Round.Status.RESOLVED: FactKind.ROUND_SCORED,
     Round.Status.UNRESOLVABLE: FactKind.ROUND_UNRESOLVABLE,
     Round.Status.VOID: FactKind.ROUND_VOID,
@@ -55,7 +55,10 @@ def end_rounds(rounds: Sequence[Round], truths: Sequence[Truth], now: datetime) 
         )
     note_ended({r.tournament_id for r, _, _ in ended if r.tournament_id is not None})
     announce(
-        *(_fact(TOLD[truth.status], round_, reason) for round_, reason, truth in ended)
+        *(
+            _fact(FACT_KINDS[truth.status], round_, reason)
+            for round_, reason, truth in ended
+        )
     )
 
 

@@ -100,7 +100,7 @@ def test_no_path_reaches_a_module_of_somebody_else(draft, evil, seen):
 
 @pytest.mark.attack(
     "wirings that were stored by other ways, and by the environment",
-    held_by="the same door for each import: core/imports.py",
+    held_by="the same guarded for each import: core/imports.py",
 )
 def test_what_was_stored_before_is_not_loaded_either(draft, evil, settings, seen):
     client = staff(is_superuser=True)

@@ -3,7 +3,7 @@
 import pytest
 
 from competitions import definition, lifecycle
-from competitions.callables.door import keep_failure
+from competitions.callables.guarded_calls import keep_failure
 from competitions.contract import CallMethod, CrunchConfig
 from competitions.errors import DefinitionError
 from competitions.models import CallableFailure, Competition, ScheduledPrediction

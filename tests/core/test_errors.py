@@ -26,7 +26,7 @@ UNREAD = re.compile(r"__main__|\.migrations|\.settings\.|\.examples|\.alembic")
 INSIDE = {
     "core.tlog.errors.LogFormatError": "the log is pure; who shows a receipt answers",
     "core.tlog.errors.ProofError": "the same",
-    "core.deadline.Late": "a deadline passed; the door of the callables says whose",
+    "core.deadline.Late": "a deadline passed; the guarded call says whose",
     "core.deadline.StillAtWork": "as Late, while the work of the last time goes on",
     "core.imports.NotImportable": "a reason, put into a refusal of a slot or contract",
     "core.parsing.JsonError": "a reason, put into the refusal of a file or an answer",

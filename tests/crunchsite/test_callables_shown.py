@@ -2,7 +2,7 @@
 
 import pytest
 
-from competitions.callables.door import keep_failure
+from competitions.callables.guarded_calls import keep_failure
 from scoring.models import Leaderboard
 from tests import factories
 from tests.conftest import NOW

@@ -1,6 +1,6 @@
 import pytest
 
-from competitions.callables.door import Door
+from competitions.callables.guarded_calls import GuardedCalls
 from competitions.contract import CrunchConfig
 from competitions.slots import wire
 from emissions.builder import build_emission
@@ -29,7 +29,7 @@ def test_key_and_providers_of_the_environment_are_read_when_they_are_paid(
         competition=competition,
         wiring=WIRING,
         ranking=[],
-        door=Door(competition),
+        guarded=GuardedCalls(competition),
     ).model_dump()
     assert paid["crunch"] == "ENV"
     assert paid["compute_provider_rewards"] == []
@@ -40,7 +40,10 @@ def test_the_rows_providers_win_over_the_contracts(competition, rewire):
     wiring = rewire(compute_provider="contract", data_provider="contract")
     competition.compute_provider, competition.data_provider = "row", "row"
     paid = build_emission(
-        competition=competition, wiring=wiring, ranking=[], door=Door(competition)
+        competition=competition,
+        wiring=wiring,
+        ranking=[],
+        guarded=GuardedCalls(competition),
     )
     assert [r.provider for r in paid.compute_provider_rewards] == ["row"]
     assert [r.provider for r in paid.data_provider_rewards] == ["row"]
@@ -57,7 +60,7 @@ def test_models_without_a_cruncher_are_named_and_nobody_is_paid(competition):
             competition=competition,
             wiring=WIRING,
             ranking=ranking,
-            door=Door(competition),
+            guarded=GuardedCalls(competition),
         )
 
 
@@ -80,7 +83,7 @@ def test_the_contract_names_the_strategy(competition, emission, paid):
         competition=competition,
         wiring=wire(CrunchConfig(emission=emission), {}),
         ranking=[entry("a", 7, 3.0), entry("b", 9, 1.0)],
-        door=Door(competition),
+        guarded=GuardedCalls(competition),
     )
     assert [
         (each.cruncher_index, each.reward_pct / 10**7)

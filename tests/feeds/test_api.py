@@ -5,7 +5,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.test import Client
 
-from feeds.api import UNTOLD
+from feeds.api import HIDDEN_FAILURE
 from feeds.models import BackfillJob
 from feeds.tape.writes import append
 from tests.conftest import NOW
@@ -157,7 +157,7 @@ def test_the_same_request_takes_up_what_failed(operator, monkeypatch):
     BackfillJob.objects.update(
         status="failed", error="no disk", cursor_at=cursor, created_at=cursor
     )
-    for client, said in ((Client(), UNTOLD), (operator, "no disk")):
+    for client, said in ((Client(), HIDDEN_FAILURE), (operator, "no disk")):
         assert client.get("/reports/backfill/jobs").json()[0]["error"] == said
         assert client.get(f"/reports/backfill/jobs/{job}").json()["error"] == said
     again = post(operator)

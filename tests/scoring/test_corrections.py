@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 from django.core.management import call_command
 
-from competitions.callables.door import Door
+from competitions.callables.guarded_calls import GuardedCalls
 from competitions.contract import CrunchConfig
 from competitions.models import Competition, Prediction, Round
 from competitions.slots import wire
@@ -245,7 +245,7 @@ def test_the_content_hash_of_a_revision_is_that_of_a_rebuild(scored, reversed_sc
             competition=scored,
             wiring=corrections.wiring_of(scored),
             period=Period(NOW - HOUR, NOW),
-            door=Door(scored),
+            guarded=GuardedCalls(scored),
         )
     )
     assert {s.content_hash for s in again} == set(

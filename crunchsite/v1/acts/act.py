@@ -34,7 +34,7 @@ class Reason(serializers.Serializer[Any]):
     reason = serializers.CharField(max_length=LONGEST_REASON)
 
 
-class Told(serializers.Serializer[Any]):
+class ActMessage(serializers.Serializer[Any]):
     """What was done, in a sentence."""
 
     message = serializers.CharField()

@@ -26,7 +26,7 @@ from competitions.models import Cruncher
 from core.acts import is_key, may
 from core.permissions import OpenReadPermittedWrite
 from core.requests import read_body
-from crunchsite.v1.acts.act import OPERATE, ActView, Reason, Told, posts
+from crunchsite.v1.acts.act import OPERATE, ActMessage, ActView, Reason, posts
 
 OF_MODELS = "competitions.{}_participantmodel"
 
@@ -160,7 +160,7 @@ def act_view(name: str, says: str) -> type[LocalActView]:
         "write_permission": OF_MODELS.format(ACTIONS[name].permission),
     }
     described = extend_schema_view(
-        post=posts(OPERATE, Reason, Told, asked={"reason": "it answers too late"})
+        post=posts(OPERATE, Reason, ActMessage, asked={"reason": "it answers too late"})
     )
     made: type[LocalActView] = described(type("Act", (LocalActView,), body))
     return made

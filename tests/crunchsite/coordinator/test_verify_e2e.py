@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from competitions.callables.door import WIRING, keep_failure
+from competitions.callables.guarded_calls import WIRING, keep_failure
 from crunchsite.coordinator.verify_e2e import constant
 from tests import factories
 

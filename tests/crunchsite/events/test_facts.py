@@ -41,7 +41,7 @@ pytestmark = pytest.mark.django_db(databases=["default", "tape"])
 def told(*kinds: str) -> list[tuple[str, dict]]:
     """Return kind and payload of the facts since the last call, of these kinds."""
     outbox.number_events()
-    events = list(Event.objects.told())
+    events = list(Event.objects.published())
     Event.objects.all().delete()
     return [(e.kind, e.payload) for e in events if not kinds or e.kind in kinds]
 

@@ -19,7 +19,7 @@ def happened(name: str, **fields) -> Fact:
 
 
 def told() -> list[str]:
-    return [event.payload["name"] for event in Event.objects.told()]
+    return [event.payload["name"] for event in Event.objects.published()]
 
 
 @pytest.mark.django_db
@@ -30,7 +30,7 @@ def test_a_fact_is_an_event_of_its_competition_and_instant(frozen_clock):
         Fact(FactKind.FEED_STALE, payload={"feed": "f"}),
     )
     assert outbox.number_events() == 2
-    board, feed = Event.objects.told()
+    board, feed = Event.objects.published()
     assert board.document() == {
         "id": board.number,
         "type": "board.moved",
@@ -69,7 +69,7 @@ def test_a_fact_outside_of_a_transaction_is_refused():
 def test_a_payload_is_storable_and_bounded():
     announce(happened("a\0b\ud800"), happened("x" * outbox.MOST_BYTES))
     outbox.number_events()
-    assert [event.payload for event in Event.objects.told()] == [
+    assert [event.payload for event in Event.objects.published()] == [
         {"name": "a\ufffdb\ufffd"},
         {"is_cut": True},
     ]
@@ -95,13 +95,13 @@ def test_an_event_of_a_slower_transaction_is_told_behind_those_that_were_read():
     try:
         assert outbox.number_events() == 1  # and does not wait for the slow one
         assert told() == ["quick"]
-        after = Event.objects.told().last().number
+        after = Event.objects.published().last().number
     finally:
         may_end.set()
         thread.join(60)
     assert outbox.number_events() == 1
     assert told() == ["quick", "slow"]
-    (late,) = Event.objects.told().filter(number__gt=after)
+    (late,) = Event.objects.published().filter(number__gt=after)
     assert late.payload == {"name": "slow"}
     assert late.pk < Event.objects.get(number=after).pk
 
@@ -167,7 +167,7 @@ def test_a_payload_of_the_largest_size_is_kept_whole():
     fits = "x" * (outbox.MOST_BYTES - len('{"name": ""}'))
     announce(happened(fits), happened(fits + "x"))
     outbox.number_events()
-    assert [event.payload for event in Event.objects.told()] == [
+    assert [event.payload for event in Event.objects.published()] == [
         {"name": fits},
         {"is_cut": True},
     ]

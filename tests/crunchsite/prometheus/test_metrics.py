@@ -93,7 +93,7 @@ def test_figures_are_those_of_the_rows(world, watcher):
     assert figures["crunchsite_gateway_owned", of] == 0
     assert figures["crunchsite_feed_stale", "simulated:BTCUSDT:candle:1m"] == 0
     assert figures["crunchsite_webhook_backlog", "bot"] == 1
-    assert figures["crunchsite_events_untold",] == 0
+    assert figures["crunchsite_events_unpublished",] == 0
     assert figures["crunchsite_heartbeat_age_seconds", "beat"] < 60
     assert ("crunchsite_queue_depth", "models") in figures
     failed = {k: v for k, v in figures.items() if k[0] == "crunchsite_scrape_failed"}

@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 from django.db.models import F
 
-from competitions.callables import door
+from competitions.callables import guarded_calls
 from competitions.contract import CrunchConfig
 from competitions.models import (
     CallableFailure,
@@ -147,7 +147,7 @@ def test_while_a_ranker_fails_the_engines_order_stands_in_and_says_so(
 ):
     if ranker == "hangs":
         AWAKE.clear()
-        monkeypatch.setattr(door, "PATIENCE_S", 0.2)
+        monkeypatch.setattr(guarded_calls, "PATIENCE_S", 0.2)
     a, b = make_models(competition, *"ab")
     snap(a, 1, 1.0)
     snap(b, 1, 2.0)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from pydantic import BaseModel
 
-from competitions.callables.door import Door
+from competitions.callables.guarded_calls import GuardedCalls
 from competitions.contract import Aggregation, EnsembleConfig
 from competitions.models import ParticipantModel, Prediction
 from core.grid import Period
@@ -102,7 +102,7 @@ def test_a_correction_of_the_period_before_leaves_a_rebuild_as_it_was(
             competition=market,
             wiring=wiring,
             period=Period(NOW, NOW + HOUR),
-            door=Door(market),
+            guarded=GuardedCalls(market),
         )
     )
     stored = Snapshot.objects.current().filter(period_start=NOW)
@@ -222,7 +222,7 @@ def test_a_rebuild_takes_the_newest_weights_of_the_period(market, at, rewire):
         competition=market,
         wiring=wiring,
         period=Period(NOW, NOW + HOUR),
-        door=Door(market),
+        guarded=GuardedCalls(market),
     ).blends()
     assert blend.shares == {"a": 0.5, "b": 0.5}
 
@@ -253,7 +253,7 @@ def test_matrices_that_were_filled_are_those_that_would_be_read(market, at, rewi
         "wiring": wiring,
         "period": Period(NOW, NOW + HOUR),
     }
-    filled = PeriodEnsembles(**facts, door=Door(market))
+    filled = PeriodEnsembles(**facts, guarded=GuardedCalls(market))
     filled.fill(version=1)
     read = read_scores(**facts)
     for name in ("model_ids", "asked", "signals", "scores"):
@@ -272,7 +272,7 @@ def test_rounds_that_lack_no_ensemble_cost_no_statement(
         competition=market,
         wiring=wiring,
         period=Period(NOW, NOW + HOUR),
-        door=Door(market),
+        guarded=GuardedCalls(market),
     )
     with django_assert_num_queries(1):  # the models
         ensembles.fill(version=1)

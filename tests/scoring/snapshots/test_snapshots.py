@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from competitions.callables.door import Door
+from competitions.callables.guarded_calls import GuardedCalls
 from competitions.contract import Aggregation, CrunchConfig
 from competitions.models import Competition, Round
 from competitions.slots import wire
@@ -79,7 +79,7 @@ def test_rebuilding_gives_the_same_content_hash(market, at):
             competition=market,
             wiring=wiring,
             period=Period(start=NOW, end=NOW + HOUR),
-            door=Door(market),
+            guarded=GuardedCalls(market),
         )
     )
     stored = dict(Snapshot.objects.values_list("model_id", "content_hash"))
@@ -108,7 +108,7 @@ def test_a_voided_round_leaves_the_open_period(market, at):
     Round.objects.filter(performed_at=NOW + MINUTE).update(status="VOID")
     with at(NOW + 10 * MINUTE):
         snapshots.refresh(
-            door=Door(market),
+            guarded=GuardedCalls(market),
             competition=market,
             wiring=wire(CrunchConfig(), {}),
             now=NOW + 10 * MINUTE,

@@ -1,8 +1,8 @@
 """Call the operator's own code: with a time limit, checked, failures recorded.
 
 Whatever a competition uses of the operator's code (a slot, a callable of its contract,
-a metric) may raise, hang, end the process or return nonsense. A `Door` calls it with a
-time limit and checks its answer; a failure is stored in a row that operators see until
+a metric) may raise, hang, end the process or return nonsense. `GuardedCalls` give it a
+time limit and check its answer; a failure is stored in a row that operators see until
 the callable works again. The caller decides what replaces a failed answer;
 docs/operator/callables.md lists it.
 """
@@ -39,11 +39,11 @@ class CallableError(CompetitionError):
     code = "callable_failed"
 
 
-class Door:
+class GuardedCalls:
     """Call the operator's callables of one competition, for one piece of work.
 
-    It remembers their answers by key. `sealed` returns a door that repeats these and
-    calls nothing, for use while a lock is held. `failed` names the callables that
+    They remember their answers by key. `sealed` returns calls that repeat these and
+    run nothing, for use while a lock is held. `failed` names the callables that
     failed, in order.
     """
 
@@ -54,11 +54,11 @@ class Door:
         self._failing: set[str] | None = None
         self.failed: list[str] = []
 
-    def sealed(self) -> "Door":
-        """Return a door that repeats the remembered answers and calls nothing."""
-        door = copy(self)
-        door._is_sealed = True  # noqa: SLF001  its own class
-        return door
+    def sealed(self) -> "GuardedCalls":
+        """Return calls that repeat the remembered answers and run nothing."""
+        guarded = copy(self)
+        guarded._is_sealed = True  # noqa: SLF001  its own class
+        return guarded
 
     def call(
         self,
@@ -73,7 +73,7 @@ class Door:
         """Call, and return the answer as `check` returns it; raises CallableError.
 
         `key` distinguishes the calls of one callable. The caller must hold no lock and
-        have no open transaction, unless the door is sealed.
+        have no open transaction, unless these calls are sealed.
         """
         place = (name, key)
         if self._is_sealed:

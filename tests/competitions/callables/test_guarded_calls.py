@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from competitions.callables.door import CallableError, Door, Outcomes
+from competitions.callables.guarded_calls import CallableError, GuardedCalls, Outcomes
 from competitions.models import CallableFailure
 from tests import factories
 from tests.conftest import NOW
@@ -17,9 +17,9 @@ def competition():
     return factories.competition()
 
 
-def fail(door, text="no"):
+def fail(guarded, text="no"):
     with pytest.raises(CallableError):
-        door.call("SLOT", "own.module:function", lambda: raising(text))
+        guarded.call("SLOT", "own.module:function", lambda: raising(text))
 
 
 def raising(text):
@@ -28,13 +28,16 @@ def raising(text):
 
 def test_failures_in_a_row_are_counted_and_a_success_forgets_them(competition, at):
     with at(NOW):
-        fail(Door(competition), "first")
-        fail(Door(competition), "second")
+        fail(GuardedCalls(competition), "first")
+        fail(GuardedCalls(competition), "second")
         row = CallableFailure.objects.get()
         assert (row.callable, row.count, row.text) == ("SLOT", 2, "ValueError: second")
         assert row.first_at <= row.last_at
 
-        assert Door(competition).call("SLOT", "own.module:function", lambda: 3) == 3
+        assert (
+            GuardedCalls(competition).call("SLOT", "own.module:function", lambda: 3)
+            == 3
+        )
         assert not CallableFailure.objects.exists()
 
 
@@ -44,7 +47,7 @@ def test_a_callable_fails_since_its_first_failure_whatever_a_clock_said(
     seen = []
     for hour in (24, 0, 1):
         with at(NOW + timedelta(hours=hour)):
-            fail(Door(competition))
+            fail(GuardedCalls(competition))
         row = CallableFailure.objects.get()
         seen.append(
             [(x - NOW) // timedelta(hours=1) for x in (row.first_at, row.last_at)]
@@ -56,36 +59,36 @@ def test_a_callable_fails_since_its_first_failure_whatever_a_clock_said(
     "text", ["", "a\0b", "\r", "\ud800", "x" * 100_000, "\x1b[2J", "\u202e"]
 )
 def test_any_text_of_a_failure_can_be_kept(competition, text):
-    fail(Door(competition), text)
+    fail(GuardedCalls(competition), text)
     kept = CallableFailure.objects.get().text
     assert kept.startswith("ValueError")
     assert len(kept) <= 2_000
 
 
 def test_an_answer_that_does_not_pass_its_check_is_a_failure(competition):
-    door = Door(competition)
+    guarded = GuardedCalls(competition)
     with pytest.raises(CallableError, match=r"SLOT \(own:f\): invalid literal for int"):
-        door.call("SLOT", "own:f", lambda: "seven", check=int)
-    assert door.failed == ["SLOT"]
+        guarded.call("SLOT", "own:f", lambda: "seven", check=int)
+    assert guarded.failed == ["SLOT"]
     assert CallableFailure.objects.count() == 1
 
 
 def test_one_competitions_failure_is_not_anothers(competition):
     other = factories.competition(slug="other")
-    fail(Door(competition))
-    assert Door(other).call("SLOT", "own.module:function", lambda: 1) == 1
+    fail(GuardedCalls(competition))
+    assert GuardedCalls(other).call("SLOT", "own.module:function", lambda: 1) == 1
     assert CallableFailure.objects.get().competition == competition
 
 
 def test_a_sealed_door_repeats_what_was_answered_and_calls_nobody(competition):
-    door, calls = Door(competition), []
+    guarded, calls = GuardedCalls(competition), []
 
     def answer():
         calls.append(1)
         return len(calls)
 
-    assert door.call("SLOT", "own:f", answer, key="a") == 1
-    sealed = door.sealed()
+    assert guarded.call("SLOT", "own:f", answer, key="a") == 1
+    sealed = guarded.sealed()
     assert sealed.call("SLOT", "own:f", answer, key="a") == 1
     with pytest.raises(CallableError, match="gave no answer in time"):
         sealed.call("SLOT", "own:f", answer, key="b")
@@ -95,10 +98,10 @@ def test_a_sealed_door_repeats_what_was_answered_and_calls_nobody(competition):
 def test_a_success_costs_one_statement_however_often(
     competition, django_assert_num_queries
 ):
-    door = Door(competition)
+    guarded = GuardedCalls(competition)
     with django_assert_num_queries(1):
         for _ in range(5):
-            door.call("SLOT", "own:f", lambda: 1)
+            guarded.call("SLOT", "own:f", lambda: 1)
 
 
 def test_what_worked_for_one_and_failed_for_another_is_failing(competition):
