@@ -7,7 +7,6 @@ import secrets
 import signal
 import stat
 import time
-from collections import deque
 from collections.abc import Callable, Coroutine
 from functools import partial
 from pathlib import Path
@@ -18,18 +17,14 @@ import structlog
 from competitions.local_models import cgroups, users
 from competitions.local_models.keeper import READY
 from competitions.local_models.launch import Limits, launch, read_first
+from competitions.local_models.model_log import ModelLog
 from competitions.local_models.submission import Submission
 from competitions.local_models.trees import remove_tree
 from core.backoff import backoff
-from core.logs import append_bounded
 from core.texts import describe, message_of, readable
 
 log = structlog.get_logger(__name__)
 
-LONGEST_LAST_WORDS = 500
-LARGEST_LOG_BYTES = 5 * 2**20
-# A model that prints faster than this has to wait when it prints.
-LOG_BYTES_PER_S = 2**20
 MOST_RESTARTS = 4
 STEADY_S = 300.0  # a process that lived this long has recovered
 START_TIMEOUT_S = 60.0
@@ -67,7 +62,6 @@ class ModelProcess:
         on_change: Callable[["ModelProcess"], Coroutine[Any, Any, None]],
     ) -> None:
         self.submission = submission
-        self.log_path = log_path
         self.state: State = "STARTING"
         self.error = ""
         self.changed_at = _now()
@@ -82,7 +76,7 @@ class ModelProcess:
         self._start_slots = start_slots
         self._on_change = on_change
         self._process: asyncio.subprocess.Process | None = None
-        self._newest_lines: deque[str] = deque(maxlen=5)
+        self._log = ModelLog(log_path)
         self._life: asyncio.Task[None] | None = None
         self._log_reader: asyncio.Task[None] | None = None
         self._groups: list[Path] = []
@@ -139,7 +133,7 @@ class ModelProcess:
         if time.monotonic() - started_at > STEADY_S:
             self.restarts = self._faults = 0
         ending = "it ran out of memory" if is_out_of_memory else ending
-        reason = f"its process ended ({ending}): {self._last_words()}"
+        reason = f"its process ended ({ending}): {self._log.last_words()}"
         log.warning("model.ended", model=self.model_id, reason=reason)
         if code not in _FROM_OUTSIDE or self._is_ended_here or is_out_of_memory:
             self._faults += 1
@@ -198,7 +192,8 @@ class ModelProcess:
                 )
             finally:
                 os.close(write_ready)
-            self._log_reader = asyncio.create_task(self._copy_log(self._process))
+            assert self._process.stdout is not None  # a pipe
+            self._log_reader = asyncio.create_task(self._log.copy(self._process.stdout))
             first = await asyncio.wait_for(read_first(ready), START_TIMEOUT_S)
         except TimeoutError:
             self._kill()
@@ -221,24 +216,6 @@ class ModelProcess:
             raise OSError(f"{self.socket} is no socket of user {owner}")
         if self._uid:
             os.chown(self._run_dir, os.geteuid(), os.getegid())
-
-    async def _copy_log(self, process: asyncio.subprocess.Process) -> None:
-        """Copy the model's output to its log, in two files of a bounded size."""
-        assert process.stdout is not None  # a pipe: see above
-        while chunk := await process.stdout.read(65536):
-            text = chunk.decode(errors="replace")
-            self._newest_lines.extend(line for line in text.splitlines() if line)
-            # A full disk loses log lines, but stops no model.
-            with contextlib.suppress(OSError):
-                append_bounded(
-                    self.log_path, text.encode(), largest_bytes=LARGEST_LOG_BYTES
-                )
-            await asyncio.sleep(len(chunk) / LOG_BYTES_PER_S)
-
-    def _last_words(self) -> str:
-        if not self._newest_lines:
-            return "it printed nothing"
-        return readable(self._newest_lines[-1], limit=LONGEST_LAST_WORDS)
 
     async def _end_process(self) -> None:
         """End the process with all that it started; log what cannot be ended."""

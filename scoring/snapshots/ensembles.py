@@ -4,8 +4,8 @@ Weights follow from the snapshot period before, over the models of this one so f
 are not excluded, and never look ahead; in a first period everybody weighs the same. A
 resolved round gets the ensemble's prediction and score like any model's, before the
 metrics that compare with it. The weights are stored with the prediction, and a rebuild
-takes them from there: they would differ once the period before was corrected or a model
-has joined. Ensembles have no rank and are never paid.
+takes them from there: a correction of the period before, or a new model, would change
+them. Ensembles have no rank and are never paid.
 """
 
 from collections.abc import Sequence
@@ -229,10 +229,7 @@ class PeriodEnsembles:
             .filter(model__in=eligible, period_end=self.period.start)
             .values_list("model__model_id", "value", "result_summary")
         }
-        metrics = {
-            model_id: summaries.get(model_id, {}) for model_id in eligible.values()
-        }
-        return metrics, signals
+        return {each: summaries.get(each, {}) for each in eligible.values()}, signals
 
     def _weighed(
         self, config: EnsembleConfig, metrics: MetricsByModel, signals: SignalsByModel

@@ -134,6 +134,7 @@ def test_readyz_says_what_is_wrong_and_what_to_do(
         "problems": {},
         "failing_callables": [],
         "missing_endpoints": {},
+        "log_problems": [],
     }
     monkeypatch.setattr(settings, "REDIS_URL", "redis://127.0.0.1:1/0")
     response = admin_client.get("/readyz")
@@ -235,7 +236,7 @@ def test_a_paused_competition_goes_on_to_be_shown(client, world):
 def test_each_write_names_the_permission_that_it_needs(client):
     """A write without one would be nobody's, not even a superuser's."""
     needed = {
-        f"{method} {path}": view_of(path).write_permission
+        f"{method} {path}": getattr(view_of(path), "write_permission", None)
         for path, operations in client.get("/openapi.json").json()["paths"].items()
         for method in operations
         if method != "get"
@@ -251,7 +252,8 @@ def test_each_write_names_the_permission_that_it_needs(client):
             "post /reports/backfill/jobs/{job_id}/cancel": "feeds.cancel_backfilljob",
         }.items()
     )
-    assert None not in needed.values()
+    open_ = {name for name, permission in needed.items() if permission is None}
+    assert open_ == {"post /log/witnesses"}  # a cosignature says itself whose it is
 
 
 def view_of(path: str):
