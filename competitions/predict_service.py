@@ -4,7 +4,6 @@
 `PredictService`. It is called once in each process that asks models.
 """
 
-from functools import lru_cache
 from typing import Any, Protocol
 
 from django.conf import settings
@@ -44,11 +43,8 @@ def own_predict_service() -> PredictService | None:
     Raises FactoryRefusedError naming variable, path and cause.
     """
     path = settings.ENV.predict_service_factory
-    return _made(path) if path else None
-
-
-@lru_cache(maxsize=4)
-def _made(path: str) -> PredictService:
+    if not path:
+        return None
     made: PredictService = make_service(
         VARIABLE, path, method="run_once", takes=("competition", "gateway")
     )

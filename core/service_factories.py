@@ -5,6 +5,7 @@ A service replaces a loop of the site as a whole: see docs/developer/services.md
 
 import inspect
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from core.deadline import Late, in_time
@@ -36,12 +37,14 @@ def find_factory(variable: str, path: str, *takes: str) -> Callable[..., Any]:
     return found
 
 
+@lru_cache(maxsize=8)
 def make_service(
     variable: str, path: str, *, method: str, takes: tuple[str, ...]
 ) -> Any:
     """Return what the factory makes: an object whose `method` takes these arguments.
 
-    Raises FactoryRefusedError naming variable, path and cause.
+    It is made once in a process. Raises FactoryRefusedError naming variable, path and
+    cause.
     """
     made = call_factory(variable, path, find_factory(variable, path))
     _check_arguments(variable, path, getattr(made, method, None), takes, name=method)

@@ -19,6 +19,13 @@ from core.requests import IdField, read_query
 from feeds.models import BackfillJob
 from feeds.tape.records import FeedKey
 
+sends_a_file = extend_schema(
+    responses={
+        (200, "application/octet-stream"): bytes,
+        (206, "application/octet-stream"): bytes,
+    }
+)
+
 
 class FileSerializer(serializers.Serializer[Any]):
     path = serializers.CharField()
@@ -44,12 +51,7 @@ class DataFile(APIView):
 
     queryset = BackfillJob.objects.all()
 
-    @extend_schema(
-        responses={
-            (200, "application/octet-stream"): bytes,
-            (206, "application/octet-stream"): bytes,
-        }
-    )
+    @sends_a_file
     def get(self, request: Request, **parts: str) -> HttpResponse | FileResponse:
         from feeds.tape import parquet
 
@@ -103,12 +105,7 @@ class DayDownload(APIView):
 
     queryset = BackfillJob.objects.all()
 
-    @extend_schema(
-        responses={
-            (200, "application/octet-stream"): bytes,
-            (206, "application/octet-stream"): bytes,
-        }
-    )
+    @sends_a_file
     def get(self, request: Request, **parts: str) -> HttpResponse | FileResponse:
         from feeds.tape.day_files import find_day
 

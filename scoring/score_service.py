@@ -5,7 +5,6 @@ It is called once in each process that scores.
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Protocol
 
 import structlog
@@ -48,11 +47,8 @@ def own_score_service() -> ScoreService | None:
     Raises FactoryRefusedError naming variable, path and cause.
     """
     path = settings.ENV.score_service_factory
-    return _made(path) if path else None
-
-
-@lru_cache(maxsize=4)
-def _made(path: str) -> ScoreService:
+    if not path:
+        return None
     made: ScoreService = make_service(
         VARIABLE, path, method="run_once", takes=("competition_ids",)
     )

@@ -6,7 +6,7 @@ from competitions import predict_service, run_models, tasks
 from competitions.models import CallableFailure, Competition
 from competitions.predict_service import VARIABLE, ask_by, own_predict_service
 from competitions.run_models import ModelDaemon
-from core.service_factories import FactoryRefusedError
+from core.service_factories import FactoryRefusedError, make_service
 from tests.competitions.conftest import AnsweringGateway
 from tests.own_services import Counting
 
@@ -26,7 +26,7 @@ def configured(settings, monkeypatch):
         return called
 
     yield name
-    predict_service._made.cache_clear()
+    make_service.cache_clear()
 
 
 @pytest.fixture

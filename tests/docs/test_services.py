@@ -11,12 +11,11 @@ from threading import Thread
 
 import pytest
 
-from competitions import predict_service
 from competitions.models import Round
 from competitions.predict_service import own_predict_service
+from core.service_factories import make_service
 from crunchsite.report_app import with_own
 from feeds.tape.writes import append
-from scoring import score_service
 from scoring.models import Score
 from scoring.score_service import own_score_service
 from tests.competitions.conftest import AnsweringGateway, candles
@@ -52,8 +51,7 @@ def extensions(tmp_path, monkeypatch, settings):
     yield
     for name in ("extensions", *(f"extensions.{each}" for each in MODULES)):
         sys.modules.pop(name, None)
-    for made in (predict_service._made, score_service._made):
-        made.cache_clear()
+    make_service.cache_clear()
 
 
 def test_it_asks_when_the_price_has_moved(extensions, risen_tape, baseline, at):  # noqa: F811

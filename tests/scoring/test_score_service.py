@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 
 from competitions.models import CallableFailure
-from scoring import score_service, tasks
+from core.service_factories import make_service
+from scoring import tasks
 from scoring.score_service import VARIABLE, own_score_service, score_by
 from tests.own_services import Counting
 from tests.scoring.factories import make_competition
@@ -25,7 +26,7 @@ def configured(settings, monkeypatch):
         return called
 
     yield name
-    score_service._made.cache_clear()
+    make_service.cache_clear()
 
 
 @pytest.fixture
