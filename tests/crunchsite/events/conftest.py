@@ -2,6 +2,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from crunchsite.events import public_addresses, sending
 from crunchsite.events.models import Webhook
 from crunchsite.events.webhooks import give_secret
 from tests.crunchsite.events.receivers import Receiver, receiving
@@ -13,7 +14,16 @@ def loopback_allowed(settings):
 
 
 @pytest.fixture
-def receive(loopback_allowed):
+def patient(monkeypatch):
+    """Wait for a receiver as long as a busy machine takes to let it answer."""
+    monkeypatch.setattr(public_addresses, "CONNECT_S", 300)
+    monkeypatch.setattr(public_addresses, "WHOLE_S", 300)
+    monkeypatch.setattr(sending, "CONNECT_S", 300)
+    monkeypatch.setattr(sending, "READ_S", 300)
+
+
+@pytest.fixture
+def receive(loopback_allowed, patient):
     """Start a receiver and its webhook: `webhook, receiver = receive(500, 200)`."""
     with ExitStack() as stack:
 
