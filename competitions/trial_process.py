@@ -1,18 +1,12 @@
 """Try an operator's code in a separate process, before a process with secrets loads it.
 
-`python -m competitions.trial_process FILE` is that process: it has no secret in its
-environment, no database and no broker, and limited memory; it writes the problem to
-FILE. The callables' answers are checked later, at activation; here they only have to
-return.
+`python -m competitions.trial_process FILE` is that process (core/trial_child.py); it
+writes the problem to FILE. The callables' answers are checked later, at activation;
+here they only have to return.
 """
 
 import json
-import os
-import resource
-import signal
-import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -27,11 +21,10 @@ from competitions.slots import SLOTS, Wiring, default_path, wire
 from core.collector import loading
 from core.imports import NotImportable, check_module, is_within
 from core.texts import message_of, readable
+from core.trial_child import limit_memory, run_trial
 
 # Real time for starting Python, importing and calling.
 PATIENCE_S = 30.0
-LARGEST_MEMORY = 4 * 2**30
-LARGEST_ANSWER = 64 * 2**10
 _WELL = "well"
 _CONTRACT = "contract"
 _ERRORS = {error.code: error for error in (ContractError, SlotError)}
@@ -57,10 +50,12 @@ def try_apart(*, config_path: str, slots: Mapping[str, Any]) -> None:
         return
     for name, path in others.items():
         _check(name, path)
-    with tempfile.TemporaryDirectory(prefix="crunchsite-trial-") as folder:
-        file = Path(folder) / "answer"
-        how_it_ended = _run(file, {"config_path": config_path, "slots": slots})
-        answer = _read(file)
+    answer, how_it_ended = run_trial(
+        __name__,
+        {"config_path": config_path, "slots": slots},
+        variables=_variables(),
+        patience_s=PATIENCE_S,
+    )
     code, _, problem = answer.partition("\n")
     if code in _ERRORS:
         raise _ERRORS[code](readable(problem))
@@ -97,25 +92,11 @@ def _check(name: str, path: str) -> None:
         raise SlotError(f"{name} was {path!r}: {error}.") from error
 
 
-def _read(file: Path) -> str:
-    try:
-        with file.open("rb") as answer:
-            return answer.read(LARGEST_ANSWER).decode(errors="replace")
-    except OSError:
-        return ""
-
-
-def _environment() -> dict[str, str]:
-    """Return the child's environment: paths of code, and the names of callables."""
+def _variables() -> dict[str, str]:
+    """Return the child's variables: folders of code, and the names of callables."""
     env = settings.ENV
     names = ["crunch_config_module", *(slot.lower() for slot in SLOTS)]
     return {
-        "PATH": os.defpath,
-        "LANG": "C.UTF-8",
-        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "OMP_NUM_THREADS": "1",
-        "DJANGO_SETTINGS_MODULE": "crunchsite.settings.without_secrets",
         "VAR_DIR": str(settings.VAR_DIR),
         "LOCAL_MODELS_DIR": str(settings.LOCAL_MODELS_DIR),
         "WORKSPACES_DIR": str(settings.WORKSPACES_DIR),
@@ -124,36 +105,11 @@ def _environment() -> dict[str, str]:
     }
 
 
-def _run(file: Path, wiring: dict[str, Any]) -> str:
-    """Run the child; return how it ended, empty if well."""
-    child = subprocess.Popen(
-        [sys.executable, "-m", __name__, str(file)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=_environment(),
-        cwd=settings.SITE_DIR,
-        start_new_session=True,
-    )
-    try:
-        child.communicate(json.dumps(wiring).encode(), timeout=PATIENCE_S)
-    except subprocess.TimeoutExpired:
-        return f"it took longer than {PATIENCE_S:g} s"
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGKILL)  # and processes that it has started
-        child.wait()
-    if child.returncode < 0:
-        return f"it ended the process with {signal.Signals(-child.returncode).name}"
-    return f"it left the process with {child.returncode}" if child.returncode else ""
-
-
 def main(answer: Path) -> None:
     """Try the code named on standard input; write the problem, or none."""
     import django
 
-    resource.setrlimit(resource.RLIMIT_DATA, (LARGEST_MEMORY, LARGEST_MEMORY))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    limit_memory()
     with loading():
         django.setup()
     from competitions.config_loader import load_config

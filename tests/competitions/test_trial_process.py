@@ -1,6 +1,7 @@
 """What a wiring does to the process that loads it first."""
 
 import json
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -116,7 +117,7 @@ def test_the_environment_s_callables_are_tried_too(package, settings):
 
 
 def test_the_engine_s_own_wiring_needs_no_trial(monkeypatch):
-    monkeypatch.setattr(trial_process, "_run", pytest.fail)
+    monkeypatch.setattr(trial_process, "run_trial", pytest.fail)
     try_apart(
         config_path="competitions.contract",
         slots={"SCORING_FUNCTION": "competitions.defaults:scoring_function"},
@@ -124,7 +125,7 @@ def test_the_engine_s_own_wiring_needs_no_trial(monkeypatch):
 
 
 def test_nothing_of_a_trial_is_left(package, tmp_path, monkeypatch):
-    monkeypatch.setattr(trial_process.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     folder = package(
         forks="import os, subprocess\nfrom pathlib import Path\n"
         "def f():\n"

@@ -5,7 +5,6 @@ known.
 """
 
 import json
-import resource
 import sys
 import traceback
 from collections.abc import Mapping
@@ -20,8 +19,8 @@ import django
 
 from core.imports import is_within
 from core.texts import describe
+from core.trial_child import limit_memory
 
-LARGEST_MEMORY = 4 * 2**30
 # Below these, a callable needs what only a running site has: records, tables.
 _SITES_OWN = ("competitions.defaults", "feeds", "django", "sqlalchemy")
 # Made-up values may not be what these take.
@@ -38,8 +37,7 @@ _AT = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 def main(file: Path) -> None:
     """Try factories of services, contract, slots and scorer, in this order."""
-    resource.setrlimit(resource.RLIMIT_DATA, (LARGEST_MEMORY, LARGEST_MEMORY))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    limit_memory()
     asked = json.load(sys.stdin)
     django.setup()
     from crunchsite.coordinator.checkup.line import Line

@@ -214,7 +214,7 @@ def test_code_that_ends_its_process_is_a_fail(node):
     env, _ = read_node(node)
     last = check_callables(node, env)[-1]
     assert (last.level, last.code) == ("FAIL", "callable_failed")
-    assert "it left with 7" in last.found
+    assert "it left the process with 7" in last.found
 
 
 @pytest.mark.parametrize(
