@@ -1,5 +1,6 @@
 """Build the columns and widgets of the standard report from a contract."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from competitions.contract import CrunchConfig, numeric_fields
@@ -18,6 +19,13 @@ METRIC_NAMES = {
     "ensemble_correlation": "Ens. Corr",
 }
 COARSE = {"hit_rate", "sortino_ratio"}
+# What the accounts of a trading competition did, chart by chart.
+ACCOUNT_CHARTS = {
+    "P&L Over Time": ("equity", "net_pnl"),
+    "P&L Breakdown": ("realized_pnl", "unrealized_pnl", "fees", "carry"),
+    "Max Drawdown": ("max_drawdown",),
+    "Open Positions": ("open_positions", "exposure"),
+}
 DIVERSITY = ("model_correlation", "ensemble_correlation", "contribution", "fnc")
 
 
@@ -78,8 +86,12 @@ def _widgets(config: CrunchConfig) -> list[dict[str, Any]]:
     metrics = list(dict.fromkeys(config.metrics))
     compared = [name for name in metrics if name in DIVERSITY]
     summed = [config.aggregation.value_field, *metrics]
+    over_time = ACCOUNT_CHARTS if config.trading else {"Score Metrics": summed}
     charts: list[tuple[int, str, str, dict[str, Any]]] = [
-        (10, "Score Metrics", "models/metrics", _chart("line", "performed_at", summed)),
+        *(
+            (order, title, "models/metrics", _chart("line", "performed_at", series))
+            for order, (title, series) in enumerate(over_time.items(), start=10)
+        ),
         (
             20,
             "Rolling Score by Scope",
@@ -132,7 +144,7 @@ def _widgets(config: CrunchConfig) -> list[dict[str, Any]]:
     ]
 
 
-def _chart(kind: str, x: str, series: list[str]) -> dict[str, Any]:
+def _chart(kind: str, x: str, series: Iterable[str]) -> dict[str, Any]:
     return {
         "type": kind,
         "xAxis": {"name": x},

@@ -15,6 +15,7 @@ from tests.scoring.conftest import MINUTE, START
 from tests.scoring.factories import make_models, make_round, put_candles
 
 FEE = 0.0011
+DAY = timedelta(days=1)
 
 
 @pytest.fixture
@@ -137,3 +138,26 @@ def test_more_models_need_no_more_statements(trading):
     few = statements(1)
     make_round(trading, START + MINUTE, {m: order("buy", 1) for m in models})
     assert statements(8) <= few + 1
+
+
+def test_the_report_s_charts_of_accounts_find_their_figures(trading, client):
+    [model] = make_models(trading, "m")
+    put_candles(START - MINUTE, [100, 110])
+    make_round(trading, START, {model: order("buy", 1000)})
+    run_cycle(competition_id=trading.pk)
+    trading.config_path = "competitions.packs.trading.trading_contract:CONTRACT"
+    trading.save()
+    charts = {
+        widget["displayName"]: widget
+        for widget in client.get("/reports/schema/metrics-widgets").json()
+        if widget["endpointUrl"] == "/reports/models/metrics"
+    }
+    assert list(charts) == [
+        *("P&L Over Time", "P&L Breakdown", "Max Drawdown", "Open Positions"),
+    ]
+    day = {"start": START - DAY, "end": START + DAY}
+    (row,) = client.get("/reports/models/metrics", day).json()
+    for chart in charts.values():
+        axes = chart["nativeConfiguration"]
+        names = {series["name"] for series in axes["yAxis"]["series"]}
+        assert names | {axes["xAxis"]["name"]} <= row.keys()
