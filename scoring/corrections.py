@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 from django.db import OperationalError, connection, transaction
-from django.db.models import Max
+from django.db.models import Max, Min
 from psycopg2.errors import LockNotAvailable
 from pydantic import ValidationError
 
@@ -29,6 +29,7 @@ from core.texts import one_line, readable
 from scoring import due_rounds, locks
 from scoring.board import leaderboard
 from scoring.board.standings import standings
+from scoring.books.replay_books import replay_accounts
 from scoring.models import Rescoring, Snapshot, VoidWindow
 from scoring.moves import Move, moves_between
 from scoring.scores.score_rounds import score_answers, truths_of
@@ -106,6 +107,7 @@ def rescore(
             created_at=now,
         )
         counts = [_rescore_period(competition, wiring, p, version) for p in periods]
+        periods = _replay_books(competition, wiring, periods[0].start, now, periods)
         snapshots.revise(
             competition=competition, wiring=wiring, periods=periods, now=now
         )
@@ -148,12 +150,12 @@ def void(
             created_at=now,
         )
         rounds = Round.objects.filter(
-            window.rounds,
-            competition=competition,
-            performed_at__isnull=False,
+            window.rounds, competition=competition, performed_at__isnull=False
         ).exclude(status=Round.Status.VOID)
         touched = closed_periods_of(competition, rounds)
+        first_order = rounds.aggregate(at=Min("performed_at"))["at"]
         count = rounds.update(status=Round.Status.VOID, reason=window.round_reason)
+        touched = _replay_books(competition, wiring, first_order or now, now, touched)
         snapshots.revise(
             competition=competition, wiring=wiring, periods=touched, now=now
         )
@@ -162,6 +164,22 @@ def void(
         return [count, 0]
 
     return _correct(competition_id, work, preview=preview, on=on)
+
+
+def _replay_books(
+    competition: Competition,
+    wiring: Wiring,
+    since: datetime,
+    now: datetime,
+    periods: list[Period],
+) -> list[Period]:
+    """Play accounts again; return `periods` and the closed ones that this changed."""
+    starts = replay_accounts(
+        competition=competition, wiring=wiring, since=since, now=now
+    )
+    closed = closed_periods(competition) if starts else []
+    changed = [period for period in closed if period.start in starts]
+    return sorted({*periods, *changed}, key=lambda period: period.start)
 
 
 def _stated(reason: str, author: str) -> tuple[str, str]:

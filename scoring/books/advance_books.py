@@ -5,7 +5,7 @@ of a slot by then was asked. A feed that is late delays the accounts, for an hou
 most; it never makes them skip a price that comes.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -41,15 +41,39 @@ def advance(
     The number of statements does not depend on the number of models; none for other
     competitions.
     """
-    rules = wiring.config.trading
-    if rules is None:
+    if wiring.config.trading is None:
         return
     rows = _newest_rows(competition)
     until = _settled_until(competition, wiring.config, now)
     since = max((row.marked_at for row in rows), default=None)
-    since = since or _before_first_order(competition)
+    since = since or before_first_order(competition)
     if since is None or until is None or since >= until:
         return
+    play_stretch(
+        competition=competition,
+        wiring=wiring,
+        rows=rows,
+        since=since,
+        until=until,
+        period_start=period_start,
+    )
+
+
+def play_stretch(
+    *,
+    competition: Competition,
+    wiring: Wiring,
+    rows: Sequence[TradingBook],
+    since: datetime,
+    until: datetime,
+    period_start: datetime,
+) -> list[TradingBook]:
+    """Play orders and prices in `(since, until]` into the accounts of `rows`.
+
+    Stores the accounts as rows of the period and returns them.
+    """
+    rules = wiring.config.trading
+    assert rules is not None  # the caller has checked this
     accounts = {row.model_id: from_state(row.state, rules) for row in rows}
     orders = _orders(competition, wiring.config, since, until)
     subjects = {order.subject for order in orders}
@@ -61,7 +85,7 @@ def advance(
     refused = play(accounts, rules=rules, marks=marks, orders=orders, prices=prices)
     if refused:
         log.info("orders.refused", count=len(refused), first_reason=refused[0])
-    TradingBook.objects.bulk_create(
+    return TradingBook.objects.bulk_create(
         [
             TradingBook(
                 model_id=model,
@@ -124,7 +148,8 @@ def _settled_until(
     return until
 
 
-def _before_first_order(competition: Competition) -> datetime | None:
+def before_first_order(competition: Competition) -> datetime | None:
+    """Return the instant just before the first round was asked, if one was."""
     asked = Round.objects.filter(competition=competition, performed_at__isnull=False)
     first: datetime | None = asked.aggregate(at=Min("performed_at"))["at"]
     return None if first is None else first - timedelta.resolution

@@ -48,9 +48,9 @@ def apply_books(
         for name in FIGURES
     }
     places = PLACES["max_drawdown"]
-    parts[:, places] = [
-        book.drawdown if book else [0.0] * (places.stop - places.start)
-        for book in books
-    ]
+    parts[:, places] = 0.0
+    for row, book in enumerate(books):
+        if book:
+            parts[row, places] = book.drawdown
     columns["max_drawdown"] = IN_PARTS["max_drawdown"].figure(parts[:, places])
     return {**columns, value_field: columns["net_pnl"]}
