@@ -2,7 +2,8 @@
 
 `{days}/{source}/{subject}/{kind}/{granularity}/YYYY-MM-DD.npz`: `opened_us`, and a
 column for each number that the records have, NaN where one lacks it. A file is made
-when it is first asked for, from closed records alone, and never changes then.
+when it is first asked for, from closed records alone, and again once records came in
+late. What retention drops from the tape stays in it.
 """
 
 import hashlib
@@ -63,8 +64,8 @@ def days(key: FeedKey, *, first: date, last: date) -> Iterator[DayOfTape]:
     day = first
     while day <= last and _start(day) + _DAY <= closed_at:
         path = _path(key, day)
-        if path.exists() or _make(key, day, path):
-            yield _described(path, day, path.stat().st_mtime_ns)
+        if _is_current(key, day, path) or _make(key, day, path):
+            yield _of_version(path, day)
         day += _DAY
 
 
@@ -87,6 +88,18 @@ def _start(day: date) -> datetime:
 
 def _path(key: FeedKey, day: date) -> Path:
     return parquet.base().with_name("days").joinpath(*key, f"{day.isoformat()}.npz")
+
+
+def _is_current(key: FeedKey, day: date, path: Path) -> bool:
+    """Return whether the file has all records of its day that the tape has."""
+    if not path.exists():
+        return False
+    records = _of_version(path, day).records
+    length = span(key.kind, key.granularity)
+    if length and records == _DAY / length:  # the tape is not asked about full days
+        return True
+    start = _start(day)
+    return reads.count(key=key, start=start, end=start + _DAY) <= records
 
 
 def _make(key: FeedKey, day: date, path: Path) -> bool:
@@ -123,6 +136,10 @@ def _make(key: FeedKey, day: date, path: Path) -> bool:
 def _number(value: object) -> float:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return float(value) if is_number else np.nan  # type: ignore[arg-type]  # it is one
+
+
+def _of_version(path: Path, day: date) -> DayOfTape:
+    return _described(path, day, path.stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=4096)

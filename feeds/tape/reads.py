@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from feeds.tape.engine import transaction
 from feeds.tape.records import FeedKey, FeedRecord, span
-from feeds.tape.tables import feed_ingestion_state
+from feeds.tape.tables import feed_ingestion_state, feed_records
 
 # How many times its own length a window may span before older months are needed.
 _SLACK = 4
@@ -149,6 +149,20 @@ def closed_records(
             FeedRecord(*key, ts_event, values, True, meta)
             for ts_event, values, meta in connection.execute(_RECORDS, parameters)
         ]
+
+
+def count(*, key: FeedKey, start: datetime, end: datetime) -> int:
+    """Return how many closed records of a feed open in `[start, end)`."""
+    record = feed_records.c
+    with transaction() as connection:
+        return connection.execute(
+            sa.select(sa.func.count()).where(
+                *(record[name] == value for name, value in key._asdict().items()),
+                record.is_closed,
+                record.ts_event >= start,
+                record.ts_event < end,
+            )
+        ).scalar_one()
 
 
 def watermark(*, key: FeedKey) -> datetime | None:

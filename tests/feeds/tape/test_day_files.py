@@ -5,11 +5,14 @@ from datetime import date, timedelta
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 
 from core import clock
 from feeds.tape import parquet
 from feeds.tape.day_files import DaysError, days, find_day
+from feeds.tape.engine import transaction
 from feeds.tape.records import FeedKey, FeedRecord
+from feeds.tape.tables import feed_records
 from feeds.tape.writes import append
 from tests.conftest import NOW
 
@@ -53,6 +56,23 @@ def test_the_same_day_is_the_same_bytes():
     for found in days(KEY, first=TODAY - DAY, last=TODAY):
         found.path.unlink()
     assert [f.sha256 for f in days(KEY, first=TODAY - DAY, last=TODAY)] == first
+
+
+def test_records_that_come_late_are_in_the_next_version_of_the_file():
+    [before] = days(KEY, first=TODAY - DAY, last=TODAY)
+    late = NOW.replace(hour=0) - timedelta(hours=5)
+    append([FeedRecord(*KEY, late, ohlcv(95.0))])
+    [after] = days(KEY, first=TODAY - DAY, last=TODAY)
+    assert (before.records, after.records) == (23, 24)
+    with np.load(after.path, allow_pickle=False) as arrays:
+        assert arrays["close"].tolist() == [76.0 + h for h in range(24)]
+
+
+def test_a_file_keeps_what_retention_drops_from_the_tape():
+    [before] = days(KEY, first=TODAY - DAY, last=TODAY)
+    with transaction() as connection:
+        connection.execute(sa.delete(feed_records))
+    assert list(days(KEY, first=TODAY - DAY, last=TODAY)) == [before]
 
 
 def test_today_and_days_that_the_tape_has_not_reached_are_no_files():
