@@ -31,12 +31,16 @@ def count():
         )
 
 
-def command(exchange):
+def an_old_hour():
+    """Return a full hour of real time; a command that resumes names the same one."""
+    return int(time.time()) // 3600 * 3600 - HOURS * 3600
+
+
+def command(exchange, start):
     entry = connections["default"].settings_dict
     url = sa.engine.make_url("postgresql://").set(
         username=entry["USER"], database=entry["NAME"], query={"host": entry["HOST"]}
     )
-    start = int(time.time()) // 3600 * 3600 - HOURS * 3600
     text = [
         datetime.fromtimestamp(at, UTC).isoformat() for at in (start, start + 36_000)
     ]
@@ -65,9 +69,10 @@ def command(exchange):
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_the_same_command_goes_on_where_it_was_killed(number):
+    start = an_old_hour()
     with FakeExchange() as exchange:
         exchange.held_after = 30
-        first = command(exchange)
+        first = command(exchange, start)
         try:
             until = time.monotonic() + 180
             while not BackfillJob.objects.filter(records_written__gte=50).exists():
@@ -83,7 +88,7 @@ def test_the_same_command_goes_on_where_it_was_killed(number):
         assert 50 <= kept < 600
         assert job.cursor_at < job.end_at
         exchange.held_after, exchange.requests = None, []
-        second = command(exchange)
+        second = command(exchange, start)
         output, _ = second.communicate(timeout=120)
     assert second.returncode == 0, output
     assert "continuing from" in output
