@@ -23,6 +23,7 @@ from competitions.reporting import (
 from competitions.timing_report import stage_latencies
 from core.paging import Keyset, page_response, read_text
 from core.requests import read_query
+from core.rows import page_of_rows
 
 SAMPLES = 10  # rounds that /timing-metrics shows as they are
 
@@ -107,12 +108,14 @@ def models(request: Request) -> Response:
     rows = ParticipantModel.objects.filter(competition=competition)
     if not query["include_ensembles"]:
         rows = rows.real()
-    page, following = Keyset("model_id", read_text).page(
-        rows.select_related("cruncher"),
+    page, following = page_of_rows(
+        ModelRow,
+        rows,
+        Keyset("model_id", read_text),
         limit=query["limit"],
         cursor=query.get("cursor"),
     )
-    return page_response(request, ModelRow(page, many=True).data, following)
+    return page_response(request, page, following)
 
 
 @extend_schema(parameters=[CompetitionQuery], responses=ReportSchema)

@@ -37,10 +37,12 @@ def chosen_competition(query: dict[str, Any], user: Any) -> Competition | None:
     PermissionDenied for a competition that is shown and that the key does not reach.
     """
     slug = query.get("competition")
+    if slug is None and bound_to(user) is None:
+        first = Competition.objects.active().order_by("pk").first()
+        return first or Competition.objects.shown().first()
     seen = Competition.objects.seen_by(user)
     if slug is None:
-        is_bound = bound_to(user) is not None
-        return (seen if is_bound else Competition.objects.shown()).first()
+        return seen.first()
     competition = seen.filter(slug=slug).first()
     if competition is None:
         refuse_beyond(user, Competition.objects.filter(slug=slug))

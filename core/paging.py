@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from operator import attrgetter
@@ -90,6 +90,21 @@ class Keyset:
         last = found[limit - 1]
         value = attrgetter(self.field.replace("__", "."))(last)
         return found[:limit], self.cursor_at(value, last.pk)
+
+    def page_of_values(
+        self,
+        rows: QuerySet[Any],
+        sources: Sequence[Any],
+        *,
+        limit: int,
+        cursor: str | None = None,
+    ) -> tuple[list[tuple[Any, ...]], str | None]:
+        """Return a page as values of the sources, then of `field` and of the key."""
+        ordered = self.after(rows, cursor)
+        found = list(ordered.values_list(*sources, self.field, "pk")[: limit + 1])
+        if len(found) <= limit:
+            return found, None
+        return found[:limit], self.cursor_at(*found[limit - 1][-2:])
 
     def after(self, rows: QuerySet[Any], cursor: str | None = None) -> QuerySet[Any]:
         """Return the rows in this order, those after `cursor` alone."""

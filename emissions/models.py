@@ -16,6 +16,7 @@ MAY_DISPUTE = "emissions.dispute_checkpoint"
 LONGEST_TX_HASH = 128
 LONGEST_WHY = 1000
 is_tx_hash = RegexValidator(r"^[!-~]+$", "must be printable ASCII without a space.")
+PREFIX = "CKP_"  # of a checkpoint's key, as everybody writes it
 
 
 class Checkpoint(models.Model):
@@ -100,7 +101,7 @@ class Checkpoint(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"CKP_{self.pk}"
+        return f"{PREFIX}{self.pk}"
 
 
 class Dispute(models.Model):

@@ -229,7 +229,7 @@ REST_FRAMEWORK = {
         "core.permissions.OperatorSession",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["core.permissions.OpenReadPermittedWrite"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_RENDERER_CLASSES": ["core.rendering.FastJson"],
     "DEFAULT_PARSER_CLASSES": ["core.requests.JsonBody"],
     "URL_FORMAT_OVERRIDE": None,  # there is one format
     "DEFAULT_SCHEMA_CLASS": "crunchsite.openapi.Operation",

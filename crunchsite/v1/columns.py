@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from django.db.models import QuerySet, TextField
-from django.db.models.functions import Cast
+from django.db.models import ExpressionWrapper, F, QuerySet, TextField
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
+
+from core.rendering import written
 
 
 class Kind(StrEnum):
@@ -55,8 +56,13 @@ class Column:
     def as_text(self) -> Any:
         """What a file's query selects: JSON stays the text that the database has."""
         if self.kind == Kind.JSON:
-            return Cast(self.source, TextField())
+            return ExpressionWrapper(F(self.source), TextField())
         return self.source
+
+    @property
+    def as_written(self) -> Any:
+        """What a page's query selects: JSON stays as the database has it."""
+        return written(self.source) if self.kind == Kind.JSON else self.source
 
     def field(self) -> serializers.Field[Any, Any, Any, Any]:
         """Return the field that describes the column in the schema."""
@@ -87,7 +93,7 @@ def values_of(
     rows: QuerySet[Any], columns: Sequence[Column], *more: str, as_text: bool = False
 ) -> QuerySet[Any, Any]:
     """Select the columns as tuples, and the values of the paths `more` after them."""
-    sources = [column.as_text if as_text else column.source for column in columns]
+    sources = [column.as_text if as_text else column.as_written for column in columns]
     return rows.values_list(*sources, *more)
 
 

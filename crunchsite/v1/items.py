@@ -26,6 +26,7 @@ from crunchsite.v1.rounds import RoundList
 from crunchsite.v1.schema import item_operation
 from crunchsite.v1.scores import ScoreList
 from crunchsite.v1.snapshots import SnapshotList
+from emissions.models import PREFIX
 
 
 class ItemView(ListView):
@@ -150,7 +151,7 @@ class OneCheckpoint(NumberedItemView, CheckpointList):
     def row(
         self, text: str, columns: Sequence[Column], query: dict[str, Any]
     ) -> Sequence[Any] | None:
-        return super().row(text.removeprefix("CKP_"), columns, query)
+        return super().row(text.removeprefix(PREFIX), columns, query)
 
 
 @item_operation("Read a feed")

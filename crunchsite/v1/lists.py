@@ -8,10 +8,8 @@ from django.db.models import Count, Max, QuerySet, Sum
 from django.http import HttpResponseBase
 from django.utils.http import quote_etag
 from django.views.decorators.http import condition
-from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework.exceptions import ValidationError
 from rest_framework.generics import GenericAPIView
-from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
@@ -19,10 +17,12 @@ from rest_framework.serializers import Serializer
 from competitions.models import Competition
 from competitions.reporting import chosen_competition
 from core.paging import Keyset, enveloped_page
+from core.rendering import FastJson
 from core.requests import read_query
 from crunchsite.v1.caching import digest_of_facts, settled, tell_last_modified
 from crunchsite.v1.columns import Column, chosen_columns, values_of
 from crunchsite.v1.files import PART
+from crunchsite.v1.filters import FilterBackend
 from crunchsite.v1.negotiation import FORMATS, FileRenderer, Negotiation
 from crunchsite.v1.queries import CompetitionListQuery, ListQuery
 
@@ -52,7 +52,7 @@ class ListView(GenericAPIView[Any]):
     has_files: ClassVar[bool] = False
     changes: ClassVar[str | None] = None
     written: str | None = None
-    filter_backends = [DjangoFilterBackend]
+    filter_backends = [FilterBackend]
     content_negotiation_class = Negotiation
 
     def get_renderers(self) -> list[Any]:
@@ -149,8 +149,8 @@ class ListView(GenericAPIView[Any]):
         self, request: Request, response: Any, *args: Any, **kwargs: Any
     ) -> Response:
         if response.status_code >= 400:  # whatever was asked for, this is JSON
-            request.accepted_renderer = JSONRenderer()
-            request.accepted_media_type = JSONRenderer.media_type
+            request.accepted_renderer = FastJson()
+            request.accepted_media_type = FastJson.media_type
         return super().finalize_response(request, response, *args, **kwargs)
 
 

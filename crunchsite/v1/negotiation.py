@@ -5,9 +5,10 @@ from typing import Any
 
 from rest_framework.exceptions import ValidationError
 from rest_framework.negotiation import DefaultContentNegotiation
-from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
+from core.rendering import FastJson
 from crunchsite.v1.files import CSV, PARQUET, FileFormat
 
 
@@ -32,7 +33,7 @@ class ParquetRenderer(FileRenderer):
     file = PARQUET
 
 
-FORMATS = (JSONRenderer, CsvRenderer, ParquetRenderer)
+FORMATS = (FastJson, CsvRenderer, ParquetRenderer)
 
 
 class Negotiation(DefaultContentNegotiation):

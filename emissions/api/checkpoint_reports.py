@@ -12,8 +12,15 @@ from competitions.models import ParticipantModel
 from competitions.reporting import CompetitionQuery, finite_numbers
 from core.paging import page_response
 from core.requests import read_query
+from core.rows import page_of_rows
 from emissions import formats
-from emissions.api.chosen import checkpoint_of, emission_of, latest_of, page_of
+from emissions.api.chosen import (
+    NEWEST_FIRST,
+    checkpoint_of,
+    checkpoints_of,
+    emission_of,
+    latest_of,
+)
 from emissions.api.shapes import (
     CheckpointQuery,
     CheckpointRow,
@@ -35,8 +42,15 @@ from emissions.models import Checkpoint
 @api_view(["GET"])
 def checkpoints(request: Request) -> Response:
     """Return closed periods and their payouts, the newest first."""
-    page, following = page_of(read_query(CheckpointQuery, request), request.user)
-    return page_response(request, CheckpointRow(page, many=True).data, following)
+    query = read_query(CheckpointQuery, request)
+    page, following = page_of_rows(
+        CheckpointRow,
+        checkpoints_of(query, request.user),
+        NEWEST_FIRST,
+        limit=query["limit"],
+        cursor=query.get("cursor"),
+    )
+    return page_response(request, page, following)
 
 
 @extend_schema(parameters=[CompetitionQuery], responses=CheckpointRow)
@@ -52,7 +66,11 @@ def latest(request: Request) -> Response:
 def rewards(request: Request) -> Response:
     """Return what each ranked model earned, ascending by period and rank."""
     query = read_query(RewardQuery, request)
-    page, following = page_of(query, request.user)
+    page, following = NEWEST_FIRST.page(
+        checkpoints_of(query, request.user),
+        limit=query["limit"],
+        cursor=query.get("cursor"),
+    )
     ensembles = set(
         ParticipantModel.objects.filter(
             is_virtual=True, competition__in={c.competition_id for c in page}

@@ -2,26 +2,25 @@
 
 from typing import Any
 
+from django.db.models import QuerySet
 from rest_framework.exceptions import NotFound
 
 from competitions.models import Competition
 from competitions.reporting import chosen_competition, refuse_beyond
 from core.paging import Keyset
 from core.requests import read_id, read_instant
-from emissions.models import Checkpoint
+from emissions.models import PREFIX, Checkpoint
 
 NEWEST_FIRST = Keyset("period_end", read_instant, descending=True)
 
 
-def page_of(query: dict[str, Any], user: Any) -> tuple[list[Checkpoint], str | None]:
-    """Return a page of a competition's checkpoints, the newest first, and a cursor."""
+def checkpoints_of(query: dict[str, Any], user: Any) -> QuerySet[Checkpoint]:
+    """Return the checkpoints of the competition that is asked for."""
     competition = chosen_competition(query, user)
     if competition is None:
-        return [], None
+        return Checkpoint.objects.none()
     rows = Checkpoint.objects.filter(competition=competition)
-    if "status" in query:
-        rows = rows.filter(status=query["status"])
-    return NEWEST_FIRST.page(rows, limit=query["limit"], cursor=query.get("cursor"))
+    return rows.filter(status=query["status"]) if "status" in query else rows
 
 
 def latest_of(query: dict[str, Any], user: Any) -> Checkpoint:
@@ -35,7 +34,7 @@ def latest_of(query: dict[str, Any], user: Any) -> Checkpoint:
 
 def checkpoint_of(checkpoint_id: str, user: Any) -> Checkpoint:
     """Return the checkpoint of a path, `CKP_7` or `7`; raises NotFound."""
-    number = read_id(checkpoint_id.removeprefix("CKP_"))
+    number = read_id(checkpoint_id.removeprefix(PREFIX))
     found = Checkpoint.objects.filter(pk=number)
     checkpoint = found.filter(competition__in=Competition.objects.seen_by(user)).first()
     if checkpoint is None:

@@ -8,9 +8,10 @@ from rest_framework import serializers
 from competitions.reporting import CompetitionPageQuery, CompetitionQuery
 from core.paging import LARGEST_INT
 from core.requests import IdField
+from core.rows import PrefixedKey
 from emissions import formats
 from emissions.api.chosen import emission_of
-from emissions.models import LONGEST_TX_HASH, Checkpoint, is_tx_hash
+from emissions.models import LONGEST_TX_HASH, PREFIX, Checkpoint, is_tx_hash
 
 
 class CheckpointQuery(CompetitionPageQuery):
@@ -53,7 +54,7 @@ class Emission(serializers.Serializer[Any]):
 
 
 class CheckpointRow(serializers.ModelSerializer[Checkpoint]):
-    id = serializers.CharField(source="__str__")
+    id = PrefixedKey(prefix=PREFIX)
     entries = Emission(many=True)
     meta = serializers.DictField()
 

@@ -13,6 +13,7 @@ from competitions.reporting import CompetitionPageQuery, finite_numbers, list_re
 from core import clock
 from core.paging import Keyset, page_response, read_int
 from core.requests import IdField, IdListField, InstantField, read_instant
+from core.rows import PrefixedKey, page_of_rows
 from scoring.api.kept_board import keeps_board, version_of_board
 from scoring.board.ranking import RankingFigure
 from scoring.models import LeaderboardEntry, Snapshot
@@ -142,7 +143,7 @@ class SnapshotQuery(CompetitionPageQuery):
 
 
 class SnapshotRow(serializers.ModelSerializer[Snapshot]):
-    id = serializers.SerializerMethodField()
+    id = PrefixedKey(prefix="SNAP_")
     model_id = serializers.CharField(source="model.model_id")
     result_summary = serializers.DictField()
 
@@ -157,9 +158,6 @@ class SnapshotRow(serializers.ModelSerializer[Snapshot]):
             "result_summary",
             "created_at",
         ]
-
-    def get_id(self, snapshot: Snapshot) -> str:
-        return f"SNAP_{snapshot.pk}"
 
 
 @keeps_board
@@ -223,7 +221,11 @@ def snapshots(
         rows = rows.filter(period_end__gt=query["since"])
     if "until" in query:
         rows = rows.filter(period_start__lt=query["until"])
-    page, following = Keyset("period_end", read_instant, descending=True).page(
-        rows.select_related("model"), limit=query["limit"], cursor=query.get("cursor")
+    page, following = page_of_rows(
+        SnapshotRow,
+        rows,
+        Keyset("period_end", read_instant, descending=True),
+        limit=query["limit"],
+        cursor=query.get("cursor"),
     )
-    return page_response(request, SnapshotRow(page, many=True).data, following)
+    return page_response(request, page, following)

@@ -16,6 +16,7 @@ from competitions.wiring import wiring_of
 from core import clock
 from core.paging import Keyset, page_response
 from core.requests import InstantField, read_instant, read_query
+from core.rows import page_of_rows
 from scoring.api.chosen_model import model_of
 from scoring.board.rank_change import explain
 from scoring.models import LeaderboardEntry, Snapshot
@@ -64,12 +65,14 @@ def rank_history(request: Request, model_id: str) -> Response:
     """Return a model's rank on each stored board, the newest first."""
     query = read_query(CompetitionPageQuery, request)
     model = model_of(query, model_id, request.user)
-    page, following = Keyset("leaderboard__as_of", read_instant, descending=True).page(
-        LeaderboardEntry.objects.filter(model=model).select_related("leaderboard"),
+    page, following = page_of_rows(
+        RankRow,
+        LeaderboardEntry.objects.filter(model=model),
+        Keyset("leaderboard__as_of", read_instant, descending=True),
         limit=query["limit"],
         cursor=query.get("cursor"),
     )
-    return page_response(request, RankRow(page, many=True).data, following)
+    return page_response(request, page, following)
 
 
 @extend_schema(parameters=[ChangeQuery], responses=RankChangeRow)
