@@ -36,7 +36,7 @@ class WrittenField(TextField):  # type: ignore[type-arg]
         return None if value is None else Written(value)
 
 
-def written(path: str) -> ExpressionWrapper[WrittenField]:
+def written(path: str) -> "ExpressionWrapper[F]":
     """Select a JSON column for an answer, as it is: neither read nor written again.
 
     No cast, which the database would do for all rows before it sorts them.

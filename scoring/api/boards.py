@@ -143,7 +143,7 @@ class SnapshotQuery(CompetitionPageQuery):
 
 
 class SnapshotRow(serializers.ModelSerializer[Snapshot]):
-    id = PrefixedKey(prefix="SNAP_")
+    id = PrefixedKey(prefix="SNAP_", read_only=True)
     model_id = serializers.CharField(source="model.model_id")
     result_summary = serializers.DictField()
 
