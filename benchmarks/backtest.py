@@ -47,19 +47,19 @@ def _written(folder: Path) -> Path:
 
 def _compare(args: argparse.Namespace, challenge: Path) -> dict[str, Any]:
     package = f"crunch_{NAME.replace('-', '_')}"
-    checks = importlib.import_module(f"{package}.checks")
+    made_up = importlib.import_module(f"{package}.made_up_data")
     backtest = importlib.import_module(f"{package}.backtest")
     path = challenge / package / "examples" / EXAMPLE
-    span = checks.BEGIN, checks.BEGIN + timedelta(minutes=args.records)
+    span = made_up.BEGIN, made_up.BEGIN + timedelta(minutes=args.records)
 
     def ours() -> Any:
-        runner = backtest.BacktestRunner(path, data=checks.MadeUpData(), pull=False)
+        runner = backtest.BacktestRunner(path, data=made_up.MadeUpData(), pull=False)
         return runner.run(*span).as_dict()
 
     found = compare(
         "backtest",
         ours=ours,
-        limit=lambda: _limit(backtest, checks, path, span),
+        limit=lambda: _limit(backtest, made_up, path, span),
         reset=lambda: None,
         repeats=args.repeats,
         records=args.records,
@@ -67,9 +67,9 @@ def _compare(args: argparse.Namespace, challenge: Path) -> dict[str, Any]:
     return {**found, "digest": ours()["digest"], "peak_mb": peak_mb()}
 
 
-def _limit(backtest: ModuleType, checks: ModuleType, path: Path, span: Any) -> None:
+def _limit(backtest: ModuleType, made_up: ModuleType, path: Path, span: Any) -> None:
     model = backtest.model_of(path)
-    series = checks.MadeUpData().load("BTCUSDT", span[0] - timedelta(hours=2), span[1])
+    series = made_up.MadeUpData().load("BTCUSDT", span[0] - timedelta(hours=2), span[1])
     window: deque[dict[str, Any]] = deque(maxlen=120)
     for row in series.rows(0, len(series.closed_s)):
         window.append(row)

@@ -22,7 +22,9 @@ _EXAMPLES = ("mean_reversion", "trend_following", "volatility_regime")
 # What a participant runs; see templates/workspace/challenge/package/.
 _TOOLS = (
     *("config", "problems", "day_files", "client", "backtest", "backtest_result"),
-    *("accounts", "receipts", "report", "checks", "commands"),
+    *("accounts", "receipts", "report", "checks", "commands", "asking", "recording"),
+    *("json_column", "round_columns", "round_truths", "round_scores"),
+    *("period_columns", "model_files", "made_up_data"),
 )
 
 _ROOT = ("README.md", "SKILL.md", "AGENTS.md")

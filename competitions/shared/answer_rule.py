@@ -1,35 +1,39 @@
 """Which answers count: the shape of an output, its size, and its numbers.
 
 The site checks types with the contract's pydantic model; a participant's package, which
-has no pydantic, with the fields of that model's JSON Schema (`coerced`).
+has no pydantic, with the fields of that model's JSON Schema (`OutputFields`).
 """
 
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, NamedTuple
 
 # The text of an output as COPY writes it.
 _as_stored = json.JSONEncoder(
     allow_nan=False, ensure_ascii=False, separators=(",", ":")
 ).encode
 _EXPONENT = re.compile(r"\de[+-](\d{2,3})\b")
+# The most that a number takes: its text, and the digits of an exponent written out.
+_LONGEST_NUMBER = 24 + 308
+# The most that a character takes: \u001f.
+_LONGEST_CHARACTER = 6
 _TRUE = {"true", "t", "yes", "y", "on", "1"}
 _FALSE = {"false", "f", "no", "n", "off", "0"}
 
 
-def as_output(answer: Any, fields: Iterable[str]) -> dict[str, Any]:
+def as_output(answer: Any, fields: Collection[str]) -> dict[str, Any]:
     """Return an answer as a dict: anything else becomes the type's first field.
 
     Raises ValueError for a dict that has none of the fields.
     """
-    names = list(fields)
-    output = answer if isinstance(answer, dict) else {(names or ["result"])[0]: answer}
-    if names and not set(names) & output.keys():
-        keys = f"{sorted(map(str, output))!r:.200}"
-        raise ValueError(f"keys were {keys}; one of {sorted(names)} is needed")
-    return output
+    if not isinstance(answer, dict):
+        return {next(iter(fields), "result"): answer}
+    if fields and answer.keys().isdisjoint(fields):
+        keys = f"{sorted(map(str, answer))!r:.200}"
+        raise ValueError(f"keys were {keys}; one of {sorted(fields)} is needed")
+    return answer
 
 
 def require_size(output: Mapping[str, Any], largest_bytes: int) -> None:
@@ -37,6 +41,8 @@ def require_size(output: Mapping[str, Any], largest_bytes: int) -> None:
 
     All answers of a round are stored by one COPY, so one bad output would fail it.
     """
+    if _has_short_numbers(output, largest_bytes):
+        return
     text = _as_stored(output)
     size = len(text) if text.isascii() else len(text.encode())
     if "e" in text:  # PostgreSQL writes exponents out: 1e308 becomes 309 digits
@@ -47,22 +53,76 @@ def require_size(output: Mapping[str, Any], largest_bytes: int) -> None:
         )
 
 
-def coerced(output: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the output with its fields as a JSON Schema's types, and its defaults.
+def _has_short_numbers(output: Mapping[str, Any], largest_bytes: int) -> bool:
+    """Return whether an output is of finite floats alone, and small however written."""
+    total, most_bytes = 0.0, 2
+    for name, value in output.items():
+        if type(value) is not float or type(name) is not str:
+            return False
+        total += value
+        most_bytes += len(name) * _LONGEST_CHARACTER + _LONGEST_NUMBER + 4
+    return most_bytes <= largest_bytes and math.isfinite(total)
 
-    As pydantic does: a number as text counts, a missing field without a default does
-    not. Raises ValueError naming the first field that does not fit. Of nested objects
-    only the presence is checked.
-    """
-    found = {}
-    for name, field in schema.get("properties", {}).items():
-        if name in output:
-            found[name] = _fitting(name, output[name], field)
-        elif name in schema.get("required", ()):
-            raise ValueError(f"{name} was missing: Field required")
-        elif "default" in field:
-            found[name] = field["default"]
-    return {**output, **found}
+
+class _Field(NamedTuple):
+    name: str
+    schema: Mapping[str, Any]
+    is_required: bool
+    # A number without bounds: a finite float is one as it is.
+    is_number: bool
+
+
+class OutputFields:
+    """The fields of an output type, from its JSON Schema."""
+
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        self.schema = schema
+        self.names: Mapping[str, Any] = schema.get("properties", {})
+        needed = schema.get("required", ())
+        self._fields = [
+            _Field(name, field, name in needed, _is_plain_number(field))
+            for name, field in self.names.items()
+        ]
+        is_plain = all(each.is_number for each in self._fields)
+        # All fields where all are plain numbers, else none.
+        self._plain = frozenset(self.names) if is_plain else frozenset()
+
+    def coerced(self, output: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the output with its fields as their types, and with their defaults.
+
+        As pydantic does: a number as text counts, a missing field without a default
+        does not. Raises ValueError naming the first field that does not fit. Of nested
+        objects only the presence is checked.
+        """
+        found = dict(output)
+        for name, field, is_required, is_number in self._fields:
+            if name not in output:
+                if is_required:
+                    raise ValueError(f"{name} was missing: Field required")
+                if "default" in field:
+                    found[name] = field["default"]
+                continue
+            value = output[name]
+            if is_number and type(value) is float and math.isfinite(value):
+                continue
+            found[name] = _fitting(name, value, field)
+        return found
+
+    def accept(self, output: Mapping[str, Any], largest_bytes: int) -> bool:
+        """Return whether `coerced` and `require_size` leave an output as it is.
+
+        In one pass, for outputs of floats alone; False for all others says nothing.
+        """
+        return (
+            bool(self._plain)
+            and output.keys() >= self._plain
+            and _has_short_numbers(output, largest_bytes)
+        )
+
+
+def _is_plain_number(field: Mapping[str, Any]) -> bool:
+    is_bounded = field.keys() & {"anyOf", "enum", "const", *_BOUNDS}
+    return field.get("type") == "number" and not is_bounded
 
 
 def _fitting(name: str, value: Any, field: Mapping[str, Any]) -> Any:

@@ -5,6 +5,7 @@ grid of granularity g that record closes at floor(instant / g) * g.
 """
 
 from dataclasses import dataclass
+from math import isnan
 from typing import Any
 
 import numpy as np
@@ -35,21 +36,37 @@ def find_end(
     newest_s: float,
 ) -> End:
     """Return for each instant the last record closed by then, in epoch seconds."""
-    expected = np.floor(instants / step_s) * step_s if step_s else instants
     place = np.searchsorted(closed_at, instants, side="right") - 1
     has_one = place >= 0
     found = np.full(instants.shape, -np.inf)
     worth = np.full(instants.shape, np.nan)
     found[has_one] = closed_at[place[has_one]]
     worth[has_one] = price[place[has_one]]
-    late = np.maximum(expected - found, 0.0)
+    return end_with(found, worth, instants, step_s, newest_s)
+
+
+def end_with(
+    closed_at: NDArray[np.float64],
+    price: NDArray[np.float64],
+    instants: NDArray[np.float64],
+    step_s: float,
+    newest_s: float,
+) -> End:
+    """Return the ends at instants whose records are known, one for each."""
+    expected = expected_close(instants, step_s)
+    late = np.maximum(expected - closed_at, 0.0)
     return End(
         expected=expected,
-        closed_at=found,
-        price=worth,
+        closed_at=closed_at,
+        price=price,
         late_s=late,
         is_settled=(late == 0.0) | (newest_s > expected),
     )
+
+
+def expected_close(instants: NDArray[np.float64], step_s: float) -> NDArray[np.float64]:
+    """Return when the record that is due at each instant closes."""
+    return np.floor(instants / step_s) * step_s if step_s else instants
 
 
 def problem_of_gap(name: str, end: End, i: int, allowed_s: float) -> str:
@@ -65,16 +82,21 @@ def problem_of_gap(name: str, end: End, i: int, allowed_s: float) -> str:
     return ""
 
 
+def return_between(paid: Any, got: Any) -> Any:
+    """Return the move from one price to another as a fraction; of numbers or arrays."""
+    return (got - paid) / paid
+
+
 def move_between(paid: float, got: float) -> tuple[dict[str, Any] | None, str]:
     """Return the truth between two prices, or None and why there is none."""
     for name, price in (("entry", paid), ("exit", got)):
-        if np.isnan(price):
+        if isnan(price):
             return None, f"the record at the {name} of the round has no price"
     if paid <= 0:
         return None, f"the entry price was {paid:g}; a return needs one above 0"
     return {
         "entry_price": paid,
         "resolved_price": got,
-        "actual_return": (got - paid) / paid,
+        "actual_return": return_between(paid, got),
         "direction_up": got > paid,
     }, ""

@@ -90,6 +90,8 @@ def model_correlation(
 
     A pair is ranked and compared over the rounds that both answered.
     """
+    if not context.has_peers:
+        return np.full(len(context.model_ids), np.nan)
     pairs = pairwise_spearman(context.by_model, context.ranks)
     np.fill_diagonal(pairs, np.nan)
     known = ~np.isnan(pairs)
@@ -102,7 +104,7 @@ def fnc(predictions: Floats, scores: Floats, context: MetricsContext) -> Floats:
     Of a single model it is the IC. Source: Numerai's FNC, with the models' mean as the
     one feature.
     """
-    if len(context.model_ids) < 2:
+    if not context.has_peers:
         return context.ic
     known = ~np.isnan(predictions)
     mean = _ratio(np.where(known, predictions, 0.0).sum(axis=1), known.sum(axis=1))

@@ -24,6 +24,8 @@ class MetricsContext:
 
     `signals` and `scores` are (rounds, models), NaN where a model has none; `actuals`
     and `scopes` are (rounds,): the true return, NaN if unknown, and a code per scope.
+    In a stack of periods of equal length (`is_stack`) each column is the one model of a
+    period of its own, and `actuals` are (models, rounds).
     `parts` keeps what `scoring.metrics.parts` has computed of them.
     """
 
@@ -36,6 +38,12 @@ class MetricsContext:
     window_end: datetime
     ensembles: tuple[Ensemble, ...] = field(default=())
     parts: dict[str, Floats] = field(default_factory=dict, repr=False)
+    is_stack: bool = False
+
+    @property
+    def has_peers(self) -> bool:
+        """Return whether models can be compared with each other."""
+        return not self.is_stack and len(self.model_ids) > 1
 
     @cached_property
     def by_model(self) -> Floats:

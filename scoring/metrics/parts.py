@@ -117,7 +117,7 @@ def _sortino(parts: Floats) -> Floats:
 
 
 def _ic_sharpe_parts(context: MetricsContext) -> Floats:
-    rounds = len(context.actuals)
+    rounds = context.actuals.shape[-1]
     if rounds < 2:  # two or three are a chunk, which counts beside other periods
         return np.zeros((len(context.model_ids), 3))
     size = max(2, rounds // max(3, rounds // 10))
@@ -125,7 +125,7 @@ def _ic_sharpe_parts(context: MetricsContext) -> Floats:
     chunks = (rounds // size, size)
     ics = spearman_last(
         context.paired[:, :used].reshape(-1, *chunks),
-        context.actuals[:used].reshape(chunks),
+        context.actuals[..., :used].reshape(*context.actuals.shape[:-1], *chunks),
     )
     known = ~np.isnan(ics)
     count = known.sum(axis=1)

@@ -242,11 +242,11 @@ def test_a_model_that_misbehaves_costs_its_round_and_says_why(
         "from tracker import TrackerBase\n\nclass Mine(TrackerBase):\n"
         f"    def predict(self, *arguments):\n        {body}\n"
     )
-    checks = module("checks")
+    made_up = module("made_up_data")
     runner = module("backtest").BacktestRunner(
-        path, data=checks.MadeUpData(), pull=False
+        path, data=made_up.MadeUpData(), pull=False
     )
-    result = runner.run(checks.BEGIN, checks.BEGIN + timedelta(minutes=3))
+    result = runner.run(made_up.BEGIN, made_up.BEGIN + timedelta(minutes=3))
     assert [row["outcome"] for row in result.rounds] == [outcome] * 3
     assert all(reason in row["reason"] for row in result.rounds)
     assert capsys.readouterr().out == ""
@@ -268,14 +268,14 @@ def test_a_file_without_a_usable_model_is_refused(text, problem, module, tmp_pat
 
 
 def test_a_report_is_one_page_with_its_charts(module, tmp_path):
-    checks = module("checks")
+    made_up = module("made_up_data")
     folder = Path(module("config").__file__).parent
     runner = module("backtest").BacktestRunner(
         folder / "examples" / "mean_reversion_tracker.py",
-        data=checks.MadeUpData(),
+        data=made_up.MadeUpData(),
         pull=False,
     )
-    result = runner.run(checks.BEGIN, checks.BEGIN + timedelta(hours=3))
+    result = runner.run(made_up.BEGIN, made_up.BEGIN + timedelta(hours=3))
     json_file, html_file = result.save(tmp_path / "out")
     found = json.loads(json_file.read_text())
     assert (found["digest"], found["scored"]) == (result.digest, 180)

@@ -1,5 +1,7 @@
 """The package's checks say of every answer what the site's types say."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,7 +9,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from competitions.contract import InferenceOutput
 from competitions.packs.trading.trading_contract import PositionTarget
-from competitions.shared.answer_rule import as_output, coerced, require_size
+from competitions.shared.answer_rule import OutputFields, as_output, require_size
 
 
 class Forecast(BaseModel):
@@ -35,7 +37,7 @@ def by_type(kind, output):
 
 def by_schema(kind, output):
     try:
-        found = coerced(output, kind.model_json_schema())
+        found = OutputFields(kind.model_json_schema()).coerced(output)
     except ValueError:
         return None
     return {name: found[name] for name in kind.model_fields}
@@ -72,3 +74,24 @@ def test_what_cannot_be_stored_is_refused():
         require_size({"note": "x" * 62}, 64)
     with pytest.raises(ValueError, match="JSON"):
         require_size({"value": float("nan")}, 64)
+
+
+NUMBERS = st.dictionaries(
+    st.sampled_from(["value", "a", "note\x1f"]),
+    st.floats() | st.integers() | st.booleans(),
+    max_size=3,
+)
+
+
+@pytest.mark.parametrize("kind", [InferenceOutput, Forecast])
+@given(output=NUMBERS, largest_bytes=st.integers(2, 2000))
+def test_an_answer_that_is_accepted_at_once_passes_every_check(
+    kind, output, largest_bytes
+):
+    fields = OutputFields(kind.model_json_schema())
+    if fields.accept(output, largest_bytes):
+        assert fields.coerced(as_output(output, fields.names)) == output
+        require_size(output, largest_bytes)
+        assert len(json.dumps(output)) <= largest_bytes
+    plain = {"value": 0.5, "b": -1e300}
+    assert fields.accept(plain, 2000) == (kind is InferenceOutput)

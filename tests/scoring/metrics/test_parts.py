@@ -1,5 +1,6 @@
 """The parts of adjoining periods give the figure of both together."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import reduce
 from itertools import pairwise
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from scoring.metrics import MetricsContext
-from scoring.metrics.parts import IN_PARTS
+from scoring.metrics.builtins import BUILT_IN
+from scoring.metrics.parts import IN_PARTS, all_parts
 
 NAN = np.nan
 START = datetime(2026, 3, 2, tzinfo=UTC)
@@ -128,3 +130,34 @@ def test_chunks_of_ics_are_three_at_least_and_then_of_ten_rounds(rounds, chunks)
         period(rising[:, None], rising[:, None], rising)
     )
     np.testing.assert_allclose(parts, [[chunks, min(chunks, 1), 0.0]], atol=1e-12)
+
+
+@given(
+    history=histories(),
+    periods=st.integers(1, 4),
+    scopes=st.lists(st.integers(1, 2), min_size=14, max_size=14),
+)
+def test_a_stack_of_periods_has_the_figures_of_each_alone(history, periods, scopes):
+    signals, scores, actuals, _ = history
+    rounds = len(actuals)
+    # Other signals, scores and truths in each period: the same rolled on.
+    columns = [
+        [np.roll(each[:, 0] if each.ndim > 1 else each, k) for k in range(periods)]
+        for each in (signals, scores, actuals)
+    ]
+    codes = np.array(scopes[:rounds], dtype=int)
+    alone = [
+        replace(period(s[:, None], v[:, None], a), scopes=codes)
+        for s, v, a in zip(*columns, strict=True)
+    ]
+    matrices = [np.array(each).T.reshape(rounds, periods) for each in columns]
+    stack = replace(period(*matrices[:2], matrices[2].T), scopes=codes, is_stack=True)
+    for name, metric in BUILT_IN.items():
+        figures = metric(stack.signals, stack.scores, stack)
+        expected = [metric(each.signals, each.scores, each)[0] for each in alone]
+        np.testing.assert_allclose(figures, expected, rtol=1e-12, err_msg=name)
+    np.testing.assert_allclose(
+        all_parts(IN_PARTS, stack),
+        np.concatenate([all_parts(IN_PARTS, each) for each in alone]),
+        rtol=1e-12,
+    )

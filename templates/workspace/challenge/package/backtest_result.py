@@ -1,6 +1,5 @@
 """What a backtest found: rounds, figures, and how sure they are."""
 
-import hashlib
 import json
 import math
 from datetime import datetime, timezone
@@ -9,12 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from ._engine.metrics.builtins import BUILT_IN
-from ._engine.metrics.context import MetricsContext
-from ._engine.metrics.parts import IN_PARTS, PLACES, WIDTH, all_parts, merge_all
-from ._engine.rounding import means_of_columns, rounded
+from ._engine.metrics.parts import IN_PARTS, PLACES, WIDTH, merge_all
+from ._engine.rounding import rounded
 from ._engine.rules.intervals import mean_interval
+from .period_columns import snapshots_of
 from .problems import InvalidInput
+from .round_columns import ANSWERED, RESOLVED
+from .round_scores import digest_line
+
+__all__ = ["BacktestResult", "digest_line"]
 
 DIGEST = Path(__file__).parent / "_engine" / "DIGEST.json"
 
@@ -23,12 +25,13 @@ class BacktestResult:
     """The rounds of a backtest, and the figures that a board would show of them.
 
     `rounds` has a row for each: `slot_at`, `scope_key`, `status`, `outcome`, `output`,
-    `truth`, `score`, and a `reason`. `config` says what was played.
+    `truth`, `score`, and a `reason`. `digest` is the SHA-256 of all of them: the same
+    input gives the same. `config` says what was played.
     """
 
-    def __init__(self, rounds, rules, series, since, until):
-        self.rounds, self._rules, self._series = rounds, rules, series
-        self.since, self.until = since, until
+    def __init__(self, rounds, rules, digest, since, until, prices):
+        self.rounds, self._rules, self._prices = rounds, rules, prices
+        self.digest, self.since, self.until = digest, since, until
         self.config = {
             "since": _iso(since.timestamp()),
             "until": _iso(until.timestamp()),
@@ -46,7 +49,7 @@ class BacktestResult:
             ) from None
         rows = [
             {
-                **{name: value for name, value in row.items() if name != "place"},
+                **row,
                 "slot_at": datetime.fromtimestamp(row["slot_at"], timezone.utc),
                 "value": (row["output"] or {}).get(self._rules["signal_field"]),
                 "actual_return": (row["truth"] or {}).get("actual_return"),
@@ -62,13 +65,13 @@ class BacktestResult:
     @cached_property
     def snapshots(self):
         """Return the figures of each period, the oldest first, as on the site."""
-        found = [self._snapshot(*each) for each in self._by_period()]
+        found = snapshots_of(self.rounds, self._rules)
         if self._rules["trading"]:
-            from .accounts import account_figures
+            from .accounts import account_figures, with_account
 
-            figures = account_figures(self.rounds, self._rules, self._series)
+            figures = account_figures(self.rounds, self._rules, *self._prices)
             for each in found:
-                self._with_account(each, figures.get(each["start"]))
+                with_account(each, figures.get(each["start"]), self._rules["value_field"])
         return found
 
     @cached_property
@@ -101,12 +104,11 @@ class BacktestResult:
 
     @cached_property
     def _interval(self):
-        scores = [np.nan if row["score"] is None else row["score"] for row in self._due]
         overlap = max(
             math.ceil(question["horizon_s"] / question["every_s"]) - 1
             for question in self._rules["schedule"]
         )
-        return mean_interval(np.array(scores, dtype=float), overlap=overlap)
+        return mean_interval(self.rounds.score[self._is_due], overlap=overlap)
 
     @property
     def interval(self):
@@ -121,29 +123,29 @@ class BacktestResult:
     @property
     def coverage(self):
         """Return the share of the rounds with a truth for which there is a score."""
-        due = self._due
-        scored = sum(row["score"] is not None for row in due)
-        return scored / len(due) if due else None
+        due = int(self._is_due.sum())
+        return self.scored / due if due else None
+
+    @property
+    def scored(self):
+        """Return how many rounds have a score."""
+        return int((~np.isnan(self.rounds.score)).sum())
 
     @property
     def diversity(self):
         """Return None: how alike models are is known to the site alone."""
 
-    @cached_property
-    def digest(self):
-        """Return the SHA-256 of all rounds: the same input gives the same digest."""
-        lines = [digest_line(row) for row in self.rounds]
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
-
     @property
     def problems(self):
         """Return how often each reason of a failure came, the most frequent first."""
-        counts = {}
-        for row in self.rounds:
-            reason = row["failed_reason"] or (row["reason"] if not row["output"] else "")
-            if reason:
-                counts[reason] = counts.get(reason, 0) + 1
-        return dict(sorted(counts.items(), key=lambda item: -item[1]))
+        rounds = self.rounds
+        codes = np.where(rounds.outcome == ANSWERED, 0, rounds.reason)
+        codes = np.where(rounds.failed_reason > 0, rounds.failed_reason, codes)
+        found, firsts, counts = np.unique(
+            codes[codes > 0], return_index=True, return_counts=True
+        )
+        order = np.lexsort((firsts, -counts)).tolist()
+        return {rounds.texts.values[found[i]]: int(counts[i]) for i in order}
 
     def as_dict(self):
         """Return all figures as JSON."""
@@ -151,7 +153,7 @@ class BacktestResult:
         return {
             **self.config,
             "rounds": len(self.rounds),
-            "scored": sum(row["score"] is not None for row in self.rounds),
+            "scored": self.scored,
             "score": self.score,
             "mean_score": _known(self._interval.mean),
             "interval": [_known(low), _known(high)],
@@ -203,72 +205,9 @@ class BacktestResult:
         ]
         return "\n".join(lines)
 
-    @cached_property
-    def _due(self):
-        return [row for row in self.rounds if row["status"] == "RESOLVED"]
-
-    def _by_period(self):
-        """Group resolved rounds by the period of the score cycle that resolves them."""
-        cycle_s, length_s = self._rules["score_interval_s"], self._rules["snapshot_period_s"]
-        periods = {}
-        for row in self._due:
-            resolved_at = -(-row["known_at"] // cycle_s) * cycle_s
-            start = resolved_at // length_s * length_s
-            periods.setdefault(start, []).append((resolved_at, row))
-        for start in sorted(periods):
-            yield start, periods[start]
-
-    def _snapshot(self, start, resolved):
-        rows = sorted((row for _, row in resolved), key=lambda r: r["performed_at"])
-        field = self._rules["signal_field"]
-        end = start + self._rules["snapshot_period_s"]
-        context = MetricsContext(
-            model_ids=("backtest",),
-            signals=_column([_number((row["output"] or {}).get(field)) for row in rows]),
-            scores=_column([_number(row["score"]) for row in rows]),
-            actuals=np.array([_number(row["truth"]["actual_return"]) for row in rows]),
-            scopes=np.array([row["place"] + 1 for row in rows]),
-            window_start=datetime.fromtimestamp(start, timezone.utc),
-            window_end=datetime.fromtimestamp(end, timezone.utc),
-        )
-        results = [row["result"] for row in rows if row["result"] is not None]
-        extras = {
-            name: float(np.mean([each[name] for each in results if _is_number(each.get(name))]))
-            for name in sorted({name for each in results for name in each})
-            if any(_is_number(each.get(name)) for each in results)
-        }
-        names = self._rules["metrics"]
-        columns = {
-            name: float(BUILT_IN[name](context.signals, context.scores, context)[0])
-            for name in names
-        }
-        summary = {
-            **{name: rounded(value) for name, value in extras.items()},
-            self._rules["value_field"]: rounded(float(means_of_columns(context.scores)[0])),
-            **{name: rounded(value) for name, value in columns.items()},
-        }
-        return {
-            "start": start,
-            "end": end,
-            "count": int((~np.isnan(context.scores)).sum()),
-            "expected": len(rows),
-            "value": summary[self._rules["value_field"]],
-            "summary": summary,
-            "parts": all_parts(names, context),
-            "resolved_until": max(at for at, _ in resolved),
-        }
-
-    def _with_account(self, snapshot, figures):
-        """Put an account's figures into a snapshot; its value is the net profit."""
-        places = PLACES["max_drawdown"]
-        snapshot["parts"][:, places] = figures.drawdown if figures else 0.0
-        deepest = IN_PARTS["max_drawdown"].figure(snapshot["parts"][:, places])
-        summary = snapshot["summary"]
-        if figures:
-            summary.update((n, rounded(value)) for n, value in figures.summary.items())
-        summary["max_drawdown"] = rounded(float(deepest[0]))
-        snapshot["value"] = summary.get("net_pnl")
-        summary[self._rules["value_field"]] = snapshot["value"]
+    @property
+    def _is_due(self):
+        return self.rounds.status == RESOLVED
 
     def _inside(self, begin):
         return [each for each in self.snapshots if each["end"] > begin]
@@ -282,37 +221,6 @@ class BacktestResult:
                 total += value * each["count"]
                 weight += each["count"]
         return rounded(total / weight) if weight else None
-
-
-def digest_line(row):
-    """Return what the digest holds of a round, as one line of JSON."""
-    return _as_line(
-        {
-            "slot_at": int(row["slot_at"]),
-            "scope_key": row["scope_key"],
-            "status": row["status"],
-            "outcome": row["outcome"],
-            "output": row["output"],
-            "truth": row["truth"],
-            "score": row["score"],
-        }
-    )
-
-
-_as_line = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
-
-
-def _column(values):
-    return np.array(values, dtype=float).reshape(-1, 1)
-
-
-def _is_number(value):
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _number(value):
-    is_known = _is_number(value) and abs(value) <= 1e100
-    return float(value) if is_known else np.nan
 
 
 def _known(value):

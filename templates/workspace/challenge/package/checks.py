@@ -5,40 +5,14 @@ checked when it is submitted.
 """
 
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 
 import numpy as np
 
 from . import config
 from .backtest import BacktestRunner
-from .day_files import Series, seconds_of
-from .problems import NoData
+from .made_up_data import BEGIN, MadeUpData
 
-BEGIN = datetime(2026, 1, 1, tzinfo=timezone.utc)
-
-
-class MadeUpData:
-    """A random walk on the competition's grid; the same each time."""
-
-    def load(self, subject, since, until):
-        _, kind, granularity = config.feed()
-        step_s = seconds_of(kind, granularity)
-        opened = np.arange(since.timestamp(), until.timestamp(), step_s or 1.0)
-        if not len(opened):
-            raise NoData("the range is empty.")
-        steps = np.random.default_rng(7).normal(0, 1e-4, len(opened))
-        close = 64_000 * np.cumprod(1 + steps)
-        if kind != "candle":
-            return Series(opened, opened, {"price": close})
-        before = np.concatenate([[64_000.0], close[:-1]])
-        columns = {
-            "open": before,
-            "high": np.maximum(before, close),
-            "low": np.minimum(before, close),
-            "close": close,
-            "volume": np.full(len(opened), 1.0),
-        }
-        return Series(opened, opened + step_s, columns)
 
 
 class Timed:

@@ -57,13 +57,10 @@ class Series:
 
     def rows(self, first, last):
         """Return records as models see them: `ts` and the values."""
-        names = list(self.columns)
-        values = zip(*(self.columns[name][first:last].tolist() for name in names))
-        openings = self.opened_s[first:last].tolist()
-        return [
-            {"ts": int(ts), **dict(zip(names, row))}
-            for ts, row in zip(openings, values)
-        ]
+        names = ("ts", *self.columns)
+        openings = self.opened_s[first:last].astype(np.int64).tolist()
+        values = (column[first:last].tolist() for column in self.columns.values())
+        return [dict(zip(names, row)) for row in zip(openings, *values)]
 
 
 class BacktestClient:
@@ -123,6 +120,11 @@ class BacktestClient:
         """Return what the site has for a range of days."""
         return self._listed(subject, since, until)
 
+    def lacks(self, subject, since, until):
+        """Return whether a day of `[since, until)` is not cached."""
+        folder = self._folder(subject)
+        return not all((folder / f"{day}.npz").exists() for day in _days(since, until))
+
     def load(self, subject, since, until):
         """Return the cached records that open in `[since, until)`, as a Series.
 
@@ -132,14 +134,11 @@ class BacktestClient:
         known = self._index(folder)
         length_s = seconds_of(*config.feed()[1:])
         parts = []
-        day = since.date()
-        while day <= until.date():
-            name = day.isoformat()
+        for name in _days(since, until):
             path = folder / f"{name}.npz"
             if path.exists():
                 digest = known.get(name, {}).get("sha256")
                 parts.append(_read(path, digest))
-            day += timedelta(days=1)
         if not parts:
             raise NoData(
                 f"there is no data of {subject} from {since:%Y-%m-%d} to "
@@ -202,6 +201,13 @@ class BacktestClient:
             f"{path.name} came twice with another digest than the site lists; "
             "try again later."
         )
+
+
+def _days(since, until):
+    """Return the days that `[since, until)` touches, as YYYY-MM-DD."""
+    last = (until - timedelta(microseconds=1)).date()
+    count = (last - since.date()).days + 1
+    return [(since.date() + timedelta(days=n)).isoformat() for n in range(count)]
 
 
 def _is_whole(path, sha256):

@@ -4,6 +4,8 @@ import html
 
 import numpy as np
 
+from ._engine.rules.truth_rule import return_between
+
 WIDTH, HEIGHT, MARGIN = 640, 180, 46
 MOST_POINTS = 600
 STYLE = (
@@ -56,19 +58,21 @@ def _text(value):
 
 
 def _charts(result):
-    scored = [row for row in result.rounds if row["score"] is not None]
-    if not scored:
+    rounds = result.rounds
+    is_scored = ~np.isnan(rounds.score)
+    if not is_scored.any():
         yield "<p>No round was scored.</p>"
         return
-    scores = np.array([row["score"] for row in scored])
+    scores = rounds.score[is_scored]
     equity = np.cumsum(scores)
     peaks = np.maximum(np.maximum.accumulate(equity), 0.0)
     yield _line("Equity: the running sum of scores", equity)
     yield _line("Drawdown: below the highest sum so far", equity - peaks)
     ics = [each["summary"].get("ic") for each in result.snapshots]
     yield _bars("IC of each period", [(i, ic) for i, ic in enumerate(ics)])
-    yield _bars("Calibration: mean return by tenth of the signal", _calibration(scored))
-    hours = np.array([int(row["slot_at"] // 3600 % 24) for row in scored])
+    tenths = _calibration(rounds, is_scored)
+    yield _bars("Calibration: mean return by tenth of the signal", tenths)
+    hours = rounds.slot_at[is_scored] // 3600 % 24
     by_hour = [
         (hour, float(scores[hours == hour].mean()) if (hours == hour).any() else None)
         for hour in range(24)
@@ -76,16 +80,14 @@ def _charts(result):
     yield _bars("Mean score by hour of the day, UTC", by_hour)
 
 
-def _calibration(scored):
-    pairs = [
-        (row["output"].get("value"), row["truth"]["actual_return"])
-        for row in scored
-        if isinstance(row["output"].get("value"), (int, float))
-    ]
-    pairs.sort(key=lambda pair: pair[0])
-    tenths = np.array_split(np.array(pairs).reshape(-1, 2), 10)
+def _calibration(rounds, is_scored):
+    signals = rounds.outputs.numbers("value")[is_scored]
+    returns = return_between(rounds.entry_price, rounds.exit_price)[is_scored]
+    known = ~np.isnan(signals)
+    order = np.argsort(signals[known], kind="stable")
+    tenths = np.array_split(returns[known][order], 10)
     return [
-        (i + 1, float(part[:, 1].mean()) if len(part) else None)
+        (i + 1, float(part.mean()) if len(part) else None)
         for i, part in enumerate(tenths)
     ]
 
