@@ -76,6 +76,17 @@ def test_what_has_changed_is_answered_anew(change, client, world):
     assert after == asked(client)[1].content
 
 
+@pytest.mark.django_db(transaction=True)
+def test_while_nothing_is_committed_the_version_is_not_asked_for(client, world):
+    before = asked(client)[1].content
+    assert [asked(client)[0] for _ in range(3)] == [2, 1, 1]  # snapshot, version
+    Competition.objects.update(name="of no board")
+    assert [asked(client)[0] for _ in range(3)] == [2, 1, 1]
+    assert asked(client)[1].content == before
+    renamed(world)
+    assert asked(client)[1].content != before
+
+
 def test_other_questions_have_their_own_answers(client):
     assert len(asked(client)[1].json()) == 3
     assert len(asked(client, f"{URL}?limit=1")[1].json()) == 1
