@@ -24,7 +24,8 @@ _TOOLS = (
     *("config", "problems", "day_files", "client", "backtest", "backtest_result"),
     *("accounts", "receipts", "report", "checks", "commands", "asking", "recording"),
     *("json_column", "round_columns", "round_truths", "round_scores"),
-    *("period_columns", "model_files", "made_up_data"),
+    *("period_columns", "model_files", "made_up_data", "model_wire"),
+    *("model_process", "model_child"),
 )
 
 _ROOT = ("README.md", "SKILL.md", "AGENTS.md")

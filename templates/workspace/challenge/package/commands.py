@@ -118,15 +118,15 @@ def backtest(context, path, since, until, cache, offline, folder):
 @click.option("--timeout", default=5.0, show_default=True, help="Seconds for an answer.")
 @click.pass_context
 def check(context, path, rounds, timeout):
-    """Ask the model in PATH on made-up data: answers, errors, time, repeatability."""
-    from .checks import check_model
+    """Ask the model in PATH in a process of its own: errors, time, memory, repeatability."""
+    from .checks import check_model, lines_of
 
     found = check_model(path, rounds=rounds, limit_s=timeout)
     if context.obj["json"]:
         click.echo(json.dumps(found))
     else:
-        for name, value in found.items():
-            click.echo(f"{name:<14}{value}")
+        for line in lines_of(found):
+            click.echo(line)
     if found["problems"]:
         raise Problem("the model is not ready; its problems stand above.")
 

@@ -15,8 +15,18 @@ LONGEST_REASON = 500
 RAISED = (Exception, SystemExit)
 
 
+class ModelFailure(Exception):
+    """What a model in a process of its own has failed with; `code` is the site's."""
+
+    def __init__(self, code, text):
+        super().__init__(text[:LONGEST_REASON])
+        self.code = code
+
+
 def told(method, error):
     """Return an exception with the line of the model's own code."""
+    if isinstance(error, ModelFailure):
+        return str(error)
     place, frames = "", error.__traceback__
     while frames is not None:
         path = Path(frames.tb_frame.f_code.co_filename)
@@ -43,7 +53,7 @@ def model_of(model):
     TrackerBase. Raises InvalidInput.
     """
     if isinstance(model, (str, Path)):
-        model = _class_in(Path(model))
+        model = class_in(Path(model))
     if not inspect.isclass(model):
         return model
     try:
@@ -62,7 +72,8 @@ def code_of(path):
     return file
 
 
-def _class_in(path):
+def class_in(path):
+    """Return the model's class in a file or folder; raises InvalidInput."""
     file = code_of(path)
     # A submission imports its base class as `tracker`, as on the site.
     sys.modules.setdefault("tracker", sys.modules[TrackerBase.__module__])

@@ -1,0 +1,134 @@
+"""`check` of the participant's package: the model in a process of its own."""
+
+import importlib
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from competitions.local_models import variants
+from tests.participants import imported, lay_out
+
+HEAD = """import os, sys, time
+from tracker import TrackerBase
+
+class Mine(TrackerBase):
+"""
+ASKED = "    def predict(self, subject, resolve_horizon_seconds, step_seconds):\n"
+# The body of `predict`; the code that a check gives it; a part of its text.
+MODELS = {
+    "raiser": (
+        "raise ValueError('no mood')",
+        "MODEL_FAILED",
+        "predict: ValueError: no mood (raiser.py:6)",
+    ),
+    "numpy": (
+        "import numpy; return {'value': numpy.float32(1)}",
+        "MODEL_FAILED",
+        "float32 is not JSON serializable; answer float, int",
+    ),
+    "eater": ("self.b = bytearray(2**30)", "MODEL_FAILED", "MemoryError"),
+    "leaver": ("os._exit(3)", "DIED", "while it was asked (exit code 3)"),
+    "sleeper": ("time.sleep(600)", "TIMEOUT", "predict: no answer in 1 s"),
+    "babbler": ("return {'mood': 1.0}", "INVALID_OUTPUT", "keys were ['mood']"),
+    "printer": (
+        "print('x' * 2**21); return {'value': self.closes(subject)[-1]}",
+        "TOO_MUCH_OUTPUT",
+        "it printed 1",
+    ),
+    "forker": (
+        "os.fork() or time.sleep(600); return {'value': 1.0}",
+        "LEFT_PROCESSES",
+        "predict: left processes behind",
+    ),
+    "copier": ("os.fork(); return {'value': 1.0}", "LEFT_PROCESSES", "left"),
+    "dice": (
+        "return {'value': float(int.from_bytes(os.urandom(4)))}",
+        "NOT_REPEATABLE",
+        "two processes",
+    ),
+    "constant": ("return {'value': 0.5}", "SAME_ANSWER", "every answer was"),
+    "thief": (
+        "return {'value': float(os.environ['CRUNCH_DESK_KEY'])}",
+        "MODEL_FAILED",
+        "KeyError: 'CRUNCH_DESK_KEY'",
+    ),
+}
+FILES = {
+    "stranger": ("import nowhere_at_all", "BAD_IMPLEMENTATION", "nowhere_at_all"),
+    "empty": ("x = 1", "BAD_IMPLEMENTATION", "needs one class of TrackerBase"),
+    "starter": (
+        HEAD + "    def __init__(self):\n        raise ValueError('no start')",
+        "SETUP_FAILED",
+        "ValueError: no start (starter.py:6)",
+    ),
+}
+TEXTS = {
+    **{
+        name: (f"{HEAD}{ASKED}        {body}\n", code, text)
+        for name, (body, code, text) in MODELS.items()
+    },
+    **FILES,
+}
+
+
+@pytest.fixture(scope="module")
+def checks(tmp_path_factory):
+    workspace = lay_out(tmp_path_factory.mktemp("desk"), "baseline", name="desk")
+    with imported(workspace) as package:
+        yield importlib.import_module(f"{package.__name__}.checks")
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_model_that_misbehaves_gets_its_code(name, checks, tmp_path, monkeypatch):
+    text, code, said = TEXTS[name]
+    path = tmp_path / f"{name}.py"
+    path.write_text(text)
+    monkeypatch.setenv("CRUNCH_DESK_KEY", "1")
+    limit_s = 1.0 if code == "TIMEOUT" else 60.0
+    limits = {"memory_mb": 1024}
+    found = checks.check_model(path, rounds=5, limit_s=limit_s, limits=limits)
+    assert [each["code"] for each in found["problems"]] == [code]
+    [problem] = found["problems"]
+    assert said in problem["text"]
+    assert problem["to_do"]
+
+
+def test_check_ends_with_1_and_what_to_do_and_with_0_for_an_example(checks, tmp_path):
+    package = checks.__package__
+    main = importlib.import_module(f"{package}.commands").main
+    path = tmp_path / "babbler.py"
+    path.write_text(TEXTS["babbler"][0])
+    bad = CliRunner().invoke(main, ["check", "-n", "3", str(path)])
+    assert (bad.exit_code, "INVALID_OUTPUT" in bad.stdout) == (1, True)
+    assert "-> compare the answer with schemas/output.schema.json" in bad.stdout
+    folder = importlib.import_module(package).__path__[0]
+    example = f"{folder}/examples/trend_following_tracker.py"
+    good = CliRunner().invoke(main, ["--json", "check", example])
+    found = json.loads(good.stdout)
+    assert (good.exit_code, found["answers"]) == (0, "100 of 100")
+    assert (found["is_repeatable"], found["problems"]) == (True, [])
+    assert 0 < found["memory_mb"] < found["memory_limit_mb"]
+    assert found["p50_ms"] <= found["p99_ms"]
+
+
+ANSWERS = [
+    *(None, "x", True, 1, 2.5, [1, {"a": None}], {"value": 1.0}, -(2**63)),
+    *(float("nan"), float("inf"), 2**63, np.float32(1), np.int64(2), (1.0,), b"x"),
+    *({"value": np.float32(1)}, {"value": float("nan")}, {1: {2}}, np.float64(0.5)),
+]
+
+
+@pytest.mark.parametrize("answer", ANSWERS, ids=repr)
+def test_what_can_be_sent_is_what_the_sites_wire_sends(checks, answer):
+    wire = importlib.import_module(f"{checks.__package__}.model_wire")
+
+    def sent(encode, decode, refusal):
+        try:
+            return decode(encode(answer))
+        except refusal as error:
+            return str(error)
+
+    expected = sent(variants.encode, variants.decode_variant, variants.UnsendableError)
+    assert sent(wire.sendable, json.loads, wire.UnsendableError) == expected
