@@ -16,6 +16,7 @@ from competitions.contract import CrunchConfig
 from competitions.patience import waited_out
 from competitions.round_feed import feed_of
 from competitions.shared.question_rule import call_arguments, raw_window, scope_of
+from competitions.shared.score_rule import scoring_function as scoring_function
 from competitions.standard_report import standard_schema
 from competitions.wiring import wiring_of
 from core import clock
@@ -118,16 +119,6 @@ def ground_truth_resolver(prediction: Any) -> dict[str, Any] | None:
     if truth.reason:
         raise ValueError(truth.reason)
     return truth.actuals
-
-
-def scoring_function(prediction: Any, ground_truth: Any) -> dict[str, Any]:
-    """Return signal times return, in basis points: the profit of such a position."""
-    if ground_truth.actual_return is None:
-        return {"success": False, "failed_reason": "the truth has no return"}
-    return {
-        "value": prediction.value * ground_truth.actual_return * 10_000,
-        "actual_return": ground_truth.actual_return,
-    }
 
 
 def model_score_aggregator(

@@ -7,6 +7,7 @@ from typing import Any
 from competitions.models import Competition
 from competitions.rules_version import log_rules
 from competitions.slots import Wiring
+from core import clock
 from core.clock import iso_z
 from core.grid import Period
 from core.tlog.exact import exact_json
@@ -50,6 +51,32 @@ def log_checkpoint(
         body,
         competition=competition.pk,
         inner=b"".join(periods),
+    )
+    append_leaves([leaf])
+
+
+def log_settlement(checkpoint: Checkpoint) -> None:
+    """Append what pays a checkpoint, as it stands now: its status and transaction.
+
+    Runs in the transaction of the step, under the checkpoint's row lock. Two
+    statements.
+    """
+    competition = checkpoint.competition
+    before = LogLeaf.objects.filter(
+        kind=LogLeaf.Kind.SETTLEMENT, key__startswith=f"{checkpoint.pk}:"
+    )
+    body = {
+        "at": iso_z(clock.now()),
+        "checkpoint": str(checkpoint),
+        "competition": competition.slug,
+        "status": checkpoint.status,
+        "tx_hash": checkpoint.tx_hash,
+    }
+    leaf = NewLeaf(
+        LogLeaf.Kind.SETTLEMENT,
+        f"{checkpoint.pk}:{before.count()}",
+        body,
+        competition=competition.pk,
     )
     append_leaves([leaf])
 

@@ -10,6 +10,7 @@ from core import audit, clock
 from core.errors import OperatorError
 from core.facts import Fact, FactKind, announce
 from emissions import ledger
+from emissions.checkpoint_leaves import log_settlement
 from emissions.models import Checkpoint, Dispute
 
 Status = Checkpoint.Status
@@ -141,5 +142,6 @@ def _refuse_disputable(checkpoint: Checkpoint) -> None:
 
 
 def _tell(kind: FactKind, checkpoint: Checkpoint) -> None:
+    log_settlement(checkpoint)
     payload = {"checkpoint": str(checkpoint), "tx_hash": checkpoint.tx_hash}
     announce(Fact(kind, checkpoint.competition_id, payload))

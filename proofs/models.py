@@ -30,6 +30,7 @@ class LogLeaf(models.Model):
         PERIOD = "period"
         RULES = "rules"
         CHECKPOINT = "checkpoint"
+        SETTLEMENT = "settlement"
         RELEASE = "release"
 
     index = models.BigIntegerField(null=True, unique=True, editable=False)

@@ -85,6 +85,13 @@ def django_db_setup(django_db_setup):
     connections["tape"].close()
 
 
+def empty_tape():
+    # Not TRUNCATE: the test's transaction may still hold a lock on what it read.
+    with transaction() as connection:
+        for table in ("feed_records", "feed_ingestion_state", "feed_refusals"):
+            connection.execute(sa.text(f"DELETE FROM tape.{table}"))
+
+
 @pytest.fixture
 def tape(db):
     """An empty tape, emptied again afterwards: it is outside Django's transaction.
@@ -92,14 +99,8 @@ def tape(db):
     Call it to empty it in between.
     """
 
-    def empty():
-        # Not TRUNCATE: the test's transaction may still hold a lock on what it read.
-        with transaction() as connection:
-            for table in ("feed_records", "feed_ingestion_state", "feed_refusals"):
-                connection.execute(sa.text(f"DELETE FROM tape.{table}"))
-
-    yield empty
-    empty()
+    yield empty_tape
+    empty_tape()
 
 
 @pytest.fixture

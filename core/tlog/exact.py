@@ -9,6 +9,7 @@ stored.
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from json.encoder import encode_basestring
@@ -21,8 +22,10 @@ from .errors import LogFormatError
 
 quoted = encode_basestring  # a text as RFC 8785 has it
 MOST_NAMES = 4_096
+LONGEST_NUMBER = 1_200  # digits and zeros of the smallest float
 # Keys that were met, quoted: those in ASCII, whose order is that of their UTF-16 too.
 _names: dict[str, str] = {}
+_NUMBER = re.compile(r"#-?(0|[1-9][0-9]*)(\.[0-9]+)?")
 _WORDS = {None: "null", True: "true", False: "false"}
 
 
@@ -42,6 +45,17 @@ def exact_json(value: Any) -> str:
     return text
 
 
+def parse_exact(text: str) -> Any:
+    """Return the data of which a text is the exact JSON; raises LogFormatError.
+
+    A number without a point is an int, any other a float.
+    """
+    try:
+        return _data(json.loads(text))
+    except (ValueError, RecursionError) as error:
+        raise LogFormatError(f"this is no exact JSON: {error}") from None
+
+
 def decimal_text(value: float) -> str:
     """Return the shortest exact decimal of a number: `0.1`, `-12`, `0.0000001`.
 
@@ -55,6 +69,22 @@ def decimal_text(value: float) -> str:
     if "." in text:
         text = text.rstrip("0").rstrip(".")
     return "0" if text == "-0" else text
+
+
+def _data(value: Any) -> Any:
+    if isinstance(value, str) and value[:1] == "#":
+        if value[1:2] == "#":
+            return value[1:]
+        if len(value) > LONGEST_NUMBER or not _NUMBER.fullmatch(value):
+            raise ValueError(f"{value[:40]!r} is no number")
+        return float(value[1:]) if "." in value else int(value[1:])
+    if isinstance(value, dict):
+        return {key: _data(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_data(item) for item in value]
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        raise ValueError("a number is a text that begins with #")  # noqa: TRY004
+    return value
 
 
 def _text(value: Any) -> str:  # noqa: PLR0911  one for each of JSON's types

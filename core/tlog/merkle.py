@@ -60,6 +60,36 @@ class MemoryTree:
         return tree_root(len(self), self)
 
 
+class Frontier:
+    """The perfect subtrees that make up a tree of `size` leaves, the largest first.
+
+    They suffice for its root, and for the root of every larger tree. Raises ProofError
+    when their number is not that of the size.
+    """
+
+    def __init__(self, size: int = 0, nodes: Iterable[bytes] = ()) -> None:
+        self.size, self._nodes = size, list(nodes)
+        if size < 0 or len(self._nodes) != size.bit_count():
+            raise ProofError(f"these are not the subtrees of {size} leaves")
+
+    def append(self, leaf: bytes) -> None:
+        """Add a leaf hash."""
+        self._nodes.append(leaf)
+        self.size += 1
+        for _ in range((self.size & -self.size).bit_length() - 1):
+            right = self._nodes.pop()
+            self._nodes.append(node_hash(self._nodes.pop(), right))
+
+    def root(self) -> bytes:
+        """Return the root of the tree."""
+        if not self._nodes:
+            return EMPTY_ROOT
+        *lefts, found = self._nodes
+        for left in reversed(lefts):
+            found = node_hash(left, found)
+        return found
+
+
 def tree_root(size: int, read: ReadHash) -> bytes:
     """Return the root of the tree of the first `size` leaves."""
     return _range_hash(0, size, read) if size else EMPTY_ROOT

@@ -42,6 +42,8 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
     "Verify": {
         "doctor": "Say what keeps a workspace or its site from working.",
         "check-models": "Wait until a model runs; name those that failed.",
+        "export-period": "Write a closed period as a bundle for anybody to verify.",
+        "verify": "Check such a bundle: what follows, and what does not.",
         "witness": "Cosign a site's log, if it only grew.",
         "verify-e2e": "Wait until a site scores, and check its board.",
     },
@@ -70,7 +72,7 @@ OPERATE: Mapping[str, str] = {
 
 
 # They need no site: neither its tables nor its secret, so they start at once.
-_BARE = frozenset({"init", "preflight"})
+_BARE = frozenset({"init", "preflight", "verify"})
 
 
 class Commands(click.Group):

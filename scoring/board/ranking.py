@@ -51,6 +51,15 @@ class Standing(NamedTuple):
     counts: Mapping[str, int] = {}
 
 
+def ranked_by(
+    value: float | None, model_id: str, is_ascending: bool
+) -> tuple[bool, float, str]:
+    """Return by what a line is ordered: unknown figures last, equal ones by id."""
+    if value is None:
+        return True, 0.0, model_id
+    return False, value if is_ascending else -value, model_id
+
+
 def ranked(
     lines: Sequence[Standing], wiring: Wiring, guarded: GuardedCalls
 ) -> list[Standing]:
@@ -61,13 +70,10 @@ def ranked(
     built-in order is used.
     """
     is_ascending = wiring.config.aggregation.ranking_direction == "asc"
-
-    def place(line: Standing) -> tuple[bool, float, str]:
-        if line.value is None:
-            return True, 0.0, line.model.model_id
-        return False, line.value if is_ascending else -line.value, line.model.model_id
-
-    ordered = sorted(lines, key=place)
+    ordered = sorted(
+        lines,
+        key=lambda line: ranked_by(line.value, line.model.model_id, is_ascending),
+    )
     excluded = [line for line in ordered if line.model.exclusion_reason]
     others: Sequence[Standing] = [
         line for line in ordered if not line.model.exclusion_reason

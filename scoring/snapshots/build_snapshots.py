@@ -1,6 +1,7 @@
 """Building a period's snapshots from its stored scores."""
 
 import hashlib
+from typing import Any
 
 import numpy as np
 
@@ -61,14 +62,19 @@ def build_snapshots(ensembles: PeriodEnsembles) -> list[Snapshot]:
 
 def content_hash(snapshot: Snapshot, model_id: str) -> str:
     """Return the SHA-256 of the snapshot's exact JSON (core.tlog.exact), in hex."""
-    content = {
+    text = exact_json(snapshot_content(snapshot, model_id))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def snapshot_content(snapshot: Snapshot, model_id: str) -> dict[str, Any]:
+    """Return what the content hash of a snapshot is about."""
+    return {
         "model_id": model_id,
         "period_start": iso_z(snapshot.period_start),
         "period_end": iso_z(snapshot.period_end),
         "prediction_count": snapshot.prediction_count,
         "result_summary": snapshot.result_summary,
     }
-    return hashlib.sha256(exact_json(content).encode()).hexdigest()
 
 
 def _model_names(competition: Competition) -> dict[int, str]:

@@ -1,0 +1,69 @@
+"""What a verification found: for each step, what holds, what does not, what is open."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+MOST_TOLD = 5  # of what is wrong with a step
+
+
+@dataclass
+class StepFinding:
+    """A step of a verification: how much was checked, what is wrong, what is open."""
+
+    name: str
+    checked: int = 0
+    wrong: list[str] = field(default_factory=list)
+    open: list[str] = field(default_factory=list)
+    failures: int = 0
+
+    def lines(self) -> Iterator[str]:
+        """Yield what a person reads of it."""
+        if self.checked:
+            state = "FAILED" if self.failures else "ok"
+            held = self.checked - self.failures
+            yield f"{state:9} {self.name}: {held} of {self.checked} hold"
+        yield from (f"          - {text}" for text in self.wrong)
+        if more := self.failures - len(self.wrong):
+            yield f"          - and {more} more"
+        yield from (f"NOT DONE  {self.name}: {text}" for text in self.open)
+
+
+class Verdict:
+    """The steps of a verification, in their order."""
+
+    def __init__(self) -> None:
+        self.steps: dict[str, StepFinding] = {}
+
+    def check(self, step: str, is_right: object, wrong: str) -> bool:
+        """Count a check of a step; `wrong` says what does not hold."""
+        found = self._step(step)
+        found.checked += 1
+        if not is_right:
+            found.failures += 1
+            if len(found.wrong) < MOST_TOLD:
+                found.wrong.append(wrong)
+        return bool(is_right)
+
+    def leave(self, step: str, why: str) -> None:
+        """Say what of a step is not done; the same is said once."""
+        found = self._step(step)
+        if why not in found.open:
+            found.open.append(why)
+
+    @property
+    def failed(self) -> list[str]:
+        """Return the names of the steps that do not hold."""
+        return [step.name for step in self.steps.values() if step.failures]
+
+    def lines(self) -> Iterator[str]:
+        """Yield the whole as text, with the verdict at its end."""
+        for step in self.steps.values():
+            yield from step.lines()
+        yield (
+            f"Does NOT follow: {', '.join(self.failed)}."
+            if self.failed
+            else "All that was done follows."
+        )
+
+    def _step(self, name: str) -> StepFinding:
+        return self.steps.setdefault(name, StepFinding(name))

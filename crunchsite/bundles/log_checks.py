@@ -1,0 +1,189 @@
+"""Check a bundle's part of the log: signed heads, one history, entries, keys."""
+
+import json
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from core.tlog.errors import LogFormatError, ProofError
+from core.tlog.exact import parse_exact
+from core.tlog.log_checkpoint import TreeHead, parse_tree_head
+from core.tlog.merkle import Frontier, leaf_hash, verify_inclusion
+from core.tlog.note import (
+    COSIGNATURE,
+    VerifierKey,
+    cosigned_at_s,
+    parse_note,
+    parse_vkey,
+    verify_note,
+)
+from crunchsite.bundles import bundle_format as files
+from crunchsite.bundles.bundle_format import BundleReader
+from crunchsite.bundles.findings import Verdict
+
+
+@dataclass
+class CheckedLog:
+    """The log as far as it was proved.
+
+    `entries` by index and `of_kind` in the order of the log; `sizes` of the heads,
+    ascending, with `signed_at` by the site's clock; `cosigned` by size the earliest
+    instant of a witness.
+    """
+
+    entries: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+    of_kind: dict[str, list[Mapping[str, Any]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    sizes: list[int] = field(default_factory=list)
+    signed_at: dict[int, datetime] = field(default_factory=dict)
+    cosigned: dict[int, datetime] = field(default_factory=dict)
+
+    def signed_first(self, index: int) -> datetime | None:
+        """Return when the first head that covers an entry was signed, as said."""
+        place = bisect_right(self.sizes, index)
+        return self.signed_at[self.sizes[place]] if place < len(self.sizes) else None
+
+    def is_cosigned_by(self, index: int, due: datetime) -> bool:
+        """Return whether a witness had cosigned an entry by an instant."""
+        return any(s > index and at <= due for s, at in self.cosigned.items())
+
+    def rules(self, digest: str) -> Mapping[str, Any]:
+        """Return the rules of a digest; empty when the log has none."""
+        for entry in self.of_kind["rules"]:
+            if entry["digest"] == digest:
+                rules: Mapping[str, Any] = parse_exact(entry["rules"])
+                return rules
+        return {}
+
+
+def prove_log(
+    bundle: BundleReader,
+    manifest: Mapping[str, Any],
+    findings: Verdict,
+    pinned: Sequence[VerifierKey],
+) -> CheckedLog:
+    """Check heads, hashes and entries; `pinned` are keys that are known otherwise."""
+    log = CheckedLog()
+    keys = _keys(manifest, findings, pinned)
+    heads = _check_heads(bundle, manifest, findings, keys, log)
+    hashes, frontier = _check_history(bundle, manifest, findings, heads)
+    root = frontier.root()
+    for row in bundle.rows(files.ENTRIES):
+        index, entry = row["index"], row["entry"].encode()
+        node = leaf_hash(entry)
+        is_there = hashes.get(index) == node
+        if index < manifest["start"]:
+            is_there = _leads(node, index, frontier.size, row["path"], root)
+        findings.check(
+            "entries", is_there, f"entry {index} is not what the log has at this place"
+        )
+        log.entries[index] = fact = json.loads(entry)
+        log.of_kind[fact["kind"]].append(fact)
+    named = {fact["vkey"] for fact in log.of_kind["key"]}
+    for key in keys:
+        if key.kind != COSIGNATURE:
+            findings.check("keys", str(key) in named, f"the log does not name {key}")
+    return log
+
+
+def _keys(
+    manifest: Mapping[str, Any], findings: Verdict, pinned: Sequence[VerifierKey]
+) -> list[VerifierKey]:
+    """Return the keys of the log and of witnesses: the pinned ones, else those told."""
+    told = [
+        *map(parse_vkey, manifest["keys"]),
+        *(parse_vkey(each["vkey"]) for each in manifest["witnesses"]),
+    ]
+    found = []
+    for is_witness, step in ((False, "keys"), (True, "witnesses")):
+        chosen = [key for key in pinned if (key.kind == COSIGNATURE) is is_witness]
+        own = [key for key in told if (key.kind == COSIGNATURE) is is_witness]
+        if not chosen and own:
+            findings.leave(step, "no --key was given: they are those the bundle names")
+        found += chosen or own
+    return found
+
+
+def _check_heads(
+    bundle: BundleReader,
+    manifest: Mapping[str, Any],
+    findings: Verdict,
+    keys: Sequence[VerifierKey],
+    log: CheckedLog,
+) -> dict[int, list[TreeHead]]:
+    heads: dict[int, list[TreeHead]] = defaultdict(list)
+    for row in bundle.rows(files.HEADS):
+        note = parse_note(row["note"])
+        head = parse_tree_head(note.text)
+        heads[head.size].append(head)
+        name = f"the head of {head.size} entries"
+        try:
+            signers = verify_note(note, keys)
+        except ProofError as error:
+            findings.check("heads", False, f"{name}: {error}")
+            continue
+        is_own = head.origin == manifest["origin"] and any(
+            key.kind != COSIGNATURE for key in signers
+        )
+        said = f"{name} is signed by no key of the log"
+        if not findings.check("heads", is_own, said):
+            continue
+        log.signed_at[head.size] = datetime.fromisoformat(row["signed_at"])
+        times = [
+            datetime.fromtimestamp(cosigned_at_s(line), UTC)
+            for key in signers
+            for line in note.signatures
+            if key.kind == COSIGNATURE and line.is_by(key)
+        ]
+        if times:
+            log.cosigned[head.size] = min(times)
+    log.sizes = sorted(log.signed_at)
+    return heads
+
+
+def _check_history(
+    bundle: BundleReader,
+    manifest: Mapping[str, Any],
+    findings: Verdict,
+    heads: dict[int, list[TreeHead]],
+) -> tuple[dict[int, bytes], Frontier]:
+    """Check that each head is the beginning of the next; return the leaf hashes."""
+    frontier = Frontier(manifest["start"], map(bytes.fromhex, manifest["before"]))
+    hashes: dict[int, bytes] = {}
+    for node in bundle.hashes(files.LEAVES):
+        hashes[frontier.size] = node
+        frontier.append(node)
+        for head in heads.pop(frontier.size, ()):
+            findings.check(
+                "fork",
+                head.root == frontier.root(),
+                f"the signed head of {head.size} entries is of another history than "
+                "the log's hashes",
+            )
+    findings.check(
+        "fork",
+        not heads and frontier.size == manifest["end"],
+        f"heads of {sorted(heads)} entries are not within the log's hashes, which end "
+        f"at {frontier.size}",
+    )
+    return hashes, frontier
+
+
+def _leads(
+    node: bytes, index: int, size: int, path: Sequence[str], root: bytes
+) -> bool:
+    try:
+        verify_inclusion(
+            leaf=node,
+            index=index,
+            size=size,
+            path=[bytes.fromhex(each) for each in path],
+            root=root,
+        )
+    except (ProofError, LogFormatError, ValueError):
+        return False
+    return True

@@ -1,0 +1,318 @@
+"""Check snapshots, ranking, emission, ledger and transaction of a bundle."""
+
+import hashlib
+import math
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from competitions.emission_rule import EmissionRule
+from core.rounding import means_of_columns, rounded
+from core.tlog.exact import exact_json
+from core.tlog.merkle import leaf_hash, node_hash, root_of
+from crunchsite.bundles import bundle_format as files
+from crunchsite.bundles.bundle_format import BundleReader
+from crunchsite.bundles.findings import Verdict
+from crunchsite.bundles.log_checks import CheckedLog
+from crunchsite.bundles.round_checks import Scored
+from emissions.frac64 import WHOLE
+from emissions.shares import shares_of
+from emissions.strategies import checked, rewarded
+from scoring.board.ranking import ranked_by
+from scoring.metrics.parts import IN_PARTS
+from scoring.snapshots.period_leaves import snapshot_hashes
+
+Row = Mapping[str, Any]
+Contents = Mapping[str, list[Row]]  # of snapshots, by model
+_RANKER = "competitions.defaults:leaderboard_ranker"
+_AGGREGATOR = "competitions.defaults:model_score_aggregator"
+
+
+def digest_of(value: Any) -> str:
+    """Return the SHA-256, in hex, of a value's exact JSON."""
+    return hashlib.sha256(exact_json(value).encode()).hexdigest()
+
+
+def check_snapshots(
+    bundle: BundleReader,
+    log: CheckedLog,
+    rules: Row,
+    scored: Scored,
+    findings: Verdict,
+) -> Contents:
+    """Check that snapshots add up the scores and make the periods of the log."""
+    newest = {entry["period_start"]: entry for entry in log.of_kind["period"]}
+    spans = {
+        start: (
+            datetime.fromisoformat(start),
+            datetime.fromisoformat(entry["period_end"]),
+        )
+        for start, entry in newest.items()
+    }
+    hashes: dict[str, list[str]] = defaultdict(list)
+    contents: dict[str, list[Row]] = defaultdict(list)
+    seen: dict[str, set[str]] = defaultdict(set)
+    for row in bundle.rows(files.SNAPSHOTS):
+        start, content = row["period_start"], row.get("content")
+        if content is None:
+            hashes[start].append(row["hash"])
+            why = "of other crunchers the bundle has the hashes alone"
+            findings.leave("snapshots", why)
+            continue
+        hashes[start].append(digest_of(content))
+        model = content["model_id"]
+        seen[start].add(model)
+        if row["is_virtual"]:
+            findings.leave("snapshots", "those of ensembles, whom nobody pays")
+            continue
+        contents[model].append(content)
+        span = spans.get(start)
+        values = [
+            v for at, v in scored.get(model, ()) if span and span[0] <= at < span[1]
+        ]
+        _check_sum(
+            f"the snapshot of {model} from {start}", content, values, rules, findings
+        )
+    for model, scores in scored.items():
+        for start, (since, until) in spans.items():
+            if any(since <= at < until for at, _ in scores):
+                findings.check(
+                    "snapshots",
+                    model in seen[start],
+                    f"{model} was asked in the period from {start} and has no snapshot",
+                )
+    findings.leave(
+        "snapshots", "their metrics and other means are those that the log commits to"
+    )
+    for start, entry in newest.items():
+        findings.check(
+            "periods",
+            root_of(snapshot_hashes(hashes[start])).hex() == entry["root"],
+            f"the snapshots of the period from {start} are not those of the log",
+        )
+    return contents
+
+
+def _check_sum(
+    name: str, content: Row, values: list[float], rules: Row, findings: Verdict
+) -> None:
+    column = np.array(values, dtype=float).reshape(-1, 1)
+    count = int((~np.isnan(column)).sum())
+    findings.check(
+        "snapshots",
+        content["prediction_count"] == count,
+        f"{name} counts {content['prediction_count']} scores, the rounds have {count}",
+    )
+    field = rules["aggregation"]["value_field"]
+    if rules.get("trades") or "aggregate_snapshot" in rules["callables"]:
+        findings.leave("snapshots", f"their {field} is no mean of scores here")
+        return
+    mean = rounded(float(means_of_columns(column)[0]))
+    told = content["result_summary"].get(field)
+    findings.check(
+        "snapshots",
+        _is_near(told, mean),
+        f"{name} has {field} {told}; its scores give {mean}",
+    )
+
+
+def check_checkpoint(
+    bundle: BundleReader,
+    *,
+    manifest: Row,
+    log: CheckedLog,
+    rules: Row,
+    contents: Contents,
+    findings: Verdict,
+) -> None:
+    """Check a checkpoint: periods, ranking, emission, ledger and transaction."""
+    made, paid = log.of_kind["checkpoint"][0], bundle.one(files.CHECKPOINT)
+    cycles = log.of_kind["period"]
+    for entry in cycles:
+        root, previous = bytes.fromhex(entry["root"]), entry["previous"]
+        chained = node_hash(bytes.fromhex(previous), root) if previous else root
+        findings.check(
+            "periods",
+            chained.hex() == entry["chained_root"],
+            f"the period from {entry['period_start']} is not chained to the one before",
+        )
+    root = root_of([leaf_hash(bytes.fromhex(each["chained_root"])) for each in cycles])
+    findings.check(
+        "periods",
+        root.hex() == made["root"] == paid["merkle_root"],
+        "the checkpoint is not the root of its periods",
+    )
+    for name, step, what in (
+        ("emission", "emission", "the emission (shares)"),
+        ("meta", "ranking", "the ranking"),
+    ):
+        findings.check(
+            step, digest_of(paid[name]) == made[name], f"{what} is not what the log has"
+        )
+    _check_ranking(paid["meta"], manifest, rules, contents, findings)
+    _check_emission(paid, rules, findings)
+    _check_ledger(bundle, paid, findings)
+    _check_transaction(log, paid, findings)
+
+
+def _check_ranking(
+    meta: Row, manifest: Row, rules: Row, contents: Contents, findings: Verdict
+) -> None:
+    lines = {each["model_id"]: each for each in [*meta["ranking"], *meta["unpaid"]]}
+    for model in contents.keys() - lines.keys():
+        findings.check(
+            "ranking",
+            False,
+            f"{model} has snapshots and is not in the checkpoint: it was dropped",
+        )
+    key = rules["aggregation"]["ranking_key"]
+    field = rules["aggregation"]["value_field"]
+    key = field if key in rules["aggregation"]["windows"] else key
+    is_mean = key not in IN_PARTS
+    is_mean &= rules["callables"]["MODEL_SCORE_AGGREGATOR"]["path"] == _AGGREGATOR
+    if not is_mean:
+        findings.leave("ranking", f"{key} of a period is no mean of its snapshots")
+    for model, line in lines.items():
+        own = contents.get(model, [])
+        if manifest["of"] is not None and not own:
+            why = "of other crunchers the bundle has no snapshots"
+            findings.leave("ranking", why)
+            continue
+        scores = sum(each["prediction_count"] for each in own)
+        findings.check(
+            "ranking",
+            line["prediction_count"] == scores,
+            f"{model} counts {line['prediction_count']} scores, its snapshots {scores}",
+        )
+        figure = _weighted(own, key)
+        told = line["ranking_value"]
+        if is_mean:
+            findings.check(
+                "ranking",
+                _is_near(told, figure),
+                f"{model} has the ranking figure {told}; its snapshots give {figure}",
+            )
+    if rules["callables"]["LEADERBOARD_RANKER"]["path"] != _RANKER:
+        findings.leave("ranking", "the order is that of the operator's own ranker")
+        return
+    is_ascending = meta["ranking_direction"] == "asc"
+    ranking = meta["ranking"]
+    order = sorted(
+        ranking,
+        key=lambda e: ranked_by(e["ranking_value"], e["model_id"], is_ascending),
+    )
+    for place, (line, right) in enumerate(zip(ranking, order, strict=True), start=1):
+        findings.check(
+            "ranking",
+            line is right and line["rank"] == place,
+            f"{line['model_id']} has the rank {line['rank']}; place {place} is "
+            f"{right['model_id']}'s by its figure",
+        )
+    least = meta["min_paid_coverage"] * meta["rounds_asked"]
+    for line in ranking:
+        findings.check(
+            "ranking",
+            line["prediction_count"] >= least,
+            f"{line['model_id']} is paid for too few rounds",
+        )
+    findings.leave(
+        "ranking", "how many rounds were due, with those without a truth, is told"
+    )
+
+
+def _is_near(told: float | None, found: float | None) -> bool:
+    """Return whether two figures of 12 digits are the same, in any order of sums."""
+    if told is None or found is None:
+        return told is found
+    return math.isclose(told, found, rel_tol=1e-11)
+
+
+def _weighted(contents: list[Row], key: str) -> float | None:
+    known = [
+        (each["result_summary"][key], each["prediction_count"])
+        for each in contents
+        if each["result_summary"].get(key) is not None
+    ]
+    count = sum(n for _, n in known)
+    return rounded(sum(value * n for value, n in known) / count) if count else None
+
+
+def _check_emission(paid: Row, rules: Row, findings: Verdict) -> None:
+    meta, emission = paid["meta"], paid["emission"]
+    rewards = emission["cruncher_rewards"]
+    total = sum(each["reward_pct"] for each in rewards)
+    findings.check(
+        "emission",
+        not rewards or total == WHOLE,
+        f"the shares sum to {total}, not to {WHOLE}",
+    )
+    if ":" in meta["rule"]["strategy"] or "build_emission" in rules["callables"]:
+        findings.leave("emission", "the shares are those of the operator's own builder")
+        return
+    ranking = meta["ranking"]
+    shares = shares_of(
+        EmissionRule.model_validate(meta["rule"]),
+        ranking,
+        is_ascending=meta["ranking_direction"] == "asc",
+    )
+    built = checked(
+        rewarded(ranking, shares, crunch_pubkey=emission["crunch"]),
+        payable=[each["cruncher_index"] for each in ranking],
+    )
+    again = [each.model_dump() for each in built.cruncher_rewards]
+    findings.check(
+        "emission",
+        again == rewards,
+        f"{meta['rule']['strategy']} gives the shares {again}, not {rewards}",
+    )
+
+
+def _check_ledger(bundle: BundleReader, paid: Row, findings: Verdict) -> None:
+    sums: dict[str, Counter[int]] = defaultdict(Counter)
+    for line in bundle.rows(files.LEDGER):
+        index, kind = line["cruncher_index"], line["kind"]
+        if kind == "PAID":
+            owed = sums["DUE"][index] + sums["ADJUSTMENT"][index]
+            findings.check(
+                "ledger",
+                line["amount"] == owed,
+                f"cruncher {index} was paid {line['amount']} of {owed}",
+            )
+        sums[kind][index] += line["amount"]
+    rewards = {
+        each["cruncher_index"]: each["reward_pct"]
+        for each in paid["emission"]["cruncher_rewards"]
+        if each["reward_pct"]
+    }
+    findings.check("ledger", sums["DUE"] == rewards, "what is due is not the emission")
+    findings.check(
+        "ledger",
+        sums["ADJUSTMENT"].total() == 0,
+        "what was moved between crunchers does not sum to 0",
+    )
+    is_paid = paid["status"] == "PAID" and bool(rewards)
+    findings.check(
+        "ledger",
+        bool(sums["PAID"]) == is_paid,
+        f"the checkpoint is {paid['status']}, and the ledger says otherwise",
+    )
+    if sums["ADJUSTMENT"]:
+        findings.leave("ledger", "what was moved, and why, is the operators' word")
+
+
+def _check_transaction(log: CheckedLog, paid: Row, findings: Verdict) -> None:
+    steps = log.of_kind["settlement"]
+    told = (paid["status"], paid["tx_hash"])
+    if not steps and paid["status"] != "PENDING":
+        findings.leave("transaction", "it was made before the log had entries of it")
+        return
+    known = (steps[-1]["status"], steps[-1]["tx_hash"]) if steps else ("PENDING", None)
+    findings.check(
+        "transaction",
+        told == known,
+        f"the status {told[0]} and the transaction {told[1]} are not what the log has: "
+        f"{known[0]}, {known[1]}",
+    )

@@ -1,0 +1,72 @@
+"""Verify a bundle without a site: each link of it follows from the one before."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from core.tlog.errors import LogFormatError, ProofError
+from core.tlog.note import VerifierKey
+from crunchsite.bundles import bundle_format as files
+from crunchsite.bundles.bundle_format import BundleError, BundleReader, opened_bundle
+from crunchsite.bundles.findings import Verdict
+from crunchsite.bundles.log_checks import prove_log
+from crunchsite.bundles.payout_checks import check_checkpoint, check_snapshots
+from crunchsite.bundles.round_checks import RoundChecks, read_tape
+from crunchsite.bundles.scorers import NamedScorer
+
+# What data of another shape than a bundle's lead to.
+MISFITS = (
+    *(LogFormatError, ProofError, LookupError, TypeError, ValueError),
+    *(AttributeError, OverflowError, RecursionError),
+)
+
+
+def verify_bundle(
+    path: Path, *, keys: Sequence[VerifierKey] = (), scorer: Path | None = None
+) -> Verdict:
+    """Return what holds of the bundle at a path; raises BundleError for what is none.
+
+    `keys` are public keys, of the log or of witnesses, that are known from elsewhere.
+    `scorer` is the file of the scorer, which is run if it is the one that the rules
+    name.
+    """
+    with opened_bundle(path) as bundle:
+        try:
+            return _verify(bundle, keys, scorer)
+        except MISFITS as error:
+            raise BundleError(
+                f"{path} is no bundle that can be read: {error!r:.200}."
+            ) from None
+
+
+def _verify(
+    bundle: BundleReader, keys: Sequence[VerifierKey], scorer: Path | None
+) -> Verdict:
+    findings = Verdict()
+    manifest = bundle.one(files.MANIFEST)
+    told = (manifest["format"], manifest["version"])
+    if told != (files.FORMAT, files.VERSION):
+        raise BundleError(
+            f"it is {told[0]} of version {told[1]}; this reads {files.FORMAT} of "
+            f"version {files.VERSION}."
+        )
+    log = prove_log(bundle, manifest, findings, keys)
+    made = log.of_kind["checkpoint"]
+    rules = log.rules(made[0]["rules"]) if made else {}
+    if not findings.check(
+        "rules", rules, "the checkpoint or its rules are not in the log"
+    ):
+        return findings
+    rounds = RoundChecks(
+        log, read_tape(bundle, manifest), findings, NamedScorer(rules, scorer)
+    )
+    rounds.check(bundle)
+    contents = check_snapshots(bundle, log, rules, rounds.scored, findings)
+    check_checkpoint(
+        bundle,
+        manifest=manifest,
+        log=log,
+        rules=rules,
+        contents=contents,
+        findings=findings,
+    )
+    return findings

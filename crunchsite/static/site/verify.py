@@ -1,0 +1,316 @@
+"""Verify a bundle: python verify.py BUNDLE.zip [--key VKEY]... [--scorer FILE]
+
+Python 3.11 and the package `cryptography` suffice. Each step says whether what it read
+follows from the step before, and what was not done. Exit code 0: all that was done follows;
+1: something does not; 2: this is no bundle. `--key` pins public keys of the log and of
+witnesses. `--scorer` RUNS a file, if it has the SHA-256 that the rules in the log name.
+"""
+
+import argparse, base64, bisect, hashlib, json, math, runpy, sys, zipfile  # noqa: E401
+from collections import Counter, defaultdict
+from datetime import datetime
+from fractions import Fraction
+from types import SimpleNamespace
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+WHOLE, TIERS, LARGEST = 10**9, [35, 10, 10, 10, 10, 5, 5, 5, 5, 5], 2**32
+FEED = ("source", "subject", "kind", "granularity")
+report = defaultdict(lambda: SimpleNamespace(count=0, wrong=[], left=[]))  # by step
+
+sha = lambda data: hashlib.sha256(data).digest()
+leaf = lambda data: sha(b"\0" + data)  # RFC 6962
+node = lambda left, right: sha(b"\1" + left + right)
+seconds = lambda text: datetime.fromisoformat(text).timestamp()
+near = lambda a, b: a == b or None not in (a, b) and math.isclose(a, b, rel_tol=1e-9)
+mean = lambda pairs: math.fsum(v * n for v, n in pairs) / t if (t := sum(n for _, n in pairs)) else None
+
+
+def check(step, holds, text):
+    report[step].count += 1
+    if not holds:
+        report[step].wrong.append(text)
+
+
+def leave(step, text):
+    report[step].left.append(text)
+
+
+def digest(data):
+    text = json.dumps(data, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return sha(text.encode()).hex()
+
+
+def plain(x):
+    """Return exact JSON as data: "#0.5" is a number, and "##" begins a text with #."""
+    if isinstance(x, (dict, list)):
+        return {k: plain(v) for k, v in x.items()} if isinstance(x, dict) else [*map(plain, x)]
+    if not isinstance(x, str) or x[:1] != "#":
+        return x
+    return x[1:] if x[1:2] == "#" else float(x[1:]) if "." in x else int(x[1:])
+
+
+def grow(nodes, size, entry):
+    """Add a leaf to a tree of `size` leaves, given as its perfect subtrees."""
+    nodes.append(entry)
+    while size % 2:
+        right, left, size = nodes.pop(), nodes.pop(), size // 2
+        nodes.append(node(left, right))
+
+
+def root_of(nodes):
+    found, *rest = nodes[::-1] or [sha(b"")]
+    for left in rest:
+        found = node(left, found)
+    return found
+
+
+def tree(leaves):
+    nodes = []
+    for size, entry in enumerate(leaves):
+        grow(nodes, size, entry)
+    return root_of(nodes).hex()
+
+
+def signers(note, keys):
+    """Return the keys that signed a note (C2SP), and when: 0 where no time is told."""
+    text, found = note.rpartition("\n\n")[0] + "\n", {}
+    for line in note.rpartition("\n\n")[2].splitlines():
+        name, blob = line[2:].split(" ")
+        raw = base64.b64decode(blob)
+        for key in keys:
+            if key.split("+")[:2] != [name, raw[:4].hex()]:
+                continue
+            kind, *public = base64.b64decode(key.split("+", 2)[2])
+            time = int.from_bytes(raw[4:12], "big") if kind == 4 else 0
+            told = f"cosignature/v1\ntime {time}\n{text}" if kind == 4 else text
+            try:
+                signer = Ed25519PublicKey.from_public_bytes(bytes(public))
+                signer.verify(raw[-64:], told.encode())
+                found[key] = time
+            except InvalidSignature:
+                check("heads", False, f"the head of {text.split()[1]} entries: {name} did not sign it")
+    return found
+
+
+def check_log(rows, told, hashes, pinned):
+    """Signed heads are beginnings of one log; entries stand at their places in it."""
+    witness = lambda key: base64.b64decode(key.split("+", 2)[2])[0] == 4
+    own = [k for k in pinned if not witness(k)] or told["keys"]
+    keys = own + ([*filter(witness, pinned)] or [each["vkey"] for each in told["witnesses"]])
+    if not pinned:
+        leave("keys", "no --key was given: the keys are those that the bundle names")
+    roots, signed_at, cosigned = defaultdict(list), {}, {}
+    for head in map(plain, rows("heads.jsonl")):
+        origin, size, root = head["note"].splitlines()[:3]
+        found = signers(head["note"], keys)
+        is_own = origin == told["origin"] and 0 in found.values()
+        check("heads", is_own, f"the head of {size} entries is signed by no key of the log")
+        roots[int(size)].append(base64.b64decode(root))
+        if is_own:
+            signed_at[int(size)] = seconds(head["signed_at"])
+            cosigned |= {int(size): min(t) for t in [[*filter(None, found.values())]] if t}
+    nodes, start = [*map(bytes.fromhex, told["before"])], told["start"]
+    for size, entry in enumerate(hashes, start):
+        grow(nodes, size, entry)
+        for root in roots.pop(size + 1, ()):
+            check("fork", root == root_of(nodes), f"the signed head of {size + 1} entries is of another history than the log's hashes")
+    check("fork", not roots and start + len(hashes) == told["end"], f"heads of {[*roots]} entries are not within the log's hashes")
+    entries, of_kind = {}, defaultdict(list)
+    for row in map(plain, rows("entries.jsonl")):
+        index, entries[row["index"]] = row["index"], json.loads(row["entry"])
+        of_kind[entries[index]["kind"]].append(entries[index])
+        if index >= start:
+            holds = index < told["end"] and hashes[index - start] == leaf(row["entry"].encode())
+            check("entries", holds, f"entry {index} is not what the log has at this place")
+        else:
+            leave("entries", f"entry {index} is older than the hashes: `coordinator verify` follows its path")
+    for key in own:
+        check("keys", key in [entry["vkey"] for entry in of_kind["key"]], f"the log does not name {key}")
+    return entries, of_kind, sorted(signed_at.items()), cosigned
+
+
+def check_rounds(rows, told, log, rule, score):
+    """Answers are the log's, older than their truth; truths are the tape's; so are scores."""
+    entries, _, signed_at, cosigned = log
+    tape = {tuple(feed[k] for k in FEED): ([], []) for feed in told["feeds"]}
+    for row in map(plain, rows("tape.jsonl")):
+        closed, prices = [*tape.values()][row["feed"]]
+        closed.append(seconds(row["closed_at"]))
+        prices.append(row.get("price"))
+    scored, late, count = defaultdict(list), 0, 0
+    for count, row in enumerate(map(plain, rows("rounds.jsonl")), 1):
+        name, entry = f"round {row['round']}", entries.get(row["index"], {})
+        if entry.get("round") != row["round"]:
+            check("predictions", False, f"{name} has no entry in the log")
+            continue
+        answers = [bytes.fromhex(a["hash"]) if "hash" in a else leaf(bytes.fromhex(a["nonce"]) + a["answer"].encode()) for a in row["answers"]]
+        check("predictions", len(answers) == entry["answers"], f"{name}: {len(answers)} answers are here, {entry['answers']} in the log")
+        check("predictions", tree(answers) == entry["root"], f"{name}: its answers are not those of the log")
+        due = entry["resolvable_at"] or row["resolvable_at"]
+        check("predictions", (row["asked_at"], row["resolvable_at"]) == (entry["asked_at"], due), f"{name}: its instants are not the log's")
+        ends = [seconds(row["asked_at"]), seconds(due)]
+        first = next((at for size, at in signed_at if size > row["index"]), math.inf)
+        if ends[0] < ends[1]:
+            check("order", first <= ends[1], f"{name}: no head that covers it was signed before its truth could be known")
+        late += not any(size > row["index"] and at <= ends[1] for size, at in cosigned.items())
+        truth, origin = row["truth"], row["provenance"] or {}
+        if origin.get("from") == "tape":
+            closed, prices = tape[tuple(origin[k] for k in FEED)]
+            (a, paid), (b, got) = [(closed[i], prices[i]) for i in (bisect.bisect(closed, end) - 1 for end in ends)]
+            follows = paid and got is not None and {"entry_price": paid, "resolved_price": got, "actual_return": (got - paid) / paid, "direction_up": got > paid}
+            said = [seconds(origin["entry_closed_at"]), seconds(origin["resolved_closed_at"])]
+            check("truth", (truth, said) == (follows, [a, b]), f"{name}: its truth {truth} does not follow from the candles, {paid} and {got}")
+        else:
+            leave("truth", f"of {name}, which is from {origin.get('from')} and not from two records")
+        for answer in [each for each in row["answers"] if "hash" not in each]:
+            model, had, said = answer["model"], answer["score"], json.loads(answer["answer"])
+            check("predictions", said["model"] == model, f"{name}: the answer of {said['model']} stands under {model}")
+            scored[model].append((seconds(row["resolved_at"]), had["value"] if had and had["success"] else None))
+            if not score or said["outcome"] != "ANSWERED":
+                check("scores", had is None or said["outcome"] == "ANSWERED", f"{name}: {model} gave no answer and has a score")
+                continue
+            facts = {"return": truth.get("actual_return"), "actual_return": truth.get("return"), **truth}
+            try:
+                again = score(SimpleNamespace(**plain(said["output"]), model_id=model), SimpleNamespace(**facts))
+            except Exception as error:  # noqa: BLE001  a scorer may raise anything
+                again = {"success": False, "failed_reason": error}
+            value = again[rule["aggregation"]["value_field"]] if again.get("success", True) else None
+            check("scores", had and near(had["value"], value), f"{name}: the score of {model} is {had and had['value']}, and its answer is worth {value}")
+    if late:
+        leave("witnesses", f"{late} of {count} rounds were not cosigned before their truth: there the site's own clock tells when")
+    return scored
+
+
+def check_snapshots(rows, of_kind, rule, scored):
+    """Snapshots add up the scores; their hashes make the periods of the log."""
+    periods = {entry["period_start"]: entry for entry in of_kind["period"]}
+    hashes, contents, field = defaultdict(list), defaultdict(list), rule["aggregation"]["value_field"]
+    for row in rows("snapshots.jsonl"):
+        start, content = row["period_start"], plain(row.get("content"))
+        hashes[start].append(row["hash"] if "hash" in row else digest(row["content"]))
+        if content and not row["is_virtual"]:
+            contents[content["model_id"]].append(content)
+    for model in scored.keys() | contents.keys():
+        for start, entry in periods.items():
+            since, until = seconds(start), seconds(entry["period_end"])
+            values = [value for at, value in scored[model] if since <= at < until]
+            known, name = [(v, 1) for v in values if v is not None], f"the snapshot of {model} from {start}"
+            own = [c for c in contents[model] if c["period_start"] == start]
+            check("snapshots", own or not values, f"{model} was asked in the period from {start} and has no snapshot")
+            for c in own:
+                check("snapshots", c["prediction_count"] == len(known), f"{name} counts {c['prediction_count']}, and its scores are {len(known)}")
+                if not rule.get("trades") and "aggregate_snapshot" not in rule["callables"]:
+                    told = c["result_summary"][field]
+                    check("snapshots", near(told, mean(known)), f"{name} has {field} {told}; its scores give {mean(known)}")
+    leave("snapshots", "their other figures, those of ensembles, and of other crunchers in a part, are those of the log")
+    for start, entry in periods.items():
+        leaves = [leaf(bytes.fromhex(each)) for each in sorted(hashes[start])]
+        check("periods", tree(leaves) == entry["root"], f"the snapshots of the period from {start} are not those of the log")
+    for entry in of_kind["period"]:
+        pair = [bytes.fromhex(entry[name] or "") for name in ("previous", "root")]
+        chained = node(*pair) if pair[0] else pair[1]
+        check("periods", chained.hex() == entry["chained_root"], f"the period from {entry['period_start']} is not chained to the one before")
+    return contents
+
+
+def check_payout(rows, told, of_kind, rule, contents):
+    """The ranking orders what snapshots add up to; emission and ledger share it out."""
+    raw, made = next(rows("checkpoint.json")), of_kind["checkpoint"][0]
+    paid, meta = plain(raw), plain(raw["meta"])
+    rewards = {each["cruncher_index"]: each["reward_pct"] for each in paid["emission"]["cruncher_rewards"]}
+    chained = tree([leaf(bytes.fromhex(entry["chained_root"])) for entry in of_kind["period"]])
+    check("periods", chained == made["root"] == paid["merkle_root"], "the checkpoint is not the root of its periods")
+    check("ranking", digest(raw["meta"]) == made["meta"], "the ranking is not what the log has")
+    check("emission", digest(raw["emission"]) == made["emission"], "the emission is not what the log has")
+    lines = {line["model_id"]: line for line in meta["ranking"] + meta["unpaid"]}
+    key, sign = rule["aggregation"]["ranking_key"], 1 if meta["ranking_direction"] == "asc" else -1
+    key = rule["aggregation"]["value_field"] if key in rule["aggregation"]["windows"] else key
+    for model in contents.keys() - lines.keys():
+        check("ranking", not contents[model], f"{model} has snapshots and is not in the checkpoint: it was dropped")
+    for model, line in lines.items():
+        if told["of"] is not None and not contents[model]:
+            leave("ranking", f"the figure of {model}, of whom the bundle has no snapshots")
+            continue
+        figure = mean([(c["result_summary"][key], c["prediction_count"]) for c in contents[model] if c["result_summary"].get(key) is not None])
+        check("ranking", near(line["ranking_value"], figure), f"{model} has the ranking figure {line['ranking_value']}; its snapshots give {figure}")
+    order = [(line["ranking_value"] * sign, line["model_id"]) for line in meta["ranking"]]
+    is_right = order == sorted(order) and [line["rank"] for line in meta["ranking"]] == [*range(1, len(order) + 1)]
+    if rule["callables"]["LEADERBOARD_RANKER"]["path"].startswith("competitions.defaults:"):
+        check("ranking", is_right, "the order of the ranks does not follow from the figures")
+    check("emission", not rewards or sum(rewards.values()) == WHOLE, f"the shares sum to {sum(rewards.values())}, not to {WHOLE}")
+    n, due = len(order), Counter()
+    if (meta["rule"]["strategy"], meta["rule"]["ties"]) == ("tiers", "by_id") and "build_emission" not in rule["callables"]:
+        tiers = (TIERS + [0] * n)[:n]
+        quotas = [(tier + Fraction(100 - sum(tiers), n)) * WHOLE / 100 for tier in tiers]
+        by_remainder = sorted(range(n), key=lambda i: (int(quotas[i]) - quotas[i], i))
+        left = WHOLE - sum(map(int, quotas))  # by largest remainder
+        for place, line in enumerate(meta["ranking"]):
+            due[line["cruncher_index"]] += int(quotas[place]) + (place in by_remainder[:left])
+        check("emission", due == rewards, f"the strategy gives the shares {dict(due)}, not {rewards}")
+    else:
+        leave("emission", f"the strategy {meta['rule']['strategy']} is not in this file; use `coordinator verify`")
+    sums = defaultdict(Counter)
+    for line in map(plain, rows("ledger.jsonl")):
+        sums[line["kind"]][line["cruncher_index"]] += line["amount"]
+    owed = Counter(sums["DUE"])
+    owed.update(sums["ADJUSTMENT"])
+    check("ledger", sums["DUE"] == Counter(rewards), "what is due is not the emission")
+    check("ledger", sum(owed.values()) == sum(rewards.values()), "what was moved does not sum to 0")
+    if paid["status"] != "PAID" or not sums["ADJUSTMENT"]:
+        check("ledger", sums["PAID"] == (owed if paid["status"] == "PAID" else Counter()), f"what was paid is not what was due: it is {paid['status']}")
+    known = [(step["status"], step["tx_hash"]) for step in of_kind["settlement"]] or [("PENDING", None)]
+    check("transaction", known[-1] == (paid["status"], paid["tx_hash"]), f"it is {paid['status']} by {paid['tx_hash']}, and the log has {known[-1]}")
+
+
+def verify(path, pinned=(), scorer=None):
+    """Fill the report with what holds of a bundle; raises for what is none."""
+    report.clear()
+    with zipfile.ZipFile(path) as archive:
+        if sum(info.file_size for info in archive.infolist()) > LARGEST:
+            raise ValueError("it is too large when it is unpacked")
+        rows = lambda name: (json.loads(line) for line in archive.open(name))
+        told, data = plain(next(rows("manifest.json"))), archive.read("leaves.bin")
+        log = check_log(rows, told, [data[i : i + 32] for i in range(0, len(data), 32)], pinned)
+        rules = {e["digest"]: plain(json.loads(e["rules"])) for e in log[1]["rules"] if sha(e["rules"].encode()).hex() == e["digest"]}
+        rule = rules.get(log[1]["checkpoint"][0]["rules"]) if log[1]["checkpoint"] else None
+        check("rules", rule, "the checkpoint or its rules are not in the log")
+        if not rule:
+            return report
+        score, used = None, rule["callables"]["SCORING_FUNCTION"]
+        if not scorer or "batch_scoring_function" in rule["callables"]:
+            leave("scores", f"they were not made again; give --scorer with the file of the SHA-256 {used['source']}")
+        else:
+            with open(scorer, "rb") as file:
+                is_named = sha(file.read()).hex() == used["source"]
+            check("scorer", is_named, f"{scorer} is not the file of the SHA-256 {used['source']}")
+            named = rule["callables"].get("scoring_function", used) if used["path"].startswith("contract:") else used
+            score = is_named and runpy.run_path(scorer)[named["path"].split(":")[1]]
+        scored = check_rounds(rows, told, log, rule, score)
+        check_payout(rows, told, log[1], rule, check_snapshots(rows, log[1], rule, scored))
+    return report
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bundle")
+    parser.add_argument("--key", action="append", default=[])
+    parser.add_argument("--scorer")
+    asked = parser.parse_args()
+    try:
+        verify(asked.bundle, asked.key, asked.scorer)
+    except Exception as error:  # noqa: BLE001  whatever is wrong with a bundle
+        sys.exit(print(f"This is no bundle, or a damaged one: {error!r:.300}", file=sys.stderr) or 2)
+    for step, found in report.items():
+        if found.count:
+            print(f"{'FAILED' if found.wrong else 'ok':9} {step}: {found.count - len(found.wrong)} of {found.count} hold")
+        print(*(f"          - {text}\n" for text in found.wrong[:5]), sep="", end="")
+        print(*(f"NOT DONE  {step}: {text}\n" for text in found.left[:3]), sep="", end="")
+    failed = [step for step, found in report.items() if found.wrong]
+    print(f"Does NOT follow: {', '.join(failed)}." if failed else "All that was done follows.")
+    sys.exit(bool(failed))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+"""Open a bundle's rows, change them, and write them as a bundle again."""
+
+import zipfile
+from io import BytesIO
+
+from core.tlog.exact import exact_json, parse_exact
+from core.tlog.log_checkpoint import TreeHead, parse_tree_head
+from core.tlog.note import Note, Signer, encode_base64, parse_note
+
+OTHER = Signer("example.org/log", bytes(range(1, 33)))
+
+
+class OpenBundle:
+    """The rows of each file, as data; `leaves` are bytes."""
+
+    def __init__(self, data):
+        with zipfile.ZipFile(BytesIO(data)) as archive:
+            self.files = {name: archive.read(name) for name in archive.namelist()}
+        self.rows = {
+            name: [parse_exact(line) for line in text.decode().splitlines()]
+            for name, text in self.files.items()
+            if name.endswith((".json", ".jsonl"))
+        }
+
+    def __getitem__(self, name):
+        (found,) = [rows for file, rows in self.rows.items() if file.startswith(name)]
+        return found
+
+    def packed(self):
+        out = BytesIO()
+        with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, data in self.files.items():
+                rows = self.rows.get(name)
+                text = rows and "".join(f"{exact_json(row)}\n" for row in rows)
+                archive.writestr(name, data if rows is None else text)
+        return out.getvalue()
+
+
+def _score(bundle, signer):
+    bundle["rounds"][3]["answers"][0]["score"]["value"] += 0.5
+
+
+def _prediction(bundle, signer):
+    answer = bundle["rounds"][3]["answers"][0]
+    answer["answer"] = answer["answer"].replace("#0.5", "#0.6")
+
+
+def _order(bundle, signer):
+    first, second = bundle["entries"][2:4]
+    first["entry"], second["entry"] = second["entry"], first["entry"]
+
+
+def _late(bundle, signer):
+    for head in bundle["heads"]:
+        head["signed_at"] = "2026-03-02T12:30:00Z"
+
+
+def _dropped_answer(bundle, signer):
+    del bundle["rounds"][3]["answers"][1]
+
+
+def _dropped_snapshot(bundle, signer):
+    del bundle["snapshots"][1]
+
+
+def _dropped_model(bundle, signer):
+    del bundle["checkpoint"][0]["meta"]["ranking"][1]
+
+
+def _dropped_round(bundle, signer):
+    del bundle["rounds"][3]
+
+
+def _truth(bundle, signer):
+    bundle["rounds"][3]["truth"]["actual_return"] += 0.001
+
+
+def _candle(bundle, signer):
+    [used, *_] = [row for row in bundle["tape"] if "price" in row]
+    used["price"] += 1
+
+
+def _later_candle(bundle, signer):
+    [place, *_] = [i for i, row in enumerate(bundle["tape"]) if "price" in row]
+    del bundle["tape"][place]
+
+
+def _rank(bundle, signer):
+    first, second, *_ = bundle["checkpoint"][0]["meta"]["ranking"]
+    first["rank"], second["rank"] = 2, 1
+
+
+def _figure(bundle, signer):
+    bundle["checkpoint"][0]["meta"]["ranking"][1]["ranking_value"] *= 1.001
+
+
+def _share(bundle, signer):
+    rewards = bundle["checkpoint"][0]["emission"]["cruncher_rewards"]
+    rewards[0]["reward_pct"] += 1
+    rewards[1]["reward_pct"] -= 1
+
+
+def _transaction(bundle, signer):
+    bundle["checkpoint"][0]["tx_hash"] = "0xdead"
+
+
+def _ledger(bundle, signer):
+    bundle["ledger"][0]["amount"] += 1
+
+
+def _key(bundle, signer):
+    bundle["manifest"][0]["keys"] = [str(OTHER.key)]
+
+
+def _stolen(bundle, signer):
+    """Replace the key, and sign everything with the new one."""
+    _key(bundle, signer)
+    for head in bundle["heads"]:
+        text = parse_note(head["note"]).text
+        head["note"] = str(Note(text, (OTHER.sign(text),)))
+
+
+def _head(bundle, signer):
+    note = parse_note(bundle["heads"][2]["note"])
+    head = parse_tree_head(note.text)
+    changed = note.text.replace(encode_base64(head.root), encode_base64(bytes(32)))
+    bundle["heads"][2]["note"] = str(Note(changed, note.signatures))
+
+
+def _fork(bundle, signer):
+    head = parse_tree_head(parse_note(bundle["heads"][2]["note"]).text)
+    text = TreeHead(head.origin, head.size, bytes(32)).text()
+    signed = str(Note(text, (signer.sign(text),)))
+    bundle["heads"].append({**bundle["heads"][2], "note": signed})
+
+
+# What is changed, the step that finds it, and words of what it says.
+TAMPERINGS = [
+    (_score, "scores", "the score of a is"),
+    (_prediction, "predictions", "its answers are not those of the log"),
+    (_order, "entries", "entry 2 is not what the log has at this place"),
+    (_late, "order", "signed before its truth could be known"),
+    (_dropped_answer, "predictions", "3 answers are here, 4 in the log"),
+    (_dropped_snapshot, "snapshots", "b was asked in the period from"),
+    (_dropped_model, "ranking", "it was dropped"),
+    (_dropped_round, "snapshots", "its scores"),
+    (_truth, "truth", "does not follow from the candles"),
+    (_candle, "truth", "does not follow from the candles"),
+    (_later_candle, "truth", "does not follow from the candles"),
+    (_rank, "ranking", "rank"),
+    (_figure, "ranking", "its snapshots give"),
+    (_share, "emission", "gives the shares"),
+    (_transaction, "transaction", "0xdead"),
+    (_ledger, "ledger", "what is due is not the emission"),
+    (_key, "heads", "head of"),
+    (_stolen, "keys", "the log does not name"),
+    (_head, "heads", "head of"),
+    (_fork, "fork", "of another history"),
+]
+NAMES = [change.__name__.strip("_") for change, *_ in TAMPERINGS]

@@ -1,0 +1,71 @@
+"""The file for strangers comes to the same end, with its own code alone."""
+
+import ast
+import runpy
+import sys
+
+import pytest
+
+from tests.crunchsite.bundles.recorded import SCORER
+from tests.crunchsite.bundles.tampering import NAMES, TAMPERINGS, OpenBundle
+
+pytestmark = pytest.mark.django_db  # where the bundle is recorded
+FILE = "crunchsite/static/site/verify.py"
+
+
+@pytest.fixture
+def run(recorded, tmp_path, monkeypatch, capsys):
+    """Run it on a bundle's bytes; return the exit code and what it prints."""
+
+    def verify(data, *options):
+        path = tmp_path / "bundle.zip"
+        path.write_bytes(data)
+        monkeypatch.setattr(sys, "argv", ["verify.py", str(path), *options])
+        with pytest.raises(SystemExit) as end:
+            runpy.run_path(str(recorded.root / FILE), run_name="__main__")
+        said = capsys.readouterr()
+        return int(end.value.code), said.out + said.err
+
+    return verify
+
+
+def test_it_needs_the_standard_library_and_cryptography_alone(recorded):
+    tree = ast.parse((recorded.root / FILE).read_text())
+    roots = {
+        name.split(".")[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in (
+            [node.module]
+            if isinstance(node, ast.ImportFrom)
+            else [each.name for each in node.names]
+        )
+    }
+    assert roots - sys.stdlib_module_names == {"cryptography"}
+
+
+def test_all_of_a_bundle_follows(recorded, run):
+    options = ("--key", recorded.key, "--scorer", str(recorded.root / SCORER))
+    code, said = run(recorded.whole, *options)
+    assert (code, said.splitlines()[-1]) == (0, "All that was done follows.")
+    assert "ok        scores: 44 of 44 hold" in said
+    code, said = run(recorded.part, *options)
+    assert (code, said.splitlines()[-1]) == (0, "All that was done follows.")
+    assert "ok        scores: 11 of 11 hold" in said
+
+
+def test_what_is_not_done_is_said(recorded, run):
+    code, said = run(recorded.whole)
+    assert code == 0
+    assert "NOT DONE  keys: no --key was given" in said
+    assert "NOT DONE  scores: they were not made again" in said
+
+
+@pytest.mark.parametrize(("change", "step", "words"), TAMPERINGS, ids=NAMES)
+def test_each_tampering_is_named(recorded, run, change, step, words):
+    bundle = OpenBundle(recorded.whole)
+    change(bundle, recorded.signer)
+    code, said = run(bundle.packed(), "--scorer", str(recorded.root / SCORER))
+    assert code == 1
+    (_, found) = said.split(f"FAILED    {step}: ")
+    assert words in found

@@ -1,0 +1,85 @@
+"""A bundle follows, link by link, and each tampering is named by both verifiers."""
+
+import pytest
+
+from core.tlog.note import parse_vkey
+from crunchsite.bundles.verify_bundle import verify_bundle
+from tests.crunchsite.bundles.recorded import SCORER, WITNESS
+from tests.crunchsite.bundles.tampering import NAMES, OTHER, TAMPERINGS, OpenBundle
+
+pytestmark = pytest.mark.django_db  # where the bundle is recorded
+
+
+@pytest.fixture
+def found(tmp_path):
+    """Verify a bundle's bytes."""
+
+    def verify(data, **options):
+        path = tmp_path / "bundle.zip"
+        path.write_bytes(data)
+        return verify_bundle(path, **options)
+
+    return verify
+
+
+def test_all_of_a_bundle_follows(recorded, found):
+    keys = [parse_vkey(recorded.key), WITNESS.key]
+    whole = found(recorded.whole, keys=keys)
+    assert whole.failed == []
+    checked = {name: step.checked for name, step in whole.steps.items()}
+    assert checked == {
+        "heads": 12, "fork": 13, "entries": 19, "keys": 1, "rules": 1,
+        "predictions": 88, "order": 11, "truth": 11, "scores": 44, "snapshots": 24,
+        "periods": 5, "emission": 3, "ranking": 17, "ledger": 7, "transaction": 1,
+    }  # fmt: skip
+    assert [name for name, step in whole.steps.items() if step.open] == [
+        "snapshots",
+        "ranking",
+    ]
+
+
+def test_a_part_shows_the_others_as_hashes_and_follows(recorded, found):
+    part = found(recorded.part)
+    assert part.failed == []
+    assert part.steps["scores"].checked == 11
+    why = "of other crunchers the bundle has the hashes alone"
+    assert why in part.steps["snapshots"].open
+    rows = OpenBundle(recorded.part)["rounds"]
+    assert [sorted(each) for each in rows[0]["answers"]] == [
+        ["answer", "model", "nonce", "score"], *[["hash"]] * 3
+    ]  # fmt: skip
+
+
+def test_what_is_not_done_is_said(recorded, found):
+    unpinned = found(recorded.whole)
+    assert unpinned.steps["keys"].open == unpinned.steps["witnesses"].open == [
+        "no --key was given: they are those the bundle names"
+    ]  # fmt: skip
+    alone = OpenBundle(recorded.whole)
+    alone["manifest"][0]["witnesses"] = []
+    (why,) = found(alone.packed()).steps["witnesses"].open
+    assert why.startswith("11 of 11 rounds were not cosigned before their truth")
+
+
+def test_the_scorer_of_a_file_is_run_if_the_rules_name_it(recorded, found, tmp_path):
+    by_file = found(recorded.whole, scorer=recorded.root / SCORER)
+    assert (by_file.failed, by_file.steps["scores"].checked) == ([], 44)
+    other = tmp_path / "scoring.py"
+    other.write_text("raise SystemExit('it was run')")
+    refused = found(recorded.whole, scorer=other)
+    assert refused.failed == ["scorer"]
+    assert refused.steps["scores"].checked == 0
+
+
+def test_another_pinned_key_is_another_log(recorded, found):
+    other = found(recorded.whole, keys=[OTHER.key])
+    assert {"heads", "keys", "order"} <= {*other.failed}
+
+
+@pytest.mark.parametrize(("change", "step", "words"), TAMPERINGS, ids=NAMES)
+def test_each_tampering_is_named(recorded, found, change, step, words):
+    bundle = OpenBundle(recorded.whole)
+    change(bundle, recorded.signer)
+    findings = found(bundle.packed())
+    assert step in findings.failed
+    assert words in "\n".join(findings.steps[step].wrong)
