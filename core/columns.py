@@ -33,7 +33,8 @@ def read_columns(
     """Run a query of bigint and double precision columns, none of them NULL.
 
     `columns` names them in order and says `int` or `float`; NULL has no place in a
-    column of numbers, so the query gives 'NaN' instead.
+    column of numbers, so the query gives 'NaN' instead. An instant is an `int` too: the
+    microseconds since 2000.
     """
     row: list[tuple[str, str]] = [("", ">i2")]
     for name, kind in columns.items():

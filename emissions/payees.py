@@ -1,21 +1,18 @@
 """Decide whom a period pays: the ranking of its models, and why others get nothing."""
 
-import math
 from dataclasses import dataclass
-from typing import Any, NotRequired
+from typing import NotRequired
 
-from django.db.models import Count, F, FloatField, Max, Q, QuerySet, Sum
-from django.db.models.functions import Cast, Greatest
+from django.db.models import Count, F, Max, Q
 from typing_extensions import TypedDict
 
 from competitions.callables.guarded_calls import GuardedCalls
 from competitions.models import Competition, Round
 from competitions.slots import Wiring
 from core.grid import Period
-from core.rounding import rounded
+from scoring.board.period_sums import Counted, read_period
 from scoring.board.ranking import Standing
 from scoring.board.standings import standings_of_period
-from scoring.models import Snapshot
 
 
 class Payee(TypedDict):
@@ -55,27 +52,33 @@ def payees_of(
 
     Virtual models are in neither list.
     """
-    rounds = _rounds(competition, period)
-    counts = _counts(competition, period)
+    found = read_period(competition, wiring.config, period)
+    rounds = _rounds(competition, period, found.rounds)
+    nothing = Counted(0, 0, None)
     asked = rounds.asked
     ranking: list[Payee] = []
     unpaid: list[Payee] = []
     for line in standings_of_period(
-        competition=competition, wiring=wiring, period=period, guarded=guarded
+        competition=competition,
+        wiring=wiring,
+        period=period,
+        sums=found.sums,
+        guarded=guarded,
     ):
         if line.model.is_virtual:
             continue
-        snapshots_of_model, scored, error = counts.get(line.model.pk, (0, 0, None))
+        counted = found.counted.get(line.model.pk, nothing)
+        scored = counted.scored
         entry: Payee = {
             "model_id": line.model.model_id,
             "model_name": line.model.name,
             "cruncher_name": line.model.cruncher_name,
             "cruncher_index": line.model.cruncher_index,
             "prediction_count": scored,
-            "snapshot_count": snapshots_of_model,
+            "snapshot_count": counted.snapshots,
             "coverage": round(scored / asked, 6) if asked else 0.0,
             "ranking_value": line.value,
-            "standard_error": error,
+            "standard_error": counted.standard_error,
             "result_summary": dict(line.metrics),
         }
         if reason := _why_unpaid(line, scored, rounds, wiring):
@@ -93,7 +96,7 @@ class _Rounds:
     are_left_over: bool
 
 
-def _rounds(competition: Competition, period: Period) -> _Rounds:
+def _rounds(competition: Competition, period: Period, in_snapshots: int) -> _Rounds:
     """Count the rounds that end inside the period, without void ones.
 
     A round without a truth counts as asked: if most have none, the few others pay
@@ -112,67 +115,13 @@ def _rounds(competition: Competition, period: Period) -> _Rounds:
             horizon=Max(F("resolvable_at") - F("performed_at"), filter=is_due),
         )
     )
-    in_snapshots = (
-        _snapshots(competition, period)
-        .values("period_start")
-        .annotate(most=Max(Greatest("expected_count", "prediction_count")))
-        .values_list("most", flat=True)
-    )
     # With a horizon as long as the period, rounds asked before it are normal.
     return _Rounds(
-        asked=max(found["due"], sum(in_snapshots)),
+        asked=max(found["due"], in_snapshots),
         are_left_over=found["due"] > 0
         and found["asked"] == 0
         and found["horizon"] < (period.end - period.start) / 2,
     )
-
-
-def _snapshots(competition: Competition, period: Period) -> QuerySet[Snapshot]:
-    return (
-        Snapshot.objects.current()
-        .filter(
-            model__competition=competition,
-            period_end__gt=period.start,
-            period_end__lte=period.end,
-        )
-        .order_by()
-    )
-
-
-def _counts(
-    competition: Competition, period: Period
-) -> dict[int, tuple[int, int, float | None]]:
-    """Count each model's snapshots and scores; return its mean's standard error."""
-    # As floats, because a square of a count can be beyond an integer column.
-    weight, value = Cast("prediction_count", FloatField()), F("value")
-    is_known = Q(value__isnull=False)
-    weighed: QuerySet[Any, Any] = _snapshots(competition, period).values_list("model")
-    return {
-        model: (count, scored, _standard_error(*sums))
-        for model, count, scored, *sums in weighed.annotate(
-            snapshots=Count("pk"),
-            scored=Sum("prediction_count"),
-            parts=Count("pk", filter=is_known),
-            w=Sum(weight, filter=is_known),
-            ww=Sum(weight * weight, filter=is_known),
-            wv=Sum(weight * value, filter=is_known),
-            wwv=Sum(weight * weight * value, filter=is_known),
-            wwvv=Sum(weight * weight * value * value, filter=is_known),
-        )
-    }
-
-
-def _standard_error(parts: int, *sums: float | None) -> float | None:
-    """Return the standard error of a mean of weighted parts; None of fewer than two.
-
-    `sums` are those of the weights w, of w², and of wv, w²v and w²v² with the values v.
-    """
-    w, ww, wv, wwv, wwvv = (each or 0.0 for each in sums)
-    if parts < 2 or not w:
-        return None
-    mean = wv / w
-    squares = max(wwvv - 2 * mean * wwv + mean * mean * ww, 0.0)
-    return rounded(math.sqrt(squares * parts / (parts - 1)) / w)
 
 
 def _why_unpaid(line: Standing, scored: int, rounds: _Rounds, wiring: Wiring) -> str:

@@ -16,6 +16,7 @@ from competitions.slots import Wiring
 from core.grid import Period
 from scoring.board.aggregator import Entrant, aggregated
 from scoring.board.ranking import Standing, ranked
+from scoring.board.window_sums import Sums
 from scoring.board.windows import Figures, figures, figures_of_period
 from scoring.snapshots.fields import summary_fields
 
@@ -48,21 +49,19 @@ def standings_of_period(
     competition: Competition,
     wiring: Wiring,
     period: Period,
+    sums: Sums,
     guarded: GuardedCalls | None = None,
 ) -> list[Standing]:
-    """Rank all models over a period, from the snapshots, in two statements.
+    """Rank all models over a period by its sums, in one statement.
 
-    Every window's figure is that of the period. See `windows.figures_of_period`. A
-    model that is excluded at present has no rank.
+    Every window's figure is that of the period. A model that is excluded at present has
+    no rank.
     """
-    found = figures_of_period(
-        competition=competition, config=wiring.config, period=period
-    )
     return _standings(
         competition,
         wiring,
         guarded,
-        found,
+        figures_of_period(sums, wiring.config),
         period=period,
         everybody=entrants(competition),
     )

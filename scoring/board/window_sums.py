@@ -40,6 +40,27 @@ def averaged_fields(config: CrunchConfig) -> list[str]:
     return [name for name in summary_fields(config) if name not in IN_PARTS]
 
 
+def field_number() -> str:
+    """Return the SQL of a summary's number, NULL for anything else.
+
+    It takes the number's name twice. The numbers were limited when they were written.
+    """
+    return (
+        "CASE WHEN jsonb_typeof(result_summary_jsonb -> %s) = 'number' "
+        "THEN (result_summary_jsonb -> %s)::float8 END"
+    )
+
+
+def wanted_parts(config: CrunchConfig) -> list[int]:
+    """Return the positions of the parts that a contract's metrics are made of."""
+    return [
+        place
+        for name, places in PLACES.items()
+        if name in config.metrics
+        for place in range(places.start, places.stop)
+    ]
+
+
 def read_sums(
     competition: Competition,
     config: CrunchConfig,
@@ -54,10 +75,8 @@ def read_sums(
     snapshots further.
     """
     names = averaged_fields(config)
-    # The snapshots' numbers were limited when they were written (`fields.rounded`).
     fields = "".join(
-        ", CASE WHEN period_end > %s AND jsonb_typeof(result_summary_jsonb -> %s) = "
-        f"'number' THEN (result_summary_jsonb -> %s)::float8 END AS field{i}"
+        f", CASE WHEN period_end > %s THEN {field_number()} END AS field{i}"
         for i in range(len(names))
     )
     inside = "FILTER (WHERE period_end > %s)"
@@ -148,37 +167,42 @@ def _merged_parts(
     which: str,
 ) -> Floats:
     """Merge the parts of a window's snapshots in the order of their periods."""
-    merged = np.zeros((len(models), WIDTH))
-    wanted = [
-        place
-        for name, metric_places in PLACES.items()
-        if name in config.metrics
-        for place in range(metric_places.start, metric_places.stop)
-    ]
+    wanted = wanted_parts(config)
     if not wanted:
-        return merged
+        return np.zeros((len(models), WIDTH))
     places = ", ".join(f"coalesce(parts[{place + 1}], 0)" for place in wanted)
     with connection.cursor() as cursor:
         found = read_columns(
             cursor,
             f"""
-            SELECT model_id, extract(epoch FROM period_start)::float8, {places}
+            SELECT model_id, period_start, {places}
             FROM snapshots
             WHERE model_id IN (SELECT id FROM models WHERE competition_id = %s)
                 AND superseded_at IS NULL AND period_end > %s AND period_start < %s
                 {which}
-            ORDER BY period_start, model_id
             """,
             [competition.pk, *span],
             model=int,
-            start=float,
+            start=int,
             **{str(place): float for place in wanted},
         )
-    rows = np.zeros((len(found["model"]), WIDTH))
-    rows[:, wanted] = np.column_stack([found[str(place)] for place in wanted])
-    row = np.searchsorted(models, found["model"])
-    _, begins = np.unique(found["start"], return_index=True)
-    for begin, end in pairwise([*begins.tolist(), len(rows)]):
+    order = np.lexsort((found["model"], found["start"]))
+    rows = np.zeros((len(order), WIDTH))
+    rows[:, wanted] = np.column_stack([found[str(place)][order] for place in wanted])
+    row = np.searchsorted(models, found["model"][order])
+    return merged_in_order(len(models), row, found["start"][order], rows)
+
+
+def merged_in_order(
+    models: int, row: NDArray[np.int64], starts: NDArray[np.int64], parts: Floats
+) -> Floats:
+    """Merge snapshots' parts, which are in the order of `starts`, by model's `row`.
+
+    Returns (models, WIDTH).
+    """
+    merged = np.zeros((models, WIDTH))
+    _, begins = np.unique(starts, return_index=True)
+    for begin, end in pairwise([*begins.tolist(), len(parts)]):
         chosen = row[begin:end]
-        merged[chosen] = merge_all(merged[chosen], rows[begin:end])
+        merged[chosen] = merge_all(merged[chosen], parts[begin:end])
     return merged

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from competitions.contract import CrunchConfig
 from competitions.models import Competition
-from core.grid import Period
 from core.rounding import rounded
 from scoring.board.closed_sums import begins_of, closed_state, closed_sums
 from scoring.board.window_sums import Sums, added, averaged_fields, read_sums
@@ -52,26 +51,13 @@ def figures(
     return _as_figures(sums, config)
 
 
-def figures_of_period(
-    *, competition: Competition, config: CrunchConfig, period: Period
-) -> dict[int, Figures]:
-    """Return figures over the snapshots that end in `(start, end]`, for every window.
-
-    Each snapshot belongs to one such period only, whatever its own length.
-    """
-    ended = read_sums(
-        competition,
-        config,
-        [period.start],
-        period.end,
-        "AND period_end <= %s",
-        period.end,
-    )
+def figures_of_period(sums: Sums, config: CrunchConfig) -> dict[int, Figures]:
+    """Return figures of a period's sums, which have one window, for every window."""
     of_each = {
-        name: np.repeat(getattr(ended, name), len(config.aggregation.windows), axis=1)
+        name: np.repeat(getattr(sums, name), len(config.aggregation.windows), axis=1)
         for name in ("values", "counts", "expected")
     }
-    return _as_figures(replace(ended, **of_each), config)
+    return _as_figures(replace(sums, **of_each), config)
 
 
 def _as_figures(sums: Sums, config: CrunchConfig) -> dict[int, Figures]:
