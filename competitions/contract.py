@@ -196,7 +196,8 @@ class CrunchConfig(BaseModel):
     A callable that is None is the engine's default for that slot. A model is paid for a
     period if it scored in at least `min_paid_coverage` of the rounds that were asked;
     `emission` says how much. With `trading`, answers are orders, and a model's value of
-    a period is the net profit of its account.
+    a period is the net profit of its account. A
+    cruncher may submit `submissions_per_day` versions of models in a day of UTC.
     """
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
@@ -224,6 +225,8 @@ class CrunchConfig(BaseModel):
     min_paid_coverage: float = Field(default=0.5, ge=0, le=1)
     max_input_age_candles: int = Field(default=3, ge=1)
     max_ground_truth_staleness_fraction: float = Field(default=0.2, ge=0, le=1)
+
+    submissions_per_day: int = Field(default=5, ge=0, le=1000)
 
     ensembles: tuple[EnsembleConfig, ...] = ()
     trading: TradingRules | None = None

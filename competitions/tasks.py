@@ -15,9 +15,11 @@ from competitions.definition import check_running
 from competitions.gateway.gateway import ModelGateway
 from competitions.gateway_pool import pool
 from competitions.lifecycle import subscribe_missing
-from competitions.models import Competition
+from competitions.models import Competition, SubmittedVersion
 from competitions.predict_service import ask_by, own_predict_service
 from competitions.rounds.perform import perform_waiting
+from competitions.submissions.check_queue import check_waiting
+from competitions.submissions.going_live import prune_contents, roll_back_broken
 from competitions.tournament.ask_samples import ask_some
 from core.logs import IdleLine
 from core.service_factories import FactoryRefusedError
@@ -92,6 +94,15 @@ def _take_turn(competition_id: int, gateway: ModelGateway) -> None:
         competition_id=competition_id, gateway=gateway
     ):
         perform_waiting(competition_id=competition_id, gateway=gateway)
+
+
+@shared_task(name="competitions.submissions")
+def submissions() -> None:
+    """Each 15 seconds, and when one came: check what participants have submitted."""
+    roll_back_broken()
+    prune_contents()
+    if SubmittedVersion.objects.waiting().exists() and check_waiting():
+        submissions.apply_async(expires=30)  # the next one
 
 
 @worker_init.connect

@@ -31,6 +31,8 @@ app.conf.task_queues = [Queue(name) for name in QUEUES]
 app.conf.task_routes = {
     "feeds.*": {"queue": "feeds"},
     "competitions.predict": {"queue": "models"},
+    # Beside the orchestrator, whose sockets and folders this queue's worker shares.
+    "competitions.submissions": {"queue": "models"},
     "scoring.*": {"queue": "scoring"},
     "emissions.*": {"queue": "emissions"},
     "livepool.*": {"queue": "livepool"},
@@ -51,6 +53,7 @@ _every = {
         "proofs.collect": 15.0,
         "emissions.finish_ending": 15.0,
         "competitions.reap": 15.0,
+        "competitions.submissions": 15.0,
         "feeds.resume_backfills": 15.0,
         "livepool.publish_first": 15.0,
         "feeds.watch": 60.0,

@@ -5,32 +5,30 @@ a live competition. They receive recorded candles and are asked round by round.
 """
 
 import importlib
-import shutil
-import signal
+import secrets
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypedDict
 
+from competitions.check_model.bench import Bench, own_bench
 from competitions.gateway.gateway import ModelGateway
 from competitions.gateway.types import Argument, Call, ModelAnswer
 from competitions.local_models import control
 from competitions.local_models.control import ControlError
-from competitions.local_models.launch import PROJECT, clean_environment
+from competitions.local_models.hidden_folders import CHECK
 from competitions.local_models.usage import descendants
 from competitions.rounds.check_answers import check_answer
 from competitions.slots import Wiring
 
 WINDOW = 120
 START_TIMEOUT_S = 120.0
-CRUNCH = "check-model"
+# Asking stops after this long, so that slow models end, too.
+MOST_ASKING_S = 120.0
 INSTANCES = ("first", "second")
 # Sends a feed update, asks a question, and returns one answer for each instance.
 Ask = Callable[[Call, Call], Sequence[ModelAnswer]]
@@ -56,7 +54,7 @@ class AskedRounds:
 class Checkup(AskedRounds):
     """The result of a test, with the limit on answer times in milliseconds.
 
-    `setup_s` is the time from starting everything to being ready to answer; None when
+    `setup_s` is the time from the code's arrival to being ready to answer; None when
     the setup failed, and then nothing was asked. `peak_mb` is the largest memory of a
     process, `log` the end of the model's output.
     """
@@ -88,44 +86,66 @@ def check_model(
     when the folder is no model, or this machine does not allow the sandbox's level.
     """
     require_model(path)
+    with own_bench(level=level) as bench:
+        return check_on(
+            bench,
+            path=path,
+            wiring=wiring,
+            base_classname=base_classname,
+            candles=candles,
+            rounds=rounds,
+            timeout_s=timeout_s,
+        )
+
+
+def check_on(
+    bench: Bench,
+    *,
+    path: Path,
+    wiring: Wiring,
+    base_classname: str,
+    candles: Sequence[Mapping[str, float]],
+    rounds: int,
+    timeout_s: float,
+) -> Checkup:
+    """Check a model on a bench, as `check_model` does; two instances that end with it.
+
+    Raises ControlError when the folder cannot be copied.
+    """
     # This time is not the model's.
     importlib.import_module("competitions.gateway.asking")
-    with tempfile.TemporaryDirectory(prefix="check-model-") as scratch:
-        folder = Path(scratch)
-        for name in INSTANCES:
-            shutil.copytree(path, folder / "models" / name)
-        started = time.perf_counter()
-        with _orchestrator(folder, level=level) as socket:
-            gateway = ModelGateway(
-                host=str(socket),
-                port=0,
-                crunch_id=CRUNCH,
-                base_classname=base_classname,
-                timeout_s=timeout_s,
+    token = secrets.token_hex(4)
+    names = [f"{name}-{token}" for name in INSTANCES]
+    started = time.perf_counter()
+    with bench.instances(path, names):
+        gateway = ModelGateway(
+            host=str(bench.socket),
+            port=0,
+            crunch_id=CHECK,
+            base_classname=base_classname,
+            timeout_s=timeout_s,
+        )
+        gateway.start()
+
+        def ask(feed: Call, question: Call) -> list[ModelAnswer]:
+            return gateway.ask(feed=feed, question=question, expected=names).answers
+
+        try:
+            problem = _wait_set_up(gateway, bench.logs, names, started)
+            setup_s = None if problem else time.perf_counter() - started
+            asked = (
+                AskedRounds(problems=Counter([problem]))
+                if problem
+                else ask_all(ask, wiring, candles, rounds)
             )
-            gateway.start()
-
-            def ask(feed: Call, question: Call) -> list[ModelAnswer]:
-                return gateway.ask(
-                    feed=feed, question=question, expected=INSTANCES
-                ).answers
-
-            try:
-                problem = _wait_set_up(gateway, folder / "logs", started)
-                setup_s = None if problem else time.perf_counter() - started
-                asked = (
-                    AskedRounds(problems=Counter([problem]))
-                    if problem
-                    else ask_all(ask, wiring, candles, rounds)
-                )
-                return Checkup(
-                    limit_ms=timeout_s * 1000,
-                    setup_s=setup_s,
-                    **vars(asked),
-                    **_process_facts(folder / "logs"),
-                )
-            finally:
-                gateway.close()
+            return Checkup(
+                limit_ms=timeout_s * 1000,
+                setup_s=setup_s,
+                **vars(asked),
+                **_process_facts(bench.logs, names),
+            )
+        finally:
+            gateway.close()
 
 
 def require_model(path: Path) -> None:
@@ -134,13 +154,17 @@ def require_model(path: Path) -> None:
         raise ControlError(f"model was {path}, which has no main.py.")
 
 
-def _wait_set_up(gateway: ModelGateway, logs: Path, started: float) -> str:
-    """Wait until both instances are live; returns why one cannot be, or empty."""
+def _wait_set_up(
+    gateway: ModelGateway, logs: Path, names: Sequence[str], started: float
+) -> str:
+    """Wait until the instances are live; returns why one cannot be, or empty."""
     while time.perf_counter() - started < START_TIMEOUT_S:
-        if gateway.live() >= set(INSTANCES):
+        if gateway.live() >= set(names):
             return ""
-        errors = [row.error for row in control.status(logs) if row.error]
-        errors += [identity.error for identity in gateway.roster() if identity.error]
+        rows = [row for row in control.status(logs) if row.model_id in names]
+        errors = [row.error for row in rows if row.error]
+        seen = [each for each in gateway.roster() if each.model_id in names]
+        errors += [each.error for each in seen if each.error]
         if errors:
             return f"setup failed: {errors[-1]}"
         time.sleep(0.01)
@@ -157,7 +181,11 @@ def ask_all(
     times_ms, agreements = [], []
     answered, sample = 0, None
     problems: Counter[str] = Counter()
+    asked, stop_at = 0, time.monotonic() + MOST_ASKING_S
     for number in range(rounds):
+        if time.monotonic() > stop_at:
+            break
+        asked += 1
         end = max(1, len(candles) - rounds + number + 1)
         feed, question = _calls(wiring, candles[max(0, end - WINDOW) : end])
         first, *others = (check_answer(a, wiring) for a in ask(feed, question))
@@ -175,9 +203,9 @@ def ask_all(
             for other in others
             if other.outcome == "ANSWERED"
         ]
-    at_p99 = min(len(times_ms) - 1, rounds * 99 // 100)
+    at_p99 = min(len(times_ms) - 1, asked * 99 // 100)
     return AskedRounds(
-        rounds=rounds,
+        rounds=asked,
         answered=answered,
         problems=problems,
         p50_ms=statistics.median(times_ms) if times_ms else None,
@@ -217,12 +245,12 @@ class _ProcessFacts(TypedDict):
     peak_mb: float | None
 
 
-def _process_facts(logs: Path) -> _ProcessFacts:
+def _process_facts(logs: Path, names: Sequence[str]) -> _ProcessFacts:
     """Return the sandbox, the end of the log and the peak memory of the instances."""
-    rows = control.status(logs)
+    rows = [row for row in control.status(logs) if row.model_id in names]
     log = ""
     with suppress(ControlError):
-        log = control.log_tail(logs_dir=logs, model_id="first", lines=20)
+        log = control.log_tail(logs_dir=logs, model_id=names[0], lines=20)
     pids = [row.pid for row in rows if row.pid is not None]
     peaks = [peak for pid in pids if (peak := _peak_mb(pid)) is not None]
     return {
@@ -233,7 +261,14 @@ def _process_facts(logs: Path) -> _ProcessFacts:
 
 
 def _peak_mb(pid: int) -> float | None:
-    """Return the largest resident size of a process below a keeper, in MB."""
+    """Return the largest resident size of a process below a keeper, in MB.
+
+    None where the keeper's id is not of this system, as in another container.
+    """
+    with suppress(OSError):
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        if b"competitions.local_models" not in command:
+            return None
     sizes = []
     for one in descendants(pid):
         with suppress(OSError):
@@ -241,31 +276,3 @@ def _peak_mb(pid: int) -> float | None:
             peaks = [line for line in status if line.startswith("VmHWM:")]
             sizes += [int(line.split()[1]) / 1024 for line in peaks]
     return max(sizes, default=None)
-
-
-@contextmanager
-def _orchestrator(folder: Path, *, level: int) -> Iterator[Path]:
-    """Run the orchestrator over `folder`/models; yields its socket."""
-    socket = folder / "orchestrator.sock"
-    output = folder / "orchestrator.log"
-    with output.open("wb") as file:
-        process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "competitions.local_models"),
-                *("--models", folder / "models", "--logs", folder / "logs"),
-                *("--socket", socket, "--crunch-id", CRUNCH, "--level", str(level)),
-            ],
-            cwd=PROJECT,
-            env=clean_environment(),
-            stdout=file,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        while not socket.exists():
-            if process.poll() is not None:
-                raise ControlError(output.read_text().strip().removeprefix("Error: "))
-            time.sleep(0.01)
-        yield socket
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(30)

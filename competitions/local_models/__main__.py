@@ -10,6 +10,7 @@ from pathlib import Path
 import structlog
 
 from competitions.local_models import cgroups, sandbox
+from competitions.local_models.hidden_folders import CANDIDATES, CANDIDATES_LOGS, CHECK
 from competitions.local_models.launch import Limits
 from competitions.local_models.orchestrator import Orchestrator
 from competitions.local_models.users import NoUserError
@@ -31,6 +32,11 @@ def main() -> int:
         help="unix socket for coordinators",
     )
     parser.add_argument("--crunch-id", required=True)
+    parser.add_argument(
+        "--candidates-socket",
+        type=Path,
+        help="unix socket for the site's check of submitted models",
+    )
     parser.add_argument("--logs", type=Path, required=True, help="folder of logs")
     parser.add_argument("--memory-mb", type=int, default=Limits.memory_mb)
     parser.add_argument(
@@ -101,20 +107,30 @@ async def _run(args: argparse.Namespace) -> None:
     for end in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(end, until.set)
     wanted = [c for c in cgroups.CONTROLLERS if c != "cpu" or args.cpus]
-    orchestrator = Orchestrator(
-        models_dir=args.models.resolve(),
-        logs_dir=args.logs.resolve(),
-        crunch_id=args.crunch_id,
-        limits=Limits(
-            level=args.level,
-            memory_mb=args.memory_mb,
-            tasks=args.tasks,
-            cpus=args.cpus,
-            parents=await asyncio.to_thread(cgroups.find, wanted),
-            hang_s=args.hang_s,
-        ),
+    limits = Limits(
+        level=args.level,
+        memory_mb=args.memory_mb,
+        tasks=args.tasks,
+        cpus=args.cpus,
+        parents=await asyncio.to_thread(cgroups.find, wanted),
+        hang_s=args.hang_s,
     )
-    await orchestrator.run(socket=args.socket.absolute(), until=until)
+    models_dir, logs_dir = args.models.resolve(), args.logs.resolve()
+    served = [(models_dir, logs_dir, args.crunch_id, args.socket.absolute())]
+    if args.candidates_socket:
+        places = models_dir / CANDIDATES, logs_dir / CANDIDATES_LOGS
+        served.append((*places, CHECK, args.candidates_socket.absolute()))
+    runs = [
+        asyncio.create_task(
+            Orchestrator(
+                models_dir=models, logs_dir=logs, crunch_id=crunch_id, limits=limits
+            ).run(socket=socket, until=until)
+        )
+        for models, logs, crunch_id, socket in served
+    ]
+    await asyncio.wait(runs, return_when=asyncio.FIRST_EXCEPTION)
+    until.set()
+    await asyncio.gather(*runs)
 
 
 if __name__ == "__main__":

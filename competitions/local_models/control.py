@@ -1,14 +1,12 @@
-"""Operate local models: view, add, stop, start, restart, remove.
+"""Operate local models: view, stop, start, restart, remove.
 
-Functions for the admin page and the command line. They exchange files with the
-orchestrator in its log folder, so they work from any process that can open it, and a
-request survives a restart of either side.
+Functions for the admin page and the command line; `model_folders` adds models. They
+exchange files with the orchestrator in its log folder, so they work from any process
+that can open it, and a request survives a restart of either side.
 """
 
 import json
 import os
-import shutil
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,20 +17,18 @@ from competitions.local_models.process import State
 from competitions.local_models.trees import (
     open_itself,
     open_plain,
-    plain_files,
     scratch_folder,
 )
 from core.errors import OperatorError
 from core.files import write_file
 from core.parsing import JsonError, parse_json
-from core.texts import brief, describe, message_of, readable
+from core.texts import describe, readable
 
 STATUS_FILE = "status.json"
 HEARTBEAT_FILE = "alive"
 LARGEST_STATUS_BYTES = 16 * 2**20
 MOST_STATUS_VALUES = 1_000_000
 LARGEST_TAIL_BYTES = 64 * 2**10
-EXAMPLES = Path(__file__).resolve().parent / "examples"
 
 
 class ControlError(OperatorError):
@@ -125,38 +121,6 @@ def write_status(logs_dir: Path, statuses: list[ModelStatus]) -> None:
     write_file(logs_dir / STATUS_FILE, rows)
 
 
-def add(*, models_dir: Path, source: Path, model_id: str = "", called: str = "") -> str:
-    """Copy a model's folder among the others, as a whole; return its id.
-
-    The orchestrator starts it within a second. `called` is the name that errors use
-    instead of the path, for a stranger who must not see paths. Raises ControlError when
-    the folder is no model or the name is taken or cannot be an id.
-    """
-    model_id = model_id or source.resolve().name
-    if not (source / "main.py").is_file():
-        raise ControlError(f"model was {called or source}, which has no main.py.")
-    if not submission.is_model_id(model_id):
-        raise ControlError(
-            f"model name was {brief(model_id)}; use letters, digits, dots, dashes and "
-            "underscores, beginning with a letter or digit."
-        )
-    target = models_dir / model_id
-    if target.exists():
-        raise ControlError(f"model name was {model_id!r}, which is taken.")
-    with scratch_folder(".adding-", parent=models_dir) as draft:
-        copy = draft / model_id
-        try:
-            plain_files(source)
-            shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__"))
-        except (OSError, RecursionError) as error:
-            why = without_path(error) if called else message_of(error)
-            raise ControlError(
-                f"model was {called or source}, which cannot be copied: {why}."
-            ) from None
-        copy.rename(target)
-    return model_id
-
-
 def without_path(error: BaseException) -> str:
     """Return why, for a stranger: what the system says of a file names its path."""
     if isinstance(error, OSError):
@@ -171,27 +135,6 @@ def remove(*, models_dir: Path, logs_dir: Path, model_id: str) -> None:
         (models_dir / model_id).rename(trash / model_id)
     for name in ("stopped", "restart"):
         _flag(logs_dir, model_id, name).unlink(missing_ok=True)
-
-
-def begin(models_dir: Path, sources: Mapping[str, str] | None = None) -> None:
-    """Fill a folder that does not exist yet with models, as a whole.
-
-    With those of `sources`, the text of `main.py` by model; without them, with the
-    examples.
-    """
-    if models_dir.exists():
-        return
-    models_dir.parent.mkdir(parents=True, exist_ok=True)
-    with scratch_folder(".beginning-", parent=models_dir.parent) as draft:
-        copy = draft / models_dir.name
-        if sources:
-            for name, text in sources.items():
-                (copy / name).mkdir(parents=True)
-                (copy / name / "main.py").write_text(text, encoding="utf-8")
-        else:
-            ignored = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(EXAMPLES, copy, ignore=ignored)
-        copy.rename(models_dir)
 
 
 def stop(*, logs_dir: Path, model_id: str) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
@@ -106,7 +107,10 @@ class Orchestrator:
         """
         if folder.is_relative_to(PACKAGE.parent):
             return
-        folder.mkdir(parents=True, exist_ok=True)
+        with suppress(OSError):  # of a read-only volume; the site makes it then
+            folder.mkdir(parents=True, exist_ok=True)
+        if not folder.is_dir():
+            return
         try:
             folder.chmod(0o700)
         except OSError as error:  # another user's, or a read-only volume

@@ -174,7 +174,7 @@ class ModelProcess:
         bounds = self._limits.bounds
         self._groups = cgroups.make(
             self._limits.parents,
-            self._run_dir.name,
+            f"{self._run_dir.parent.name}-{self._run_dir.name}",
             cpus=self._limits.cpus,
             memory_mb=bounds.memory_mb,
             tasks=bounds.tasks,

@@ -73,9 +73,14 @@ def read(folder: Path) -> Submission:
         model_id=folder.name,
         path=folder,
         name=_name(about.get("name", folder.name)),
-        cruncher=_name(about.get("cruncher", folder.name)),
+        cruncher=cruncher_of(folder),
         code_hash=digest.hexdigest(),
     )
+
+
+def cruncher_of(folder: Path) -> str:
+    """Return whose a folder's model is."""
+    return _name(_about(folder / "model.json").get("cruncher", folder.name))
 
 
 def assign(folder: Path, cruncher: str) -> None:

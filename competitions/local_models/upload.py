@@ -5,11 +5,14 @@ import shutil
 import stat
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from competitions.local_models import submission
-from competitions.local_models.control import ControlError, add, without_path
+from competitions.local_models.control import ControlError, without_path
+from competitions.local_models.model_folders import add
 from competitions.local_models.trees import DEEPEST_FOLDER, scratch_folder
 from core.texts import brief
 
@@ -37,12 +40,25 @@ def add_upload(
     `model.json` says. Nothing is run or imported. Raises
     ControlError when it is neither, is no model, or would write outside of its folder.
     """
-    name = Path(file_name)
-    model_id = model_id or name.stem
+    with unpacked(file=file, file_name=file_name, cruncher=cruncher) as folder:
+        return add(
+            models_dir=models_dir,
+            source=folder,
+            model_id=model_id or Path(file_name).stem,
+            called=brief(file_name),
+        )
+
+
+@contextmanager
+def unpacked(*, file: BinaryIO, file_name: str, cruncher: str = "") -> Iterator[Path]:
+    """Lay an upload out as a checked folder, for the length of a block.
+
+    `cruncher` is written into its `model.json`. Raises ControlError as `add_upload`.
+    """
     with scratch_folder("upload-") as scratch:
         folder = scratch / "model"
         folder.mkdir()
-        if name.suffix.lower() == ".py":
+        if Path(file_name).suffix.lower() == ".py":
             with (folder / "main.py").open("wb") as target:
                 shutil.copyfileobj(file, target)
         else:
@@ -54,12 +70,7 @@ def add_upload(
                 raise ControlError(
                     f"model.json cannot be written: {without_path(error)}."
                 ) from None
-        return add(
-            models_dir=models_dir,
-            source=folder,
-            model_id=model_id,
-            called=brief(file_name),
-        )
+        yield folder
 
 
 def _unpacked(file: BinaryIO, folder: Path) -> Path:

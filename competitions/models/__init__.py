@@ -4,6 +4,7 @@ from competitions.models.participants import Cruncher, ParticipantModel
 from competitions.models.rounds import Prediction, Round
 from competitions.models.rules_kept import KeptRules
 from competitions.models.scheduled_prediction import ScheduledPrediction
+from competitions.models.submitted import SubmittedVersion
 from competitions.models.tournament import TournamentRound
 
 __all__ = [
@@ -15,5 +16,6 @@ __all__ = [
     "Prediction",
     "Round",
     "ScheduledPrediction",
+    "SubmittedVersion",
     "TournamentRound",
 ]

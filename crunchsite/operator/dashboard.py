@@ -32,6 +32,7 @@ from crunchsite.operator.troubles import (
     unpaid,
     unpayable,
     unscheduled,
+    waiting_submissions,
 )
 from scoring.models import Leaderboard
 
@@ -50,6 +51,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         *unscheduled(lines),
         *failing_models(lines),
         *quarantined_models(lines),
+        *waiting_submissions(lines),
         *(unsigned_log() if may(user, SEE_ALL) else []),
         *(stale_feeds(now) if may(user, "feeds.view_feedsubscription") else []),
         *failing_callables(lines),

@@ -16,6 +16,7 @@ from competitions.models import (
     ParticipantModel,
     Round,
     ScheduledPrediction,
+    SubmittedVersion,
 )
 from competitions.wiring import shown_wiring
 from core import clock
@@ -185,6 +186,18 @@ def quarantined_models(lines: dict[int, CompetitionLine]) -> Iterator[Trouble]:
             since=since,
             url=reverse("admin:local-models"),
             is_severe=lines[pk].running == 0,
+        )
+
+
+def waiting_submissions(lines: dict[int, CompetitionLine]) -> Iterator[Trouble]:
+    """Yield submissions that wait because the site cannot check them."""
+    waiting = SubmittedVersion.objects.waiting().exclude(reason="")
+    for row in waiting.filter(competition__in=lines)[:1]:
+        yield Trouble(
+            what=f"Submitted models wait for their check: {row.reason}",
+            where=lines[row.competition_id].competition.slug,
+            since=row.created_at,
+            url=reverse("admin:competitions_submittedversion_changelist"),
         )
 
 

@@ -92,6 +92,9 @@ UNFOLD = {
                     "local-models",
                     of="competitions_participantmodel",
                 ),
+                _page(
+                    "Submissions", "upload", "competitions_submittedversion_changelist"
+                ),
                 _page("Crunchers", "group", "competitions_cruncher_changelist"),
                 _page(
                     "Predictions",

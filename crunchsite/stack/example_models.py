@@ -8,13 +8,13 @@ import os
 import django
 from django.conf import settings
 
-from competitions.local_models import control
+from competitions.local_models import model_folders
 
 
 def lay_out() -> None:
     """Fill the folder of the models with the workspace's examples, else the site's."""
     workspace = settings.WORKSPACE
-    control.begin(
+    model_folders.begin(
         settings.LOCAL_MODELS_DIR, workspace.example_models() if workspace else None
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 
+from competitions.local_models.hidden_folders import CANDIDATES_SOCKET
 from crunchsite.stack.errors import StackError
 
 
@@ -17,6 +18,7 @@ def models_command(orchestrator_socket: Path, *, level: int, crunch: str) -> lis
         *(sys.executable, "-m", "competitions.local_models"),
         *("--models", settings.LOCAL_MODELS_DIR),
         *("--socket", orchestrator_socket, "--level", str(level)),
+        *("--candidates-socket", orchestrator_socket.with_name(CANDIDATES_SOCKET)),
         *("--crunch-id", crunch),
         *("--logs", settings.MODELS_LOG_DIR),
     ]

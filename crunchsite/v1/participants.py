@@ -1,8 +1,9 @@
 """Models that take part."""
 
+from django.db.models import Count, OuterRef, Subquery
 from rest_framework import serializers
 
-from competitions.models import ParticipantModel
+from competitions.models import ParticipantModel, SubmittedVersion
 from core.paging import Keyset, read_text
 from core.requests import IdField, IdListField
 from crunchsite.v1.columns import Column, Kind
@@ -25,8 +26,22 @@ COLUMNS = (
         help="Since when it is out of ranking and pay; `null` while it is in.",
     ),
     Column("exclusion_reason", Kind.TEXT, help="Empty while it is in."),
+    Column(
+        "versions",
+        Kind.INTEGER,
+        help="How many submitted versions have taken part; `null` where none was.",
+    ),
     Column("last_seen_at", Kind.INSTANT),
     Column("created_at", Kind.INSTANT),
+)
+
+VERSIONS = Subquery(
+    SubmittedVersion.objects.tried()
+    .filter(competition=OuterRef("competition"), model_id=OuterRef("model_id"))
+    .order_by()
+    .values("model_id")
+    .annotate(count=Count("pk"))
+    .values("count")
 )
 
 
@@ -41,7 +56,7 @@ class ModelFilters(Filters):
 class ModelList(CompetitionListView):
     """The models of a competition and its ensembles, by id; also those that left."""
 
-    queryset = ParticipantModel.objects.all()
+    queryset = ParticipantModel.objects.annotate(versions=VERSIONS)
     columns = COLUMNS
     order = Keyset("model_id", read_text)
     filterset_class = ModelFilters

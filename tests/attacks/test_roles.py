@@ -28,6 +28,7 @@ from competitions.models import (
     ParticipantModel,
     Round,
     ScheduledPrediction,
+    SubmittedVersion,
     TournamentRound,
 )
 from core import audit
@@ -190,8 +191,16 @@ TABLE: dict[str, Row] = {
     "v1:roll-back-release": writes("POST", OPERATORS, 422),
     "v1:local-models": {
         "GET": Rule(VIEWERS | {"write:models"}),
-        "POST": Rule(OPERATORS | {"write:models"}, 422),
+        "POST": Rule(OPERATORS, 422),
     },
+    "v1:local-model-log": {"GET": Rule(OPERATORS, 404)},
+    # A participant's key alone submits; operators read.
+    "v1:submissions": {
+        "GET": Rule(OPERATORS | {"write:models"}),
+        "POST": Rule(frozenset({"write:models"}), 422),
+    },
+    "v1:submission-quota": {"GET": Rule(frozenset({"write:models"}))},
+    "v1:one-submission": {"GET": Rule(OPERATORS | {"write:models"})},
     **dict.fromkeys(
         [f"v1:local-model-{act}" for act in ("stop", "start", "restart")],
         writes("POST", OPERATORS, 422),
@@ -288,6 +297,7 @@ MODELS: dict[str, Rights] = {
     "competitions_round": Rights(),
     "competitions_prediction": Rights(),
     "competitions_tournamentround": Rights(),
+    "competitions_submittedversion": Rights(OPERATORS),
     "scoring_score": Rights(),
     "scoring_snapshot": Rights(),
     "scoring_rescoring": Rights(),
@@ -435,6 +445,7 @@ def values_of(made: factories.World) -> dict[str, object]:
             samples=1,
             created_at=NOW,
         ),
+        "submittedversion": (submitted := submitted_by(made.models[0])),
         "score": prediction.scores.first(),
         "snapshot": snapshot,
         "leaderboard": made.board,
@@ -481,6 +492,7 @@ def values_of(made: factories.World) -> dict[str, object]:
         "accessfailurelog": AccessFailureLog.objects.create(),
     }
     return {name: row.pk for name, row in rows.items()} | {
+        "submission": submitted.pk,
         "model_id": made.models[0].model_id,
         "slug": made.competition.slug,
         "webhook_id": "none",
@@ -506,6 +518,16 @@ def values_of(made: factories.World) -> dict[str, object]:
         "app_label": "competitions",
         "url": "none",
     }
+
+
+def submitted_by(model: ParticipantModel) -> SubmittedVersion:
+    return SubmittedVersion.objects.create(
+        competition=model.competition,
+        cruncher=model.cruncher,
+        model_id=MARK,
+        version=1,
+        created_at=NOW,
+    )
 
 
 def events_of(competition: Competition) -> dict[str, object]:

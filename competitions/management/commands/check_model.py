@@ -3,7 +3,6 @@
 import logging
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +10,10 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from competitions.check_model.checkup import WINDOW, Checkup, check_model
+from competitions.check_model.market import made_up_candles
 from competitions.config_loader import load_config
 from competitions.slots import wire
-from feeds.providers import replay, sources
-from feeds.providers.base import FetchRequest
-from feeds.providers.pull import pages
-
-MARKET_START = datetime(2024, 1, 1, tzinfo=UTC)
+from feeds.providers import replay
 
 
 def _count(text: str) -> int:
@@ -83,18 +79,7 @@ class Command(BaseCommand):
                 {"ts": int(at), **dict(zip(names, map(float, values), strict=True))}
                 for at, *values in rows
             ]
-        request = FetchRequest(
-            subject="BTCUSDT",
-            kind="candle",
-            granularity="1m",
-            start=MARKET_START,
-            end=MARKET_START + timedelta(minutes=count),
-        )
-        return [
-            {"ts": int(record.ts_event.timestamp()), **record.values}
-            for page in pages(sources.create("simulated"), request)
-            for record in page
-        ]
+        return made_up_candles(count)
 
     def _tell(self, found: Checkup) -> None:
         say = self.stdout.write

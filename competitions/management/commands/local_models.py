@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from competitions.local_models import control
+from competitions.local_models import control, model_folders
 
 
 class Command(BaseCommand):
@@ -39,7 +39,7 @@ class Command(BaseCommand):
         if action == "status":
             self._show(logs_dir)
         elif action == "add":
-            added = control.add(
+            added = model_folders.add(
                 models_dir=settings.LOCAL_MODELS_DIR,
                 source=options["source"],
                 model_id=options["name"],

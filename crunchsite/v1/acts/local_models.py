@@ -22,10 +22,11 @@ from competitions.admin.local_actions import (
 )
 from competitions.local_models import control
 from competitions.local_models.control import ModelStatus
+from competitions.local_models.log_pages import read_log
 from competitions.models import Cruncher
 from core.acts import is_key, may
 from core.permissions import OpenReadPermittedWrite
-from core.requests import read_body
+from core.requests import read_body, read_query
 from crunchsite.v1.acts.act import OPERATE, ActMessage, ActView, Reason, posts
 
 OF_MODELS = "competitions.{}_participantmodel"
@@ -46,8 +47,8 @@ class LocalModelRow(serializers.Serializer[Any]):
     changed_at = serializers.DateTimeField()
 
 
-class NewModel(Reason):
-    """A model's code and why it is added, as a form (`multipart/form-data`)."""
+class ModelFile(serializers.Serializer[Any]):
+    """A model's code, in a form (`multipart/form-data`)."""
 
     file = serializers.FileField(
         help_text="A main.py, or a zip of the model's folder; 50 MiB at most."
@@ -67,6 +68,10 @@ class NewModel(Reason):
                 code="file_too_large",
             )
         return file
+
+
+class NewModel(ModelFile, Reason):
+    """A model's code and why it is added."""
 
 
 class Added(serializers.Serializer[Any]):
@@ -126,12 +131,57 @@ class LocalModels(LocalModelView):
 
     def act(self, request: Request) -> Response:
         """Add a local model from its code."""
-        own = _own(request.user)
-        _require(request.user, self.write_permission, own.pk if own else None)
-        asked = read_body(NewModel, request)
-        cruncher = own.cruncher_id if own else ""
-        added = add_model(user=request.user, cruncher=cruncher, **asked)
+        if getattr(request.user, "cruncher_id", None) is not None:
+            raise PermissionDenied(
+                "A participant's models are checked before they run; post them to "
+                "/api/v1/submissions.",
+                code="submissions_instead",
+            )
+        added = add_model(user=request.user, **read_body(NewModel, request))
         return Response({"model_id": added, "competition": _slug()}, 201)
+
+
+class LogQuery(serializers.Serializer[Any]):
+    cursor = serializers.CharField(
+        required=False,
+        max_length=60,
+        help_text="Taken from the page before; without it, from the oldest line on.",
+    )
+
+
+class LogPart(serializers.Serializer[Any]):
+    """A part of what a model printed, and the cursor of the next part."""
+
+    text = serializers.CharField()
+    cursor = serializers.CharField()
+    is_end = serializers.BooleanField(help_text="Whether nothing more is there yet.")
+
+
+@extend_schema_view(
+    get=extend_schema(
+        tags=[OPERATE],
+        operation_id="v1_local_model_log",
+        summary="Read what a model printed",
+        parameters=[LogQuery],
+        responses=LogPart,
+    )
+)
+class LocalModelLog(LocalModelView):
+    """All that a model's processes printed, page by page: the newest 10 MiB."""
+
+    http_method_names = ["get", "head", "options"]
+    read_permission = OF_MODELS.format("operate")
+
+    def get(self, request: Request, model_id: str) -> Response:
+        model = status_of_model(model_id)
+        require_act(request.user, self.read_permission, _owner(model, request.user))
+        if model is None:
+            raise NotFound(
+                f"There is no local model {model_id}.", code="local_model_not_found"
+            )
+        cursor = read_query(LogQuery, request).get("cursor", "")
+        page = read_log(settings.MODELS_LOG_DIR / f"{model_id}.log", cursor)
+        return Response(LogPart(page).data)
 
 
 class LocalActView(LocalModelView):
@@ -142,7 +192,7 @@ class LocalActView(LocalModelView):
 
     def act(self, request: Request, model_id: str) -> Response:
         model = status_of_model(model_id)
-        _require(request.user, self.write_permission, _owner(model, request.user))
+        require_act(request.user, self.write_permission, _owner(model, request.user))
         reason = read_body(Reason, request)["reason"]
         if model is None:
             raise NotFound(
@@ -189,7 +239,8 @@ def _owner(model: ModelStatus | None, user: Any) -> int | None:
     return own.pk if own and is_own else None
 
 
-def _require(user: Any, act: str, owner: int | None) -> None:
+def require_act(user: Any, act: str, owner: int | None) -> None:
+    """Refuse an act that the user may not do on what `owner`, a cruncher, has."""
     if not may(user, act, cruncher_id=owner):
         code = "scope_insufficient" if is_key(user) else "permission_denied"
         raise PermissionDenied(f"This does not permit {act} here.", code=code)

@@ -11,6 +11,7 @@ from crunchsite.v1.acts import (
     livepool,
     local_models,
     payouts,
+    submissions,
     webhooks,
 )
 
@@ -77,6 +78,22 @@ urlpatterns = [
             *(local_models.stop, local_models.start),
             *(local_models.restart, local_models.remove),
         )
+    ),
+    re_path(
+        r"^local-models/(?P<model_id>[^/]+)/log/?$",
+        local_models.LocalModelLog.as_view(),
+        name="local-model-log",
+    ),
+    re_path(r"^submissions/?$", submissions.Submissions.as_view(), name="submissions"),
+    re_path(
+        r"^submissions/quota/?$",
+        submissions.SubmissionQuota.as_view(),
+        name="submission-quota",
+    ),
+    re_path(
+        r"^submissions/(?P<id>[^/]+)/?$",
+        submissions.OneSubmission.as_view(),
+        name="one-submission",
     ),
     re_path(r"^webhooks/?$", webhooks.Webhooks.as_view(), name="webhooks"),
     re_path(rf"{WEBHOOK}/?$", webhooks.OneWebhook.as_view(), name="webhook"),

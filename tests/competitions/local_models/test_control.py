@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from competitions.local_models import control
+from competitions.local_models import control, model_folders
 from tests.competitions.gateway.conftest import (
     LIMIT_S,
     STEADY,
@@ -262,11 +262,13 @@ def test_a_model_is_added_as_a_whole(local_models, tmp_path):
     source.mkdir()
     (source / "main.py").write_text(STEADY)
 
-    assert control.add(models_dir=local_models.models, source=source) == "newcomer"
+    assert (
+        model_folders.add(models_dir=local_models.models, source=source) == "newcomer"
+    )
 
     wait_for(lambda: state_of(local_models, "newcomer") == "RUNNING")
     with pytest.raises(control.ControlError, match="'newcomer', which is taken"):
-        control.add(models_dir=local_models.models, source=source)
+        model_folders.add(models_dir=local_models.models, source=source)
 
 
 def test_a_removed_model_ends_and_its_name_is_free_again(local_models, tmp_path):
@@ -285,13 +287,13 @@ def test_a_removed_model_ends_and_its_name_is_free_again(local_models, tmp_path)
 def test_a_folder_begins_with_the_examples_and_is_left_alone_after(tmp_path):
     folder = tmp_path / "new" / "models"
 
-    control.begin(folder)
+    model_folders.begin(folder)
 
-    names = {path.name for path in control.EXAMPLES.iterdir()}
+    names = {path.name for path in model_folders.EXAMPLES.iterdir()}
     assert {path.name for path in folder.iterdir()} == names
     (folder / "momentum" / "main.py").write_text("mine")
     shutil.rmtree(folder / "contrarian")
-    control.begin(folder)
+    model_folders.begin(folder)
     assert (folder / "momentum" / "main.py").read_text() == "mine"
     assert not (folder / "contrarian").exists()
 
@@ -314,12 +316,12 @@ def test_a_name_that_is_no_id_is_refused(tmp_path, name):
     (tmp_path / "main.py").write_text(STEADY)
 
     with pytest.raises(control.ControlError, match="model name was"):
-        control.add(models_dir=tmp_path, source=tmp_path, model_id=name)
+        model_folders.add(models_dir=tmp_path, source=tmp_path, model_id=name)
 
 
 def test_a_folder_without_code_is_refused(tmp_path):
     with pytest.raises(control.ControlError, match=r"has no main\.py"):
-        control.add(models_dir=tmp_path, source=tmp_path)
+        model_folders.add(models_dir=tmp_path, source=tmp_path)
 
 
 def test_an_unknown_model_is_refused_with_the_known_ones(local_models):

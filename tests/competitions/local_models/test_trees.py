@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from competitions.local_models import submission
-from competitions.local_models.control import ControlError, add
+from competitions.local_models.control import ControlError
 from competitions.local_models.launch import Limits
+from competitions.local_models.model_folders import add
 from competitions.local_models.orchestrator import Orchestrator
 from competitions.local_models.trees import (
     OwnedFolder,

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from competitions.enrolling import enrol
 from competitions.models import Competition, Cruncher
 from core import clock
 from core.errors import OperatorError
@@ -39,6 +40,11 @@ class Command(BaseCommand):
             "--cruncher", default="", help="id of the cruncher that the key is bound to"
         )
         create.add_argument(
+            "--enrol",
+            action="store_true",
+            help="make the cruncher, if the competition has none of that id",
+        )
+        create.add_argument(
             "--days", type=int, help="days until it expires; default: never"
         )
         verbs.add_parser("list", help="show every key, without its secret")
@@ -57,7 +63,9 @@ class Command(BaseCommand):
             name=options["name"],
             scopes=options["scope"],
             competition=competition,
-            cruncher=_cruncher(options["cruncher"], competition),
+            cruncher=_cruncher(
+                options["cruncher"], competition, may_enrol=options["enrol"]
+            ),
             expires_at=_end(options["days"]),
         )
         self.stderr.write(f"{key} reaches {key.reach}. The key is not shown again:")
@@ -91,15 +99,20 @@ def _competition(slug: str) -> Competition | None:
     return found
 
 
-def _cruncher(cruncher_id: str, competition: Competition | None) -> Cruncher | None:
+def _cruncher(
+    cruncher_id: str, competition: Competition | None, *, may_enrol: bool
+) -> Cruncher | None:
     if not cruncher_id:
         return None
     if competition is None:
         raise KeyInvalidError("--cruncher needs --competition, in which it takes part.")
+    if may_enrol:
+        return enrol(competition=competition, cruncher_id=cruncher_id)
     found = Cruncher.objects.filter(competition=competition, cruncher_id=cruncher_id)
     if not found:
         raise KeyInvalidError(
-            f"cruncher was {cruncher_id!r}; {competition.slug} has none of that id."
+            f"cruncher was {cruncher_id!r}; {competition.slug} has none of that id; "
+            "--enrol makes it."
         )
     return found[0]
 

@@ -1,7 +1,6 @@
 """Local models over /api/v1/: operators' keys act on all, a cruncher's on its own."""
 
 import io
-import json
 import zipfile
 
 import pytest
@@ -111,17 +110,52 @@ def test_a_cruncher_s_key_acts_on_its_own_alone(alice, folders, settings):
     assert not control.is_stopped(settings.MODELS_LOG_DIR, "carry")
 
 
-def test_what_a_cruncher_s_key_adds_is_the_cruncher_s(alice, folders):
-    """Whatever the upload says, nobody adds in another's name."""
-    claimed = zipped(main__py="", model__json='{"cruncher": "cr-bram", "name": "M"}')
-    answer = add(alice, claimed)
-    assert answer.status_code == 201
-    assert answer.json() == {"model_id": "mine", "competition": "btc-demo"}
-    about = json.loads((folders / "models" / "mine" / "model.json").read_text())
-    assert about == {"cruncher": "cr-alice", "name": "M"}
-    folder = zipped(**{"main__py": "", "model__json/x": ""})
-    answer = add(alice, folder, name="other")
-    assert (answer.status_code, answer.json()["code"]) == (409, "local_model_invalid")
+def test_a_cruncher_s_key_adds_nothing_unchecked(alice, folders):
+    answer = add(alice, code("x = 1"))
+    told = (answer.status_code, answer.json()["code"])
+    assert told == (403, "submissions_instead")
+    assert not (folders / "models" / "mine").exists()
+
+
+def test_the_whole_log_is_read_by_its_cruncher_and_operators(
+    alice, operator, program, folders, settings
+):
+    lines = [f"line {n} " + "x" * 90 for n in range(2_000)]
+    log = settings.MODELS_LOG_DIR / "meridian.log"
+    log.with_name("meridian.log.1").write_text("older\n")
+    log.write_text("\n".join(lines) + "\n")
+
+    def walk(cursor=""):
+        text = ""
+        while True:
+            page = alice.get("local-models/meridian/log", cursor=cursor).json()
+            text, cursor = text + page["text"], page["cursor"]
+            if page["is_end"]:
+                return text, cursor
+
+    text, cursor = walk()
+    assert text.splitlines() == ["older", *lines]
+    assert walk(cursor) == ("", cursor)
+    # The file changes its name when it is long; nothing is lost or told twice.
+    with log.open("a") as file:
+        file.write("last of the old\n")
+    log.replace(log.with_name("meridian.log.1"))
+    log.write_text("first of the new\n")
+    assert walk(cursor)[0] == "last of the old\nfirst of the new\n"
+    assert operator.get("local-models/meridian/log").status_code == 200
+    reader = program("read", cruncher=Cruncher.objects.get(cruncher_id="cr-alice"))
+    for who, path in (
+        (alice, "carry"),
+        (alice, "none"),
+        (reader, "meridian"),
+        (program("read"), "meridian"),
+    ):
+        answer = who.get(f"local-models/{path}/log")
+        told = (answer.status_code, answer.json()["code"])
+        assert told == (403, "scope_insufficient"), path
+    for bad in ("..", "x:1", ":", "0:-1", "9" * 60):
+        answer = alice.get("local-models/meridian/log", cursor=bad)
+        assert answer.json()["text"].startswith("line 0 "), bad
 
 
 def test_a_model_is_added_once(operator, folders):

@@ -1,0 +1,1 @@
+"""Models that participants submit: received, checked, put in their place."""

@@ -1,0 +1,133 @@
+"""Check submitted versions one after another, and put those that pass in their place.
+
+One process checks at a time. If it dies, the next one checks the same version anew: a
+version's end is written with the number of its attempt, so that only the newest attempt
+ends it.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db import connection
+from django.db.models import F
+
+from competitions.check_model.bench import Bench
+from competitions.check_model.checkup import WINDOW, Checkup, check_on
+from competitions.check_model.market import made_up_candles
+from competitions.local_models.control import ControlError
+from competitions.models import SubmittedVersion
+from competitions.submissions.going_live import go_live, refuse
+from competitions.submissions.quota import INTERRUPTED
+from competitions.submissions.site_bench import site_bench, submitted_folder
+from competitions.wiring import wiring_of
+from core.errors import OperatorError
+from core.texts import readable, storable_json
+
+log = structlog.get_logger(__name__)
+
+ROUNDS = 40
+MOST_ATTEMPTS = 3
+MOST_PROBLEMS = 20
+_CHECKING = 0x5AB318
+Check = Callable[[SubmittedVersion, Path, Bench], Checkup]
+
+
+def check_waiting() -> bool:
+    """Check the version that waits longest; returns whether one has ended.
+
+    Does nothing while another process checks, and while the bench is down: that is no
+    fault of a version, which waits on with the reason.
+    """
+    with _only_checker() as is_only:
+        row = SubmittedVersion.objects.waiting().first() if is_only else None
+        return row is not None and check_version(row)
+
+
+def check_on_site(row: SubmittedVersion, folder: Path, bench: Bench) -> Checkup:
+    """Run the check of `check-model` with the competition's own contract."""
+    return check_on(
+        bench,
+        path=folder,
+        wiring=wiring_of(row.competition),
+        base_classname=settings.ENV.model_base_classname,
+        candles=made_up_candles(ROUNDS + WINDOW),
+        rounds=ROUNDS,
+        timeout_s=settings.ENV.model_runner_timeout_s,
+    )
+
+
+def check_version(row: SubmittedVersion, check: Check = check_on_site) -> bool:
+    """Check one version; returns whether it has ended, LIVE or REFUSED."""
+    if row.attempts >= MOST_ATTEMPTS:
+        return refuse(
+            row, INTERRUPTED, f"its check was interrupted {row.attempts} times"
+        )
+    bench = site_bench()
+    if bench is None or not bench.is_up():
+        return _wait(row, "the site's orchestrator of checks does not run")
+    _begin(row)
+    try:
+        found = check(row, submitted_folder() / row.content, bench)
+    except (ControlError, OperatorError) as error:
+        return _wait(row, f"the site cannot check it: {error}")
+    if not found.is_fit and not bench.is_up():
+        return _wait(row, "the site's orchestrator of checks went down")
+    result = result_of(found)
+    if found.is_fit:
+        return go_live(row, result)
+    code = "check_setup_failed" if found.setup_s is None else "check_answers_failed"
+    return refuse(row, code, result["problems"][0]["text"], result)
+
+
+def result_of(found: Checkup) -> dict[str, Any]:
+    """Return what a check found as JSON that a column can hold."""
+    problems = found.problems.most_common(MOST_PROBLEMS)
+    told = {
+        **{name: value for name, value in asdict(found).items() if name != "problems"},
+        "is_fit": found.is_fit,
+        "problems": [
+            {"text": readable(text), "count": count} for text, count in problems
+        ],
+    }
+    result: dict[str, Any] = storable_json(told)
+    return result
+
+
+def _begin(row: SubmittedVersion) -> None:
+    row.attempts += 1
+    row.status = SubmittedVersion.Status.CHECKING
+    SubmittedVersion.objects.filter(pk=row.pk).update(
+        attempts=row.attempts, status=row.status, reason=""
+    )
+    log.info("submission.checking", model=row.model_id, version=row.version)
+
+
+def _wait(row: SubmittedVersion, reason: str) -> bool:
+    """Let a version wait on, through no fault of its own; returns False."""
+    is_begun = row.status == SubmittedVersion.Status.CHECKING
+    SubmittedVersion.objects.waiting().filter(pk=row.pk).update(
+        status=SubmittedVersion.Status.QUEUED,
+        reason=readable(f"{reason}; it is tried again"),
+        attempts=F("attempts") - 1 if is_begun and row.attempts else F("attempts"),
+    )
+    log.warning("submission.waits", model=row.model_id, reason=reason)
+    return False
+
+
+@contextmanager
+def _only_checker() -> Iterator[bool]:
+    """Hold the checker's lock; yields False if another one works."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_CHECKING])
+        is_only: bool = cursor.fetchone()[0]
+    try:
+        yield is_only
+    finally:
+        if is_only:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [_CHECKING])

@@ -1,0 +1,149 @@
+"""End a version's check: live in its model's place, or refused; back if it breaks."""
+
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+
+from competitions.local_models import control, model_folders
+from competitions.local_models.trees import remove_tree
+from competitions.models import SubmittedVersion
+from competitions.submissions.site_bench import submitted_folder
+from core import clock
+from core.texts import readable
+
+log = structlog.get_logger(__name__)
+
+Status = SubmittedVersion.Status
+# A version that is quarantined within this time gives way to the one before.
+PROBATION = timedelta(hours=1)
+# Contents without a row are drafts of requests that died.
+ORPHAN_S = 3600.0
+
+
+def go_live(row: SubmittedVersion, result: dict[str, Any]) -> bool:
+    """Put a version that passed in its model's place; the one before is REPLACED.
+
+    Returns False when a newer attempt has taken over. What was killed in the middle is
+    done again: the same content takes the same place.
+    """
+    now = clock.now()
+    with transaction.atomic():
+        _of_model(row).filter(status=Status.LIVE).update(status=Status.REPLACED)
+        is_first = _of_attempt(row).update(
+            status=Status.LIVE, checked_at=now, live_at=now, result=result, reason=""
+        )
+        if is_first:
+            _put(row)
+        transaction.set_rollback(not is_first)
+    if is_first:
+        log.info("submission.live", model=row.model_id, version=row.version)
+        _drop_older(row)
+    return bool(is_first)
+
+
+def refuse(
+    row: SubmittedVersion, code: str, reason: str, result: dict[str, Any] | None = None
+) -> bool:
+    """Refuse a version; the one before runs on. Returns False for an old attempt."""
+    is_first = _of_attempt(row).update(
+        status=Status.REFUSED,
+        code=code,
+        reason=readable(reason),
+        result=result,
+        content="",
+        checked_at=clock.now(),
+    )
+    if is_first:
+        remove_tree(submitted_folder() / row.content)
+        log.info("submission.refused", model=row.model_id, code=code, reason=reason)
+    return bool(is_first)
+
+
+def roll_back_broken() -> int:
+    """Let the version before take over from each new one that was quarantined."""
+    since = clock.now() - PROBATION
+    rows = SubmittedVersion.objects.filter(status=Status.LIVE, live_at__gte=since)
+    if not rows.exists():
+        return 0
+    quarantined = {
+        (each.model_id, each.code_hash): each.error
+        for each in control.status(settings.MODELS_LOG_DIR)
+        if each.state == "QUARANTINED"
+    }
+    broken = [row for row in rows if (row.model_id, row.code_hash) in quarantined]
+    return sum(
+        _roll_back(row, quarantined[row.model_id, row.code_hash]) for row in broken
+    )
+
+
+def _roll_back(row: SubmittedVersion, reason: str) -> bool:
+    before = (
+        _of_model(row)
+        .kept()
+        .filter(status=Status.REPLACED, version__lt=row.version)
+        .order_by("version")
+        .last()
+    )
+    if before is None:
+        return False  # there is nothing better; its status says what is wrong
+    with transaction.atomic():
+        is_first = SubmittedVersion.objects.filter(
+            pk=row.pk, status=Status.LIVE
+        ).update(
+            status=Status.REFUSED,
+            code="quarantined_live",
+            reason=readable(reason) or "it was quarantined",
+            content="",
+        )
+        if not is_first:
+            return False
+        SubmittedVersion.objects.filter(pk=before.pk).update(status=Status.LIVE)
+        _put(before)
+    remove_tree(submitted_folder() / row.content)
+    log.warning("submission.rolled_back", model=row.model_id, to=before.version)
+    return True
+
+
+def prune_contents() -> int:
+    """Remove contents without a version, an hour after they came; returns a count."""
+    kept = set(SubmittedVersion.objects.kept().values_list("content", flat=True))
+    gone = 0
+    for folder in submitted_folder().iterdir():
+        try:
+            age_s = clock.wall_now().timestamp() - folder.lstat().st_mtime
+        except OSError:
+            continue
+        if folder.name not in kept and age_s > ORPHAN_S:
+            remove_tree(folder)
+            gone += 1
+    return gone
+
+
+def _put(row: SubmittedVersion) -> None:
+    model_folders.replace_model(
+        models_dir=settings.LOCAL_MODELS_DIR,
+        source=submitted_folder() / row.content,
+        model_id=row.model_id,
+    )
+
+
+def _drop_older(row: SubmittedVersion) -> None:
+    """Drop the contents of a model's versions before the one that this replaced."""
+    replaced = _of_model(row).kept().filter(status=Status.REPLACED)
+    for old in replaced.order_by("-version")[1:]:
+        SubmittedVersion.objects.filter(pk=old.pk).update(content="")
+        remove_tree(submitted_folder() / old.content)
+
+
+def _of_model(row: SubmittedVersion) -> Any:
+    return SubmittedVersion.objects.filter(
+        competition=row.competition_id, model_id=row.model_id
+    )
+
+
+def _of_attempt(row: SubmittedVersion) -> Any:
+    """Return the row if no other attempt has ended it or begun since."""
+    return SubmittedVersion.objects.waiting().filter(pk=row.pk, attempts=row.attempts)
