@@ -66,7 +66,7 @@ def period_metrics(
             engines = [name for name in names if ":" not in name]
             for name, column in registry.compute(engines, of_side).items():
                 columns[name][side] = column
-            for name in set(names) - set(engines):
+            for name in dict.fromkeys(name for name in names if ":" in name):
                 key = (period.start, names is alone)
                 columns[name][side] = _own_metric(name, of_side, guarded, key)
             parts[side] = all_parts(names, of_side)
