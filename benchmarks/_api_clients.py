@@ -58,7 +58,8 @@ def storm(port: int, path: str, *, requests: int, connections: int) -> Storm:
     """Ask `requests` times over so many connections, each again once it is answered."""
     text = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept: */*\r\n\r\n"
     clients = [_Client(port, text.encode()) for _ in range(connections)]
-    buffer, seconds, asked = bytearray(_AT_ONCE), [], 0
+    seconds: list[float] = []
+    buffer, asked = bytearray(_AT_ONCE), 0
     cpu = time.process_time()
     with selectors.DefaultSelector() as ready:
         for client in clients[:requests]:

@@ -12,6 +12,8 @@ from competitions.models import ScheduledPrediction
 from competitions.slots import wire
 from emissions.models import Checkpoint
 from scoring.board import leaderboard
+from scoring.models import Snapshot
+from scoring.snapshots.period_leaves import log_closed
 
 _ROUNDS = """
     INSERT INTO inputs (competition_id, scheduled_prediction_id, slot_at, status,
@@ -39,6 +41,7 @@ _SCORES = """
     ORDER BY prediction.id
 """
 WEEKS = 52
+LOGGED = 200  # hours
 
 
 def fill(*, models: int, predictions: int, snapshots: int) -> Any:
@@ -60,6 +63,7 @@ def fill(*, models: int, predictions: int, snapshots: int) -> Any:
         cursor.execute(_SCORES)
     hours = max(1, snapshots // models)
     fill_snapshots(competition.pk, hours)
+    _log_periods(competition, hours)
     Checkpoint.objects.bulk_create(
         _checkpoint(competition, roster, week) for week in range(WEEKS)
     )
@@ -70,6 +74,19 @@ def fill(*, models: int, predictions: int, snapshots: int) -> Any:
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
     return competition
+
+
+def _log_periods(competition: Any, hours: int) -> None:
+    """Commit to the first closed hours in the log."""
+    end = _scoring.START + timedelta(hours=min(hours - 1, LOGGED))
+    with transaction.atomic():
+        log_closed(
+            competition,
+            wire(CrunchConfig(), {}),
+            Snapshot.objects.filter(period_end__lte=end).order_by(
+                "period_start", "revision"
+            ),
+        )
 
 
 def _checkpoint(competition: Any, roster: list[Any], week: int) -> Checkpoint:

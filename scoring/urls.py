@@ -6,6 +6,7 @@ from scoring.api import (
     ensemble_reports,
     merkle_reports,
     models,
+    prediction_reports,
     rank_reports,
     receipt_reports,
     tournament,
@@ -16,7 +17,11 @@ _ROUND = r"^tournament/rounds/(?P<round_id>[^/]+)"
 
 urlpatterns = [
     re_path(r"^reports/leaderboard/?$", boards.leaderboard, name="reports-leaderboard"),
-    re_path(r"^reports/predictions/?$", boards.predictions, name="reports-predictions"),
+    re_path(
+        r"^reports/predictions/?$",
+        prediction_reports.predictions,
+        name="reports-predictions",
+    ),
     re_path(r"^reports/snapshots/?$", boards.snapshots, name="reports-snapshots"),
     re_path(r"^reports/models/global/?$", models.models_global, name="models-global"),
     re_path(r"^reports/models/params/?$", models.models_params, name="models-params"),

@@ -1,6 +1,5 @@
-"""Report endpoints on boards, predictions and snapshots."""
+"""Report endpoints on boards and snapshots."""
 
-from datetime import timedelta
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
@@ -8,19 +7,14 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from competitions.models import Competition, ParticipantModel, Prediction
+from competitions.models import Competition
 from competitions.reporting import CompetitionPageQuery, finite_numbers, list_report
-from core import clock
 from core.paging import Keyset, page_response, read_int
-from core.requests import IdField, IdListField, InstantField, read_instant
+from core.requests import IdField, InstantField, read_instant
 from core.rows import PrefixedKey, page_of_rows
 from scoring.api.kept_board import keeps_board, version_of_board
 from scoring.board.ranking import RankingFigure
 from scoring.models import LeaderboardEntry, Snapshot
-from scoring.scores.statuses import SCORED, Progress, progress_of, with_progress
-
-NOT_SCORED = "Prediction not scored"
-DEFAULT_RANGE = timedelta(days=7)
 
 
 class BoardQuery(CompetitionPageQuery):
@@ -91,47 +85,6 @@ class RankedWithEnsemblesRow(BoardRow):
         fields = [*BoardRow.Meta.fields, "overall_rank"]
 
 
-class PredictionQuery(CompetitionPageQuery):
-    limit = serializers.IntegerField(min_value=1, max_value=10_000, default=1000)
-    projectIds = IdListField(required=False)  # noqa: N815  the protocol's spelling
-    start = InstantField(
-        required=False, help_text="First slot. Without it: seven days before `end`."
-    )
-    end = InstantField(
-        required=False, help_text="Slots before this instant. Without it: now."
-    )
-    scope_key = IdField(required=False)
-
-
-class PredictionRow(serializers.Serializer[Any]):
-    """A prediction and its score; `score_failed` is true until it has one."""
-
-    model_id = serializers.CharField(source="prediction.model.model_id")
-    prediction_config_id = serializers.SerializerMethodField()
-    scope_key = serializers.CharField(source="prediction.round.scope_key")
-    scope = serializers.DictField(source="prediction.round.scope")
-    score_value = serializers.FloatField(
-        source="score.value", default=None, allow_null=True
-    )
-    score_failed = serializers.SerializerMethodField()
-    score_failed_reason = serializers.SerializerMethodField()
-    scored_at = serializers.DateTimeField(
-        source="score.scored_at", default=None, allow_null=True
-    )
-    performed_at = serializers.DateTimeField(source="prediction.performed_at")
-
-    def get_prediction_config_id(self, progress: Progress) -> str:
-        return f"CFG_{progress.prediction.round.scheduled_prediction_id:03d}"
-
-    def get_score_failed(self, progress: Progress) -> bool:
-        return progress.status != SCORED
-
-    def get_score_failed_reason(self, progress: Progress) -> str | None:
-        if progress.status == SCORED:
-            return None
-        return progress.reason or progress.prediction.round.reason or NOT_SCORED
-
-
 class SnapshotQuery(CompetitionPageQuery):
     model_id = IdField(required=False)
     since = InstantField(
@@ -183,30 +136,6 @@ def leaderboard(
     response = page_response(request, row(page, many=True).data, following)
     response.rests_on = competition.pk, version  # type: ignore[attr-defined]
     return response
-
-
-@list_report(PredictionQuery, PredictionRow(many=True))
-def predictions(
-    request: Request, query: dict[str, Any], competition: Competition
-) -> Response:
-    """Return the newest predictions of a range, ascending; pages go back in time."""
-    end = query.get("end", clock.now())
-    rows = Prediction.objects.filter(round__competition=competition).between(
-        query.get("start", end - DEFAULT_RANGE), end
-    )
-    if model_ids := query.get("projectIds"):
-        wanted = ParticipantModel.objects.filter(
-            competition=competition, model_id__in=model_ids
-        )
-        rows = rows.for_models(wanted)
-    if "scope_key" in query:
-        rows = rows.in_scope(query["scope_key"])
-    # Ordered by the round: the index of a competition's rounds serves any page.
-    page, following = Keyset("round__slot_at", read_instant, descending=True).page(
-        with_progress(rows), limit=query["limit"], cursor=query.get("cursor")
-    )
-    data = PredictionRow(progress_of(page[::-1]), many=True).data
-    return page_response(request, data, following)
 
 
 @list_report(SnapshotQuery, SnapshotRow(many=True))

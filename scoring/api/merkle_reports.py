@@ -142,7 +142,8 @@ def _with_previous(rows: LogLeafQuerySet) -> LogLeafQuerySet:
         competition=OuterRef("competition"),
         pk__lt=OuterRef("pk"),
     )
-    return rows.annotate(previous=Subquery(before.order_by("-pk").values("pk")[:1]))
+    previous = Subquery(before.order_by("-pk").values("pk")[:1])
+    return rows.annotate(previous=previous).only("index", "entry", "at")
 
 
 def _row(leaf: Any) -> dict[str, Any]:

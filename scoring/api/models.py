@@ -1,7 +1,7 @@
 """Report endpoints on models: figures, history, reasons."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import OuterRef, QuerySet, Subquery
 from rest_framework import serializers
@@ -25,7 +25,7 @@ from core.requests import (
     InstantField,
     read_instant,
 )
-from scoring.api.boards import DEFAULT_RANGE
+from scoring.api.prediction_reports import DEFAULT_RANGE
 from scoring.board.ranking import Standing, ranking_figure
 from scoring.board.scope_figures import scope_figures
 from scoring.board.standings import standings
@@ -164,12 +164,15 @@ def models_metrics(
     request: Request, query: dict[str, Any], competition: Competition
 ) -> Response:
     """Return one row per snapshot of the range, oldest first."""
-    page, following = Keyset("period_end", read_instant).page(
-        _snapshots(competition, query).select_related("model"),
+    page, following = Keyset("period_end", read_instant).page_of_values(
+        _snapshots(competition, query),
+        _SUMMED,
         limit=query["limit"],
         cursor=query.get("cursor"),
     )
-    return page_response(request, [_summary(row) for row in page], following)
+    return page_response(
+        request, [_summary(_Summed(*row[:-2])) for row in page], following
+    )
 
 
 @list_report(RangeQuery, SummaryRow(many=True))
@@ -183,18 +186,32 @@ def models_summary(
         _snapshots(competition, query)
         .order_by("model_id", "-period_end")
         .distinct("model_id")
-        .select_related("model")
+        .values_list(*_SUMMED)
     )
-    return Response([_summary(row) for row in rows])
+    return Response([_summary(_Summed(*row)) for row in rows])
 
 
-def _summary(snapshot: Snapshot) -> dict[str, Any]:
-    at = snapshot.period_end if snapshot.is_closed else snapshot.updated_at
+class _Summed(NamedTuple):
+    """A snapshot as `_SUMMED` selects it."""
+
+    model_id: str
+    period_end: datetime
+    is_closed: bool
+    updated_at: datetime
+    prediction_count: int
+    result_summary: dict[str, Any]
+
+
+_SUMMED = ("model__model_id", *_Summed._fields[1:])
+
+
+def _summary(summed: _Summed) -> dict[str, Any]:
+    at = summed.period_end if summed.is_closed else summed.updated_at
     return {
-        **finite_numbers(snapshot.result_summary),
-        "model_id": snapshot.model.model_id,
+        **finite_numbers(summed.result_summary),
+        "model_id": summed.model_id,
         "performed_at": at,
-        "prediction_count": snapshot.prediction_count,
+        "prediction_count": summed.prediction_count,
     }
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import Case, CharField, OuterRef, QuerySet, Subquery, Value, When
+from django.db.models.functions import Coalesce
 
 from competitions.contract import RETURN_SPELLINGS
 from competitions.models import Prediction, Round
@@ -21,19 +22,29 @@ def with_status(predictions: QuerySet[Prediction]) -> QuerySet[Prediction]:
     An answer is PENDING until its round is resolved, then SCORED, or FAILED when its
     newest score failed; it is FAILED too when its round has no truth, or is void.
     """
+    scored = Case(When(success=True, then=Value(SCORED)), default=Value(FAILED))
     current = Score.objects.current().filter(prediction=OuterRef("pk"))
     return predictions.annotate(
-        score_success=Subquery(current.values("success")),
         status=Case(
             When(outcome=Prediction.Outcome.ABSENT, then=Value(ABSENT)),
             When(outcome=Prediction.Outcome.FAILED, then=Value(FAILED)),
             When(round__status__in=WITHOUT_SCORES, then=Value(FAILED)),
-            When(score_success=True, then=Value(SCORED)),
-            When(score_success=False, then=Value(FAILED)),
-            default=Value(PENDING),
+            default=Coalesce(Subquery(current.values_list(scored)), Value(PENDING)),
             output_field=CharField(),
         ),
     )
+
+
+def reason_of(
+    *, outcome: str, reason: str, round_status: str, round_reason: str, failed: str
+) -> str:
+    """Return why a prediction, its round or its score failed; empty if none did.
+
+    `failed` is the reason of its score, and empty without one.
+    """
+    if outcome != Prediction.Outcome.ANSWERED:
+        return reason
+    return round_reason if round_status in WITHOUT_SCORES else failed
 
 
 @dataclass(frozen=True)
@@ -55,11 +66,13 @@ class Progress:
 
     @property
     def reason(self) -> str:
-        if not self._is_answered:
-            return self.prediction.reason
-        if self._round.status in WITHOUT_SCORES:
-            return self._round.reason
-        return self.score.failed_reason if self.score else ""
+        return reason_of(
+            outcome=self.prediction.outcome,
+            reason=self.prediction.reason,
+            round_status=self._round.status,
+            round_reason=self._round.reason,
+            failed=self.score.failed_reason if self.score else "",
+        )
 
     @property
     def explanation(self) -> str:
