@@ -5,10 +5,12 @@ from typing import Any
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.decorators import api_view
+from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from competitions.models import ParticipantModel, Round
+from competitions.package_rules import rules_digest
 from competitions.report_schema import (
     ColumnSerializer,
     ReportSchema,
@@ -20,6 +22,7 @@ from competitions.reporting import (
     CompetitionQuery,
     chosen_competition,
 )
+from competitions.site_rules import rules_on_site
 from competitions.timing_report import stage_latencies
 from core.paging import Keyset, page_response, read_text
 from core.requests import read_query
@@ -77,6 +80,13 @@ class Stage(serializers.Serializer[Any]):
     max_us = serializers.FloatField(allow_null=True)
     p95_us = serializers.FloatField(allow_null=True)
     p99_us = serializers.FloatField(allow_null=True)
+
+
+class PackageRules(serializers.Serializer[Any]):
+    """The rules that a participant's package needs, and the SHA-256 of them."""
+
+    digest = serializers.CharField()
+    rules = serializers.DictField()
 
 
 class TimedRound(serializers.ModelSerializer[Round]):
@@ -137,6 +147,21 @@ def leaderboard_columns(request: Request) -> Response:
 def metrics_widgets(request: Request) -> Response:
     """Return the charts of the metrics page, in order."""
     return Response(_schema(request)["metrics_widgets"])
+
+
+@extend_schema(parameters=[CompetitionQuery], responses=PackageRules)
+@api_view(["GET"])
+def package_rules(request: Request) -> Response:
+    """Return the rules that a participant's package needs for a backtest.
+
+    A package whose `rules.json` has other ones is older, and its backtest differs.
+    """
+    query = read_query(CompetitionQuery, request)
+    competition = chosen_competition(query, request.user)
+    if competition is None:
+        raise NotFound("there is no competition yet.", code="competition_not_found")
+    rules = rules_on_site(competition)
+    return Response({"digest": rules_digest(rules), "rules": rules})
 
 
 @extend_schema(parameters=[TimingQuery], responses=TimingMetrics)

@@ -15,5 +15,6 @@ urlpatterns = [
         api.metrics_widgets,
         name="reports-metrics-widgets",
     ),
+    re_path(r"^reports/rules/?$", api.package_rules, name="reports-rules"),
     re_path(r"^timing-metrics/?$", api.timing_metrics, name="timing-metrics"),
 ]

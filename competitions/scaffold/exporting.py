@@ -5,7 +5,6 @@ callable by its path, and the operator's own code. Who is paid, keys, data and m
 stay here.
 """
 
-import json
 import shutil
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -15,15 +14,15 @@ from typing import Any
 from django.conf import settings
 
 from competitions.config_loader import contract_path
-from competitions.contract import Schedule, ScheduledPredictionConfig
 from competitions.models import Competition
+from competitions.package_rules import RULES_FILE, rules_text
 from competitions.packs import Cadence, PackFeed
 from competitions.scaffold.answers import Answers
 from competitions.scaffold.errors import ScaffoldError
 from competitions.scaffold.importing import CONTRACT_FILE, code_files
 from competitions.scaffold.layouts import folders_of
-from competitions.scaffold.public_rules import RULES_FILE, public_rules
 from competitions.scaffold.render import Workspace
+from competitions.site_rules import rules_on_site, schedules_of
 from competitions.slots import Wiring, default_path
 from competitions.wiring import wiring_of
 from core.imports import is_within
@@ -66,7 +65,7 @@ def export_workspace(
         callables = {slot: _inside(path, slot) for slot, path in wiring.paths.items()}
         rules = areas["challenge"] / workspace.names.package / RULES_FILE
         if rules.is_file():
-            rules.write_text(_public_rules(wiring, answers), encoding="utf-8")
+            rules.write_text(rules_text(rules_on_site(competition)), encoding="utf-8")
         lines = "".join(f"{slot}={path}\n" for slot, path in callables.items())
         (areas["node"] / "config/callables.env").write_text(lines, encoding="utf-8")
 
@@ -94,39 +93,12 @@ def _answers(
             emission_interval_seconds=competition.emission_interval_s or None,
         ),
         callables={slot: default_path(slot) for slot in wiring.paths},
-        scheduled_prediction_configs=list(_schedule(competition)),
+        scheduled_prediction_configs=schedules_of(competition),
         feed=PackFeed(
             kind=competition.feed_kind, granularity=competition.feed_granularity
         ),
         confirmed=True,
     )
-
-
-def _public_rules(wiring: Wiring, answers: Answers) -> str:
-    cadence = answers.cadence or Cadence()
-    document = public_rules(
-        wiring.config,
-        feed=answers.feed or PackFeed(),
-        schedule=answers.scheduled_prediction_configs or [],
-        score_interval_s=cadence.score_interval_seconds or 1,
-    )
-    document["snapshot_period_s"] = cadence.snapshot_period_seconds
-    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
-
-
-def _schedule(competition: Competition) -> Iterator[ScheduledPredictionConfig]:
-    for row in competition.scheduled_predictions.order_by("order", "pk"):
-        yield ScheduledPredictionConfig(
-            scope_key=row.scope_key,
-            scope_template=row.scope_template,
-            schedule=Schedule(
-                prediction_interval_seconds=row.prediction_interval_s,
-                resolve_horizon_seconds=row.resolve_horizon_s,
-            ),
-            active=row.active,
-            order=row.order,
-            meta=row.meta,
-        )
 
 
 def _sources(

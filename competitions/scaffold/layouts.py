@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from competitions.package_rules import RULES_FILE, SCHEMA_FILES
 from competitions.scaffold import engine_copy
 from competitions.scaffold.answers import Layout
 from competitions.scaffold.errors import ScaffoldError
 from competitions.scaffold.naming import Names
-from competitions.scaffold.public_rules import RULES_FILE, SCHEMA_FILES
 from core.workspaces import NODE_PACKAGES
 
 _EXAMPLES = ("mean_reversion", "trend_following", "volatility_regime")
@@ -25,7 +25,7 @@ _TOOLS = (
     *("accounts", "receipts", "report", "checks", "commands", "asking", "recording"),
     *("json_column", "round_columns", "round_truths", "round_scores"),
     *("period_columns", "model_files", "made_up_data", "model_wire"),
-    *("model_process", "model_child"),
+    *("model_process", "model_child", "site_rules"),
 )
 
 _ROOT = ("README.md", "SKILL.md", "AGENTS.md")

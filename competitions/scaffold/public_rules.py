@@ -1,87 +1,19 @@
-"""The rules of a competition as its public package holds them: one JSON document."""
+"""The rules of a node as its files have them, and as the public package holds them."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from django.conf import settings
-
 from competitions.contract import CrunchConfig, ScheduledPredictionConfig
-from competitions.packs import PackFeed
-from competitions.standard_report import METRIC_NAMES
-
-RULES_FILE = "rules.json"
-SCHEMA_FILES = tuple(
-    f"{name}.schema.json" for name in ("input", "output", "truth", "score")
+from competitions.package_rules import (
+    RULES_FILE,
+    public_rules,
+    public_schemas,
+    rules_text,
 )
-# The default of a competition; its model cannot be imported where Django is not set up.
-SNAPSHOT_PERIOD_S = 3600
-
-
-def public_rules(
-    config: CrunchConfig,
-    *,
-    feed: PackFeed,
-    schedule: Sequence[ScheduledPredictionConfig],
-    score_interval_s: int,
-) -> dict[str, Any]:
-    """Return all that a backtest needs to know of a contract and its schedule.
-
-    Metrics of the operator's own are left out: their code is not public.
-    """
-    aggregation = config.aggregation
-    trading = config.trading and {
-        name: value if isinstance(value, str) else str(value)
-        for name, value in asdict(config.trading).items()
-    }
-    return {
-        "rules_version": 1,
-        "feed": {"source": settings.ENV.feed_source, **feed.model_dump()},
-        "window": settings.ENV.feed_candles_window,
-        "feed_update_method": config.feed_update_method,
-        "method": config.call_method.method,
-        "arguments": [[each.name, each.type] for each in config.call_method.args],
-        "scope": config.scope.model_dump(mode="json"),
-        "schedule": [
-            {
-                "scope_key": each.scope_key,
-                "scope_template": each.scope_template,
-                "every_s": each.schedule.prediction_interval_seconds,
-                "horizon_s": each.schedule.resolve_horizon_seconds,
-                "order": each.order,
-            }
-            for each in schedule
-            if each.active
-        ],
-        "max_input_age_candles": config.max_input_age_candles,
-        "staleness_fraction": config.max_ground_truth_staleness_fraction,
-        "max_output_bytes": config.max_output_bytes,
-        "output_schema": config.output_type.model_json_schema(),
-        "signal_field": "value",
-        "value_field": aggregation.value_field,
-        "metrics": [name for name in config.metrics if name in METRIC_NAMES],
-        "windows": {name: each.hours for name, each in aggregation.windows.items()},
-        "ranking_key": aggregation.ranking_key,
-        "ranking_direction": aggregation.ranking_direction,
-        "score_interval_s": score_interval_s,
-        "snapshot_period_s": SNAPSHOT_PERIOD_S,
-        "trading": trading,
-    }
-
-
-def public_schemas(config: CrunchConfig) -> dict[str, str]:
-    """Return a JSON Schema of each type of a contract, by the name of its file."""
-    kinds = {
-        "input": config.input_type,
-        "output": config.output_type,
-        "truth": config.ground_truth_type,
-        "score": config.score_type,
-    }
-    return {
-        f"{name}.schema.json": json.dumps(kind.model_json_schema(), indent=1) + "\n"
-        for name, kind in kinds.items()
-    }
+from competitions.packs import PackFeed
+from core.files import write_file
 
 
 def contract_in(text: str) -> CrunchConfig:
@@ -95,3 +27,45 @@ def contract_in(text: str) -> CrunchConfig:
     found = names["CONTRACT"]
     contract: CrunchConfig = found() if isinstance(found, type) else found
     return contract
+
+
+def rules_in(
+    contracts: Path, schedule: Path, *, feed: PackFeed, score_interval_s: int
+) -> tuple[CrunchConfig, dict[str, Any]]:
+    """Return the contract of a node's files, and the rules with its schedule.
+
+    The node's modules must be importable. Raises what its code raises, and ValueError
+    for a schedule that is none.
+    """
+    config = contract_in(contracts.read_text(encoding="utf-8"))
+    rows = json.loads(schedule.read_text(encoding="utf-8"))
+    rules = public_rules(
+        config,
+        feed=feed,
+        schedule=[ScheduledPredictionConfig.model_validate(row) for row in rows],
+        score_interval_s=score_interval_s,
+    )
+    return config, rules
+
+
+def write_rules(
+    package: Path, config: CrunchConfig, rules: Mapping[str, Any]
+) -> list[str]:
+    """Write rules and schemas into a public package; return the parts that are new.
+
+    A package without rules, of the layout thin, stays as it is.
+    """
+    place = package / RULES_FILE
+    if not place.is_file():
+        return []
+    before = json.loads(place.read_text(encoding="utf-8"))
+    changed = sorted(
+        name
+        for name in before.keys() | rules.keys()
+        if before.get(name) != rules.get(name)
+    )
+    if changed:
+        write_file(place, rules_text(rules))
+        for name, text in public_schemas(config).items():
+            write_file(package / "schemas" / name, text)
+    return changed

@@ -14,6 +14,12 @@ from django.template import Context, Engine, TemplateDoesNotExist, TemplateSynta
 from competitions.config_loader import load_config
 from competitions.contract import CrunchConfig
 from competitions.errors import DefinitionError
+from competitions.package_rules import (
+    RULES_FILE,
+    public_rules,
+    public_schemas,
+    rules_text,
+)
 from competitions.packs import PackFeed
 from competitions.scaffold import engine_copy, process_log, vendor
 from competitions.scaffold.answers import SPEC_VERSION, Answers
@@ -28,12 +34,7 @@ from competitions.scaffold.layouts import (
     is_shared,
 )
 from competitions.scaffold.naming import Names, names_of
-from competitions.scaffold.public_rules import (
-    RULES_FILE,
-    contract_in,
-    public_rules,
-    public_schemas,
-)
+from competitions.scaffold.public_rules import contract_in
 from competitions.scopes import subject_in
 from competitions.slots import SLOTS, default_path
 from competitions.standard_report import standard_schema
@@ -206,8 +207,7 @@ class Workspace:
         )
         folder = "challenge/package"
         return {
-            f"{folder}/{RULES_FILE}": json.dumps(rules, indent=1, ensure_ascii=False)
-            + "\n",
+            f"{folder}/{RULES_FILE}": rules_text(rules),
             **{
                 f"{folder}/schemas/{name}": text
                 for name, text in public_schemas(config).items()

@@ -12,11 +12,15 @@ from competitions.drafting import Draft, draft_competition
 from competitions.kept_rules import changes_between
 from competitions.models import Competition, KeptRules
 from competitions.scaffold.importing import definition_of
+from competitions.scaffold.public_rules import write_rules
+from competitions.site_rules import rules_on_site
+from competitions.wiring import wiring_of
 from core.errors import OperatorError
 from crunchsite.coordinator import exits
 from crunchsite.coordinator.chosen import competition_named
 from crunchsite.coordinator.doctor import workspace_of
 from crunchsite.operator.following import Side, differences, follow_files
+from crunchsite.settings.workspace import NodeFolder
 from crunchsite.stack.demo import workspace_draft
 
 _CHANGED_IN = {
@@ -119,15 +123,24 @@ def _against_files(draft: Draft, *, is_json: bool) -> list[str]:
 def apply_files(*, side: Side | None, workspace: Path | None, slug: str) -> None:
     """Decide about what differs between a workspace's files and the site.
 
-    Without an option, take over what changed in the files alone, as a start does.
+    Without an option, take over what changed in the files alone, as a start does. The
+    rules and schemas in the public package then become those that hold on the site.
     """
     draft = _draft(workspace, slug)
     competition_named(draft.competition.slug)
     followed = follow_files(draft, side=side or "", author="coordinator rules apply")
     for line in followed.lines() or ["Nothing was changed."]:
         click.echo(line)
+    competition = competition_named(draft.competition.slug)
+    _refresh_package(workspace_of(workspace), competition)
     if followed.refused:
         click.get_current_context().exit(exits.REFUSED)
+
+
+def _refresh_package(node: NodeFolder, competition: Competition) -> None:
+    config, rules = wiring_of(competition).config, rules_on_site(competition)
+    if changed := write_rules(node.challenge / node.package, config, rules):
+        click.echo(f"The public package has new rules: {', '.join(changed)}.")
 
 
 def _draft(folder: Path | None, slug: str) -> Draft:

@@ -8,11 +8,14 @@ from pathlib import Path
 import click
 from django.conf import settings
 
+from competitions.packs import PackFeed
 from competitions.scaffold import process_log
-from competitions.scaffold.answers import parse_answers, read_file
+from competitions.scaffold.answers import Answers, parse_answers, read_file
 from competitions.scaffold.errors import ScaffoldError
+from competitions.scaffold.public_rules import rules_in, write_rules
 from competitions.scaffold.render import Workspace
 from competitions.scaffold.upgrading import Upgrade, prepared
+from core.texts import message_of
 from crunchsite.coordinator import exits
 from crunchsite.coordinator.checkup.node_variables import read_node
 from crunchsite.coordinator.doctor import workspace_of
@@ -60,10 +63,30 @@ def command(
             return
         _refuse_running(node)
         upgrade.apply(is_replacing=replace)
+    _refresh_rules(node, answers)
     plan = upgrade.plan
     with (node.spec_file.parent / process_log.NAME).open("a") as log:
         log.write(process_log.upgraded_line(node.slug, plan.before, plan.after))
     click.echo(f"{node.node} has {plan.after} now. Then: make validate", err=True)
+
+
+def _refresh_rules(node: NodeFolder, answers: Answers) -> None:
+    """Make the public package's rules anew, of the contract as the node has it now."""
+    node.admit()
+    try:
+        config, rules = rules_in(
+            node.node / "runtime_definitions" / "contracts.py",
+            node.schedule_file,
+            feed=answers.feed or PackFeed(),
+            score_interval_s=answers.checkpoint_interval_seconds or 1,
+        )
+    except Exception as error:  # noqa: BLE001  the node's own code
+        said = message_of(error)
+        click.echo(f"The public package keeps its rules: {said}", err=True)
+        return
+    if changed := write_rules(node.challenge / node.package, config, rules):
+        parts = ", ".join(changed)
+        click.echo(f"The public package has new rules: {parts}", err=True)
 
 
 def _refuse_own(node: NodeFolder) -> None:

@@ -114,7 +114,13 @@ TABLE: dict[str, Row] = {
     ),
     **dict.fromkeys(
         [
-            *("healthz", "info", "reports-feeds", "reports-feeds-tail"),
+            *(
+                "healthz",
+                "info",
+                "reports-feeds",
+                "reports-feeds-tail",
+                "reports-rules",
+            ),
             *("backfill-feeds", "backfill-jobs", "backfill-job", "data-index"),
             *("reports-models", "reports-schema", "reports-leaderboard-columns"),
             *("reports-metrics-widgets", "reports-leaderboard", "reports-predictions"),
@@ -135,7 +141,7 @@ TABLE: dict[str, Row] = {
             *("v1:disputes", "v1:checkpoint-preview"),
             *("payouts", "payout-strategies", "statement", "statement-csv"),
             *("redoc", "timing-metrics", "merkle-cycles"),
-            "tournament-status",
+            *("tournament-status", "reports-rules"),
         ],
         reads(),
     ),

@@ -30,6 +30,7 @@ LISTS = [
 ]
 OBJECTS = [
     "/reports/schema",
+    "/reports/rules",
     "/reports/schema/leaderboard-columns",
     "/reports/schema/metrics-widgets",
     "/reports/checkpoints/latest",

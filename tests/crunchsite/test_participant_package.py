@@ -220,6 +220,38 @@ def test_commands_write_data_to_stdout_and_end_with_a_code(module, site, monkeyp
     assert run("backtest", example, "--from", "noon")[0] == 2
 
 
+def test_rules_that_are_older_than_the_sites_are_told(module, site, monkeypatch):
+    """With a site that is gone, or of before, nothing is said."""
+    competition, session = running_as("btc-demo", module("config").rules()), site[0]
+    monkeypatch.setattr(requests, "get", session.get)
+    told = module("site_rules").warning_of_old_rules
+    assert told() == ""
+    competition.scheduled_predictions.update(prediction_interval_s=45)
+    line = told()
+    assert line.startswith("Warning: the site has other rules than this package (sch")
+    site[1].broken = lambda _, response: (
+        setattr(response, "status_code", 503) or (response)
+    )
+    assert told() == ""
+
+
+def running_as(slug, rules):
+    """Return a competition of the site with the feed and questions of a package."""
+    competition = factories.running_competition(at=NOW, models=1, hours=1).competition
+    [question] = rules["schedule"]
+    competition.scheduled_predictions.update(
+        scope_key=question["scope_key"],
+        scope_template=question["scope_template"],
+        prediction_interval_s=question["every_s"],
+        resolve_horizon_s=question["horizon_s"],
+    )
+    competition.slug = slug
+    competition.feed_granularity = rules["feed"]["granularity"]
+    competition.score_interval_s = rules["score_interval_s"]
+    competition.save()
+    return competition
+
+
 MODELS = {
     "loud": ("print('x' * 100); return {'value': 1.0}", "ANSWERED", ""),
     "leaver": ("raise SystemExit(3)", "FAILED", "predict: SystemExit: 3 (leaver.py:5)"),

@@ -7,6 +7,7 @@ import pytest
 from competitions import packs
 from competitions.kept_rules import keep_rules
 from competitions.models import Competition, ScheduledPrediction
+from competitions.package_rules import RULES_FILE, rules_text
 from competitions.scaffold.answers import parse_answers, with_pack
 from competitions.scaffold.render import Workspace
 from core import workspaces
@@ -68,6 +69,23 @@ def test_apply_decides(node, coordinator, capsys):
     assert ScheduledPrediction.objects.get().prediction_interval_s == 30
     assert coordinator("rules", "apply") == 0
     assert capsys.readouterr().out == "Nothing was changed.\n"
+
+
+def test_apply_makes_the_packages_rules_anew(node, coordinator, capsys, client):
+    package = node.challenge / node.package
+    coordinator("rules", "apply")
+    assert not (package / RULES_FILE).exists()  # the layout thin has none
+    rules = client.get("/reports/rules").json()["rules"]
+    (package / RULES_FILE).write_text(rules_text({**rules, "window": 7, "old": 1}))
+    capsys.readouterr()
+    coordinator("rules", "apply")
+    said = "Nothing was changed.\nThe public package has new rules: old, window.\n"
+    assert capsys.readouterr().out == said
+    assert json.loads((package / RULES_FILE).read_text()) == rules
+    assert "properties" in (package / "schemas" / "output.schema.json").read_text()
+    ScheduledPrediction.objects.update(prediction_interval_s=45)
+    coordinator("rules", "apply")
+    assert "has new rules: schedule.\n" in capsys.readouterr().out
 
 
 def test_doctor_says_what_waits_and_what_somebody_decides(node):

@@ -100,6 +100,8 @@ def backtest(context, path, since, until, cache, offline, folder):
     from .day_files import BacktestClient
 
     data = BacktestClient(url=context.obj["url"], cache=cache)
+    if not offline:
+        _warn_of_old_rules(context)
     result = BacktestRunner(path, data=data, pull=not offline).run(since, until)
     if folder:
         for written in result.save(folder):
@@ -121,6 +123,7 @@ def check(context, path, rounds, timeout):
     """Ask the model in PATH in a process of its own: errors, time, memory, repeatability."""
     from .checks import check_model, lines_of
 
+    _warn_of_old_rules(context)
     found = check_model(path, rounds=rounds, limit_s=timeout)
     if context.obj["json"]:
         click.echo(json.dumps(found))
@@ -129,6 +132,13 @@ def check(context, path, rounds, timeout):
             click.echo(line)
     if found["problems"]:
         raise Problem("the model is not ready; its problems stand above.")
+
+
+def _warn_of_old_rules(context):
+    from .site_rules import warning_of_old_rules
+
+    if line := warning_of_old_rules(context.obj["url"]):
+        click.echo(line, err=True)
 
 
 @main.group()
