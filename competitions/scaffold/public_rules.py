@@ -8,11 +8,13 @@ from typing import Any
 from competitions.contract import CrunchConfig, ScheduledPredictionConfig
 from competitions.package_rules import (
     RULES_FILE,
+    SNAPSHOT_PERIOD_S,
     public_rules,
     public_schemas,
     rules_text,
 )
-from competitions.packs import PackFeed
+from competitions.packs import Cadence, PackFeed
+from competitions.scaffold.answers import Answers
 from core.files import write_file
 
 
@@ -29,8 +31,21 @@ def contract_in(text: str) -> CrunchConfig:
     return contract
 
 
+def rules_of_answers(config: CrunchConfig, answers: Answers) -> dict[str, Any]:
+    """Return the rules of a contract that a workspace's answers begin with."""
+    cadence = answers.cadence or Cadence()
+    cycle_s = answers.checkpoint_interval_seconds or 1
+    return public_rules(
+        config,
+        feed=answers.feed or PackFeed(),
+        schedule=answers.scheduled_prediction_configs or [],
+        score_interval_s=cadence.score_interval_seconds or cycle_s,
+        snapshot_period_s=cadence.snapshot_period_seconds or SNAPSHOT_PERIOD_S,
+    )
+
+
 def rules_in(
-    contracts: Path, schedule: Path, *, feed: PackFeed, score_interval_s: int
+    contracts: Path, schedule: Path, answers: Answers
 ) -> tuple[CrunchConfig, dict[str, Any]]:
     """Return the contract of a node's files, and the rules with its schedule.
 
@@ -39,13 +54,9 @@ def rules_in(
     """
     config = contract_in(contracts.read_text(encoding="utf-8"))
     rows = json.loads(schedule.read_text(encoding="utf-8"))
-    rules = public_rules(
-        config,
-        feed=feed,
-        schedule=[ScheduledPredictionConfig.model_validate(row) for row in rows],
-        score_interval_s=score_interval_s,
-    )
-    return config, rules
+    configs = [ScheduledPredictionConfig.model_validate(row) for row in rows]
+    changed = answers.model_copy(update={"scheduled_prediction_configs": configs})
+    return config, rules_of_answers(config, changed)
 
 
 def write_rules(

@@ -14,13 +14,7 @@ from django.template import Context, Engine, TemplateDoesNotExist, TemplateSynta
 from competitions.config_loader import load_config
 from competitions.contract import CrunchConfig
 from competitions.errors import DefinitionError
-from competitions.package_rules import (
-    RULES_FILE,
-    public_rules,
-    public_schemas,
-    rules_text,
-)
-from competitions.packs import PackFeed
+from competitions.package_rules import RULES_FILE, public_schemas, rules_text
 from competitions.scaffold import engine_copy, process_log, vendor
 from competitions.scaffold.answers import SPEC_VERSION, Answers
 from competitions.scaffold.errors import ScaffoldError, WorkspaceExistsError
@@ -34,7 +28,7 @@ from competitions.scaffold.layouts import (
     is_shared,
 )
 from competitions.scaffold.naming import Names, names_of
-from competitions.scaffold.public_rules import contract_in
+from competitions.scaffold.public_rules import contract_in, rules_of_answers
 from competitions.scopes import subject_in
 from competitions.slots import SLOTS, default_path
 from competitions.standard_report import standard_schema
@@ -199,12 +193,7 @@ class Workspace:
         if self.answers.contract and not apps.ready:
             django.setup()  # a contract of the site may name its tables
         config = contract_in(contracts)
-        rules = public_rules(
-            config,
-            feed=self.answers.feed or PackFeed(),
-            schedule=self.answers.scheduled_prediction_configs or [],
-            score_interval_s=self.answers.checkpoint_interval_seconds or 1,
-        )
+        rules = rules_of_answers(config, self.answers)
         folder = "challenge/package"
         return {
             f"{folder}/{RULES_FILE}": rules_text(rules),

@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 from django.conf import settings
 
-from competitions.packs import PackFeed
 from competitions.scaffold import process_log
 from competitions.scaffold.answers import Answers, parse_answers, read_file
 from competitions.scaffold.errors import ScaffoldError
@@ -77,8 +76,7 @@ def _refresh_rules(node: NodeFolder, answers: Answers) -> None:
         config, rules = rules_in(
             node.node / "runtime_definitions" / "contracts.py",
             node.schedule_file,
-            feed=answers.feed or PackFeed(),
-            score_interval_s=answers.checkpoint_interval_seconds or 1,
+            answers,
         )
     except Exception as error:  # noqa: BLE001  the node's own code
         said = message_of(error)

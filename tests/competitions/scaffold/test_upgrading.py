@@ -1,6 +1,7 @@
 """A node's engine is replaced as a whole, and edits in it are kept or named."""
 
 import json
+import sys
 
 import pytest
 
@@ -227,7 +228,7 @@ def test_a_node_of_before_is_asked_about_shared_parts_that_differ(node):
         upgraded(node)
 
 
-def test_a_new_workspace_has_nothing_to_upgrade(tmp_path, monkeypatch):
+def test_a_new_workspace_has_nothing_to_upgrade(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(vendor, "PACKAGES", ("core", "requirements"))
     answers = parse_answers({"name": "hot-days", "layout": "base"})
     made = Workspace(with_pack(answers, packs.load("realtime")))
@@ -241,3 +242,19 @@ def test_a_new_workspace_has_nothing_to_upgrade(tmp_path, monkeypatch):
     with prepared(root / "node", again.shared()) as found:
         kept = "challenge/crunch_hot_days/backtest.py"
         assert found.plan.steps == [Step("keep", kept)]
+    contracts = root / "node/runtime_definitions/contracts.py"
+    text = contracts.read_text()
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    place = read_workspace(str(root))
+    rules_file = root / "challenge/crunch_hot_days/rules.json"
+    written = rules_file.read_text()
+    upgrade._refresh_rules(place, again.answers)
+    assert (rules_file.read_text(), capsys.readouterr().err) == (written, "")
+    contracts.write_text(f"{text}\nCONTRACT.metrics = ['ic']\n")
+    upgrade._refresh_rules(place, again.answers)
+    assert json.loads(rules_file.read_text())["metrics"] == ["ic"]
+    contracts.write_text("import nowhere_at_all")
+    upgrade._refresh_rules(place, again.answers)
+    said = capsys.readouterr().err
+    assert said.startswith("The public package has new rules: metrics\n")
+    assert "The public package keeps its rules: No module named" in said
