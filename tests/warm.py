@@ -20,9 +20,10 @@ ROOT = Path(__file__).resolve().parent.parent
 # None of them starts a thread, which a fork would lose.
 LIBRARIES = (
     *("celery", "click", "cryptography.fernet", "django.contrib.admin.sites"),
-    *("django.core.management", "django.db.backends.postgresql.base", "jsonschema"),
-    *("pydantic_settings", "redis.asyncio", "requests", "structlog"),
-    *("sqlalchemy.dialects.postgresql", "yaml"),
+    *("django.core.management", "django.db.backends.postgresql.base"),
+    *("django_filters", "jsonschema", "numpy", "prometheus_client"),
+    *("pydantic_settings", "redis.asyncio", "requests", "rest_framework.compat"),
+    *("sqlalchemy.dialects.postgresql", "structlog", "yaml"),
 )
 
 
@@ -81,6 +82,7 @@ def stop() -> None:
 
 def serve() -> None:
     """Fork for each line that asks for a command, and say how it ended."""
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
     for name in LIBRARIES:
         importlib.import_module(name)
     assert len(list(Path("/proc/self/task").iterdir())) == 1

@@ -10,12 +10,10 @@ import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from importlib import import_module
 from unittest.mock import patch
 
 import pytest
 from axes.models import AccessAttempt, AccessFailureLog, AccessLog
-from django.apps import apps
 from django.contrib import admin
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import AnonymousUser, Group, Permission, User
@@ -383,17 +381,6 @@ def walk(resolver, prefix="", spaces=()):
 
 
 # ------------------------------------------------------------------ the world
-
-
-@pytest.fixture
-def roles(db):
-    """The four groups, also after a test that emptied every table."""
-    import_module("crunchsite.migrations.0001_roles").make_roles(apps, None)
-    import_module("crunchsite.migrations.0003_keys").give(apps, None)
-    import_module("crunchsite.migrations.0004_events").give(apps, None)
-    import_module("crunchsite.migrations.0005_publish").give(apps, None)
-    import_module("crunchsite.migrations.0007_exclusions").give(apps, None)
-    import_module("crunchsite.migrations.0008_disputes").give(apps, None)
 
 
 def user(role: str) -> User | None:

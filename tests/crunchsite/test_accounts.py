@@ -21,11 +21,6 @@ pytestmark = pytest.mark.django_db(databases=["default", "tape"])
 ROLES = import_module("crunchsite.migrations.0001_roles")
 
 
-@pytest.fixture
-def roles(db):
-    ROLES.make_roles(apps, None)
-
-
 def permission(name: str) -> Permission:
     label, codename = name.split(".")
     return Permission.objects.get(content_type__app_label=label, codename=codename)

@@ -1,20 +1,10 @@
 """A world with its roles, and who asks with a key."""
 
-from importlib import import_module
-
 import pytest
-from django.apps import apps
 
 from competitions.models import Cruncher
 from crunchsite.keys.issuing import create_key
 from tests import factories
-
-
-@pytest.fixture
-def roles(db):
-    """The four groups, also after a test that emptied every table."""
-    import_module("crunchsite.migrations.0001_roles").make_roles(apps, None)
-    import_module("crunchsite.migrations.0003_keys").give(apps, None)
 
 
 @pytest.fixture

@@ -1,26 +1,10 @@
 """A world, keys to it, and a program that acts with one."""
 
-from importlib import import_module
-
 import pytest
-from django.apps import apps
 from django.test import Client
 
 from crunchsite.keys.issuing import create_key
 from tests import factories
-
-
-@pytest.fixture
-def roles(db):
-    """The four groups, also after a test that emptied every table."""
-    for name, give in (
-        ("0001_roles", "make_roles"),
-        ("0003_keys", "give"),
-        ("0004_events", "give"),
-        ("0005_publish", "give"),
-        ("0007_exclusions", "give"),
-    ):
-        getattr(import_module(f"crunchsite.migrations.{name}"), give)(apps, None)
 
 
 @pytest.fixture
