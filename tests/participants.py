@@ -54,10 +54,15 @@ class ToSite(BaseAdapter):
         headers = {
             f"HTTP_{name.upper().replace('-', '_')}": value
             for name, value in request.headers.items()
-            if name != "Accept-Encoding"
+            if name not in ("Accept-Encoding", "Content-Type", "Content-Length")
         }
-        answer = Client().get(
-            f"{place.path}?{place.query}", SERVER_NAME=place.hostname, **headers
+        answer = Client().generic(
+            request.method,
+            f"{place.path}?{place.query}",
+            request.body or b"",
+            request.headers.get("Content-Type", ""),
+            SERVER_NAME=place.hostname,
+            **headers,
         )
         pieces = answer.streaming_content if answer.streaming else [answer.content]
         body = b"".join(pieces)

@@ -25,7 +25,10 @@ _TOOLS = (
     *("accounts", "receipts", "report", "checks", "commands", "asking", "recording"),
     *("json_column", "round_columns", "round_truths", "round_scores"),
     *("period_columns", "model_files", "made_up_data", "model_wire"),
-    *("model_process", "model_child", "site_rules"),
+    *("model_process", "model_child", "model_folder", "site_rules"),
+    *("rows", "credentials", "site_requests"),
+    *("command_line", "days_asked", "model_commands", "data_commands"),
+    *("site_commands", "log_command", "submit_commands"),
 )
 
 _ROOT = ("README.md", "SKILL.md", "AGENTS.md")

@@ -131,7 +131,7 @@ def test_rows_page_by_themselves_as_they_are_read(module, site):
 def test_the_sites_refusals_are_problems_with_exit_codes(module, site, monkeypatch):
     session, adapter = site
     client_module, problems = module("client"), module("problems")
-    monkeypatch.setattr(client_module.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(module("site_requests").time, "sleep", lambda seconds: None)
     factories.running_competition(at=NOW, models=1, hours=1)
 
     def answered(client):
@@ -165,26 +165,28 @@ def test_the_sites_refusals_are_problems_with_exit_codes(module, site, monkeypat
 
 
 def test_the_key_goes_to_the_site_alone_and_lies_in_a_file_of_its_owner(module):
-    client = module("client")
-    path = client.store_key("http://localhost:8000", "csk_1")
+    client, store_key = module("client"), module("credentials").store_key
+    path = store_key("http://localhost:8000", "csk_1")
+    assert store_key("http://far:8000", "csk_2") == path
     assert path.stat().st_mode & 0o777 == 0o600
+    assert client.Client(url="http://far:8000").key == "csk_2"
     assert client.Client().key == "csk_1"
     assert client.Client(url="http://other:8000").key is None
     headers = {}
 
     class Session:
-        def get(self, url, headers, **_):
+        def request(self, method, url, headers, **_):
             nonlocal_headers(url, headers)
             raise requests.ConnectionError
 
     def nonlocal_headers(url, given):
         headers[url] = given
 
-    client.time.sleep = lambda seconds: None
+    module("site_requests").time.sleep = lambda seconds: None
     made = client.Client(session=Session())
     for url in ("http://localhost:8000/x", "http://localhost:8000.evil/x"):
         with pytest.raises(Exception, match="no answer"):
-            made._ask(url, {})
+            made._site.get(url)
     assert [("X-API-Key" in given) for given in headers.values()] == [True, False]
 
 

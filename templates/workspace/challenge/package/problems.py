@@ -2,10 +2,17 @@
 
 
 class Problem(Exception):
-    """Something that the user can act on: what was found, what to do."""
+    """Something that the user can act on: what was found, what to do.
+
+    `code` is the site's where the site refused.
+    """
 
     code = "failed"
     exit_code = 1
+
+    def __init__(self, text, code=None):
+        super().__init__(text)
+        self.code = code or self.code
 
 
 class InvalidInput(Problem):

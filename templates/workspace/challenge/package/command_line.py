@@ -1,0 +1,94 @@
+"""What all commands share: exit codes, tables, JSON, and lists of the site's rows."""
+
+import json
+from functools import wraps
+
+import click
+
+from .problems import Problem
+
+JSON = "--json"
+
+
+class Commands(click.Group):
+    """Turns problems into one line and their exit code; takes --json at any place."""
+
+    def parse_args(self, context, arguments):
+        if JSON in arguments:
+            arguments = [JSON, *(each for each in arguments if each != JSON)]
+        return super().parse_args(context, arguments)
+
+    def invoke(self, context):
+        try:
+            return super().invoke(context)
+        except Problem as problem:
+            if context.params.get("as_json") and not context.obj.get("is_told"):
+                click.echo(json.dumps({"error": str(problem), "code": problem.code}))
+            click.echo(f"Error: {problem}", err=True)
+            context.exit(problem.exit_code)
+        except KeyboardInterrupt:
+            context.exit(130)
+
+
+def client_of(context):
+    """Return a client of the site that the command line names."""
+    from .client import Client
+
+    return Client(url=context.obj["url"])
+
+
+def tell(context, found, lines=None):
+    """Write one thing: as JSON, else as these lines, else a line for each value."""
+    if context.obj["json"]:
+        _write_json(context, found)
+        return
+    for line in lines or (f"{name:<17}{_cell(value)}" for name, value in found.items()):
+        click.echo(line)
+
+
+def show(context, rows, columns):
+    """Write rows as JSON, else as a table of some columns."""
+    rows = [dict(row) for row in rows]
+    if context.obj["json"]:
+        _write_json(context, rows)
+        return
+    lines = [columns, *([_cell(row.get(name)) for name in columns] for row in rows)]
+    widths = [max(len(str(line[i])) for line in lines) for i in range(len(columns))]
+    for line in lines:
+        cells = (str(cell).ljust(width) for cell, width in zip(line, widths))
+        click.echo("  ".join(cells).rstrip())
+
+
+def note(text):
+    """Write what is no data: to stderr."""
+    click.echo(text, err=True)
+
+
+def lists(columns, group=click):
+    """Make a command of a function that gets a client and returns rows of the site.
+
+    Its parameters are the function's own; it shows the newest `-n` rows.
+    """
+
+    def decorate(function):
+        @click.option("-n", "count", default=20, show_default=True, help="Rows.")
+        @click.pass_context
+        @wraps(function)
+        def command(context, count, **asked):
+            show(context, function(client_of(context), **asked).first(count), columns)
+
+        return group.command(function.__name__)(command)
+
+    return decorate
+
+
+def _write_json(context, found):
+    """Write the one document of a command; a problem that follows adds none."""
+    click.echo(json.dumps(found, default=str))
+    context.obj["is_told"] = True
+
+
+def _cell(value):
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return "-" if value is None or value == "" else value

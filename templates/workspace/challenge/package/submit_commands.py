@@ -1,0 +1,87 @@
+"""The commands `push`, `quota` and `status`: models are submitted, and how they fare."""
+
+import sys
+import time
+
+import click
+
+from .command_line import client_of, lists, note, tell
+from .problems import InvalidInput, Problem, Refused, Unreachable
+
+LOOK_S = 2.0
+WAITS = ("QUEUED", "CHECKING")
+
+
+@click.command()
+@click.argument("path", type=click.Path(exists=True))
+@click.option("--name", help="The model's name; the folder's without.")
+@click.option("-m", "--message", default="", help="What is new in it, for you.")
+@click.option("--yes", is_flag=True, help="Give consent without being asked.")
+@click.option("--dry-run", is_flag=True, help="Pack and show the quota; send nothing.")
+@click.option("--wait", is_flag=True, help="Wait until the site has checked it.")
+@click.option("--timeout", default=600.0, show_default=True, help="Seconds to wait.")
+@click.pass_context
+def push(context, path, name, message, yes, dry_run, wait, timeout):
+    """Submit the model in PATH: checked on the site, then it replaces the one before."""
+    from .model_folder import name_of, packed
+
+    content, files = packed(path)
+    name, client = name or name_of(path), client_of(context)
+    note(f"{name}: {len(files)} files, {len(content)} bytes: {', '.join(files[:10])}")
+    if dry_run:
+        tell(context, {"model_id": name, "files": files, **client.quota()})
+        return
+    _require_consent(name, yes)
+    made = client.submit(content, name, message)
+    quota = made.pop("quota")
+    made |= {"left_today": quota["left"], "new_quota_at": quota["resets_at"]}
+    if wait:
+        made |= _ended(client, made["id"], timeout)
+    tell(context, made)
+    if made["status"] == "REFUSED":
+        raise Problem(f"the site refused it: {made['reason']}", made["code"])
+
+
+def _require_consent(name, is_given):
+    """Ask whether the site may run the code; raises where nobody can be asked."""
+    text = f"The site runs this code, and it replaces the running {name}. Submit it?"
+    if is_given:
+        return
+    if not sys.stdin.isatty():
+        raise InvalidInput("push needs your consent; give it with --yes.", "consent")
+    if not click.confirm(text, err=True):
+        raise Refused("nothing was submitted.", "consent")
+
+
+def _ended(client, number, timeout):
+    """Wait until a submission's check has ended; return how it ended."""
+    until = time.monotonic() + timeout
+    while True:
+        row = client.submission(number)
+        if row["status"] not in WAITS:
+            names = ("status", "code", "reason", "result")
+            return {name: row[name] for name in names}
+        if time.monotonic() > until:
+            said = row["reason"] or f"it is {row['status']}"
+            raise Unreachable(
+                f"submission {number} was not checked within {timeout:g} s: {said}; "
+                "`status` shows it."
+            )
+        time.sleep(LOOK_S)
+
+
+@click.command()
+@click.pass_context
+def quota(context):
+    """Show how many versions you may still submit today."""
+    tell(context, client_of(context).quota())
+
+
+@lists(["id", "model_id", "version", "status", "code", "reason", "checked_at"])
+@click.argument("name", required=False)
+def status(client, name):
+    """Show your submitted versions, the newest first: all, or one model's."""
+    return client.submissions(name)
+
+
+COMMANDS = (push, quota, status)
