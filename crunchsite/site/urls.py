@@ -1,6 +1,6 @@
 from django.urls import path, re_path
 
-from crunchsite.site import csv_files, payouts, views
+from crunchsite.site import csv_files, payouts, proof_pages, views
 from crunchsite.site.security import security_txt
 
 MODEL = r"^models/(?P<model_id>[^/]{1,120})"
@@ -26,6 +26,10 @@ urlpatterns = [
         payouts.statement_csv,
         name="statement-csv",
     ),
+    re_path(r"^verify/?$", proof_pages.verify_page, name="verify"),
+    path("verify/bundle.zip", proof_pages.bundle_file, name="bundle-file"),
+    path("verify/verify.py", proof_pages.verifier_file, name="verifier-file"),
+    re_path(r"^witnesses/?$", proof_pages.witnesses_page, name="witnesses"),
     re_path(r"^feeds/?$", views.feeds, name="feeds"),
     re_path(r"^livepool/?$", views.livepool, name="livepool"),
 ]

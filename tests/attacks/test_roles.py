@@ -138,6 +138,7 @@ TABLE: dict[str, Row] = {
             *("v1:one-leaderboard-line", "v1:one-checkpoint", "v1:ledger"),
             *("v1:disputes", "v1:checkpoint-preview"),
             *("payouts", "payout-strategies", "statement", "statement-csv"),
+            *("verify", "verifier-file", "witnesses"),
             *("redoc", "timing-metrics", "merkle-cycles"),
             *("tournament-status", "reports-rules"),
         ],
@@ -150,6 +151,7 @@ TABLE: dict[str, Row] = {
     "receipt": reads(),
     "log-witnesses": reads() | {"POST": Rule(ANYBODY, 422)},  # signed, or refused
     "receipt-file": reads(409),  # asked before the log began
+    "bundle-file": reads(409),  # its checkpoint was made before the log began
     "merkle-cycle": reads(404),
     **dict.fromkeys(
         [
@@ -346,6 +348,7 @@ class Address:
             *("home", "leaderboard-csv", "scores-csv", "model-csv", "model"),
             *("diversity", "feeds", "livepool", "rules", "^admin$"),
             *("payouts", "payout-strategies", "statement", "statement-csv"),
+            *("verify", "bundle-file", "verifier-file", "witnesses"),
         }
 
     def path(self, values: dict[str, object]) -> str:

@@ -27,7 +27,14 @@ def env(settings, tmp_path):
 def test_the_demo_runs_and_pays_from_the_first_start_on():
     made = demo.ensure()
     assert (made.status, made.slug, made.name) == ("ACTIVE", "btc-demo", "BTC demo")
-    assert (made.emission_interval_s, made.crunch_pubkey) == (3600, "play-money")
+    assert (made.snapshot_period_s, made.emission_interval_s) == (60, 60)
+    assert made.crunch_pubkey == "play-money"
+
+
+def test_a_fast_demo_pays_by_the_hour(env):
+    env(clock_speed=20.0)
+    made = demo.ensure()
+    assert (made.snapshot_period_s, made.emission_interval_s) == (3600, 3600)
 
 
 def test_a_later_start_undoes_no_edit():

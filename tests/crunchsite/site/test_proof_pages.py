@@ -1,0 +1,84 @@
+"""The pages of proofs: what a browser verifies, the file for strangers, witnesses."""
+
+import zipfile
+from datetime import UTC, datetime
+from io import BytesIO
+
+import pytest
+
+from crunchsite.bundles import kept_bundle
+from crunchsite.bundles.bundle_format import FILES
+from emissions.models import Checkpoint
+from proofs import sealing, witnesses
+from proofs.models import LogCheckpoint, Witness
+from tests.conftest import NOW
+from tests.crunchsite.bundles.recorded import WITNESS, record
+from tests.proofs.conftest import append as append  # noqa: PLC0414  a fixture
+from tests.proofs.conftest import keyless as keyless  # noqa: PLC0414  a fixture
+from tests.proofs.conftest import log_key as log_key  # noqa: PLC0414  a fixture
+
+pytestmark = [
+    pytest.mark.django_db(databases=["default", "tape"]),
+    pytest.mark.usefixtures("frozen_clock", "tape"),
+]
+
+
+def text(answer):
+    assert answer.status_code == 200
+    return " ".join(answer.content.decode().split())
+
+
+def test_the_verifier_is_served_as_it_is(client):
+    answer = client.get("/verify/verify.py")
+    assert answer["Content-Type"] == "text/x-python"
+    assert answer.content.startswith(b'"""Verify a bundle: python verify.py BUNDLE')
+
+
+def test_the_page_offers_the_newest_bundle_which_is_made_once(
+    client, log_key, settings, keyless, monkeypatch
+):
+    settings.VAR_DIR = keyless
+    made = record()
+    page = text(client.get("/verify?competition=btc"))
+    assert f"Your file, else the newest checkpoint, {made}" in page
+    assert 'data-bundle="/verify/bundle.zip?competition=btc"' in page
+    assert str(log_key) in page
+    answer = client.get("/verify/bundle.zip?competition=btc")
+    assert f'filename="btc-{made}-paid-8.zip"' in answer["Content-Disposition"]
+    with zipfile.ZipFile(BytesIO(b"".join(answer.streaming_content))) as archive:
+        assert archive.namelist() == [*FILES]
+    monkeypatch.setattr(kept_bundle, "export_period", None)  # it is not called again
+    again = client.get("/verify/bundle.zip?competition=btc")
+    assert again.status_code == 200
+    assert b"".join(again.streaming_content)
+    monkeypatch.setattr(kept_bundle, "MOST_ANSWERS", 43)
+    Checkpoint.objects.update(status="CLAIMABLE")
+    large = client.get("/verify/bundle.zip?competition=btc")
+    assert large.status_code == 409
+    assert large.content.decode().startswith(f"{made} has 44 answers, too many")
+
+
+def test_a_site_without_a_checkpoint_says_so(client):
+    assert "Verify" in text(client.get("/verify"))
+    assert client.get("/verify/bundle.zip").status_code == 404
+
+
+def test_the_witnesses_of_the_log_are_shown_with_what_is_wrong(client, append, log_key):
+    page = text(client.get("/witnesses"))
+    assert "witnessed by 0 of 0 owners" in page
+    assert "Nobody witnesses this log yet" in page
+    append("a")
+    sealing.seal()
+    witnesses.register(vkey=str(WITNESS.key), owner="Wendy")
+    assert "Has not cosigned yet" in text(client.get("/witnesses"))
+    head = LogCheckpoint.objects.get()
+    at = int(datetime(2026, 3, 2, 11, 59, 30, tzinfo=UTC).timestamp())
+    line = WITNESS.cosign(head.note.rpartition("\n\n")[0] + "\n", signed_at_s=at)
+    witnesses.accept(f"{head.note}{line}")
+    page = text(client.get("/witnesses"))
+    assert "witnessed by 1 of 1 owners" in page
+    assert "02 Mar 11:59:30 UTC" in page
+    Witness.objects.update(refused_at=NOW)
+    page = text(client.get("/witnesses"))
+    assert "it says that the log was rewritten" in page
+    assert "witness_refused" in page
