@@ -36,12 +36,15 @@ class WrittenField(TextField):  # type: ignore[type-arg]
         return None if value is None else Written(value)
 
 
+_WRITTEN = WrittenField()
+
+
 def written(path: str) -> "ExpressionWrapper[F]":
     """Select a JSON column for an answer, as it is: neither read nor written again.
 
     No cast, which the database would do for all rows before it sorts them.
     """
-    return ExpressionWrapper(F(path), WrittenField())
+    return ExpressionWrapper(F(path), _WRITTEN)
 
 
 class Encoder(JSONEncoder):

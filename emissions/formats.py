@@ -1,7 +1,6 @@
 """Convert a checkpoint's emission to the forms that other programs need."""
 
 from collections.abc import Collection, Sequence
-from fractions import Fraction
 from typing import Any
 
 from emissions.frac64 import WHOLE, largest_remainder
@@ -16,7 +15,7 @@ def apportion(shares: Sequence[int], total: int) -> list[int]:
     Shares that sum to the whole give parts that sum to exactly `total`; of equal
     remainders the earlier one gets the odd unit.
     """
-    return largest_remainder([Fraction(share * total, WHOLE) for share in shares])
+    return largest_remainder([share * total for share in shares], WHOLE)
 
 
 def percentages(shares: Sequence[int], decimals: int = PERCENT_DECIMALS) -> list[float]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from fractions import Fraction
+from math import lcm
 
 WHOLE = 1_000_000_000
 
@@ -16,21 +17,27 @@ def split(weights: Sequence[int | float | Fraction]) -> list[int]:
     if not weights:
         return []
     exact = [Fraction(weight) for weight in weights]
-    total = sum(exact)
-    if total <= 0 or min(exact) < 0:
+    unit = lcm(*(weight.denominator for weight in exact))
+    whole = [int(weight * unit) for weight in exact]
+    total = sum(whole)
+    if total <= 0 or min(whole) < 0:
         raise ValueError("weights were negative or all zero; a share needs a weight")
-    quotas = [weight * WHOLE / total for weight in exact]
-    return largest_remainder(quotas)
+    return largest_remainder([weight * WHOLE for weight in whole], total)
 
 
-def largest_remainder(quotas: Sequence[Fraction]) -> list[int]:
-    """Round quotas down to whole numbers, keeping the (rounded down) sum of the quotas.
+def largest_remainder(dividends: Sequence[int], divisor: int) -> list[int]:
+    """Divide to whole numbers that keep the sum of the quotients, rounded down.
 
-    The units that are left go, one each, to the largest remainders; of equal remainders
-    the earlier one is first.
+    Each is rounded down, and the units that are left go, one each, to the largest
+    remainders; of equal remainders the earlier one is first.
     """
-    shares = [int(quota) for quota in quotas]
-    by_remainder = sorted(range(len(quotas)), key=lambda i: (shares[i] - quotas[i], i))
-    for i in by_remainder[: int(sum(quotas)) - sum(shares)]:
+    shares, remainders = [], []
+    for dividend in dividends:
+        share, remainder = divmod(dividend, divisor)
+        shares.append(share)
+        remainders.append(remainder)
+    # A sort keeps equals in order, also this way round.
+    by_remainder = sorted(range(len(shares)), key=remainders.__getitem__, reverse=True)
+    for i in by_remainder[: sum(dividends) // divisor - sum(shares)]:
         shares[i] += 1
     return shares

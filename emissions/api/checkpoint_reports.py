@@ -1,9 +1,9 @@
 """Report endpoints on checkpoints and their payouts."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers
 from rest_framework.decorators import api_view
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -76,25 +76,32 @@ def rewards(request: Request) -> Response:
             is_virtual=True, competition__in={c.competition_id for c in page}
         ).values_list("model_id", flat=True)
     )
-    instant = serializers.DateTimeField().to_representation
+    wanted = query.get("model_id")
     rows = [
-        {
+        row
+        for checkpoint in page[::-1]
+        for row in _reward_rows(checkpoint)
+        if row["model_id"] not in ensembles and wanted in (None, row["model_id"])
+    ]
+    return page_response(request, rows, following)
+
+
+def _reward_rows(checkpoint: Checkpoint) -> Iterator[dict[str, Any]]:
+    of_period = {
+        "checkpoint_id": str(checkpoint),
+        "period_start": checkpoint.period_start,
+        "period_end": checkpoint.period_end,
+    }
+    for place, share in _percent_by_place(checkpoint):
+        yield {
             **finite_numbers(place.get("result_summary") or {}),
-            "checkpoint_id": str(checkpoint),
-            "period_start": instant(checkpoint.period_start),
-            "period_end": instant(checkpoint.period_end),
+            **of_period,
             "model_id": place["model_id"],
             "model_name": place.get("model_name"),
             "rank": place.get("rank"),
             "reward_pct": share,
             "prediction_count": place.get("prediction_count"),
         }
-        for checkpoint in page[::-1]
-        for place, share in _percent_by_place(checkpoint)
-        if place["model_id"] not in ensembles
-        and query.get("model_id", place["model_id"]) == place["model_id"]
-    ]
-    return page_response(request, rows, following)
 
 
 def _percent_by_place(

@@ -28,5 +28,4 @@ def test_weights_that_give_no_share_are_refused(weights):
 
 
 def test_quotas_are_rounded_to_their_sum_rounded_down():
-    halves = [Fraction(1, 2), Fraction(3, 2), Fraction(1, 4)]
-    assert largest_remainder(halves) == [1, 1, 0]
+    assert largest_remainder([2, 6, 1], 4) == [1, 1, 0]
