@@ -39,7 +39,7 @@ _CHALLENGE = (
     "package/examples/__init__.py",
     *(f"package/examples/{name}_tracker.py" for name in _EXAMPLES),
     *(f"package/{name}.py" for name in _TOOLS),
-    *(f"package/{RULES_FILE}", "package/SKILL.md"),
+    *(f"package/{RULES_FILE}", "package/SKILL.md", "package/quick_start.ipynb"),
     *(f"package/schemas/{name}" for name in SCHEMA_FILES),
     *(f"package/{path}" for path in engine_copy.paths()),
     *("tests/test_scoring.py", "tests/test_backtest.py"),

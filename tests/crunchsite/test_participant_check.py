@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from competitions.local_models import variants
+from competitions.local_models import model_log, variants
+from competitions.local_models.launch import Limits
+from competitions.local_models.sandbox import LARGEST_FILE_MB
 from tests.participants import imported, lay_out
 
 HEAD = """import os, sys, time
@@ -48,7 +50,6 @@ MODELS = {
         "NOT_REPEATABLE",
         "two processes",
     ),
-    "constant": ("return {'value': 0.5}", "SAME_ANSWER", "every answer was"),
     "thief": (
         "return {'value': float(os.environ['CRUNCH_DESK_KEY'])}",
         "MODEL_FAILED",
@@ -111,6 +112,22 @@ def test_check_ends_with_1_and_what_to_do_and_with_0_for_an_example(checks, tmp_
     assert (found["is_repeatable"], found["problems"]) == (True, [])
     assert 0 < found["memory_mb"] < found["memory_limit_mb"]
     assert found["p50_ms"] <= found["p99_ms"]
+
+
+def test_a_model_that_always_says_the_same_is_noted(checks, tmp_path):
+    path = tmp_path / "constant.py"
+    path.write_text(HEAD + ASKED + "        return {'value': 0.5}\n")
+    found = checks.check_model(path, rounds=3)
+    assert (found["problems"], found["answers"]) == ([], "3 of 3")
+    assert "every answer was {'value': 0.5}" in found["notes"]
+
+
+def test_the_limits_are_the_sites(checks):
+    found = checks.LIMITS
+    assert found["disk_mb"] == LARGEST_FILE_MB
+    assert (found["memory_mb"], found["tasks"]) == (Limits.memory_mb, Limits.tasks)
+    process = importlib.import_module(f"{checks.__package__}.model_process")
+    assert process.MOST_PRINTED == model_log.LARGEST_BYTES
 
 
 ANSWERS = [

@@ -254,6 +254,32 @@ def running_as(slug, rules):
     return competition
 
 
+@pytest.mark.parametrize("pack", ["baseline", "trading"])
+def test_the_cells_of_the_quick_start_run(
+    pack, site, tmp_path, monkeypatch, tmp_path_factory
+):
+    """Data pull, model, backtest, result: without Jupyter, against the site."""
+    pytest.importorskip("pandas")
+    monkeypatch.setenv("CRUNCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(parquet, "base", lambda: tmp_path / "site" / "backfill")
+    monkeypatch.setattr(requests, "Session", lambda: site[0])
+    feed = {"kind": "candle", "granularity": "1m"}
+    folder = tmp_path_factory.mktemp("desk")
+    with imported(lay_out(folder, pack, name="desk", feed=feed)) as package:
+        text = (Path(package.__path__[0]) / "quick_start.ipynb").read_text()
+        notebook = json.loads(text)
+        cells = [c["source"] for c in notebook["cells"] if c["cell_type"] == "code"]
+        assert (notebook["nbformat"], len(cells)) == (4, 5)
+        names = {}
+        for number, cell in enumerate(cells):
+            exec(compile(cell, f"cell {number}", "exec"), names)
+            names |= {"SINCE": DAYS[0], "UNTIL": DAYS[1]}
+        assert names["result"].coverage == 1.0
+        assert "<svg" in names["result"]._repr_html_()
+        assert (tmp_path / "report" / "report.html").is_file()
+
+
 MODELS = {
     "loud": ("print('x' * 100); return {'value': 1.0}", "ANSWERED", ""),
     "leaver": ("raise SystemExit(3)", "FAILED", "predict: SystemExit: 3 (leaver.py:5)"),

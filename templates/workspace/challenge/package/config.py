@@ -28,6 +28,19 @@ def rules():
     return json.loads((Path(__file__).parent / "rules.json").read_text("utf-8"))
 
 
+def subjects():
+    """Return what the competition asks about, sorted."""
+    from ._engine.rules.question_rule import scope_of
+
+    found = rules()
+    return sorted(
+        {
+            scope_of(found["scope"], each["scope_template"], each["horizon_s"])["subject"]
+            for each in found["schedule"]
+        }
+    )
+
+
 def feed():
     """Return source, kind and granularity of the data; the environment comes first."""
     found = rules()["feed"]

@@ -74,21 +74,9 @@ def _of_subjects(subjects, rows_of):
     """Return the rows of each subject, named by it."""
     return [
         {"subject": each, **row}
-        for each in subjects or _subjects()
+        for each in subjects or config.subjects()
         for row in rows_of(each)
     ]
-
-
-def _subjects():
-    from ._engine.rules.question_rule import scope_of
-
-    rules = config.rules()
-    return sorted(
-        {
-            scope_of(rules["scope"], each["scope_template"], each["horizon_s"])["subject"]
-            for each in rules["schedule"]
-        }
-    )
 
 
 COMMANDS = (data,)

@@ -46,7 +46,7 @@ def backtest(context, path, since, until, cache, offline, folder):
         tell(context, result.as_dict())
     else:
         result.summary()
-    if not any(row["score"] is not None for row in result.rounds):
+    if not result.scored:
         raise Problem("no round was scored; the reasons stand above.")
 
 

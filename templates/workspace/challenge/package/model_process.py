@@ -17,7 +17,7 @@ from . import model_wire
 from .model_files import ModelFailure
 
 # As on the site, where all processes of a model share them.
-LIMITS = {"memory_mb": 2048, "disk_mb": 64, "tasks": 256}
+LIMITS = {"memory_mb": 2048, "disk_mb": 50, "tasks": 256}
 START_TIMEOUT_S = 60.0
 # The site's log keeps so much, and a model that prints faster waits.
 MOST_PRINTED = 5 * 2**20
