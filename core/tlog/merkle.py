@@ -127,16 +127,13 @@ def sided_path(index: int, size: int, read: ReadHash) -> list[tuple[bytes, bool]
     path = []
     level, node, last = 0, index, size - 1
     while last:
-        if node % 2:
+        if node & 1:
             path.append((read(level, node - 1), True))
-        elif node < last:
-            start = node + 1 << level
-            is_whole = start + (1 << level) <= size
-            sibling = (
-                read(level, node + 1) if is_whole else _range_hash(start, size, read)
-            )
-            path.append((sibling, False))
-        # else it is the last of its height, and goes up as it is
+        elif node + 1 < last or node + 2 << level == size:
+            path.append((read(level, node + 1), False))
+        elif node < last:  # the last of its height is no whole subtree
+            path.append((_range_hash(node + 1 << level, size, read), False))
+        # else it is the last of its height itself, and goes up as it is
         level, node, last = level + 1, node >> 1, last >> 1
     return path
 
@@ -247,9 +244,14 @@ def _split(size: int) -> int:
 
 def _range_hash(start: int, end: int, read: ReadHash) -> bytes:
     """Return the hash over leaves `start` to `end`, where `start` begins a subtree."""
+    # From the right: each perfect subtree is as large as a bit of what is left.
     size = end - start
-    level = size.bit_length() - 1
-    if size == 1 << level:
-        return read(level, start >> level)
-    middle = start + _split(size)
-    return node_hash(_range_hash(start, middle, read), _range_hash(middle, end, read))
+    lowest = size & -size
+    level = lowest.bit_length() - 1
+    found = read(level, end - lowest >> level)
+    while size := size - lowest:
+        end -= lowest
+        lowest = size & -size
+        level = lowest.bit_length() - 1
+        found = node_hash(read(level, end - lowest >> level), found)
+    return found
