@@ -6,25 +6,25 @@ a list in memory and the tiles of a log on disk are read alike. A proof in a tre
 leaves has at most log2(n) + 1 hashes.
 """
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from hashlib import sha256
 
 from .errors import ProofError
 
 ReadHash = Callable[[int, int], bytes]
 
 HASH_BYTES = 32
-EMPTY_ROOT = hashlib.sha256().digest()
+EMPTY_ROOT = sha256().digest()
 
 
 def leaf_hash(entry: bytes) -> bytes:
     """Return the hash of one entry: SHA-256(0x00 || entry)."""
-    return hashlib.sha256(b"\x00" + entry).digest()
+    return sha256(b"\x00" + entry).digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
     """Return the hash of an inner node: SHA-256(0x01 || left || right)."""
-    return hashlib.sha256(b"\x01" + left + right).digest()
+    return sha256(b"\x01" + left + right).digest()
 
 
 class MemoryTree:
@@ -230,7 +230,7 @@ def _climb(node: int, last: int, path: Iterable[bytes]) -> Iterator[tuple[bytes,
 
 def _pairs(nodes: Sequence[bytes]) -> list[bytes]:
     """Return the hashes of neighbours; an odd one at the end is left out."""
-    sha256, each = hashlib.sha256, iter(nodes)
+    each = iter(nodes)
     return [
         sha256(b"\x01" + left + right).digest()
         for left, right in zip(each, each, strict=False)
