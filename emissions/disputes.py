@@ -7,6 +7,7 @@ from django.db import transaction
 
 from core import audit, clock
 from core.errors import OperatorError
+from core.facts import Fact, FactKind, announce
 from emissions.models import Checkpoint, Dispute
 
 State = Dispute.State
@@ -42,6 +43,7 @@ def open_dispute(*, checkpoint_id: int, reason: str, user: Any) -> Dispute:
         checkpoint=checkpoint, author_id=user.pk, reason=reason, created_at=now
     )
     audit.note(user, [checkpoint], flag=CHANGE, what=f"Disputed. Reason: {reason}")
+    _tell(FactKind.DISPUTE_OPENED, dispute)
     return dispute
 
 
@@ -67,4 +69,15 @@ def answer_dispute(
         raise DisputeError(f"{dispute} is your own; somebody else answers it.")
     what = f"Dispute {dispute.pk} {state}. Answer: {answer}"
     audit.note(user, [dispute.checkpoint], flag=CHANGE, what=what)
+    _tell(FactKind.DISPUTE_ANSWERED, dispute)
     return dispute
+
+
+def _tell(kind: FactKind, dispute: Dispute) -> None:
+    checkpoint = dispute.checkpoint
+    payload = {
+        "dispute": dispute.pk,
+        "checkpoint": str(checkpoint),
+        "state": dispute.state,
+    }
+    announce(Fact(kind, checkpoint.competition_id, payload))

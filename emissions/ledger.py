@@ -15,6 +15,7 @@ from django.db.models import Q, QuerySet, Sum
 
 from core import audit, clock
 from core.errors import OperatorError
+from core.facts import Fact, FactKind, announce
 from emissions.models import Checkpoint, PayoutEntry
 
 Kind = PayoutEntry.Kind
@@ -103,6 +104,13 @@ def adjust(
     )
     what = f"{amount} moved from {from_index} to {to_index}. Reason: {reason}"
     audit.note(user, [checkpoint], flag=CHANGE, what=what)
+    payload = {
+        "checkpoint": str(checkpoint),
+        "from_index": from_index,
+        "to_index": to_index,
+        "amount": amount,
+    }
+    announce(Fact(FactKind.LEDGER_ADJUSTED, checkpoint.competition_id, payload))
     return moved
 
 

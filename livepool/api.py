@@ -30,7 +30,13 @@ SHOWN = [
 
 
 class ReleaseSerializer(serializers.ModelSerializer[Release]):
-    """One version of the pool; `symbols` is its order."""
+    """One version of the pool; `symbols` is its order.
+
+    `storage_prefix` is its address in a cloud store; of a store that is a folder of the
+    site's own machine, its name below that folder.
+    """
+
+    storage_prefix = serializers.SerializerMethodField()
 
     class Meta:
         model = Release
@@ -39,6 +45,12 @@ class ReleaseSerializer(serializers.ModelSerializer[Release]):
             *("symbol_map", "source_project", "regime", "checksums"),
             *("storage_prefix", "reason", "published_at", "activated_at"),
         )
+
+    def get_storage_prefix(self, row: Release) -> str:
+        place = row.storage_prefix
+        if place.startswith("file:"):
+            return place[place.rfind("/releases/") + 1 :]
+        return place
 
 
 class ReleaseDetailSerializer(ReleaseSerializer):

@@ -23,6 +23,7 @@ _EXAMPLES = ("mean_reversion", "trend_following", "volatility_regime")
 _TOOLS = (
     *("config", "problems", "day_files", "client", "backtest", "backtest_result"),
     *("accounts", "receipts", "report", "checks", "commands", "asking", "recording"),
+    *("witness", "witness_command"),
     *("json_column", "round_columns", "round_truths", "round_scores"),
     *("period_columns", "model_files", "made_up_data", "model_wire"),
     *("model_process", "model_child", "model_folder", "site_rules"),

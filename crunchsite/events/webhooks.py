@@ -19,7 +19,7 @@ OVERLAP = timedelta(hours=24)
 def give_secret(webhook: Webhook) -> str:
     """Give a new webhook its secret and instant; the caller saves the row."""
     secret = secrets.make_secret()
-    webhook.secret, webhook.created_at = secrets.seal(secret), clock.wall_now()
+    webhook.secret, webhook.created_at = secrets.seal(secret), clock.now()
     return secret
 
 

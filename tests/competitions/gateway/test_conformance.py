@@ -2,8 +2,6 @@
 
 import os
 import subprocess
-import sys
-import venv
 from pathlib import Path
 
 import pytest
@@ -17,31 +15,17 @@ from tests.competitions.gateway.conftest import (
     wait_live,
 )
 from tests.competitions.local_models.test_orchestrator import market
+from tests.foreign import installed
 from tests.ports import free_port
 
-RUNNER = "crunch-model-runner==0.4.2"
+RUNNER = "crunch-model-runner==0.4.2"  # it wants protobuf below 6
 EXAMPLES = PROJECT / "competitions" / "local_models" / "examples"
-# The official runner cannot share our environment: it wants protobuf below 6.
-HOME = PROJECT / "var" / "test" / f"official-runner-{sys.version_info.minor}"
 
 
 @pytest.fixture(scope="module")
 def official_runner() -> Path:
     """The `model-runner` program, installed on first use and kept."""
-    program = HOME / "bin" / "model-runner"
-    if not program.exists():
-        venv.create(HOME, clear=True)
-        uv = [Path(sys.executable).with_name("uv"), "pip", "install", "--quiet"]
-        found = subprocess.run(
-            [*uv, "--python", HOME / "bin" / "python", RUNNER],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if found.returncode:
-            program.unlink(missing_ok=True)
-            pytest.skip(f"no registry to install {RUNNER}: {found.stderr[-200:]}")
-    return program
+    return installed(RUNNER, "model-runner")
 
 
 @pytest.fixture

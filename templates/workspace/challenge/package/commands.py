@@ -8,6 +8,7 @@ import click
 
 from . import __version__, data_commands, model_commands, site_commands, submit_commands
 from .command_line import JSON, Commands
+from .witness_command import command as witness
 
 
 @click.group(cls=Commands)
@@ -23,6 +24,7 @@ def main(context, as_json, url):
 for module in (model_commands, data_commands, submit_commands, site_commands):
     for command in module.COMMANDS:
         main.add_command(command)
+main.add_command(witness)
 
 if __name__ == "__main__":
     main()

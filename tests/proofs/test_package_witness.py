@@ -1,0 +1,116 @@
+"""The witness in the participant's package cosigns what grew, and nothing else."""
+
+import importlib
+import json
+
+import pytest
+import requests
+from click.testing import CliRunner
+
+from proofs import log_keys, sealing, witnesses
+from tests.participants import imported, lay_out, session_to_site
+
+SITE = "http://testserver"
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+    return lay_out(tmp_path_factory.mktemp("desk"), "baseline", name="btc-demo")
+
+
+@pytest.fixture
+def witness(workspace, monkeypatch, tmp_path):
+    """Run the package's command; its requests go to the site in this process."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    _, adapter = session_to_site()
+    monkeypatch.setattr(requests.Session, "get_adapter", lambda *_, **__: adapter)
+    with imported(workspace) as package:
+        commands = importlib.import_module(f"{package.__name__}.commands")
+
+        def run(*arguments, vkey=None):
+            key = vkey or str(log_keys.signers()[0].key)
+            return CliRunner().invoke(
+                commands.main, ["--json", "witness", SITE, key, *arguments]
+            )
+
+        run.site = adapter
+        run.file = tmp_path / ".config" / "crunch-btc-demo" / "witness.json"
+        yield run
+
+
+@pytest.fixture
+def known(db, log_key, append, witness):
+    """A log of two entries, and a site that knows the witness."""
+    append("a")
+    sealing.seal()
+    refused = witness()
+    assert (refused.exit_code, witness.file.stat().st_mode & 0o777) == (5, 0o600)
+    vkey = refused.stderr.split()[1]
+    assert vkey in refused.stderr.split("operator")[1]
+    witnesses.register(vkey=vkey, owner="ada")
+    return witness
+
+
+def test_it_cosigns_again_and_again_and_remembers_in_its_file(known, append):
+    assert json.loads(known().stdout) == {"size": 2}
+    append("b", "c")
+    sealing.seal()
+    assert json.loads(known().stdout) == {"size": 4}
+    assert str(witnesses.witnessed()) == "witnessed by 1 of 1 owners"
+    assert json.loads(known.file.read_text())["seen"]["example.org/log"]["size"] == 4
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"root": "00" * 32}, "has another root"),
+        ({"size": 9}, "the log went back from 9 entries to 4"),
+    ],
+)
+def test_a_log_that_does_not_follow_is_refused_and_kept_as_evidence(
+    known, append, change, told
+):
+    known()
+    append("b", "c")
+    sealing.seal()
+    state = json.loads(known.file.read_text())
+    state["seen"]["example.org/log"].update(change)
+    known.file.write_text(json.dumps(state))
+    before = known.file.read_bytes(), len(known.site.asked)
+    found = known()
+    assert (found.exit_code, json.loads(found.stdout)["code"]) == (1, "log_forked")
+    assert told in found.stderr
+    assert known.file.read_bytes() == before[0]
+    assert "/log/witnesses" not in known.site.asked[before[1] :]
+    assert "\n4\n" in known.file.with_suffix(".refused").read_text()
+
+
+def test_a_head_by_another_key_is_refused(known):
+    other = log_keys.new_key("example.org/log")
+    log_keys.write_lines([other])
+    vkey = str(log_keys.signers()[0].key)
+    found = known(vkey=vkey)
+    assert (found.exit_code, json.loads(found.stdout)["code"]) == (1, "log_forked")
+
+
+def test_what_cannot_be_used_says_what_and_why(known):
+    def broken(url, response):
+        response.status_code = 502
+        return response
+
+    for arguments, code, told in (
+        ({"vkey": "x"}, 2, "the log's key cannot be used"),
+        ({}, 4, "answered 502"),
+    ):
+        if code == 4:
+            known.site.broken = broken
+        found = known(**arguments)
+        assert (found.exit_code, told in found.stderr) == (code, True), found.stderr
+    known.file.write_text('{"name": "w", "private": "00"}')
+    found = known()
+    assert (found.exit_code, "no file of a witness" in found.stderr) == (2, True)
+    assert (
+        known("--state", str(known.file.parent / "n.json"), "--name", "a b").exit_code
+        == 2
+    )
+    assert not (known.file.parent / "n.json").exists()
