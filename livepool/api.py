@@ -36,7 +36,7 @@ class ReleaseSerializer(serializers.ModelSerializer[Release]):
     site's own machine, its name below that folder.
     """
 
-    storage_prefix = serializers.SerializerMethodField()
+    storage_prefix = serializers.CharField(source="shown_prefix")
 
     class Meta:
         model = Release
@@ -45,12 +45,6 @@ class ReleaseSerializer(serializers.ModelSerializer[Release]):
             *("symbol_map", "source_project", "regime", "checksums"),
             *("storage_prefix", "reason", "published_at", "activated_at"),
         )
-
-    def get_storage_prefix(self, row: Release) -> str:
-        place = row.storage_prefix
-        if place.startswith("file:"):
-            return place[place.rfind("/releases/") + 1 :]
-        return place
 
 
 class ReleaseDetailSerializer(ReleaseSerializer):

@@ -52,6 +52,17 @@ class Release(models.Model):
     regime = models.CharField(max_length=40)
     checksums = models.JSONField(help_text="SHA-256 by file name.")
     storage_prefix = models.CharField(max_length=500, blank=True)
+    # What readers are told: of a local store no path of the server.
+    shown_prefix = models.GeneratedField(
+        expression=models.Func(
+            "storage_prefix",
+            models.Value("^file:.*/(releases/)"),
+            models.Value(r"\1"),
+            function="regexp_replace",
+        ),
+        output_field=models.CharField(max_length=500),
+        db_persist=True,
+    )
     archived_to = models.CharField(
         max_length=500, blank=True, help_text="Where a revised version is kept."
     )

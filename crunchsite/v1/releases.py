@@ -26,7 +26,12 @@ COLUMNS = (
     Column("source_project", Kind.TEXT),
     Column("regime", Kind.TEXT),
     Column("checksums", Kind.JSON),
-    Column("storage_prefix", Kind.TEXT),
+    Column(
+        "storage_prefix",
+        Kind.TEXT,
+        "shown_prefix",
+        help="Its address; of a local store, its name below the store's folder.",
+    ),
     Column("reason", Kind.TEXT, help="Why it was revised or withdrawn."),
     Column("published_at", Kind.INSTANT),
     Column("activated_at", Kind.INSTANT),

@@ -79,6 +79,14 @@ def test_a_wrong_filter_is_refused(client, site, query):
 
 def test_a_release_and_its_files_are_served_as_published(client, site):
     found = client.get(f"/livepool/releases/{JANUARY}").json()
+    # No path of the server, whose own document needs it.
+    assert found["storage_prefix"] == f"releases/{JANUARY}"
+    listed = client.get("/api/v1/releases").json()["results"][1]
+    assert listed["storage_prefix"] == f"releases/{JANUARY}"
+    in_cloud = f"gs://pool/crypto/releases/{JANUARY}"
+    Release.objects.filter(version=JANUARY).update(storage_prefix=in_cloud)
+    again = client.get(f"/livepool/releases/{JANUARY}").json()
+    assert again["storage_prefix"] == in_cloud
     assert found["symbols"] == OLD[:5]
     for name, checksum in found["checksums"].items():
         answer = client.get(f"/livepool/releases/{JANUARY}/{name}")

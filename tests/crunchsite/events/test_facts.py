@@ -13,10 +13,14 @@ from competitions import lifecycle
 from competitions.models import Competition, ParticipantModel
 from competitions.roster import record_errors, sync_roster
 from competitions.rounds.perform import perform_round
+from core import clock
 from crunchsite.events import outbox
 from crunchsite.events.models import Event
 from crunchsite.operator import ending
 from emissions import checkpoints, transitions
+from emissions.disputes import DisputeError, answer_dispute, open_dispute
+from emissions.ledger import adjust
+from emissions.models import Checkpoint, PayoutEntry
 from feeds import health
 from feeds.models import FeedSubscription
 from livepool.models import Release
@@ -151,6 +155,36 @@ def test_a_checkpoint_tells_each_of_its_states(at, frozen_clock):
         ("checkpoint.corrected", {"checkpoint": name, "tx_hash": "0xc"}),
         ("checkpoint.claimable", {"checkpoint": name, "tx_hash": "0xc"}),
         ("checkpoint.paid", {"checkpoint": name, "tx_hash": "0xc"}),
+    ]
+
+
+def test_disputes_and_adjustments_are_told(at, frozen_clock, django_user_model):
+    made = factories.running_competition(at=NOW, models=2, hours=1)
+    checkpoint = made.checkpoints[0]
+    Checkpoint.objects.update(challenge_ends_at=clock.now() + MINUTE)
+    ada, fay = (django_user_model.objects.create_user(name) for name in ("ada", "fay"))
+    told()
+    dispute = open_dispute(checkpoint_id=checkpoint.pk, reason="no", user=ada)
+    with pytest.raises(DisputeError):
+        open_dispute(checkpoint_id=checkpoint.pk, reason="no", user=ada)
+    answer_dispute(dispute_id=dispute.pk, is_upheld=True, answer="yes", user=fay)
+    giver, other = checkpoint.competition.crunchers.values_list(
+        "cruncher_index", flat=True
+    )[:2]
+    PayoutEntry.objects.create(
+        checkpoint=checkpoint,
+        cruncher_index=giver,
+        kind="DUE",
+        amount=1,
+        created_at=NOW,
+    )
+    moved = {"from_index": giver, "to_index": other, "amount": 1}
+    adjust(checkpoint_id=checkpoint.pk, **moved, reason="it is hers", user=fay)
+    of = {"dispute": dispute.pk, "checkpoint": str(checkpoint)}
+    assert told() == [
+        ("dispute.opened", {**of, "state": "OPEN"}),
+        ("dispute.answered", {**of, "state": "UPHELD"}),
+        ("ledger.adjusted", {"checkpoint": str(checkpoint), **moved}),
     ]
 
 

@@ -8,6 +8,7 @@ from crunchsite.events import outbox, secrets
 from crunchsite.events.models import Delivery, Webhook
 from crunchsite.v1.acts.models import Answer
 from tests import factories
+from tests.conftest import NOW
 from tests.crunchsite.events.conftest import (
     loopback_allowed as loopback_allowed,  # noqa: PLC0414  a fixture
 )
@@ -34,6 +35,12 @@ def test_a_secret_is_shown_when_it_is_made_and_never_again(operator, made):
     again = operator.post("webhooks", HOOK, once="w-1")
     assert again.json() == made  # the answer was lost, and is asked for again
     assert Webhook.objects.count() == 1
+
+
+def test_a_webhook_is_made_at_the_sites_time(operator, at):
+    with at(NOW):
+        answer = operator.post("webhooks", HOOK, once="w-1")
+    assert answer.json()["created_at"] == "2026-03-02T12:00:00Z"
 
 
 def test_a_secret_is_rotated(operator, made):
