@@ -26,5 +26,6 @@ for module in (model_commands, data_commands, submit_commands, site_commands):
         main.add_command(command)
 main.add_command(witness)
 
+
 if __name__ == "__main__":
     main()
