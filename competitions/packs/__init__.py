@@ -84,9 +84,13 @@ class Pack(BaseModel):
         missing = SLOTS.keys() - self.callables.keys()
         unknown = self.callables.keys() - SLOTS.keys()
         if missing or unknown:
+            wrong = [
+                f"{word} {', '.join(sorted(names))}"
+                for word, names in (("lack", missing), ("have unknown", unknown))
+                if names
+            ]
             raise ValueError(
-                f"callables lack {sorted(missing)} and have unknown"
-                f" {sorted(unknown)}; a pack names exactly the ten callables"
+                f"callables {' and '.join(wrong)}; a pack names each of the ten"
             )
         require_unique_keys(self.scheduled_prediction_configs)
         return self

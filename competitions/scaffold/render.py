@@ -41,13 +41,17 @@ PLACE = "{package_module}"
 _CONTRACTS = "node/runtime_definitions/contracts.py"
 
 
+class _UnknownNameError(Exception):
+    """A template uses a name that has no value."""
+
+
 class _Undefined(str):
     """Stands for a name that a template uses and nobody gave."""
 
     __slots__ = ()
 
     def __mod__(self, missing: Any) -> str:
-        raise ScaffoldError(f"a template uses {missing}, which has no value.")
+        raise _UnknownNameError(str(missing))
 
 
 class Workspace:
@@ -170,7 +174,7 @@ class Workspace:
             builtins=["competitions.scaffold.filters"],
         )
         context = Context(self._names(), autoescape=False, use_l10n=False)
-        laid_in = self._laid_in(engine.get_template(_CONTRACTS).render(context))
+        laid_in = self._laid_in(_text(engine, _CONTRACTS, context))
         for path, template in sorted(self._files.items()):
             if template in laid_in:
                 yield path, laid_in[template]
@@ -178,10 +182,7 @@ class Workspace:
             if template == "challenge/package/tracker.py":
                 yield path, vendor.tracker()  # the very class that models run on
                 continue
-            try:
-                yield path, engine.get_template(template).render(context)
-            except (TemplateSyntaxError, TemplateDoesNotExist, UnicodeError) as error:
-                raise ScaffoldError(f"template {template}: {error}.") from None
+            yield path, _text(engine, template, context)
 
     def _laid_in(self, contracts: str) -> dict[str, str]:
         """Return the files of the public package that no template makes.
@@ -255,6 +256,20 @@ class Workspace:
             "contract": (answers.contract or "").partition(":")[::2],
             "report_schema": self._report_schema,
         }
+
+
+def _text(engine: Engine, template: str, context: Context) -> str:
+    """Render a template; raises ScaffoldError naming it."""
+    try:
+        text: str = engine.get_template(template).render(context)
+    except (TemplateSyntaxError, TemplateDoesNotExist, UnicodeError) as error:
+        raise ScaffoldError(f"template {template}: {error}.") from None
+    except _UnknownNameError as error:
+        names = ", ".join(sorted(str(name) for name in context.dicts[1]))
+        raise ScaffoldError(
+            f"template {template}: {error} has no value; the names are {names}."
+        ) from None
+    return text
 
 
 def _check_replaceable(target: Path, *, is_forced: bool) -> None:

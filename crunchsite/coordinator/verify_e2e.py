@@ -15,6 +15,7 @@ from django.db import OperationalError
 from competitions.callables.guarded_calls import WIRING
 from competitions.models import CallableFailure, Competition
 from core.errors import OperatorError
+from core.texts import counted
 from crunchsite.coordinator.logs import Since
 from crunchsite.coordinator.site_api import (
     Site,
@@ -204,8 +205,9 @@ def verdict_of(site: Site, found: Findings, *, is_json: bool) -> None:
         click.echo(json.dumps(said))
     else:
         click.echo(
-            f"{word}  {site.url}: {len(found.models)} models, {found.scored} "
-            f"predictions scored in this run, {found.ranked} models on the board"
+            f"{word}  {site.url}: {counted(len(found.models), 'model')}, "
+            f"{counted(found.scored, 'prediction')} scored in this run, "
+            f"{counted(found.ranked, 'model')} on the board"
         )
     if found.broken:
         raise VerificationError(f"{'; '.join(found.broken)}.")

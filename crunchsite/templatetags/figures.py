@@ -7,7 +7,7 @@ from typing import Any
 
 from django import template
 from django.conf import settings
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from core import clock
@@ -56,6 +56,22 @@ def decimals_for(value: float) -> int:
 def percent(value: float | None) -> str:
     """Format a fraction as a percentage, rounded down, so that 100 % means all."""
     return UNKNOWN if value is None else f"{int(value * 1000) / 10:g} %"
+
+
+@register.filter
+def prose(text: str) -> SafeString:
+    """Format a paragraph in which what stands between two backticks is code."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:  # one backtick has no other
+        return format_html("{}", text)
+    return format_html_join(
+        "",
+        "{}",
+        (
+            (format_html("<code>{}</code>", part) if n % 2 else part,)
+            for n, part in enumerate(parts)
+        ),
+    )
 
 
 @register.filter

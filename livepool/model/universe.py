@@ -153,7 +153,7 @@ def _amount(value: float | None) -> str:
         return "unknown"
     if value >= 1e6:
         return f"{value / 1e6:.1f} M"
-    return f"{value:,.0f}" if value >= 2 else f"{value:.2f}"
+    return f"{value:,.0f}" if isinstance(value, int) or value >= 2 else f"{value:.2f}"
 
 
 def passing(panel: pl.DataFrame, gates: Gates) -> pl.DataFrame:

@@ -50,7 +50,11 @@ def changed(**changes):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"callables": {}}, "exactly the ten callables"),
+        ({"callables": {}}, "callables lack GROUND_TRUTH_RESOLVER, INFERENCE_INPUT"),
+        (
+            {"callables": {**packs.load("baseline").callables, "SCORER": "a:b"}},
+            "callables have unknown SCORER; a pack names each of the ten",
+        ),
         ({"scheduled_prediction_configs": []}, "scheduled_prediction_configs"),
         ({"id": "other"}, "calls itself 'other'"),
         ({"surprise": 1}, "surprise"),

@@ -414,7 +414,10 @@ def test_a_thin_workspace_of_such_a_pack_has_only_what_its_layout_has(own_pack):
     [
         ("{% nothing %}", "template challenge/package/scoring.py: Invalid block tag"),
         ("{% include 'x' %}", "template challenge/package/scoring.py: x"),
-        ("{{ weights }}", "a template uses weights, which has no value"),
+        (
+            "{{ package_module }}",
+            "template challenge/package/scoring.py: package_module has no value;",
+        ),
     ],
 )
 def test_a_broken_template_of_a_pack_is_named_and_nothing_is_written(

@@ -10,6 +10,7 @@ from crunchsite.templatetags.figures import (
     duration,
     figure,
     percent,
+    prose,
     significant,
     site_clock,
 )
@@ -72,6 +73,22 @@ def test_a_page_says_which_clock_the_site_runs_on(client, settings):
         note = "Replay \N{MULTIPLICATION SIGN} 60: the site's day is 02 Mar 2026"
         assert site_clock() == note
         assert "Replay" in client.get("/livepool").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (
+            "`value` is <b> in `bp`.",
+            "<code>value</code> is &lt;b&gt; in <code>bp</code>.",
+        ),
+        ("one ` alone & more", "one ` alone &amp; more"),
+        ("`<i>`", "<code>&lt;i&gt;</code>"),
+        ("", ""),
+    ],
+)
+def test_what_stands_between_backticks_is_code(text, shown):
+    assert prose(text) == shown
 
 
 @pytest.mark.parametrize(
