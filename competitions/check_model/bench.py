@@ -36,17 +36,21 @@ class Bench:
             return False
         return abs((clock.wall_now() - seen_at).total_seconds()) < SILENCE_S
 
+    def clear(self) -> None:
+        """End whatever runs here, and remove what it printed."""
+        self.models.mkdir(parents=True, exist_ok=True)
+        for left in self.models.iterdir():
+            remove_tree(left)
+        for log in self.logs.glob("*.log*"):
+            log.unlink(missing_ok=True)
+
     @contextmanager
     def instances(self, path: Path, names: Sequence[str]) -> Iterator[None]:
         """Run copies of a model's folder under these names, for the length of a block.
 
         Nothing of an earlier check that was killed, and nothing of this one, remains.
         """
-        self.models.mkdir(parents=True, exist_ok=True)
-        for left in self.models.iterdir():
-            remove_tree(left)
-        for log in self.logs.glob("*.log*"):
-            log.unlink(missing_ok=True)
+        self.clear()
         try:
             for name in names:
                 model_folders.add(models_dir=self.models, source=path, model_id=name)

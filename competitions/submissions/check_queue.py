@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 
 ROUNDS = 40
 MOST_ATTEMPTS = 3
-MOST_PROBLEMS = 20
+MOST_PROBLEMS, LONGEST_LOG = 20, 8_000
 _CHECKING = 0x5AB318
 Check = Callable[[SubmittedVersion, Path, Bench], Checkup]
 
@@ -63,11 +63,13 @@ def check_on_site(row: SubmittedVersion, folder: Path, bench: Bench) -> Checkup:
 
 def check_version(row: SubmittedVersion, check: Check = check_on_site) -> bool:
     """Check one version; returns whether it has ended, LIVE or REFUSED."""
+    bench = site_bench()
     if row.attempts >= MOST_ATTEMPTS:
+        if bench is not None:
+            bench.clear()  # the last attempt's instances may run yet
         return refuse(
             row, INTERRUPTED, f"its check was interrupted {row.attempts} times"
         )
-    bench = site_bench()
     if bench is None or not bench.is_up():
         return _wait(row, "the site's orchestrator of checks does not run")
     _begin(row)
@@ -90,6 +92,7 @@ def result_of(found: Checkup) -> dict[str, Any]:
     told = {
         **{name: value for name, value in asdict(found).items() if name != "problems"},
         "is_fit": found.is_fit,
+        "log": found.log[-LONGEST_LOG:],
         "problems": [
             {"text": readable(text), "count": count} for text, count in problems
         ],

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import os
 from contextlib import contextmanager
 
 import pytest
@@ -188,6 +189,11 @@ def test_what_cannot_be_a_model_is_not_sent(desk, adapter, tmp_path):
         assert code == 2
         assert said in err
     (folder / "main.py").write_text("x = 1")
+    odd = folder / os.fsdecode(b"\xff.txt")  # no zip can name it
+    odd.write_text("1")
+    code, _, err = desk("push", "mine", "--yes")
+    assert (code, "cannot be packed" in err) == (2, True)
+    odd.unlink()
     with (folder / "large").open("wb") as file:
         file.truncate(201 * 2**20)
     code, _, err = desk("push", "mine", "--yes")

@@ -28,7 +28,7 @@ from crunchsite.v1.acts.local_models import (
     OwnOrPermitted,
     require_act,
 )
-from crunchsite.v1.columns import Column, Kind
+from crunchsite.v1.columns import Column, Kind, row_serializer
 from crunchsite.v1.filters import Filters, reads
 from crunchsite.v1.items import NumberedItemView
 from crunchsite.v1.lists import CompetitionListView
@@ -39,7 +39,7 @@ NEEDED = (
     "Submissions are a participant's; use a key that is bound to a cruncher. Operators "
     "add local models instead."
 )
-COLUMNS = (
+COLUMNS: tuple[Column, ...] = (
     Column("id", Kind.INTEGER),
     Column("model_id", Kind.TEXT),
     Column("version", Kind.INTEGER, help="1, 2, 3 ... of its model."),
@@ -51,7 +51,9 @@ COLUMNS = (
     Column("created_at", Kind.INSTANT),
     Column("checked_at", Kind.INSTANT, help="When its check ended."),
     Column("live_at", Kind.INSTANT),
-    Column("result", Kind.JSON, help="What the check saw: answers, times, problems."),
+)
+RESULT = Column(
+    "result", Kind.JSON, help="What the check saw: answers, times, problems, log."
 )
 
 
@@ -172,6 +174,8 @@ class OneSubmission(NumberedItemView, SubmissionList):
     """A version and what its check saw, for its cruncher and operators."""
 
     code: ClassVar[str] = "submission_not_found"
+    columns = (*COLUMNS, RESULT)
+    row_class = row_serializer("SubmissionWithResult", (*COLUMNS, RESULT))
 
 
 class SubmissionQuota(APIView):

@@ -59,7 +59,7 @@ def packed(path):
     """Return a model's folder, or its one file, as a zip, and the names in it.
 
     Hidden files, caches and links stay out. Raises InvalidInput for what the site would
-    refuse: no class, too large, or this package imported.
+    refuse: no class, too large, unreadable, or this package imported.
     """
     main = code_of(path)
     if _PACKAGE.search(main.read_text("utf-8", errors="replace")):
@@ -67,12 +67,25 @@ def packed(path):
             f"{main} imports {config.PACKAGE}, which the site's sandbox does not have; "
             f"write `{SITE_IMPORT} TrackerBase`, and copy what else it needs beside it."
         )
-    folder = Path(path)
+    try:
+        content, names = _zipped(Path(path), main)
+    except (OSError, UnicodeError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise InvalidInput(f"{path} cannot be packed: {why}.") from None
+    if len(content) > LARGEST_ZIP:
+        raise InvalidInput(
+            f"{path} is {len(content) / 2**20:.0f} MiB as a zip; the site takes "
+            f"{LARGEST_ZIP // 2**20} MiB."
+        )
+    return content, names
+
+
+def _zipped(folder, main):
     files = dict(_files(folder)) if folder.is_dir() else {"main.py": main}
     size = sum(file.stat().st_size for file in files.values())
     if len(files) > MOST_FILES or size > LARGEST_MODEL:
         raise InvalidInput(
-            f"{path} has {len(files)} files of {size / 2**20:.0f} MiB; the site takes "
+            f"{folder} has {len(files)} files of {size / 2**20:.0f} MiB; the site takes "
             f"{MOST_FILES} files of {LARGEST_MODEL // 2**20} MiB."
         )
     content = io.BytesIO()
@@ -81,11 +94,6 @@ def packed(path):
             entry = zipfile.ZipInfo(name, ZIP_DATE)
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, file.read_bytes())
-    if content.tell() > LARGEST_ZIP:
-        raise InvalidInput(
-            f"{path} is {content.tell() / 2**20:.0f} MiB as a zip; the site takes "
-            f"{LARGEST_ZIP // 2**20} MiB."
-        )
     return content.getvalue(), sorted(files)
 
 
