@@ -12,7 +12,7 @@ from functools import wraps
 from threading import Lock
 from typing import Any
 
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import set_response_etag
 
@@ -55,7 +55,7 @@ class Kept:
         if connection.in_atomic_block:
             return version_of_board(self.competition_id) == self.version
         snapshot = _snapshot()  # first, so that it is never newer than the version
-        if snapshot == self.seen:
+        if snapshot and snapshot == self.seen:
             return True
         if version_of_board(self.competition_id) != self.version:
             return False
@@ -79,9 +79,18 @@ def version_of_board(competition_id: int) -> Version | None:
 
 
 def _snapshot() -> str:
-    with connection.cursor() as cursor:
-        cursor.execute(_SNAPSHOT)
-        snapshot: str = cursor.fetchone()[0]
+    """Return what the database sees now; nothing if the connection is lost.
+
+    The statement tells that itself, without Django's own before it.
+    """
+    connection.health_check_done = True  # type: ignore[attr-defined]  # as Django sets it
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(_SNAPSHOT)
+            snapshot: str = cursor.fetchone()[0]
+    except (InterfaceError, OperationalError):
+        connection.close()  # the next statement finds a new one, or says why not
+        return ""
     return snapshot
 
 
