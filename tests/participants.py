@@ -30,11 +30,12 @@ def imported(workspace):
     """Import the package of a workspace as a participant does; forget it afterwards."""
     name = f"crunch_{workspace.name.replace('-', '_')}"
     challenge = str(workspace / "challenge")
+    before = [*sys.path]
     sys.path.insert(0, challenge)
     try:
         yield importlib.import_module(name)
     finally:
-        sys.path.remove(challenge)
+        sys.path[:] = before
         for module in [n for n in sys.modules if n.partition(".")[0] == name]:
             del sys.modules[module]
         sys.modules.pop("tracker", None)

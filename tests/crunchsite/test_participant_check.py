@@ -25,7 +25,7 @@ MODELS = {
         "MODEL_FAILED",
         "predict: ValueError: no mood (raiser.py:6)",
     ),
-    "numpy": (
+    "narrow": (
         "import numpy; return {'value': numpy.float32(1)}",
         "MODEL_FAILED",
         "float32 is not JSON serializable; answer float, int",
@@ -112,6 +112,14 @@ def test_check_ends_with_1_and_what_to_do_and_with_0_for_an_example(checks, tmp_
     assert (found["is_repeatable"], found["problems"]) == (True, [])
     assert 0 < found["memory_mb"] < found["memory_limit_mb"]
     assert found["p50_ms"] <= found["p99_ms"]
+
+
+def test_a_model_finds_its_other_files_whenever_it_imports_them(checks, tmp_path):
+    (tmp_path / "late_helper.py").write_text("def made(closes): return closes[-1]")
+    body = "import late_helper; return late_helper.made(self.closes(subject))"
+    (tmp_path / "main.py").write_text(f"{HEAD}{ASKED}        {body}\n")
+    found = checks.check_model(tmp_path, rounds=3)
+    assert (found["problems"], found["answers"]) == ([], "3 of 3")
 
 
 def test_a_model_that_always_says_the_same_is_noted(checks, tmp_path):

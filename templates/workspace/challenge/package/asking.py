@@ -57,14 +57,15 @@ class Asker:
 
     def _ask_block(self, columns, first, asked):
         code, outputs, outcomes, reasons = columns.texts.code, [], [], []
+        subjects, windows, answer = self._subjects, self._windows, self._answer
         for place, end, is_late in asked:
-            subject = self._subjects[place]
+            subject = subjects[place]
             if is_late:
                 outcome, output = NOT_ASKED, None
                 reason = f"no closed {self._kind} of {subject} was new enough"
             else:
-                rows = self._windows[subject].rows(end)
-                outcome, reason, output = self._answer(subject, rows, place)
+                rows = windows[subject].rows(end)
+                outcome, reason, output = answer(subject, rows, place)
             outputs.append(output)
             outcomes.append(outcome)
             reasons.append(code(reason) if reason else 0)

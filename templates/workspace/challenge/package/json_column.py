@@ -51,7 +51,7 @@ class JsonColumn:
         """Return the rows of a block, as they were appended."""
         places, packed = self._blocks[number]
         streams = [self._rows(*each) for each in packed]
-        if len(streams) == 1 and not places.any() and packed[0][0]:
+        if _is_one_shape(places, packed):
             return list(streams[0])
         return [
             None if place == NOTHING else next(streams[place])
@@ -62,6 +62,8 @@ class JsonColumn:
         """Return the rows of a block as JSON with sorted names."""
         places, packed = self._blocks[number]
         streams = [self._row_texts(*each) for each in packed]
+        if _is_one_shape(places, packed):
+            return list(streams[0])
         return [
             "null" if place == NOTHING else next(streams[place])
             for place in places.tolist()
@@ -107,7 +109,7 @@ class JsonColumn:
         keys = (as_json(names[i]).replace("%", "%%") for i in order)
         form = "{" + ",".join(f"{key}:%s" for key in keys) + "}"
         texts = zip(*(self._column_texts(columns[i]) for i in order))
-        return (form % row for row in texts)
+        return map(form.__mod__, texts)
 
     def _column_texts(self, column):
         if column.dtype == np.uint32:
@@ -182,6 +184,11 @@ def number_texts(column):
 def is_number(value):
     """Return whether a value of JSON is a number; true and false are none."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _is_one_shape(places, packed):
+    """Return whether all rows of a block have the same names, one at least."""
+    return len(packed) == 1 and bool(packed[0][0]) and not places.any()
 
 
 def _turned(names, rows):

@@ -79,14 +79,14 @@ def class_in(path):
     sys.modules.setdefault("tracker", sys.modules[TrackerBase.__module__])
     spec = importlib.util.spec_from_file_location(f"submission_{file.stem}", file)
     module = importlib.util.module_from_spec(spec)
-    sys.path.insert(0, str(file.parent))
+    # It stays there: a model may import its other files when it is asked.
+    if str(file.parent) not in sys.path:
+        sys.path.insert(0, str(file.parent))
     try:
         with redirect_stdout(sys.stderr):
             spec.loader.exec_module(module)
     except RAISED as error:
         raise InvalidInput(f"{file} cannot be loaded: {told('import', error)}.") from None
-    finally:
-        sys.path.remove(str(file.parent))
     found = [
         each
         for each in vars(module).values()

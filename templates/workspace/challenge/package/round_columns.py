@@ -82,17 +82,14 @@ class RoundColumns(Sequence):
     def truth_texts(self, part):
         """Return the truth of each round of a slice as JSON with sorted names."""
         paid, got = self.entry_price[part], self.exit_price[part]
-        numbers = return_between(paid, got), paid, got
-        return [
-            _TRUTH % (moved, "true" if is_up else "false", first, last)
-            if is_resolved
-            else "null"
-            for is_resolved, is_up, moved, first, last in zip(
-                (self.status[part] == RESOLVED).tolist(),
-                (got > paid).tolist(),
-                *map(number_texts, numbers),
-            )
-        ]
+        ups = np.where(got > paid, "true", "false").tolist()
+        first, last = number_texts(paid), number_texts(got)
+        moves = number_texts(return_between(paid, got))
+        texts = map(_TRUTH.__mod__, zip(moves, ups, first, last))
+        is_resolved = self.status[part] == RESOLVED
+        if is_resolved.all():
+            return list(texts)
+        return [t if known else "null" for t, known in zip(texts, is_resolved.tolist())]
 
     def __len__(self):
         return len(self.slot_at)

@@ -75,7 +75,7 @@ def digest_lines(columns, number):
         [statuses[each] for each in columns.status[part].tolist()],
         columns.truth_texts(part),
     )
-    return [_LINE % row for row in rows]
+    return list(map(_LINE.__mod__, rows))
 
 
 _NAMES = ("outcome", "output", "scope_key", "score", "slot_at", "status", "truth")
