@@ -67,7 +67,7 @@ browser: setup
 
 # Our services against the least work that leaves the same rows.
 bench: setup
-	@for name in predict score tournament leaderboard metrics checkpoint merkle backtest ingest parquet gateway livepool api; do \
+	@for name in predict score tournament leaderboard metrics checkpoint merkle bundle backtest ingest parquet gateway livepool api; do \
 		$(BIN)/python -m benchmarks $$name || exit 1; \
 	done
 

@@ -70,19 +70,21 @@ def prove_log(
     log = CheckedLog()
     keys = _keys(manifest, findings, pinned)
     heads = _check_heads(bundle, manifest, findings, keys, log)
-    hashes, frontier = _check_history(bundle, manifest, findings, heads)
+    places = _read_entries(bundle, log)
+    there, frontier = _check_history(bundle, manifest, findings, heads, places)
     root = frontier.root()
-    for row in bundle.rows(files.ENTRIES):
-        index, entry = row["index"], row["entry"].encode()
-        node = leaf_hash(entry)
-        is_there = hashes.get(index) == node
+    for index, (node, path) in places.items():
+        is_there = index in there
         if index < manifest["start"]:
-            is_there = _leads(node, index, frontier.size, row["path"], root)
+            is_there = _leads(node, index, frontier.size, path, root)
         findings.check(
             "entries", is_there, f"entry {index} is not what the log has at this place"
         )
-        log.entries[index] = fact = json.loads(entry)
-        log.of_kind[fact["kind"]].append(fact)
+    findings.check(
+        "heads",
+        manifest["end"] in log.signed_at,
+        f"no signed head covers all {manifest['end']} entries",
+    )
     named = {fact["vkey"] for fact in log.of_kind["key"]}
     for key in keys:
         if key.kind != COSIGNATURE:
@@ -145,17 +147,35 @@ def _check_heads(
     return heads
 
 
+# By index, the leaf hash of an entry and its path, if it has one.
+_Places = dict[int, tuple[bytes, Sequence[str]]]
+
+
+def _read_entries(bundle: BundleReader, log: CheckedLog) -> _Places:
+    """Read the entries into the log; return where they should be."""
+    places: _Places = {}
+    for row in bundle.rows(files.ENTRIES):
+        index, entry = row["index"], row["entry"]
+        places[index] = leaf_hash(entry.encode()), row.get("path", ())
+        log.entries[index] = fact = json.loads(entry)
+        log.of_kind[fact["kind"]].append(fact)
+    return places
+
+
 def _check_history(
     bundle: BundleReader,
     manifest: Mapping[str, Any],
     findings: Verdict,
     heads: dict[int, list[TreeHead]],
-) -> tuple[dict[int, bytes], Frontier]:
-    """Check that each head is the beginning of the next; return the leaf hashes."""
+    places: _Places,
+) -> tuple[set[int], Frontier]:
+    """Check that each head is the beginning of the next; return the entries found."""
     frontier = Frontier(manifest["start"], map(bytes.fromhex, manifest["before"]))
-    hashes: dict[int, bytes] = {}
+    there: set[int] = set()
     for node in bundle.hashes(files.LEAVES):
-        hashes[frontier.size] = node
+        index = frontier.size
+        if index in places and places[index][0] == node:
+            there.add(index)
         frontier.append(node)
         for head in heads.pop(frontier.size, ()):
             findings.check(
@@ -170,7 +190,7 @@ def _check_history(
         f"heads of {sorted(heads)} entries are not within the log's hashes, which end "
         f"at {frontier.size}",
     )
-    return hashes, frontier
+    return there, frontier
 
 
 def _leads(

@@ -145,6 +145,13 @@ def check_checkpoint(
         root.hex() == made["root"] == paid["merkle_root"],
         "the checkpoint is not the root of its periods",
     )
+    names = ("competition", "checkpoint", "period_start", "period_end")
+    findings.check(
+        "rules",
+        all(made[each] == manifest[each] for each in names)
+        and made["checkpoint"] == paid["checkpoint"],
+        "the checkpoint in the log is another one than the bundle says",
+    )
     for name, step, what in (
         ("emission", "emission", "the emission (shares)"),
         ("meta", "ranking", "the ranking"),
@@ -304,7 +311,11 @@ def _check_ledger(bundle: BundleReader, paid: Row, findings: Verdict) -> None:
 
 
 def _check_transaction(log: CheckedLog, paid: Row, findings: Verdict) -> None:
-    steps = log.of_kind["settlement"]
+    steps = [
+        each
+        for each in log.of_kind["settlement"]
+        if each["checkpoint"] == paid["checkpoint"]
+    ]
     told = (paid["status"], paid["tx_hash"])
     if not steps and paid["status"] != "PENDING":
         findings.leave("transaction", "it was made before the log had entries of it")

@@ -20,6 +20,7 @@ from crunchsite.bundles.scorers import NamedScorer
 from proofs.commitments import opened_hash
 
 ROUNDS_AT_ONCE = 200
+_OF_TAPE = "competitions.defaults:ground_truth_resolver"
 _FEED = ("source", "subject", "kind", "granularity")
 
 # By the model and the instant at which a truth was stored: scores, NaN for none.
@@ -62,14 +63,20 @@ class RoundChecks:
 
     def __init__(
         self,
+        *,
         log: CheckedLog,
+        rules: Mapping[str, Any],
         tape: Mapping[tuple[str, ...], _FeedRecords],
         findings: Verdict,
         scorer: NamedScorer,
     ) -> None:
         self._log, self._tape, self._findings = log, tape, findings
         self._scorer = scorer
-        self._arrays: dict[int, Any] = {}
+        used = rules["callables"]
+        self._is_of_tape = (
+            "resolve_ground_truth" not in used
+            and used["GROUND_TRUTH_RESOLVER"]["path"] == _OF_TAPE
+        )
         self.scored: Scored = defaultdict(list)
 
     def check(self, bundle: BundleReader) -> None:
@@ -92,7 +99,7 @@ class RoundChecks:
                 continue
             self._check_answers(name, row, entry)
             late += self._check_order(name, row)
-            self._check_truth(name, row)
+            self._check_truth(name, row, entry)
             self._collect(row)
             waiting.append(row)
             if len(waiting) == ROUNDS_AT_ONCE:
@@ -156,9 +163,18 @@ class RoundChecks:
             self._findings.leave("order", why)
         return not self._log.is_cosigned_by(row["index"], due)
 
-    def _check_truth(self, name: str, row: Mapping[str, Any]) -> None:
+    def _check_truth(
+        self, name: str, row: Mapping[str, Any], entry: Mapping[str, Any]
+    ) -> None:
         origin = row["provenance"] or {}
         if origin.get("from") != "tape":
+            asked, due = _instants(row)
+            self._findings.check(
+                "truth",
+                due <= asked or not entry["resolvable_at"] or not self._is_of_tape,
+                f"{name}: its truth is from {origin.get('from')}, and the rules take "
+                "it from the tape",
+            )
             self._findings.leave(
                 "truth",
                 f"of rounds whose truth is from {origin.get('from')}, not from two "

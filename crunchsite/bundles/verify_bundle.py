@@ -57,7 +57,11 @@ def _verify(
     ):
         return findings
     rounds = RoundChecks(
-        log, read_tape(bundle, manifest), findings, NamedScorer(rules, scorer)
+        log=log,
+        rules=rules,
+        tape=read_tape(bundle, manifest),
+        findings=findings,
+        scorer=NamedScorer(rules, scorer),
     )
     rounds.check(bundle)
     contents = check_snapshots(bundle, log, rules, rounds.scored, findings)

@@ -1,5 +1,6 @@
 """The ledger: what is due, paid and moved always adds up to the checkpoints."""
 
+import json
 from types import SimpleNamespace
 
 import pytest
@@ -14,6 +15,7 @@ from emissions.checkpoints import close_due
 from emissions.frac64 import WHOLE
 from emissions.ledger import AdjustmentError, Balance, adjust, balances
 from emissions.models import Checkpoint, IdleStretch, PayoutEntry
+from proofs.models import LogLeaf
 from tests.conftest import NOW
 from tests.emissions.conftest import DAY, HOUR, MIDNIGHT, snap
 from tests.scoring.factories import make_models
@@ -161,3 +163,19 @@ def test_time_without_a_checkpoint_is_kept_with_the_reason(competition, at):
     [stretch] = IdleStretch.objects.all()
     assert (stretch.start_at, stretch.end_at) == (MIDNIGHT, MIDNIGHT + 5 * DAY)
     assert stretch.reason.startswith("No round was scored or due")
+
+
+def test_each_step_of_a_settlement_has_an_entry_in_the_log(checkpoint):
+    settle(checkpoint)
+    transitions.correct_transaction(
+        checkpoint_id=checkpoint.pk, tx_hash="0x2", reason="a slip", user=NOBODY
+    )
+    leaves = LogLeaf.objects.filter(kind="settlement").order_by("pk")
+    told = [json.loads(leaf.text) for leaf in leaves]
+    assert [(each["status"], each["tx_hash"]) for each in told] == [
+        ("SUBMITTED", "0x1"), ("CLAIMABLE", "0x1"), ("PAID", "0x1"), ("PAID", "0x2")
+    ]  # fmt: skip
+    assert {each["checkpoint"] for each in told} == {str(checkpoint)}
+    with pytest.raises(transitions.TransitionError):
+        transitions.advance(checkpoint_id=checkpoint.pk, to="PAID", user=NOBODY)
+    assert leaves.count() == 4  # a step that is refused has none

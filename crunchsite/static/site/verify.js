@@ -169,6 +169,7 @@
       }
       roots.delete(size);
     }
+    check("heads", log.signedAt.some(([size]) => size === told.end), `no signed head covers all ${told.end} entries`);
     check("fork", !roots.size && told.start + hashes.length === told.end, "a head is not within the log's hashes");
     const root = hex(await rootOf(nodes));
     for (const row of (await rows("entries.jsonl")).map(plain)) {
@@ -196,7 +197,8 @@
     }
     return low - 1;
   };
-  const checkRounds = async (rows, told, log, { check, leave }) => {
+  const checkRounds = async (rows, told, log, rule, { check, leave }) => {
+    const isTape = !rule.callables.resolve_ground_truth && rule.callables.GROUND_TRUTH_RESOLVER.path.startsWith("competitions.defaults:");
     const feeds = told.feeds.map((feed) => ({ name: FEED.map((k) => feed[k]).join(), closed: [], prices: [] }));
     for (const row of (await rows("tape.jsonl")).map(plain)) {
       feeds[row.feed].closed.push(micros(row.closed_at));
@@ -227,7 +229,11 @@
         const closed = [micros(origin.entry_closed_at), micros(origin.resolved_closed_at)];
         const isRight = paid > 0 && canonical(truth) === canonical(row.truth) && same(closed, [feed.closed[a], feed.closed[b]]);
         check("truth", isRight, `${name}: its truth, from ${row.truth.entry_price} to ${row.truth.resolved_price}, does not follow from the candles, ${paid} and ${got}`);
-      } else leave("truth", `of rounds whose truth is from ${origin.from}, not from two records`);
+      } else {
+        const isPosted = ends[0] >= ends[1] || !entry.resolvable_at || !isTape;
+        check("truth", isPosted, `${name}: its truth is from ${origin.from}, and the rules take it from the tape`);
+        leave("truth", `of rounds whose truth is from ${origin.from}, not from two records`);
+      }
       for (const a of row.answers.filter((each) => !each.hash)) {
         const said = JSON.parse(a.answer);
         check("predictions", said.model === a.model, `${name}: the answer of ${said.model} stands under ${a.model}`);
@@ -303,6 +309,8 @@
     for (const entry of log.ofKind.get("period") ?? []) leaves.push(await leaf(fromHex(entry.chained_root)));
     const root = await treeOf(leaves);
     check("periods", root === made.root && root === paid.merkle_root, "the checkpoint is not the root of its periods");
+    const isIt = ["competition", "checkpoint", "period_start", "period_end"].every((k) => made[k] === told[k]);
+    check("rules", isIt && made.checkpoint === paid.checkpoint, "the checkpoint in the log is another one than the bundle says");
     check("ranking", (await digest(raw.meta)) === made.meta, "the ranking is not what the log has");
     const lines = [...meta.ranking, ...meta.unpaid];
     for (const model of contents.keys()) check("ranking", lines.some((line) => line.model_id === model), `${model} has snapshots and is not in the checkpoint: it was dropped`);
@@ -332,7 +340,8 @@
     check("ledger", canonical(due) === canonical(owed), "what is due is not the emission");
     check("ledger", sumOf(moved) === 0, "what was moved does not sum to 0");
     if (!ledger.has("ADJUSTMENT")) check("ledger", canonical(out) === (paid.status === "PAID" ? canonical(due) : "{}"), `what was paid is not what was due: it is ${paid.status}`);
-    const last = (log.ofKind.get("settlement") ?? [{ status: "PENDING", tx_hash: null }]).at(-1);
+    const steps = (log.ofKind.get("settlement") ?? []).filter((each) => each.checkpoint === made.checkpoint);
+    const last = steps.at(-1) ?? { status: "PENDING", tx_hash: null };
     check("transaction", last.status === paid.status && last.tx_hash === paid.tx_hash, `it is ${paid.status} by ${paid.tx_hash}, and the log has ${last.status} by ${last.tx_hash}`);
   };
 
@@ -347,7 +356,7 @@
     const isThere = text !== undefined && hex(await sha(bytesOf(text))) === wanted;
     if (!report.check("rules", isThere, "the checkpoint or its rules are not in the log")) return told;
     const rule = plain(JSON.parse(text));
-    const scored = await checkRounds(rows, told, log, report);
+    const scored = await checkRounds(rows, told, log, rule, report);
     const contents = await checkSnapshots(rows, log, rule, scored, report);
     await checkPayout(rows, told, log, rule, contents, report);
     return told;

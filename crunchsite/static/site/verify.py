@@ -15,7 +15,7 @@ from types import SimpleNamespace
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-WHOLE, TIERS, LARGEST = 10**9, [35, 10, 10, 10, 10, 5, 5, 5, 5, 5], 2**32
+WHOLE, TIERS, LARGEST = 10**9, [35, 10, 10, 10, 10, 5, 5, 5, 5, 5], 2**30
 FEED = ("source", "subject", "kind", "granularity")
 report = defaultdict(lambda: SimpleNamespace(count=0, wrong=[], left=[]))  # by step
 
@@ -127,6 +127,7 @@ def check_log(rows, told, hashes, pinned):
         grow(nodes, size, entry)
         for root in roots.pop(size + 1, ()):
             check("fork", root == root_of(nodes), f"the signed head of {size + 1} entries is of another history than the log's hashes")
+    check("heads", told["end"] in signed_at, f"no signed head covers all {told['end']} entries")
     check("fork", not roots and start + len(hashes) == told["end"], f"heads of {[*roots]} entries are not within the log's hashes")
     entries, of_kind = {}, defaultdict(list)
     for row in map(plain, rows("entries.jsonl")):
@@ -143,6 +144,7 @@ def check_log(rows, told, hashes, pinned):
 def check_rounds(rows, told, log, rule, score):
     """Answers are the log's, older than their truth; truths are the tape's; so are scores."""
     entries, _, signed_at, cosigned = log
+    is_tape = "resolve_ground_truth" not in rule["callables"] and rule["callables"]["GROUND_TRUTH_RESOLVER"]["path"].startswith("competitions.defaults:")
     tape = {tuple(feed[k] for k in FEED): ([], []) for feed in told["feeds"]}
     for row in map(plain, rows("tape.jsonl")):
         closed, prices = [*tape.values()][row["feed"]]
@@ -172,11 +174,14 @@ def check_rounds(rows, told, log, rule, score):
             said = [seconds(origin["entry_closed_at"]), seconds(origin["resolved_closed_at"])]
             check("truth", (truth, said) == (follows, [a, b]), f"{name}: its truth {truth} does not follow from the candles, {paid} and {got}")
         else:
+            is_posted = ends[0] >= ends[1] or not entry["resolvable_at"] or not is_tape
+            check("truth", is_posted, f"{name}: its truth is from {origin.get('from')}, and the rules take it from the tape")
             leave("truth", f"of {name}, which is from {origin.get('from')} and not from two records")
         for answer in [each for each in row["answers"] if "hash" not in each]:
             model, had, said = answer["model"], answer["score"], json.loads(answer["answer"])
             check("predictions", said["model"] == model, f"{name}: the answer of {said['model']} stands under {model}")
-            scored[model].append((seconds(row["resolved_at"]), had["value"] if had and had["success"] else None))
+            worth = had["value"] if had and had["success"] else None
+            scored[model].append((seconds(row["resolved_at"]), worth))
             if not score or said["outcome"] != "ANSWERED":
                 check("scores", had is None or said["outcome"] == "ANSWERED", f"{name}: {model} gave no answer and has a score")
                 continue
@@ -186,7 +191,7 @@ def check_rounds(rows, told, log, rule, score):
             except Exception as error:  # noqa: BLE001  a scorer may raise anything
                 again = {"success": False, "failed_reason": error}
             value = again[rule["aggregation"]["value_field"]] if again.get("success", True) else None
-            check("scores", had and near(had["value"], value), f"{name}: the score of {model} is {had and had['value']}, and its answer is worth {value}")
+            check("scores", had and near(worth, value), f"{name}: the score of {model} is {worth}, and its answer is worth {value}")
     if late:
         leave("witnesses", f"{late} of {count} rounds were not cosigned before their truth: there the site's own clock tells when")
     return scored
@@ -231,6 +236,9 @@ def check_payout(rows, told, of_kind, rule, contents):
     rewards = {each["cruncher_index"]: each["reward_pct"] for each in paid["emission"]["cruncher_rewards"]}
     chained = tree([leaf(bytes.fromhex(entry["chained_root"])) for entry in of_kind["period"]])
     check("periods", chained == made["root"] == paid["merkle_root"], "the checkpoint is not the root of its periods")
+    names = ("competition", "checkpoint", "period_start", "period_end")
+    is_it = [made[k] for k in names] == [told[k] for k in names] and made["checkpoint"] == paid["checkpoint"]
+    check("rules", is_it, "the checkpoint in the log is another one than the bundle says")
     check("ranking", digest(raw["meta"]) == made["meta"], "the ranking is not what the log has")
     check("emission", digest(raw["emission"]) == made["emission"], "the emission is not what the log has")
     lines = {line["model_id"]: line for line in meta["ranking"] + meta["unpaid"]}
@@ -269,7 +277,7 @@ def check_payout(rows, told, of_kind, rule, contents):
     check("ledger", sum(owed.values()) == sum(rewards.values()), "what was moved does not sum to 0")
     if paid["status"] != "PAID" or not sums["ADJUSTMENT"]:
         check("ledger", sums["PAID"] == (owed if paid["status"] == "PAID" else Counter()), f"what was paid is not what was due: it is {paid['status']}")
-    known = [(step["status"], step["tx_hash"]) for step in of_kind["settlement"]] or [("PENDING", None)]
+    known = [(step["status"], step["tx_hash"]) for step in of_kind["settlement"] if step["checkpoint"] == made["checkpoint"]] or [("PENDING", None)]
     check("transaction", known[-1] == (paid["status"], paid["tx_hash"]), f"it is {paid['status']} by {paid['tx_hash']}, and the log has {known[-1]}")
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from core.texts import storable_json
 from core.tlog.errors import LogFormatError
-from core.tlog.exact import decimal_text, exact_json
+from core.tlog.exact import decimal_text, exact_json, parse_exact
 
 NUMBERS = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
 DATA = st.recursive(
@@ -105,3 +105,28 @@ def test_what_json_makes_of_other_types_counts():
 def test_what_is_no_finite_json_is_refused(value):
     with pytest.raises(LogFormatError):
         exact_json(value)
+
+
+@given(DATA)
+def test_what_is_read_has_the_text_that_was_read(value):
+    text = exact_json(value)
+    assert exact_json(parse_exact(text)) == text
+
+
+def test_a_number_is_read_as_what_it_is():
+    text = '{"a":"#0.10","b":"##x","c":"#-3","d":[true,null,"x"]}'
+    found = {"a": 0.1, "b": "#x", "c": -3, "d": [True, None, "x"]}
+    assert parse_exact(text) == found
+    assert type(parse_exact('"#5"')) is int
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("1", "[0.5]", '"#"', '"#1e5"', '"#01"', '"#.5"', '"#inf"', "{"),
+        *("[" * 100_000, '"#' + 2_000 * "9" + '"'),
+    ],
+)
+def test_what_is_no_exact_json_is_refused(text):
+    with pytest.raises(LogFormatError, match="this is no exact JSON"):
+        parse_exact(text)

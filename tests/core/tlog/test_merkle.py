@@ -11,6 +11,7 @@ from pymerkle import verify_consistency as second_consistency
 from core.tlog.errors import ProofError
 from core.tlog.merkle import (
     EMPTY_ROOT,
+    Frontier,
     MemoryTree,
     consistency_proof,
     inclusion_proof,
@@ -192,3 +193,20 @@ def test_there_is_no_proof_of_a_leaf_beyond_the_tree(index, size):
 def test_there_is_no_proof_of_a_tree_that_shrinks(old, size):
     with pytest.raises(ValueError, match="is no beginning of"):
         consistency_proof(old, size, MemoryTree(leaves(4)))
+
+
+@given(st.integers(0, 70), st.integers(0, 70))
+def test_a_frontier_grows_to_the_root_of_each_longer_tree(start, more):
+    entries = leaves(start + more)
+    before = inclusion_proof(start, start + 1, MemoryTree(leaves(start + 1)))
+    frontier = Frontier(start, reversed(before))
+    for size in range(start, start + more + 1):
+        assert frontier.root() == tree_root(size, MemoryTree(entries[:size]))
+        if size < start + more:
+            frontier.append(entries[size])
+
+
+@pytest.mark.parametrize(("size", "nodes"), [(3, 1), (0, 1), (4, 0), (-1, 0)])
+def test_a_frontier_has_the_subtrees_of_its_size(size, nodes):
+    with pytest.raises(ProofError, match="not the subtrees"):
+        Frontier(size, leaves(nodes))

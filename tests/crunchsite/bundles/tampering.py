@@ -40,6 +40,11 @@ def _score(bundle, signer):
     bundle["rounds"][3]["answers"][0]["score"]["value"] += 0.5
 
 
+def _failed(bundle, signer):
+    score = bundle["rounds"][3]["answers"][0]["score"]
+    score["success"] = False
+
+
 def _prediction(bundle, signer):
     answer = bundle["rounds"][3]["answers"][0]
     answer["answer"] = answer["answer"].replace("#0.5", "#0.6")
@@ -73,6 +78,10 @@ def _dropped_round(bundle, signer):
 
 def _truth(bundle, signer):
     bundle["rounds"][3]["truth"]["actual_return"] += 0.001
+
+
+def _posted(bundle, signer):
+    bundle["rounds"][3]["provenance"] = {"from": "posted"}
 
 
 def _candle(bundle, signer):
@@ -127,6 +136,14 @@ def _head(bundle, signer):
     bundle["heads"][2]["note"] = str(Note(changed, note.signatures))
 
 
+def _no_heads(bundle, signer):
+    del bundle["heads"][-1]
+
+
+def _other(bundle, signer):
+    bundle["manifest"][0]["period_start"] = "2026-03-02T08:00:00Z"
+
+
 def _fork(bundle, signer):
     head = parse_tree_head(parse_note(bundle["heads"][2]["note"]).text)
     text = TreeHead(head.origin, head.size, bytes(32)).text()
@@ -137,6 +154,7 @@ def _fork(bundle, signer):
 # What is changed, the step that finds it, and words of what it says.
 TAMPERINGS = [
     (_score, "scores", "the score of a is"),
+    (_failed, "scores", "the score of a is"),
     (_prediction, "predictions", "its answers are not those of the log"),
     (_order, "entries", "entry 2 is not what the log has at this place"),
     (_late, "order", "signed before its truth could be known"),
@@ -145,6 +163,7 @@ TAMPERINGS = [
     (_dropped_model, "ranking", "it was dropped"),
     (_dropped_round, "snapshots", "its scores"),
     (_truth, "truth", "does not follow from the candles"),
+    (_posted, "truth", "the rules take it from the tape"),
     (_candle, "truth", "does not follow from the candles"),
     (_later_candle, "truth", "does not follow from the candles"),
     (_rank, "ranking", "rank"),
@@ -155,6 +174,8 @@ TAMPERINGS = [
     (_key, "heads", "head of"),
     (_stolen, "keys", "the log does not name"),
     (_head, "heads", "head of"),
+    (_no_heads, "heads", "no signed head covers all 19 entries"),
+    (_other, "rules", "another one than the bundle says"),
     (_fork, "fork", "of another history"),
 ]
 NAMES = [change.__name__.strip("_") for change, *_ in TAMPERINGS]

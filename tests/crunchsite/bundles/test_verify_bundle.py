@@ -28,7 +28,7 @@ def test_all_of_a_bundle_follows(recorded, found):
     assert whole.failed == []
     checked = {name: step.checked for name, step in whole.steps.items()}
     assert checked == {
-        "heads": 12, "fork": 13, "entries": 19, "keys": 1, "rules": 1,
+        "heads": 13, "fork": 13, "entries": 19, "keys": 1, "rules": 2,
         "predictions": 88, "order": 11, "truth": 11, "scores": 44, "snapshots": 24,
         "periods": 5, "emission": 3, "ranking": 17, "ledger": 7, "transaction": 1,
     }  # fmt: skip
