@@ -6,6 +6,8 @@ model.
 
 import argparse
 import sys
+import sysconfig
+from collections.abc import Sequence
 from pathlib import Path
 
 from competitions.local_models.keeper import Announce, keep_running
@@ -14,10 +16,23 @@ from competitions.local_models.sandbox import Bounds, Sandbox
 PROJECT = Path(__file__).resolve().parent.parent.parent
 
 
+def without_project(
+    paths: Sequence[str], *, project: Path = PROJECT, installed: str | None = None
+) -> list[str]:
+    """Return a search path by which models see only the modules that serve them.
+
+    An engine that was installed as a wheel lies in `installed`, the folder of all
+    packages (this Python's by default): there it stays, because gRPC does, too.
+    """
+    packages = Path(installed or sysconfig.get_path("purelib")).resolve()
+    if project == packages:
+        return list(paths)
+    return [path for path in paths if Path(path) != project]
+
+
 def main() -> None:
     args = _arguments()
-    # Models see only the modules that serve them, not the project around these.
-    sys.path[:] = [path for path in sys.path if Path(path) != PROJECT]
+    sys.path[:] = without_project(sys.path)
     sandbox = Sandbox(
         level=args.level,
         uid=args.uid,
