@@ -1,5 +1,6 @@
 """Fixtures shared by all tests."""
 
+import gc
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -11,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from competitions.wiring import reset_cache
 from core import clock, collector
 from feeds.tape.engine import dispose, engine, transaction
-from tests import warm
+from tests import patience, warm
 from tests.clocks import JumpingClock
 from tests.network import loopback_only as loopback_only  # for every test
 from tests.roles import roles as roles
@@ -21,14 +22,16 @@ from tests.servers import (
 )
 
 # No example has a limit of time, for a machine whose cores are busy; and a fixture that
-# is shared by the examples of a test is one that they may share.
+# is shared by the examples of a test is one that they may share. Each run has others.
 settings.register_profile(
     "busy",
     deadline=None,
+    max_examples=50,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("busy")
 
+patience.widen()
 collector.stand_aside()  # while all tests are imported
 
 
@@ -40,6 +43,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish() -> None:
     collector.spare_what_is_loaded()
+    # As often as Python does by itself, looking takes a tenth of the time of a test.
+    gc.set_threshold(50_000, 20, 20)
 
 
 NOW = datetime(2026, 3, 2, 12, 0, 0, tzinfo=UTC)

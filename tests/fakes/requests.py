@@ -7,6 +7,7 @@ from typing import TypeVar
 from unittest.mock import patch
 
 from django.template.backends.django import Template
+from drf_spectacular.renderers import OpenApiYamlRenderer
 
 Value = TypeVar("Value")
 
@@ -26,7 +27,10 @@ def undrawn(*, also_in_full: bool = True) -> Iterator[None]:
     if FULL and not also_in_full:
         yield
     else:
-        with patch.object(Template, "render", lambda *_, **__: ""):
+        with (
+            patch.object(Template, "render", lambda *_, **__: ""),
+            patch.object(OpenApiYamlRenderer, "render", lambda *_, **__: b"{}"),
+        ):
             yield
 
 

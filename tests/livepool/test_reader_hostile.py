@@ -331,14 +331,14 @@ def never_altered(pool):
 
 
 @given(st.data())
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_altered_bytes_of_the_manifest_are_never_fresh_with_other_content(data):
     raw = data.draw(altered_bytes(FILES["artifact_manifest.json"]))
     never_altered(load(bucket=Bucket(artifact_manifest__json=raw)))
 
 
 @given(altered_value(MANIFEST))
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_altered_values_of_the_manifest_are_never_fresh_with_other_content(manifest):
     pool = load(bucket=with_manifest(**manifest))
     never_altered(pool)
@@ -347,7 +347,7 @@ def test_altered_values_of_the_manifest_are_never_fresh_with_other_content(manif
 
 
 @given(st.data())
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_altered_bytes_of_the_document_are_never_fresh_with_other_content(data):
     raw = data.draw(altered_bytes(json.dumps(DOCUMENT).encode()))
     reader = Reader(today=lambda: DAY, fetch=Bucket().fetch)
@@ -355,7 +355,7 @@ def test_altered_bytes_of_the_document_are_never_fresh_with_other_content(data):
 
 
 @given(altered_value(DOCUMENT))
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_altered_values_of_the_document_are_never_fresh_with_other_content(payload):
     never_altered(load(payload))
 

@@ -116,7 +116,7 @@ def test_a_zip_that_lies_about_its_size_is_refused(models_dir):
 DAMAGES = st.lists(st.tuples(st.integers(min_value=0), st.integers(1, 255)), max_size=4)
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(
     compression=st.sampled_from([0, 8, 12, 14]),
     damages=DAMAGES,

@@ -247,7 +247,7 @@ DEEP = b"[" * 100_000 + b"]" * 100_000
     key=st.sampled_from([*MANIFEST_FIELDS, "symbol_map", "pool_size"]),
     value=ANYTHING,
 )
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_whatever_a_file_holds_the_contract_is_answered(name, key, value):
     files = pool_of(DAY, SYMBOLS)
     payload = json.loads(files[name])

@@ -140,7 +140,7 @@ def computed(signals, actuals, weights, scopes=None):
         return default_registry().compute(ALL, given)
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(st.data(), SHAPES)
 def test_every_metric_is_what_a_slow_loop_says(data, shape):
     models, rounds = shape
@@ -179,7 +179,7 @@ def test_every_metric_is_what_a_slow_loop_says(data, shape):
             )
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(st.data(), SHAPES)
 def test_no_matrix_makes_a_metric_infinite_or_of_another_shape(data, shape):
     signals = data.draw(arrays.arrays(float, shape, elements=WILD))
