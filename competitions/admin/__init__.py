@@ -1,5 +1,10 @@
 """Operator pages of this app; Django finds them by this name."""
 
-from competitions.admin import local_models, rounds, submitted_versions
+from competitions.admin import (
+    kept_rules_admin,
+    local_models,
+    rounds,
+    submitted_versions,
+)
 
-__all__ = ["local_models", "rounds", "submitted_versions"]
+__all__ = ["kept_rules_admin", "local_models", "rounds", "submitted_versions"]

@@ -128,6 +128,12 @@ UNFOLD = {
                 _page("Events", "list", "events_event_changelist"),
             ),
             _models(
+                "What stands in the log?",
+                _page("Log entries", "receipt_long", "proofs_logleaf_changelist"),
+                _page("Signed heads", "verified", "proofs_logcheckpoint_changelist"),
+                _page("Rules", "rule", "competitions_keptrules_changelist"),
+            ),
+            _models(
                 "Who did what?",
                 _page("Trail", "history", "admin_logentry_changelist"),
                 _page("Operators", "person", "auth_user_changelist"),

@@ -23,6 +23,7 @@ from django.urls import URLPattern, get_resolver
 from competitions.models import (
     Competition,
     Cruncher,
+    KeptRules,
     ParticipantModel,
     Round,
     ScheduledPrediction,
@@ -41,6 +42,7 @@ from emissions.models import Dispute, PayoutEntry
 from feeds import backfill_jobs
 from feeds.tape.records import FeedKey
 from livepool.models import Release, ShadowTrack
+from proofs.models import LogCheckpoint, LogLeaf
 from scoring.models import Rescoring, VoidWindow
 from tests import factories
 from tests.attacks.conftest import FULL
@@ -149,6 +151,7 @@ TABLE: dict[str, Row] = {
     "model-rank-change": reads(422),
     **dict.fromkeys(["model-receipts", "merkle-proof", "days-index"], reads(422)),
     "receipt": reads(),
+    "log": reads(),
     "log-witnesses": reads() | {"POST": Rule(ANYBODY, 422)},  # signed, or refused
     "receipt-file": reads(409),  # asked before the log began
     "bundle-file": reads(409),  # its checkpoint was made before the log began
@@ -156,7 +159,7 @@ TABLE: dict[str, Row] = {
     **dict.fromkeys(
         [
             *("data-file", "livepool-current", "livepool-release", "livepool-file"),
-            *("v1:one-feed", "v1:one-release", "log", "day-file"),
+            *("v1:one-feed", "v1:one-release", "day-file"),
         ],
         reads(404),
     ),
@@ -313,6 +316,9 @@ MODELS: dict[str, Rights] = {
     "emissions_checkpoint": Rights(),
     "emissions_dispute": Rights(),
     "emissions_payoutentry": Rights(),
+    "proofs_logleaf": Rights(),
+    "proofs_logcheckpoint": Rights(),
+    "competitions_keptrules": Rights(),
     "livepool_release": Rights(),
     "livepool_shadowtrack": Rights(),
     "feeds_feedsubscription": Rights(add=OPERATORS, change=OPERATORS, delete=ADMINS),
@@ -477,6 +483,15 @@ def values_of(made: factories.World) -> dict[str, object]:
             amount=1,
             reason=MARK,
             created_at=NOW,
+        ),
+        "logleaf": LogLeaf.objects.create(
+            kind="round", key=MARK, entry=MARK.encode(), seed=bytes(64), at=NOW
+        ),
+        "logcheckpoint": LogCheckpoint.objects.create(
+            size=99, root=bytes(32), note="none", signed_at=NOW
+        ),
+        "keptrules": KeptRules.objects.create(
+            competition=made.competition, number=99, begins_at=NOW, rules={}
         ),
         "shadowtrack": ShadowTrack.objects.create(
             track_id="t", mode="core_major", release_count=0, releases=[], built_at=NOW
