@@ -4,6 +4,8 @@ The same facts make the same bytes: no file of the archive has a time. What is r
 read a line at a time, within limits, and never written to a disk.
 """
 
+import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -27,6 +29,8 @@ FILES = (
 )
 LONGEST_LINE = 16 * 2**20
 LARGEST_BUNDLE = 4 * 2**30  # when it is unpacked
+# Of its size when it is packed; hashes are not packed smaller.
+MOST_TIMES, MOST_TIMES_OF_HASHES = 100, 2
 _FIRST_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a ZIP can say
 _READ = 2**16
 
@@ -77,6 +81,13 @@ class BundleReader:
         size = sum(info.file_size for info in archive.infolist())
         if size > LARGEST_BUNDLE:
             raise BundleError(f"it has {size} bytes; {LARGEST_BUNDLE} are the most.")
+        for info in archive.infolist():
+            most = MOST_TIMES_OF_HASHES if info.filename == LEAVES else MOST_TIMES
+            if info.file_size > _READ + most * info.compress_size:
+                raise BundleError(
+                    f"{info.filename} is {info.file_size} bytes in {info.compress_size}"
+                    f" packed ones; {most} times as many are the most."
+                )
 
     def rows(self, name: str) -> Iterator[Any]:
         """Yield the rows of a file, as data."""
@@ -120,7 +131,10 @@ class BundleReader:
 
 
 # What zipfile raises for archives that are damaged, encrypted or of an odd kind.
-DAMAGES = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError)
+DAMAGES = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
+    *(EOFError, OSError, RuntimeError),
+)
 
 
 @contextmanager

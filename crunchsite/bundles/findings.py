@@ -3,7 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from core.texts import one_line
+
 MOST_TOLD = 5  # of what is wrong with a step
+LONGEST_TOLD = 500  # a bundle's own texts stand in it
 
 
 @dataclass
@@ -41,14 +44,15 @@ class Verdict:
         if not is_right:
             found.failures += 1
             if len(found.wrong) < MOST_TOLD:
-                found.wrong.append(wrong)
+                found.wrong.append(one_line(wrong, limit=LONGEST_TOLD))
         return bool(is_right)
 
     def leave(self, step: str, why: str) -> None:
         """Say what of a step is not done; the same is said once."""
         found = self._step(step)
-        if why not in found.open:
-            found.open.append(why)
+        told = one_line(why, limit=LONGEST_TOLD)
+        if told not in found.open:
+            found.open.append(told)
 
     @property
     def failed(self) -> list[str]:

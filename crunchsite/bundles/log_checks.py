@@ -1,5 +1,6 @@
 """Check a bundle's part of the log: signed heads, one history, entries, keys."""
 
+import hashlib
 import json
 from bisect import bisect_right
 from collections import defaultdict
@@ -41,6 +42,7 @@ class CheckedLog:
     sizes: list[int] = field(default_factory=list)
     signed_at: dict[int, datetime] = field(default_factory=dict)
     cosigned: dict[int, datetime] = field(default_factory=dict)
+    _rules: dict[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def signed_first(self, index: int) -> datetime | None:
         """Return when the first head that covers an entry was signed, as said."""
@@ -53,11 +55,20 @@ class CheckedLog:
 
     def rules(self, digest: str) -> Mapping[str, Any]:
         """Return the rules of a digest; empty when the log has none."""
-        for entry in self.of_kind["rules"]:
-            if entry["digest"] == digest:
-                rules: Mapping[str, Any] = parse_exact(entry["rules"])
-                return rules
-        return {}
+        if digest not in self._rules:
+            self._rules[digest] = next(
+                (
+                    parse_exact(entry["rules"])
+                    for entry in self.of_kind["rules"]
+                    if entry["digest"] == digest == _sha256(entry["rules"])
+                ),
+                {},
+            )
+        return self._rules[digest]
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def prove_log(
@@ -70,7 +81,7 @@ def prove_log(
     log = CheckedLog()
     keys = _keys(manifest, findings, pinned)
     heads = _check_heads(bundle, manifest, findings, keys, log)
-    places = _read_entries(bundle, log)
+    places = _read_entries(bundle, log, findings)
     there, frontier = _check_history(bundle, manifest, findings, heads, places)
     root = frontier.root()
     for index, (node, path) in places.items():
@@ -151,11 +162,15 @@ def _check_heads(
 _Places = dict[int, tuple[bytes, Sequence[str]]]
 
 
-def _read_entries(bundle: BundleReader, log: CheckedLog) -> _Places:
+def _read_entries(bundle: BundleReader, log: CheckedLog, findings: Verdict) -> _Places:
     """Read the entries into the log; return where they should be."""
     places: _Places = {}
+    newest = -1
     for row in bundle.rows(files.ENTRIES):
         index, entry = row["index"], row["entry"]
+        ascends = index > newest
+        findings.check("entries", ascends, f"entry {index} does not come in its order")
+        newest = max(index, newest)
         places[index] = leaf_hash(entry.encode()), row.get("path", ())
         log.entries[index] = fact = json.loads(entry)
         log.of_kind[fact["kind"]].append(fact)

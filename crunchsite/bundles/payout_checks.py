@@ -57,6 +57,12 @@ def check_snapshots(
     seen: dict[str, set[str]] = defaultdict(set)
     for row in bundle.rows(files.SNAPSHOTS):
         start, content = row["period_start"], row.get("content")
+        findings.check(
+            "periods",
+            start in newest and newest[start]["revision"] == row["revision"],
+            f"a snapshot is of the period from {start}, revision {row['revision']}, "
+            "which is not in the log",
+        )
         if content is None:
             hashes[start].append(row["hash"])
             why = "of other crunchers the bundle has the hashes alone"
@@ -64,10 +70,10 @@ def check_snapshots(
             continue
         hashes[start].append(digest_of(content))
         model = content["model_id"]
-        seen[start].add(model)
         if row["is_virtual"]:
             findings.leave("snapshots", "those of ensembles, whom nobody pays")
             continue
+        seen[start].add(model)
         contents[model].append(content)
         span = spans.get(start)
         values = [
@@ -228,6 +234,8 @@ def _check_ranking(
     findings.leave(
         "ranking", "how many rounds were due, with those without a truth, is told"
     )
+    if meta["unpaid"]:
+        findings.leave("ranking", "why some are not paid is what the checkpoint says")
 
 
 def _is_near(told: float | None, found: float | None) -> bool:
@@ -279,16 +287,23 @@ def _check_emission(paid: Row, rules: Row, findings: Verdict) -> None:
 
 def _check_ledger(bundle: BundleReader, paid: Row, findings: Verdict) -> None:
     sums: dict[str, Counter[int]] = defaultdict(Counter)
+    owed: Counter[int] = Counter()  # when the first was paid: all are paid at once
     for line in bundle.rows(files.LEDGER):
         index, kind = line["cruncher_index"], line["kind"]
-        if kind == "PAID":
-            owed = sums["DUE"][index] + sums["ADJUSTMENT"][index]
-            findings.check(
-                "ledger",
-                line["amount"] == owed,
-                f"cruncher {index} was paid {line['amount']} of {owed}",
-            )
+        is_known = kind in {"DUE", "ADJUSTMENT", "PAID"}
+        findings.check("ledger", is_known, f"there is no line of the kind {kind}")
+        if kind == "PAID" and not sums["PAID"]:
+            owed.update(sums["DUE"])
+            owed.update(sums["ADJUSTMENT"])
+        elif kind == "ADJUSTMENT" and sums["PAID"]:
+            findings.leave("ledger", "something was moved after all was paid")
         sums[kind][index] += line["amount"]
+    for index in owed.keys() | sums["PAID"].keys():
+        findings.check(
+            "ledger",
+            sums["PAID"][index] == max(owed[index], 0),
+            f"cruncher {index} was paid {sums['PAID'][index]} of {owed[index]}",
+        )
     rewards = {
         each["cruncher_index"]: each["reward_pct"]
         for each in paid["emission"]["cruncher_rewards"]
@@ -327,3 +342,4 @@ def _check_transaction(log: CheckedLog, paid: Row, findings: Verdict) -> None:
         f"the status {told[0]} and the transaction {told[1]} are not what the log has: "
         f"{known[0]}, {known[1]}",
     )
+    findings.leave("transaction", "a later settlement would not be in the bundle")

@@ -51,7 +51,7 @@ def read_tape(
     feeds = [_FeedRecords(each["step_s"]) for each in manifest["feeds"]]
     for row in bundle.rows(files.TAPE):
         feed = feeds[row["feed"]]
-        feed.closed.append(datetime.fromisoformat(row["closed_at"]).timestamp())
+        feed.closed.append(_seconds(row["closed_at"]))
         price = row.get("price")
         feed.prices.append(np.nan if price is None else price)
     names = [tuple(each[name] for name in _FEED) for each in manifest["feeds"]]
@@ -79,9 +79,18 @@ class RoundChecks:
         )
         self.scored: Scored = defaultdict(list)
 
-    def check(self, bundle: BundleReader) -> None:
-        """Check all rounds; `scored` is filled with their scores."""
+    def check(self, bundle: BundleReader, *, is_whole: bool) -> None:
+        """Check all rounds; `scored` is filled with their scores.
+
+        Each answer of a whole bundle is opened; a part may have the hashes of others.
+        """
+        self._findings.leave(
+            "truth",
+            "that records are those of their source, and when truths were stored, is "
+            "the site's word",
+        )
         late = count = 0
+        seen: set[int] = set()
         waiting: list[Mapping[str, Any]] = []
         for row in bundle.rows(files.ROUNDS):
             count += 1
@@ -97,6 +106,18 @@ class RoundChecks:
             said = f"{name} has no entry in the log"
             if not self._findings.check("predictions", is_logged, said) or not entry:
                 continue
+            if is_whole:
+                self._findings.check(
+                    "predictions",
+                    not any("hash" in answer for answer in row["answers"]),
+                    f"{name} has answers that are not shown, and the bundle is no part",
+                )
+            self._findings.check(
+                "predictions",
+                row["round"] not in seen and row["scope_key"] == entry["scope_key"],
+                f"{name} is there twice, or of another scope than the log's",
+            )
+            seen.add(row["round"])
             self._check_answers(name, row, entry)
             late += self._check_order(name, row)
             self._check_truth(name, row, entry)
@@ -185,11 +206,18 @@ class RoundChecks:
         if feed is None:
             self._findings.check("truth", False, f"{name}: the bundle lacks its feed")
             return
+        rules = self._log.rules(entry["rules"])
+        own = [rules.get(f"feed_{each}") for each in ("source", "kind", "granularity")]
+        given = [origin[each] for each in ("source", "kind", "granularity")]
+        self._findings.check(
+            "truth",
+            given == own,
+            f"{name}: its truth is from the feed {given}, and the rules have {own}",
+        )
         closed, prices = feed.ends(_instants(row))
         truth, reason = move_between(*prices)
         said = [
-            datetime.fromisoformat(origin[each]).timestamp()
-            for each in ("entry_closed_at", "resolved_closed_at")
+            _seconds(origin[each]) for each in ("entry_closed_at", "resolved_closed_at")
         ]
         self._findings.check(
             "truth",
@@ -212,6 +240,14 @@ def outcome_of(answer: Mapping[str, Any]) -> tuple[str, Any]:
     """Return the outcome of an opened answer, and its output."""
     said = json.loads(answer["answer"])
     return said["outcome"], parse_exact(json.dumps(said["output"]))
+
+
+def _seconds(text: str) -> float:
+    """Return an instant in epoch seconds; raises ValueError without a time zone."""
+    instant = datetime.fromisoformat(text)
+    if instant.tzinfo is None:
+        raise ValueError(f"the instant {text} has no time zone")
+    return instant.timestamp()
 
 
 def _instants(row: Mapping[str, Any]) -> tuple[datetime, datetime]:

@@ -46,7 +46,8 @@ def _verify(
     told = (manifest["format"], manifest["version"])
     if told != (files.FORMAT, files.VERSION):
         raise BundleError(
-            f"it is {told[0]} of version {told[1]}; this reads {files.FORMAT} of "
+            f"it is {told[0]!r:.40} of version {told[1]!r:.40}; this reads "
+            f"{files.FORMAT} of "
             f"version {files.VERSION}."
         )
     log = prove_log(bundle, manifest, findings, keys)
@@ -63,7 +64,7 @@ def _verify(
         findings=findings,
         scorer=NamedScorer(rules, scorer),
     )
-    rounds.check(bundle)
+    rounds.check(bundle, is_whole=manifest["of"] is None)
     contents = check_snapshots(bundle, log, rules, rounds.scored, findings)
     check_checkpoint(
         bundle,

@@ -10,6 +10,7 @@ import argparse, base64, bisect, hashlib, json, math, runpy, sys, zipfile  # noq
 from collections import Counter, defaultdict
 from datetime import datetime
 from fractions import Fraction
+from functools import partial
 from types import SimpleNamespace
 
 from cryptography.exceptions import InvalidSignature
@@ -17,14 +18,21 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 WHOLE, TIERS, LARGEST = 10**9, [35, 10, 10, 10, 10, 5, 5, 5, 5, 5], 2**30
 FEED = ("source", "subject", "kind", "granularity")
-report = defaultdict(lambda: SimpleNamespace(count=0, wrong=[], left=[]))  # by step
+report = defaultdict(lambda: SimpleNamespace(count=0, wrong=[], left={}))  # by step
 
 sha = lambda data: hashlib.sha256(data).digest()
 leaf = lambda data: sha(b"\0" + data)  # RFC 6962
 node = lambda left, right: sha(b"\1" + left + right)
-seconds = lambda text: datetime.fromisoformat(text).timestamp()
+say = lambda line: print("".join(c if c.isprintable() else "?" for c in line))
 near = lambda a, b: a == b or None not in (a, b) and math.isclose(a, b, rel_tol=1e-9)
 mean = lambda pairs: math.fsum(v * n for v, n in pairs) / t if (t := sum(n for _, n in pairs)) else None
+
+
+def seconds(text):
+    instant = datetime.fromisoformat(text)
+    if instant.tzinfo is None:
+        raise ValueError(f"the instant {text!r} has no time zone")
+    return instant.timestamp()
 
 
 def check(step, holds, text):
@@ -34,7 +42,7 @@ def check(step, holds, text):
 
 
 def leave(step, text):
-    report[step].left.append(text)
+    report[step].left[text] = True
 
 
 def digest(data):
@@ -110,8 +118,10 @@ def check_log(rows, told, hashes, pinned):
     witness = lambda key: base64.b64decode(key.split("+", 2)[2])[0] == 4
     own = [k for k in pinned if not witness(k)] or told["keys"]
     keys = own + ([*filter(witness, pinned)] or [each["vkey"] for each in told["witnesses"]])
-    if not pinned:
+    if not any(not witness(k) for k in pinned):
         leave("keys", "no --key was given: the keys are those that the bundle names")
+    if told["witnesses"] and not any(map(witness, pinned)):
+        leave("witnesses", "no --key was given: they are those that the bundle names")
     roots, signed_at, cosigned = defaultdict(list), {}, {}
     for head in map(plain, rows("heads.jsonl")):
         origin, size, root = head["note"].splitlines()[:3]
@@ -131,6 +141,7 @@ def check_log(rows, told, hashes, pinned):
     check("fork", not roots and start + len(hashes) == told["end"], f"heads of {[*roots]} entries are not within the log's hashes")
     entries, of_kind = {}, defaultdict(list)
     for row in map(plain, rows("entries.jsonl")):
+        check("entries", row["index"] > next(reversed(entries), -1), f"entry {row['index']} does not come in its order")
         index, entries[row["index"]] = row["index"], json.loads(row["entry"])
         of_kind[entries[index]["kind"]].append(entries[index])
         entry, path = leaf(row["entry"].encode()), map(bytes.fromhex, row.get("path", ()))
@@ -139,6 +150,11 @@ def check_log(rows, told, hashes, pinned):
     for key in own:
         check("keys", key in [entry["vkey"] for entry in of_kind["key"]], f"the log does not name {key}")
     return entries, of_kind, sorted(signed_at.items()), cosigned
+
+
+def rules_of(of_kind):
+    """Return the rules by their digests, those alone that have them."""
+    return {e["digest"]: plain(json.loads(e["rules"])) for e in of_kind["rules"] if sha(e["rules"].encode()).hex() == e["digest"]}
 
 
 def check_rounds(rows, told, log, rule, score):
@@ -150,12 +166,18 @@ def check_rounds(rows, told, log, rule, score):
         closed, prices = [*tape.values()][row["feed"]]
         closed.append(seconds(row["closed_at"]))
         prices.append(row.get("price"))
-    scored, late, count = defaultdict(list), 0, 0
+    rules, scored, late, count, seen = rules_of(log[1]), defaultdict(list), 0, 0, set()
+    leave("truth", "that records are those of their source, and when truths were stored, is the site's word")
     for count, row in enumerate(map(plain, rows("rounds.jsonl")), 1):
         name, entry = f"round {row['round']}", entries.get(row["index"], {})
         if entry.get("round") != row["round"]:
             check("predictions", False, f"{name} has no entry in the log")
             continue
+        is_open = told["of"] is not None or not any("hash" in answer for answer in row["answers"])
+        check("predictions", is_open, f"{name} has answers that are not shown, and the bundle is no part")
+        is_once = row["round"] not in seen and row["scope_key"] == entry["scope_key"]
+        check("predictions", is_once, f"{name} is there twice, or of another scope than the log's")
+        seen.add(row["round"])
         answers = [bytes.fromhex(a["hash"]) if "hash" in a else leaf(bytes.fromhex(a["nonce"]) + a["answer"].encode()) for a in row["answers"]]
         check("predictions", len(answers) == entry["answers"], f"{name}: {len(answers)} answers are here, {entry['answers']} in the log")
         check("predictions", tree(answers) == entry["root"], f"{name}: its answers are not those of the log")
@@ -168,6 +190,8 @@ def check_rounds(rows, told, log, rule, score):
         late += not any(size > row["index"] and at <= ends[1] for size, at in cosigned.items())
         truth, origin = row["truth"], row["provenance"] or {}
         if origin.get("from") == "tape":
+            given, own = ([of[start + k] for k in FEED if k != "subject"] for of, start in ((origin, ""), (rules[entry["rules"]], "feed_")))
+            check("truth", given == own, f"{name}: its truth is from the feed {given}, and the rules have {own}")
             closed, prices = tape[tuple(origin[k] for k in FEED)]
             (a, paid), (b, got) = [(closed[i], prices[i]) for i in (bisect.bisect(closed, end) - 1 for end in ends)]
             follows = paid and got is not None and {"entry_price": paid, "resolved_price": got, "actual_return": (got - paid) / paid, "direction_up": got > paid}
@@ -203,6 +227,8 @@ def check_snapshots(rows, of_kind, rule, scored):
     hashes, contents, field = defaultdict(list), defaultdict(list), rule["aggregation"]["value_field"]
     for row in rows("snapshots.jsonl"):
         start, content = row["period_start"], plain(row.get("content"))
+        is_logged = start in periods and periods[start]["revision"] == plain(row["revision"])
+        check("periods", is_logged, f"a snapshot is of the period from {start}, revision {row['revision']}, which is not in the log")
         hashes[start].append(row["hash"] if "hash" in row else digest(row["content"]))
         if content and not row["is_virtual"]:
             contents[content["model_id"]].append(content)
@@ -268,30 +294,40 @@ def check_payout(rows, told, of_kind, rule, contents):
         check("emission", due == rewards, f"the strategy gives the shares {dict(due)}, not {rewards}")
     else:
         leave("emission", f"the strategy {meta['rule']['strategy']} is not in this file; use `coordinator verify`")
-    sums = defaultdict(Counter)
+    if meta["unpaid"]:
+        leave("ranking", "why some are not paid is what the checkpoint says")
+    sums, owed = defaultdict(Counter), Counter()  # owed when the first was paid: all are paid at once
     for line in map(plain, rows("ledger.jsonl")):
+        check("ledger", line["kind"] in ("DUE", "ADJUSTMENT", "PAID"), f"there is no line of the kind {line['kind']}")
+        if line["kind"] == "PAID" and not sums["PAID"]:
+            owed.update(sums["DUE"])
+            owed.update(sums["ADJUSTMENT"])
+        elif line["kind"] == "ADJUSTMENT":
+            leave("ledger", "what was moved, and why, is the operators' word")
         sums[line["kind"]][line["cruncher_index"]] += line["amount"]
-    owed = Counter(sums["DUE"])
-    owed.update(sums["ADJUSTMENT"])
     check("ledger", sums["DUE"] == Counter(rewards), "what is due is not the emission")
-    check("ledger", sum(owed.values()) == sum(rewards.values()), "what was moved does not sum to 0")
-    if paid["status"] != "PAID" or not sums["ADJUSTMENT"]:
-        check("ledger", sums["PAID"] == (owed if paid["status"] == "PAID" else Counter()), f"what was paid is not what was due: it is {paid['status']}")
+    check("ledger", sum(sums["ADJUSTMENT"].values()) == 0, "what was moved does not sum to 0")
+    is_right = sums["PAID"] == +owed and bool(sums["PAID"]) == (paid["status"] == "PAID" and bool(rewards))
+    check("ledger", is_right, f"what was paid is not what was due: it is {paid['status']}")
     known = [(step["status"], step["tx_hash"]) for step in of_kind["settlement"] if step["checkpoint"] == made["checkpoint"]] or [("PENDING", None)]
     check("transaction", known[-1] == (paid["status"], paid["tx_hash"]), f"it is {paid['status']} by {paid['tx_hash']}, and the log has {known[-1]}")
+    leave("transaction", "a later settlement would not be in the bundle")
 
 
 def verify(path, pinned=(), scorer=None):
     """Fill the report with what holds of a bundle; raises for what is none."""
     report.clear()
     with zipfile.ZipFile(path) as archive:
-        if sum(info.file_size for info in archive.infolist()) > LARGEST:
+        most = lambda info: 2**16 + info.compress_size * (2 if info.filename == "leaves.bin" else 100)
+        files = archive.infolist()
+        if sum(info.file_size for info in files) > LARGEST or any(info.file_size > most(info) for info in files):
             raise ValueError("it is too large when it is unpacked")
-        rows = lambda name: (json.loads(line) for line in archive.open(name))
+        rows = lambda name: map(json.loads, iter(partial(archive.open(name).readline, 2**24), b""))
         told, data = plain(next(rows("manifest.json"))), archive.read("leaves.bin")
+        if (told["format"], told["version"]) != ("crunchsite-bundle", 1):
+            raise ValueError(f"it is {told['format']!r:.40} of version {told['version']!r:.40}, which this does not read")
         log = check_log(rows, told, [data[i : i + 32] for i in range(0, len(data), 32)], pinned)
-        rules = {e["digest"]: plain(json.loads(e["rules"])) for e in log[1]["rules"] if sha(e["rules"].encode()).hex() == e["digest"]}
-        rule = rules.get(log[1]["checkpoint"][0]["rules"]) if log[1]["checkpoint"] else None
+        rule = rules_of(log[1]).get(log[1]["checkpoint"][0]["rules"]) if log[1]["checkpoint"] else None
         check("rules", rule, "the checkpoint or its rules are not in the log")
         if not rule:
             return report
@@ -321,9 +357,11 @@ def main():
         sys.exit(print(f"This is no bundle, or a damaged one: {error!r:.300}", file=sys.stderr) or 2)
     for step, found in report.items():
         if found.count:
-            print(f"{'FAILED' if found.wrong else 'ok':9} {step}: {found.count - len(found.wrong)} of {found.count} hold")
-        print(*(f"          - {text}\n" for text in found.wrong[:5]), sep="", end="")
-        print(*(f"NOT DONE  {step}: {text}\n" for text in found.left[:3]), sep="", end="")
+            say(f"{'FAILED' if found.wrong else 'ok':9} {step}: {found.count - len(found.wrong)} of {found.count} hold")
+        for text in found.wrong[:5]:
+            say(f"          - {text}")
+        for text in [*found.left][:3] + [f"and {len(found.left) - 3} more like these"] * (len(found.left) > 3):
+            say(f"NOT DONE  {step}: {text}")
     failed = [step for step, found in report.items() if found.wrong]
     print(f"Does NOT follow: {', '.join(failed)}." if failed else "All that was done follows.")
     sys.exit(bool(failed))

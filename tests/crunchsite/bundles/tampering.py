@@ -5,6 +5,7 @@ from io import BytesIO
 
 from core.tlog.exact import exact_json, parse_exact
 from core.tlog.log_checkpoint import TreeHead, parse_tree_head
+from core.tlog.merkle import leaf_hash
 from core.tlog.note import Note, Signer, encode_base64, parse_note
 
 OTHER = Signer("example.org/log", bytes(range(1, 33)))
@@ -151,6 +152,49 @@ def _fork(bundle, signer):
     bundle["heads"].append({**bundle["heads"][2], "note": signed})
 
 
+def _paid_twice(bundle, signer):
+    bundle["ledger"].append(bundle["ledger"][-1])
+
+
+def _not_paid(bundle, signer):
+    del bundle["ledger"][-1]
+
+
+def _odd_line(bundle, signer):
+    bundle["ledger"].append({**bundle["ledger"][-1], "kind": "BONUS"})
+
+
+def _hidden_answer(bundle, signer):
+    """Show of a failed answer, which has no score, the hash alone."""
+    answer = bundle["rounds"][2]["answers"][3]
+    data = bytes.fromhex(answer["nonce"]) + answer["answer"].encode()
+    answer.clear()
+    answer["hash"] = leaf_hash(data).hex()
+
+
+def _repeated_entry(bundle, signer):
+    bundle["entries"].append(bundle["entries"][3])
+
+
+def _other_feed(bundle, signer):
+    bundle["manifest"][0]["feeds"][0]["source"] = "evil"
+    for row in bundle["rounds"]:
+        row["provenance"]["source"] = "evil"
+
+
+def _other_scope(bundle, signer):
+    bundle["rounds"][3]["scope_key"] = "eth-60"
+
+
+def _repeated_round(bundle, signer):
+    bundle["rounds"].append(bundle["rounds"][3])
+
+
+def _extra_snapshot(bundle, signer):
+    extra = {**bundle["snapshots"][0], "period_start": "2026-03-02T09:00:00Z"}
+    bundle["snapshots"].append({**extra, "is_virtual": True})
+
+
 # What is changed, the step that finds it, and words of what it says.
 TAMPERINGS = [
     (_score, "scores", "the score of a is"),
@@ -177,5 +221,14 @@ TAMPERINGS = [
     (_no_heads, "heads", "no signed head covers all 19 entries"),
     (_other, "rules", "another one than the bundle says"),
     (_fork, "fork", "of another history"),
+    (_paid_twice, "ledger", "paid"),
+    (_not_paid, "ledger", "paid"),
+    (_odd_line, "ledger", "there is no line of the kind BONUS"),
+    (_hidden_answer, "predictions", "has answers that are not shown"),
+    (_repeated_entry, "entries", "does not come in its order"),
+    (_other_feed, "truth", "is from the feed ['evil', 'candle', '1m']"),
+    (_other_scope, "predictions", "of another scope than the log's"),
+    (_repeated_round, "predictions", "is there twice"),
+    (_extra_snapshot, "periods", "which is not in the log"),
 ]
 NAMES = [change.__name__.strip("_") for change, *_ in TAMPERINGS]

@@ -30,6 +30,20 @@ def bomb(data):
     return out.getvalue()
 
 
+def damaged_lzma(data):
+    """Pack a file in another way than the site does, and change what is packed."""
+    bundle, out = OpenBundle(data), BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, text in bundle.files.items():
+            is_odd = name == "tape.jsonl"
+            kind = zipfile.ZIP_LZMA if is_odd else zipfile.ZIP_DEFLATED
+            archive.writestr(name, text, kind)
+        begin = archive.getinfo("tape.jsonl").header_offset + 60
+    changed = bytearray(out.getvalue())
+    changed[begin : begin + 40] = b"\xff" * 40
+    return bytes(changed)
+
+
 HOSTILE = {
     "nothing": lambda data: b"",
     "text": lambda data: b"no zip",
@@ -56,6 +70,12 @@ HOSTILE = {
         data, "tape.jsonl", b'{"feed":"#9","closed_at":"2026-03-02T12:00:00Z"}\n'
     ),
     "half a hash": lambda data: changed(data, "leaves.bin", b"x" * 33),
+    "hashes that pack small": lambda data: changed(data, "leaves.bin", bytes(2**20)),
+    "lines that pack small": lambda data: changed(data, "tape.jsonl", b"{}\n" * 2**20),
+    "damaged LZMA": damaged_lzma,
+    "an instant of no zone": lambda data: changed(
+        data, "tape.jsonl", b'{"feed":"#0","closed_at":"2026-03-02T12:00:00"}\n'
+    ),
     "no line": lambda data: changed(data, "manifest.json", b""),
 }
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.crunchsite.bundles.recorded import SCORER
+from tests.crunchsite.bundles.recorded import SCORER, WITNESS
 from tests.crunchsite.bundles.tampering import NAMES, TAMPERINGS, OpenBundle
 
 pytestmark = pytest.mark.django_db  # where the bundle is recorded
@@ -59,6 +59,32 @@ def test_what_is_not_done_is_said(recorded, run):
     assert code == 0
     assert "NOT DONE  keys: no --key was given" in said
     assert "NOT DONE  scores: they were not made again" in said
+
+
+def test_each_kind_of_key_is_pinned_or_said_to_be_told(recorded, run):
+    told = "no --key was given"
+    assert run(recorded.whole, "--key", recorded.key)[1].count(told) == 1
+    code, said = run(recorded.whole, "--key", str(WITNESS.key))
+    assert (code, said.count(told)) == (0, 1)
+    assert f"NOT DONE  keys: {told}" in said
+
+
+def test_texts_of_a_bundle_write_no_line_of_their_own(recorded, run):
+    bundle = OpenBundle(recorded.whole)
+    bundle["checkpoint"][0]["status"] = "\x1b[2J\nAll that was done follows."
+    code, said = run(bundle.packed())
+    assert (code, "\x1b" in said) == (1, False)
+    assert "All that was done follows." not in said.splitlines()
+
+
+@pytest.mark.parametrize("name", ["leaves.bin", "tape.jsonl"])
+def test_a_bomb_is_refused(recorded, run, name):
+    bundle = OpenBundle(recorded.whole)
+    bundle.rows.pop(name, None)
+    bundle.files[name] = b"{}\n" * 2**20
+    code, said = run(bundle.packed())
+    assert code == 2
+    assert "too large when it is unpacked" in said
 
 
 @pytest.mark.parametrize(("change", "step", "words"), TAMPERINGS, ids=NAMES)

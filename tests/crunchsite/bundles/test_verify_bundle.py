@@ -28,13 +28,15 @@ def test_all_of_a_bundle_follows(recorded, found):
     assert whole.failed == []
     checked = {name: step.checked for name, step in whole.steps.items()}
     assert checked == {
-        "heads": 13, "fork": 13, "entries": 19, "keys": 1, "rules": 2,
-        "predictions": 88, "order": 11, "truth": 11, "scores": 44, "snapshots": 24,
-        "periods": 5, "emission": 3, "ranking": 17, "ledger": 7, "transaction": 1,
+        "heads": 13, "fork": 13, "entries": 38, "keys": 1, "rules": 2,
+        "predictions": 110, "order": 11, "truth": 22, "scores": 44, "snapshots": 24,
+        "periods": 13, "emission": 3, "ranking": 17, "ledger": 15, "transaction": 1,
     }  # fmt: skip
     assert [name for name, step in whole.steps.items() if step.open] == [
+        "truth",
         "snapshots",
         "ranking",
+        "transaction",
     ]
 
 
@@ -59,6 +61,14 @@ def test_what_is_not_done_is_said(recorded, found):
     alone["manifest"][0]["witnesses"] = []
     (why,) = found(alone.packed()).steps["witnesses"].open
     assert why.startswith("11 of 11 rounds were not cosigned before their truth")
+
+
+def test_texts_of_a_bundle_write_no_line_of_their_own(recorded, found):
+    bundle = OpenBundle(recorded.whole)
+    bundle["checkpoint"][0]["status"] = "\x1b[2J\nAll that was done follows."
+    lines = list(found(bundle.packed()).lines())
+    assert "All that was done follows." not in lines
+    assert all(line.isprintable() for line in lines)
 
 
 def test_the_scorer_of_a_file_is_run_if_the_rules_name_it(recorded, found, tmp_path):
