@@ -110,6 +110,11 @@ def test_the_digest_is_that_of_the_rows_one_by_one(package, monkeypatch):
     assert found == lines
     assert result.rounds[3:9] == list(result.rounds)[3:9]
     assert result.rounds[-1] == list(result.rounds)[-1]
+    frame = pytest.importorskip("pandas") and result.predictions_df
+    assert list(frame["scope_key"]) == [row["scope_key"] for row in result.rounds]
+    known = frame["truth"].notna()
+    expected = [truth["actual_return"] for truth in frame["truth"][known]]
+    assert frame["actual_return"][known].tolist() == expected
 
 
 @given(blocks=st.lists(st.lists(st.none() | OUTPUT, max_size=12), max_size=3))

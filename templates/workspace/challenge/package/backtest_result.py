@@ -47,16 +47,14 @@ class BacktestResult:
             raise InvalidInput(
                 "pandas is not installed; install the package with [pandas]."
             ) from None
-        rows = [
-            {
-                **row,
-                "slot_at": datetime.fromtimestamp(row["slot_at"], timezone.utc),
-                "value": (row["output"] or {}).get(self._rules["signal_field"]),
-                "actual_return": (row["truth"] or {}).get("actual_return"),
-            }
-            for row in self.rounds
-        ]
-        return pandas.DataFrame(rows)
+        columns = {}
+        for row in self.rounds:
+            row["slot_at"] = datetime.fromtimestamp(row["slot_at"], timezone.utc)
+            row["value"] = (row["output"] or {}).get(self._rules["signal_field"])
+            row["actual_return"] = (row["truth"] or {}).get("actual_return")
+            for name, value in row.items():
+                columns.setdefault(name, []).append(value)
+        return pandas.DataFrame(columns)
 
     @property
     def predictions_df(self):
