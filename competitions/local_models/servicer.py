@@ -129,15 +129,25 @@ class ModelServicer(DynamicSubclassServiceServicer):
         raise _BadImplementationError(f"no subclass of {base_path} in main.py")
 
     def _explain(self, error: BaseException) -> str:
-        """Return the error with its place in the model's code; log the rest."""
-        own = error.__traceback__
-        traceback.print_exception(error.with_traceback(own and own.tb_next))
+        """Return the error with its place in the model's code; log the rest.
+
+        The log begins where the model's code does, not with how it was called.
+        """
+        whole = error.__traceback__
+        own = whole
+        while own is not None and not self._is_own(own.tb_frame.f_code.co_filename):
+            own = own.tb_next
+        begin = own or (whole and whole.tb_next)
+        traceback.print_exception(error.with_traceback(begin))
         text = f"{type(error).__name__}: {error}"
         for frame in reversed(traceback.extract_tb(error.__traceback__)):
-            path = Path(frame.filename)
-            if path.is_relative_to(self._model_dir):
-                return f"{text} ({path.relative_to(self._model_dir)}:{frame.lineno})"
+            if self._is_own(frame.filename):
+                path = Path(frame.filename).relative_to(self._model_dir)
+                return f"{text} ({path}:{frame.lineno})"
         return text
+
+    def _is_own(self, file_name: str) -> bool:
+        return Path(file_name).is_relative_to(self._model_dir)
 
 
 class _BadImplementationError(Exception):

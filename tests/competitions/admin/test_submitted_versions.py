@@ -1,4 +1,4 @@
-"""Operators see what was submitted, and what its check found, as text and never HTML."""
+"""Operators see what was submitted, and what its check found, as text, not HTML."""
 
 import pytest
 

@@ -163,6 +163,9 @@ def test_the_real_check_ends_each_version_by_what_it_does(
     assert raising.reason.startswith("predict: ValueError: no (main.py:")
     assert incomplete.code == "check_setup_failed"
     assert "No module named 'no_such_library'" in incomplete.reason
+    # The log has the model's own lines, not how the site came to them.
+    assert "import no_such_library" in incomplete.result["log"]
+    assert "servicer.py" not in incomplete.result["log"]
     assert (hanging.status, hanging.code) == ("REFUSED", "check_answers_failed")
 
     def runs_newest():
