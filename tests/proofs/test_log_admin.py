@@ -42,5 +42,7 @@ def test_nothing_of_the_log_is_changed_or_deleted_by_hand(boss, log_key, append)
     append("7")
     leaf = LogLeaf.objects.get(key="7")
     for act in ("delete/", "change/"):
-        assert boss.post(f"/admin/proofs/logleaf/{leaf.pk}/{act}", {}).status_code == 403
+        assert (
+            boss.post(f"/admin/proofs/logleaf/{leaf.pk}/{act}", {}).status_code == 403
+        )
     assert boss.get("/admin/proofs/logleaf/add/").status_code == 403

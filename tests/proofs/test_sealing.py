@@ -1,6 +1,7 @@
 """The log has no gap, no fork and no unsigned entry, whoever is killed or restored."""
 
 import threading
+from datetime import timedelta
 
 import pytest
 from django.db import connection, connections, transaction
@@ -10,6 +11,7 @@ from core.tlog.merkle import leaf_hash, root_of
 from proofs import kept_head, log_keys, sealing, standing
 from proofs.errors import LogForkError, LogKeyError
 from proofs.models import LogCheckpoint, LogLeaf, LogTile
+from tests.conftest import NOW
 from tests.kills import dies, steps_of
 from tests.proofs.conftest import ORIGIN
 
@@ -204,6 +206,19 @@ def test_a_head_that_was_signed_but_not_committed_is_the_one_that_stands(
     assert sealing.seal() == 1
     assert LogCheckpoint.objects.first().note == signed.note
     assert sealing.seal() == 1
+    check_log(log_key)
+
+
+def test_a_clock_behind_the_last_head_dates_no_head_before_it(db, log_key, append, at):
+    append("a")
+    with at(NOW + timedelta(hours=1)):
+        sealing.seal()
+    append("b")
+    with at(NOW):
+        assert sealing.seal() == 1
+    assert [head.signed_at for head in LogCheckpoint.objects.all()] == [
+        NOW + timedelta(hours=1)
+    ] * 2
     check_log(log_key)
 
 
