@@ -1,11 +1,13 @@
 """The file for strangers comes to the same end, with its own code alone."""
 
 import ast
+import re
 import runpy
 import sys
 
 import pytest
 
+from crunchsite.coordinator import export_period, verify
 from tests.crunchsite.bundles.recorded import SCORER, WITNESS
 from tests.crunchsite.bundles.tampering import NAMES, TAMPERINGS, OpenBundle
 
@@ -52,6 +54,20 @@ def test_all_of_a_bundle_follows(recorded, run):
     code, said = run(recorded.part, *options)
     assert (code, said.splitlines()[-1]) == (0, "All that was done follows.")
     assert "ok        scores: 11 of 11 hold" in said
+
+
+def test_the_commands_of_the_readme_verify_a_bundle(recorded, run, monkeypatch):
+    monkeypatch.chdir(recorded.root)
+    page = (recorded.root / "README.md").read_text().replace("\\\n", "")
+    (options,) = re.findall(rf"python {FILE} var/CKP_1\.zip (.*)$", page, re.MULTILINE)
+    code, said = run(recorded.whole, *options.split())
+    assert (code, said.splitlines()[-1]) == (0, "All that was done follows.")
+    assert "ok        scores: 44 of 44 hold" in said
+    (asked,) = re.findall(r"coordinator export-period (.*)$", page, re.MULTILINE)
+    export = export_period.command.make_context("export-period", asked.split())
+    assert export.params["slug"] == "btc-demo"
+    assert "./coordinator verify var/CKP_1.zip\n" in page
+    assert verify.command.name == "verify"
 
 
 def test_what_is_not_done_is_said(recorded, run):
