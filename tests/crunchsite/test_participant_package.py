@@ -164,6 +164,65 @@ def test_the_sites_refusals_are_problems_with_exit_codes(module, site, monkeypat
     assert answered(client_module.Client(session=session))[1] == 4
 
 
+HOSTILE = {
+    "a redirect": (302, b"", {"Location": "http://evil:1/x"}, "leads to 'http://evil"),
+    "pages without end": (
+        *(200, b'{"results": [], "next": "http://evil:1/api?x"}', {}),
+        "have no end",
+    ),
+    "an odd next": (200, b'{"results": [], "next": 7}', {}, "have no end"),
+    "a list": (200, b"[]", {}, "is no rows"),
+    "odd rows": (200, b'{"results": [1], "next": null}', {}, "is no rows"),
+    "too deep": (200, b"[" * 100_000, {}, "is no JSON"),
+    "too much": (200, b"[" + b" " * 2_000 + b"]", {}, "more than 1000 bytes"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_site_gets_no_further_than_a_problem(name, module, site, monkeypatch):
+    session, adapter = site
+    status, body, headers, words = HOSTILE[name]
+    monkeypatch.setattr(module("site_requests"), "MOST_PAGES", 3)
+    monkeypatch.setattr(module("site_requests"), "LARGEST_ANSWER", 200_000)
+    if name == "too much":
+        monkeypatch.setattr(module("site_requests"), "LARGEST_ANSWER", 1_000)
+
+    def broken(path, response):
+        assert response.request.url.startswith("http://localhost:8000/")
+        response.status_code, response.raw = status, BytesIO(body)
+        response.headers.clear()
+        response.headers.update(headers)
+        return response
+
+    adapter.broken = broken
+    client = module("client").Client(key="csk_1", session=session)
+    with pytest.raises(module("problems").Unreachable, match=words):
+        list(client.models())
+
+
+@pytest.mark.parametrize("day", ["../../../2026-03-02", "/tmp/x", "2026-3-2", 7])
+def test_a_day_of_an_odd_name_is_no_file(day, module, site, tmp_path):
+    session, adapter = site
+    entry = {"date": day, "sha256": "", "url": "/x", "records": 1}
+
+    def broken(path, response):
+        response.raw = BytesIO(json.dumps([entry]).encode())
+        response.headers.clear()
+        return response
+
+    adapter.broken = broken
+    client = module("day_files").BacktestClient(session=session)
+    with pytest.raises(module("problems").Unreachable, match="which is no day"):
+        client.pull("BTCUSDT", *DAYS)
+
+
+def test_a_download_has_a_limit(module, site, tmp_path, monkeypatch):
+    client = module("client")
+    monkeypatch.setattr(client, "LARGEST_FILE", 10)
+    with pytest.raises(module("problems").Unreachable, match="more than 10 bytes"):
+        client.Client(session=site[0]).fetch("/api/v1/competitions", tmp_path / "x", 0)
+
+
 def test_the_key_goes_to_the_site_alone_and_lies_in_a_file_of_its_owner(module):
     client, store_key = module("client"), module("credentials").store_key
     path = store_key("http://localhost:8000", "csk_1")

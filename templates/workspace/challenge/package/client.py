@@ -15,7 +15,9 @@ from . import config
 from .credentials import key_variable, stored_key
 from .problems import InvalidInput, Unreachable
 from .rows import Row, Rows
-from .site_requests import SiteRequests, json_of
+from .site_requests import SiteRequests, json_of, row_of, rows_of
+
+LARGEST_FILE = 4 * 2**30
 
 
 class Client:
@@ -85,11 +87,12 @@ class Client:
         path = f"/reports/models/{quote(model, safe='')}/receipts"
 
         def pages():
-            url, asked = self.url + path, self._named({"day": str(day)})
+            url, asked, number = self.url + path, self._named({"day": str(day)}), 0
             while url:
-                answer = self._site.get(url, asked)
-                yield json_of(answer)
-                url, asked = answer.links.get("next", {}).get("url"), {}
+                answer, number = self._site.get(url, asked), number + 1
+                yield rows_of(json_of(answer), url)
+                following = answer.links.get("next", {}).get("url")
+                url, asked = self._site.next_of(following, url, number), {}
 
         return Rows(pages)
 
@@ -137,9 +140,13 @@ class Client:
         if answer.status_code == 416:
             return
         mode = "ab" if answer.status_code == 206 else "wb"
+        left = LARGEST_FILE
         try:
             with open(path, mode) as file:
                 for piece in answer.iter_content(2**16):
+                    left -= len(piece)
+                    if left < 0:
+                        raise Unreachable(f"{url} has more than {LARGEST_FILE} bytes.")
                     file.write(piece)
         except requests.RequestException as error:
             raise Unreachable(f"{url} stopped in the middle: {error}.") from None
@@ -156,7 +163,7 @@ class Client:
             data={"name": name, "message": message, "consent": "true"},
             files={"file": (f"{name}.zip", content)},
         )
-        return Row(json_of(answer))
+        return Row(row_of(json_of(answer), answer.url))
 
     def submissions(self, model=None):
         """Return the key's own submissions, the newest first."""
@@ -164,24 +171,28 @@ class Client:
 
     def submission(self, number):
         """Return a submission of the key's own, with what the site's check saw."""
-        return Row(self.get(f"/api/v1/submissions/{int(number)}"))
+        return self._row(f"/api/v1/submissions/{int(number)}")
 
     def quota(self):
         """Return how many submissions are left of the day, and when new ones come."""
-        return Row(self.get("/api/v1/submissions/quota"))
+        return self._row("/api/v1/submissions/quota")
 
     def model_log(self, model, cursor=None):
         """Return the part of a log at a cursor: `text`, `cursor`, `is_end`."""
         path = f"/api/v1/local-models/{quote(model, safe='')}/log"
-        return Row(self.get(path, cursor=cursor or None))
+        return self._row(path, cursor=cursor or None)
+
+    def _row(self, path, **query):
+        return Row(row_of(self.get(path, **query), self.url + path))
 
     def _rows(self, path, **query):
         def pages():
-            url, asked = self.url + path, self._named(_given(query))
+            url, asked, number = self.url + path, self._named(_given(query)), 0
             while url:
-                page = json_of(self._site.get(url, asked))
-                yield page["results"]
-                url, asked = page["next"], {}
+                page = row_of(json_of(self._site.get(url, asked)), url)
+                number += 1
+                yield rows_of(page.get("results"), url)
+                url, asked = self._site.next_of(page.get("next"), url, number), {}
 
         return Rows(pages)
 

@@ -172,9 +172,10 @@ class BacktestClient:
 
     def _listed(self, subject, since, until):
         from .client import Client
+        from .site_requests import rows_of
 
         source, kind, granularity = config.feed()
-        return Client(url=self.url, session=self._session).get(
+        found = Client(url=self.url, session=self._session).get(
             "/data/days/index",
             source=source,
             subject=subject,
@@ -183,6 +184,9 @@ class BacktestClient:
             since=since.date().isoformat(),
             until=until.date().isoformat(),
         )
+        for entry in rows_of(found, f"{self.url}/data/days/index"):
+            _check_entry(entry)
+        return found
 
     def _download(self, entry, path):
         """Fetch a file into its place; a part that is there is continued."""
@@ -208,6 +212,19 @@ def _days(since, until):
     last = (until - timedelta(microseconds=1)).date()
     count = (last - since.date()).days + 1
     return [(since.date() + timedelta(days=n)).isoformat() for n in range(count)]
+
+
+def _check_entry(entry):
+    """Raise Unreachable for a day that cannot be one; its date names a file."""
+    try:
+        is_date = date.fromisoformat(entry["date"]).isoformat() == entry["date"]
+        texts = (entry["sha256"], entry["url"])
+        is_right = is_date and all(isinstance(text, str) for text in texts)
+        is_right &= isinstance(entry["records"], int)
+    except (KeyError, TypeError, ValueError):
+        is_right = False
+    if not is_right:
+        raise Unreachable(f"the site lists {str(entry)[:200]}, which is no day.")
 
 
 def _is_whole(path, sha256):

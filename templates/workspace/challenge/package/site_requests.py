@@ -1,6 +1,7 @@
 """Asks the site, again within bounds where it may help, and tells what it refuses."""
 
 import time
+from urllib.parse import urljoin, urlsplit
 
 import requests
 
@@ -13,6 +14,8 @@ TIMEOUT_S = 30
 PAUSES_S = (0.5, 2.0)
 LONGEST_PAUSE_S = 30
 PASSING = (502, 503, 504)
+LARGEST_ANSWER = 64 * 2**20  # of one that is read whole, not into a file
+MOST_PAGES = 10_000
 IN_PROGRESS = "idempotency_in_progress"
 
 
@@ -41,8 +44,15 @@ class SiteRequests:
             is_last = attempt == RETRIES - 1
             try:
                 answer = self._session.request(
-                    method, url, headers=headers, timeout=TIMEOUT_S, **options
+                    method,
+                    url,
+                    headers=headers,
+                    timeout=TIMEOUT_S,
+                    allow_redirects=False,  # the key would go along
+                    **{**options, "stream": True},
                 )
+                if not options.get("stream"):
+                    _read(answer, url)
             except requests.RequestException as error:
                 if is_last:
                     raise Unreachable(
@@ -56,11 +66,50 @@ class SiteRequests:
         raise AssertionError("the last attempt returns or raises")
 
 
+    def next_of(self, url, page_url, number):
+        """Return the address of the next page, which is on the site whatever it says.
+
+        Raises Unreachable for an odd one, and where pages have no end.
+        """
+        if not url:
+            return None
+        if not isinstance(url, str) or number >= MOST_PAGES:
+            raise Unreachable(f"the pages of {page_url} have no end; is it the site?")
+        try:
+            site, found = urlsplit(self.url), urlsplit(urljoin(page_url, url))
+        except ValueError:
+            raise Unreachable(f"the page after {page_url} has no address.") from None
+        return found._replace(scheme=site.scheme, netloc=site.netloc).geturl()
+
+
+def _read(answer, url):
+    """Read an answer, which is then at hand; raises Unreachable for an endless one."""
+    parts, size = [], 0
+    for part in answer.iter_content(2**16):
+        parts.append(part)
+        size += len(part)
+        if size > LARGEST_ANSWER:
+            raise Unreachable(f"{url} answered more than {LARGEST_ANSWER} bytes.")
+    answer._content = b"".join(parts)
+
+
+def rows_of(found, url):
+    """Return a list of rows; raises Unreachable for anything else."""
+    if isinstance(found, list) and all(isinstance(row, dict) for row in found):
+        return found
+    raise Unreachable(f"{url} answered something that is no rows; is it the site?")
+
+
+def row_of(found, url):
+    """Return one row; raises Unreachable for anything else."""
+    return rows_of([found], url)[0]
+
+
 def json_of(answer):
     """Return an answer's JSON; raises Unreachable where it is none."""
     try:
         return answer.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         raise Unreachable(
             f"{answer.url} answered something that is no JSON; is it the site?"
         ) from None
@@ -93,6 +142,11 @@ def _pause_s(answer, least):
 def _checked(answer, url):
     """Return a good answer; raise the problem that another one says."""
     status = answer.status_code
+    if 300 <= status < 400:
+        target = answer.headers.get("Location", "nowhere")[:300]
+        raise Unreachable(
+            f"{url} leads to {target!r}; if that is the site, name it by --url."
+        )
     if status < 400 or status == 416:
         return answer
     text, code = _said(answer)
@@ -109,7 +163,7 @@ def _said(answer):
     """Return what the site says of its refusal, and its code."""
     try:
         found = answer.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return f"it answered {answer.status_code}.", None
     if isinstance(found, dict):
         for name in ("detail", "message", "error"):
