@@ -7,3 +7,7 @@ class LogFormatError(ValueError):
 
 class ProofError(ValueError):
     """The form is right, and the proof or the signature does not hold."""
+
+
+class UnknownSignerError(ProofError):
+    """None of the keys that the reader knows has signed this."""

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
     Ed25519PublicKey,
 )
 
-from .errors import LogFormatError, ProofError
+from .errors import LogFormatError, ProofError, UnknownSignerError
 
 ED25519 = 1
 COSIGNATURE = 4  # Ed25519 with the instant of signing
@@ -158,7 +158,7 @@ def verify_note(note: Note, keys: Iterable[VerifierKey]) -> list[VerifierKey]:
         if lines:
             signed.append(key)
     if not signed:
-        raise ProofError("none of the known keys has signed this")
+        raise UnknownSignerError("none of the known keys has signed this")
     return signed
 
 

@@ -13,7 +13,7 @@ from core import clock
 from core.errors import OperatorError
 from core.files import write_file
 from core.texts import one_line
-from core.tlog.errors import LogFormatError, ProofError
+from core.tlog.errors import LogFormatError, ProofError, UnknownSignerError
 from core.tlog.log_checkpoint import TreeHead
 from core.tlog.note import COSIGNATURE, Signer, VerifierKey, parse_vkey
 from core.tlog.tiles import Tile
@@ -150,6 +150,13 @@ def command(
         try:
             head = cosign_once(site=site.rstrip("/"), key=key, state=own)
             click.echo(f"cosigned {head.size} {head.root.hex()}")
+        except UnknownSignerError:
+            click.echo(
+                f"REFUSED: the head is not signed with {key}. If the log has a new "
+                f"key, start again with that and the same {state}.",
+                err=True,
+            )
+            click.get_current_context().exit(exits.FAILED)
         except (ProofError, LogFormatError) as error:
             click.echo(f"REFUSED: {error}. Keep {state}: it is the evidence.", err=True)
             click.get_current_context().exit(exits.FAILED)

@@ -26,6 +26,7 @@ UNREAD = re.compile(r"__main__|\.migrations|\.settings\.|\.examples|\.alembic")
 INSIDE = {
     "core.tlog.errors.LogFormatError": "the log is pure; who shows a receipt answers",
     "core.tlog.errors.ProofError": "the same",
+    "core.tlog.errors.UnknownSignerError": "the same",
     "core.deadline.Late": "a deadline passed; the guarded call says whose",
     "core.deadline.StillAtWork": "as Late, while the work of the last time goes on",
     "core.imports.NotImportable": "a reason, put into a refusal of a slot or contract",
@@ -33,6 +34,7 @@ INSIDE = {
     "competitions.gateway.wire.AnswerError": "becomes the failure of one prediction",
     "competitions.local_models.servicer._BadImplementationError": "answers gRPC",
     "competitions.local_models.variants.UnsendableError": "a participant's own error",
+    "competitions.scaffold.render._UnknownNameError": "the refusal names the template",
     "competitions.rounds.build_question.NoInputError": "the reason of one round",
     "feeds.backfill._LostError": "another process has taken the job",
     "feeds.backfill._PutOffError": "the job waits until it is asked for again",

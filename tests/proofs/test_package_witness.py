@@ -7,7 +7,7 @@ import pytest
 import requests
 from click.testing import CliRunner
 
-from proofs import log_keys, sealing, witnesses
+from proofs import log_keys, rotation, sealing, witnesses
 from tests.participants import imported, lay_out, session_to_site
 
 SITE = "http://testserver"
@@ -85,12 +85,17 @@ def test_a_log_that_does_not_follow_is_refused_and_kept_as_evidence(
     assert "\n4\n" in known.file.with_suffix(".refused").read_text()
 
 
-def test_a_head_by_another_key_is_refused(known):
-    other = log_keys.new_key("example.org/log")
-    log_keys.write_lines([other])
-    vkey = str(log_keys.signers()[0].key)
-    found = known(vkey=vkey)
-    assert (found.exit_code, json.loads(found.stdout)["code"]) == (1, "log_forked")
+def test_a_head_by_another_key_is_refused_and_accuses_nobody(known, append):
+    known()
+    old = str(log_keys.signers()[0].key)
+    rotation.rotate(reason="once a year")
+    append("b")
+    sealing.seal()
+    found = known(vkey=old)
+    assert (found.exit_code, json.loads(found.stdout)["code"]) == (2, "invalid_input")
+    assert "a head that is not signed with example.org/log+" in found.stderr
+    assert not known.file.with_suffix(".refused").exists()
+    assert json.loads(known().stdout) == {"size": 4}  # by the new key, the same state
 
 
 def test_what_cannot_be_used_says_what_and_why(known):

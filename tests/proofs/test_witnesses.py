@@ -22,7 +22,7 @@ from core.tlog.note import (
 )
 from core.tlog.witnessing import cosigned
 from crunchsite.coordinator import witness as witness_command
-from proofs import log_keys, sealing, standing, witnesses
+from proofs import log_keys, rotation, sealing, standing, witnesses
 from proofs.errors import WitnessError
 from proofs.models import Cosignature, LogCheckpoint, Witness
 
@@ -266,3 +266,27 @@ def test_the_command_cosigns_what_grew_and_refuses_another_history(
     state.write_text(json.dumps(raw))
     assert "went back" in run().stderr
     assert Cosignature.objects.count() == 2
+
+
+def test_the_command_goes_on_with_the_logs_new_key(
+    client, heads, append, tmp_path, monkeypatch
+):
+    as_site(client, monkeypatch)
+    state = tmp_path / "witness.json"
+
+    def run():
+        arguments = ["http://site", str(key), "--state", str(state)]
+        return CliRunner().invoke(witness_command.command, arguments)
+
+    key = log_keys.signers()[0].key
+    witnesses.register(vkey=run().stderr.split()[1], owner="ada")
+    assert run().stdout.startswith("cosigned 5 ")
+    new = rotation.rotate(reason="once a year").key
+    append("e")
+    sealing.seal()
+    refused = run()
+    assert refused.exit_code == 1
+    assert f"REFUSED: the head is not signed with {key}." in refused.stderr
+    assert "evidence" not in refused.stderr
+    key = new
+    assert run().stdout.startswith("cosigned 7 ")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import requests
 
-from ._engine.tlog.errors import LogFormatError, ProofError
+from ._engine.tlog.errors import LogFormatError, ProofError, UnknownSignerError
 from ._engine.tlog.log_checkpoint import TreeHead
 from ._engine.tlog.note import COSIGNATURE, Signer, parse_vkey
 from ._engine.tlog.witnessing import check_growth, cosigned
@@ -67,7 +67,8 @@ class Witness:
         """Check the newest head of a log, cosign it and hand it in; return its size.
 
         The head is kept before it is cosigned. Raises Forked for a log that did not
-        only grow: nothing is cosigned then, and what was seen stays as it was.
+        only grow, InvalidInput for another key than the log's: nothing is cosigned
+        then, and what was seen stays as it was.
         """
         site, session = site.rstrip("/"), session or requests.Session()
         try:
@@ -85,6 +86,11 @@ class Witness:
             )
         except LogFormatError as error:
             raise Unreachable(f"{site} shows no log: {error}.") from None
+        except UnknownSignerError:
+            raise InvalidInput(
+                f"{site} shows a head that is not signed with {key}. If the operator "
+                "says that the log has a new key, give that one, with the same state."
+            ) from None
         except ProofError as error:
             raise Forked(
                 f"{error}. Nothing was cosigned. {self._evidence(key.name, text)} is "
