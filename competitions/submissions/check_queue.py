@@ -21,8 +21,10 @@ from competitions.check_model.checkup import WINDOW, Checkup, check_on
 from competitions.check_model.market import made_up_candles
 from competitions.local_models.control import ControlError
 from competitions.models import SubmittedVersion
+from competitions.submissions.errors import ModelTakenError
 from competitions.submissions.going_live import go_live, refuse
 from competitions.submissions.quota import INTERRUPTED
+from competitions.submissions.receiving import require_own
 from competitions.submissions.site_bench import site_bench, submitted_folder
 from competitions.wiring import wiring_of
 from core.errors import OperatorError
@@ -72,18 +74,35 @@ def check_version(row: SubmittedVersion, check: Check = check_on_site) -> bool:
         )
     if bench is None or not bench.is_up():
         return _wait(row, "the site's orchestrator of checks does not run")
+    folder = submitted_folder() / row.content
+    if not (folder / "main.py").is_file():  # waiting on would hold up all others
+        return refuse(row, INTERRUPTED, "its files are gone from the site")
     _begin(row)
     try:
-        found = check(row, submitted_folder() / row.content, bench)
+        found = check(row, folder, bench)
     except (ControlError, OperatorError) as error:
         return _wait(row, f"the site cannot check it: {error}")
     if not found.is_fit and not bench.is_up():
         return _wait(row, "the site's orchestrator of checks went down")
     result = result_of(found)
     if found.is_fit:
-        return go_live(row, result)
+        return _put_live(row, result)
     code = "check_setup_failed" if found.setup_s is None else "check_answers_failed"
     return refuse(row, code, result["problems"][0]["text"], result)
+
+
+def _put_live(row: SubmittedVersion, result: dict[str, Any]) -> bool:
+    """Put a version that passed in its place, unless another took the name meanwhile.
+
+    It waits where the site cannot copy it.
+    """
+    try:
+        require_own(row.cruncher, row.model_id)
+        return go_live(row, result)
+    except ModelTakenError as error:
+        return refuse(row, error.code, str(error), result)
+    except ControlError as error:
+        return _wait(row, f"the site cannot put it in its place: {error}")
 
 
 def result_of(found: Checkup) -> dict[str, Any]:

@@ -83,7 +83,7 @@ def _recorded(
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_RECEIVING])
     quota_of(cruncher).require()
-    _require_own(cruncher, model_id)
+    require_own(cruncher, model_id)
     versions = SubmittedVersion.objects.filter(
         competition=cruncher.competition, model_id=model_id
     )
@@ -102,7 +102,7 @@ def _recorded(
     return row
 
 
-def _require_own(cruncher: Cruncher, model_id: str) -> None:
+def require_own(cruncher: Cruncher, model_id: str) -> None:
     """Raise ModelTakenError if another has the name: a folder, rows, a submission."""
     competition = cruncher.competition
     folder = settings.LOCAL_MODELS_DIR / model_id

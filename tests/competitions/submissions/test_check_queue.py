@@ -8,9 +8,11 @@ from dataclasses import replace
 
 import pytest
 
-from competitions.local_models import control
+from competitions.local_models import control, model_folders
+from competitions.local_models.control import ControlError
 from competitions.local_models.hidden_folders import CANDIDATES_SOCKET
 from competitions.local_models.launch import PROJECT
+from competitions.local_models.trees import remove_tree
 from competitions.models import SubmittedVersion
 from competitions.submissions import check_queue
 from competitions.submissions.check_queue import check_version, check_waiting
@@ -98,6 +100,43 @@ def test_a_check_that_was_killed_is_done_anew_and_given_up_after_three(alice):
             check_version(row, check=die)
         row.refresh_from_db()
         assert (row.status, row.attempts) == ("CHECKING", attempt)
+    assert check_waiting()
+    row.refresh_from_db()
+    assert (row.status, row.code) == ("REFUSED", "check_interrupted")
+    assert quota_of(alice.cruncher).left == 5
+
+
+def test_a_name_that_another_took_meanwhile_is_not_replaced(alice, settings):
+    row = alice.submit()
+    other = settings.LOCAL_MODELS_DIR / "mine"
+
+    def check(*_):
+        other.mkdir()
+        (other / "main.py").write_text("of the operator")
+        return GOOD
+
+    assert check_version(row, check=check)
+    row.refresh_from_db()
+    assert (row.status, row.code) == ("REFUSED", "model_taken")
+    assert (other / "main.py").read_text() == "of the operator"
+
+
+def test_what_the_site_cannot_put_in_its_place_waits(alice, monkeypatch):
+    row = alice.submit()
+
+    def full(**_):
+        raise ControlError("model cannot be copied: No space left on device.")
+
+    monkeypatch.setattr(model_folders, "replace_model", full)
+    assert not check_version(row, check=lambda *_: GOOD)
+    row.refresh_from_db()
+    assert (row.status, row.attempts) == ("QUEUED", 0)
+    assert "No space left on device" in row.reason
+
+
+def test_a_version_whose_files_are_gone_holds_up_no_other(alice):
+    row = alice.submit()
+    remove_tree(submitted_folder() / row.content)
     assert check_waiting()
     row.refresh_from_db()
     assert (row.status, row.code) == ("REFUSED", "check_interrupted")
