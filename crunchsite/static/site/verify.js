@@ -172,6 +172,7 @@
     check("heads", log.signedAt.some(([size]) => size === told.end), `no signed head covers all ${told.end} entries`);
     check("fork", !roots.size && told.start + hashes.length === told.end, "a head is not within the log's hashes");
     const root = hex(await rootOf(nodes));
+    let last = -1;
     for (const row of (await rows("entries.jsonl")).map(plain)) {
       const entry = await leaf(bytesOf(row.entry));
       const isThere = row.index < told.start
@@ -179,6 +180,8 @@
         : hex(hashes[row.index - told.start] ?? []) === hex(entry);
       check("entries", isThere, `entry ${row.index} is not what the log has at this place`);
       const fact = JSON.parse(row.entry);
+      check("entries", row.index > last, `entry ${row.index} does not come in its order`);
+      last = row.index;
       log.entries.set(row.index, fact);
       log.ofKind.set(fact.kind, [...(log.ofKind.get(fact.kind) ?? []), fact]);
     }
@@ -205,11 +208,16 @@
       feeds[row.feed].prices.push(row.price);
     }
     const scored = new Map();
+    const rules = new Map((log.ofKind.get("rules") ?? []).map((fact) => [fact.digest, plain(JSON.parse(fact.rules))]));
+    const seen = new Set();
     let late = 0;
     const rounds = await rows("rounds.jsonl");
     for (const row of rounds.map(plain)) {
       const [name, entry] = [`round ${row.round}`, log.entries.get(row.index)];
       if (!check("predictions", entry?.kind === "round" && entry.round === row.round, `${name} has no entry in the log`)) continue;
+      check("predictions", told.of !== null || row.answers.every((a) => !a.hash), `${name} has answers that are not shown, and the bundle is no part`);
+      check("predictions", !seen.has(row.round) && row.scope_key === entry.scope_key, `${name} is there twice, or of another scope than the log's`);
+      seen.add(row.round);
       const hashes = [];
       for (const a of row.answers) hashes.push(a.hash ? fromHex(a.hash) : await leaf(fromHex(a.nonce), bytesOf(a.answer)));
       check("predictions", hashes.length === entry.answers, `${name}: ${hashes.length} answers are here, ${entry.answers} in the log`);
@@ -223,6 +231,8 @@
       const origin = row.provenance ?? {};
       const feed = feeds.find((each) => each.name === FEED.map((k) => origin[k]).join());
       if (origin.from === "tape" && feed) {
+        const own = ["source", "kind", "granularity"].filter((k) => origin[k] !== rules.get(entry.rules)?.[`feed_${k}`]);
+        check("truth", !own.length, `${name}: its truth is from the feed ${feed.name}, which the rules do not have`);
         const [a, b] = ends.map((end) => before(feed.closed, end));
         const [paid, got] = [feed.prices[a], feed.prices[b]];
         const truth = { actual_return: (got - paid) / paid, direction_up: got > paid, entry_price: paid, resolved_price: got };
@@ -253,6 +263,8 @@
     const periods = new Map((log.ofKind.get("period") ?? []).map((entry) => [entry.period_start, entry]));
     const [hashes, contents] = [[], new Map()];
     for (const row of await rows("snapshots.jsonl")) {
+      const isLogged = periods.get(row.period_start)?.revision === plain(row.revision);
+      check("periods", isLogged, `a snapshot is of the period from ${row.period_start}, revision ${plain(row.revision)}, which is not in the log`);
       hashes.push([row.period_start, row.hash ?? (await digest(row.content))]);
       if (!row.content || row.is_virtual) continue;
       const content = plain(row.content);
@@ -335,6 +347,7 @@
       check("emission", canonical(due) === canonical(rewards), `the strategy gives the shares ${canonical(due)}, not ${canonical(rewards)}`);
     } else leave("emission", `the strategy ${meta.rule.strategy} is not on this page; use coordinator verify`);
     const ledger = grouped((await rows("ledger.jsonl")).map(plain), (line) => line.kind);
+    for (const kind of ledger.keys()) check("ledger", ["DUE", "ADJUSTMENT", "PAID"].includes(kind), `there is no line of the kind ${kind}`);
     const [due, moved, out] = ["DUE", "ADJUSTMENT", "PAID"].map((kind) => added((ledger.get(kind) ?? []).map((line) => [line.cruncher_index, line.amount])));
     const owed = Object.fromEntries(Object.entries(rewards).filter(([, n]) => n));
     check("ledger", canonical(due) === canonical(owed), "what is due is not the emission");
