@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from competitions.wiring import reset_cache
 from core import clock, collector
 from feeds.tape.engine import dispose, engine, transaction
-from tests import patience, warm
+from tests import flushing, patience, warm
 from tests.clocks import JumpingClock
 from tests.network import loopback_only as loopback_only  # for every test
 from tests.roles import roles as roles
@@ -31,6 +31,7 @@ settings.register_profile(
 )
 settings.load_profile("busy")
 
+flushing.by_delete()
 patience.widen()
 collector.stand_aside()  # while all tests are imported
 
