@@ -36,7 +36,6 @@ INSIDE = {
     "competitions.local_models.variants.UnsendableError": "a participant's own error",
     "competitions.scaffold.render._UnknownNameError": "the refusal names the template",
     "competitions.rounds.build_question.NoInputError": "the reason of one round",
-    "competitions.scaffold.render._UnknownNameError": "said with the template's name",
     "feeds.backfill._LostError": "another process has taken the job",
     "feeds.backfill._PutOffError": "the job waits until it is asked for again",
     "livepool.release.release_files.UnreadableError": "becomes one line of a report",
