@@ -65,18 +65,11 @@ def check_on_site(row: SubmittedVersion, folder: Path, bench: Bench) -> Checkup:
 
 def check_version(row: SubmittedVersion, check: Check = check_on_site) -> bool:
     """Check one version; returns whether it has ended, LIVE or REFUSED."""
-    bench = site_bench()
-    if row.attempts >= MOST_ATTEMPTS:
-        if bench is not None:
-            bench.clear()  # the last attempt's instances may run yet
-        return refuse(
-            row, INTERRUPTED, f"its check was interrupted {row.attempts} times"
-        )
+    bench, folder = site_bench(), submitted_folder() / row.content
+    if why := _given_up(row, folder, bench):
+        return refuse(row, INTERRUPTED, why)
     if bench is None or not bench.is_up():
         return _wait(row, "the site's orchestrator of checks does not run")
-    folder = submitted_folder() / row.content
-    if not (folder / "main.py").is_file():  # waiting on would hold up all others
-        return refuse(row, INTERRUPTED, "its files are gone from the site")
     _begin(row)
     try:
         found = check(row, folder, bench)
@@ -89,6 +82,17 @@ def check_version(row: SubmittedVersion, check: Check = check_on_site) -> bool:
         return _put_live(row, result)
     code = "check_setup_failed" if found.setup_s is None else "check_answers_failed"
     return refuse(row, code, result["problems"][0]["text"], result)
+
+
+def _given_up(row: SubmittedVersion, folder: Path, bench: Bench | None) -> str:
+    """Return why a version is not checked at all; empty if it is."""
+    if not (folder / "main.py").is_file():  # waiting on would hold up all others
+        return "its files are gone from the site"
+    if row.attempts < MOST_ATTEMPTS:
+        return ""
+    if bench is not None:
+        bench.clear()  # the last attempt's instances may run yet
+    return f"its check was interrupted {row.attempts} times"
 
 
 def _put_live(row: SubmittedVersion, result: dict[str, Any]) -> bool:
