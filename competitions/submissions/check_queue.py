@@ -77,6 +77,10 @@ def check_version(row: SubmittedVersion, check: Check = check_on_site) -> bool:
         return _wait(row, f"the site cannot check it: {error}")
     if not found.is_fit and not bench.is_up():
         return _wait(row, "the site's orchestrator of checks went down")
+    return _end(row, found)
+
+
+def _end(row: SubmittedVersion, found: Checkup) -> bool:
     result = result_of(found)
     if found.is_fit:
         return _put_live(row, result)

@@ -4,35 +4,32 @@ Rows are read and written in parts of a fixed size, so memory depends on the num
 rounds alone, and on nothing that a round holds.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
-from django.db.models import F, Window
-from django.db.models.functions import RowNumber
 
-from competitions.models import Cruncher, Prediction, Round
+from competitions.models import Cruncher, Round
 from core.clock import iso_z
 from core.tlog.merkle import HASH_BYTES, inclusion_proof
 from core.tlog.tiles import WIDTH
 from crunchsite.bundles import bundle_format as files
 from crunchsite.bundles.bundle_format import BundleWriter
+from crunchsite.bundles.bundled_rounds import PART, bundled_rounds, in_parts
 from crunchsite.bundles.period_facts import ExportError, Kind, PeriodFacts, facts_of
 from crunchsite.bundles.readme import README
 from emissions.models import Checkpoint
 from feeds.tape import reads
 from feeds.tape.records import FeedKey, span
-from proofs.commitments import Nonces, answer_text
 from proofs.key_leaves import vkeys
 from proofs.models import LogCheckpoint, LogLeaf, LogTile, Witness
 from proofs.served_files import signed_head
 from proofs.tree import StoredTree
-from scoring.models import Score, Snapshot
+from scoring.models import Snapshot
 from scoring.snapshots.build_snapshots import snapshot_content
 
-PART = 200  # rounds, entries or heads that are in memory at once
 STRETCH = timedelta(hours=6)  # of the tape, at once
 Row = dict[str, Any]
 _T = TypeVar("_T")
@@ -74,7 +71,7 @@ def export_period(
     bundle.write(files.LEAVES, _leaf_hashes(facts))
     bundle.write_rows(files.ENTRIES, _entries(facts))
     bundle.write_rows(files.TAPE, _tape(feeds))
-    bundle.write_rows(files.ROUNDS, _rounds(facts, shown))
+    bundle.write_rows(files.ROUNDS, bundled_rounds(facts, shown))
     bundle.write_rows(files.SNAPSHOTS, _snapshots(facts, shown))
     bundle.write_rows(files.CHECKPOINT, [_checkpoint(facts.checkpoint)])
     bundle.write_rows(files.LEDGER, map(_line, facts.ledger))
@@ -112,7 +109,7 @@ def _manifest(facts: PeriodFacts, feeds: Sequence[FeedKey], of: int | None) -> R
 
 
 def _heads(facts: PeriodFacts) -> Iterator[Row]:
-    for part in _parts(facts.heads):
+    for part in in_parts(facts.heads):
         rows = LogCheckpoint.objects.filter(size__in=part).order_by("size")
         for head in rows.prefetch_related("cosignatures"):
             yield {"note": signed_head(head), "signed_at": iso_z(head.signed_at)}
@@ -136,7 +133,7 @@ def _entries(facts: PeriodFacts) -> Iterator[Row]:
     )
     indices = {*facts.indices, *more.values_list("index", flat=True)}
     wanted = sorted(index for index in indices if index is not None)
-    for part in _parts(wanted):
+    for part in in_parts(wanted):
         old = [index for index in part if index < facts.start]
         read = StoredTree((index, facts.end) for index in old).at(facts.end)
         rows = known.filter(index__in=part).values_list("index", "entry")
@@ -151,7 +148,7 @@ def _entries(facts: PeriodFacts) -> Iterator[Row]:
 def _feeds(facts: PeriodFacts) -> dict[FeedKey, _Feed]:
     """Return the feeds whose records gave truths, as the rounds' provenance says."""
     found: dict[FeedKey, _Feed] = {}
-    for part in _parts(facts.rounds):
+    for part in in_parts(facts.rounds):
         for round_ in Round.objects.filter(pk__in=part).only(
             "provenance", "performed_at", "resolvable_at"
         ):
@@ -203,94 +200,6 @@ def _records(
         yield seconds, row
 
 
-def _rounds(facts: PeriodFacts, shown: set[str] | None) -> Iterator[Row]:
-    for part in _parts(facts.rounds):
-        rounds = Round.objects.in_bulk(part)
-        leaves = {
-            int(leaf.key): leaf
-            for leaf in LogLeaf.objects.filter(kind=Kind.ROUND, key__in=map(str, part))
-        }
-        answers = _answers(facts, part)
-        for pk in part:
-            round_, leaf = rounds[pk], leaves.get(pk)
-            yield {
-                "round": pk,
-                "index": leaf and leaf.index,
-                "scope_key": round_.scope_key,
-                "asked_at": round_.performed_at and iso_z(round_.performed_at),
-                "resolvable_at": round_.resolvable_at and iso_z(round_.resolvable_at),
-                "resolved_at": round_.resolved_at and iso_z(round_.resolved_at),
-                "truth": round_.actuals,
-                "provenance": round_.provenance,
-                "answers": _opened(leaf, answers.get(pk, []), shown),
-            }
-
-
-def _answers(facts: PeriodFacts, part: Sequence[int]) -> dict[int, list[Any]]:
-    """Return by round the answers of real models, by model id, with their scores."""
-    predictions = (
-        Prediction.objects.filter(round__in=part, model__is_virtual=False)
-        .order_by()
-        .values_list(
-            *("pk", "round_id", "model__model_id", "outcome", "reason"),
-            *("output", "exec_time_us"),
-        )
-    )
-    scores = {
-        score["prediction_id"]: score
-        for score in Score.objects.filter(
-            prediction__round__in=part, scoring_version__lte=facts.scoring_version
-        )
-        .annotate(
-            place=Window(
-                RowNumber(),
-                partition_by=F("prediction"),
-                order_by=F("scoring_version").desc(),
-            )
-        )
-        .filter(place=1)
-        .values("prediction_id", "value", "success", "failed_reason", "result")
-    }
-    found: dict[int, list[Any]] = {}
-    for pk, round_, *answer in predictions:
-        found.setdefault(round_, []).append((*answer, scores.get(pk)))
-    return {pk: sorted(rows, key=lambda row: row[0]) for pk, rows in found.items()}
-
-
-def _opened(
-    leaf: LogLeaf | None, answers: Sequence[Any], shown: set[str] | None
-) -> list[Row]:
-    """Return the answers of a round with nonces and scores; of others the hashes."""
-    nonces = Nonces(bytes(leaf.seed or b"")) if leaf else None
-    hashes = leaf.hashes if leaf else []
-    rows: list[Row] = []
-    for place, (model, outcome, reason, output, took, score) in enumerate(answers):
-        if shown is not None and model not in shown:
-            rows.append({"hash": hashes[place].hex() if place < len(hashes) else None})
-            continue
-        text = answer_text(
-            model=model,
-            outcome=outcome,
-            reason=reason,
-            output=output,
-            exec_time_us=took,
-        )
-        nonce = nonces.of(model).hex() if nonces else None
-        rows.append(
-            {
-                "model": model,
-                "answer": text,
-                "nonce": nonce,
-                "score": score and _score(score),
-            }
-        )
-    return rows
-
-
-def _score(score: Mapping[str, Any]) -> Row:
-    return {name: x for name, x in score.items() if name != "prediction_id"}
-
-
 def _snapshots(facts: PeriodFacts, shown: set[str] | None) -> Iterator[Row]:
     for period, revision in facts.revisions.items():
         rows = Snapshot.objects.filter(
@@ -334,9 +243,3 @@ def _line(line: Any) -> Row:
         "reason": line.reason,
         "created_at": iso_z(line.created_at),
     }
-
-
-def _parts(items: Iterable[_T]) -> Iterator[list[_T]]:
-    every = list(items)
-    for start in range(0, len(every), PART):
-        yield every[start : start + PART]

@@ -9,9 +9,10 @@ from crunchsite.bundles import bundle_format as files
 from crunchsite.bundles.bundle_format import BundleError, BundleReader, opened_bundle
 from crunchsite.bundles.findings import Verdict
 from crunchsite.bundles.log_checks import prove_log
-from crunchsite.bundles.payout_checks import check_checkpoint, check_snapshots
+from crunchsite.bundles.payout_checks import check_checkpoint
 from crunchsite.bundles.round_checks import RoundChecks, read_tape
 from crunchsite.bundles.scorers import NamedScorer
+from crunchsite.bundles.snapshot_checks import check_snapshots
 
 # What data of another shape than a bundle's lead to.
 MISFITS = (
