@@ -23,7 +23,7 @@ Row = Mapping[str, Any]
 Contents = Mapping[str, list[Row]]  # of snapshots, by model
 
 
-def exact_digest(value: Any) -> str:
+def bundled_digest(value: Any) -> str:
     """Return the SHA-256, in hex, of a value's exact JSON."""
     return hashlib.sha256(exact_json(value).encode()).hexdigest()
 
@@ -60,7 +60,7 @@ def check_snapshots(
             why = "of other crunchers the bundle has the hashes alone"
             findings.leave("snapshots", why)
             continue
-        hashes[start].append(exact_digest(content))
+        hashes[start].append(bundled_digest(content))
         model = content["model_id"]
         if row["is_virtual"]:
             findings.leave("snapshots", "those of ensembles, whom nobody pays")
