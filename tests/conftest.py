@@ -44,7 +44,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish() -> None:
     collector.spare_what_is_loaded()
-    # As often as Python does by itself, looking takes a tenth of the time of a test.
+    # As often as Python does by itself, looking takes a twentieth of a test.
     gc.set_threshold(50_000, 20, 20)
 
 
