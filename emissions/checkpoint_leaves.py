@@ -1,8 +1,6 @@
 """Commit to checkpoints in the log: who is paid what, by which ranking and periods."""
 
-import hashlib
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from competitions.models import Competition
 from competitions.rules_version import log_rules
@@ -10,7 +8,7 @@ from competitions.slots import Wiring
 from core import clock
 from core.clock import iso_z
 from core.grid import Period
-from core.tlog.exact import exact_json
+from core.tlog.exact import exact_digest
 from core.tlog.merkle import leaf_hash, root_of
 from emissions.models import Checkpoint
 from proofs.leaves import NewLeaf, append_leaves
@@ -37,8 +35,8 @@ def log_checkpoint(
     body = {
         "checkpoint": str(checkpoint),
         "competition": competition.slug,
-        "emission": digest_of_exact(checkpoint.entries[0]),
-        "meta": digest_of_exact(checkpoint.meta),
+        "emission": exact_digest(checkpoint.entries[0]),
+        "meta": exact_digest(checkpoint.meta),
         "period_end": iso_z(checkpoint.period_end),
         "period_start": iso_z(checkpoint.period_start),
         "periods": len(periods),
@@ -79,8 +77,3 @@ def log_settlement(checkpoint: Checkpoint) -> None:
         competition=competition.pk,
     )
     append_leaves([leaf])
-
-
-def digest_of_exact(value: Mapping[str, Any]) -> str:
-    """Return the SHA-256, in hex, of a value as exact JSON."""
-    return hashlib.sha256(exact_json(value).encode()).hexdigest()

@@ -4,7 +4,6 @@ Input, scope, outputs, truth and scores are made again with the present code and
 present tape, by the functions that made them. Nothing is written.
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,7 +25,7 @@ from competitions.tape_ends import Gaps
 from competitions.wiring import wiring_of
 from core import clock
 from core.texts import describe
-from core.tlog.exact import exact_json
+from core.tlog.exact import exact_digest
 from core.tlog.merkle import root_of
 from proofs.commitments import answer_text, commit
 from proofs.models import LogLeaf
@@ -75,11 +74,6 @@ class RebuiltRound:
     @property
     def is_same(self) -> bool:
         return self.stored == self.rebuilt
-
-
-def exact_digest(value: Any) -> str:
-    """Return the SHA-256, in hex, of the exact JSON of a value."""
-    return hashlib.sha256(exact_json(value).encode()).hexdigest()
 
 
 def replay(round_: Round) -> RebuiltRound:

@@ -7,6 +7,7 @@ program writes it, and what a database's JSON column returns has the text of wha
 stored.
 """
 
+import hashlib
 import json
 import math
 import re
@@ -43,6 +44,11 @@ def exact_json(value: Any) -> str:
     if "\\u0000" in text or (not text.isascii() and _has_surrogate(text)):
         text = _text(storable_json(_plain(value)))
     return text
+
+
+def exact_digest(value: Any) -> str:
+    """Return the SHA-256, in hex, of a value's exact JSON; raises as `exact_json`."""
+    return hashlib.sha256(exact_json(value).encode()).hexdigest()
 
 
 def parse_exact(text: str) -> Any:

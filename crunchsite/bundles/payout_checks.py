@@ -4,12 +4,13 @@ from collections import Counter, defaultdict
 
 from competitions.emission_rule import EmissionRule
 from core.rounding import rounded
+from core.tlog.exact import exact_digest
 from core.tlog.merkle import leaf_hash, node_hash, root_of
 from crunchsite.bundles import bundle_format as files
 from crunchsite.bundles.bundle_format import BundleReader
 from crunchsite.bundles.findings import Verdict
 from crunchsite.bundles.log_checks import CheckedLog
-from crunchsite.bundles.snapshot_checks import Contents, Row, bundled_digest, is_near
+from crunchsite.bundles.snapshot_checks import Contents, Row, is_near
 from emissions.frac64 import WHOLE
 from emissions.shares import shares_of
 from emissions.strategies import checked, rewarded
@@ -59,7 +60,7 @@ def check_checkpoint(
     ):
         findings.check(
             step,
-            bundled_digest(paid[name]) == made[name],
+            exact_digest(paid[name]) == made[name],
             f"{what} is not what the log has",
         )
     _check_ranking(paid["meta"], manifest, rules, contents, findings)

@@ -1,6 +1,5 @@
 """Check that the snapshots of a bundle add up its scores and are the log's."""
 
-import hashlib
 import math
 from collections import defaultdict
 from collections.abc import Mapping
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from core.rounding import means_of_columns, rounded
-from core.tlog.exact import exact_json
+from core.tlog.exact import exact_digest
 from core.tlog.merkle import root_of
 from crunchsite.bundles import bundle_format as files
 from crunchsite.bundles.bundle_format import BundleReader
@@ -21,11 +20,6 @@ from scoring.snapshots.period_leaves import snapshot_hashes
 
 Row = Mapping[str, Any]
 Contents = Mapping[str, list[Row]]  # of snapshots, by model
-
-
-def bundled_digest(value: Any) -> str:
-    """Return the SHA-256, in hex, of a value's exact JSON."""
-    return hashlib.sha256(exact_json(value).encode()).hexdigest()
 
 
 def check_snapshots(
@@ -60,7 +54,7 @@ def check_snapshots(
             why = "of other crunchers the bundle has the hashes alone"
             findings.leave("snapshots", why)
             continue
-        hashes[start].append(bundled_digest(content))
+        hashes[start].append(exact_digest(content))
         model = content["model_id"]
         if row["is_virtual"]:
             findings.leave("snapshots", "those of ensembles, whom nobody pays")

@@ -8,10 +8,11 @@ import click
 from competitions.kept_rules import changes_between
 from competitions.models import Competition, Round
 from core.errors import OperatorError
+from core.tlog.exact import exact_digest
 from crunchsite.coordinator import exits
 from crunchsite.coordinator.chosen import competition_named
 from crunchsite.coordinator.logs import Since
-from scoring.replaying import RebuiltRound, exact_digest, replay
+from scoring.replaying import RebuiltRound, replay
 
 MOST_DIFFERENCES = 10
 
