@@ -20,6 +20,11 @@ from crunchsite.bundles.scorers import NamedScorer
 from proofs.commitments import opened_hash
 
 ROUNDS_AT_ONCE = 200
+# What makes a truth and a score; the rest of the rules may change within a period.
+_MAKERS = (
+    *("GROUND_TRUTH_RESOLVER", "resolve_ground_truth"),
+    *("SCORING_FUNCTION", "scoring_function", "batch_scoring_function"),
+)
 _OF_TAPE = "competitions.defaults:ground_truth_resolver"
 _FEED = ("source", "subject", "kind", "granularity")
 
@@ -72,11 +77,7 @@ class RoundChecks:
     ) -> None:
         self._log, self._tape, self._findings = log, tape, findings
         self._scorer = scorer
-        used = rules["callables"]
-        self._is_of_tape = (
-            "resolve_ground_truth" not in used
-            and used["GROUND_TRUTH_RESOLVER"]["path"] == _OF_TAPE
-        )
+        self._rules = rules
         self.scored: Scored = defaultdict(list)
 
     def check(self, bundle: BundleReader, *, is_whole: bool) -> None:
@@ -122,6 +123,11 @@ class RoundChecks:
             late += self._check_order(name, row)
             self._check_truth(name, row, entry)
             self._collect(row)
+            if not self._is_made_alike(entry):
+                self._findings.leave(
+                    "scores", "of rounds that were asked while another scorer held"
+                )
+                continue
             waiting.append(row)
             if len(waiting) == ROUNDS_AT_ONCE:
                 self._scorer.check(waiting, self._findings)
@@ -192,7 +198,10 @@ class RoundChecks:
             asked, due = _instants(row)
             self._findings.check(
                 "truth",
-                due <= asked or not entry["resolvable_at"] or not self._is_of_tape,
+                due <= asked
+                or not entry["resolvable_at"]
+                or not _is_of_tape(self._rules)
+                or not self._is_made_alike(entry),
                 f"{name}: its truth is from {origin.get('from')}, and the rules take "
                 "it from the tape",
             )
@@ -226,6 +235,12 @@ class RoundChecks:
             f"tape, which give {truth or reason}",
         )
 
+    def _is_made_alike(self, entry: Mapping[str, Any]) -> bool:
+        """Return whether a round's rules make truths and scores as the last ones do."""
+        asked_by = self._log.rules(entry["rules"]).get("callables", {})
+        last = self._rules["callables"]
+        return all(asked_by.get(each) == last.get(each) for each in _MAKERS)
+
     def _collect(self, row: Mapping[str, Any]) -> None:
         at = datetime.fromisoformat(row["resolved_at"])
         for answer in row["answers"]:
@@ -240,6 +255,12 @@ def outcome_of(answer: Mapping[str, Any]) -> tuple[str, Any]:
     """Return the outcome of an opened answer, and its output."""
     said = json.loads(answer["answer"])
     return said["outcome"], parse_exact(json.dumps(said["output"]))
+
+
+def _is_of_tape(rules: Mapping[str, Any]) -> bool:
+    used = rules["callables"]
+    path = used["GROUND_TRUTH_RESOLVER"]["path"]
+    return "resolve_ground_truth" not in used and path == _OF_TAPE
 
 
 def _seconds(text: str) -> float:

@@ -51,6 +51,8 @@ def test_a_bundle_is_verified_and_each_tampering_is_named(verify, recorded):
         "snapshots": "24 of 24", "periods": "13 of 13", "ranking": "13 of 13",
         "emission": "3 of 3", "ledger": "5 of 5", "transaction": "1 of 1",
     }  # fmt: skip
+    changed = verify(recorded.changed)  # another scorer held at first
+    assert changed.inner_text("#verdict").endswith("all that was done follows.")
     for name, (change, *found) in zip(NAMES, TAMPERINGS, strict=True):
         bundle = OpenBundle(recorded.whole)
         change(bundle, recorded.signer)

@@ -6,6 +6,8 @@
   const TIERS = [35n, 10n, 10n, 10n, 10n, 5n, 5n, 5n, 5n, 5n];
   const LARGEST = 1024 ** 3; // unpacked: a browser holds all of it
   const FEED = ["source", "subject", "kind", "granularity"];
+  // What makes a truth and a score; the rest of the rules may change within a period.
+  const MAKERS = ["GROUND_TRUTH_RESOLVER", "resolve_ground_truth", "SCORING_FUNCTION", "scoring_function", "batch_scoring_function"];
   const encoder = new TextEncoder();
   const decoder = new TextDecoder("utf-8", { fatal: true });
   const bytesOf = (text) => encoder.encode(text);
@@ -229,6 +231,8 @@
       if (ends[0] < ends[1]) check("order", first && first[1] <= ends[1], `${name}: no head that covers it was signed before its truth could be known`);
       late += !log.cosigned.some(([size, at]) => size > row.index && at <= ends[1]);
       const origin = row.provenance ?? {};
+      const used = rules.get(entry.rules)?.callables ?? {};
+      const isAlike = MAKERS.every((each) => canonical(used[each] ?? null) === canonical(rule.callables[each] ?? null));
       const feed = feeds.find((each) => each.name === FEED.map((k) => origin[k]).join());
       if (origin.from === "tape" && feed) {
         const own = ["source", "kind", "granularity"].filter((k) => origin[k] !== rules.get(entry.rules)?.[`feed_${k}`]);
@@ -240,7 +244,7 @@
         const isRight = paid > 0 && canonical(truth) === canonical(row.truth) && same(closed, [feed.closed[a], feed.closed[b]]);
         check("truth", isRight, `${name}: its truth, from ${row.truth.entry_price} to ${row.truth.resolved_price}, does not follow from the candles, ${paid} and ${got}`);
       } else {
-        const isPosted = ends[0] >= ends[1] || !entry.resolvable_at || !isTape;
+        const isPosted = ends[0] >= ends[1] || !entry.resolvable_at || !isTape || !isAlike;
         check("truth", isPosted, `${name}: its truth is from ${origin.from}, and the rules take it from the tape`);
         leave("truth", `of rounds whose truth is from ${origin.from}, not from two records`);
       }

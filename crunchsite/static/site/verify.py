@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 WHOLE, TIERS, LARGEST = 10**9, [35, 10, 10, 10, 10, 5, 5, 5, 5, 5], 2**30
 FEED = ("source", "subject", "kind", "granularity")
+MAKERS = ("GROUND_TRUTH_RESOLVER", "resolve_ground_truth", "SCORING_FUNCTION", "scoring_function", "batch_scoring_function")
 report = defaultdict(lambda: SimpleNamespace(count=0, wrong=[], left={}))  # by step
 
 sha = lambda data: hashlib.sha256(data).digest()
@@ -189,6 +190,10 @@ def check_rounds(rows, told, log, rule, score):
             check("order", first <= ends[1], f"{name}: no head that covers it was signed before its truth could be known")
         late += not any(size > row["index"] and at <= ends[1] for size, at in cosigned.items())
         truth, origin = row["truth"], row["provenance"] or {}
+        used = rules[entry["rules"]]["callables"]
+        is_alike = all(used.get(each) == rule["callables"].get(each) for each in MAKERS)
+        if not is_alike:
+            leave("scores", "of rounds that were asked while another scorer held")
         if origin.get("from") == "tape":
             given, own = ([of[start + k] for k in FEED if k != "subject"] for of, start in ((origin, ""), (rules[entry["rules"]], "feed_")))
             check("truth", given == own, f"{name}: its truth is from the feed {given}, and the rules have {own}")
@@ -198,7 +203,7 @@ def check_rounds(rows, told, log, rule, score):
             said = [seconds(origin["entry_closed_at"]), seconds(origin["resolved_closed_at"])]
             check("truth", (truth, said) == (follows, [a, b]), f"{name}: its truth {truth} does not follow from the candles, {paid} and {got}")
         else:
-            is_posted = ends[0] >= ends[1] or not entry["resolvable_at"] or not is_tape
+            is_posted = ends[0] >= ends[1] or not entry["resolvable_at"] or not is_tape or not is_alike
             check("truth", is_posted, f"{name}: its truth is from {origin.get('from')}, and the rules take it from the tape")
             leave("truth", f"of {name}, which is from {origin.get('from')} and not from two records")
         for answer in [each for each in row["answers"] if "hash" not in each]:
@@ -206,7 +211,7 @@ def check_rounds(rows, told, log, rule, score):
             check("predictions", said["model"] == model, f"{name}: the answer of {said['model']} stands under {model}")
             worth = had["value"] if had and had["success"] else None
             scored[model].append((seconds(row["resolved_at"]), worth))
-            if not score or said["outcome"] != "ANSWERED":
+            if not (score and is_alike) or said["outcome"] != "ANSWERED":
                 check("scores", had is None or said["outcome"] == "ANSWERED", f"{name}: {model} gave no answer and has a score")
                 continue
             facts = {"return": truth.get("actual_return"), "actual_return": truth.get("return"), **truth}

@@ -1,5 +1,6 @@
 """Bundles of one recorded competition, made once; what reads them needs no database."""
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +16,14 @@ from tests.crunchsite.bundles.recorded import ORIGIN, bundle_of, record
 
 @dataclass(frozen=True)
 class Recorded:
-    """A bundle, that of the cruncher 100, and who signs the log."""
+    """A bundle, that of the cruncher 100, and who signs the log.
+
+    In the `changed` one another scorer held when the first of its rounds was asked.
+    """
 
     whole: bytes
     part: bytes
+    changed: bytes
     signer: Signer
     root = Path(__file__).resolve().parents[3]
 
@@ -27,21 +32,27 @@ class Recorded:
         return str(self.signer.key)
 
 
-@pytest.fixture(scope="package")
-def recorded(django_db_setup, django_db_blocker, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("log")
+@contextmanager
+def log_of_its_own(folder):
+    """Have an empty log with a key, and store nothing."""
     changed = {"log_key_file": str(folder / "log_key"), "log_key": ""}
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        django_db_blocker.unblock(),
-        transaction.atomic(),
-    ):
+    with pytest.MonkeyPatch.context() as patch, transaction.atomic():
         patch.setattr(settings, "ENV", settings.ENV.model_copy(update=changed))
         log_keys.write_lines([log_keys.new_key(ORIGIN)])
-        made = record()
-        signer = log_keys.signers()[0]
-        found = Recorded(bundle_of(made), bundle_of(made, of=100), signer)
-        assert bundle_of(made) == found.whole  # the same facts, the same bytes
+        yield
         transaction.set_rollback(True)
         empty_tape()
-    return found
+
+
+@pytest.fixture(scope="package")
+def recorded(django_db_setup, django_db_blocker, tmp_path_factory):
+    with django_db_blocker.unblock():
+        with log_of_its_own(tmp_path_factory.mktemp("log")):
+            made = record()
+            signer = log_keys.signers()[0]
+            whole, part = bundle_of(made), bundle_of(made, of=100)
+            assert bundle_of(made) == whole  # the same facts, the same bytes
+        with log_of_its_own(tmp_path_factory.mktemp("log")):
+            other = f"{record.__module__}:OTHER_SCORER"
+            changed = bundle_of(record([0, 10, 20], first_contract=other))
+    return Recorded(whole, part, changed, signer)

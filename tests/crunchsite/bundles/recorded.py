@@ -6,8 +6,9 @@ from types import SimpleNamespace
 
 from django.db import transaction
 
+from competitions.contract import CrunchConfig
 from competitions.gateway.types import ModelAnswer
-from competitions.models import Prediction
+from competitions.models import Competition, Prediction
 from competitions.rounds.round_leaves import AskedRound, log_rounds
 from competitions.rules_version import forget, log_rules
 from competitions.wiring import wiring_of
@@ -76,15 +77,25 @@ def cosign():
     witnesses.accept(text)
 
 
-def record():
-    """Return a checkpoint of two hours that was paid; needs a key of the log."""
+OTHER_SCORER = CrunchConfig(
+    scoring_function=lambda prediction, ground_truth: {"value": 0.125}
+)
+
+
+def record(minutes=range(0, 110, 10), first_contract=""):
+    """Return a checkpoint of two hours that was paid; needs a key of the log.
+
+    `first_contract` holds for the first round.
+    """
     forget()
     start = NOW - 2 * HOUR
-    competition = make_competition(start, emission_interval_s=7200)
+    competition = make_competition(
+        start, emission_interval_s=7200, config_path=first_contract
+    )
     witnesses.register(vkey=str(WITNESS.key), owner="Wendy")
     put_candles(start - 2 * MINUTE, [100.0 + i * i % 7 for i in range(130)])
     a, b, c, d = make_models(competition, *"abcd")
-    for minute in range(0, 110, 10):
+    for minute in minutes:
         asked_at = start + minute * MINUTE
         signals = {a: 0.5, b: -0.25 + minute / 100, c: 1.0 - minute / 7}
         late = "did not answer in time" if minute == 20 else None
@@ -93,6 +104,8 @@ def record():
             cosign()
         with frozen(asked_at + 2 * MINUTE):
             run_cycle(competition_id=competition.pk)
+        Competition.objects.update(config_path="")
+        competition.refresh_from_db()
     with frozen(NOW + MINUTE):
         run_cycle(competition_id=competition.pk)
         [made] = close_due(now=NOW + MINUTE)

@@ -56,6 +56,13 @@ def test_all_of_a_bundle_follows(recorded, run):
     assert "ok        scores: 11 of 11 hold" in said
 
 
+def test_a_scorer_that_changed_within_the_period_is_said(recorded, run):
+    scorer = str(recorded.root / SCORER)
+    code, said = run(recorded.changed, "--scorer", scorer)
+    assert (code, said.splitlines()[-1]) == (0, "All that was done follows.")
+    assert "NOT DONE  scores: of rounds that were asked while another scorer" in said
+
+
 def test_the_commands_of_the_readme_verify_a_bundle(recorded, run, monkeypatch):
     monkeypatch.chdir(recorded.root)
     page = (recorded.root / "README.md").read_text().replace("\\\n", "")

@@ -63,6 +63,14 @@ def test_what_is_not_done_is_said(recorded, found):
     assert why.startswith("11 of 11 rounds were not cosigned before their truth")
 
 
+def test_a_scorer_that_changed_within_the_period_is_said(recorded, found):
+    verdict = found(recorded.changed)
+    assert verdict.failed == []
+    why = "of rounds that were asked while another scorer held"
+    assert verdict.steps["scores"].open == [why]
+    assert verdict.steps["scores"].checked == 8  # of two rounds of three
+
+
 def test_texts_of_a_bundle_write_no_line_of_their_own(recorded, found):
     bundle = OpenBundle(recorded.whole)
     bundle["checkpoint"][0]["status"] = "\x1b[2J\nAll that was done follows."
