@@ -112,7 +112,8 @@ async def _pull_meanwhile(
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), max(0.0, seconds))
+        async with asyncio.timeout(max(0.0, seconds)):
+            await stop.wait()
 
 
 async def _connection(source: str, feeds: Feeds, stop: asyncio.Event) -> None:

@@ -29,6 +29,7 @@ WINDOW = 120
 START_TIMEOUT_S = 120.0
 # Asking stops after this long, so that slow models end, too.
 MOST_ASKING_S = 120.0
+LOG_DELAY_S = 2.0
 INSTANCES = ("first", "second")
 # Sends a feed update, asks a question, and returns one answer for each instance.
 Ask = Callable[[Call, Call], Sequence[ModelAnswer]]
@@ -142,7 +143,7 @@ def check_on(
                 limit_ms=timeout_s * 1000,
                 setup_s=setup_s,
                 **vars(asked),
-                **_process_facts(bench.logs, names),
+                **_process_facts(bench.logs, names, has_failed=bool(problem)),
             )
         finally:
             gateway.close()
@@ -245,12 +246,17 @@ class _ProcessFacts(TypedDict):
     peak_mb: float | None
 
 
-def _process_facts(logs: Path, names: Sequence[str]) -> _ProcessFacts:
-    """Return the sandbox, the end of the log and the peak memory of the instances."""
+def _process_facts(
+    logs: Path, names: Sequence[str], *, has_failed: bool
+) -> _ProcessFacts:
+    """Return the sandbox, the end of the log and the peak memory of the instances.
+
+    Why a setup failed stands in the log a moment after it is known: it is waited for.
+    """
     rows = [row for row in control.status(logs) if row.model_id in names]
-    log = ""
-    with suppress(ControlError):
-        log = control.log_tail(logs_dir=logs, model_id=names[0], lines=20)
+    stop_at = time.monotonic() + (LOG_DELAY_S if has_failed else 0.0)
+    while not (log := _log_tail(logs, names[0])) and time.monotonic() < stop_at:
+        time.sleep(0.01)
     pids = [row.pid for row in rows if row.pid is not None]
     peaks = [peak for pid in pids if (peak := _peak_mb(pid)) is not None]
     return {
@@ -258,6 +264,12 @@ def _process_facts(logs: Path, names: Sequence[str]) -> _ProcessFacts:
         "log": log,
         "peak_mb": max(peaks, default=None),
     }
+
+
+def _log_tail(logs: Path, name: str) -> str:
+    with suppress(ControlError):
+        return control.log_tail(logs_dir=logs, model_id=name, lines=20)
+    return ""
 
 
 def _peak_mb(pid: int) -> float | None:

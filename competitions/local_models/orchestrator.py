@@ -80,7 +80,8 @@ class Orchestrator:
                     else:
                         self._clear_failure("orchestrator.scan_failed")
                     try:
-                        await asyncio.wait_for(until.wait(), SCAN_S)
+                        async with asyncio.timeout(SCAN_S):
+                            await until.wait()
                     except TimeoutError:
                         continue
         finally:

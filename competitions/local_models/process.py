@@ -153,7 +153,8 @@ class ModelProcess:
         """
         while True:
             with contextlib.suppress(TimeoutError):
-                code = await asyncio.wait_for(process.wait(), LOOK_S)
+                async with asyncio.timeout(LOOK_S):
+                    code = await process.wait()
                 return _ending(code), code
             if _is_stopped(process.pid):
                 await self._end_process()
@@ -194,7 +195,8 @@ class ModelProcess:
                 os.close(write_ready)
             assert self._process.stdout is not None  # a pipe
             self._log_reader = asyncio.create_task(self._log.copy(self._process.stdout))
-            first = await asyncio.wait_for(read_first(ready), START_TIMEOUT_S)
+            async with asyncio.timeout(START_TIMEOUT_S):
+                first = await read_first(ready)
         except TimeoutError:
             self._kill()
             return False
@@ -226,7 +228,8 @@ class ModelProcess:
                 with contextlib.suppress(ProcessLookupError):
                     end()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(process.wait(), END_S)
+                    async with asyncio.timeout(END_S):
+                        await process.wait()
                     break
             else:
                 log.error("model.not_ended", model=self.model_id, pid=process.pid)

@@ -47,7 +47,8 @@ async def messages(url: str, streams: Sequence[str]) -> AsyncGenerator[dict[str,
 
 async def _connect(socket: Any, url: str) -> None:
     try:
-        await asyncio.wait_for(socket.connect(), timeout=TIMEOUT_S)
+        async with asyncio.timeout(TIMEOUT_S):
+            await socket.connect()
     except Exception as error:  # noqa: BLE001  of many kinds, all mean: try again
         status = getattr(getattr(error, "response", None), "status_code", None)
         if status in REFUSES_SITE:
@@ -74,7 +75,8 @@ async def _next(socket: Any) -> dict[str, Any]:
     from binance.exceptions import ReadLoopClosed
 
     try:
-        message = await asyncio.wait_for(socket.recv(), timeout=SILENCE_S)
+        async with asyncio.timeout(SILENCE_S):
+            message = await socket.recv()
     except TimeoutError:
         raise ProviderError(
             f"binance's stream was silent for {SILENCE_S:.0f} s"

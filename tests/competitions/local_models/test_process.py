@@ -5,6 +5,8 @@ import os
 import shutil
 import signal
 
+import pytest
+
 from competitions.local_models import cgroups, submission
 from competitions.local_models.launch import Limits
 from competitions.local_models.process import (
@@ -66,7 +68,7 @@ def test_what_cannot_be_started_is_tried_again_and_not_quarantined(
 def test_a_group_that_cannot_be_cleared_ends_no_models_life(tmp_path, monkeypatch):
     """A plain folder for a control group: what is joined and read there are files."""
     (tmp_path / "run").mkdir()
-    group = tmp_path / "group" / "model"
+    group = tmp_path / "group" / "run-model"
     group.mkdir(parents=True)
     make = cgroups.make
 
@@ -176,3 +178,56 @@ def test_no_trouble_ends_the_life_of_a_model(tmp_path, monkeypatch):
     ]
     assert found[0][1] == "it could not be started: ValueError"
     assert found[1][1] == "it could not be started: RecursionError"
+
+
+@pytest.mark.parametrize("turns", range(4))
+def test_one_that_ends_as_it_is_stopped_is_not_started_again(
+    tmp_path, monkeypatch, turns
+):
+    """Whatever turn of the event loop lies between its end and the word to stop it."""
+
+    class Ended:
+        pid, returncode = 2**22 + 1, None  # of no process
+
+        def __init__(self):
+            self.has_ended = asyncio.Event()
+
+        async def wait(self):
+            await self.has_ended.wait()
+            self.returncode = 0
+            return 0
+
+        def terminate(self):
+            pass
+
+        def send_signal(self, number):
+            pass
+
+    started = []
+
+    async def start(process):
+        process._process = Ended()
+        started.append(process._process)
+        return True
+
+    async def live():
+        is_up = asyncio.Event()
+
+        async def changed(process):
+            is_up.set()
+
+        process = steady_process(tmp_path, changed)
+        process.start()
+        await is_up.wait()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        started[0].has_ended.set()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        async with asyncio.timeout(30):
+            await process.stop()
+        return process.state
+
+    monkeypatch.setattr(ModelProcess, "_start_process", start)
+    assert asyncio.run(live()) == "STOPPED"
+    assert len(started) == 1

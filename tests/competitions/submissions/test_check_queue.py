@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from competitions.check_model import checkup
 from competitions.local_models import control, model_folders
 from competitions.local_models.control import ControlError
 from competitions.local_models.hidden_folders import CANDIDATES_SOCKET
@@ -184,6 +185,7 @@ def test_the_real_check_ends_each_version_by_what_it_does(
 ):
     """In the sandbox, over the wire: good, printing, raising, hanging, incomplete."""
     monkeypatch.setattr(check_queue, "ROUNDS", 1)
+    monkeypatch.setattr(checkup, "LOG_DELAY_S", 60)
     settings.ENV = settings.ENV.model_copy(update={"model_runner_timeout_s": 5.0})
     good = alice.submit(STEADY)
     alice.submit(predicting('return {"value": float(bool(print("x" * 2**20)))}'))
