@@ -589,6 +589,7 @@ def test_a_secret_that_a_key_before_sealed_is_read(receive, settings):
 @pytest.mark.django_db(transaction=True)
 def test_no_more_receivers_are_served_at_once_than_allowed(receive, monkeypatch):
     monkeypatch.setattr(delivering, "MOST_AT_ONCE", 1)
+    monkeypatch.setattr(delivering, "_pool", None)  # of one thread, for this test alone
     _, receiver = receive(manner=hang)
     happen("one")
     (hanging,) = delivering.begin_turns()
