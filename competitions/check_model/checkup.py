@@ -30,6 +30,7 @@ START_TIMEOUT_S = 120.0
 # Asking stops after this long, so that slow models end, too.
 MOST_ASKING_S = 120.0
 LOG_DELAY_S = 2.0
+SETUP_FAILED = "setup failed: "
 INSTANCES = ("first", "second")
 # Sends a feed update, asks a question, and returns one answer for each instance.
 Ask = Callable[[Call, Call], Sequence[ModelAnswer]]
@@ -143,7 +144,7 @@ def check_on(
                 limit_ms=timeout_s * 1000,
                 setup_s=setup_s,
                 **vars(asked),
-                **_process_facts(bench.logs, names, has_failed=bool(problem)),
+                **_process_facts(bench.logs, names, error=_error_in(problem)),
             )
         finally:
             gateway.close()
@@ -167,7 +168,7 @@ def _wait_set_up(
         seen = [each for each in gateway.roster() if each.model_id in names]
         errors += [each.error for each in seen if each.error]
         if errors:
-            return f"setup failed: {errors[-1]}"
+            return f"{SETUP_FAILED}{errors[-1]}"
         time.sleep(0.01)
     return f"setup did not finish within {START_TIMEOUT_S:g} s"
 
@@ -246,16 +247,16 @@ class _ProcessFacts(TypedDict):
     peak_mb: float | None
 
 
-def _process_facts(
-    logs: Path, names: Sequence[str], *, has_failed: bool
-) -> _ProcessFacts:
+def _process_facts(logs: Path, names: Sequence[str], *, error: str) -> _ProcessFacts:
     """Return the sandbox, the end of the log and the peak memory of the instances.
 
-    Why a setup failed stands in the log a moment after it is known: it is waited for.
+    The error of a failed setup stands in the log a moment after it is known.
     """
     rows = [row for row in control.status(logs) if row.model_id in names]
-    stop_at = time.monotonic() + (LOG_DELAY_S if has_failed else 0.0)
-    while not (log := _log_tail(logs, names[0])) and time.monotonic() < stop_at:
+    stop_at = time.monotonic() + LOG_DELAY_S
+    while error not in (log := _log_tail(logs, names[0])) and (
+        time.monotonic() < stop_at
+    ):
         time.sleep(0.01)
     pids = [row.pid for row in rows if row.pid is not None]
     peaks = [peak for pid in pids if (peak := _peak_mb(pid)) is not None]
@@ -264,6 +265,11 @@ def _process_facts(
         "log": log,
         "peak_mb": max(peaks, default=None),
     }
+
+
+def _error_in(problem: str) -> str:
+    """Return the error of a failed setup as its log has it; empty for another end."""
+    return problem.removeprefix(SETUP_FAILED).rpartition(" (")[0]
 
 
 def _log_tail(logs: Path, name: str) -> str:
