@@ -92,6 +92,7 @@ def _values(i: int) -> dict[str, float]:
 
 def _read_back(root: Path) -> dict[str, Any]:
     """31 days through the view, and from disk."""
+    from django.contrib.auth.models import AnonymousUser
     from rest_framework.test import APIRequestFactory
 
     from feeds.downloads import DataFile
@@ -103,7 +104,9 @@ def _read_back(root: Path) -> dict[str, Any]:
     for file in files:
         parts = file.relative_to(root).parts
         names = ("source", "subject", "kind", "granularity", "filename")
-        response: Any = view(factory.get("/"), **dict(zip(names, parts, strict=True)))
+        request = factory.get("/")
+        request.user = AnonymousUser()  # as the middleware of a site sets it
+        response: Any = view(request, **dict(zip(names, parts, strict=True)))
         served += sum(len(chunk) for chunk in response.streaming_content)
     view_s = time.perf_counter() - start
     start = time.perf_counter()
