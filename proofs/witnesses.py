@@ -4,17 +4,17 @@ Some witnesses take heads at an address of theirs (c2sp.org/tlog-witness); other
 verify with the files below `/log/`, and post the head that they have cosigned.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import requests
 import structlog
-from django.db import connection, transaction
+from django.db import transaction
 
 from core import clock
 from core.deadline import Late, in_time
+from core.only_one import only_one
 from core.texts import message_of, one_line
 from core.tlog.errors import LogFormatError, ProofError
 from core.tlog.log_checkpoint import parse_tree_head
@@ -112,23 +112,9 @@ def collect() -> int:
     head = LogCheckpoint.objects.first()
     if head is None:
         return 0
-    with _only_collector() as is_only:
+    with only_one(_COLLECTING) as is_only:
         behind = Witness.objects.exclude(url="").filter(size__lt=head.size)
         return sum(_ask_safely(each, head) for each in behind) if is_only else 0
-
-
-@contextmanager
-def _only_collector() -> Iterator[bool]:
-    """Hold the collector's lock; yields False if another one works."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_COLLECTING])
-        is_only: bool = cursor.fetchone()[0]
-    try:
-        yield is_only
-    finally:
-        if is_only:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [_COLLECTING])
 
 
 def _ask_safely(witness: Witness, head: LogCheckpoint) -> int:

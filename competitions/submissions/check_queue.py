@@ -5,15 +5,13 @@ version's end is written with the number of its attempt, so that only the newest
 ends it.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import connection
 from django.db.models import F
 
 from competitions.check_model.bench import Bench
@@ -28,6 +26,7 @@ from competitions.submissions.receiving import require_own
 from competitions.submissions.site_bench import site_bench, submitted_folder
 from competitions.wiring import wiring_of
 from core.errors import OperatorError
+from core.only_one import only_one
 from core.texts import readable, storable_json
 
 log = structlog.get_logger(__name__)
@@ -45,7 +44,7 @@ def check_waiting() -> bool:
     Does nothing while another process checks, and while the bench is down: that is no
     fault of a version, which waits on with the reason.
     """
-    with _only_checker() as is_only:
+    with only_one(_CHECKING) as is_only:
         row = SubmittedVersion.objects.waiting().first() if is_only else None
         return row is not None and check_version(row)
 
@@ -147,17 +146,3 @@ def _wait(row: SubmittedVersion, reason: str) -> bool:
     )
     log.warning("submission.waits", model=row.model_id, reason=reason)
     return False
-
-
-@contextmanager
-def _only_checker() -> Iterator[bool]:
-    """Hold the checker's lock; yields False if another one works."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_CHECKING])
-        is_only: bool = cursor.fetchone()[0]
-    try:
-        yield is_only
-    finally:
-        if is_only:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [_CHECKING])

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from django.db import connections
 
 from core.deadline import Late
+from core.only_one import only_one
 from core.tlog.log_checkpoint import parse_tree_head
 from core.tlog.merkle import verify_consistency
 from core.tlog.note import (
@@ -203,7 +204,8 @@ def test_who_collects_while_another_does_leaves_it_to_him(heads):
         found.append(witnesses.collect())
         connections.close_all()
 
-    with witness_at(signer()) as (url, bodies), witnesses._only_collector() as is_only:
+    held = only_one(witnesses._COLLECTING)
+    with witness_at(signer()) as (url, bodies), held as is_only:
         register(signer(), url=url)
         thread = threading.Thread(target=other)
         thread.start()

@@ -1,0 +1,20 @@
+"""Let one process at a time do a work, by an advisory lock of the database."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import connection
+
+
+@contextmanager
+def only_one(lock: int) -> Iterator[bool]:
+    """Hold a lock for the length of a block; yield False if another process has it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [lock])
+        is_only: bool = cursor.fetchone()[0]
+    try:
+        yield is_only
+    finally:
+        if is_only:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [lock])
