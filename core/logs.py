@@ -69,11 +69,11 @@ class IdleLine:
 def append_bounded(path: Path, data: bytes, *, largest_bytes: int) -> None:
     """Append to a log of two files: `NAME.log`, and its older half `NAME.log.1`.
 
-    Each is at most about `largest_bytes` long. Raises OSError, as on a full disk.
+    Each is at most about `largest_bytes` long, and the last words stand in the first.
+    Raises OSError, as on a full disk.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and path.stat().st_size > largest_bytes:
+        path.replace(path.with_name(f"{path.name}.1"))
     with path.open("ab") as file:
         file.write(data)
-        size = file.tell()
-    if size > largest_bytes:
-        path.replace(path.with_name(f"{path.name}.1"))

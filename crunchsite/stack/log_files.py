@@ -19,9 +19,11 @@ class PartLog:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def follow(self, output: IO[bytes]) -> None:
-        """Copy `output` until its last writer has ended, in a thread of its own."""
-        threading.Thread(target=self._copy, args=[output], daemon=True).start()
+    def follow(self, output: IO[bytes]) -> threading.Thread:
+        """Copy `output` until its last writer has ended; return the copying thread."""
+        copying = threading.Thread(target=self._copy, args=[output], daemon=True)
+        copying.start()
+        return copying
 
     def _copy(self, output: IO[bytes]) -> None:
         with output:

@@ -7,7 +7,7 @@ import logging.config
 import pytest
 import structlog
 
-from core.logs import bounded_traceback
+from core.logs import append_bounded, bounded_traceback
 from crunchsite.events.secrets import make_secret
 from crunchsite.keys.tokens import make_token
 from crunchsite.settings.logging import logging_config
@@ -90,3 +90,11 @@ def test_a_traceback_keeps_its_beginning_and_end():
     assert text.endswith("the end")
     assert len(text) < 25_000
     assert "\x1b" not in text
+
+
+def test_the_last_words_of_a_part_stand_in_the_log_itself(tmp_path):
+    log = tmp_path / "part.log"
+    for word in (b"first", b"second", b"third"):
+        append_bounded(log, word, largest_bytes=4)
+    assert log.read_bytes() == b"third"
+    assert log.with_name("part.log.1").read_bytes() == b"second"
