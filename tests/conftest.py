@@ -32,6 +32,7 @@ settings.register_profile(
 settings.load_profile("busy")
 
 flushing.by_delete()
+flushing.drop_for_good()
 patience.widen()
 collector.stand_aside()  # while all tests are imported
 

@@ -1,9 +1,10 @@
-"""Empty the tables after a test that committed, by DELETE.
+"""How the tests' database is emptied after a test that committed, and dropped.
 
-TRUNCATE gives each of some hundred tables and indexes a new file, which takes longer
-than most tests; what a test leaves is a few rows.
+By DELETE: TRUNCATE gives each of some hundred tables and indexes a new file, which
+takes longer than most tests; what a test leaves is a few rows.
 """
 
+from django.db.backends.postgresql.creation import DatabaseCreation
 from django.db.backends.postgresql.operations import DatabaseOperations
 
 # What `flush` would make again, row by row, from the models.
@@ -14,6 +15,17 @@ _truncate = DatabaseOperations.sql_flush
 def by_delete() -> None:
     """Let Django's `flush` delete rows in this process."""
     DatabaseOperations.sql_flush = _sql_flush
+
+
+def drop_for_good() -> None:
+    """Let Django drop the database although a thread of a test has a session left."""
+    DatabaseCreation._destroy_test_db = _destroy_test_db
+
+
+def _destroy_test_db(self, test_database_name, verbosity):
+    name = self._quote_name(test_database_name)
+    with self._nodb_cursor() as cursor:
+        cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def _sql_flush(self, style, tables, *, reset_sequences=False, allow_cascade=False):
