@@ -10,6 +10,7 @@ from django.db.backends.postgresql.operations import DatabaseOperations
 # What `flush` would make again, row by row, from the models.
 FIXED = {"django_content_type", "auth_permission"}
 _truncate = DatabaseOperations.sql_flush
+_create = DatabaseCreation._execute_create_test_db
 
 
 def by_delete() -> None:
@@ -18,14 +19,27 @@ def by_delete() -> None:
 
 
 def drop_for_good() -> None:
-    """Let Django drop the database although a thread of a test has a session left."""
+    """Let Django drop the database although a thread of a test has a session left.
+
+    And what a run that was killed has left, before the database is made anew.
+    """
     DatabaseCreation._destroy_test_db = _destroy_test_db
+    DatabaseCreation._execute_create_test_db = _execute_create_test_db
 
 
 def _destroy_test_db(self, test_database_name, verbosity):
-    name = self._quote_name(test_database_name)
     with self._nodb_cursor() as cursor:
-        cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        _drop(cursor, self._quote_name(test_database_name))
+
+
+def _execute_create_test_db(self, cursor, parameters, keepdb=False):
+    if not keepdb:
+        _drop(cursor, parameters["dbname"])
+    _create(self, cursor, parameters, keepdb)
+
+
+def _drop(cursor, quoted_name):
+    cursor.execute(f"DROP DATABASE IF EXISTS {quoted_name} WITH (FORCE)")
 
 
 def _sql_flush(self, style, tables, *, reset_sequences=False, allow_cascade=False):

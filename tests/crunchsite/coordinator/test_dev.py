@@ -83,12 +83,14 @@ def test_a_site_that_cannot_start_is_a_failure_with_its_own_words(node, dev):
 
 @pytest.mark.e2e
 def test_a_node_starts_scores_and_ends_with_ctrl_c(node, dev):
-    process = dev(CLOCK_SPEED="10")
+    process = dev("--timeout", "280", "--until-scored", "280", CLOCK_SPEED="10")
     lines = []
     for line in process.stdout:
         lines.append(line)
         if line.startswith("RUNNING"):
             break
+    else:
+        pytest.fail(f"it ended: {lines} {process.stderr.read()}")
     assert lines[0].startswith("OK  http://localhost:")
     assert lines[1].startswith("Leaderboard  http://localhost:")
     assert len(parts_of(node)) >= 5
