@@ -7,6 +7,7 @@ from inspect import getdoc
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.urls import URLResolver, get_resolver, get_urlconf
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
@@ -38,12 +39,13 @@ class Generator(SchemaGenerator):
 
     def get_schema(self, request: Any = None, public: bool = False) -> Any:
         if public:
-            return _public_schema(get_resolver(get_urlconf()))
+            addresses = get_resolver(get_urlconf())
+            return _public_schema(addresses, settings.ENV.api_read_auth)
         return super().get_schema(request, public)  # type: ignore[no-untyped-call]
 
 
 @lru_cache(maxsize=2)
-def _public_schema(_addresses: URLResolver) -> Any:
+def _public_schema(_addresses: URLResolver, _are_reads_closed: bool) -> Any:
     return SchemaGenerator().get_schema(public=True)  # type: ignore[no-untyped-call]
 
 

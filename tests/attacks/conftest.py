@@ -111,10 +111,10 @@ class Served:
             time.sleep(0.05)
         self.health()  # the first request imports what all others find
 
-    def connect(self, timeout_s: float = 30) -> socket.socket:
+    def connect(self, timeout_s: float = 60) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=timeout_s)
 
-    def say(self, data: bytes, *, timeout_s: float = 30) -> bytes:
+    def say(self, data: bytes, *, timeout_s: float = 60) -> bytes:
         """Send bytes; returns the beginning of the answer, empty when it hung up."""
         with self.connect(timeout_s) as link:
             try:

@@ -11,7 +11,7 @@ from crunchsite import urls  # noqa: F401  what requests come to is loaded
 
 OURS = re.compile(r"(core|feeds|competitions|scoring|emissions|livepool|crunchsite)\b")
 LENGTH = 10**5
-WIDE_S = 5.0  # each takes below 0.1 s
+WIDE_S = 5.0  # of the processor, not of the wall; each takes below 0.1 s
 PARTS = [
     *("a", "A", "0", "1", "10", "a-", "a.", "a:", "/", " ", "é", "\x00", "\u2014 a a"),
     *("csk_aaaaaaaa_", "whsec_a", "e+1", "A1000", '{"value": 1', "tile/0/x001/"),
@@ -39,10 +39,10 @@ def test_no_text_makes_an_expression_slow(seen):
         for part in PARTS:
             text = (part * LENGTH)[:LENGTH]
             for ending in ("", "!", "\n"):
-                start = time.perf_counter()
+                start = time.process_time()
                 expression.match(text + ending)
                 expression.fullmatch(text + ending)
-                took = time.perf_counter() - start
+                took = time.process_time() - start
                 assert took < WIDE_S, (name, part, ending)
                 slowest = max(slowest, took)
     seen(f"{len(found)} expressions, the slowest {slowest * 1000:.0f} ms")

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.management import call_command
 from jsonschema import Draft4Validator
 
-from crunchsite.openapi import EXAMPLES
+from crunchsite.openapi import EXAMPLES, Generator
 from crunchsite.settings.api_texts import TAGS
 
 COMMITTED = settings.BASE_DIR / "docs" / "integrator" / "openapi.json"
@@ -77,6 +77,17 @@ def test_what_is_open_to_all_shows_no_padlock(operations):
     assert without == {"GET /healthz", "GET /readyz", "GET /info"} | signed
     ways = operations["POST /reports/backfill"]["security"]
     assert ways == [{"bearer": []}, {"apiKey": []}, {"cookieAuth": []}]
+
+
+def test_a_change_of_who_may_read_makes_another_schema(settings):
+    ways = []
+    for is_closed in (True, False):
+        update = {"api_read_auth": is_closed}
+        settings.ENV = settings.ENV.model_copy(update=update)
+        found = Generator().get_schema(public=True)
+        ways.append(found["paths"]["/reports/leaderboard"]["get"]["security"])
+    keyed = [{"bearer": []}, {"apiKey": []}, {"cookieAuth": []}]
+    assert ways == [keyed, [*keyed, {}]]
 
 
 def test_each_example_of_an_answer_fits_its_schema(schema, operations):
