@@ -22,6 +22,11 @@ class StretchFigures:
     summary: dict[str, float]
     drawdown: list[float]
 
+    @property
+    def has_moved(self) -> bool:
+        """Return whether the stretch has a position at its end, or a profit or loss."""
+        return bool(self.summary["open_positions"] or self.summary["net_pnl"])
+
 
 def figures_of(account: Account, elapsed_us: int) -> StretchFigures:
     """Return the figures of an account's present stretch, which has lasted so long."""

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 
 from competitions.emission_rule import EmissionRule
+from competitions.shared.window_rule import summed_up, summing_of
 from core.rounding import rounded
 from core.tlog.exact import exact_digest
 from core.tlog.merkle import leaf_hash, node_hash, root_of
@@ -82,10 +83,12 @@ def _check_ranking(
     key = rules["aggregation"]["ranking_key"]
     field = rules["aggregation"]["value_field"]
     key = field if key in rules["aggregation"]["windows"] else key
-    is_mean = key not in IN_PARTS
-    is_mean &= rules["callables"]["MODEL_SCORE_AGGREGATOR"]["path"] == _AGGREGATOR
-    if not is_mean:
-        findings.leave("ranking", f"{key} of a period is no mean of its snapshots")
+    is_summed = key not in IN_PARTS
+    is_summed &= rules["callables"]["MODEL_SCORE_AGGREGATOR"]["path"] == _AGGREGATOR
+    if not is_summed:
+        findings.leave(
+            "ranking", f"{key} of a period does not follow from its snapshots"
+        )
     for model, line in lines.items():
         own = contents.get(model, [])
         if manifest["of"] is not None and not own:
@@ -98,9 +101,9 @@ def _check_ranking(
             line["prediction_count"] == scores,
             f"{model} counts {line['prediction_count']} scores, its snapshots {scores}",
         )
-        figure = _weighted(own, key)
+        figure = _figure(own, key, rules)
         told = line["ranking_value"]
-        if is_mean:
+        if is_summed:
             findings.check(
                 "ranking",
                 is_near(told, figure),
@@ -136,14 +139,20 @@ def _check_ranking(
         findings.leave("ranking", "why some are not paid is what the checkpoint says")
 
 
-def _weighted(contents: list[Row], key: str) -> float | None:
-    known = [
-        (each["result_summary"][key], each["prediction_count"])
-        for each in contents
-        if each["result_summary"].get(key) is not None
-    ]
-    count = sum(n for _, n in known)
-    return rounded(sum(value * n for value, n in known) / count) if count else None
+def _figure(contents: list[Row], key: str, rules: Row) -> float | None:
+    summing = summing_of(
+        key,
+        value_field=rules["aggregation"]["value_field"],
+        trades=bool(rules.get("trades")),
+    )
+    figure = summed_up(
+        (
+            (each["result_summary"].get(key), each["prediction_count"])
+            for each in contents
+        ),
+        summing,
+    )
+    return None if figure is None else rounded(figure)
 
 
 def _check_emission(paid: Row, rules: Row, findings: Verdict) -> None:

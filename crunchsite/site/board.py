@@ -9,7 +9,7 @@ from competitions.models import Competition, ParticipantModel
 from competitions.report_schema import report_schema
 from competitions.wiring import shown_wiring
 from crunchsite.site.charts import Chart, Spark, line_chart, series_rows, spark
-from crunchsite.site.series import Series, points_of, recent, rolling
+from crunchsite.site.series import Series, points_of, recent, rolling, summing_of_values
 from scoring.models import Leaderboard, LeaderboardEntry
 
 PAGE_ROWS = 100
@@ -110,7 +110,11 @@ def board_of(competition: Competition, *, after: int = 0) -> Board | None:
     columns = columns_of(competition, newest.ranking_key)
     models = [entry.model_id for entry in entries]
     series = recent(
-        rolling(points_of(competition, models, newest.as_of, window), window),
+        rolling(
+            points_of(competition, models, newest.as_of, window),
+            window,
+            summing_of_values(competition),
+        ),
         newest.as_of,
     )
     leading = [e for e in entries if e.model.excluded_at is None]

@@ -19,6 +19,7 @@ from crunchsite.site.series import (
     points_of,
     recent,
     rolling,
+    summing_of_values,
 )
 from scoring.models import Leaderboard
 
@@ -63,7 +64,7 @@ def scores_csv(request: HttpRequest) -> HttpResponse:
     models = [row.model for row in board.rows]
     as_of, window = board.newest.as_of, board.window
     points = points_of(competition, [m.pk for m in models], as_of, window)
-    series = recent(rolling(points, window), as_of)
+    series = recent(rolling(points, window, summing_of_values(competition)), as_of)
     shown = [m for m in models if m.pk in series]
     return series_csv(
         f"{competition.slug}-scores",

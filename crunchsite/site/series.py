@@ -1,4 +1,4 @@
-"""Compute scores over time, averaged as the leaderboard's windows."""
+"""Compute scores over time, summed up as the leaderboard's windows."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +9,9 @@ import numpy as np
 from django.db.models import Avg, Count, DateTimeField, F, Func, Value
 
 from competitions.models import Competition, ParticipantModel, Round
+from competitions.shared.window_rule import Summing
+from competitions.wiring import shown_wiring
+from scoring.board.window_sums import value_summing
 from scoring.models import Score, Snapshot
 
 SPAN = timedelta(hours=72)
@@ -24,7 +27,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Series:
-    """Rolling means of a model: `at` in epoch seconds, ascending; NaN is unknown."""
+    """A model's rolling figure: `at` in epoch seconds, ascending; NaN is unknown."""
 
     at: np.ndarray
     value: np.ndarray
@@ -36,10 +39,16 @@ def points_of(
     until: datetime,
     window: timedelta,
 ) -> list[Point]:
-    """Return the last 72 hours' points for `rolling`: (model, at, mean, count)."""
+    """Return the last 72 hours' points for `rolling`: (model, at, value, count).
+
+    While there are few snapshots, they are means of scores, unless a period's value is
+    something else: an account's profit, or the operator's own summary.
+    """
+    config = shown_wiring(competition).config
+    is_mean = config.trading is None and config.aggregate_snapshot is None
     young = YOUNG_PERIODS * timedelta(seconds=competition.snapshot_period_s)
     started = competition.activated_at or competition.created_at
-    if until - started < young:
+    if is_mean and until - started < young:
         return _from_scores(competition, models, started, until)
     return _from_snapshots(models, until - SPAN - window, until)
 
@@ -100,29 +109,41 @@ def _from_scores(
     )
 
 
-def rolling(points: Iterable[Point], window: timedelta) -> dict[int, Series]:
-    """Return count-weighted means of each model's points in `(at - window, at]`.
+def summing_of_values(competition: Competition) -> Summing:
+    """Return how a competition's values are summed up over a window."""
+    return value_summing(shown_wiring(competition).config)
 
-    Points must ascend by time; those without a value or a count have no weight. The
-    first ones are unknown until the window holds a tenth of its maximum, because means
-    of a few scores would stretch the axis.
+
+def rolling(
+    points: Iterable[Point],
+    window: timedelta,
+    summing: Summing = Summing.MEAN_OF_SCORES,
+) -> dict[int, Series]:
+    """Return what each model's points in `(at - window, at]` sum up to.
+
+    Points must ascend by time; those without a value, and in a mean of scores those
+    without a count, have no weight. The first means are unknown until the window holds
+    a tenth of its maximum, because means of a few scores would stretch the axis.
     """
     grouped: dict[int, list[Point]] = {}
     for point in points:
         grouped.setdefault(point[0], []).append(point)
-    return {model: _rolled(own, window) for model, own in grouped.items()}
+    return {model: _rolled(own, window, summing) for model, own in grouped.items()}
 
 
-def _rolled(points: Sequence[Point], window: timedelta) -> Series:
+def _rolled(points: Sequence[Point], window: timedelta, summing: Summing) -> Series:
     at = np.array([p[1].timestamp() for p in points])
     known = np.array([p[2] is not None for p in points])
-    weight = np.where(known, [float(p[3]) for p in points], 0.0)
+    is_by_scores = summing is Summing.MEAN_OF_SCORES
+    weight = np.where(known, [float(p[3]) if is_by_scores else 1.0 for p in points], 0)
     value = np.array([p[2] if p[2] is not None else 0.0 for p in points])
     mass = np.concatenate([[0.0], np.cumsum(weight)])
     sums = np.concatenate([[0.0], np.cumsum(weight * value)])
     first = np.searchsorted(at, at - window.total_seconds(), side="right")
     last = np.arange(1, len(at) + 1)
     total = mass[last] - mass[first]
+    if summing is Summing.TOTAL:
+        return Series(at, np.where(total > 0, sums[last] - sums[first], np.nan))
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.where(total > 0, (sums[last] - sums[first]) / total, np.nan)
     mean[: np.argmax(total >= total.max(initial=0.0) * LEAST_SHARE)] = np.nan
@@ -150,10 +171,12 @@ def on_one_grid(
 def model_series(
     model: ParticipantModel, as_of: datetime, window: timedelta
 ) -> dict[str, Any]:
-    """Return the model's rolling mean, and its mean per period, by name."""
+    """Return the model's rolling figure, and that of each period, by name."""
     points = points_of(model.competition, [model.pk], as_of, window)
+    summing = summing_of_values(model.competition)
+    name = "Rolling total" if summing is Summing.TOTAL else "Rolling mean"
     lines = {
-        "Rolling mean": recent(rolling(points, window), as_of),
-        "Each period": recent(rolling(points, timedelta(seconds=1)), as_of),
+        name: recent(rolling(points, window, summing), as_of),
+        "Each period": recent(rolling(points, timedelta(seconds=1), summing), as_of),
     }
     return {name: own[model.pk] for name, own in lines.items() if model.pk in own}

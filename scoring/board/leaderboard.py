@@ -11,13 +11,14 @@ from pydantic_core import to_json
 from competitions.callables.guarded_calls import GuardedCalls
 from competitions.contract import CrunchConfig
 from competitions.models import Competition, ParticipantModel, Round
+from competitions.shared.window_rule import Summing
 from competitions.slots import Wiring
 from core.facts import Fact, FactKind, announce
 from core.grid import Period, floor
 from scoring import locks
 from scoring.board.ranking import Standing
 from scoring.board.standings import standings
-from scoring.board.window_sums import averaged_fields
+from scoring.board.window_sums import averaged_fields, field_summing
 from scoring.metrics.parts import UNITS
 from scoring.models import Leaderboard, LeaderboardEntry
 from scoring.snapshots.fields import score_fields
@@ -115,7 +116,8 @@ def _write(
 def described(config: CrunchConfig) -> dict[str, dict[str, Any]]:
     """Return what each figure of a board covers: hours, unit, whether it is a mean.
 
-    A mean of snapshots is weighted by their scores; other figures cover all rounds.
+    A mean of snapshots is weighted by their scores; other figures cover all rounds. Of
+    a trading account, money is added up, and the unit is a snapshot.
     """
     hours = {name: window.hours for name, window in config.aggregation.windows.items()}
     means = averaged_fields(config)
@@ -125,11 +127,16 @@ def described(config: CrunchConfig) -> dict[str, dict[str, Any]]:
     return {
         name: {
             "hours": hours.get(name, shortest),
-            "unit": UNITS.get(name, "rounds"),
+            "unit": UNITS.get(name) or _unit(config, name),
             "is_mean_of_snapshots": name in means and name not in whole,
         }
         for name in [*hours, *others]
     }
+
+
+def _unit(config: CrunchConfig, name: str) -> str:
+    summing = field_summing(config, name)
+    return "rounds" if summing is Summing.MEAN_OF_SCORES else "snapshots"
 
 
 def _write_lines(board: Leaderboard, lines: Sequence[Standing]) -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from competitions.contract import CrunchConfig
 from competitions.models import Competition
+from competitions.shared.window_rule import Summing, total_of
 from core.columns import read_columns
 from core.grid import Period
 from core.rounding import rounded
@@ -17,7 +18,9 @@ from scoring.board.window_sums import (
     Sums,
     averaged_fields,
     field_number,
+    field_summing,
     merged_in_order,
+    value_summing,
     wanted_parts,
 )
 from scoring.metrics.parts import WIDTH
@@ -61,23 +64,26 @@ def read_period(
     parts[:, places] = np.column_stack(
         [found[f"part {each}"] for each in places] or [np.empty((len(row), 0))]
     )
-    known_fields = [found[f"field {name}"] for name in fields]
-    totals = [_totals(row, each * count, len(models)) for each in known_fields]
-    counts = [
-        _totals(row, np.where(np.isnan(each), np.nan, count), len(models))
-        for each in known_fields
+
+    def summed(column: Floats, summing: Summing) -> tuple[Floats, Floats]:
+        return _summed(row, column, count, summing, len(models))
+
+    columns = [
+        summed(found[f"field {name}"], field_summing(config, name)) for name in fields
     ]
+    values, weights = summed(value, value_summing(config))
     scored = _totals(row, count, len(models))
     sums = Sums(
         models=models,
-        values=_totals(row, value * count, len(models))[:, None],
+        values=values[:, None],
+        weights=weights[:, None],
         counts=scored[:, None],
         expected=_totals(row, found["expected"], len(models))[:, None],
-        field_totals=_table(totals, len(models)),
-        field_counts=_table(counts, len(models)),
+        field_totals=_table([total for total, _ in columns], len(models)),
+        field_counts=_table([weight for _, weight in columns], len(models)),
         parts=merged_in_order(len(models), row, found["start"], parts),
     )
-    errors = _standard_errors(row, count, value, len(models))
+    errors = _standard_errors(row, count, value, value_summing(config), len(models))
     snapshots = np.bincount(row, minlength=len(models))
     counted = map(
         Counted, snapshots.tolist(), scored.astype(int).tolist(), map(_known, errors)
@@ -131,19 +137,39 @@ def _totals(row: NDArray[np.int64], numbers: Floats, size: int) -> Floats:
     return np.where(np.bincount(row[is_known], minlength=size), totals, np.nan)
 
 
+def _summed(
+    row: NDArray[np.int64], column: Floats, count: Floats, summing: Summing, size: int
+) -> tuple[Floats, Floats]:
+    """Return the sum of each model's known numbers, and the weight of these."""
+    is_known = ~np.isnan(column)
+    if summing is Summing.MEAN_OF_SCORES:
+        weight = np.where(is_known, count, np.nan)
+        return _totals(row, column * count, size), _totals(row, weight, size)
+    weights = _totals(row, np.where(is_known, 1.0, np.nan), size)
+    amounts: list[list[float]] = [[] for _ in range(size)]
+    for i, amount in zip(
+        row[is_known].tolist(), column[is_known].tolist(), strict=True
+    ):
+        amounts[i].append(amount)
+    return np.array([total_of(own) if own else np.nan for own in amounts]), weights
+
+
 def _table(columns: list[Floats], rows: int) -> Floats:
     return np.column_stack(columns) if columns else np.empty((rows, 0))
 
 
 def _standard_errors(
-    row: NDArray[np.int64], count: Floats, value: Floats, size: int
+    row: NDArray[np.int64], count: Floats, value: Floats, summing: Summing, size: int
 ) -> Floats:
     """Return the standard error of each mean of values weighted by their counts.
 
-    NaN of fewer than two values with a weight.
+    Of a total, the error is that of the mean times the number of its values. NaN of
+    fewer than two values with a weight.
     """
     is_known = ~np.isnan(value)
     row, weight, value = row[is_known], count[is_known], value[is_known]
+    if summing is not Summing.MEAN_OF_SCORES:
+        weight = np.ones(len(row))
     parts = np.bincount(row, minlength=size)
     total = np.bincount(row, weight, size)
     errors = np.full(size, np.nan)
@@ -153,7 +179,7 @@ def _standard_errors(
     squares = np.bincount(row, (weight * (value - mean[row])) ** 2, size)
     scale = parts / np.maximum(parts - 1, 1)
     np.divide(np.sqrt(squares * scale), total, out=errors, where=can)
-    return errors
+    return errors * parts if summing is Summing.TOTAL else errors
 
 
 def _most_rounds(starts: NDArray[np.int64], rounds: Floats) -> int:

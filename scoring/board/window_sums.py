@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from competitions.contract import CrunchConfig
 from competitions.models import Competition
+from competitions.shared.window_rule import Summing, summing_of
 from core.columns import read_columns
 from scoring.metrics.parts import IN_PARTS, PLACES, WIDTH, merge_all
 from scoring.metrics.ranks import Floats
@@ -20,14 +21,15 @@ from scoring.snapshots.fields import summary_fields
 class Sums:
     """Sums over snapshots, a row per model; NaN where there is no snapshot.
 
-    By window: `values` (times their counts), `counts` and `expected`. By averaged field
-    over the shortest window: `field_totals` and `field_counts`. `parts`, (models,
-    WIDTH), are the merged parts of the metrics that do not average, over the shortest
-    window.
+    By window: `values` (times their weights), `weights` of those that are known,
+    `counts` and `expected`. By field over the shortest window: `field_totals` and
+    `field_counts`. `parts`, (models, WIDTH), are the merged parts of the metrics that
+    do not average, over the shortest window.
     """
 
     models: NDArray[np.int64]
     values: Floats
+    weights: Floats
     counts: Floats
     expected: Floats
     field_totals: Floats
@@ -36,8 +38,22 @@ class Sums:
 
 
 def averaged_fields(config: CrunchConfig) -> list[str]:
-    """Return the fields of a summary that a window averages."""
+    """Return the fields of a summary that a window averages, or adds up."""
     return [name for name in summary_fields(config) if name not in IN_PARTS]
+
+
+def value_summing(config: CrunchConfig) -> Summing:
+    """Return how a contract's value is summed up."""
+    return field_summing(config, config.aggregation.value_field)
+
+
+def field_summing(config: CrunchConfig, name: str) -> Summing:
+    """Return how a field of a contract's summaries is summed up."""
+    return summing_of(
+        name,
+        value_field=config.aggregation.value_field,
+        trades=config.trading is not None,
+    )
 
 
 def field_number() -> str:
@@ -81,14 +97,15 @@ def read_sums(
     )
     inside = "FILTER (WHERE period_end > %s)"
     columns: dict[str, str] = {}
+    value, weight = _summed("value", value_summing(config))
     for i in range(len(windows)):
-        columns[f"value {i}"] = f"sum(value * prediction_count) {inside}"
+        columns[f"value {i}"] = f"{value} {inside}"
+        columns[f"weight {i}"] = f"{weight} {inside}"
         columns[f"count {i}"] = f"sum(prediction_count) {inside}"
         columns[f"expected {i}"] = f"sum(expected_count) {inside}"
-    for i in range(len(names)):
-        columns[f"field total {i}"] = f"sum(field{i} * prediction_count)"
-        columns[f"field count {i}"] = (
-            f"sum(prediction_count) FILTER (WHERE field{i} IS NOT NULL)"
+    for i, name in enumerate(names):
+        columns[f"field total {i}"], columns[f"field count {i}"] = _summed(
+            f"field{i}", field_summing(config, name)
         )
     known = ", ".join(f"coalesce(({each})::float8, 'NaN')" for each in columns.values())
     with connection.cursor() as cursor:
@@ -108,7 +125,7 @@ def read_sums(
             ) AS snapshot GROUP BY model_id ORDER BY model_id
             """,
             [
-                *(since for since in windows for _ in range(3)),
+                *(since for since in windows for _ in range(4)),
                 *(part for name in names for part in (max(windows), name, name)),
                 *(competition.pk, min(windows), as_of, *end),
             ],
@@ -124,6 +141,7 @@ def read_sums(
     return Sums(
         models=models,
         values=table("value", len(windows)),
+        weights=table("weight", len(windows)),
         counts=table("count", len(windows)),
         expected=table("expected", len(windows)),
         field_totals=table("field total", len(names)),
@@ -132,6 +150,18 @@ def read_sums(
             competition, config, models, [max(windows), as_of, *end], which
         ),
     )
+
+
+def _summed(column: str, summing: Summing) -> tuple[str, str]:
+    """Return the SQL of a column's sum, and of the weight of what is known of it."""
+    known = f"CASE WHEN {column} IS NOT NULL THEN"
+    if summing is Summing.MEAN_OF_SCORES:
+        return (
+            f"sum({column} * prediction_count)",
+            f"sum({known} prediction_count END)",
+        )
+    # Exact: sums of money that are equal in decimals must not differ in binary.
+    return f"sum({column}::numeric)", f"sum({known} 1 END)"
 
 
 def added(first: Sums, second: Sums) -> Sums:
@@ -151,6 +181,7 @@ def added(first: Sums, second: Sums) -> Sums:
     return Sums(
         models=models,
         values=total(first.values, second.values),
+        weights=total(first.weights, second.weights),
         counts=total(first.counts, second.counts),
         expected=total(first.expected, second.expected),
         field_totals=total(first.field_totals, second.field_totals),

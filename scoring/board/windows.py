@@ -3,6 +3,7 @@
 A cycle only adds the open period's rows to the sums of the closed ones.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
@@ -12,9 +13,17 @@ from numpy.typing import NDArray
 
 from competitions.contract import CrunchConfig
 from competitions.models import Competition
+from competitions.shared.window_rule import Summing
 from core.rounding import rounded
 from scoring.board.closed_sums import begins_of, closed_state, closed_sums
-from scoring.board.window_sums import Sums, added, averaged_fields, read_sums
+from scoring.board.window_sums import (
+    Sums,
+    added,
+    averaged_fields,
+    field_summing,
+    read_sums,
+    value_summing,
+)
 from scoring.metrics.parts import IN_PARTS, PLACES
 from scoring.metrics.ranks import Floats
 
@@ -55,7 +64,7 @@ def figures_of_period(sums: Sums, config: CrunchConfig) -> dict[int, Figures]:
     """Return figures of a period's sums, which have one window, for every window."""
     of_each = {
         name: np.repeat(getattr(sums, name), len(config.aggregation.windows), axis=1)
-        for name in ("values", "counts", "expected")
+        for name in ("values", "weights", "counts", "expected")
     }
     return _as_figures(replace(sums, **of_each), config)
 
@@ -66,8 +75,14 @@ def _as_figures(sums: Sums, config: CrunchConfig) -> dict[int, Figures]:
     in_parts = [name for name in config.metrics if name in IN_PARTS]
     table = np.column_stack(
         [
-            _means(sums.values, sums.counts),
-            _means(sums.field_totals, sums.field_counts),
+            _summed_up(
+                sums.values, sums.weights, [value_summing(config)] * len(windows)
+            ),
+            _summed_up(
+                sums.field_totals,
+                sums.field_counts,
+                [field_summing(config, name) for name in fields],
+            ),
             *(IN_PARTS[name].figure(sums.parts[:, PLACES[name]]) for name in in_parts),
         ]
     )
@@ -102,10 +117,13 @@ def _as_figures(sums: Sums, config: CrunchConfig) -> dict[int, Figures]:
     }
 
 
-def _means(totals: Floats, counts: Floats) -> Floats:
-    means = np.full(totals.shape, np.nan)
-    np.divide(totals, counts, out=means, where=counts > 0)
-    return means
+def _summed_up(totals: Floats, weights: Floats, summings: Sequence[Summing]) -> Floats:
+    """Return the figures of columns: a total where money is added up, else a mean."""
+    figures = np.full(totals.shape, np.nan)
+    is_total = np.array([each is Summing.TOTAL for each in summings], dtype=bool)
+    divisors = np.where(is_total & (weights > 0), 1.0, weights)
+    np.divide(totals, divisors, out=figures, where=divisors > 0)
+    return figures
 
 
 def _distinct(counts: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -10,6 +10,7 @@ from core.clock import iso_z
 from core.rounding import means_of_columns, rounded
 from core.tlog.exact import exact_json
 from scoring.books.period_figures import apply_books, book_figures
+from scoring.metrics.parts import WIDTH
 from scoring.models import Snapshot
 from scoring.snapshots.ensembles import PeriodEnsembles
 from scoring.snapshots.matrices import read_extras
@@ -34,12 +35,19 @@ def build_snapshots(ensembles: PeriodEnsembles) -> list[Snapshot]:
     }
     extras = read_extras(competition=competition, wiring=wiring, period=period)
     own = own_summaries(competition, wiring, period, guarded)
+    model_ids: list[int] = scores.model_ids.tolist()
     if wiring.config.trading is not None:
         books = book_figures(competition=competition, wiring=wiring, period=period)
-        of_models = [books.get(pk) for pk in scores.model_ids.tolist()]
+        # Who was asked nothing in the period may still hold a position that moved.
+        silent = [pk for pk in sorted(books.keys() - model_ids) if books[pk].has_moved]
+        model_ids += silent
+        counts, expected = (np.append(n, [0] * len(silent)) for n in (counts, expected))
+        columns = {n: np.append(c, [np.nan] * len(silent)) for n, c in columns.items()}
+        parts = np.vstack([parts, np.zeros((len(silent), WIDTH))])
+        of_models = [books.get(pk) for pk in model_ids]
         columns |= apply_books(of_models, parts, value_field=value_field)
     snapshots = []
-    for i, model_pk in enumerate(scores.model_ids.tolist()):
+    for i, model_pk in enumerate(model_ids):
         summary = {
             **{name: rounded(x) for name, x in extras.get(model_pk, {}).items()},
             **{name: rounded(column[i]) for name, column in columns.items()},

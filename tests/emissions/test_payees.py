@@ -8,10 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from competitions.contract import CrunchConfig
+from competitions.packs.trading.trading_contract import CONTRACT as TRADING
 from competitions.slots import wire
 from core.grid import Period
 from emissions.payees import payees_of
 from scoring.board.standings import standings
+from scoring.models import Snapshot
 from tests.emissions.conftest import DAY, HOUR, MIDNIGHT, snap
 from tests.scoring.factories import make_models, make_round
 
@@ -116,3 +118,35 @@ def test_the_error_of_a_figure_is_that_of_its_weighted_mean(competition):
     assert errors == {"a": None, "b": pytest.approx(expected, rel=1e-9), "c": 0.0}
     values = {each["model_id"]: each["ranking_value"] for each in found.ranking}
     assert values == {"a": 1.0, "b": 2.75, "c": 1.5}
+
+
+def test_a_trading_period_pays_by_the_profit_of_all_its_hours(competition):
+    """A lost hour of silence counts, and equal profits are equal."""
+    quick, steady, alike = make_models(competition, *"abc")
+    for model, hours in (
+        (quick, [(50.0, 60), (-80.0, 40)]),
+        (steady, [(0.1, 50), (0.2, 50), (-0.3, 10)]),
+        (alike, [(0.0, 100)]),
+    ):
+        for start, (value, count) in enumerate(hours, 1):
+            snap(model, MIDNIGHT - start * HOUR, value, count=count)
+    snap(quick, MIDNIGHT - 3 * HOUR, None, count=0)
+    Snapshot.objects.filter(model=quick, prediction_count=0).update(value=-7.0)
+    found = payees(competition, wire(TRADING, {})).ranking
+    assert [(each["model_id"], each["ranking_value"]) for each in found] == [
+        *(("b", 0.0), ("c", 0.0), ("a", -37.0))
+    ]
+    # 50, -80, -7 about their mean: of three values, times three.
+    assert found[2]["standard_error"] == pytest.approx(
+        ((62.33333**2 + 67.66667**2 + 5.33333**2) * 3 / 2) ** 0.5, rel=1e-6
+    )
+
+
+def test_an_hour_whose_value_is_unknown_has_no_weight(competition):
+    """Mean 3 of the known hour, not 1.5 with 0 for the other."""
+    (model,) = make_models(competition, "a")
+    snap(model, MIDNIGHT - HOUR, 3.0)
+    snap(model, MIDNIGHT - 2 * HOUR, None)
+    facts = {"competition": competition, "wiring": WIRING}
+    assert payees(competition).ranking[0]["ranking_value"] == 3.0
+    assert standings(as_of=MIDNIGHT, **facts)[0].value == 3.0

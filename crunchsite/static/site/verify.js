@@ -8,6 +8,9 @@
   const FEED = ["source", "subject", "kind", "granularity"];
   // What makes a truth and a score; the rest of the rules may change within a period.
   const MAKERS = ["GROUND_TRUTH_RESOLVER", "resolve_ground_truth", "SCORING_FUNCTION", "scoring_function", "batch_scoring_function"];
+  // Of a trading account in a period: what was gained, spent or done, and how it stood.
+  const AMOUNTS = ["net_pnl", "realized_pnl", "fees", "carry", "traded", "trades", "wins"];
+  const LEVELS = ["unrealized_pnl", "exposure", "equity", "open_positions"];
   const encoder = new TextEncoder();
   const decoder = new TextDecoder("utf-8", { fatal: true });
   const bytesOf = (text) => encoder.encode(text);
@@ -23,7 +26,7 @@
   const leaf = (...parts) => sha([0], ...parts);
   const node = (left, right) => sha([1], left, right);
   const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
-  const near = (a, b) => a === b || (a != null && b != null && Math.abs(a - b) <= 1e-9 * Math.max(Math.abs(a), Math.abs(b)));
+  const near = (a, b, size = 0) => a === b || (a != null && b != null && Math.abs(a - b) <= Math.max(1e-9 * Math.max(Math.abs(a), Math.abs(b)), 1e-12 * size));
   const mean = (pairs) => {
     const count = pairs.reduce((sum, [, n]) => sum + n, 0);
     return count ? pairs.reduce((sum, [v, n]) => sum + v * n, 0) / count : null;
@@ -331,11 +334,17 @@
     const lines = [...meta.ranking, ...meta.unpaid];
     for (const model of contents.keys()) check("ranking", lines.some((line) => line.model_id === model), `${model} has snapshots and is not in the checkpoint: it was dropped`);
     const key = rule.aggregation.ranking_key in rule.aggregation.windows ? rule.aggregation.value_field : rule.aggregation.ranking_key;
+    const isMoney = rule.trades && (key === rule.aggregation.value_field || AMOUNTS.includes(key));
+    const isLevel = rule.trades && LEVELS.includes(key);
     for (const line of lines) {
       const own = contents.get(line.model_id) ?? [];
       if (told.of !== null && !own.length) { leave("ranking", "figures of other crunchers, of whom the bundle has no snapshots"); continue; }
-      const figure = mean(own.filter((each) => each.result_summary[key] != null).map((each) => [each.result_summary[key], each.prediction_count]));
-      check("ranking", near(line.ranking_value, figure), `${line.model_id} has the ranking figure ${line.ranking_value}; its snapshots give ${figure}`);
+      const known = own.filter((each) => each.result_summary[key] != null).map((each) => [each.result_summary[key], isLevel ? 1 : each.prediction_count]);
+      const total = known.reduce((sum, [v]) => sum + v, 0);
+      const figure = isMoney && known.length ? total : mean(known);
+      // What is added up may cancel out, and then has the error of its parts.
+      const size = isMoney ? known.reduce((sum, [v]) => sum + Math.abs(v), 0) : 0;
+      check("ranking", near(line.ranking_value, figure, size), `${line.model_id} has the ranking figure ${line.ranking_value}; its snapshots give ${figure}`);
     }
     const sign = meta.ranking_direction === "asc" ? 1 : -1;
     const order = [...meta.ranking].sort((a, b) => sign * (a.ranking_value - b.ranking_value) || (a.model_id < b.model_id ? -1 : 1));

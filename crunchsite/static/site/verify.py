@@ -9,6 +9,7 @@ witnesses. `--scorer` RUNS a file, if it has the SHA-256 that the rules in the l
 import argparse, base64, bisect, hashlib, json, math, runpy, sys, zipfile  # noqa: E401
 from collections import Counter, defaultdict
 from datetime import datetime
+from decimal import Decimal
 from fractions import Fraction
 from functools import partial
 from types import SimpleNamespace
@@ -17,6 +18,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 WHOLE, TIERS, LARGEST = 10**9, [35, 10, 10, 10, 10, 5, 5, 5, 5, 5], 2**30
+AMOUNTS = {"net_pnl", "realized_pnl", "fees", "carry", "traded", "trades", "wins"}  # of a trading account
+LEVELS = {"unrealized_pnl", "exposure", "equity", "open_positions"}
 FEED = ("source", "subject", "kind", "granularity")
 MAKERS = ("GROUND_TRUTH_RESOLVER", "resolve_ground_truth", "SCORING_FUNCTION", "scoring_function", "batch_scoring_function")
 report = defaultdict(lambda: SimpleNamespace(count=0, wrong=[], left={}))  # by step
@@ -275,13 +278,16 @@ def check_payout(rows, told, of_kind, rule, contents):
     lines = {line["model_id"]: line for line in meta["ranking"] + meta["unpaid"]}
     key, sign = rule["aggregation"]["ranking_key"], 1 if meta["ranking_direction"] == "asc" else -1
     key = rule["aggregation"]["value_field"] if key in rule["aggregation"]["windows"] else key
+    is_money = rule.get("trades") and key in AMOUNTS | {rule["aggregation"]["value_field"]}
+    is_level = rule.get("trades") and key in LEVELS
     for model in contents.keys() - lines.keys():
         check("ranking", not contents[model], f"{model} has snapshots and is not in the checkpoint: it was dropped")
     for model, line in lines.items():
         if told["of"] is not None and not contents[model]:
             leave("ranking", f"the figure of {model}, of whom the bundle has no snapshots")
             continue
-        figure = mean([(c["result_summary"][key], c["prediction_count"]) for c in contents[model] if c["result_summary"].get(key) is not None])
+        known = [(c["result_summary"][key], 1 if is_level else c["prediction_count"]) for c in contents[model] if c["result_summary"].get(key) is not None]
+        figure = float(sum(Decimal(repr(v)) for v, _ in known)) if is_money and known else mean(known)
         check("ranking", near(line["ranking_value"], figure), f"{model} has the ranking figure {line['ranking_value']}; its snapshots give {figure}")
     order = [(line["ranking_value"] * sign, line["model_id"]) for line in meta["ranking"]]
     is_right = order == sorted(order) and [line["rank"] for line in meta["ranking"]] == [*range(1, len(order) + 1)]

@@ -1,9 +1,23 @@
 """Series over time: means, gaps, one grid."""
 
 import numpy as np
+import pytest
 
-from crunchsite.site.series import Series, on_one_grid, recent, rolling
+from competitions.contract import CrunchConfig
+from competitions.shared.window_rule import Summing
+from competitions.slots import wire
+from competitions.trading.trading_rules import TradingRules
+from crunchsite.site.series import Series, on_one_grid, points_of, recent, rolling
+from scoring.cycle import run_cycle
+from scoring.models import Score, Snapshot
+from tests.conftest import NOW
 from tests.crunchsite.conftest import HOUR, START, series
+from tests.scoring.conftest import MINUTE
+from tests.scoring.conftest import START as MARKET_START
+from tests.scoring.conftest import competition as competition  # noqa: PLC0414  a fixture
+from tests.scoring.factories import make_models, make_round, put_candles
+
+RULES = TradingRules()
 
 
 def test_a_rolling_mean_weighs_by_count_over_a_half_open_window():
@@ -44,3 +58,37 @@ def test_one_grid_has_gaps_where_a_series_is_silent():
     grid, table = on_one_grid([series(1.0, 2.0), late])
     assert len(grid) == 2
     assert table == [[1.0, 2.0], [None, 5.0]]
+
+
+def test_a_rolling_total_adds_up_and_counts_silent_periods():
+    values = [(5.0, 3), (-8.0, 0), (None, 2), (1.0, 9)]
+    points = [(1, START + i * HOUR, v, n) for i, (v, n) in enumerate(values)]
+    rolled = rolling(points, 2 * HOUR, Summing.TOTAL)[1]
+    assert rolled.value.tolist() == [5.0, -3.0, -8.0, 1.0]
+    assert np.isnan(rolling(points, HOUR, Summing.TOTAL)[1].value[2])
+
+
+@pytest.mark.parametrize(
+    ("contract", "drawn"),
+    [
+        ({}, 2.0),
+        ({"aggregate_snapshot": lambda results: {}}, 70.0),
+        ({"trading": RULES}, 70.0),
+    ],
+)
+def test_a_young_chart_shows_the_figure_of_the_board(
+    competition, monkeypatch, contract, drawn
+):
+    """Means of scores stand in for snapshots, where these are means of scores."""
+    [model] = make_models(competition, "m")
+    put_candles(MARKET_START - MINUTE, [100, 110])
+    round_ = make_round(competition, MARKET_START, {model: 1.0})
+    run_cycle(competition_id=competition.pk)
+    Score.objects.filter(prediction__round=round_).update(value=2.0)
+    Snapshot.objects.update(value=70.0)
+    monkeypatch.setattr(
+        "crunchsite.site.series.shown_wiring",
+        lambda competition: wire(CrunchConfig(**contract), {}),
+    )
+    points = points_of(competition, [model.pk], NOW + MINUTE, HOUR)
+    assert [value for _, _, value, _ in points] == [drawn]

@@ -8,6 +8,9 @@ from django.test.utils import CaptureQueriesContext
 
 from competitions.models import Round
 from competitions.packs.trading.trading_contract import CONTRACT
+from core.grid import Period
+from scoring.board.period_sums import read_period
+from scoring.board.windows import figures_of_period
 from scoring.cycle import run_cycle
 from scoring.models import Leaderboard, Snapshot, TradingBook
 from tests.conftest import NOW
@@ -112,6 +115,53 @@ def test_a_new_period_begins_with_the_account_that_the_last_one_left(trading, at
     both = first.result_summary["net_pnl"] + second.result_summary["net_pnl"]
     assert both == pytest.approx(second.result_summary["equity"])
     assert second.result_summary["unrealized_pnl"] == pytest.approx(210)
+
+
+def test_an_hour_counts_by_its_profit_and_not_by_its_answers(trading, at):
+    """What was lost in silence is lost: one answer, then five in the next hour."""
+    [model] = make_models(trading, "m")
+    hour = timedelta(hours=1)
+    put_candles(START - MINUTE, [100, 50])
+    make_round(trading, START, {model: order("buy", 1000)})
+    run_cycle(competition_id=trading.pk)
+    with at(NOW + hour):
+        put_candles(START + MINUTE, [50, 51, 52, 53, 54, 55])
+        for minute in range(2, 6):
+            make_round(trading, START + minute * MINUTE, {model: order("buy", 0)})
+        run_cycle(competition_id=trading.pk)
+        entry = Leaderboard.objects.get(is_newest=True).entries.get()
+        period = Period(NOW - hour, NOW + 2 * hour)
+        sums = read_period(trading, CONTRACT, period)
+    gained = -450 - 1.1 - carry(1000, 5)
+    figures = figures_of_period(sums.sums, CONTRACT)[model.pk].metrics
+    for found in (entry.metrics, figures):
+        assert found["net_pnl"] == found["score_recent"] == pytest.approx(gained)
+        assert found["traded"] == 1000
+    assert entry.ranking_value == pytest.approx(gained)
+    assert entry.counts["net_pnl"] == 2
+    facts = Leaderboard.objects.get(is_newest=True).figures["net_pnl"]
+    assert (facts["unit"], facts["is_mean_of_snapshots"]) == ("snapshots", False)
+
+
+def test_who_leaves_with_a_position_keeps_its_losses(trading, at):
+    stays, leaves = make_models(trading, "stays", "leaves")
+    flat = make_models(trading, "flat")[0]
+    put_candles(START - MINUTE, [100, 100])
+    first = {stays: order("buy", 1), leaves: order("buy", 1000), flat: order("buy", 0)}
+    make_round(trading, START, first)
+    run_cycle(competition_id=trading.pk)
+    with at(NOW + timedelta(hours=1)):
+        put_candles(START + MINUTE, [100, 50, 50])
+        make_round(trading, START + 2 * MINUTE, {stays: order("buy", 0)})
+        run_cycle(competition_id=trading.pk)
+        board = Leaderboard.objects.get(is_newest=True).entries
+    lost = Snapshot.objects.filter(model=leaves).latest("period_start")
+    assert lost.value == pytest.approx(-500 - carry(1000, 2))
+    assert (lost.prediction_count, lost.expected_count) == (0, 0)
+    assert lost.result_summary["hit_rate"] is None
+    value = board.get(model=leaves).ranking_value
+    assert value == pytest.approx(-500 - 1.1 - carry(1000, 3))
+    assert Snapshot.objects.filter(model=flat).count() == 1
 
 
 def test_no_price_is_passed_before_the_rounds_up_to_it_were_asked(trading):

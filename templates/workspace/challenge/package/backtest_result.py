@@ -11,6 +11,7 @@ import numpy as np
 from ._engine.metrics.parts import IN_PARTS, PLACES, WIDTH, merge_all
 from ._engine.rounding import rounded
 from ._engine.rules.intervals import mean_interval
+from ._engine.rules.window_rule import summed_up, summing_of
 from .period_columns import snapshots_of
 from .problems import InvalidInput
 from .round_columns import ANSWERED, RESOLVED
@@ -80,12 +81,12 @@ class BacktestResult:
         as_of = self.snapshots[-1]["resolved_until"]
         windows = self._rules["windows"]
         found = {
-            name: self._mean("value", as_of - hours * 3600)
+            name: self._summed(self._rules["value_field"], as_of - hours * 3600)
             for name, hours in windows.items()
         }
         begin = as_of - min(windows.values()) * 3600
         names = [name for name in self.snapshots[-1]["summary"] if name not in IN_PARTS]
-        found |= {name: self._mean(name, begin) for name in names}
+        found |= {name: self._summed(name, begin) for name in names}
         merged = np.zeros((1, WIDTH))
         for each in self._inside(begin):
             merged = merge_all(merged, each["parts"])
@@ -210,15 +211,13 @@ class BacktestResult:
     def _inside(self, begin):
         return [each for each in self.snapshots if each["end"] > begin]
 
-    def _mean(self, name, begin):
-        """Return a figure's mean over the snapshots of a window, by their scores."""
-        total = weight = 0.0
-        for each in self._inside(begin):
-            value = each["value"] if name == "value" else each["summary"].get(name)
-            if value is not None:
-                total += value * each["count"]
-                weight += each["count"]
-        return rounded(total / weight) if weight else None
+    def _summed(self, name, begin):
+        """Return what a figure's snapshots in a window sum up to, as on a board."""
+        field = self._rules["value_field"]
+        own = ((each["summary"].get(name), each["count"]) for each in self._inside(begin))
+        trades = bool(self._rules["trading"])
+        figure = summed_up(own, summing_of(name, value_field=field, trades=trades))
+        return None if figure is None else rounded(figure)
 
 
 def _known(value):
