@@ -18,7 +18,7 @@ def split(weights: Sequence[int | float | Fraction]) -> list[int]:
         return []
     exact = [Fraction(weight) for weight in weights]
     unit = lcm(*(weight.denominator for weight in exact))
-    whole = [int(weight * unit) for weight in exact]
+    whole = [weight.numerator * (unit // weight.denominator) for weight in exact]
     total = sum(whole)
     if total <= 0 or min(whole) < 0:
         raise ValueError("weights were negative or all zero; a share needs a weight")

@@ -60,11 +60,11 @@ def tier_weights(count: int) -> Weights:
 
     With fewer than ten ranks, the shares of the missing tiers are divided equally.
     """
-    tiers = [Fraction(TIERS[i]) if i < len(TIERS) else NOTHING for i in range(count)]
+    tiers = TIERS[:count]
     if not tiers:
         return []
-    left = (100 - sum(tiers, NOTHING)) / count
-    return [tier + left for tier in tiers]
+    left = Fraction(100 - sum(tiers), count)
+    return [tier + left for tier in tiers] + [left] * (count - len(tiers))
 
 
 def _tiers(asked: Asked) -> Weights:

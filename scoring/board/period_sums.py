@@ -61,9 +61,8 @@ def read_period(
     models, row = np.unique(found["model"], return_inverse=True)
     count, value = found["count"], found["value"]
     parts = np.zeros((len(row), WIDTH))
-    parts[:, places] = np.column_stack(
-        [found[f"part {each}"] for each in places] or [np.empty((len(row), 0))]
-    )
+    for place in places:
+        parts[:, place] = found[f"part {place}"]
 
     def summed(column: Floats, summing: Summing) -> tuple[Floats, Floats]:
         return _summed(row, column, count, summing, len(models))
@@ -81,7 +80,7 @@ def read_period(
         expected=_totals(row, found["expected"], len(models))[:, None],
         field_totals=_table([total for total, _ in columns], len(models)),
         field_counts=_table([weight for _, weight in columns], len(models)),
-        parts=merged_in_order(len(models), row, found["start"], parts),
+        parts=merged_in_order(config, len(models), row, found["start"], parts),
     )
     errors = _standard_errors(row, count, value, value_summing(config), len(models))
     snapshots = np.bincount(row, minlength=len(models))
@@ -106,22 +105,31 @@ def _read_rows(
         "count": "prediction_count::float8",
         "expected": "expected_count::float8",
         "value": "coalesce(value, 'NaN')",
-        **{f"field {name}": f"coalesce({field_number()}, 'NaN')" for name in fields},
+        **{
+            f"field {name}": f"coalesce({field_number(f'field{i}')}, 'NaN')"
+            for i, name in enumerate(fields)
+        },
     }
     columns = list(numbers.values())
     columns += [f"coalesce(parts[{place + 1}], 0)" for place in places]
+    extracted = [
+        f", result_summary_jsonb -> %s AS field{i}" for i in range(len(fields))
+    ]
     with connection.cursor() as cursor:
         found = read_columns(
             cursor,
+            # OFFSET 0 keeps PostgreSQL from extracting a field for each of two uses.
             f"""
-            SELECT model_id, period_start, {", ".join(columns)} FROM snapshots
-            WHERE model_id IN (SELECT id FROM models WHERE competition_id = %s)
-                AND superseded_at IS NULL AND period_end > %s AND period_end <= %s
+            SELECT model_id, period_start, {", ".join(columns)} FROM (
+                SELECT model_id, period_start, prediction_count, expected_count, value,
+                    parts{"".join(extracted)}
+                FROM snapshots
+                WHERE model_id IN (SELECT id FROM models WHERE competition_id = %s)
+                    AND superseded_at IS NULL AND period_end > %s AND period_end <= %s
+                OFFSET 0
+            ) AS snapshot
             """,
-            [
-                *(name for name in fields for _ in range(2)),
-                *(competition.pk, period.start, period.end),
-            ],
+            [*fields, competition.pk, period.start, period.end],
             model=int,
             start=int,
             **dict.fromkeys([*numbers, *(f"part {each}" for each in places)], float),

@@ -56,24 +56,25 @@ def field_summing(config: CrunchConfig, name: str) -> Summing:
     )
 
 
-def field_number() -> str:
-    """Return the SQL of a summary's number, NULL for anything else.
+def field_number(field: str) -> str:
+    """Return the SQL of a summary's field as a number, NULL for anything else.
 
-    It takes the number's name twice. The numbers were limited when they were written.
+    `field` is the SQL of its JSON. The numbers were limited when they were written.
     """
-    return (
-        "CASE WHEN jsonb_typeof(result_summary_jsonb -> %s) = 'number' "
-        "THEN (result_summary_jsonb -> %s)::float8 END"
-    )
+    return f"CASE WHEN jsonb_typeof({field}) = 'number' THEN ({field})::float8 END"
+
+
+def metrics_in_parts(config: CrunchConfig) -> list[str]:
+    """Return a contract's metrics that are made of parts."""
+    return [name for name in PLACES if name in config.metrics]
 
 
 def wanted_parts(config: CrunchConfig) -> list[int]:
     """Return the positions of the parts that a contract's metrics are made of."""
     return [
         place
-        for name, places in PLACES.items()
-        if name in config.metrics
-        for place in range(places.start, places.stop)
+        for name in metrics_in_parts(config)
+        for place in range(PLACES[name].start, PLACES[name].stop)
     ]
 
 
@@ -91,8 +92,9 @@ def read_sums(
     snapshots further.
     """
     names = averaged_fields(config)
+    extracted = "result_summary_jsonb -> %s"
     fields = "".join(
-        f", CASE WHEN period_end > %s THEN {field_number()} END AS field{i}"
+        f", CASE WHEN period_end > %s THEN {field_number(extracted)} END AS field{i}"
         for i in range(len(names))
     )
     inside = "FILTER (WHERE period_end > %s)"
@@ -219,21 +221,27 @@ def _merged_parts(
         )
     order = np.lexsort((found["model"], found["start"]))
     rows = np.zeros((len(order), WIDTH))
-    rows[:, wanted] = np.column_stack([found[str(place)][order] for place in wanted])
+    for place in wanted:
+        rows[:, place] = found[str(place)][order]
     row = np.searchsorted(models, found["model"][order])
-    return merged_in_order(len(models), row, found["start"][order], rows)
+    return merged_in_order(config, len(models), row, found["start"][order], rows)
 
 
 def merged_in_order(
-    models: int, row: NDArray[np.int64], starts: NDArray[np.int64], parts: Floats
+    config: CrunchConfig,
+    models: int,
+    row: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    parts: Floats,
 ) -> Floats:
     """Merge snapshots' parts, which are in the order of `starts`, by model's `row`.
 
-    Returns (models, WIDTH).
+    Returns (models, WIDTH), with the parts of the contract's metrics.
     """
+    names = metrics_in_parts(config)
     merged = np.zeros((models, WIDTH))
     _, begins = np.unique(starts, return_index=True)
     for begin, end in pairwise([*begins.tolist(), len(parts)]):
         chosen = row[begin:end]
-        merged[chosen] = merge_all(merged[chosen], parts[begin:end])
+        merged[chosen] = merge_all(merged[chosen], parts[begin:end], names)
     return merged

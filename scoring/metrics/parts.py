@@ -244,11 +244,15 @@ def all_parts(names: Iterable[str], context: MetricsContext) -> Floats:
     return found
 
 
-def merge_all(first: Floats, second: Floats) -> Floats:
-    """Merge all parts, (models, WIDTH), of adjoining periods of the same models."""
-    return np.column_stack(
-        [
-            metric.merge(first[:, PLACES[name]], second[:, PLACES[name]])
-            for name, metric in IN_PARTS.items()
-        ]
-    )
+def merge_all(
+    first: Floats, second: Floats, names: Iterable[str] = tuple(IN_PARTS)
+) -> Floats:
+    """Merge the named metrics' parts of adjoining periods of the same models.
+
+    All are (models, WIDTH); other metrics' parts are 0 in what is returned.
+    """
+    merged = np.zeros(second.shape)
+    for name in names:
+        place = PLACES[name]
+        merged[:, place] = IN_PARTS[name].merge(first[:, place], second[:, place])
+    return merged
