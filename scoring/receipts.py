@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from competitions.models import Prediction, Round
-from core.acts import SEE_ALL, may
+from competitions.models.told_failures import reads_texts
 from proofs.commitments import Nonces, answer_text, opened_hash
 from proofs.models import LogCheckpoint, LogLeaf
 from proofs.placing import Placed, inner_proof, place
@@ -66,9 +66,8 @@ def _receipt(
     text = answer_text(
         model=model,
         outcome=prediction.outcome,
-        reason=prediction.reason,
-        output=prediction.output,
         exec_time_us=prediction.exec_time_us,
+        **prediction.public_part,
     )
     try:
         position = placed.leaf.hashes.index(opened_hash(nonce, text))
@@ -87,7 +86,5 @@ def _receipt(
 
 
 def _may_open(prediction: Prediction, user: Any) -> bool:
-    if prediction.round.status != Round.Status.RECEIVED or may(user, SEE_ALL):
-        return True
-    owner = prediction.model.cruncher_id
-    return owner is not None and getattr(user, "cruncher_id", None) == owner
+    is_over = prediction.round.status != Round.Status.RECEIVED
+    return is_over or reads_texts(user, prediction.model.cruncher_id)

@@ -212,16 +212,17 @@ def _predictions(
         for rank, model in enumerate(roster):
             chance = random.random()
             signal = float(np.clip(random.normal(0.3 - 0.03 * rank, 0.5), -1, 1))
-            outcome, reason = "ANSWERED", ""
+            outcome, code, reason = "ANSWERED", "", ""
             if chance < 0.01 * (1 + rank):
-                outcome, reason = "FAILED", ERROR
+                outcome, code, reason = "FAILED", "EXCEPTION", ERROR
             elif chance > 0.98:
-                outcome, reason = "ABSENT", "no answer within 5.0 s"
+                outcome, code, reason = "ABSENT", "PAUSED", "no answer within 5.0 s"
             predictions.append(
                 Prediction(
                     round=round_,
                     model=model,
                     outcome=outcome,
+                    code=code,
                     reason=reason,
                     output={"value": round(signal, 4)} if outcome == "ANSWERED" else {},
                     exec_time_us=int(random.integers(2_000, 90_000))

@@ -221,11 +221,13 @@ class Asker:
     def _absent(self, model_id: str) -> ModelAnswer:
         identity = self._cluster.announced.get(model_id)
         if not self._cluster.ws_client.is_open and identity is None:
-            reason = "the orchestrator cannot be reached"
+            code, reason = "NO_ORCHESTRATOR", "the orchestrator cannot be reached"
         elif identity is None:
-            reason = "the orchestrator does not know it"
+            code, reason = "UNKNOWN", "the orchestrator does not know it"
         elif identity.state == "STOPPED":
-            reason = f"it is stopped. {identity.error}".strip()
+            code, reason = "STOPPED", f"it is stopped. {identity.error}".strip()
+        elif identity.error:
+            code, reason = "SETUP_FAILED", identity.error
         else:
-            reason = identity.error or "its process is starting"
-        return ModelAnswer(model_id=model_id, outcome="ABSENT", reason=reason)
+            code, reason = "STARTING", "its process is starting"
+        return ModelAnswer(model_id, "ABSENT", reason=reason, code=code)

@@ -138,7 +138,7 @@ class Caller:
             reply = Reply(ReplyKind.RAISED, reason=f"{code.name}: {text}")
         elif "larger than max" in text:
             limit = LARGEST_MESSAGE_BYTES // 2**20
-            reply = Reply(ReplyKind.RAISED, reason=f"the answer exceeds {limit} MiB")
+            reply = Reply(ReplyKind.INVALID, reason=f"the answer exceeds {limit} MiB")
         else:
             reply = Reply(ReplyKind.BUSY, reason="still busy with an earlier call")
         return reply

@@ -14,22 +14,23 @@ from core.texts import LONGEST_TEXT, readable
 
 
 class ReplyKind(StrEnum):
-    """The outcome of one call to one model."""
+    """The outcome of one call to one model; that of a failure is its public code."""
 
-    ANSWERED = "answered"
-    RAISED = "raised"  # the model's own code failed, or its answer cannot be stored
-    MISSING = "missing"  # the model has no such method
-    TIMEOUT = "timeout"
-    BUSY = "busy"  # the model still works on an earlier call
-    PAUSED = "paused"  # not asked for some rounds after a timeout
-    DIED = "died"  # the connection broke while it was asked
-    UNREACHABLE = "unreachable"
-    GONE = "gone"  # the orchestrator withdrew it while it was asked
-    UNTRUSTED = "untrusted"  # the model could not prove its owner
+    ANSWERED = "ANSWERED"
+    RAISED = "EXCEPTION"  # the model's own code failed
+    INVALID = "INVALID"  # its answer cannot be stored
+    MISSING = "METHOD_MISSING"  # the model has no such method
+    TIMEOUT = "TIMEOUT"
+    BUSY = "BUSY"  # the model still works on an earlier call
+    PAUSED = "PAUSED"  # not asked for some rounds after a timeout
+    DIED = "DIED"  # the connection broke while it was asked
+    UNREACHABLE = "UNREACHABLE"
+    GONE = "STOPPED"  # the orchestrator withdrew it while it was asked
+    UNTRUSTED = "UNTRUSTED"  # the model could not prove its owner
 
 
 ABSENT = {ReplyKind.PAUSED, ReplyKind.UNREACHABLE, ReplyKind.GONE}
-BAD_CODE = {ReplyKind.RAISED, ReplyKind.MISSING}
+BAD_CODE = {ReplyKind.RAISED, ReplyKind.INVALID, ReplyKind.MISSING}
 # After these the question would not reach the model either.
 UNREACHED = {
     ReplyKind.TIMEOUT,
@@ -71,7 +72,7 @@ def reply_to(response: CallResponse) -> Reply | None:
 def decode_replies(replies: Iterable[Reply], *, largest_bytes: int) -> None:
     """Decode the message of each model that answered into `value`.
 
-    An answer that cannot be stored makes the reply RAISED. Size and width are checked
+    An answer that cannot be stored makes the reply INVALID. Size and width are checked
     before decoding; even so it takes too long for an event loop that others wait for.
     """
     for reply in replies:
@@ -81,7 +82,7 @@ def decode_replies(replies: Iterable[Reply], *, largest_bytes: int) -> None:
         try:
             reply.value = result_of(message, largest_bytes=largest_bytes)
         except AnswerError as error:
-            reply.kind = ReplyKind.RAISED
+            reply.kind = ReplyKind.INVALID
             reply.reason = readable(str(error))
             data = message.value
             # No more bytes than the text's first characters can take.
@@ -111,6 +112,7 @@ def answer_of(model_id: str, stage: list[Reply], first: float) -> ModelAnswer:
     return replace(
         answer,
         outcome="ABSENT" if reply.kind in ABSENT else "FAILED",
+        code=reply.kind.value,
         reason=_failure_text(reply),
         raw=reply.raw,
     )

@@ -63,8 +63,9 @@ class Call:
 class ModelAnswer:
     """The outcome of asking one model.
 
-    ANSWERED has a `result`; FAILED and ABSENT have a `reason` for the model's owner,
-    and FAILED the model's own words in `raw` where they are the reason. `warning` is
+    ANSWERED has a `result`; FAILED and ABSENT have a `reason` for the model's owner and
+    a `code` for everybody, at least the outcome, and FAILED the model's own words in
+    `raw` where they are the reason. `warning` is
     the error of a feed update that failed although the question was answered. All texts
     are readable. `exec_time_us` is from dispatch to answer, None when the model was not
     asked; `dispatched_us` is the time since the round's first model was asked.
@@ -78,8 +79,11 @@ class ModelAnswer:
     exec_time_us: int | None = None
     dispatched_us: int | None = None
     raw: str = ""
+    code: str = ""
 
     def __post_init__(self) -> None:
+        if not self.code and self.outcome != "ANSWERED":
+            _clean(self, "code", self.outcome)
         # Rarely needed, and there are many answers.
         if self.reason or self.warning or self.raw:
             for name in ("reason", "warning", "raw"):
@@ -101,5 +105,5 @@ class RoundAnswers:
 
 
 def _clean(target: ModelIdentity | ModelAnswer, name: str, text: str) -> None:
-    """Replace a field of a frozen instance by a text that fits its column."""
+    """Set a field of a frozen instance to a text that fits its column."""
     object.__setattr__(target, name, text)

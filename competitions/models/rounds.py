@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 from django.db import models
 from django.db.models import F, Q, TextChoices
@@ -10,6 +11,7 @@ from django.db.models.functions import Cast, Left
 from competitions.models.competition import Competition
 from competitions.models.participants import ParticipantModel
 from competitions.models.scheduled_prediction import ScheduledPrediction
+from competitions.models.told_failures import public_part, told_output, told_reason
 from competitions.models.tournament import TournamentRound
 from core.grid import Period
 
@@ -187,12 +189,21 @@ class PredictionQuerySet(models.QuerySet["Prediction"]):
         """Return predictions of rounds of a scope, whatever its shape."""
         return self.filter(round__scope_key=scope_key)
 
-    def with_shown_output(self, *, limit: int = 400) -> "PredictionQuerySet":
+    def told_to(self, user: Any) -> "PredictionQuerySet":
+        """Annotate `told_reason` and `told_output`: what a user reads of failures."""
+        return self.annotate(
+            told_reason=told_reason(user), told_output=told_output(user)
+        )
+
+    def with_shown_output(
+        self, output: Any = "output", *, limit: int = 400
+    ) -> "PredictionQuerySet":
         """Replace the output by the first characters of its JSON, for people to read.
 
-        `shown_output` is one character longer than `limit` if there is more.
+        `shown_output` is one character longer than `limit` if there is more. `output`
+        is an expression in its place.
         """
-        text = Cast("output", models.TextField())
+        text = Cast(output, models.TextField())
         return self.defer("output").annotate(shown_output=Left(text, limit + 1))
 
 
@@ -219,7 +230,16 @@ class Prediction(models.Model):
         ParticipantModel, on_delete=models.PROTECT, related_name="predictions"
     )
     outcome = models.CharField(max_length=8, choices=Outcome.choices)
-    reason = models.TextField(blank=True)
+    code = models.CharField(
+        max_length=20,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="What kind of failure it is, for everybody to read.",
+    )
+    reason = models.TextField(
+        blank=True, help_text="Why it is no answer, for its owner and operators."
+    )
     output = models.JSONField(default=dict, db_column="inference_output_jsonb")
     exec_time_us = models.BigIntegerField(null=True, blank=True)
     performed_at = models.DateTimeField()
@@ -245,3 +265,8 @@ class Prediction(models.Model):
 
     def __str__(self) -> str:
         return f"{self.model_id}@{self.round_id}"
+
+    @property
+    def public_part(self) -> dict[str, Any]:
+        """Return `reason` and `output` as the log commits to them."""
+        return public_part(code=self.code, reason=self.reason, output=self.output)

@@ -91,6 +91,7 @@ def _invalid(answer: ModelAnswer, problem: str) -> ModelAnswer:
     return replace(
         answer,
         outcome="FAILED",
+        code="INVALID",
         result=_refused_output(problem, text),
         reason=f"invalid output: {problem}",
     )

@@ -120,7 +120,7 @@ def copy_answers(
         cursor,
         Prediction._meta.db_table,  # noqa: SLF001  documented API
         (
-            *("input_id", "model_id", "outcome", "reason"),
+            *("input_id", "model_id", "outcome", "code", "reason"),
             *("inference_output_jsonb", "exec_time_us", "performed_at"),
             "meta_jsonb",
         ),
@@ -129,6 +129,7 @@ def copy_answers(
                 round_,
                 models[a.model_id],
                 a.outcome,
+                a.code,
                 a.reason,
                 stored_output(a),
                 a.exec_time_us,

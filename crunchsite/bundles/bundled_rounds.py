@@ -7,6 +7,7 @@ from django.db.models import F, Window
 from django.db.models.functions import RowNumber
 
 from competitions.models import Prediction, Round
+from competitions.models.told_failures import public_part
 from core.clock import iso_z
 from crunchsite.bundles.period_facts import Kind, PeriodFacts
 from proofs.commitments import Nonces, answer_text
@@ -51,7 +52,7 @@ def _answers(facts: PeriodFacts, part: Sequence[int]) -> dict[int, list[Any]]:
         Prediction.objects.filter(round__in=part, model__is_virtual=False)
         .order_by()
         .values_list(
-            *("pk", "round_id", "model__model_id", "outcome", "reason"),
+            *("pk", "round_id", "model__model_id", "outcome", "code", "reason"),
             *("output", "exec_time_us"),
         )
     )
@@ -83,16 +84,16 @@ def _opened(
     nonces = Nonces(bytes(leaf.seed or b"")) if leaf else None
     hashes = leaf.hashes if leaf else []
     rows: list[Row] = []
-    for place, (model, outcome, reason, output, took, score) in enumerate(answers):
+    for place, (model, outcome, code, *said, took, score) in enumerate(answers):
         if shown is not None and model not in shown:
             rows.append({"hash": hashes[place].hex() if place < len(hashes) else None})
             continue
+        reason, output = said
         text = answer_text(
             model=model,
             outcome=outcome,
-            reason=reason,
-            output=output,
             exec_time_us=took,
+            **public_part(code=code, reason=reason, output=output),
         )
         nonce = nonces.of(model).hex() if nonces else None
         rows.append(

@@ -1,6 +1,9 @@
 """List the newest predictions of a model with their outcomes."""
 
+from typing import Any
+
 from competitions.models import ParticipantModel, Prediction
+from competitions.models.told_failures import told_output
 from core.paging import Keyset
 from core.requests import read_instant
 from scoring.scores.statuses import Progress, progress_of, with_progress
@@ -10,11 +13,12 @@ NEWEST_FIRST = Keyset("performed_at", read_instant, descending=True)
 
 
 def predictions_of(
-    model: ParticipantModel, *, cursor: str | None = None
+    model: ParticipantModel, *, user: Any, cursor: str | None = None
 ) -> tuple[list[Progress], str | None]:
     """Return a page of a model's newest predictions, and the cursor of older ones."""
+    rows = Prediction.objects.filter(model=model).with_shown_output(told_output(user))
     page, following = NEWEST_FIRST.page(
-        with_progress(Prediction.objects.filter(model=model).with_shown_output()),
+        with_progress(rows, user),
         limit=PAGE_ROWS,
         cursor=cursor,
     )

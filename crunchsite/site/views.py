@@ -7,6 +7,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework.exceptions import ValidationError
 
 from competitions.models import Competition
+from competitions.models.told_failures import reads_texts
 from core import clock
 from crunchsite.site.alike import heat_map
 from crunchsite.site.asked import after_of, chosen, required, shown_model
@@ -59,7 +60,9 @@ def model(request: HttpRequest, model_id: str) -> HttpResponse:
         .first()
     )
     try:
-        predictions, following = predictions_of(shown, cursor=request.GET.get("cursor"))
+        predictions, following = predictions_of(
+            shown, user=request.user, cursor=request.GET.get("cursor")
+        )
     except ValidationError:
         raise Http404("This page of predictions does not exist.") from None
     context: dict[str, Any] = {
@@ -68,6 +71,7 @@ def model(request: HttpRequest, model_id: str) -> HttpResponse:
         "entry": entry,
         "predictions": predictions,
         "following": following,
+        "reads_texts": reads_texts(request.user, shown.cruncher_id),
         "diversity": feedback(shown),
         "refresh_s": REFRESH_S,
     }

@@ -1,8 +1,13 @@
 """Predictions: what each model answered in each round."""
 
+from datetime import datetime
+from typing import Any
+
+from django.db.models import QuerySet
 from rest_framework import serializers
 
 from competitions.models import Prediction
+from competitions.models.told_failures import reads_texts
 from core.paging import Keyset
 from core.requests import IdField, IdListField, InstantField, read_instant
 from crunchsite.v1.columns import Column, Kind
@@ -17,8 +22,19 @@ COLUMNS = (
     Column("scope_key", Kind.TEXT, "round__scope_key"),
     Column("model_id", Kind.TEXT, "model__model_id"),
     Column("outcome", Kind.TEXT),
-    Column("reason", Kind.TEXT, help="Why it is no answer."),
-    Column("output", Kind.JSON),
+    Column("code", Kind.TEXT, help="What kind of failure it is; empty for an answer."),
+    Column(
+        "reason",
+        Kind.TEXT,
+        "told_reason",
+        help="Why it is no answer: for its owner and operators; for others its code.",
+    ),
+    Column(
+        "output",
+        Kind.JSON,
+        "told_output",
+        help="Of a failure what was refused: for its owner and operators.",
+    ),
     Column("exec_time_us", Kind.INTEGER),
     Column("performed_at", Kind.INSTANT),
 )
@@ -51,3 +67,13 @@ class PredictionList(CompetitionListView):
     competition_path = "round__competition"
     has_files = True
     written = "performed_at"
+
+    def get_queryset(self) -> QuerySet[Any]:
+        """Return the answers as the user may read them."""
+        return Prediction.objects.told_to(self.request.user)
+
+    def fingerprint(self, *asked: Any) -> tuple[str, datetime | None]:
+        """Return a file's ETag, which differs by whose texts are in it."""
+        user = self.request.user
+        own = getattr(user, "cruncher_id", None)
+        return super().fingerprint(*asked, own, reads_texts(user, None))

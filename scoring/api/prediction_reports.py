@@ -42,7 +42,12 @@ class PredictionRow(serializers.Serializer[Any]):
     scope = serializers.DictField()
     score_value = serializers.FloatField(default=None, allow_null=True)
     score_failed = serializers.BooleanField(read_only=True)
-    score_failed_reason = serializers.CharField(read_only=True, allow_null=True)
+    score_failed_reason = serializers.CharField(
+        read_only=True,
+        allow_null=True,
+        help_text="A model's own texts are for its owner and operators; others get"
+        " their code.",
+    )
     scored_at = serializers.DateTimeField(default=None, allow_null=True)
     performed_at = serializers.DateTimeField()
 
@@ -66,11 +71,11 @@ def predictions(
     # Ordered by the round: the index of a competition's rounds serves any page.
     order = Keyset("round__slot_at", read_instant, descending=True)
     page, following = order.page_of_values(
-        with_status(rows),
+        with_status(rows.told_to(request.user)),
         (
             *("model__model_id", "round__scheduled_prediction_id"),
             *("round__scope_key", written("round__scope"), "round__status"),
-            *("round__reason", "outcome", "reason", "performed_at", "status"),
+            *("round__reason", "outcome", "told_reason", "performed_at", "status"),
         ),
         limit=query["limit"],
         cursor=query.get("cursor"),

@@ -10,6 +10,7 @@ from django.db.models.functions import Coalesce
 
 from competitions.contract import RETURN_SPELLINGS
 from competitions.models import Prediction, Round
+from competitions.models.told_failures import told_reason
 from scoring.models import Score
 
 PENDING, SCORED, FAILED, ABSENT = "PENDING", "SCORED", "FAILED", "ABSENT"
@@ -51,12 +52,14 @@ def reason_of(
 class Progress:
     """A prediction, its status, and the score that counts, or None.
 
-    `reason` is that of the prediction, its round or its score if one of them failed.
+    `told` is why it is no answer, as its reader may know it; `reason` is that, or why
+    its round or its score failed.
     """
 
     prediction: Prediction
     status: str
     score: Score | None
+    told: str
 
     @property
     def stage(self) -> str:
@@ -68,7 +71,7 @@ class Progress:
     def reason(self) -> str:
         return reason_of(
             outcome=self.prediction.outcome,
-            reason=self.prediction.reason,
+            reason=self.told,
             round_status=self._round.status,
             round_reason=self._round.reason,
             failed=self.score.failed_reason if self.score else "",
@@ -103,14 +106,14 @@ class Progress:
         return self.prediction.outcome == Prediction.Outcome.ANSWERED
 
 
-def with_progress(predictions: QuerySet[Prediction]) -> QuerySet[Prediction]:
-    """Load what `progress_of` needs, without the bulky columns."""
+def with_progress(predictions: QuerySet[Prediction], user: Any) -> QuerySet[Prediction]:
+    """Load what `progress_of` needs and the user may read, without bulky columns."""
     return (
-        with_status(predictions)
+        with_status(predictions.annotate(told_reason=told_reason(user)))
         .select_related("model", "round")
         .defer(
             *("round__raw_data", "round__model_input", "round__timing"),
-            *("output", "meta"),
+            *("output", "meta", "reason"),
         )
     )
 
@@ -122,4 +125,4 @@ def progress_of(page: Sequence[Any]) -> list[Progress]:
         score.prediction_id: score
         for score in Score.objects.current().filter(prediction__in=counting)
     }
-    return [Progress(p, p.status, scores.get(p.pk)) for p in page]
+    return [Progress(p, p.status, scores.get(p.pk), p.told_reason) for p in page]

@@ -84,10 +84,12 @@ def test_pages_cannot_be_posted_to(client, world):
         assert client.post(path).status_code == 405
 
 
-def test_a_model_page_tells_each_predictions_story(client, world):
+def test_a_model_page_tells_each_predictions_story(client, world, operator):
     page = text(client.get("/models/m5"))
     assert "Half-Life" in page
     assert "Last error" in page
+    client.force_login(operator)
+    page = text(client.get("/models/m5"))
     assert "window has 3 candles, 20 needed" in page
     assert "scored</span>" in page
     assert "truth at <time" in page

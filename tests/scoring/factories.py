@@ -92,9 +92,9 @@ def make_round(
 
 def _said(answer):
     if answer is None:
-        return {"outcome": "ABSENT", "reason": "gave no answer"}
+        return {"outcome": "ABSENT", "code": "ABSENT", "reason": "gave no answer"}
     if isinstance(answer, str):
-        return {"outcome": "FAILED", "reason": answer}
+        return {"outcome": "FAILED", "code": "EXCEPTION", "reason": answer}
     output = answer if isinstance(answer, dict) else {"value": answer}
     return {"outcome": "ANSWERED", "output": output}
 

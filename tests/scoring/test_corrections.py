@@ -1,6 +1,7 @@
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import AnonymousUser
 from django.core.management import call_command
 
 from competitions.callables.guarded_calls import GuardedCalls
@@ -392,7 +393,9 @@ def test_after_a_rescoring_every_reader_sees_the_scores_that_count(
     }
     predictions = with_status(Prediction.objects.filter(model=up))
     assert set(predictions.values_list("status", flat=True)) == {"SCORED"}
-    progress = progress_of(with_progress(Prediction.objects.filter(model=up)))
+    progress = progress_of(
+        with_progress(Prediction.objects.filter(model=up), AnonymousUser())
+    )
     assert {each.score.value for each in progress} == {-1.0}
 
 

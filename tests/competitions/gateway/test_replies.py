@@ -22,7 +22,7 @@ def test_a_message_is_decoded_into_the_value_and_dropped():
 def test_an_answer_that_cannot_be_stored_fails_with_its_text_and_no_other():
     bad, good = json_reply("[NaN]"), json_reply("2.0")
     decode_replies([bad, good], largest_bytes=100)
-    assert (bad.kind, bad.value, bad.raw) == (ReplyKind.RAISED, None, "[NaN]")
+    assert (bad.kind, bad.value, bad.raw) == (ReplyKind.INVALID, None, "[NaN]")
     assert good.value == 2.0
 
 

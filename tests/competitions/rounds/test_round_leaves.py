@@ -28,9 +28,9 @@ def stored_text(prediction):
     return answer_text(
         model=prediction.model.model_id,
         outcome=prediction.outcome,
-        reason=prediction.reason,
-        output=prediction.output,
         exec_time_us=prediction.exec_time_us,
+        reason=prediction.code,
+        output=prediction.output if prediction.outcome == "ANSWERED" else {},
     )
 
 

@@ -34,6 +34,7 @@ ORIGIN = "example.org/log"
 WITNESS = Signer("wendy.example", bytes(range(32)), COSIGNATURE)
 SCORER = "competitions/shared/score_rule.py"
 NOBODY = SimpleNamespace(pk=None)
+LATE = "predict: no answer in 5 s"
 
 
 def frozen(instant):
@@ -50,6 +51,7 @@ def ask(competition, start, answers):
                 each.outcome,
                 each.output or None,
                 reason=each.reason,
+                code=each.code,
             )
             for each in Prediction.objects.filter(round=round_).select_related("model")
         ]
@@ -98,7 +100,7 @@ def record(minutes=range(0, 110, 10), first_contract=""):
     for minute in minutes:
         asked_at = start + minute * MINUTE
         signals = {a: 0.5, b: -0.25 + minute / 100, c: 1.0 - minute / 7}
-        late = "did not answer in time" if minute == 20 else None
+        late = LATE if minute == 20 else None
         ask(competition, asked_at, {**signals, d: late or 0.1})
         with frozen(asked_at + 10 * MINUTE / 60):
             cosign()

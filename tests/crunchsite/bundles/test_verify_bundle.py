@@ -1,10 +1,12 @@
 """A bundle follows, link by link, and each tampering is named by both verifiers."""
 
+import json
+
 import pytest
 
 from core.tlog.note import parse_vkey
 from crunchsite.bundles.verify_bundle import verify_bundle
-from tests.crunchsite.bundles.recorded import SCORER, WITNESS
+from tests.crunchsite.bundles.recorded import LATE, SCORER, WITNESS
 from tests.crunchsite.bundles.tampering import NAMES, OTHER, TAMPERINGS, OpenBundle
 
 pytestmark = pytest.mark.django_db  # where the bundle is recorded
@@ -101,3 +103,10 @@ def test_each_tampering_is_named(recorded, found, change, step, words):
     findings = found(bundle.packed())
     assert step in findings.failed
     assert words in "\n".join(findings.steps[step].wrong)
+
+
+def test_a_failed_answer_is_there_with_its_code_and_without_its_text(recorded):
+    rows = OpenBundle(recorded.whole)["rounds"]
+    said = [json.loads(each["answer"]) for row in rows for each in row["answers"]]
+    assert [x["reason"] for x in said if x["outcome"] == "FAILED"] == ["EXCEPTION"]
+    assert LATE not in json.dumps(rows)

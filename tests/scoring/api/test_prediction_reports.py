@@ -46,7 +46,7 @@ def test_an_unscored_prediction_says_why(client, world):
     told = client.get(
         "/reports/predictions", {"projectIds": failed[0].model.model_id, "limit": 100}
     ).json()
-    assert factories.ERROR in {row["score_failed_reason"] for row in told}
+    assert "EXCEPTION" in {row["score_failed_reason"] for row in told}
 
 
 def test_predictions_ascend_within_a_page_and_pages_lead_back(client, world):

@@ -1,4 +1,5 @@
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -9,6 +10,7 @@ from tests.conftest import NOW
 from tests.scoring.factories import make_models, make_round
 
 MINUTE = timedelta(minutes=1)
+VIEWER = SimpleNamespace(is_active=True, is_staff=True, has_perm=lambda _: True)
 
 
 @pytest.fixture
@@ -18,8 +20,9 @@ def round_(competition):
     return make_round(competition, NOW - 5 * MINUTE, answers)
 
 
-def progress():
-    return progress_of(with_progress(Prediction.objects.order_by("model__model_id")))
+def progress(user=VIEWER):
+    rows = Prediction.objects.order_by("model__model_id")
+    return progress_of(with_progress(rows, user))
 
 
 def end(round_, **facts):

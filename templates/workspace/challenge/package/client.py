@@ -74,7 +74,10 @@ class Client:
         )
 
     def failures(self, model, since=None, until=None):
-        """Return the rounds in which a model failed or was absent, with the reason."""
+        """Return the rounds in which a model failed or was absent, and why.
+
+        `code` is what everybody sees; `reason` is the text for your own models.
+        """
 
         def pages():
             for outcome in ("FAILED", "ABSENT"):
