@@ -6,6 +6,7 @@ checked before.
 
 import importlib
 import importlib.util
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -57,7 +58,7 @@ def import_file(path: Path, *, closed: Iterable[Path]) -> ModuleType:
     )
     if spec is None or spec.loader is None:
         raise NotImportable("it is not a module")
-    _check_places(spec, closed)
+    _check_places(spec, _real(closed))
     module = importlib.util.module_from_spec(spec)
     with _in_words():
         spec.loader.exec_module(module)
@@ -108,8 +109,8 @@ def check_module(name: str) -> None:
     parts = name.split(".")
     if not all(part.isidentifier() for part in parts):
         raise NotImportable(f"{brief(name)} is no name of a module")
-    found = _found(parts[0])
-    _check_places(found, sources.closed)
+    found, closed = _found(parts[0]), _real(sources.closed)
+    _check_places(found, closed)
     for count in range(2, len(parts) + 1):
         # Not importlib.util.find_spec, which imports the packages above.
         inner = ".".join(parts[:count])
@@ -118,7 +119,7 @@ def check_module(name: str) -> None:
         if below is None:
             raise NotImportable(f"there is no module {inner}")
         found = below
-        _check_places(found, sources.closed)
+        _check_places(found, closed)
 
 
 def _found(top: str) -> ModuleSpec:
@@ -133,11 +134,16 @@ def _found(top: str) -> ModuleSpec:
     return found
 
 
-def _check_places(found: ModuleSpec, closed: Iterable[Path]) -> None:
+def _real(folders: Iterable[Path]) -> tuple[str, ...]:
+    """Return the real paths of folders, each with a slash at its end."""
+    return tuple(f"{os.path.realpath(folder).rstrip('/')}/" for folder in folders)
+
+
+def _check_places(found: ModuleSpec, closed: tuple[str, ...]) -> None:
     places = [found.origin] if found.has_location and found.origin else []
     for place in (*places, *(found.submodule_search_locations or ())):
-        real = Path(place).resolve()
-        if any(real.is_relative_to(folder.resolve()) for folder in closed):
+        real = os.path.realpath(place)
+        if f"{real}/".startswith(closed):
             raise NotImportable(
                 f"{found.name} lies in {real}, where participants' files and the "
                 "site's data are; callables never come from there"

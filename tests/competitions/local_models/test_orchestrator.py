@@ -85,7 +85,7 @@ def test_a_new_an_edited_and_a_deleted_folder_are_noticed(local_models):
 
     shutil.rmtree(local_models.models / "second")
     wait_for(lambda: local_models.states(gateway)["second"] == "STOPPED")
-    assert gateway.live() == {"first"}
+    wait_for(lambda: gateway.live() == {"first"})
 
 
 def test_a_model_that_raises_on_import_is_not_started_again_until_edited(local_models):
