@@ -36,16 +36,26 @@ def replace_model(*, models_dir: Path, source: Path, model_id: str) -> None:
     """Put a copy of a checked folder in a model's place, as a whole; or add it.
 
     The orchestrator replaces the process within a second. Doing it again does no harm.
-    Raises ControlError when the folder cannot be copied.
+    Raises ControlError when the folder cannot be copied or moved; the model that was
+    there stays then.
     """
     target = models_dir / model_id
     with (
         scratch_folder(".replacing-", parent=models_dir) as trash,
-        _copied(models_dir, source) as copy,
+        _copied(models_dir, source, model_id) as copy,
     ):
-        if target.exists():
-            target.rename(trash / model_id)
-        copy.rename(target)
+        old = trash / model_id
+        try:
+            if target.exists():
+                target.rename(old)
+            copy.rename(target)
+        except OSError as error:
+            if old.exists() and not target.exists():
+                old.rename(target)
+            raise ControlError(
+                f"model was {model_id}, which cannot be put in its place:"
+                f" {without_path(error)}."
+            ) from None
 
 
 def require_id(model_id: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 from django.conf import settings
+from django.db import DatabaseError
 from django.db.models import F
 
 from competitions.check_model.bench import Bench
@@ -39,14 +40,28 @@ Check = Callable[[SubmittedVersion, Path, Bench], Checkup]
 
 
 def check_waiting() -> bool:
-    """Check the version that waits longest; returns whether one has ended.
+    """Check versions, the longest waiting first, until one ends; return whether it did.
 
-    Does nothing while another process checks, and while the bench is down: that is no
-    fault of a version, which waits on with the reason.
+    Does nothing while another process checks. One that cannot be checked now, or whose
+    check broke, waits on, and the next model's is checked meanwhile; versions of one
+    model go in their order.
     """
     with only_one(_CHECKING) as is_only:
-        row = SubmittedVersion.objects.waiting().first() if is_only else None
-        return row is not None and check_version(row)
+        waiting = list(SubmittedVersion.objects.waiting()) if is_only else []
+        first = {(row.competition_id, row.model_id): row for row in reversed(waiting)}
+        rows = sorted(first.values(), key=lambda row: row.pk)
+        return any(_check_alone(row) for row in rows)
+
+
+def _check_alone(row: SubmittedVersion) -> bool:
+    """Check one version; one whose check breaks has used up an attempt."""
+    try:
+        return check_version(row)
+    except DatabaseError:  # it is no fault of the version, and stops the others too
+        raise
+    except Exception:
+        log.exception("submission.broke", model=row.model_id, version=row.version)
+        return False
 
 
 def check_on_site(row: SubmittedVersion, folder: Path, bench: Bench) -> Checkup:

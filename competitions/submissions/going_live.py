@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import transaction
 
 from competitions.local_models import control, model_folders
+from competitions.local_models.control import ControlError
 from competitions.local_models.trees import remove_tree
 from competitions.models import SubmittedVersion
 from competitions.submissions.site_bench import submitted_folder
@@ -75,8 +76,21 @@ def roll_back_broken() -> int:
     }
     broken = [row for row in rows if (row.model_id, row.code_hash) in quarantined]
     return sum(
-        _roll_back(row, quarantined[row.model_id, row.code_hash]) for row in broken
+        _roll_back_alone(row, quarantined[row.model_id, row.code_hash])
+        for row in broken
     )
+
+
+def _roll_back_alone(row: SubmittedVersion, reason: str) -> bool:
+    """Roll back one version; where that fails, nothing has changed, and others go on.
+
+    The next call tries again.
+    """
+    try:
+        return _roll_back(row, reason)
+    except (ControlError, OSError):
+        log.exception("submission.not_rolled_back", model=row.model_id)
+        return False
 
 
 def _roll_back(row: SubmittedVersion, reason: str) -> bool:

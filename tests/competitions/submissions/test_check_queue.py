@@ -135,6 +135,31 @@ def test_what_the_site_cannot_put_in_its_place_waits(alice, monkeypatch):
     assert "No space left on device" in row.reason
 
 
+def test_a_version_that_cannot_be_checked_holds_up_no_other(
+    alice, settings, monkeypatch
+):
+    """Neither one that waits, nor one whose check breaks; a model's go in order."""
+    waits, breaks = (alice.submit(model_id=name) for name in ("waits", "breaks"))
+    good = [alice.submit(f"x = {n}", model_id="good") for n in (1, 2)]
+    later = alice.submit(model_id="waits")
+
+    def check(row, folder, bench):
+        if row == breaks:
+            raise RuntimeError("a bug of the check")
+        if row == waits:
+            raise ControlError("no space left")
+        return GOOD
+
+    monkeypatch.setattr(check_queue, "check_version", lambda r: check_version(r, check))
+    assert [check_waiting() for _ in range(4)] == [True, True, False, True]
+    assert alice.statuses("good") == ["REPLACED", "LIVE"]
+    assert alice.statuses("breaks") == ["REFUSED"]
+    assert alice.statuses("waits") == ["QUEUED", "QUEUED"]
+    assert running(settings, "good") == f"x = {good[1].version}"
+    later.refresh_from_db()
+    assert later.attempts == 0
+
+
 def test_a_version_whose_files_are_gone_holds_up_no_other(alice):
     row = alice.submit()
     remove_tree(submitted_folder() / row.content)

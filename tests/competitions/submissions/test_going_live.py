@@ -2,9 +2,11 @@
 
 import os
 from datetime import timedelta
+from pathlib import Path
 
 from competitions.local_models import control
 from competitions.local_models.control import ModelStatus
+from competitions.local_models.trees import remove_tree
 from competitions.submissions.check_queue import check_version
 from competitions.submissions.going_live import prune_contents, roll_back_broken
 from competitions.submissions.site_bench import submitted_folder
@@ -13,26 +15,29 @@ from tests.competitions.submissions.conftest import GOOD
 from tests.conftest import NOW
 
 
-def reported(settings, row, state, error=""):
-    """Let the orchestrator report a model in a state."""
-    told = ModelStatus(
-        model_id=row.model_id,
-        name=row.model_id,
-        cruncher=row.cruncher.cruncher_id,
-        state=state,
-        error=error,
-        restarts=5,
-        deployment_id="d",
-        code_hash=row.code_hash,
-        changed_at=clock.now().isoformat(),
-        sandbox="none",
-        pid=1,
-    )
-    control.write_status(settings.MODELS_LOG_DIR, [told])
+def reported(settings, row, state, error="", *others):
+    """Let the orchestrator report models in a state."""
+    told = [
+        ModelStatus(
+            model_id=each.model_id,
+            name=each.model_id,
+            cruncher=each.cruncher.cruncher_id,
+            state=state,
+            error=error,
+            restarts=5,
+            deployment_id="d",
+            code_hash=each.code_hash,
+            changed_at=clock.now().isoformat(),
+            sandbox="none",
+            pid=1,
+        )
+        for each in (row, *others)
+    ]
+    control.write_status(settings.MODELS_LOG_DIR, told)
 
 
-def live(alice, *texts):
-    rows = [alice.submit(text) for text in texts]
+def live(alice, *texts, model_id="mine"):
+    rows = [alice.submit(text, model_id=model_id) for text in texts]
     for row in rows:
         check_version(row, check=lambda *_: GOOD)
         row.refresh_from_db()
@@ -57,6 +62,38 @@ def test_a_new_version_that_is_quarantined_gives_way(alice, settings):
     reported(settings, second, "QUARANTINED", "5 times")
     assert roll_back_broken() == 0
     assert main.read_text() == "x = 2"
+
+
+def test_a_version_that_cannot_be_rolled_back_stops_no_other(alice, settings):
+    """The files before it are lost: it stays as it is, and the other gives way."""
+    before, lost = live(alice, "x = 1", "x = 2", model_id="lost")
+    _, other = live(alice, "x = 1", "x = 2", model_id="other")
+    remove_tree(submitted_folder() / before.content)
+    reported(settings, lost, "QUARANTINED", "5 times", other)
+    assert roll_back_broken() == 1
+    assert alice.statuses("lost") == ["REPLACED", "LIVE"]
+    assert alice.statuses("other") == ["LIVE", "REFUSED"]
+
+
+def test_a_model_that_cannot_be_replaced_stays(alice, settings, monkeypatch):
+    """The old folder is moved away, then the new one cannot be moved in."""
+    first, second = alice.submit("x = 1"), alice.submit("x = 2")
+    check_version(first, check=lambda *_: GOOD)
+    move = Path.rename
+
+    def rename(path, target):
+        if path.name == "model":
+            raise OSError(28, "No space left on device", str(path))
+        return move(path, target)
+
+    monkeypatch.setattr(Path, "rename", rename)
+    assert not check_version(second, check=lambda *_: GOOD)
+    monkeypatch.undo()
+    second.refresh_from_db()
+    assert alice.statuses() == ["LIVE", "QUEUED"]
+    assert (settings.LOCAL_MODELS_DIR / "mine" / "main.py").read_text() == "x = 1"
+    assert "No space left on device" in second.reason
+    assert str(settings.LOCAL_MODELS_DIR) not in second.reason
 
 
 def test_one_that_has_run_for_long_does_not_give_way(alice, settings, at):
