@@ -59,7 +59,10 @@ class AccountStretch:
 
 @dataclass
 class Account:
-    """Positions by subject, and the totals since the account was opened."""
+    """Positions by subject, and the totals since the account was opened.
+
+    `newest_order` is the highest number of an order so far.
+    """
 
     rules: TradingRules
     positions: dict[str, Position] = field(default_factory=dict)
@@ -67,6 +70,7 @@ class Account:
     fees: Decimal = ZERO
     carry: Decimal = ZERO
     stretch: AccountStretch = field(default_factory=AccountStretch)
+    newest_order: int = 0
 
     @property
     def unrealized(self) -> Decimal:
@@ -137,10 +141,17 @@ class Account:
                 deepest=min(stretch.deepest, gained - peak),
             )
 
-    def begin_stretch(self) -> None:
-        """Begin a new stretch of time at the present net profit."""
+    def begin_stretch(self, before: "Account | None" = None) -> None:
+        """Begin a new stretch of time at the present net profit.
+
+        The stretch of `before`, if it is given, goes on with what it had gained.
+        """
         with localcontext(EXACT):
-            self.stretch = AccountStretch(opening=self.net)
+            if before is None:
+                self.stretch = AccountStretch(opening=self.net)
+                return
+            gained = before.net - before.stretch.opening
+            self.stretch = replace(before.stretch, opening=self.net - gained)
 
     def _within_limits(self, subject: str, size: Decimal) -> Decimal:
         """Return what of an order leaves position and portfolio within their limits.
@@ -202,6 +213,7 @@ def to_state(account: Account) -> dict[str, Any]:
         },
         **{name: str(getattr(account, name)) for name in _TOTALS},
         "stretch": _as_texts(account.stretch),
+        "newest_order": account.newest_order,
     }
 
 
@@ -215,6 +227,7 @@ def from_state(state: Mapping[str, Any], rules: TradingRules) -> Account:
         },
         **{name: Decimal(state[name]) for name in _TOTALS},
         stretch=AccountStretch(**_from_texts(state["stretch"])),
+        newest_order=state.get("newest_order", 0),
     )
 
 

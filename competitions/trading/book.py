@@ -14,21 +14,26 @@ from .trading_rules import TradingRules
 
 @dataclass(frozen=True)
 class Mark:
-    """A closing price of a subject."""
+    """A closing price of a subject; if it is no news, positions were marked before."""
 
     at_us: int
     subject: str
     price: Decimal
+    is_news: bool = True
 
 
 @dataclass(frozen=True)
 class Order:
-    """A model's answer, as it was given; `account` is the model's key."""
+    """A model's answer, as it was given; `account` is the model's key.
+
+    Later answers have higher numbers, whatever the clock said; 0 has none.
+    """
 
     at_us: int
     account: Hashable
     subject: str
     output: Mapping[str, Any]
+    number: int = 0
 
 
 def play(
@@ -55,9 +60,11 @@ def play(
                 if isinstance(event, Mark):
                     if event.price > 0:
                         prices[event.subject] = event.price
-                        touched |= dict.fromkeys(_mark(accounts, event))
+                        if event.is_news:
+                            touched |= dict.fromkeys(_mark(accounts, event))
                     continue
                 account = accounts.setdefault(event.account, Account(rules))
+                account.newest_order = max(account.newest_order, event.number)
                 try:
                     _fill(account, event, prices)
                 except ValueError as error:

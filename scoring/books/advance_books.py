@@ -1,11 +1,16 @@
 """Play what is settled of a competition's orders and prices into its accounts.
 
 An instant is settled once every subject's candle by then is on the tape and every round
-of a slot by then was asked. A feed that is late delays the accounts, for an hour at
-most; it never makes them skip a price that comes.
+of a slot by then was asked. A feed that is later than the others delays the accounts,
+for an hour at most; it never makes them skip a price that comes. The answers to posted
+tournament rounds are no orders: there is no instant at which they could be filled.
+
+Nothing is settled beyond the tape. If a clock and its market were ahead, the accounts
+stand still until the jump is over; orders have numbers, so those that came meanwhile
+are known, and are filled at the prices of their own instants.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -17,8 +22,9 @@ from competitions.models import Competition, Prediction, Round
 from competitions.patience import PATIENCE
 from competitions.round_feed import feed_of
 from competitions.slots import Wiring
-from competitions.trading.account import from_state, to_state
+from competitions.trading.account import Account, from_state, to_state
 from competitions.trading.book import Mark, Order, play
+from competitions.trading.trading_rules import TradingRules
 from core.grid import EPOCH
 from feeds.tape import reads
 from feeds.tape.records import FeedKey
@@ -70,18 +76,27 @@ def play_stretch(
 ) -> list[TradingBook]:
     """Play orders and prices in `(since, until]` into the accounts of `rows`.
 
-    Stores the accounts as rows of the period and returns them.
+    Orders of earlier instants that came after the last mark are played too. Stores the
+    accounts as rows of the period and returns them.
     """
     rules = wiring.config.trading
     assert rules is not None  # the caller has checked this
     accounts = {row.model_id: from_state(row.state, rules) for row in rows}
     orders = _orders(competition, wiring.config, since, until)
+    if newest := max((each.newest_order for each in accounts.values()), default=0):
+        late = _orders(competition, wiring.config, EPOCH, since, newer_than=newest)
+        orders = [*late, *orders]
     subjects = {order.subject for order in orders}
     subjects.update(*(account.positions for account in accounts.values()))
-    marks, prices = _marks(map(competition.feed, sorted(subjects)), since, until)
+    first_us = min([micros(since), *(order.at_us - 1 for order in orders)])
+    marks, prices = _marks(
+        map(competition.feed, sorted(subjects)),
+        EPOCH + first_us * timedelta.resolution,
+        until,
+        news_us=micros(since),
+    )
     if any(row.period_start != period_start for row in rows):
-        for account in accounts.values():
-            account.begin_stretch()
+        _begin_stretches(accounts, rules, period_start)
     refused = play(accounts, rules=rules, marks=marks, orders=orders, prices=prices)
     if refused:
         log.info("orders.refused", count=len(refused), first_reason=refused[0])
@@ -102,16 +117,29 @@ def play_stretch(
     )
 
 
+def _begin_stretches(
+    accounts: Mapping[int, Account], rules: TradingRules, period_start: datetime
+) -> None:
+    """Begin a stretch of each account; one that a clock ahead has begun goes on."""
+    begun = TradingBook.objects.filter(model__in=accounts, period_start=period_start)
+    found = {row.model_id: from_state(row.state, rules) for row in begun}
+    for model, account in accounts.items():
+        account.begin_stretch(found.get(model))
+
+
 def micros(at: datetime) -> int:
     """Return microseconds since the epoch."""
     return (at - EPOCH) // timedelta.resolution
 
 
 def _newest_rows(competition: Competition) -> list[TradingBook]:
-    """Return the rows of the newest period: every account has one there."""
+    """Return the rows that were marked last: every account has one among them.
+
+    They may be of an earlier period than others, which a clock ahead has begun.
+    """
     books = TradingBook.objects.filter(model__competition=competition)
-    newest = books.aggregate(at=Max("period_start"))["at"]
-    return list(books.filter(period_start=newest)) if newest else []
+    newest = books.aggregate(at=Max("marked_at"))["at"]
+    return list(books.filter(marked_at=newest)) if newest else []
 
 
 def _settled_until(
@@ -136,8 +164,9 @@ def _settled_until(
     closed = [found[-1].closes_at for found in newest.values() if found]
     if not closed:
         return None
-    until = max(min(closed), now - PATIENCE)
-    unasked = Round.objects.unasked().filter(competition=competition)
+    # By the tape and not by a clock that may be ahead of it.
+    until = max(min(closed), max(closed) - PATIENCE)
+    unasked = Round.objects.waiting().filter(competition=competition)
     open_slots = [
         unasked.aggregate(at=Min("slot_at"))["at"],
         *(scheduled.next_slot_at for scheduled in running),
@@ -150,18 +179,29 @@ def _settled_until(
 
 def before_first_order(competition: Competition) -> datetime | None:
     """Return the instant just before the first round was asked, if one was."""
-    asked = Round.objects.filter(competition=competition, performed_at__isnull=False)
+    asked = Round.objects.filter(
+        competition=competition, performed_at__isnull=False, tournament__isnull=True
+    )
     first: datetime | None = asked.aggregate(at=Min("performed_at"))["at"]
     return None if first is None else first - timedelta.resolution
 
 
 def _orders(
-    competition: Competition, config: CrunchConfig, since: datetime, until: datetime
+    competition: Competition,
+    config: CrunchConfig,
+    since: datetime,
+    until: datetime,
+    newer_than: int = 0,
 ) -> list[Order]:
-    """Return the models' answers in `(since, until]`, in the order of their rounds."""
+    """Return the models' answers in `(since, until]`, in the order of their rounds.
+
+    Only those with a number above `newer_than`.
+    """
     rows = (
         Prediction.objects.filter(
+            pk__gt=newer_than,
             round__competition=competition,
+            round__tournament__isnull=True,
             round__performed_at__gt=since,
             round__performed_at__lte=until,
             outcome=Prediction.Outcome.ANSWERED,
@@ -172,19 +212,24 @@ def _orders(
             *("round__performed_at", "round__scheduled_prediction__order"),
             *("round", "model"),
         )
-        .values_list("round__performed_at", "model_id", "round__scope", "output")
+        .values_list("pk", "round__performed_at", "model_id", "round__scope", "output")
     )
     return [
-        Order(micros(at), model, feed_of(competition, scope, config).subject, output)
-        for at, model, scope, output in rows
+        Order(
+            micros(at), model, feed_of(competition, scope, config).subject, output, pk
+        )
+        for pk, at, model, scope, output in rows
         if at is not None
     ]
 
 
 def _marks(
-    feeds: Iterable[FeedKey], since: datetime, until: datetime
+    feeds: Iterable[FeedKey], since: datetime, until: datetime, *, news_us: int
 ) -> tuple[list[Mark], dict[str, Decimal]]:
-    """Return the prices that closed in `(since, until]`, and those before them."""
+    """Return the prices that closed in `(since, until]`, and those before them.
+
+    Only those after `news_us` are news.
+    """
     marks: list[Mark] = []
     before: dict[str, Decimal] = {}
     start_us = micros(since)
@@ -199,5 +244,6 @@ def _marks(
             if at_us <= start_us:
                 before[feed.subject] = Decimal(repr(price))
             else:
-                marks.append(Mark(at_us, feed.subject, Decimal(repr(price))))
+                exact = Decimal(repr(price))
+                marks.append(Mark(at_us, feed.subject, exact, at_us > news_us))
     return sorted(marks, key=lambda mark: (mark.at_us, mark.subject)), before

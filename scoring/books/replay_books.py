@@ -60,5 +60,5 @@ def replay_accounts(
 
 def _marks_of(books: QuerySet[TradingBook]) -> dict[datetime, datetime]:
     """Return the last mark of each period, oldest first."""
-    found = books.order_by("period_start").values_list("period_start")
-    return dict(found.annotate(at=Max("marked_at")))
+    found = books.order_by().values_list("period_start")
+    return dict(found.annotate(at=Max("marked_at")).order_by("at"))

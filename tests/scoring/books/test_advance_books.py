@@ -1,13 +1,15 @@
 """The accounts follow the tape and the orders, once, whatever stops in between."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from competitions.models import Round
+from competitions.models import Round, TournamentRound
 from competitions.packs.trading.trading_contract import CONTRACT
+from competitions.trading.account import from_state
 from core.grid import Period
 from scoring.board.period_sums import read_period
 from scoring.board.windows import figures_of_period
@@ -84,6 +86,8 @@ def test_in_steps_or_at_once_the_accounts_are_the_same(trading):
                 run_cycle(competition_id=trading.pk)
         run_cycle(competition_id=trading.pk)
         states += TradingBook.objects.values_list("state", flat=True)
+    numbers = [state.pop("newest_order") for state in states]
+    assert numbers[0] < numbers[1]
     assert states[0] == states[1]
     assert states[0]["stretch"]["fills"] == 7
 
@@ -174,6 +178,91 @@ def test_no_price_is_passed_before_the_rounds_up_to_it_were_asked(trading):
     [book] = TradingBook.objects.all()
     assert book.marked_at == START + MINUTE - timedelta.resolution
     assert Snapshot.objects.get(model=model).result_summary["unrealized_pnl"] == 0
+
+
+def test_a_clock_that_was_ahead_costs_no_order(trading, at):
+    """The market is the world's: its candles are not ahead."""
+    [model] = make_models(trading, "m")
+    put_candles(START - MINUTE, [100, 110])
+    make_round(trading, START, {model: order("buy", 1000)})
+    with at(NOW + 2 * DAY):
+        run_cycle(competition_id=trading.pk)
+    assert TradingBook.objects.get().marked_at <= NOW
+    put_candles(START + MINUTE, [110, 110])
+    make_round(trading, START + 2 * MINUTE, {model: order("sell", 1000)})
+    run_cycle(competition_id=trading.pk)
+    account = TradingBook.objects.latest("marked_at").state
+    assert Decimal(account["realized"]) == 100
+    assert account["positions"] == {}
+    with at(NOW + 2 * DAY + MINUTE):  # the period that was begun goes on
+        put_candles(NOW + 2 * DAY - 2 * MINUTE, [50, 50])
+        make_round(trading, NOW + 2 * DAY - MINUTE, {model: order("buy", 10)})
+        run_cycle(competition_id=trading.pk)
+    gains = [each.value for each in Snapshot.objects.order_by("period_start")]
+    cost = 1.1 + carry(1000, 1)  # of each of the two
+    assert gains == [pytest.approx(-cost), pytest.approx(100 - cost - 10 * FEE)]
+    newest = TradingBook.objects.latest("marked_at")
+    net = from_state(newest.state, CONTRACT.trading).net
+    assert sum(gains) == pytest.approx(float(net))
+
+
+def test_orders_given_while_the_accounts_were_ahead_are_filled_at_their_prices(
+    trading, at
+):
+    """The simulated market was ahead too: what came meanwhile is filled afterwards."""
+    [model, other] = make_models(trading, "m", "other")
+    later, ahead = START + 10 * MINUTE, timedelta(hours=3)
+    put_candles(START - MINUTE, [100, 110])
+    make_round(trading, START, {model: order("buy", 1000)})
+    with at(NOW + ahead):
+        put_candles(NOW + ahead - 9 * MINUTE, [200] * 8)
+        make_round(trading, NOW + ahead - 5 * MINUTE, {model: order("buy", 100)})
+        run_cycle(competition_id=trading.pk)
+    put_candles(later - MINUTE, [120, 125, 125])
+    answers = {model: order("sell", 500), other: order("buy", 1000)}
+    make_round(trading, later, answers)
+    run_cycle(competition_id=trading.pk)  # they stand still
+    fills = "state__stretch__fills"
+    assert not TradingBook.objects.filter(model=other).exists()
+    with at(NOW + ahead + 30 * MINUTE):
+        put_candles(NOW + ahead, [240, 240, 240])
+        make_round(trading, NOW + ahead + MINUTE, {model: order("buy", 0)})
+        run_cycle(competition_id=trading.pk)
+        run_cycle(competition_id=trading.pk)
+    newest = TradingBook.objects.latest("period_start").period_start
+    books = TradingBook.objects.filter(period_start=newest)
+    assert set(books.values_list("model__model_id", fills)) == {("m", 3), ("other", 1)}
+    # Bought at 100, and at 200 for 100: 10.5 coins; 500 of 1100 closed at 120.
+    account = from_state(books.get(model=model).state, CONTRACT.trading)
+    entry = 1100 / 10.5
+    assert float(account.realized) == pytest.approx(500 * (120 - entry) / entry)
+    assert float(account.unrealized) == pytest.approx(600 * (240 - entry) / entry)
+    bought = from_state(books.get(model=other).state, CONTRACT.trading)
+    assert bought.positions["BTCUSDT"].entry == 120
+    assert float(bought.unrealized) == 1000
+
+
+def test_the_answers_to_a_posted_question_are_no_orders(trading):
+    """Neither do posted questions that wait hold up the accounts."""
+    [model] = make_models(trading, "m")
+    put_candles(START - MINUTE, [100, 110, 120])
+    make_round(trading, START + 1.5 * MINUTE, {model: order("buy", 10)})
+    facts = {
+        "competition": trading,
+        "scheduled_prediction": trading.scheduled_predictions.get(),
+        "samples": 2,
+        "features_digest": "",
+        "created_at": START,
+    }
+    posted = TournamentRound.objects.create(round_id="r", **facts)
+    answers = {model: order("buy", 1000)}
+    make_round(trading, START, answers, tournament=posted, sample=0)
+    waits = make_round(trading, START + MINUTE, {}, tournament=posted, sample=1)
+    Round.objects.filter(pk=waits.pk).update(performed_at=None, resolvable_at=None)
+    run_cycle(competition_id=trading.pk)
+    [book] = TradingBook.objects.all()
+    assert book.marked_at == START + 2 * MINUTE
+    assert from_state(book.state, CONTRACT.trading).stretch.traded == 10
 
 
 def test_more_models_need_no_more_statements(trading):
