@@ -34,9 +34,10 @@ _PREDICTIONS = """
     ORDER BY round.id, model.id
 """
 _SCORES = """
-    INSERT INTO scores (prediction_id, scoring_version, value, success, failed_reason,
-        result_jsonb, scored_at)
-    SELECT prediction.id, 1, 0.5, true, '', '{"value": 0.5}', round.resolved_at
+    INSERT INTO scores (prediction_id, model_id, scoring_version, value, success,
+        failed_reason, result_jsonb, scored_at)
+    SELECT prediction.id, prediction.model_id, 1, 0.5, true, '', '{"value": 0.5}',
+        round.resolved_at
     FROM predictions AS prediction JOIN inputs AS round ON round.id = input_id
     ORDER BY prediction.id
 """

@@ -148,10 +148,11 @@ def add_history(competition: Any, models: list[Any], *, rounds: int) -> None:
             "actuals_jsonb = '{\"actual_return\": 0.001}'"
         )
         cursor.execute(
-            "INSERT INTO scores (prediction_id, scoring_version, value, success, "
-            "failed_reason, result_jsonb, scored_at) SELECT p.id, 1, "
-            "(inference_output_jsonb ->> 'value')::float8, true, '', '{}', "
-            "i.resolved_at FROM predictions p JOIN inputs i ON i.id = p.input_id"
+            "INSERT INTO scores (prediction_id, model_id, scoring_version, value, "
+            "success, failed_reason, result_jsonb, scored_at) "
+            "SELECT p.id, p.model_id, 1, (inference_output_jsonb ->> 'value')::float8, "
+            "true, '', '{}', i.resolved_at "
+            "FROM predictions p JOIN inputs i ON i.id = p.input_id"
         )
     with transaction.atomic():
         snapshots.refresh(

@@ -146,11 +146,11 @@ def least_work(competition_id: int, now: datetime, *, is_batch: bool) -> None:
             cursor,
             "scores",
             (
-                *("prediction_id", "scoring_version", "value", "success"),
+                *("prediction_id", "model_id", "scoring_version", "value", "success"),
                 *("failed_reason", "result_jsonb", "scored_at"),
             ),
             (
-                (row[0], 1, number, True, "", document, at)
+                (row[0], row[2], 1, number, True, "", document, at)
                 for row, number, document in zip(
                     answers, numbers, documents, strict=True
                 )

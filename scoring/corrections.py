@@ -292,7 +292,10 @@ def _rescore_period(
             copy_scores(
                 cursor,
                 (
-                    (a.prediction, version, a.score, rounds[a.round].resolved_at)
+                    (
+                        *(a.prediction, a.model, version, a.score),
+                        rounds[a.round].resolved_at,
+                    )
                     for a in answers
                 ),
             )

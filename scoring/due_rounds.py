@@ -242,7 +242,7 @@ def _score_rounds(
         answers = score_answers(cursor=cursor, wiring=wiring, truths=truths)
         copy_scores(
             cursor,
-            ((answer.prediction, version, answer.score, now) for answer in answers),
+            ((a.prediction, a.model, version, a.score, now) for a in answers),
         )
     scores = [answer.score for answer in answers]
     if failed := [scored for scored in scores if not scored.success]:

@@ -241,6 +241,7 @@ def _predictions(
         scores.append(
             Score(
                 prediction=prediction,
+                model=prediction.model,
                 value=value,
                 success=True,
                 result={"value": value},

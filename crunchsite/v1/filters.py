@@ -67,7 +67,9 @@ def reads(
     field: serializers.Field[Any, Any, Any, Any],
     path: str | None = None,
     lookup: str = "exact",
+    *,
+    by: type[CheckedFilter] = CheckedFilter,
 ) -> Any:
     """Return the filter of a parameter that `field` reads and describes."""
-    made = CheckedFilter(field_name=path, lookup_expr=lookup, reads=field)
+    made = by(field_name=path, lookup_expr=lookup, reads=field)
     return extend_schema_field(field)(made)

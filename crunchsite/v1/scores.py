@@ -5,10 +5,11 @@ from typing import Any
 from django.db.models import QuerySet
 from rest_framework import serializers
 
+from competitions.models import ParticipantModel
 from core.paging import Keyset
 from core.requests import IdField, IdListField, InstantField, read_instant
 from crunchsite.v1.columns import Column, Kind
-from crunchsite.v1.filters import Filters, reads
+from crunchsite.v1.filters import CheckedFilter, Filters, reads
 from crunchsite.v1.lists import CompetitionListView
 from crunchsite.v1.queries import CompetitionListQuery
 from crunchsite.v1.schema import BOARDS, list_operation
@@ -20,7 +21,7 @@ COLUMNS = (
     Column("round_id", Kind.INTEGER, "prediction__round_id"),
     Column("slot_at", Kind.INSTANT, "prediction__round__slot_at"),
     Column("scope_key", Kind.TEXT, "prediction__round__scope_key"),
-    Column("model_id", Kind.TEXT, "prediction__model__model_id"),
+    Column("model_id", Kind.TEXT, "model__model_id"),
     Column("scoring_version", Kind.INTEGER, help="Rises with each rescoring."),
     Column("value", Kind.NUMBER),
     Column("success", Kind.BOOLEAN),
@@ -40,10 +41,24 @@ class ScoreListQuery(CompetitionListQuery):
     )
 
 
+class ModelsFilter(CheckedFilter):
+    """Choose models by their ids, through their keys.
+
+    When there is one key, the database sees that an index has the model's scores in the
+    order of the pages. A key of another competition's model matches no row.
+    """
+
+    def filter(self, rows: Any, value: Any) -> Any:
+        if not value:
+            return rows
+        models = ParticipantModel.objects.filter(model_id__in=value)
+        return rows.filter(model__in=list(models.values_list("pk", flat=True)))
+
+
 class ScoreFilters(Filters):
     since = reads(InstantField(help_text="Scored from here on."), "scored_at", "gte")
     until = reads(InstantField(help_text="Scored before this."), "scored_at", "lt")
-    model_id = reads(IdListField(), "prediction__model__model_id", "in")
+    model_id = reads(IdListField(), by=ModelsFilter)
     scope_key = reads(IdField(), "prediction__round__scope_key")
     success = reads(serializers.BooleanField(), "success")
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
 
-from competitions.models import Competition, Prediction, Round
+from competitions.models import Competition, ParticipantModel, Prediction, Round
 from core.grid import Period
 
 # The score of a prediction that counts, as SQL over a row `score`: that of the highest
@@ -53,6 +53,15 @@ class Score(models.Model):
         related_name="scores",
         db_index=False,
     )
+    model = models.ForeignKey(
+        # That of the prediction, whose own key says that it exists, and with which a
+        # score goes. Here, so that an index has a model's scores in their order.
+        ParticipantModel,
+        on_delete=models.DO_NOTHING,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
+    )
     scoring_version = models.PositiveIntegerField(default=1)
     value = models.FloatField(null=True, blank=True)
     success = models.BooleanField()
@@ -75,7 +84,12 @@ class Score(models.Model):
                 name="score_success_has_value",
             ),
         ]
-        indexes = [models.Index(fields=["scored_at", "id"], name="score_order")]
+        indexes = [
+            models.Index(fields=["scored_at", "id"], name="score_order"),
+            models.Index(
+                fields=["model", "scored_at", "id"], name="score_order_of_model"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.prediction_id}v{self.scoring_version}"

@@ -19,18 +19,20 @@ from scoring.scores.scorer import NewScore, score_all
 Truths = Mapping[int, BaseModel]
 
 _ANSWERS = """
-    SELECT prediction.id, prediction.input_id{columns} FROM predictions AS prediction
-    {join} WHERE prediction.input_id = ANY(%s) AND prediction.outcome = %s {which}
+    SELECT prediction.id, prediction.input_id, prediction.model_id{columns}
+    FROM predictions AS prediction {join}
+    WHERE prediction.input_id = ANY(%s) AND prediction.outcome = %s {which}
     ORDER BY prediction.id
 """
 _MODEL = "JOIN models AS model ON model.id = prediction.model_id"
 
 
 class ScoredAnswer(NamedTuple):
-    """A prediction, its round, and its new score."""
+    """The keys of a prediction, its round and its model, and its new score."""
 
     prediction: int
     round: int
+    model: int
     score: NewScore
 
 
@@ -64,13 +66,13 @@ def _one_by_one(
     rows = cursor.fetchall()
     scores = score_all(
         wiring=wiring,
-        outputs=[output for _, _, output, _ in rows],
-        truths=[truths[round_] for _, round_, _, _ in rows],
-        names=[(model_id, pk) for pk, _, _, model_id in rows],
+        outputs=[output for *_, output, _ in rows],
+        truths=[truths[round_] for _, round_, *_ in rows],
+        names=[(model_id, pk) for pk, *_, model_id in rows],
     )
     return [
-        ScoredAnswer(pk, round_, score)
-        for (pk, round_, _, _), score in zip(rows, scores, strict=True)
+        ScoredAnswer(pk, round_, model, score)
+        for (pk, round_, model, *_), score in zip(rows, scores, strict=True)
     ]
 
 
@@ -94,6 +96,7 @@ def _in_columns(
         wanted,
         prediction=int,
         round=int,
+        model=int,
         **dict.fromkeys(names, float),
     )
     rounds = np.array(sorted(truths))
@@ -110,6 +113,8 @@ def _in_columns(
     return [
         ScoredAnswer(*row)
         for row in zip(
-            rows["prediction"].tolist(), rows["round"].tolist(), scores, strict=True
+            *(rows[name].tolist() for name in ("prediction", "round", "model")),
+            scores,
+            strict=True,
         )
     ]

@@ -45,21 +45,21 @@ def begin_version(*, competition: Competition, reason: str, author: str) -> int 
 
 
 def copy_scores(
-    cursor: Any, rows: Iterable[tuple[int, int, NewScore, datetime | None]]
+    cursor: Any, rows: Iterable[tuple[int, int, int, NewScore, datetime | None]]
 ) -> None:
-    """Append scores, given as (prediction id, scoring version, score, scored at)."""
+    """Append scores: (prediction's key, model's, scoring version, score, scored at)."""
     copy_rows(
         cursor,
         Score._meta.db_table,  # noqa: SLF001  documented API
         (
-            *("prediction_id", "scoring_version", "value", "success"),
+            *("prediction_id", "model_id", "scoring_version", "value", "success"),
             *("failed_reason", "result_jsonb", "scored_at"),
         ),
         (
             (
-                *(prediction, version, score.value, score.success),
+                *(prediction, model, version, score.value, score.success),
                 *(score.failed_reason, score.result, scored_at),
             )
-            for prediction, version, score, scored_at in rows
+            for prediction, model, version, score, scored_at in rows
         ),
     )

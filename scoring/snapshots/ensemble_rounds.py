@@ -61,7 +61,10 @@ def store_round_blends(
         copy_scores(
             cursor,
             (
-                (each.prediction, version, each.score, rounds[each.round].resolved_at)
+                (
+                    *(each.prediction, each.model, version, each.score),
+                    rounds[each.round].resolved_at,
+                )
                 for each in scored
             ),
         )

@@ -18,6 +18,7 @@ def test_a_score_counts_until_a_rescoring_replaces_it(world, asked):
     first = Score.objects.order_by("pk").first()
     again = Score.objects.create(
         prediction=first.prediction,
+        model=first.model,
         scoring_version=2,
         value=-1.0,
         success=True,

@@ -116,6 +116,14 @@ def test_an_instant_is_read_strictly(path, text, client, world):
     assert answer.json()["detail"].startswith("since: ")
 
 
+@pytest.mark.parametrize("path", ["predictions", "scores", "snapshots"])
+@pytest.mark.parametrize("wanted", [["m2"], ["m1", "m3"], ["none"], []])
+def test_models_are_chosen_by_their_ids(path, wanted, asked, walked):
+    every = asked(path, limit=100)["results"]
+    of_them = [row for row in every if row["model_id"] in wanted or not wanted]
+    assert walked(path, limit=7, model_id=",".join(wanted)) == of_them
+
+
 @pytest.mark.parametrize("path", FILES)
 def test_a_csv_holds_all_rows_in_the_order_of_the_pages(path, client, asked):
     count, answer, body = statements(client, path, format="csv")

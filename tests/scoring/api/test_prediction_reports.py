@@ -83,6 +83,7 @@ def test_the_newest_scoring_version_counts(client, world):
     score = Score.objects.order_by("-pk")[0]
     Score.objects.create(
         prediction=score.prediction,
+        model=score.model,
         scoring_version=2,
         value=42.0,
         success=True,

@@ -316,6 +316,7 @@ def test_of_a_sample_that_was_scored_again_the_newest_score_is_told(operator, wo
     old = Score.objects.order_by("prediction__round__sample").first()
     Score.objects.create(
         prediction=old.prediction,
+        model=old.model,
         scoring_version=old.scoring_version + 1,
         value=7.0,
         success=True,

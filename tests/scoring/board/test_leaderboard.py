@@ -212,7 +212,11 @@ def test_an_aggregator_of_the_operator_gives_the_figures(competition):
             round=round_, model=model, outcome="ANSWERED", performed_at=NOW
         )
         Score.objects.create(
-            prediction=prediction, value=9.0, success=True, scored_at=NOW - HOUR
+            prediction=prediction,
+            model=model,
+            value=9.0,
+            success=True,
+            scored_at=NOW - HOUR,
         )
     for model in models:
         snap(model, 1, 5.0)

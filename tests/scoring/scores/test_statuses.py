@@ -33,7 +33,9 @@ def end(round_, **facts):
 
 def score(**facts):
     prediction = Prediction.objects.get(outcome="ANSWERED")
-    return Score.objects.create(prediction=prediction, scored_at=NOW, **facts)
+    return Score.objects.create(
+        prediction=prediction, model=prediction.model, scored_at=NOW, **facts
+    )
 
 
 def stages():
