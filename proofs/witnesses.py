@@ -15,6 +15,7 @@ from django.db import transaction
 from core import clock
 from core.deadline import Late, in_time
 from core.only_one import only_one
+from core.public_addresses import AddressRefusedError, exchange
 from core.texts import message_of, one_line
 from core.tlog.errors import LogFormatError, ProofError
 from core.tlog.log_checkpoint import parse_tree_head
@@ -120,7 +121,12 @@ def collect() -> int:
 def _ask_safely(witness: Witness, head: LogCheckpoint) -> int:
     try:
         return _ask(witness, head)
-    except (requests.RequestException, Late, WitnessError) as error:
+    except (
+        requests.RequestException,
+        AddressRefusedError,
+        Late,
+        WitnessError,
+    ) as error:
         Witness.objects.filter(pk=witness.pk).update(error=message_of(error))
         log.warning("witness.failed", witness=str(witness), why=message_of(error))
         return 0
@@ -161,11 +167,14 @@ def _post(witness: Witness, head: LogCheckpoint, old: int) -> tuple[int, str]:
 
 
 def _sent(url: str, body: bytes) -> tuple[int, str]:
-    with requests.post(
-        url, data=body, timeout=PATIENCE_S, allow_redirects=False, stream=True
-    ) as answer:
-        data = answer.raw.read(LARGEST_ANSWER, decode_content=True)
-        return answer.status_code, data.decode(errors="replace")
+    status, data = exchange(
+        url,
+        body,
+        media_type="text/plain",
+        patience_s=PATIENCE_S,
+        largest=LARGEST_ANSWER,
+    )
+    return status, data.decode(errors="replace")
 
 
 @transaction.atomic

@@ -17,8 +17,8 @@ from django.db.models import Q
 from competitions.models import Competition
 from core.errors import OperatorError
 from core.facts import FactKind
+from core.public_addresses import check_address
 from core.texts import one_line
-from crunchsite.events.public_addresses import check_address
 
 
 class EventQuerySet(models.QuerySet["Event"]):

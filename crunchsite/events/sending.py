@@ -6,8 +6,8 @@ import requests
 
 import crunchsite
 from core.errors import OperatorError
+from core.public_addresses import CONNECT_S, PublicSession
 from core.texts import message_of, one_line
-from crunchsite.events.public_addresses import CONNECT_S, BoundedAdapter
 
 READ_S = 10.0
 LONGEST_ERROR = 300
@@ -21,27 +21,13 @@ class Outcome:
     error: str = ""
 
 
-class _Session(requests.Session):
-    """A session without redirects.
-
-    Without this, requests reads the whole body of a redirect that it does not follow.
-    """
-
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        return None
-
-
 def post(url: str, body: str, headers: dict[str, str]) -> Outcome:
     """Send the message; read only the status of the answer.
 
     Never raises for anything that a receiver does. Takes no longer than the name's
     resolution, CONNECT_S for each address, and public_addresses.WHOLE_S.
     """
-    with _Session() as session:
-        session.trust_env = False  # no proxy that would connect in our place
-        adapter = BoundedAdapter()
-        session.mount("http://", adapter)
-        session.mount("https://", adapter)
+    with PublicSession() as session:
         try:
             with session.post(
                 url,

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 from django.db import connections
 
+from core import public_addresses
 from core.deadline import Late
 from core.only_one import only_one
 from core.tlog.log_checkpoint import parse_tree_head
@@ -27,6 +28,7 @@ from proofs import log_keys, rotation, sealing, standing, witnesses
 from proofs.errors import WitnessError
 from proofs.models import Cosignature, LogCheckpoint, Witness
 
+pytestmark = pytest.mark.usefixtures("loopback")
 AT_S = 1_772_452_800  # 2026-03-02T12:00:00Z
 
 
@@ -102,6 +104,14 @@ def test_a_key_that_is_none_of_a_witness_is_refused(db, log_key, vkey):
             witnesses.register(vkey=each, owner="ada")
 
 
+@pytest.fixture
+def loopback(settings, monkeypatch):
+    """Let witnesses be here, and let a busy machine take its time."""
+    settings.ENV = settings.ENV.model_copy(update={"webhook_networks": "127.0.0.0/8"})
+    monkeypatch.setattr(public_addresses, "CONNECT_S", 300)
+    monkeypatch.setattr(public_addresses, "WHOLE_S", 300)
+
+
 @contextmanager
 def witness_at(by, *, seen=0, answer=None):
     """A witness of tlog-witness; yields its address and the bodies it was sent."""
@@ -112,9 +122,9 @@ def witness_at(by, *, seen=0, answer=None):
         def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
             bodies.append(body)
-            status, data = answer or self.cosign(body)
+            status, data, *length = answer or self.cosign(body)
             self.send_response(status)
-            self.send_header("Content-Length", str(len(data)))
+            self.send_header("Content-Length", str(length[0] if length else len(data)))
             self.end_headers()
             self.wfile.write(data)
 
@@ -166,17 +176,21 @@ def test_a_witness_that_refuses_is_an_alarm_and_holds_up_no_other(
         witness_at(signer(), answer=(422, b"")) as (refusing, _),
         witness_at(signer(), answer=(200, b"nonsense")) as (odd, _),
         witness_at(signer(), answer=(302, b"")) as (elsewhere, _),
+        witness_at(signer(), answer=(200, b"cut", 9)) as (cutting, _),
     ):
         register(signer(), url=refusing)
         register(signer("b", b"\2" * 32), url=odd)
         register(signer("c", b"\3" * 32), url=elsewhere)
         register(signer("d", b"\4" * 32), url="http://127.0.0.1:1")
+        register(signer("e", b"\5" * 32), url="http://10.1.2.3")
+        register(signer("f", b"\6" * 32), url=cutting)
         assert witnesses.collect() == witnesses.collect() == 0
     assert caplog.text.count("witness.refused") == 1
     (trouble,) = standing.log_troubles()
     assert trouble.code == "witness_refused"
     errors = dict(Witness.objects.values_list("vkey", "error"))
     assert all(errors.values())
+    assert "10.1.2.3, which is not public" in errors[str(signer("e", b"\5" * 32).key)]
 
 
 def test_a_witness_that_hangs_holds_up_no_other(heads, monkeypatch):

@@ -2,7 +2,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from crunchsite.events import public_addresses, sending
+from core import public_addresses
+from crunchsite.events import sending
 from crunchsite.events.models import Webhook
 from crunchsite.events.webhooks import give_secret
 from tests.crunchsite.events.receivers import Receiver, receiving

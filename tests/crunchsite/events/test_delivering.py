@@ -21,13 +21,12 @@ from django.db import connections, transaction
 from standardwebhooks import Webhook as Signer
 from standardwebhooks import WebhookVerificationError
 
-from core import clock
+from core import clock, public_addresses
 from core.facts import Fact, FactKind, announce
 from crunchsite.events import (
     delivering,
     outbox,
     prune_events,
-    public_addresses,
     secrets,
     sending,
     webhooks,

@@ -5,13 +5,14 @@ import socket
 import pytest
 from django.core.exceptions import ValidationError
 
-from crunchsite.events import public_addresses
-from crunchsite.events.models import is_receiver
-from crunchsite.events.public_addresses import (
+from core import public_addresses
+from core.public_addresses import (
     AddressRefusedError,
     check_address,
     connect,
+    exchange,
 )
+from crunchsite.events.models import is_receiver
 from crunchsite.events.sending import post
 
 REFUSED = [
@@ -110,3 +111,8 @@ def test_what_cannot_be_a_receiver_is_refused_when_it_is_saved(url):
 def test_what_can_be_one_is_taken():
     is_receiver("https://hooks.example.com:8443/in?key=1")
     is_receiver("http://1.1.1.1/")
+
+
+def test_a_body_goes_to_public_addresses_alone():
+    with pytest.raises(AddressRefusedError, match=r"127\.0\.0\.1"):
+        exchange("http://127.0.0.1:1/", b"", media_type="a/b", patience_s=5, largest=10)

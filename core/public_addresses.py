@@ -1,8 +1,9 @@
 """Connect to receivers at public addresses only, exactly those that were checked.
 
-An operator chooses a webhook's host, but a stranger may control what its name resolves
-to. The name is resolved once, every address is checked, and the connection goes to a
-checked address: a name that resolves differently the next time changes nothing.
+An operator chooses the host of a webhook or a witness, but a stranger may control what
+its name resolves to. The name is resolved once, every address is checked, and the
+connection goes to a checked address: a name that resolves differently the next time
+changes nothing.
 """
 
 import ipaddress
@@ -10,6 +11,7 @@ import socket
 import threading
 from typing import Any
 
+import requests
 from django.conf import settings
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
@@ -30,7 +32,7 @@ _GIVEN_OUT = ipaddress.ip_network("2000::/3")
 
 
 class AddressRefusedError(OperatorError):
-    """The receiver's address is not allowed for webhooks."""
+    """The receiver's address is not public, and no setting allows it."""
 
     code = "address_refused"
     status = 422
@@ -125,9 +127,55 @@ class _TlsPool(HTTPSConnectionPool):
     ConnectionCls = _BoundedTls
 
 
-class BoundedAdapter(HTTPAdapter):
-    """For a requests session: make each of its connections one of the above."""
+class _BoundedAdapter(HTTPAdapter):
+    """Make each connection of a session one of the above."""
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         super().init_poolmanager(*args, **options)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+
+
+class PublicSession(requests.Session):
+    """A session to public addresses alone, without redirects and proxies.
+
+    A connection ends after WHOLE_S. Requests to other addresses raise
+    AddressRefusedError.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trust_env = False  # no proxy that would connect in our place
+        adapter = _BoundedAdapter()
+        self.mount("http://", adapter)
+        self.mount("https://", adapter)
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Find none: else requests reads the whole body of a redirect."""
+        return
+
+
+def exchange(
+    url: str, body: bytes, *, media_type: str, patience_s: float, largest: int
+) -> tuple[int, bytes]:
+    """Post a body; return the answer's status and its first `largest` bytes.
+
+    Raises AddressRefusedError, and requests.RequestException for anything else that
+    goes wrong, within the answer too.
+    """
+    with (
+        PublicSession() as session,
+        session.post(
+            url,
+            data=body,
+            headers={"Content-Type": media_type},
+            timeout=(CONNECT_S, patience_s),
+            allow_redirects=False,
+            stream=True,
+        ) as answer,
+    ):
+        data = b""
+        for part in answer.iter_content(8_192):
+            data += part
+            if len(data) >= largest:
+                break
+        return answer.status_code, data[:largest]
