@@ -10,6 +10,7 @@ from competitions.callables.guarded_calls import GuardedCalls
 from competitions.models import Competition, Round
 from competitions.slots import Wiring
 from core.grid import Period
+from emissions.coverage import is_covered, percent
 from scoring.board.period_sums import Counted, read_period
 from scoring.board.ranking import Standing
 from scoring.board.standings import standings_of_period
@@ -133,10 +134,10 @@ def _why_unpaid(line: Standing, scored: int, rounds: _Rounds, wiring: Wiring) ->
         return "it scored in no round of the period"
     if least and rounds.are_left_over:
         return "no round was asked in the period; its scores are of rounds before it"
-    if scored < least * rounds.asked:
+    if not is_covered(scored, asked=rounds.asked, least=least):
         return (
             f"it scored in {scored} of {rounds.asked} rounds; "
-            f"{least:.0%} of them are needed to be paid"
+            f"{percent(least)} of them are needed to be paid"
         )
     if line.value is None:
         return "its ranking figure is unknown"

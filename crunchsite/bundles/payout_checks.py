@@ -12,6 +12,7 @@ from crunchsite.bundles.bundle_format import BundleReader
 from crunchsite.bundles.findings import Verdict
 from crunchsite.bundles.log_checks import CheckedLog
 from crunchsite.bundles.snapshot_checks import Contents, Row, is_near
+from emissions.coverage import is_covered
 from emissions.frac64 import WHOLE
 from emissions.shares import shares_of
 from emissions.strategies import checked, rewarded
@@ -125,11 +126,14 @@ def _check_ranking(
             f"{line['model_id']} has the rank {line['rank']}; place {place} is "
             f"{right['model_id']}'s by its figure",
         )
-    least = meta["min_paid_coverage"] * meta["rounds_asked"]
     for line in ranking:
         findings.check(
             "ranking",
-            line["prediction_count"] >= least,
+            is_covered(
+                line["prediction_count"],
+                asked=meta["rounds_asked"],
+                least=meta["min_paid_coverage"],
+            ),
             f"{line['model_id']} is paid for too few rounds",
         )
     findings.leave(
