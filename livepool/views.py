@@ -61,7 +61,11 @@ def pool_context() -> dict[str, Any]:
         .defer("ranking", "universe")
     )
     rows = history(list(past[: MONTHS + 1]))[:MONTHS]
-    known = [row for row in reversed(rows) if row.churn is not None]
+    churns = [
+        (row.release.as_of_date, row.churn)
+        for row in reversed(rows)
+        if row.churn is not None
+    ]
     ranking = current.ranking if current else []
     bars = [
         (base_asset(row["symbol"]), row["final_score"], row["selected_flag"])
@@ -69,8 +73,8 @@ def pool_context() -> dict[str, Any]:
         if row["final_score"] is not None
     ]
     churn = equity_charts.lines(
-        {"churn": [row.churn or 0.0 for row in known]},
-        [row.release.as_of_date.isoformat() for row in known],
+        {"churn": [churn for _, churn in churns]},
+        [as_of.isoformat() for as_of, _ in churns],
         title="Share of the pool that is new, month by month",
         percent=True,
     )

@@ -43,6 +43,11 @@ def _number(value: float | None, digits: int = 3) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
+def turnover_in_words(usdt: float | None) -> str:
+    """Return a mean turnover a day, or a dash if it is unknown."""
+    return "-" if usdt is None else f"{usdt / 1e6:.0f} M USDT"
+
+
 def reasons(panel: Panel, ranking: Ranking) -> dict[str, list[tuple[str, float]]]:
     """Return for each member the rule's features, best percentile first."""
     ranked = panel.config.ranking
@@ -145,7 +150,8 @@ def _pool(panel: Panel, ranking: Ranking, previous: Sequence[str]) -> list[str]:
 def _boundary(ranking: Ranking) -> list[str]:
     size = len(ranking.symbols)
     near = ranking.rows.slice(max(0, size - 1), 4).to_dicts()
-    gap = near[0]["final_score"] - near[1]["final_score"] if len(near) > 1 else None
+    scores = [row["final_score"] for row in near[:2]]
+    gap = scores[0] - scores[1] if len(scores) > 1 and None not in scores else None
     return [
         "## At the boundary",
         "",
@@ -160,7 +166,7 @@ def _boundary(ranking: Ranking) -> list[str]:
                     _number(row["final_score"]),
                     _number(row["confidence"], 2),
                     _number(row["liquidity_stability"], 2),
-                    f"{(row['avg_quote_vol_180'] or 0) / 1e6:.0f} M USDT",
+                    turnover_in_words(row["avg_quote_vol_180"]),
                 ]
                 for row in near
             ],

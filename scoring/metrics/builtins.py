@@ -119,7 +119,7 @@ def contribution(
 ) -> Floats:
     """IC of the first ensemble less its IC without the model, with the same weights.
 
-    0 for a model that the ensemble holds with weight 0.
+    0 for a model that the ensemble holds with weight 0; unknown without an answer.
     """
     if not context.ensembles:
         return np.full(len(context.model_ids), np.nan)
@@ -133,7 +133,8 @@ def contribution(
     size = np.abs(weighted).sum(axis=0) / np.maximum(left, _NO_SPREAD)
     without = without_noise(without, size)
     whole = spearman_last(context.ensembles[0].signals, context.actuals)
-    return whole - spearman_last(without, context.actuals)
+    gained = whole - spearman_last(without, context.actuals)
+    return np.where(present.any(axis=1), gained, np.nan)
 
 
 def ensemble_correlation(

@@ -14,6 +14,7 @@ from livepool.models import Release, ShadowTrack
 from livepool.release import publish, rules
 from livepool.shadow import history as shadow
 from livepool.shadow import offline
+from livepool.shadow.review import turnover_in_words
 from tests.livepool.conftest import frozen, market
 
 pytestmark = pytest.mark.django_db
@@ -162,3 +163,9 @@ def test_the_monthly_entry_point_leaves_reports_and_touches_no_store(
         assert part in review
     tracks = ShadowTrack.objects.values_list("track_id", "release_count")
     assert sorted(tracks) == [("challenger_topk_60", 8), ("official_baseline", 8)]
+
+
+def test_the_review_tells_an_unknown_turnover_from_none():
+    assert [turnover_in_words(each) for each in (None, 0.0, 2.5e8)] == [
+        *("-", "0 M USDT", "250 M USDT")
+    ]

@@ -125,6 +125,13 @@ def test_contribution_leaves_one_out_with_the_ensembles_weights():
         assert found[i] == pytest.approx(expected)
 
 
+def test_the_contribution_of_a_model_that_said_nothing_is_unknown():
+    blend = Ensemble("e", np.array([1.0, 2, 3]), np.array([0.5, 0.5, 0.0]))
+    signals = [[1, 2, 3], [np.nan] * 3, [3, 1, 2]]
+    found = metric("contribution", signals, [1, 2, 3], ensembles=[blend])
+    assert found == [None, None, 0.0]
+
+
 def test_ensemble_correlation():
     blend = Ensemble("e", np.array([1.0, 2, 3]), np.array([1.0, 0.0]))
     assert metric(

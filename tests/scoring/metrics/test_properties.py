@@ -127,6 +127,8 @@ def blend(signals, weights, leave=None):
 
 
 def slow_contribution(i, signals, actuals, weights):
+    if all(map(math.isnan, signals[i])):
+        return None
     whole = rho(blend(signals, weights), actuals)
     rest = rho(blend(signals, weights, leave=i), actuals)
     return None if whole is None or rest is None else whole - rest
