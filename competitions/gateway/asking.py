@@ -105,7 +105,9 @@ class Asker:
         async with self._lock:
             started_at = time.perf_counter()
             runners = list(self._cluster.models_run.values())
-            stages = await asyncio.gather(*(self._ask(r, requests) for r in runners))
+            stages = await asyncio.gather(
+                *(self._ask(r, requests, question.label) for r in runners)
+            )
             ended_at = time.perf_counter()
         if self._is_closed:  # closing has ended the calls
             raise GatewayError("the gateway was closed in the middle of a round.")
@@ -143,7 +145,7 @@ class Asker:
         )
 
     async def _ask(
-        self, runner: Runner, requests: Sequence[CallRequest]
+        self, runner: Runner, requests: Sequence[CallRequest], label: str
     ) -> list[Reply]:
         """Send one model its feed update, then the question; returns the replies.
 
@@ -153,7 +155,7 @@ class Asker:
             return [Reply(ReplyKind.PAUSED, reason="paused after it ran out of time")]
         replies: list[Reply] = []
         for request in requests:
-            replies.append(await self._caller.call(runner, request))
+            replies.append(await self._caller.call(runner, request, label))
             if replies[-1].kind in UNREACHED:
                 break
         return replies

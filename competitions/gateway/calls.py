@@ -5,7 +5,8 @@ Runs on the gateway's event loop. Imports the client, so import it late.
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import grpc
 import structlog
@@ -24,6 +25,7 @@ from competitions.gateway.replies import (
 )
 from competitions.gateway.types import Call, ModelIdentity
 from competitions.gateway.wire import request_of
+from competitions.local_models.round_marks import LABEL
 from core.texts import describe, message_of, readable
 
 log = structlog.get_logger(__name__)
@@ -49,19 +51,28 @@ class Caller:
         self._history = history
         self._timeout_s = timeout_s
 
-    async def call(self, runner: Runner, request: CallRequest) -> Reply:
-        """Call a model's method once; a runner that has restarted is set up first."""
+    async def call(
+        self, runner: Runner, request: CallRequest, label: str = ""
+    ) -> Reply:
+        """Call a model's method once; a runner that has restarted is set up first.
+
+        The label is for the model's log.
+        """
         asked_at = time.perf_counter()
         deadline = asked_at + self._timeout_s
-        reply = await self._call_once(runner, request, self._timeout_s)
+        once = partial(self._call_once, runner, request, label=label)
+        reply = await once(self._timeout_s)
         if reply is None:
-            reply = await self._set_up_and_call(runner, request, deadline)
+            reply = await self._set_up_and_call(runner, once, deadline)
         reply.method, reply.asked_at = request.methodName, asked_at
         reply.exec_time_us = microseconds(time.perf_counter() - asked_at)
         return reply
 
     async def _set_up_and_call(
-        self, runner: Runner, request: CallRequest, deadline: float
+        self,
+        runner: Runner,
+        once: Callable[[float], Awaitable[Reply | None]],
+        deadline: float,
     ) -> Reply:
         late = Reply(ReplyKind.TIMEOUT, reason="it restarted and was not ready in time")
         try:
@@ -78,10 +89,15 @@ class Caller:
             return Reply(ReplyKind.GONE, reason=STOPPED)
         except Exception as error:  # noqa: BLE001  see _reply_to_error
             return self._reply_to_error(runner, error, was_ready=True)
-        return await self._call_once(runner, request, _left_s(deadline)) or late
+        return await once(_left_s(deadline)) or late
 
     async def _call_once(
-        self, runner: Runner, request: CallRequest, timeout_s: float
+        self,
+        runner: Runner,
+        request: CallRequest,
+        timeout_s: float,
+        *,
+        label: str = "",
     ) -> Reply | None:
         """Call once; None when the runner has restarted and needs its setup again."""
         if runner.closed:
@@ -89,7 +105,11 @@ class Caller:
         state = runner.grpc_channel.get_state()
         was_ready = state is grpc.ChannelConnectivity.READY
         try:
-            response = await runner.grpc_stub.Call(request, timeout=timeout_s)
+            response = await runner.grpc_stub.Call(
+                request,
+                timeout=timeout_s,
+                metadata=((LABEL, label),) if label else None,
+            )
         except asyncio.CancelledError:
             if not runner.closed:
                 raise

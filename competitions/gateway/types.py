@@ -50,13 +50,15 @@ class Call:
     """A method of the models and its arguments.
 
     Positional order is the contract; a keyword reaches only models that name it. An
-    answer of more than `largest_answer_bytes` on the wire is refused undecoded.
+    answer of more than `largest_answer_bytes` on the wire is refused undecoded. `label`
+    is a number that the runner marks the model's log with, if it does such a thing.
     """
 
     method: str
     args: tuple[Argument, ...] = ()
     kwargs: Mapping[str, Argument] = field(default_factory=dict)
     largest_answer_bytes: int = LARGEST_OUTPUT_BYTES
+    label: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)

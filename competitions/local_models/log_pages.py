@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from competitions.local_models.round_marks import part_of_round
 from competitions.local_models.trees import open_plain
 from core.texts import readable
 
@@ -26,22 +27,53 @@ def read_log(path: Path, cursor: str = "") -> LogPage:
     with the oldest part without a cursor, and where the cursor's part is gone. Links
     and pipes count as empty.
     """
-    files = [path.with_name(f"{path.name}.1"), path]
+    files = _files(path)
     name, _, offset = cursor.partition(":")
-    begin = int(offset) if offset.isdecimal() and len(offset) < 19 else 0
+    begin = _offset(offset)
     states = [_identity(each) for each in files]
     at = states.index(name) if name and name in states else 0
     if not (name and name in states):
         begin = 0
-    data = _read(files[at], begin)
+    data = _read(files[at], begin, LARGEST_PAGE_BYTES)
     if not data and at == 0:  # the older half is read: go on with the newer
         at, begin = 1, 0
-        data = _read(files[at], begin)
-    whole = data[: data.rfind(b"\n") + 1] or data
+        data = _read(files[at], begin, LARGEST_PAGE_BYTES)
+    whole = _whole_lines(data)
     following = f"{_identity(files[at])}:{begin + len(whole)}"
     is_end = at == 1 and len(data) < LARGEST_PAGE_BYTES
-    text = readable(whole.decode(errors="replace"), limit=LARGEST_PAGE_BYTES)
-    return LogPage(text, following, is_end)
+    return LogPage(_text(whole), following, is_end)
+
+
+def read_round(path: Path, round_id: int, cursor: str = "") -> LogPage | None:
+    """Return what a model printed while it was asked in a round, from a cursor on.
+
+    None where the log has nothing of the round.
+    """
+    log = b"".join(_read(each, 0, -1) for each in _files(path))
+    part = part_of_round(log, round_id)
+    if part is None:
+        return None
+    begin = _offset(cursor)
+    data = part[begin : begin + LARGEST_PAGE_BYTES]
+    whole = _whole_lines(data)
+    end = begin + len(whole)
+    return LogPage(_text(whole), str(end), end >= len(part))
+
+
+def _files(path: Path) -> list[Path]:
+    return [path.with_name(f"{path.name}.1"), path]
+
+
+def _offset(cursor: str) -> int:
+    return int(cursor) if cursor.isdecimal() and len(cursor) < 19 else 0
+
+
+def _whole_lines(data: bytes) -> bytes:
+    return data[: data.rfind(b"\n") + 1] or data
+
+
+def _text(data: bytes) -> str:
+    return readable(data.decode(errors="replace"), limit=LARGEST_PAGE_BYTES)
 
 
 def _identity(path: Path) -> str:
@@ -52,10 +84,10 @@ def _identity(path: Path) -> str:
         return ""
 
 
-def _read(path: Path, begin: int) -> bytes:
+def _read(path: Path, begin: int, most_bytes: int) -> bytes:
     try:
         with open_plain(path) as file:
             file.seek(begin, os.SEEK_SET)
-            return file.read(LARGEST_PAGE_BYTES)
+            return file.read(most_bytes)
     except OSError:
         return b""

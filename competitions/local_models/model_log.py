@@ -5,6 +5,7 @@ import contextlib
 from collections import deque
 from pathlib import Path
 
+from competitions.local_models.round_marks import is_mark
 from core.logs import append_bounded
 from core.texts import readable
 
@@ -25,7 +26,8 @@ class ModelLog:
         """Copy what a process prints until it has ended."""
         while chunk := await output.read(65536):
             text = chunk.decode(errors="replace")
-            self._newest_lines.extend(line for line in text.splitlines() if line)
+            lines = (line for line in text.splitlines() if line and not is_mark(line))
+            self._newest_lines.extend(lines)
             # A full disk loses log lines, but stops no model.
             with contextlib.suppress(OSError):
                 append_bounded(self._path, text.encode(), largest_bytes=LARGEST_BYTES)

@@ -30,6 +30,7 @@ from model_runner_client.grpc.generated.dynamic_subclass_pb2_grpc import (
     add_DynamicSubclassServiceServicer_to_server,
 )
 
+from competitions.local_models.round_marks import LABEL, marked
 from competitions.local_models.variants import UnsendableError, decode_variant, encode
 
 LONGEST_TEXT = 4_000
@@ -71,7 +72,12 @@ class ModelServicer(DynamicSubclassServiceServicer):
             return SetupResponse(status=Status(code="SUCCESS"))
 
     def Call(self, request: Any, context: Any) -> Any:  # noqa: N802
-        with self._one_at_a_time(context, self._hang_s):
+        # Without a context: `check-model --no-sandbox` calls it in its own process.
+        told = dict(context.invocation_metadata()) if context else {}
+        with (
+            self._one_at_a_time(context, self._hang_s),
+            marked(str(told.get(LABEL, "")), request.methodName),
+        ):
             if not request.methodName:
                 return _failure("INVALID_ARGUMENT", "methodName was empty")
             if self._model is None:

@@ -8,6 +8,7 @@
 
 import time
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Protocol
 
 import structlog
@@ -99,7 +100,9 @@ def perform_round(*, round_: Round, gateway: Gateway) -> bool:
     built = time.perf_counter()
     performed_at = clock.now()
     answers = gateway.ask(
-        feed=question.feed, question=question.call, expected=list(models)
+        feed=question.feed,
+        question=replace(question.call, label=str(round_.pk)),
+        expected=list(models),
     )
     asked = time.perf_counter()
     if unknown := [i for i in answers.joined if i.model_id not in models]:

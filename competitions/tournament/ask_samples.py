@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 import structlog
 from django.db import InterfaceError, OperationalError, connection, transaction
@@ -100,7 +100,7 @@ def _ask_batch(round_: TournamentRound, gateway: TournamentGateway) -> str:
         try:
             found = gateway.ask(
                 feed=None,
-                question=_question(sample.raw_data, wiring),
+                question=_question(sample, wiring),
                 expected=list(models),
             )
         except CompetitionError as error:
@@ -134,12 +134,13 @@ def _not_ready(identities: Sequence[ModelIdentity], gateway: TournamentGateway) 
     return ""
 
 
-def _question(features: dict[str, Any], wiring: Wiring) -> Call:
+def _question(sample: Round, wiring: Wiring) -> Call:
     config = wiring.config
     return Call(
         method=config.call_method.method,
-        args=(Argument("JSON", features),),
+        args=(Argument("JSON", sample.raw_data),),
         largest_answer_bytes=config.max_output_bytes,
+        label=str(sample.pk),
     )
 
 

@@ -232,6 +232,13 @@ def test_logs_are_followed_until_ctrl_c(desk, monkeypatch, settings):
     log = settings.MODELS_LOG_DIR / "mine.log"
     log.write_text("one\n")
     assert desk("model", "logs", "mine") == (0, "one\n", "")
+    code, _, said = desk("model", "logs", "mine", "--round", "7")
+    assert (code, "has nothing of round 7" in said) == (2, True)
+    assert desk("model", "logs", "mine", "--round", "7", "--follow")[0] == 2
+    part = "[round 7: predict]\ntwo\n[round 7: predict ended]\n"
+    log.write_text(f"one\n{part}")
+    assert desk("model", "logs", "mine", "--round", "7") == (0, part, "")
+    log.write_text("one\n")
     more = iter(["two\n", None])
 
     def write():

@@ -22,9 +22,10 @@ from competitions.admin.local_actions import (
 )
 from competitions.local_models import control
 from competitions.local_models.control import ModelStatus
-from competitions.local_models.log_pages import read_log
+from competitions.local_models.log_pages import read_log, read_round
 from competitions.models import Cruncher
 from core.acts import is_key, may
+from core.paging import LARGEST_INT
 from core.permissions import OpenReadPermittedWrite
 from core.requests import read_body, read_query
 from crunchsite.v1.acts.act import OPERATE, ActMessage, ActView, Reason, posts
@@ -147,6 +148,12 @@ class LogQuery(serializers.Serializer[Any]):
         max_length=60,
         help_text="Taken from the page before; without it, from the oldest line on.",
     )
+    round = serializers.IntegerField(
+        required=False,
+        min_value=0,
+        max_value=LARGEST_INT,
+        help_text="The id of a round: what it printed while it was asked in it.",
+    )
 
 
 class LogPart(serializers.Serializer[Any]):
@@ -167,7 +174,10 @@ class LogPart(serializers.Serializer[Any]):
     )
 )
 class LocalModelLog(LocalModelView):
-    """All that a model's processes printed, page by page: the newest 10 MiB."""
+    """All that a model's processes printed, page by page: the newest 10 MiB.
+
+    Lines like `[round 42: predict]` mark where a call of a round begins and ends.
+    """
 
     http_method_names = ["get", "head", "options"]
     read_permission = OF_MODELS.format("operate")
@@ -179,8 +189,18 @@ class LocalModelLog(LocalModelView):
             raise NotFound(
                 f"There is no local model {model_id}.", code="local_model_not_found"
             )
-        cursor = read_query(LogQuery, request).get("cursor", "")
-        page = read_log(settings.MODELS_LOG_DIR / f"{model_id}.log", cursor)
+        query = read_query(LogQuery, request)
+        cursor, log = query.get("cursor", ""), settings.MODELS_LOG_DIR
+        path = log / f"{model_id}.log"
+        if "round" not in query:
+            return Response(LogPart(read_log(path, cursor)).data)
+        page = read_round(path, query["round"], cursor)
+        if page is None:
+            raise NotFound(
+                f"The log of {model_id} has nothing of round {query['round']}: the "
+                "model was not asked in it, or it is older than the newest 10 MiB.",
+                code="round_not_in_log",
+            )
         return Response(LogPart(page).data)
 
 

@@ -180,10 +180,13 @@ class Client:
         """Return how many submissions are left of the day, and when new ones come."""
         return self._row("/api/v1/submissions/quota")
 
-    def model_log(self, model, cursor=None):
-        """Return the part of a log at a cursor: `text`, `cursor`, `is_end`."""
+    def model_log(self, model, cursor=None, of_round=None):
+        """Return the part of a log at a cursor: `text`, `cursor`, `is_end`.
+
+        `of_round` is a round's id: what the model printed while it was asked in it.
+        """
         path = f"/api/v1/local-models/{quote(model, safe='')}/log"
-        return self._row(path, cursor=cursor or None)
+        return self._row(path, cursor=cursor or None, round=of_round)
 
     def _row(self, path, **query):
         return Row(row_of(self.get(path, **query), self.url + path))

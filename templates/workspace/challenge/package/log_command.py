@@ -13,12 +13,21 @@ FOLLOW_S = 2.0
 @click.command()
 @click.argument("name")
 @click.option("--follow", is_flag=True, help="Wait for more until Ctrl-C.")
+@click.option(
+    "--round", "of_round", type=click.IntRange(0), help="What it printed in a round."
+)
 @click.pass_context
-def logs(context, name, follow):
-    """Show what a model of yours printed on the site: the newest 10 MB."""
+def logs(context, name, follow, of_round):
+    """Show what a model of yours printed on the site: the newest 10 MB.
+
+    `--round ID` shows that part of it which it printed while it was asked in a round;
+    `rounds` and `model failures NAME` have the ids.
+    """
+    if follow and of_round is not None:
+        raise click.UsageError("--follow is for the whole log; leave out --round.")
     client, cursor = client_of(context), None
     while True:
-        part = client.model_log(name, cursor)
+        part = client.model_log(name, cursor, of_round)
         cursor = part["cursor"]
         if context.obj["json"]:
             if part["text"]:

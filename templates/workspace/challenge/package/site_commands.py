@@ -75,7 +75,7 @@ def scores(client, name):
     return client.scores(name)
 
 
-@lists(["slot_at", "scope_key", "outcome", "code", "reason"], model)
+@lists(["round_id", "slot_at", "scope_key", "outcome", "code", "reason"], model)
 @takes_name
 def failures(client, name):
     """Show when a model failed or was absent, and why."""

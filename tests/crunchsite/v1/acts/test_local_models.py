@@ -158,6 +158,25 @@ def test_the_whole_log_is_read_by_its_cruncher_and_operators(
         assert answer.json()["text"].startswith("line 0 "), bad
 
 
+def test_the_log_of_a_round_is_read_by_its_cruncher_and_operators(
+    alice, operator, program, folders, settings
+):
+    log = settings.MODELS_LOG_DIR / "meridian.log"
+    part = "[round 7: predict]\nhello\n[round 7: predict ended]\n"
+    log.write_text(f"starts\n{part}[round 8: predict]\n")
+    for who in (alice, operator):
+        page = who.get("local-models/meridian/log", round=7).json()
+        assert page == {"text": part, "cursor": str(len(part)), "is_end": True}
+    missing = alice.get("local-models/meridian/log", round=9)
+    assert (missing.status_code, missing.json()["code"]) == (404, "round_not_in_log")
+    for bad in ("x", "-1", "9" * 30):
+        assert alice.get("local-models/meridian/log", round=bad).status_code == 422
+    bob = Cruncher.objects.exclude(cruncher_id="cr-alice").first()
+    for who in (program("write:models", cruncher=bob), program("read")):
+        answer = who.get("local-models/meridian/log", round=7)
+        assert (answer.status_code, b"hello" in answer.content) == (403, False)
+
+
 def test_a_model_is_added_once(operator, folders):
     first = add(operator, code("x = 1"), name="new", once="a-1")
     assert first.status_code == 201
