@@ -4,7 +4,7 @@ An invalid value is refused under its parameter's name, with a code.
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 from typing import IO, Any
 
@@ -99,6 +99,20 @@ class InstantField(serializers.DateTimeField):
         if not EARLIEST <= instant < LATEST:
             self.fail("out_of_range")
         return instant
+
+
+class DayField(serializers.DateField):
+    """A day from 1970 up to 2200, so that there is a day after it."""
+
+    default_error_messages = {
+        "out_of_range": InstantField.default_error_messages["out_of_range"]
+    }
+
+    def to_internal_value(self, value: Any) -> date:
+        day = super().to_internal_value(value)
+        if not EARLIEST.date() <= day < LATEST.date():
+            self.fail("out_of_range")
+        return day
 
 
 class IdField(serializers.CharField):

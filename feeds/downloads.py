@@ -15,7 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from core.requests import IdField, read_query
+from core.requests import DayField, IdField, read_query
 from feeds.models import BackfillJob
 from feeds.tape.records import FeedKey
 
@@ -70,8 +70,8 @@ class DaysQuery(serializers.Serializer[Any]):
     subject = IdField()
     kind = IdField(default="candle")
     granularity = IdField(default="1m")
-    since = serializers.DateField(help_text="The first day, of UTC.")
-    until = serializers.DateField(help_text="The last day.")
+    since = DayField(help_text="The first day, of UTC.")
+    until = DayField(help_text="The last day.")
 
 
 class DayFileSerializer(serializers.Serializer[Any]):

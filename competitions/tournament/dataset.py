@@ -5,6 +5,7 @@ the fields of its truth.
 """
 
 import csv
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,7 +41,8 @@ def read_dataset(file: Path) -> Dataset:
     """Return the rows of a CSV or Parquet file; raises TournamentError.
 
     A CSV's first line names the columns. A cell is JSON if it can be, else a text; an
-    empty cell is left out. A row of a Parquet file counts as a line, from 1 on.
+    empty cell is left out. A row of a Parquet file counts as a line, from 1 on; its
+    values must be such as JSON has.
     """
     readers = {".csv": _csv_rows, ".parquet": _parquet_rows}
     reader = readers.get(file.suffix.lower())
@@ -118,6 +120,31 @@ def _parquet_rows(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         _check_names(file, opened.schema_arrow.names)
         line = 0
         for batch in opened.iter_batches(batch_size=_BATCH):
-            for row in batch.to_pylist():
+            for row in _as_python(file, batch, line + 1):
                 line += 1
-                yield line, {k: v for k, v in row.items() if v is not None}
+                known = {k: v for k, v in row.items() if v is not None}
+                _check_json(file, line, known)
+                yield line, known
+
+
+def _as_python(file: Path, batch: Any, first: int) -> list[dict[str, Any]]:
+    try:
+        rows: list[dict[str, Any]] = batch.to_pylist()
+    except (ArithmeticError, LookupError, ValueError) as error:
+        # An instant that Python has not, or a time zone that nobody knows.
+        raise TournamentError(
+            f"{file.name}: lines {first} to {first + len(batch) - 1}: {describe(error)}"
+        ) from None
+    return rows
+
+
+def _check_json(file: Path, line: int, row: dict[str, Any]) -> None:
+    """Raise TournamentError for NaN, instants and what else no post can hold."""
+    for name, value in row.items():
+        try:
+            json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError):
+            raise TournamentError(
+                f"{file.name}: line {line}: {brief(name)} was {brief(value)}; "
+                "JSON has no such value."
+            ) from None

@@ -15,7 +15,7 @@ from competitions.models import Competition, Prediction
 from competitions.reporting import CompetitionPageQuery
 from core.clock import as_utc
 from core.paging import LARGEST_INT, Keyset, page_response
-from core.requests import read_instant, read_query
+from core.requests import DayField, read_instant, read_query
 from proofs.errors import LogProofError
 from scoring.api.chosen_model import model_of
 from scoring.receipts import Receipt, receipts_of
@@ -58,7 +58,7 @@ class ReceiptRow(serializers.Serializer[Any]):
 
 
 class ReceiptQuery(CompetitionPageQuery):
-    day = serializers.DateField(help_text="Of the slots, in UTC.")
+    day = DayField(help_text="Of the slots, in UTC.")
     limit = serializers.IntegerField(min_value=1, max_value=200, default=100)
 
 

@@ -1,5 +1,9 @@
 """A round's samples and truths from a file, each bad row named by its line."""
 
+import math
+from datetime import date
+from decimal import Decimal
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -49,6 +53,32 @@ def test_a_parquet_file_says_the_same(tmp_path):
     found = read_dataset(file)
     assert (found.features, found.truths) == (FEATURES, TRUTHS)
     assert found.lines == [1, 2, 3]
+
+
+ZONE = pa.timestamp("us", "Nowhere/Else")
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (pa.array([0.5, math.nan]), "line 2: 'x' was nan; JSON has no such value"),
+        (pa.array([math.inf]), "line 1: 'x' was inf"),
+        (pa.array([[1.0, math.nan]]), "line 1: 'x' was .1.0, nan."),
+        (pa.array([0], pa.timestamp("us", "UTC")), "line 1: 'x' was datetime"),
+        (pa.array([{"y": date(2026, 3, 1)}]), "line 1: 'x' was {'y': datetime"),
+        (pa.array([Decimal("1.5")]), "line 1: 'x' was Decimal"),
+        (pa.array([b"\xff"]), "line 1: 'x' was b"),
+        (pa.array([0, 2**62], pa.timestamp("us")), "lines 1 to 2: OverflowError"),
+        (pa.array([2**30], pa.date32()), "lines 1 to 1: OverflowError"),
+        (pa.array([2**62], pa.duration("s")), "lines 1 to 1: OverflowError"),
+        (pa.array([0], ZONE), "lines 1 to 1: UnknownTimeZoneError"),
+    ],
+)
+def test_a_value_that_json_has_not_is_refused(tmp_path, values, said):
+    file = tmp_path / "march.parquet"
+    pq.write_table(pa.table({"x": values}), file)
+    with pytest.raises(TournamentError, match=f"march.parquet: {said}"):
+        read_dataset(file)
 
 
 @pytest.mark.parametrize(
