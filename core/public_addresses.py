@@ -1,9 +1,9 @@
 """Connect to receivers at public addresses only, exactly those that were checked.
 
-An operator chooses the host of a webhook or a witness, but a stranger may control what
-its name resolves to. The name is resolved once, every address is checked, and the
-connection goes to a checked address: a name that resolves differently the next time
-changes nothing.
+An operator chooses the host of a webhook, a witness or an authority of time stamps, but
+a stranger may control what its name resolves to. The name is resolved once, every
+address is checked, and the connection goes to a checked address: a name that resolves
+differently the next time changes nothing.
 """
 
 import ipaddress

@@ -58,6 +58,7 @@ _every = {
         "livepool.publish_first": 15.0,
         "feeds.watch": 60.0,
         "crunchsite.push_log": 60.0,
+        "proofs.stamp": 3600.0,
         "feeds.maintain": 3600.0,
         "events.maintain": 3600.0,
         "acts.maintain": 3600.0,

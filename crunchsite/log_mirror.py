@@ -10,8 +10,16 @@ from core.tlog.note import parse_note
 from core.tlog.tiles import ENTRIES, Tile, tiles_of
 from livepool.stores import StoreError
 from proofs.errors import LogForkError
-from proofs.models import LogCheckpoint
-from proofs.served_files import CHECKPOINT, KEYS, log_file
+from proofs.models import LogCheckpoint, LogTimestamp
+from proofs.served_files import (
+    CHECKPOINT,
+    KEYS,
+    MOST_TIMESTAMPS,
+    NOTE,
+    STAMP,
+    TIMESTAMPS,
+    log_file,
+)
 
 if TYPE_CHECKING:
     from livepool.stores.gcs import GcsReleaseStore
@@ -37,6 +45,7 @@ def push_log() -> int:
 
     store = GcsReleaseStore(project=env.cloud_project_id, bucket=env.cloud_bucket)
     since = _pushed(store)
+    _push_stamps(store)
     heads = LogCheckpoint.objects.filter(size__gt=since)
     # A long log is pushed in turns, each up to a head of its own.
     head = heads.filter(size__lte=since + MOST_ENTRIES).first() or heads.last()
@@ -68,6 +77,21 @@ def _pushed(store: "GcsReleaseStore") -> int:
             "signed; see docs/operator/log.md."
         )
     return size
+
+
+def _push_stamps(store: "GcsReleaseStore") -> None:
+    """Push the time stamps that the store's list lacks, and the list behind them."""
+    stamped = LogTimestamp.objects.values_list("head", flat=True)[:MOST_TIMESTAMPS]
+    if not stamped:
+        return
+    listed = store.read_file(f"{FOLDER}/{TIMESTAMPS}") or b""
+    known = {line.split(b" ")[0] for line in listed.splitlines()}
+    lacking = [size for size in stamped if b"%d" % size not in known]
+    for size in lacking:
+        for kind in (NOTE, STAMP):
+            _put(store, path := f"{CHECKPOINT}/{size}{kind}", path)
+    if lacking:
+        _put(store, TIMESTAMPS, TIMESTAMPS)
 
 
 def _put(store: "GcsReleaseStore", name: str, path: str) -> None:

@@ -22,6 +22,13 @@ class LogProofError(OperatorError):
     status = 409
 
 
+class TimestampError(OperatorError):
+    """The log's head was not stamped; the text says why."""
+
+    code = "log_timestamp"
+    status = 503
+
+
 class WitnessError(OperatorError):
     """A witness, or what it signed, cannot be used; the text says why."""
 

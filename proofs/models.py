@@ -176,3 +176,24 @@ class Cosignature(models.Model):
 
     def __str__(self) -> str:
         return f"{self.witness} of {self.head_id}"
+
+
+class LogTimestamp(models.Model):
+    """What an authority of time stamps (RFC 3161) answered about a head's note."""
+
+    head = models.OneToOneField(
+        LogCheckpoint,
+        on_delete=models.CASCADE,
+        primary_key=True,
+        related_name="timestamp",
+    )
+    answer = models.BinaryField(help_text="The TimeStampResp, which names its signer.")
+    stamped_at = models.DateTimeField(help_text="By the authority's clock.")
+
+    class Meta:
+        db_table = "log_timestamps"
+        ordering = ["-head_id"]
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"time stamp of {self.head_id}"

@@ -2,13 +2,18 @@
 
 from dataclasses import dataclass
 
+from django.db.models import QuerySet
+
+from core.clock import iso_z
 from core.tlog.errors import LogFormatError
 from core.tlog.merkle import HASH_BYTES
 from core.tlog.tiles import ENTRIES, Tile, pack_entries, parse_tile_path
 from proofs.key_leaves import vkeys
-from proofs.models import LogCheckpoint, LogLeaf, LogTile
+from proofs.models import LogCheckpoint, LogLeaf, LogTile, LogTimestamp
 
-CHECKPOINT, KEYS = "checkpoint", "keys"
+CHECKPOINT, KEYS, TIMESTAMPS = "checkpoint", "keys", "timestamps"
+NOTE, STAMP = ".note", ".tsr"
+MOST_TIMESTAMPS = 10_000  # in the list: more than a year of them
 LONGEST_PATH = 80
 
 
@@ -28,8 +33,13 @@ def log_file(path: str) -> LogFile | None:
         text = signed_head(head) if head else None
     elif path == KEYS:
         text = "".join(f"{key}\n" for key in vkeys()) or None
+    elif path == TIMESTAMPS:
+        text = "".join(_stamp_line(each) for each in _newest_stamps()) or None
     elif path.startswith(f"{CHECKPOINT}/"):
-        head = _head_of(path.removeprefix(f"{CHECKPOINT}/"))
+        name = path.removeprefix(f"{CHECKPOINT}/")
+        if name.endswith((NOTE, STAMP)):
+            return _stamped_file(name)
+        head = _head_of(name)
         text = signed_head(head) if head else None
     else:
         data = _tile(path)
@@ -49,6 +59,26 @@ def entry_bundle(tile: Tile) -> bytes | None:
     )
     entries = [bytes(entry) for entry in leaves.values_list("entry", flat=True)]
     return pack_entries(entries) if len(entries) == tile.width else None
+
+
+def _stamped_file(name: str) -> LogFile | None:
+    """Return what was stamped, a head as it was signed, or its time stamp."""
+    stem, dot, kind = name.rpartition(".")
+    head = _head_of(stem)
+    if head is None:
+        return None
+    if dot + kind == NOTE:
+        return LogFile(head.note.encode(), is_text=True)
+    stamp = LogTimestamp.objects.filter(head=head).first()
+    return LogFile(bytes(stamp.answer)) if stamp else None
+
+
+def _newest_stamps() -> QuerySet[LogTimestamp]:
+    return LogTimestamp.objects.defer("answer")[:MOST_TIMESTAMPS]
+
+
+def _stamp_line(stamp: LogTimestamp) -> str:
+    return f"{stamp.head_id} {iso_z(stamp.stamped_at)}\n"
 
 
 def _head_of(size: str) -> LogCheckpoint | None:

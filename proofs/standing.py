@@ -3,13 +3,16 @@
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from django.conf import settings
+
 from core import clock
 from core.errors import OperatorError
-from proofs import kept_head, log_keys
-from proofs.models import LogCheckpoint, LogLeaf, Witness
+from proofs import kept_head, log_keys, stamping
+from proofs.models import LogCheckpoint, LogLeaf, LogTimestamp, Witness
 from proofs.sealing import forked
 
 PATIENCE = timedelta(seconds=60)  # of real time, until what waits is a trouble
+STAMP_PATIENCE = timedelta(hours=3)  # the same; a head is stamped each hour
 
 
 class LogTrouble(NamedTuple):
@@ -22,7 +25,7 @@ class LogTrouble(NamedTuple):
 
 def log_troubles() -> list[LogTrouble]:
     """Return why nothing is signed, or what waits too long; empty when all is well."""
-    return [*_refusals(), *_unsigned()]
+    return [*_refusals(), *_unsigned(), *_unstamped()]
 
 
 def _refusals() -> list[LogTrouble]:
@@ -59,6 +62,28 @@ def _unsigned() -> list[LogTrouble]:
         )
         return [LogTrouble("log_waits", what, since)]
     return []
+
+
+def _unstamped() -> list[LogTrouble]:
+    """Return since when no head was stamped, although an authority is named."""
+    if not settings.ENV.log_timestamp_url:
+        return []
+    last = LogTimestamp.objects.values_list("head", flat=True).first() or 0
+    first = LogCheckpoint.objects.filter(size__gt=last).order_by("size").first()
+    if first is None:
+        return []
+    try:
+        stamping.authorities()
+    except OperatorError as error:
+        return [LogTrouble("log_unstamped", str(error), first.signed_at)]
+    late = clock.now() - clock.wall_seconds(STAMP_PATIENCE.total_seconds())
+    if first.signed_at >= late:
+        return []
+    what = (
+        f"No head of the log was stamped since that of {last} entries; does the "
+        "authority answer, and what does a worker's log say of log.unstamped?"
+    )
+    return [LogTrouble("log_unstamped", what, first.signed_at)]
 
 
 def _compare_head() -> None:

@@ -1,8 +1,12 @@
 """Celery tasks of the log: call a service."""
 
+import structlog
 from celery import shared_task
 
-from proofs import cadence, witnesses
+from core.errors import OperatorError
+from proofs import cadence, stamping, witnesses
+
+log = structlog.get_logger(__name__)
 
 
 @shared_task(name="proofs.dispatch")
@@ -15,3 +19,12 @@ def dispatch() -> None:
 def collect() -> None:
     """Each fifteen seconds: ask witnesses to cosign the newest head."""
     witnesses.collect()
+
+
+@shared_task(name="proofs.stamp")
+def stamp() -> None:
+    """Each hour: have the newest head stamped, if an authority is named."""
+    try:
+        stamping.stamp()
+    except OperatorError as error:
+        log.warning("log.unstamped", code=error.code, reason=str(error))

@@ -13,7 +13,7 @@ from crunchsite.bundles.period_facts import ExportError
 from crunchsite.site.asked import chosen, required
 from crunchsite.site.frame import page, public
 from proofs.key_leaves import vkeys
-from proofs.models import Cosignature, LogCheckpoint, Witness
+from proofs.models import Cosignature, LogCheckpoint, LogTimestamp, Witness
 from proofs.standing import log_troubles
 from proofs.witnesses import witnessed
 
@@ -79,6 +79,7 @@ def witnesses_page(request: HttpRequest) -> HttpResponse:
         "lines": lines,
         "head": LogCheckpoint.objects.first(),
         "keys": vkeys(),
+        "stamp": LogTimestamp.objects.defer("answer").first(),
         "troubles": log_troubles(),
     }
     return page(request, "site/witnesses.html", context)

@@ -27,6 +27,7 @@ INSIDE = {
     "core.tlog.errors.LogFormatError": "the log is pure; who shows a receipt answers",
     "core.tlog.errors.ProofError": "the same",
     "core.tlog.errors.UnknownSignerError": "the same",
+    "core.timestamps.TimestampInvalidError": "becomes the reason of a TimestampError",
     "core.deadline.Late": "a deadline passed; the guarded call says whose",
     "core.deadline.StillAtWork": "as Late, while the work of the last time goes on",
     "core.imports.NotImportable": "a reason, put into a refusal of a slot or contract",

@@ -8,7 +8,8 @@ from crunchsite import log_mirror
 from livepool.stores.gcs import GcsReleaseStore
 from proofs import kept_head, sealing
 from proofs.errors import LogForkError
-from proofs.models import LogCheckpoint, LogLeaf, LogTile
+from proofs.models import LogCheckpoint, LogLeaf, LogTile, LogTimestamp
+from tests.conftest import NOW
 from tests.fakes import google
 from tests.proofs.conftest import append as append  # noqa: PLC0414  a fixture
 from tests.proofs.conftest import keyless as keyless  # noqa: PLC0414  a fixture
@@ -49,3 +50,27 @@ def test_what_was_signed_is_pushed_and_another_history_is_not(
     sealing.seal()
     with pytest.raises(LogForkError, match="325 entries"):
         log_mirror.push_log()
+
+
+def test_time_stamps_are_pushed_once_with_what_was_stamped(
+    bucket, append, client, monkeypatch
+):
+    pushed = []
+    put = log_mirror._put
+    monkeypatch.setattr(
+        log_mirror, "_put", lambda *args: (pushed.append(args[1]), put(*args))
+    )
+    for name in "ab":
+        append(name)
+        sealing.seal()
+        head = LogCheckpoint.objects.first()
+        LogTimestamp.objects.create(head=head, answer=b"stamp", stamped_at=NOW)
+        log_mirror.push_log()
+        log_mirror.push_log()
+        for path in (f"checkpoint/{head.size}.note", f"checkpoint/{head.size}.tsr"):
+            assert pushed.count(path) == 1
+            served = client.get(f"/log/{path}").content
+            assert bucket.read_file(f"log/{path}") == served
+        listed = client.get("/log/timestamps").content
+        assert bucket.read_file("log/timestamps") == listed
+    assert pushed.count("timestamps") == 2

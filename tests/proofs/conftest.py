@@ -3,6 +3,7 @@
 import pytest
 from django.db import transaction
 
+from core import public_addresses
 from proofs import log_keys
 from proofs.leaves import NewLeaf, append_leaves
 from proofs.models import LogLeaf
@@ -22,6 +23,14 @@ def keyless(settings, tmp_path):
 def log_key(keyless):
     log_keys.write_lines([log_keys.new_key(ORIGIN)])
     return log_keys.signers()[0].key
+
+
+@pytest.fixture
+def loopback(settings, monkeypatch):
+    """Let who is asked be here, and let a busy machine take its time."""
+    settings.ENV = settings.ENV.model_copy(update={"webhook_networks": "127.0.0.0/8"})
+    monkeypatch.setattr(public_addresses, "CONNECT_S", 300)
+    monkeypatch.setattr(public_addresses, "WHOLE_S", 300)
 
 
 @pytest.fixture

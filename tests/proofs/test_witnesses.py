@@ -9,7 +9,6 @@ import pytest
 from click.testing import CliRunner
 from django.db import connections
 
-from core import public_addresses
 from core.deadline import Late
 from core.only_one import only_one
 from core.tlog.log_checkpoint import parse_tree_head
@@ -102,14 +101,6 @@ def test_a_key_that_is_none_of_a_witness_is_refused(db, log_key, vkey):
     for each in (vkey, str(log_key)):
         with pytest.raises(WitnessError):
             witnesses.register(vkey=each, owner="ada")
-
-
-@pytest.fixture
-def loopback(settings, monkeypatch):
-    """Let witnesses be here, and let a busy machine take its time."""
-    settings.ENV = settings.ENV.model_copy(update={"webhook_networks": "127.0.0.0/8"})
-    monkeypatch.setattr(public_addresses, "CONNECT_S", 300)
-    monkeypatch.setattr(public_addresses, "WHOLE_S", 300)
 
 
 @contextmanager

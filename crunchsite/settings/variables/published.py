@@ -1,4 +1,4 @@
-"""Variables of what is published: the live pool, its stores, and the log's key."""
+"""Variables of what is published: the live pool, its stores, and the log."""
 
 from pathlib import Path
 from typing import Annotated
@@ -46,6 +46,14 @@ class PoolVariables(BaseSettings):
         "proofs/log_key below VAR_DIR.",
     )
     log_key: str = setting("", "The key itself, instead of a file.", repr=False)
+    log_timestamp_url: str = setting(
+        "",
+        "Authority that stamps the log's newest head each hour (RFC 3161), like "
+        "https://tsa.example.org. Empty: none.",
+    )
+    log_timestamp_ca: str = setting(
+        "", "File with the certificates (PEM) that its time stamps must lead to."
+    )
     cloud_bucket: str = setting(
         "",
         "Google Cloud Storage bucket of the releases. Empty: the local store.",

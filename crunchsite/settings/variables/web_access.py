@@ -76,8 +76,8 @@ class WebVariables(BaseSettings):
     )
     webhook_networks: str = setting(
         "",
-        "Private networks that webhooks and heads for witnesses may go to, comma "
-        "separated, like 10.1.0.0/16. "
+        "Private networks that webhooks, heads for witnesses and requests for time "
+        "stamps may go to, comma separated, like 10.1.0.0/16. "
         "Empty: public addresses alone.",
     )
     log_level: Annotated[str, one_of("DEBUG", "INFO", "WARNING", "ERROR")] = setting(

@@ -10,7 +10,7 @@ from crunchsite.bundles import kept_bundle
 from crunchsite.bundles.bundle_format import FILES
 from emissions.models import Checkpoint
 from proofs import sealing, witnesses
-from proofs.models import LogCheckpoint, Witness
+from proofs.models import LogCheckpoint, LogTimestamp, Witness
 from tests.conftest import NOW
 from tests.crunchsite.bundles.recorded import WITNESS, record
 from tests.proofs.conftest import append as append  # noqa: PLC0414  a fixture
@@ -82,3 +82,15 @@ def test_the_witnesses_of_the_log_are_shown_with_what_is_wrong(client, append, l
     page = text(client.get("/witnesses"))
     assert "it says that the log was rewritten" in page
     assert "witness_refused" in page
+
+
+def test_the_newest_time_stamp_is_shown(client, append, log_key):
+    append("a")
+    sealing.seal()
+    assert "Time stamps" not in text(client.get("/witnesses"))
+    head = LogCheckpoint.objects.get()
+    LogTimestamp.objects.create(head=head, answer=b"", stamped_at=NOW)
+    page = text(client.get("/witnesses"))
+    assert f"a head of {head.size} entries, stamped" in page
+    for path in ("timestamps", f"checkpoint/{head.size}.note"):
+        assert f'href="/log/{path}"' in page
