@@ -18,7 +18,7 @@ from core import clock
 from core.backoff import backoff, spread
 from core.errors import OperatorError
 from crunchsite.events import secrets
-from crunchsite.events.models import Delivery, Webhook
+from crunchsite.events.models import LONGEST_PAUSE, SKEW, Delivery, Webhook
 from crunchsite.events.sending import Outcome, post
 
 log = structlog.get_logger(__name__)
@@ -29,8 +29,9 @@ A_TURN = timedelta(seconds=20)  # deliveries to one receiver before others have 
 # dead.
 LEASE = timedelta(seconds=120)
 BATCH = 50
-FIRST_RETRY_S, MOST_RETRY_S = 10.0, 6 * 3600.0
+FIRST_RETRY_S, MOST_RETRY_S = 10.0, LONGEST_PAUSE.total_seconds()
 FIRST_REST_S, MOST_REST_S = 5.0, 600.0
+LONGEST_REST = timedelta(seconds=MOST_REST_S)
 
 _working: set[Future[int]] = set()
 _working_lock = threading.Lock()
@@ -56,12 +57,15 @@ def begin_turns() -> list[Future[int]]:
 def claim(most: int) -> list[int]:
     """Claim receivers with due deliveries and no pause, the longest idle first.
 
-    Returns their keys; receivers that another worker has claimed are skipped.
+    Returns their keys; receivers that another worker has claimed are skipped. Claims
+    and pauses that are longer than they can be are those of a clock that was ahead.
     """
     now = clock.wall_now()
     due = Delivery.objects.due(now).filter(webhook=OuterRef("pk"))
     free = Q(busy_until=None) | Q(busy_until__lte=now)
     rested = Q(rests_until=None) | Q(rests_until__lte=now)
+    free |= Q(busy_until__gt=now + LEASE + SKEW)
+    rested |= Q(rests_until__gt=now + LONGEST_REST + SKEW)
     chosen = list(
         Webhook.objects.filter(free, rested, Exists(due), active=True)
         .order_by(F("served_at").asc(nulls_first=True), "pk")

@@ -446,6 +446,35 @@ def test_a_delivery_is_due_on_the_instant(receive, wall):
     assert delivering.claim(10) == [webhook.pk]
 
 
+@pytest.mark.parametrize("ahead", [timedelta(days=3), timedelta(days=40)], ids=str)
+def test_what_a_clock_ahead_has_put_off_is_sent_once_it_is_set_back(
+    receive, wall, ahead
+):
+    webhook = due_with(
+        receive,
+        busy_until=NOW + ahead,
+        rests_until=NOW + ahead,
+        served_at=NOW + ahead,
+    )
+    Delivery.objects.update(next_at=NOW + ahead, attempts=3, last_error="gone")
+    assert delivering.claim(10) == [webhook.pk]
+    assert delivering.take_turn(webhook.pk) == 1
+    assert Delivery.objects.get().state == "delivered"
+
+
+def test_the_longest_pauses_are_no_clock_s_fault(receive, wall):
+    webhook = due_with(receive)
+    Delivery.objects.update(next_at=NOW + timedelta(hours=6))
+    assert delivering.claim(10) == []
+    Delivery.objects.update(next_at=NOW)
+    Webhook.objects.update(rests_until=NOW + timedelta(minutes=10))
+    assert delivering.claim(10) == []
+    Webhook.objects.update(rests_until=None, busy_until=NOW + delivering.LEASE)
+    assert delivering.claim(10) == []
+    Webhook.objects.update(busy_until=NOW)
+    assert delivering.claim(10) == [webhook.pk]
+
+
 def test_a_receiver_that_was_turned_off_is_sent_nothing(receive, wall):
     webhook = due_with(receive, active=False)
     assert delivering.claim(10) == []
