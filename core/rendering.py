@@ -100,6 +100,8 @@ def _fast(data: Any) -> bytes | None:
         around = encoded.split(_QUOTED_PLACE)
         parts = zip_longest(around, texts, fillvalue=b"")
         encoded = b"".join(chain.from_iterable(parts))
+    if encoded.isascii():  # told a hundred times as fast as looking for the characters
+        return encoded
     for character, escaped in _ESCAPED.items():
         encoded = encoded.replace(character, escaped)
     return encoded
