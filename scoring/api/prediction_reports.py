@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+from django.db import connection
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -14,11 +15,16 @@ from core import clock
 from core.paging import Keyset, page_response
 from core.rendering import Written, written
 from core.requests import IdField, IdListField, InstantField, read_instant
-from scoring.models import Score
-from scoring.scores.statuses import SCORED, WITHOUT_SCORES, reason_of, with_status
+from scoring.models import CURRENT_SCORE
+from scoring.scores.statuses import WITHOUT_SCORES, reason_of
 
 NOT_SCORED = "Prediction not scored"
 DEFAULT_RANGE = timedelta(days=7)
+# Django takes longer to write it than to run it.
+_SCORES = f"""
+    SELECT prediction_id, success, value, scored_at, failed_reason
+    FROM scores AS score WHERE prediction_id = ANY(%s) AND {CURRENT_SCORE}
+"""
 
 
 class PredictionQuery(CompetitionPageQuery):
@@ -71,11 +77,11 @@ def predictions(
     # Ordered by the round: the index of a competition's rounds serves any page.
     order = Keyset("round__slot_at", read_instant, descending=True)
     page, following = order.page_of_values(
-        with_status(rows.told_to(request.user)),
+        rows.told_to(request.user),
         (
             *("model__model_id", "round__scheduled_prediction_id"),
             *("round__scope_key", written("round__scope"), "round__status"),
-            *("round__reason", "outcome", "told_reason", "performed_at", "status"),
+            *("round__reason", "outcome", "told_reason", "performed_at"),
         ),
         limit=query["limit"],
         cursor=query.get("cursor"),
@@ -98,13 +104,12 @@ class _AskedModel(NamedTuple):
     outcome: str
     reason: str
     performed_at: datetime
-    status: str
     slot_at: datetime
     pk: int
 
 
 class _Scored(NamedTuple):
-    prediction: int
+    success: bool
     value: float | None
     scored_at: datetime
     failed_reason: str
@@ -113,9 +118,9 @@ class _Scored(NamedTuple):
 def _scores_of(page: Sequence[_AskedModel]) -> dict[int, _Scored]:
     """Return the scores that count of predictions, in one statement."""
     counting = [each.pk for each in page if each.round_status not in WITHOUT_SCORES]
-    found = Score.objects.current().filter(prediction__in=counting)
-    columns = ("prediction_id", "value", "scored_at", "failed_reason")
-    return {row[0]: _Scored(*row) for row in found.values_list(*columns)}
+    with connection.cursor() as cursor:
+        cursor.execute(_SCORES, [counting])
+        return {prediction: _Scored(*row) for prediction, *row in cursor.fetchall()}
 
 
 def _prediction_row(asked: _AskedModel, score: _Scored | None) -> dict[str, Any]:
@@ -126,7 +131,8 @@ def _prediction_row(asked: _AskedModel, score: _Scored | None) -> dict[str, Any]
         round_reason=asked.round_reason,
         failed=score.failed_reason if score else "",
     )
-    is_scored = asked.status == SCORED
+    # As `statuses.with_status` derives it.
+    is_scored = score is not None and score.success
     return {
         "model_id": asked.model_id,
         "prediction_config_id": f"CFG_{asked.config:03d}",
