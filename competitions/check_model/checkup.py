@@ -6,50 +6,33 @@ a live competition. They receive recorded candles and are asked round by round.
 
 import importlib
 import secrets
-import statistics
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TypedDict
 
+from competitions.check_model.ask_scopes import (
+    AskedRounds,
+    Scope,
+    ask_all,
+    scopes_of,
+)
 from competitions.check_model.bench import Bench, own_bench
 from competitions.gateway.gateway import ModelGateway
-from competitions.gateway.types import Argument, Call, ModelAnswer
+from competitions.gateway.types import Call, ModelAnswer
 from competitions.local_models import control
 from competitions.local_models.control import ControlError
 from competitions.local_models.hidden_folders import CHECK
 from competitions.local_models.usage import descendants
-from competitions.rounds.check_answers import check_answer
 from competitions.slots import Wiring
 
-WINDOW = 120
 START_TIMEOUT_S = 120.0
-# Asking stops after this long, so that slow models end, too.
-MOST_ASKING_S = 120.0
 LOG_DELAY_S = 2.0
 SETUP_FAILED = "setup failed: "
 INSTANCES = ("first", "second")
-# Sends a feed update, asks a question, and returns one answer for each instance.
-Ask = Callable[[Call, Call], Sequence[ModelAnswer]]
-
-
-@dataclass(frozen=True)
-class AskedRounds:
-    """How the first instance answered. Times are its answer times, in milliseconds.
-
-    `problems` counts each text; `is_deterministic` is None when nothing was compared.
-    """
-
-    rounds: int = 0
-    answered: int = 0
-    problems: Counter[str] = field(default_factory=Counter)
-    p50_ms: float | None = None
-    p99_ms: float | None = None
-    is_deterministic: bool | None = None
-    sample: Any = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,8 +67,8 @@ def check_model(
 ) -> Checkup:
     """Run the model in `path` over `candles`, oldest first, `rounds` times.
 
-    Each round sends one candle more, at most the newest `WINDOW`. Raises ControlError
-    when the folder is no model, or this machine does not allow the sandbox's level.
+    It is asked in the scopes of the contract; see `ask_all`. Raises ControlError when
+    the folder is no model, or this machine does not allow the sandbox's level.
     """
     require_model(path)
     with own_bench(level=level) as bench:
@@ -93,6 +76,7 @@ def check_model(
             bench,
             path=path,
             wiring=wiring,
+            scopes=scopes_of(wiring.config),
             base_classname=base_classname,
             candles=candles,
             rounds=rounds,
@@ -105,6 +89,7 @@ def check_on(
     *,
     path: Path,
     wiring: Wiring,
+    scopes: Sequence[Scope],
     base_classname: str,
     candles: Sequence[Mapping[str, float]],
     rounds: int,
@@ -138,7 +123,7 @@ def check_on(
             asked = (
                 AskedRounds(problems=Counter([problem]))
                 if problem
-                else ask_all(ask, wiring, candles, rounds)
+                else ask_all(ask, wiring, scopes, candles, rounds)
             )
             return Checkup(
                 limit_ms=timeout_s * 1000,
@@ -171,74 +156,6 @@ def _wait_set_up(
             return f"{SETUP_FAILED}{errors[-1]}"
         time.sleep(0.01)
     return f"setup did not finish within {START_TIMEOUT_S:g} s"
-
-
-def ask_all(
-    ask: Ask,
-    wiring: Wiring,
-    candles: Sequence[Mapping[str, float]],
-    rounds: int,
-) -> AskedRounds:
-    """Ask round by round; returns how the first instance answered."""
-    times_ms, agreements = [], []
-    answered, sample = 0, None
-    problems: Counter[str] = Counter()
-    asked, stop_at = 0, time.monotonic() + MOST_ASKING_S
-    for number in range(rounds):
-        if time.monotonic() > stop_at:
-            break
-        asked += 1
-        end = max(1, len(candles) - rounds + number + 1)
-        feed, question = _calls(wiring, candles[max(0, end - WINDOW) : end])
-        first, *others = (check_answer(a, wiring) for a in ask(feed, question))
-        if first.exec_time_us is not None:
-            times_ms.append(first.exec_time_us / 1000)
-        if first.warning:
-            problems[first.warning] += 1
-        if first.outcome != "ANSWERED":
-            problems[first.reason] += 1
-            continue
-        answered += 1
-        sample = first.result
-        agreements += [
-            first.result == other.result
-            for other in others
-            if other.outcome == "ANSWERED"
-        ]
-    at_p99 = min(len(times_ms) - 1, asked * 99 // 100)
-    return AskedRounds(
-        rounds=asked,
-        answered=answered,
-        problems=problems,
-        p50_ms=statistics.median(times_ms) if times_ms else None,
-        p99_ms=sorted(times_ms)[at_p99] if times_ms else None,
-        is_deterministic=all(agreements) if agreements else None,
-        sample=sample,
-    )
-
-
-def _calls(wiring: Wiring, window: Sequence[Mapping[str, float]]) -> tuple[Call, Call]:
-    """Build the feed update and the question of one round with the contract."""
-    config = wiring.config
-    schedules = config.scheduled_predictions
-    horizon = schedules[0].schedule.resolve_horizon_seconds if schedules else 60
-    scope = {**config.scope.model_dump(), "resolve_horizon_seconds": horizon}
-    if schedules:
-        scope |= schedules[0].scope_template
-    data = {
-        "symbol": scope["subject"],
-        "asof_ts": window[-1]["ts"],
-        "candles_1m": list(window),
-    }
-    feed = Call(config.feed_update_method, (Argument("JSON", data),))
-    return feed, Call(
-        config.call_method.method,
-        tuple(
-            Argument(argument.type, scope.get(argument.name, ""))
-            for argument in config.call_method.args
-        ),
-        largest_answer_bytes=config.max_output_bytes,
-    )
 
 
 class _ProcessFacts(TypedDict):

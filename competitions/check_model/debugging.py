@@ -8,7 +8,8 @@ from pathlib import Path
 
 from model_runner_client.grpc.generated.dynamic_subclass_pb2 import SetupRequest
 
-from competitions.check_model.checkup import Checkup, ask_all, require_model
+from competitions.check_model.ask_scopes import ask_all, scopes_of
+from competitions.check_model.checkup import Checkup, require_model
 from competitions.gateway.replies import (
     Reply,
     answer_of,
@@ -68,7 +69,7 @@ def debug_model(
         decode_replies(replies[-1:], largest_bytes=question.largest_answer_bytes)
         return [answer_of("first", replies, first=0.0)]
 
-    asked = ask_all(ask, wiring, candles, rounds)
+    asked = ask_all(ask, wiring, scopes_of(wiring.config), candles, rounds)
     return Checkup(
         limit_ms=timeout_s * 1000, sandbox=SANDBOX, setup_s=setup_s, **vars(asked)
     )

@@ -24,6 +24,7 @@ _AT_FDCWD, _AT_RECURSIVE = -100, 0x8000
 _CAPABILITY_VERSION_3 = 0x20080522
 _KEYCTL_JOIN_SESSION_KEYRING = 1
 _SYS_MOUNT_SETATTR = 442
+_RENAME_EXCHANGE = 2
 _SYS_KEYCTL = {"x86_64": 250, "aarch64": 219}
 
 
@@ -32,6 +33,16 @@ def check(code: int, what: str) -> None:
     if code < 0:
         number = ctypes.get_errno()
         raise OSError(number, f"{what}: {os.strerror(number)}")
+
+
+def exchange(one: Path, other: Path) -> None:
+    """Let two paths of a file system change places at once; raises OSError.
+
+    Some file systems cannot do that, and say EINVAL.
+    """
+    paths = os.fsencode(one), os.fsencode(other)
+    code = libc.renameat2(_AT_FDCWD, paths[0], _AT_FDCWD, paths[1], _RENAME_EXCHANGE)
+    check(code, "exchange")
 
 
 def die_with_parent(number: signal.Signals) -> None:

@@ -1,11 +1,12 @@
 """Put models' folders where the orchestrator finds them: add, replace, begin."""
 
+import errno
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from competitions.local_models import submission
+from competitions.local_models import kernel, submission
 from competitions.local_models.control import ControlError, without_path
 from competitions.local_models.trees import plain_files, scratch_folder
 from core.texts import brief, message_of
@@ -35,27 +36,42 @@ def add(*, models_dir: Path, source: Path, model_id: str = "", called: str = "")
 def replace_model(*, models_dir: Path, source: Path, model_id: str) -> None:
     """Put a copy of a checked folder in a model's place, as a whole; or add it.
 
-    The orchestrator replaces the process within a second. Doing it again does no harm.
-    Raises ControlError when the folder cannot be copied or moved; the model that was
-    there stays then.
+    The orchestrator replaces the process within a second. Doing it again does no harm,
+    also after a process was killed in the middle: at each instant one of both models is
+    in its place (see `_exchange`). Raises ControlError when the folder cannot be copied
+    or moved; the model that was there stays then.
     """
     target = models_dir / model_id
-    with (
-        scratch_folder(".replacing-", parent=models_dir) as trash,
-        _copied(models_dir, source, model_id) as copy,
-    ):
-        old = trash / model_id
+    with _copied(models_dir, source, model_id) as copy:
         try:
             if target.exists():
-                target.rename(old)
-            copy.rename(target)
+                _exchange(copy, target)
+            else:
+                copy.rename(target)
         except OSError as error:
-            if old.exists() and not target.exists():
-                old.rename(target)
             raise ControlError(
                 f"model was {model_id}, which cannot be put in its place:"
                 f" {without_path(error)}."
             ) from None
+
+
+def _exchange(copy: Path, target: Path) -> None:
+    """Let a copy and the model that is there change places; raises OSError.
+
+    Where the file system cannot do that at once, the place is empty for an instant.
+    """
+    try:
+        kernel.exchange(copy, target)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOSYS):
+            raise
+        old = copy.with_name("old")
+        target.rename(old)
+        try:
+            copy.rename(target)
+        except OSError:
+            old.rename(target)
+            raise
 
 
 def require_id(model_id: str) -> None:

@@ -15,8 +15,9 @@ from django.conf import settings
 from django.db import DatabaseError
 from django.db.models import F
 
+from competitions.check_model.ask_scopes import WINDOW, scopes_like, scopes_of
 from competitions.check_model.bench import Bench
-from competitions.check_model.checkup import WINDOW, Checkup, check_on
+from competitions.check_model.checkup import Checkup, check_on
 from competitions.check_model.market import made_up_candles
 from competitions.local_models.control import ControlError
 from competitions.models import SubmittedVersion
@@ -65,11 +66,17 @@ def _check_alone(row: SubmittedVersion) -> bool:
 
 
 def check_on_site(row: SubmittedVersion, folder: Path, bench: Bench) -> Checkup:
-    """Run the check of `check-model` with the competition's own contract."""
+    """Run the check of `check-model` with the competition's contract and schedules."""
+    wiring = wiring_of(row.competition)
+    asked = row.competition.scheduled_predictions.filter(active=True)
+    scopes = scopes_like(
+        wiring.config, list(asked.values_list("scope_template", "resolve_horizon_s"))
+    )
     return check_on(
         bench,
         path=folder,
-        wiring=wiring_of(row.competition),
+        wiring=wiring,
+        scopes=scopes or scopes_of(wiring.config),
         base_classname=settings.ENV.model_base_classname,
         candles=made_up_candles(ROUNDS + WINDOW),
         rounds=ROUNDS,
@@ -84,7 +91,8 @@ def check_version(row: SubmittedVersion, check: Check = check_on_site) -> bool:
         return refuse(row, INTERRUPTED, why)
     if bench is None or not bench.is_up():
         return _wait(row, "the site's orchestrator of checks does not run")
-    _begin(row)
+    if not _begin(row):
+        return False
     try:
         found = check(row, folder, bench)
     except (ControlError, OperatorError) as error:
@@ -142,13 +150,18 @@ def result_of(found: Checkup) -> dict[str, Any]:
     return result
 
 
-def _begin(row: SubmittedVersion) -> None:
+def _begin(row: SubmittedVersion) -> bool:
+    """Begin an attempt; returns False when the version has ended meanwhile."""
     row.attempts += 1
     row.status = SubmittedVersion.Status.CHECKING
-    SubmittedVersion.objects.filter(pk=row.pk).update(
-        attempts=row.attempts, status=row.status, reason=""
+    is_begun = (
+        SubmittedVersion.objects.waiting()
+        .filter(pk=row.pk)
+        .update(attempts=row.attempts, status=row.status, reason="")
     )
-    log.info("submission.checking", model=row.model_id, version=row.version)
+    if is_begun:
+        log.info("submission.checking", model=row.model_id, version=row.version)
+    return bool(is_begun)
 
 
 def _wait(row: SubmittedVersion, reason: str) -> bool:

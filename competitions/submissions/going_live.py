@@ -5,6 +5,8 @@ from typing import Any
 
 import structlog
 from django.conf import settings
+from django.contrib.admin.models import ADDITION, LogEntry
+from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
 
 from competitions.local_models import control, model_folders
@@ -61,6 +63,23 @@ def refuse(
         remove_tree(submitted_folder() / row.content)
         log.info("submission.refused", model=row.model_id, code=code, reason=reason)
     return bool(is_first)
+
+
+@transaction.atomic
+def refuse_those_of(account: int) -> int:
+    """Refuse what a key that was revoked has submitted and waits; returns how many.
+
+    `account` is the key's. Also a version whose check has begun does not go live.
+    """
+    entries = LogEntry.objects.filter(
+        user=account,
+        action_flag=ADDITION,
+        content_type=ContentType.objects.get_for_model(SubmittedVersion),
+    )
+    pks = [int(pk) for pk in entries.values_list("object_id", flat=True) if pk]
+    rows = SubmittedVersion.objects.waiting().filter(pk__in=pks).select_for_update()
+    why = "the key that submitted it was revoked before its check had ended"
+    return sum(refuse(row, "key_revoked", why) for row in rows)
 
 
 def roll_back_broken() -> int:

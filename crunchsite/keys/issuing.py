@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from competitions.models import Competition, Cruncher
+from competitions.submissions.going_live import refuse_those_of
 from core import audit, clock
 from core.errors import OperatorError
 from core.texts import brief
@@ -75,7 +76,10 @@ def account_of(name: str) -> User:
 
 @transaction.atomic
 def revoke_key(*, key_id: int, user: Any = None) -> bool:
-    """Revoke a key at once and for good; returns False when it was revoked before."""
+    """Revoke a key at once and for good; returns False when it was revoked before.
+
+    What it has submitted, and is not checked yet, is refused.
+    """
     now = clock.now()
     is_first = bool(
         ApiKey.objects.filter(pk=key_id, revoked_at=None).update(revoked_at=now)
@@ -83,6 +87,7 @@ def revoke_key(*, key_id: int, user: Any = None) -> bool:
     if is_first:
         key = ApiKey.objects.select_related("account").get(pk=key_id)
         audit.note(user or key.account, [key], flag=CHANGE, what="revoked")
+        refuse_those_of(key.account_id)
     return is_first
 
 

@@ -9,7 +9,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from competitions.check_model.checkup import WINDOW, Checkup, check_model
+from competitions.check_model.ask_scopes import WINDOW
+from competitions.check_model.checkup import Checkup, check_model
 from competitions.check_model.market import made_up_candles
 from competitions.config_loader import load_config
 from competitions.slots import wire

@@ -1,13 +1,17 @@
 """What breaks once it is live gives way to the version before."""
 
+import errno
 import os
 from datetime import timedelta
 from pathlib import Path
 
-from competitions.local_models import control
+import pytest
+
+from competitions.local_models import control, kernel
 from competitions.local_models.control import ModelStatus
 from competitions.local_models.trees import remove_tree
 from competitions.submissions.check_queue import check_version
+from competitions.submissions.errors import ModelTakenError
 from competitions.submissions.going_live import prune_contents, roll_back_broken
 from competitions.submissions.site_bench import submitted_folder
 from core import clock
@@ -75,8 +79,22 @@ def test_a_version_that_cannot_be_rolled_back_stops_no_other(alice, settings):
     assert alice.statuses("other") == ["LIVE", "REFUSED"]
 
 
+def cannot_exchange(*_):
+    raise OSError(errno.EINVAL, "Invalid argument")
+
+
+def test_a_file_system_that_cannot_exchange_folders_takes_versions(
+    alice, settings, monkeypatch
+):
+    monkeypatch.setattr(kernel, "exchange", cannot_exchange)
+    live(alice, "x = 1", "x = 2")
+    assert alice.statuses() == ["REPLACED", "LIVE"]
+    assert (settings.LOCAL_MODELS_DIR / "mine" / "main.py").read_text() == "x = 2"
+    assert list(settings.LOCAL_MODELS_DIR.glob(".*ing-*")) == []
+
+
 def test_a_model_that_cannot_be_replaced_stays(alice, settings, monkeypatch):
-    """The old folder is moved away, then the new one cannot be moved in."""
+    """Also where the old folder had to be moved away first."""
     first, second = alice.submit("x = 1"), alice.submit("x = 2")
     check_version(first, check=lambda *_: GOOD)
     move = Path.rename
@@ -87,6 +105,7 @@ def test_a_model_that_cannot_be_replaced_stays(alice, settings, monkeypatch):
         return move(path, target)
 
     monkeypatch.setattr(Path, "rename", rename)
+    monkeypatch.setattr(kernel, "exchange", cannot_exchange)
     assert not check_version(second, check=lambda *_: GOOD)
     monkeypatch.undo()
     second.refresh_from_db()
@@ -94,6 +113,23 @@ def test_a_model_that_cannot_be_replaced_stays(alice, settings, monkeypatch):
     assert (settings.LOCAL_MODELS_DIR / "mine" / "main.py").read_text() == "x = 1"
     assert "No space left on device" in second.reason
     assert str(settings.LOCAL_MODELS_DIR) not in second.reason
+
+
+def test_a_model_that_was_removed_comes_back_with_its_next_version(
+    alice, bram, settings
+):
+    (first,) = live(alice, "x = 1")
+    reported(settings, first, "STOPPED")
+    logs = settings.MODELS_LOG_DIR
+    control.stop(logs_dir=logs, model_id="mine")
+    control.remove(models_dir=settings.LOCAL_MODELS_DIR, logs_dir=logs, model_id="mine")
+    assert not (settings.LOCAL_MODELS_DIR / "mine").exists()
+    with pytest.raises(ModelTakenError):
+        bram.submit("x = 9")
+    live(alice, "x = 2")
+    assert alice.statuses() == ["REPLACED", "LIVE"]
+    assert (settings.LOCAL_MODELS_DIR / "mine" / "main.py").read_text() == "x = 2"
+    assert not control.is_stopped(logs, "mine")
 
 
 def test_one_that_has_run_for_long_does_not_give_way(alice, settings, at):

@@ -57,6 +57,22 @@ def test_the_quota_of_a_day_is_used_up_and_begins_again(alice, bram, at):
         assert quota_of(alice.cruncher).left == 5
 
 
+def test_a_day_of_the_quota_ends_at_midnight_utc(alice, at):
+    midnight = NOW.replace(hour=0) + timedelta(days=1)
+    with at(midnight - timedelta(microseconds=1)):
+        for _ in range(5):
+            alice.submit()
+        assert quota_of(alice.cruncher).resets_at == midnight
+        with pytest.raises(QuotaUsedUpError, match="from 2026-03-03 00:00 UTC on"):
+            alice.submit()
+    with at(midnight):
+        assert quota_of(alice.cruncher).left == 5
+        assert alice.submit().version == 6
+        assert quota_of(alice.cruncher).left == 4
+    with at(midnight - timedelta(microseconds=1)):  # of its own day alone
+        assert quota_of(alice.cruncher).left == 0
+
+
 def test_a_name_belongs_to_who_had_it_first(alice, bram, settings):
     alice.submit(model_id="mine")
     folder = settings.LOCAL_MODELS_DIR / "placed"

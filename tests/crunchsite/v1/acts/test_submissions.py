@@ -9,6 +9,8 @@ from django.test.client import MULTIPART_CONTENT
 
 from competitions.models import Competition, Cruncher, SubmittedVersion
 from competitions.submissions.check_queue import check_version
+from crunchsite.keys.issuing import revoke_key
+from crunchsite.keys.models import ApiKey
 from tests.competitions.submissions.conftest import GOOD, RAISES, site  # noqa: F401
 
 pytestmark = [
@@ -83,6 +85,38 @@ def test_the_quota_ends_with_a_clear_refusal(alice):
     answer = push(alice)
     assert refusal(answer) == (429, "quota_used_up")
     assert "submit again from 2026-" in answer.json()["detail"]
+
+
+def test_what_a_revoked_key_has_submitted_does_not_go_live(alice, program):
+    first, second = (
+        SubmittedVersion.objects.get(pk=push(alice, text).json()["id"])
+        for text in ("x = 1", "x = 2")
+    )
+    other = program("write:models", cruncher=first.cruncher)
+    third = SubmittedVersion.objects.get(pk=push(other, "x = 3").json()["id"])
+    assert check_version(first, check=lambda *_: GOOD)
+    key = ApiKey.objects.order_by("created_at", "pk").first()
+
+    def leaked_meanwhile(*_):
+        assert revoke_key(key_id=key.pk)
+        return GOOD
+
+    assert not check_version(second, check=leaked_meanwhile)
+    assert refusal(push(alice)) == (401, "key_revoked")
+    assert refusal(alice.get("submissions")) == (401, "key_revoked")
+    for row in (first, second, third):
+        row.refresh_from_db()
+    # What was live stays; what another key of theirs submitted waits on.
+    assert [row.status for row in (first, second, third)] == [
+        "LIVE",
+        "REFUSED",
+        "QUEUED",
+    ]
+    assert second.code == "key_revoked"
+    assert not check_version(second, check=lambda *_: GOOD)
+    second.refresh_from_db()
+    assert second.status == "REFUSED"
+    assert check_version(third, check=lambda *_: GOOD)
 
 
 def test_nothing_of_one_participant_is_readable_by_another(alice, bram, operator):
