@@ -108,7 +108,12 @@ class Verification:
         found.ranked = len(board)
         if not board:
             found.missing.append("the leaderboard is empty")
-        if found.scored >= FEWEST_SCORED:
+        accounts = [row["traded"] for row in board if "traded" in row]
+        if accounts and not any(accounts):
+            found.missing.append("no account has traded")
+            return
+        # An answer that orders nothing scores 0, as most answers of traders do.
+        if found.scored >= FEWEST_SCORED and not accounts:
             found.wrong += constant("the scores", scores)
         if board:
             found.wrong += constant("the leaderboard's values", map(_ranked_by, board))
@@ -240,7 +245,8 @@ def command(
     """Wait until a site scores; exit code 0 if it does, 1 if wrongly, 4 if late.
 
     The site must answer, have models, score two predictions after the command has
-    begun, and have a board whose values are neither all 0 nor all the same.
+    begun, and have a board whose values are neither all 0 nor all the same. Where
+    models trade, an account must have traded.
     """
     site = site_at(url, competition)
     found = wait_for_scores(

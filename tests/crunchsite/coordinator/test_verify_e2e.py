@@ -102,6 +102,26 @@ def test_a_board_that_says_nothing_fails(growing, coordinator, capsys, board, wo
     assert words in found.err
 
 
+def test_where_models_trade_an_account_must_have_traded_but_orders_may_be_none(
+    growing, coordinator, capsys
+):
+    growing.answers["/reports/predictions"] = no_orders(growing)
+    board = [row | {"traded": 0.0} for row in ranked(0.0, 0.0)]
+    growing.answers["/reports/leaderboard"] = board
+    asked = ("verify-e2e", "--url", growing.url, "--since", "2026-03-02T12:00:00Z")
+    assert coordinator(*asked, "--until-scored", "0.1") == 4
+    assert "not in time: no account has traded" in capsys.readouterr().err
+
+    board[0] |= {"traded": 1000.0, "score_ranking": {"value": -1.5}}
+    assert coordinator(*asked) == 0
+
+
+def no_orders(site):
+    """Predictions that come one by one, each scored with 0."""
+    one_more = site.answers["/reports/predictions"]
+    return lambda: [row | {"score_value": 0.0} for row in one_more()]
+
+
 def test_an_empty_site_is_late_and_says_what_is_missing(site, coordinator, capsys):
     assert coordinator("verify-e2e", "--url", site.url, "--until-scored", "0.01") == 4
     found = capsys.readouterr()

@@ -15,8 +15,9 @@ class Momentum(TrackerBase):
         if len(closes) < 60:
             return {"action": "buy", "amount": 0.0}
         move = closes[-1] / closes[-60] - 1
-        # Fees are paid for every fill, so only a large move changes the side.
-        wanted = 1 if move > 0.002 else -1 if move < -0.002 else self.side
+        # Fees are paid for every fill, so only a large move changes the side once taken.
+        least = 0.002 if self.side else 0.0
+        wanted = 1 if move > least else -1 if move < -least else self.side
         change, self.side = wanted - self.side, wanted
         action = "buy" if change >= 0 else "sell"
         return {"action": action, "amount": SIZE * abs(change)}
