@@ -43,6 +43,11 @@ def readable(text: str, *, limit: int = LONGEST_TEXT) -> str:
     return clean[: limit - len(_CUT)] + _CUT
 
 
+def for_terminal(text: str) -> str:
+    """Return a text of any length that a terminal shows and does not obey."""
+    return readable(text, limit=len(text))
+
+
 def one_line(text: str, *, limit: int) -> str:
     """Return a name or an address that a stranger chose, readable and on one line."""
     return readable(text, limit=limit).translate(_BREAKS)

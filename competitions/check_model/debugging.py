@@ -9,7 +9,7 @@ from pathlib import Path
 from model_runner_client.grpc.generated.dynamic_subclass_pb2 import SetupRequest
 
 from competitions.check_model.ask_scopes import ask_all, scopes_of
-from competitions.check_model.checkup import Checkup, require_model
+from competitions.check_model.checkup import SETUP_FAILED, Checkup, require_model
 from competitions.gateway.replies import (
     Reply,
     answer_of,
@@ -52,7 +52,7 @@ def debug_model(
             limit_ms=timeout_s * 1000,
             sandbox=SANDBOX,
             setup_s=None,
-            problems=Counter([f"setup failed: {status.message}"]),
+            problems=Counter([f"{SETUP_FAILED}{status.message}"]),
         )
     setup_s = time.perf_counter() - started
 

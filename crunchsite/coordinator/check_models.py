@@ -10,6 +10,7 @@ from django.conf import settings
 from competitions.local_models import control
 from core.errors import OperatorError
 from crunchsite.coordinator.site_api import Site, SiteError, look_until, site_at
+from crunchsite.coordinator.terminal import echo
 
 RUNNING = "RUNNING"
 # States that do not change without somebody's help.
@@ -112,10 +113,10 @@ def command(
     models = sorted(found.models.values(), key=lambda model: model.model_id)
     if is_json:
         said: list[dict[str, Any]] = [asdict(model) for model in models]
-        click.echo(json.dumps(said))
+        echo(json.dumps(said))
     else:
         for model in models:
-            click.echo(model.line())
+            echo(model.line())
     if found.running:
         return
     if found.is_hopeless:

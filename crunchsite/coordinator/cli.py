@@ -18,6 +18,7 @@ import click
 from core.collector import spare_what_is_loaded, stand_aside
 from core.errors import OperatorError
 from crunchsite.coordinator import exits
+from crunchsite.coordinator.terminal import echo
 
 HELP = """From an idea to a live competition, and its operation.
 
@@ -165,11 +166,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
     except click.exceptions.Abort:
         code = exits.INTERRUPTED
+    except click.UsageError as error:
+        error.show()  # the words are the caller's own
+        code = error.exit_code
     except click.ClickException as error:
-        error.show()
+        echo(f"Error: {error.format_message()}", err=True)
         code = error.exit_code
     except OperatorError as error:
-        click.echo(f"Error: {error}", err=True)
+        echo(f"Error: {error}", err=True)
         code = exits.code_of(error)
     except Exception as error:
         from django.core.exceptions import ImproperlyConfigured
@@ -178,10 +182,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from crunchsite.stack.command_line import silent_database
 
         if isinstance(error, ImproperlyConfigured):
-            click.echo(f"Error: {error}", err=True)
+            echo(f"Error: {error}", err=True)
             code = exits.INVALID
         elif isinstance(error, OperationalError):
-            click.echo(f"Error: {silent_database(error)}", err=True)
+            echo(f"Error: {silent_database(error)}", err=True)
             code = exits.UNREACHABLE
         else:
             raise

@@ -20,6 +20,7 @@ from crunchsite.coordinator.doctor import workspace_of
 from crunchsite.coordinator.log_reading import follow
 from crunchsite.coordinator.logs import LOOK_EVERY_S, say_line
 from crunchsite.coordinator.site_api import Site, site_of
+from crunchsite.coordinator.terminal import echo
 from crunchsite.coordinator.verify_e2e import verdict_of, wait_for_scores
 from crunchsite.settings.env import read_env
 from crunchsite.settings.workspace import NodeFolder
@@ -191,16 +192,16 @@ def _judge(site: Site, started: RunningNode, timeout_s: float | None) -> int:
     try:
         verdict_of(site, found, is_json=False)
     except OperatorError as error:
-        click.echo(f"Error: {error}", err=True)
+        echo(f"Error: {error}", err=True)
         return exits.code_of(error)
     return exits.OK
 
 
 def _announce(site: Site) -> None:
     for title, path in (("Leaderboard", "/"), ("API", "/docs"), ("Admin", "/admin/")):
-        click.echo(f"{title:<12} {site.url}{path}")
+        echo(f"{title:<12} {site.url}{path}")
     for model in look_at(site, is_own=False).models.values():
-        click.echo(model.line())
+        echo(model.line())
 
 
 def _stay(started: RunningNode, logs: Path, *, is_following: bool) -> None:
@@ -210,7 +211,7 @@ def _stay(started: RunningNode, logs: Path, *, is_following: bool) -> None:
         time.sleep(LOOK_EVERY_S)
         return started.has_ended()
 
-    click.echo("  running; Ctrl-C ends all of it", err=True)
+    echo("  running; Ctrl-C ends all of it", err=True)
     if is_following:
         follow(logs, say=say_line, wait=wait)
     while not wait():

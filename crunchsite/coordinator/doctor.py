@@ -30,6 +30,7 @@ from crunchsite.coordinator.checkup.site_answers import (
 )
 from crunchsite.coordinator.checkup.site_files import check_files_followed
 from crunchsite.coordinator.site_api import site_at, site_of
+from crunchsite.coordinator.terminal import echo
 from crunchsite.settings.workspace import NodeFolder, WorkspaceError, read_workspace
 
 LEAST_FREE_BYTES = 2 * 2**30
@@ -118,11 +119,11 @@ def command(
     for line in _lines(workspace, url, spec, is_offline=offline, is_fixing=fix):
         lines.append(line)
         if not is_json:
-            click.echo(str(line))
+            echo(str(line))
     if is_json:
-        click.echo(json.dumps([asdict(line) for line in lines]))
+        echo(json.dumps([asdict(line) for line in lines]))
     counts = Counter(line.level for line in lines)
-    click.echo(f"{counts['FAIL']} FAIL, {counts['WARN']} WARN", err=True)
+    echo(f"{counts['FAIL']} FAIL, {counts['WARN']} WARN", err=True)
     if has_failed(lines):
         click.get_current_context().exit(exits.FAILED)
 
@@ -142,5 +143,5 @@ def _lines(
     node = workspace_of(workspace)
     if is_fixing:
         for done in fix_files(node):
-            click.echo(done, err=True)
+            echo(done, err=True)
     yield from examine(node, url=url, is_offline=is_offline)

@@ -6,6 +6,7 @@ import click
 
 from competitions.scaffold.exporting import export_workspace
 from crunchsite.coordinator.chosen import competition_named
+from crunchsite.coordinator.terminal import echo
 
 
 @click.command("export")
@@ -28,9 +29,9 @@ def command(
         layout=layout,
         is_forced=force,
     )
-    click.echo(str(folder))
+    echo(str(folder))
     if folder.name != slug:
-        click.echo(
+        echo(
             f"Its code is that of the workspace {folder.name}. Import it with --slug "
             f"{slug}.",
             err=True,

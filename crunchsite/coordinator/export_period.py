@@ -9,6 +9,7 @@ from core.errors import OperatorError
 from core.files import replacing
 from crunchsite.bundles.export_period import export_period
 from crunchsite.coordinator.chosen import competition_named
+from crunchsite.coordinator.terminal import echo
 from emissions.models import Checkpoint
 
 
@@ -45,7 +46,7 @@ def command(*, slug: str, checkpoint: str, of: int | None, output: Path | None) 
     file = output or Path(f"{competition.slug}-{found}.zip")
     with replacing(file) as draft, draft.open("wb") as out:
         facts = export_period(found, out, of=of)
-    click.echo(str(file))
+    echo(str(file))
     sys.stderr.write(
         f"{found}: {len(facts.rounds)} rounds, {facts.end} entries of the log. Verify "
         f"it with `coordinator verify {file}`.\n"

@@ -10,6 +10,7 @@ from competitions.drafting import draft_competition
 from competitions.errors import CompetitionExistsError
 from competitions.models import Competition
 from competitions.scaffold.importing import definition_of, import_workspace, slug_of
+from crunchsite.coordinator.terminal import echo
 from crunchsite.operator.actions import ACTIONS
 from crunchsite.operator.following import follow_files
 
@@ -34,9 +35,9 @@ def command(*, workspace: Path, slug: str, activate: bool, keep: bool) -> None:
     try:
         with transaction.atomic():
             made = import_workspace(root, slug=slug)
-            click.echo(f"{made} is a draft, made from {root}.")
+            echo(f"{made} is a draft, made from {root}.")
             if activate:
-                click.echo(ACTIONS["activate"].run(made))
+                echo(ACTIONS["activate"].run(made))
     except CompetitionExistsError as error:
         raise CompetitionExistsError(
             f"{error} --keep takes what changed in the workspace since; --slug imports "
@@ -50,17 +51,17 @@ def _keep(root: Path, slug: str) -> None:
     followed = follow_files(draft_competition(**definition_of(root, slug=slug)))
     lines = followed.lines()
     if not lines:
-        click.echo(f"{slug} exists, and stays as it is.")
+        echo(f"{slug} exists, and stays as it is.")
     for line in lines:
-        click.echo(line)
+        echo(line)
 
 
 def _say_next(made: Competition, *, is_running: bool) -> None:
     if not is_running:
-        click.echo("Let it run: Activate on its page in the admin.", err=True)
+        echo("Let it run: Activate on its page in the admin.", err=True)
     local = settings.ENV.local_models_competition
     if local != made.slug:
-        click.echo(
+        echo(
             f"The local models of this site take part in {local}. For {made.slug}, "
             f"start the site with LOCAL_MODELS_COMPETITION={made.slug}, or connect an "
             "orchestrator of its own (MODEL_RUNNER_NODE_HOST).",

@@ -12,6 +12,7 @@ from competitions.scaffold.answers import Answers, lay_over, parse_answers, with
 from competitions.scaffold.errors import ScaffoldError
 from competitions.scaffold.questions import ask_definition
 from competitions.scaffold.render import Workspace
+from crunchsite.coordinator.terminal import echo
 
 
 @click.command("init")
@@ -42,7 +43,7 @@ def command(
     """
     if list_packs:
         for each in packs.names():
-            click.echo(f"- {each}: {packs.load(each).description}")
+            echo(f"- {each}: {packs.load(each).description}")
         return
     given: dict[str, Any] = {}
     if answers_file:
@@ -56,12 +57,12 @@ def command(
     is_asked = not (answers_file or spec_file)
     workspace = Workspace(_complete(parse_answers(given), is_asked=is_asked))
     if dry_run:
-        click.echo("\n".join(f"{workspace.names.slug}/{p}" for p in workspace.tree()))
+        echo("\n".join(f"{workspace.names.slug}/{p}" for p in workspace.tree()))
         return
     folder = workspace.write(output, is_forced=force)
-    click.echo(str(folder))
+    echo(str(folder))
     if not workspace.answers.confirmed:
-        click.echo(
+        echo(
             "The definition is the pack's proposal. Read spec.json. To change it, "
             "write what differs into an answers file and run init again; "
             '"confirmed": true in it ends this note, and nothing waits for it.',

@@ -9,6 +9,7 @@ from django.conf import settings
 
 from core import clock
 from crunchsite.coordinator.log_reading import follow, log_files, read_logs
+from crunchsite.coordinator.terminal import echo
 
 LOOK_EVERY_S = 0.5
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -33,7 +34,7 @@ class Since(click.ParamType):  # type: ignore[type-arg]  # a class has no index 
 
 
 def say_line(service: str, text: str) -> None:
-    click.echo(f"{service:<12} | {text}")
+    echo(f"{service:<12} | {text}")
 
 
 @click.command("logs")
@@ -48,7 +49,7 @@ def command(*, is_following: bool, since: datetime | None, tail: int | None) -> 
     """Show the last lines of each part's log, in the order of time."""
     folder = settings.VAR_DIR / "log"
     if not log_files(folder) and not is_following:
-        click.echo(
+        echo(
             f"There are no logs in {folder}. For a node, set WORKSPACE to its folder, "
             "or type `make logs` there.",
             err=True,

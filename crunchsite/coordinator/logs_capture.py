@@ -9,6 +9,7 @@ from django.conf import settings
 from core.errors import OperatorError
 from core.files import write_file
 from crunchsite.coordinator.log_reading import read_logs
+from crunchsite.coordinator.terminal import echo
 
 
 class CaptureError(OperatorError):
@@ -50,6 +51,6 @@ def command(*, output: Path, tail: int) -> None:
         write_file(output, "".join(f"{row}\n" for row in rows))
     except OSError as error:
         raise CaptureError(f"{output} cannot be written: {error.strerror}.") from None
-    click.echo(str(output))
+    echo(str(output))
     services = {line.service for line in lines}
-    click.echo(f"{len(rows)} lines of {len(services)} parts", err=True)
+    echo(f"{len(rows)} lines of {len(services)} parts", err=True)

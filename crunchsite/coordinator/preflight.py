@@ -6,6 +6,7 @@ import click
 from django.conf import settings
 
 from crunchsite.coordinator import exits
+from crunchsite.coordinator.terminal import echo
 
 DEFAULT = "3000,5432,8000,9091"
 SITE_PORT = 8000
@@ -46,9 +47,9 @@ def command(ports: list[int] | None) -> None:
     for port in ports or default_ports():
         taken = _is_taken(port)
         is_busy |= taken
-        click.echo(f"{'FAIL' if taken else 'OK'}  port {port} is {_word(taken)}")
+        echo(f"{'FAIL' if taken else 'OK'}  port {port} is {_word(taken)}")
         if taken:
-            click.echo(f"      see who: lsof -nP -iTCP:{port} -sTCP:LISTEN", err=True)
+            echo(f"      see who: lsof -nP -iTCP:{port} -sTCP:LISTEN", err=True)
     if is_busy:
         click.get_current_context().exit(exits.FAILED)
 

@@ -12,6 +12,7 @@ from core.tlog.exact import exact_digest
 from crunchsite.coordinator import exits
 from crunchsite.coordinator.chosen import competition_named
 from crunchsite.coordinator.logs import Since
+from crunchsite.coordinator.terminal import echo
 from scoring.replaying import RebuiltRound, replay
 
 MOST_DIFFERENCES = 10
@@ -38,7 +39,7 @@ def command(*, slot: datetime, slug: str, scope_key: str, is_json: bool) -> None
     """
     found = [replay(r) for r in _rounds(competition_named(slug), slot, scope_key)]
     if is_json:
-        click.echo(json.dumps([_as_json(each) for each in found]))
+        echo(json.dumps([_as_json(each) for each in found]))
     else:
         for each in found:
             _show(each)
@@ -86,16 +87,16 @@ def _as_json(found: RebuiltRound) -> dict[str, object]:
 
 
 def _show(found: RebuiltRound) -> None:
-    click.echo(f"{found.round} of {found.round.competition}, {found.round.status}")
+    echo(f"{found.round} of {found.round.competition}, {found.round.status}")
     for part in found.parts:
         word = "OK" if part.is_same else "FAIL"
-        click.echo(f"{word:<4}  {part.name:<8}  {exact_digest(part.rebuilt)}")
+        echo(f"{word:<4}  {part.name:<8}  {exact_digest(part.rebuilt)}")
         lines = list(changes_between(part.stored, part.rebuilt))
         for line in lines[:MOST_DIFFERENCES]:
-            click.echo(f"      {line}")
+            echo(f"      {line}")
         if len(lines) > MOST_DIFFERENCES:
-            click.echo(f"      and {len(lines) - MOST_DIFFERENCES} more")
-    click.echo(f"      stored    {found.stored}")
-    click.echo(f"      rebuilt   {found.rebuilt}")
+            echo(f"      and {len(lines) - MOST_DIFFERENCES} more")
+    echo(f"      stored    {found.stored}")
+    echo(f"      rebuilt   {found.rebuilt}")
     for note in found.notes:
-        click.echo(f"  {note}", err=True)
+        echo(f"  {note}", err=True)

@@ -19,6 +19,7 @@ from core.errors import OperatorError
 from crunchsite.coordinator import exits
 from crunchsite.coordinator.chosen import competition_named
 from crunchsite.coordinator.doctor import workspace_of
+from crunchsite.coordinator.terminal import echo
 from crunchsite.operator.following import Side, differences, follow_files
 from crunchsite.settings.workspace import NodeFolder
 from crunchsite.stack.demo import workspace_draft
@@ -65,11 +66,11 @@ def list_versions(*, slug: str, is_json: bool) -> None:
         for version in versions
     ]
     if is_json:
-        click.echo(json.dumps(rows))
+        echo(json.dumps(rows))
         return
     for row in rows:
         who = f" by {row['author']}" if row["author"] else ""
-        click.echo(f"{row['number']:>3}  {row['begins_at']}{who}: {row['reason']}")
+        echo(f"{row['number']:>3}  {row['begins_at']}{who}: {row['reason']}")
 
 
 @command.command("diff")
@@ -98,10 +99,10 @@ def diff(
         after = _version(competition, second)
         lines = list(changes_between(before.rules, after.rules))
         if is_json:
-            click.echo(json.dumps(lines))
+            echo(json.dumps(lines))
     if not is_json:
         for line in lines:
-            click.echo(line)
+            echo(line)
     if lines:
         click.get_current_context().exit(exits.FAILED)
 
@@ -111,7 +112,7 @@ def _against_files(draft: Draft, *, is_json: bool) -> list[str]:
     rows = [(how, each) for how in _CHANGED_IN for each in getattr(found, how)]
     if is_json:
         said: list[dict[str, Any]] = [{**asdict(d), "is": how} for how, d in rows]
-        click.echo(json.dumps(said))
+        echo(json.dumps(said))
     return [f"{each} ({_CHANGED_IN[how]})" for how, each in rows]
 
 
@@ -130,7 +131,7 @@ def apply_files(*, side: Side | None, workspace: Path | None, slug: str) -> None
     competition_named(draft.competition.slug)
     followed = follow_files(draft, side=side or "", author="coordinator rules apply")
     for line in followed.lines() or ["Nothing was changed."]:
-        click.echo(line)
+        echo(line)
     competition = competition_named(draft.competition.slug)
     _refresh_package(workspace_of(workspace), competition)
     if followed.refused:
@@ -140,7 +141,7 @@ def apply_files(*, side: Side | None, workspace: Path | None, slug: str) -> None
 def _refresh_package(node: NodeFolder, competition: Competition) -> None:
     config, rules = wiring_of(competition).config, rules_on_site(competition)
     if changed := write_rules(node.challenge / node.package, config, rules):
-        click.echo(f"The public package has new rules: {', '.join(changed)}.")
+        echo(f"The public package has new rules: {', '.join(changed)}.")
 
 
 def _draft(folder: Path | None, slug: str) -> Draft:

@@ -11,6 +11,7 @@ from django.conf import settings
 
 from core.errors import OperatorError
 from core.texts import one_line, readable
+from crunchsite.coordinator.terminal import echo
 from crunchsite.settings.env import Env
 
 REQUEST_TIMEOUT_S = 10
@@ -153,7 +154,7 @@ def look_until(
         if is_done(found):
             return found
         if (text := note(found)) != said:
-            click.echo(said := text, err=True)
+            echo(said := text, err=True)
         left = deadline - time.monotonic()
         if left <= 0:
             return found

@@ -16,6 +16,7 @@ from competitions.models import (
     ScheduledPrediction,
 )
 from core import clock
+from crunchsite.coordinator.terminal import echo
 
 
 def statuses(now: datetime) -> list[dict[str, Any]]:
@@ -92,7 +93,7 @@ def command(*, is_json: bool) -> None:
     """Show each competition: state, next slot, last round, what waits or fails."""
     rows = statuses(clock.now())
     if is_json:
-        click.echo(json.dumps(rows))
+        echo(json.dumps(rows))
         return
     for line in table(rows):
-        click.echo(line)
+        echo(line)

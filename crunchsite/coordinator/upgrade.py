@@ -18,6 +18,7 @@ from core.texts import message_of
 from crunchsite.coordinator import exits
 from crunchsite.coordinator.checkup.node_variables import read_node
 from crunchsite.coordinator.doctor import workspace_of
+from crunchsite.coordinator.terminal import echo
 from crunchsite.settings.workspace import NodeFolder
 from crunchsite.stack.site_lock import is_running
 
@@ -66,7 +67,7 @@ def command(
     plan = upgrade.plan
     with (node.spec_file.parent / process_log.NAME).open("a") as log:
         log.write(process_log.upgraded_line(node.slug, plan.before, plan.after))
-    click.echo(f"{node.node} has {plan.after} now. Then: make validate", err=True)
+    echo(f"{node.node} has {plan.after} now. Then: make validate", err=True)
 
 
 def _refresh_rules(node: NodeFolder, answers: Answers) -> None:
@@ -80,11 +81,11 @@ def _refresh_rules(node: NodeFolder, answers: Answers) -> None:
         )
     except Exception as error:  # noqa: BLE001  the node's own code
         said = message_of(error)
-        click.echo(f"The public package keeps its rules: {said}", err=True)
+        echo(f"The public package keeps its rules: {said}", err=True)
         return
     if changed := write_rules(node.challenge / node.package, config, rules):
         parts = ", ".join(changed)
-        click.echo(f"The public package has new rules: {parts}", err=True)
+        echo(f"The public package has new rules: {parts}", err=True)
 
 
 def _refuse_own(node: NodeFolder) -> None:
@@ -107,10 +108,10 @@ def _refuse_running(node: NodeFolder) -> None:
 def _show(upgrade: Upgrade, *, is_json: bool) -> None:
     plan = upgrade.plan
     if is_json:
-        click.echo(json.dumps(asdict(plan)))
+        echo(json.dumps(asdict(plan)))
         return
     for step in plan.steps:
-        click.echo(str(step))
+        echo(str(step))
     counts = Counter(step.action for step in plan.steps)
     said = ", ".join(f"{count} {action}" for action, count in sorted(counts.items()))
-    click.echo(f"{plan.before} -> {plan.after}: {said or 'nothing differs'}", err=True)
+    echo(f"{plan.before} -> {plan.after}: {said or 'nothing differs'}", err=True)

@@ -9,6 +9,7 @@ import django
 from core.tlog.errors import LogFormatError
 from core.tlog.note import parse_vkey
 from crunchsite.coordinator import exits
+from crunchsite.coordinator.terminal import echo
 
 
 @click.command("verify")
@@ -44,8 +45,8 @@ def command(
     findings = verify_bundle(bundle, keys=pinned, scorer=scorer)
     if as_json:
         steps = [vars(step) for step in findings.steps.values()]
-        click.echo(json.dumps(steps, indent=1))
+        echo(json.dumps(steps, indent=1))
     else:
         for line in findings.lines():
-            click.echo(line)
+            echo(line)
     context.exit(exits.FAILED if findings.failed else exits.OK)

@@ -24,6 +24,7 @@ from crunchsite.coordinator.site_api import (
     look_until,
     site_at,
 )
+from crunchsite.coordinator.terminal import echo
 
 FEWEST_SCORED = 2
 MOST_PREDICTIONS = 5000
@@ -207,9 +208,9 @@ def verdict_of(site: Site, found: Findings, *, is_json: bool) -> None:
     word = "LATE" if is_late else "FAIL" if is_bad else "OK"
     if is_json:
         said: dict[str, Any] = {"verdict": word, "url": site.url, **asdict(found)}
-        click.echo(json.dumps(said))
+        echo(json.dumps(said))
     else:
-        click.echo(
+        echo(
             f"{word}  {site.url}: {counted(len(found.models), 'model')}, "
             f"{counted(found.scored, 'prediction')} scored in this run, "
             f"{counted(found.ranked, 'model')} on the board"

@@ -19,6 +19,7 @@ from core.tlog.note import COSIGNATURE, Signer, VerifierKey, parse_vkey
 from core.tlog.tiles import Tile
 from core.tlog.witnessing import check_growth, cosigned
 from crunchsite.coordinator import exits
+from crunchsite.coordinator.terminal import echo
 
 PATIENCE_S = 20
 LARGEST_FILE = 8 * 2**20
@@ -145,25 +146,25 @@ def command(
         own = WitnessState(state, name)
     except LogFormatError as error:
         raise click.UsageError(f"VKEY or --name: {error}") from None
-    click.echo(f"vkey {own.signer.key}", err=True)
+    echo(f"vkey {own.signer.key}", err=True)
     while True:
         try:
             head = cosign_once(site=site.rstrip("/"), key=key, state=own)
-            click.echo(f"cosigned {head.size} {head.root.hex()}")
+            echo(f"cosigned {head.size} {head.root.hex()}")
         except UnknownSignerError:
-            click.echo(
+            echo(
                 f"REFUSED: the head is not signed with {key}. If the log has a new "
                 f"key, start again with that and the same {state}.",
                 err=True,
             )
             click.get_current_context().exit(exits.FAILED)
         except (ProofError, LogFormatError) as error:
-            click.echo(f"REFUSED: {error}. Keep {state}: it is the evidence.", err=True)
+            echo(f"REFUSED: {error}. Keep {state}: it is the evidence.", err=True)
             click.get_current_context().exit(exits.FAILED)
         except LogUnreachableError as error:
             if every is None:
                 raise
-            click.echo(str(error), err=True)
+            echo(str(error), err=True)
         if every is None:
             return
         time.sleep(every)

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.texts import counted, csv_cell, describe, readable, storable, storable_json
+from core.texts import (
+    counted,
+    csv_cell,
+    describe,
+    for_terminal,
+    readable,
+    storable,
+    storable_json,
+)
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
 
@@ -62,6 +70,21 @@ def test_json_is_cleaned_at_any_depth():
         "a\ufffd": ["\ufffd", {"b": ["x", 1, None]}]
     }
     assert json.loads(json.dumps(storable_json({"k": True}))) == {"k": True}
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("", ""),
+        ("\x1b[2J\x1b]0;owned\x07", "\ufffd[2J\ufffd]0;owned\ufffd"),
+        ("paid 9\rpaid 1", "paid 9\npaid 1"),
+        ("a\tb\n" * 9_000, "a\tb\n" * 9_000),
+        ("\x1b" * 9_000, "\ufffd" * 9_000),
+    ],
+    ids=["empty", "escapes", "overwritten", "long", "long escapes"],
+)
+def test_a_terminal_shows_a_text_of_any_length_and_obeys_none(text, shown):
+    assert for_terminal(text) == shown
 
 
 def test_one_is_counted_in_the_singular():

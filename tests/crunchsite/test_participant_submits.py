@@ -230,6 +230,8 @@ def test_logs_are_followed_until_ctrl_c(desk, monkeypatch, settings):
     )
     control.write_status(settings.MODELS_LOG_DIR, [told])
     log = settings.MODELS_LOG_DIR / "mine.log"
+    log.write_text("\x1b[2Jgone\x07\n")
+    assert desk("model", "logs", "mine") == (0, "\ufffd[2Jgone\ufffd\n", "")
     log.write_text("one\n")
     assert desk("model", "logs", "mine") == (0, "one\n", "")
     code, _, said = desk("model", "logs", "mine", "--round", "7")

@@ -14,6 +14,7 @@ from competitions.check_model.checkup import Checkup, check_model
 from competitions.check_model.market import made_up_candles
 from competitions.config_loader import load_config
 from competitions.slots import wire
+from core.texts import for_terminal
 from feeds.providers import replay
 
 
@@ -83,7 +84,9 @@ class Command(BaseCommand):
         return made_up_candles(count)
 
     def _tell(self, found: Checkup) -> None:
-        say = self.stdout.write
+        def say(text: str) -> None:
+            self.stdout.write(for_terminal(text))
+
         if found.sandbox:
             say(f"sandbox       {found.sandbox}")
         if found.setup_s is None:

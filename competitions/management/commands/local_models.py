@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from competitions.local_models import control, model_folders
+from core.texts import for_terminal
 
 
 class Command(BaseCommand):
@@ -72,9 +73,10 @@ class Command(BaseCommand):
                 f"no orchestrator has written to {logs_dir}; start it with `make up`, "
                 "or give --logs."
             )
-        self.stdout.write(f"Sandbox {rows[0].sandbox}.")
+        self.stdout.write(for_terminal(f"Sandbox {rows[0].sandbox}."))
         for row in rows:
-            self.stdout.write(
+            line = (
                 f"{row.model_id:24} {row.state:12} since {row.changed_at} "
-                f"restarts {row.restarts} {row.error}".rstrip()
+                f"restarts {row.restarts} {row.error}"
             )
+            self.stdout.write(for_terminal(line.rstrip()))

@@ -44,6 +44,16 @@ def test_one_running_model_is_enough_and_the_failed_ones_are_named(
     )
 
 
+def test_a_model_s_words_move_no_cursor(ours, coordinator, capsys):
+    erases = local("broken", "QUARANTINED", "no\x1b[1A\x1b[2K\rRUNNING      broken")
+    ours(local("one", "RUNNING"), erases, one="RUNNING")
+    assert coordinator("check-models") == 0
+    out = capsys.readouterr().out
+    assert out.splitlines()[0] == "QUARANTINED  broken: no\ufffd[1A\ufffd[2K"
+    assert "\x1b" not in out
+    assert "\r" not in out
+
+
 def test_models_that_all_failed_end_it_at_once(ours, coordinator, capsys):
     ours(local("broken", "QUARANTINED", "why"), away="STOPPED")
     assert coordinator("check-models", "--json") == 1

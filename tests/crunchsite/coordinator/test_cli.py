@@ -31,6 +31,24 @@ def test_help_fits_a_screen(capsys):
     assert max(map(len, lines)) <= 88
 
 
+@pytest.mark.parametrize(
+    ("folder", "edge"),
+    [
+        ("crunchsite/coordinator", "terminal.py"),
+        ("templates/workspace/challenge/package", "command_line.py"),
+    ],
+)
+def test_what_is_said_goes_through_one_edge(folder, edge):
+    """There a stranger's text is cleaned; a carriage return alone is our own."""
+    telling = {
+        file.name
+        for file in (settings.BASE_DIR / folder).glob("*.py")
+        for line in file.read_text().splitlines()
+        if "click.echo(" in line and '"\\r"' not in line
+    }
+    assert telling == {edge}
+
+
 def test_a_misspelt_command_is_met_with_the_near_one(capsys):
     assert exit_code("inti") == 2
     assert "Did you mean init?" in capsys.readouterr().err

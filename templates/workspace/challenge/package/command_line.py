@@ -5,9 +5,15 @@ from functools import wraps
 
 import click
 
+from ._engine.texts import for_terminal
 from .problems import Problem
 
 JSON = "--json"
+
+
+def say(text, err=False, nl=True):
+    """Write a text, which may be a stranger's: it moves no cursor, sets no colour."""
+    click.echo(for_terminal(str(text)), err=err, nl=nl)
 
 
 class Commands(click.Group):
@@ -23,8 +29,8 @@ class Commands(click.Group):
             return super().invoke(context)
         except Problem as problem:
             if context.params.get("as_json") and not context.obj.get("is_told"):
-                click.echo(json.dumps({"error": str(problem), "code": problem.code}))
-            click.echo(f"Error: {problem}", err=True)
+                say(json.dumps({"error": str(problem), "code": problem.code}))
+            say(f"Error: {problem}", err=True)
             context.exit(problem.exit_code)
         except KeyboardInterrupt:
             context.exit(130)
@@ -43,7 +49,7 @@ def tell(context, found, lines=None):
         _write_json(context, found)
         return
     for line in lines or (f"{name:<17}{_cell(value)}" for name, value in found.items()):
-        click.echo(line)
+        say(line)
 
 
 def show(context, rows, columns):
@@ -56,12 +62,12 @@ def show(context, rows, columns):
     widths = [max(len(str(line[i])) for line in lines) for i in range(len(columns))]
     for line in lines:
         cells = (str(cell).ljust(width) for cell, width in zip(line, widths))
-        click.echo("  ".join(cells).rstrip())
+        say("  ".join(cells).rstrip())
 
 
 def note(text):
     """Write what is no data: to stderr."""
-    click.echo(text, err=True)
+    say(text, err=True)
 
 
 def lists(columns, group=click):
@@ -84,7 +90,7 @@ def lists(columns, group=click):
 
 def _write_json(context, found):
     """Write the one document of a command; a problem that follows adds none."""
-    click.echo(json.dumps(found, default=str))
+    say(json.dumps(found, default=str))
     context.obj["is_told"] = True
 
 

@@ -5,7 +5,7 @@ import sys
 import click
 
 from . import config
-from .command_line import show
+from .command_line import say, show
 from .days_asked import takes_days
 from .problems import Problem
 
@@ -43,7 +43,8 @@ def pull(context, since, until, subjects, refresh, cache):
 
     def progress(done, count, name):
         if is_terminal:
-            click.echo(f"\r{done}/{count} {name}", nl=done == count, err=True)
+            click.echo("\r", nl=False, err=True)
+            say(f"{done}/{count} {name}", nl=done == count, err=True)
 
     def files(subject):
         for path in client.pull(subject, since, until, refresh, progress):

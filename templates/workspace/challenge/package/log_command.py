@@ -5,7 +5,7 @@ import time
 
 import click
 
-from .command_line import client_of
+from .command_line import client_of, say
 
 FOLLOW_S = 2.0
 
@@ -31,9 +31,9 @@ def logs(context, name, follow, of_round):
         cursor = part["cursor"]
         if context.obj["json"]:
             if part["text"]:
-                click.echo(json.dumps(part))
+                say(json.dumps(part))
         else:
-            click.echo(part["text"], nl=False)
+            say(part["text"], nl=False)
         if part["is_end"]:
             if not follow:
                 return

@@ -5,7 +5,7 @@ import time
 import click
 
 from . import config
-from .command_line import client_of, lists, note, show, tell
+from .command_line import client_of, lists, note, say, show, tell
 from .log_command import logs
 
 WATCH_S = 5.0
@@ -111,7 +111,7 @@ def get(context, prediction_id, path):
         with open(path, "w", encoding="utf-8") as file:
             file.write(text)
     else:
-        click.echo(text, nl=False)
+        say(text, nl=False)
 
 
 @receipts.command()
