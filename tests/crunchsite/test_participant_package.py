@@ -23,6 +23,8 @@ pytestmark = [
 ]
 NOW = datetime(2026, 3, 5, tzinfo=UTC)
 DAYS = datetime(2026, 3, 2, tzinfo=UTC), datetime(2026, 3, 4, tzinfo=UTC)
+FIRST = DAYS[0], DAYS[0] + timedelta(days=1)
+BOTH = DAYS[0], DAYS[1] + timedelta(days=1)
 
 
 @pytest.fixture(scope="module")
@@ -62,13 +64,13 @@ def site():
 def test_days_are_downloaded_once_verified_and_read_offline(module, site):
     session, adapter = site
     client = module("day_files").BacktestClient(session=session)
-    files = client.pull("BTCUSDT", *DAYS)
+    files = client.pull("BTCUSDT", *BOTH)
     assert [path.name for path in files] == ["2026-03-02.npz", "2026-03-04.npz"]
     first = len(adapter.asked)
-    client.pull("BTCUSDT", *DAYS)
+    client.pull("BTCUSDT", *BOTH)
     assert len(adapter.asked) == first + 1  # the list alone
     adapter.broken = lambda *_: pytest.fail("it asked the site")
-    series = client.load("BTCUSDT", *DAYS)
+    series = client.load("BTCUSDT", *FIRST)
     assert (len(series.closed_s), series.prices[3]) == (120, 103.0)
     assert [row["is_whole"] for row in client.status("BTCUSDT")] == [True, True]
 
@@ -84,9 +86,9 @@ def test_a_download_goes_on_where_it_stopped(module, site):
 
     adapter.broken = cut
     with pytest.raises(module("problems").Unreachable, match="another digest"):
-        client.pull("BTCUSDT", DAYS[0], DAYS[0])
+        client.pull("BTCUSDT", *FIRST)
     adapter.broken = lambda path, response: response
-    [path] = client.pull("BTCUSDT", DAYS[0], DAYS[0])
+    [path] = client.pull("BTCUSDT", *FIRST)
     whole = path.read_bytes()
     part = path.with_suffix(".part")
     part.write_bytes(whole[:50])
@@ -95,7 +97,7 @@ def test_a_download_goes_on_where_it_stopped(module, site):
     adapter.broken = lambda _, response: (
         statuses.append(response.status_code) or response
     )
-    client.pull("BTCUSDT", DAYS[0], DAYS[0])
+    client.pull("BTCUSDT", *FIRST)
     assert statuses == [200, 206]
     assert (path.read_bytes(), part.exists()) == (whole, False)
 
@@ -104,10 +106,10 @@ def test_a_broken_file_is_named_and_a_range_without_data_too(module, site):
     session, _ = site
     problems = module("problems")
     client = module("day_files").BacktestClient(session=session)
-    [path] = client.pull("BTCUSDT", DAYS[0], DAYS[0])
+    [path] = client.pull("BTCUSDT", *FIRST)
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(problems.InvalidInput, match=r"03-02.npz is broken"):
-        client.load("BTCUSDT", *DAYS)
+        client.load("BTCUSDT", *FIRST)
     with pytest.raises(problems.NoData, match="no whole day of BTCUSDT"):
         client.pull("BTCUSDT", DAYS[0] - timedelta(9), DAYS[0] - timedelta(8))
 
@@ -213,7 +215,7 @@ def test_a_day_of_an_odd_name_is_no_file(day, module, site, tmp_path):
     adapter.broken = broken
     client = module("day_files").BacktestClient(session=session)
     with pytest.raises(module("problems").Unreachable, match="which is no day"):
-        client.pull("BTCUSDT", *DAYS)
+        client.pull("BTCUSDT", *BOTH)
 
 
 def test_a_download_has_a_limit(module, site, tmp_path, monkeypatch):
@@ -264,7 +266,7 @@ def test_commands_write_data_to_stdout_and_end_with_a_code(module, site, monkeyp
     assert [row["rank"] for row in json.loads(out)] == [1, 2]
     assert run("rounds", "-n", "2")[1].count("\n") == 3
     assert "has_key" in run("whoami")[1]
-    days = ("--from", "2026-03-02", "--to", "2026-03-04")
+    days = ("--from", "2026-03-02", "--to", "2026-03-05")
     code, out, _ = run("--json", "data", "pull", *days)
     assert (code, len(json.loads(out))) == (0, 2)
     adapter.broken = lambda *_: pytest.fail("it asked the site")
@@ -279,6 +281,80 @@ def test_commands_write_data_to_stdout_and_end_with_a_code(module, site, monkeyp
     assert code == 2
     assert err.startswith("Error: there is no data of BTCUSDT")
     assert run("backtest", example, "--from", "noon")[0] == 2
+
+
+def test_what_there_is_not_is_said_with_what_there_is(module, site, monkeypatch):
+    world = factories.running_competition(at=NOW, models=2, hours=3)
+    session, _ = site
+    monkeypatch.setattr(requests, "Session", lambda: session)
+    main = module("commands").main
+
+    def run(*arguments):
+        found = CliRunner().invoke(main, arguments)
+        return found.exit_code, found.stdout, found.stderr
+
+    code, _, err = run("rounds", "--state", "nope")
+    assert code == 2
+    assert "'nope' is not one of 'open', 'received', 'resolved'" in err.lower()
+    resolved, upper = (run("rounds", "--state", s) for s in ("resolved", "RESOLVED"))
+    assert (resolved, resolved[0]) == (upper, 0)
+    assert "RESOLVED" in resolved[1]
+    for command in (
+        ("model", "scores", "NOBODY"),
+        ("model", "failures", "NOBODY"),
+        ("export", "NOBODY"),
+        ("payouts", "--model", "NOBODY"),
+    ):
+        code, out, err = run(*command)
+        assert (code, out) == (2, ""), command
+        assert "there is no model 'NOBODY'" in err
+    code, _, err = run("receipts", "list", "NOBODY", "--day", "2026-03-02")
+    assert (code, "NOBODY" in err) == (2, True)
+    # One that is there and has no scores yet is no mistake.
+    factories.ParticipantModel.objects.create(
+        competition=world.competition,
+        model_id="new",
+        name="new",
+        cruncher=world.models[0].cruncher,
+        created_at=NOW,
+        updated_at=NOW,
+    )
+    assert run("--json", "model", "scores", "new") == (0, "[]\n", "")
+
+
+def test_the_end_of_days_is_not_included(module, site, monkeypatch):
+    session, _ = site
+    monkeypatch.setattr(requests, "Session", lambda: session)
+    main = module("commands").main
+
+    def dates(*span):
+        found = CliRunner().invoke(main, ("--json", "data", "list", *span))
+        rows = json.loads(found.stdout) if found.exit_code == 0 else []
+        return found.exit_code, [row["date"] for row in rows]
+
+    span = ("--from", "2026-03-02", "--to")
+    assert dates(*span, "2026-03-03") == (0, ["2026-03-02"])
+    assert dates(*span, "2026-03-04") == (0, ["2026-03-02"])
+    assert dates(*span, "2026-03-04T00:00:01") == (0, ["2026-03-02", "2026-03-04"])
+    assert dates(*span, "2026-03-02") == (2, [])
+    told = CliRunner().invoke(main, ("backtest", "--help")).stdout
+    assert "not included" in told
+
+
+def test_a_backtest_downloads_the_day_from_which_its_last_truths_follow(
+    module, site, monkeypatch
+):
+    session, _ = site
+    monkeypatch.setattr(requests, "Session", lambda: session)
+    folder = Path(module("config").__file__).parent
+    run = (
+        module("backtest")
+        .BacktestRunner(str(folder / "examples" / "mean_reversion_tracker.py"))
+        .run
+    )
+    run(datetime(2026, 3, 2, tzinfo=UTC), datetime(2026, 3, 4, tzinfo=UTC))
+    cached = module("day_files").BacktestClient().status("BTCUSDT")
+    assert [row["date"] for row in cached] == ["2026-03-02", "2026-03-04"]
 
 
 def test_rules_that_are_older_than_the_sites_are_told(module, site, monkeypatch):

@@ -8,6 +8,7 @@ Records are read day by day and rounds are kept in arrays, so a long time fits.
 
 import sys
 from contextlib import redirect_stdout
+from datetime import datetime, timezone
 
 import numpy as np
 
@@ -77,10 +78,12 @@ class BacktestRunner:
         return BacktestResult(columns, self.rules, digest, since, until, (prices, pieces))
 
     def _pull_missing(self, subjects, since, until):
+        """Download what is missing, and the records from which the last truths follow."""
+        end = datetime.fromtimestamp(self._end_s(until.timestamp()), timezone.utc)
         for subject in subjects:
             try:
                 if self._data.lacks(subject, since, until):
-                    self._data.pull(subject, since, until)
+                    self._data.pull(subject, since, end)
             except NoData:  # what is there is enough, or the run says so
                 continue
 

@@ -18,6 +18,7 @@ from .rows import Row, Rows
 from .site_requests import SiteRequests, json_of, row_of, rows_of
 
 LARGEST_FILE = 4 * 2**30
+NO_MODEL = "model_not_found"  # the site's code
 
 
 class Client:
@@ -61,16 +62,12 @@ class Client:
 
     def scores(self, model, since=None, until=None):
         """Return a model's scores that count, the newest first."""
-        return self._rows("/api/v1/scores", model_id=model, since=since, until=until)
+        return self._rows_of(model, "/api/v1/scores", since=since, until=until)
 
     def predictions(self, model, since=None, until=None, outcome=None):
         """Return a model's answers, the newest first."""
-        return self._rows(
-            "/api/v1/predictions",
-            model_id=model,
-            since=since,
-            until=until,
-            outcome=outcome,
+        return self._rows_of(
+            model, "/api/v1/predictions", since=since, until=until, outcome=outcome
         )
 
     def failures(self, model, since=None, until=None):
@@ -106,7 +103,8 @@ class Client:
 
     def payouts(self, model=None):
         """Return what models earned in each checkpoint, the newest first."""
-        return self._rows("/api/v1/rewards", model_id=model)
+        path = "/api/v1/rewards"
+        return self._rows_of(model, path) if model else self._rows(path)
 
     def models(self):
         """Return the competition's models."""
@@ -114,6 +112,7 @@ class Client:
 
     def export(self, model, folder):
         """Write a model's predictions and scores as CSV into a folder; return paths."""
+        self._require_model(model)
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         paths = []
@@ -201,6 +200,32 @@ class Client:
                 url, asked = self._site.next_of(page.get("next"), url, number), {}
 
         return Rows(pages)
+
+    def _rows_of(self, model, path, **query):
+        """Return rows of one model; reading none raises InvalidInput if it is unknown."""
+
+        def pages():
+            found = 0
+            for page in self._rows(path, model_id=model, **query)._pages():
+                found += len(page)
+                yield page
+            if not found:
+                self._require_model(model)
+
+        return Rows(pages)
+
+    def _require_model(self, model):
+        address = f"{self.url}/api/v1/models/{quote(model, safe='')}"
+        try:
+            self._site.get(address, self._named({}))
+        except InvalidInput as problem:
+            if problem.code != NO_MODEL:
+                raise
+            raise InvalidInput(
+                f"there is no model {model!r}; the column model_id of `board` has their "
+                "names.",
+                NO_MODEL,
+            ) from None
 
     def _named(self, query):
         return {"competition": config.NAME, **query}

@@ -175,14 +175,17 @@ class BacktestClient:
         from .site_requests import rows_of
 
         source, kind, granularity = config.feed()
+        days = _days(since, until)
+        if not days:
+            raise InvalidInput(f"the range was [{since}, {until}); it must not be empty.")
         found = Client(url=self.url, session=self._session).get(
             "/data/days/index",
             source=source,
             subject=subject,
             kind=kind,
             granularity=granularity,
-            since=since.date().isoformat(),
-            until=until.date().isoformat(),
+            since=days[0],
+            until=days[-1],  # the last day, which the site includes
         )
         for entry in rows_of(found, f"{self.url}/data/days/index"):
             _check_entry(entry)

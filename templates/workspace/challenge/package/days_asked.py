@@ -11,9 +11,18 @@ def takes_days(command):
     """Give a command `--from` and `--to`; without them, the week until today."""
     today = datetime.now(timezone.utc).date()
     since, until = (str(today - timedelta(days=days)) for days in (7, 0))
-    for name, flag, usual in (("until", "--to", until), ("since", "--from", since)):
+    for name, flag, usual, text in (
+        ("until", "--to", until, "The end, which is not included: --to 2026-03-08 ends with March 7."),
+        ("since", "--from", since, "The beginning, which is included."),
+    ):
         command = click.option(
-            flag, name, default=usual, show_default=True, callback=_instant, metavar="INSTANT"
+            flag,
+            name,
+            default=usual,
+            show_default=True,
+            callback=_instant,
+            metavar="INSTANT",
+            help=text,
         )(command)
     return command
 

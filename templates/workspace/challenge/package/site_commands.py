@@ -9,6 +9,8 @@ from .command_line import client_of, lists, note, say, show, tell
 from .log_command import logs
 
 WATCH_S = 5.0
+# Of rounds: those that wait for their truth, and how they stand.
+STATES = ("open", "RECEIVED", "RESOLVED", "UNRESOLVABLE", "MISSED", "VOID")
 takes_name = click.argument("name")
 
 
@@ -44,7 +46,11 @@ def _cover(row, window):
 
 
 @click.command()
-@click.option("--state", help="open, or a status: RESOLVED, MISSED, VOID ...")
+@click.option(
+    "--state",
+    type=click.Choice(STATES, case_sensitive=False),
+    help="Those that wait for their truth (open), or have a status.",
+)
 @click.option("-n", "count", default=20, show_default=True, help="Rounds to show.")
 @click.option("--watch", is_flag=True, help="Show new ones until Ctrl-C.")
 @click.pass_context
