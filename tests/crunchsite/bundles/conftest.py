@@ -11,19 +11,21 @@ from django.db import transaction
 from core.tlog.note import Signer
 from proofs import log_keys
 from tests.conftest import empty_tape
-from tests.crunchsite.bundles.recorded import ORIGIN, bundle_of, record
+from tests.crunchsite.bundles.recorded import ORIGIN, TRADING, bundle_of, record
 
 
 @dataclass(frozen=True)
 class Recorded:
     """A bundle, that of the cruncher 100, and who signs the log.
 
-    In the `changed` one another scorer held when the first of its rounds was asked.
+    In the `changed` one another scorer held when the first of its rounds was asked; the
+    `traded` one is of a trading competition, most of it asked in the first hour.
     """
 
     whole: bytes
     part: bytes
     changed: bytes
+    traded: bytes
     signer: Signer
     root = Path(__file__).resolve().parents[3]
 
@@ -55,4 +57,6 @@ def recorded(django_db_setup, django_db_blocker, tmp_path_factory):
         with log_of_its_own(tmp_path_factory.mktemp("log")):
             other = f"{record.__module__}:OTHER_SCORER"
             changed = bundle_of(record([0, 10, 20], first_contract=other))
-    return Recorded(whole, part, changed, signer)
+        with log_of_its_own(tmp_path_factory.mktemp("log")):
+            traded = bundle_of(record([0, 10, 20, 90], contract=TRADING))
+    return Recorded(whole, part, changed, traded, signer)

@@ -84,15 +84,23 @@ OTHER_SCORER = CrunchConfig(
 )
 
 
-def record(minutes=range(0, 110, 10), first_contract=""):
+TRADING = "competitions.packs.trading.trading_contract:CONTRACT"
+
+
+def as_order(signal):
+    side = "buy" if signal >= 0 else "sell"
+    return {"action": side, "amount": abs(signal) * 1000, "value": signal * 1000}
+
+
+def record(minutes=range(0, 110, 10), first_contract="", contract=""):
     """Return a checkpoint of two hours that was paid; needs a key of the log.
 
-    `first_contract` holds for the first round.
+    `first_contract` holds for the first round, `contract` for the others.
     """
     forget()
     start = NOW - 2 * HOUR
     competition = make_competition(
-        start, emission_interval_s=7200, config_path=first_contract
+        start, emission_interval_s=7200, config_path=first_contract or contract
     )
     witnesses.register(vkey=str(WITNESS.key), owner="Wendy")
     put_candles(start - 2 * MINUTE, [100.0 + i * i % 7 for i in range(130)])
@@ -100,13 +108,17 @@ def record(minutes=range(0, 110, 10), first_contract=""):
     for minute in minutes:
         asked_at = start + minute * MINUTE
         signals = {a: 0.5, b: -0.25 + minute / 100, c: 1.0 - minute / 7}
-        late = LATE if minute == 20 else None
-        ask(competition, asked_at, {**signals, d: late or 0.1})
+        answers = {**signals, d: 0.1}
+        if contract == TRADING:
+            answers = {model: as_order(signal) for model, signal in answers.items()}
+        if minute == 20:
+            answers[d] = LATE
+        ask(competition, asked_at, answers)
         with frozen(asked_at + 10 * MINUTE / 60):
             cosign()
         with frozen(asked_at + 2 * MINUTE):
             run_cycle(competition_id=competition.pk)
-        Competition.objects.update(config_path="")
+        Competition.objects.update(config_path=contract)
         competition.refresh_from_db()
     with frozen(NOW + MINUTE):
         run_cycle(competition_id=competition.pk)

@@ -63,6 +63,11 @@ def test_a_scorer_that_changed_within_the_period_is_said(recorded, run):
     assert "NOT DONE  scores: of rounds that were asked while another scorer" in said
 
 
+def test_what_accounts_gained_is_added_up_by_strangers_too(recorded, run):
+    code, said = run(recorded.traded)
+    assert (code, said.splitlines()[-1]) == (0, "All that was done follows.")
+
+
 def test_the_commands_of_the_readme_verify_a_bundle(recorded, run, monkeypatch):
     monkeypatch.chdir(recorded.root)
     page = (recorded.root / "README.md").read_text().replace("\\\n", "")

@@ -73,6 +73,21 @@ def test_a_scorer_that_changed_within_the_period_is_said(recorded, found):
     assert verdict.steps["scores"].checked == 8  # of two rounds of three
 
 
+def test_what_accounts_gained_is_added_up(recorded, found):
+    traded = found(recorded.traded)
+    assert traded.failed == []
+    bundle = OpenBundle(recorded.traded)
+    ranking = bundle["checkpoint"][0]["meta"]["ranking"]
+    gains = [
+        row["content"]["result_summary"]["net_pnl"]
+        for row in bundle["snapshots"]
+        if row["content"]["model_id"] == ranking[0]["model_id"]
+    ]
+    assert len(gains) == 2
+    assert 0 not in gains
+    assert ranking[0]["ranking_value"] == pytest.approx(sum(gains), rel=1e-11)
+
+
 def test_texts_of_a_bundle_write_no_line_of_their_own(recorded, found):
     bundle = OpenBundle(recorded.whole)
     bundle["checkpoint"][0]["status"] = "\x1b[2J\nAll that was done follows."
