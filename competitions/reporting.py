@@ -1,7 +1,7 @@
 """Shared parts of report endpoints: the chosen competition, paging, schemas."""
 
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
@@ -15,6 +15,7 @@ from competitions.models import Competition
 from competitions.models.competition import CompetitionQuerySet
 from core import paging
 from core.acts import bound_to
+from core.first_statement import first_statement
 from core.requests import read_query
 
 # Nearly every request asks for it; Django takes longer to write it than to run it.
@@ -41,6 +42,10 @@ def chosen_competition(query: dict[str, Any], user: Any) -> Competition | None:
     Raises NotFound for an unknown slug, and for a draft of which the user may not know;
     PermissionDenied for a competition that is shown and that the key does not reach.
     """
+    return first_statement(partial(_chosen, query, user))
+
+
+def _chosen(query: dict[str, Any], user: Any) -> Competition | None:
     slug = query.get("competition")
     if slug is None and bound_to(user) is None:
         active = Competition.objects.raw(_FIRST_ACTIVE)

@@ -12,11 +12,12 @@ from functools import wraps
 from threading import Lock
 from typing import Any
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import set_response_etag
 
 from core.acts import is_known
+from core.first_statement import first_statement
 
 MOST_KEPT = 8  # of a process; each is as large as a board
 # All that an answer shows: which competition is chosen, the row of its board, which
@@ -54,8 +55,9 @@ class Kept:
     def is_right(self) -> bool:
         if connection.in_atomic_block:
             return version_of_board(self.competition_id) == self.version
-        snapshot = _snapshot()  # first, so that it is never newer than the version
-        if snapshot and snapshot == self.seen:
+        # First, so that it is never newer than the version.
+        snapshot = first_statement(_snapshot)
+        if snapshot == self.seen:
             return True
         if version_of_board(self.competition_id) != self.version:
             return False
@@ -79,18 +81,10 @@ def version_of_board(competition_id: int) -> Version | None:
 
 
 def _snapshot() -> str:
-    """Return what the database sees now; nothing if the connection is lost.
-
-    The statement tells that itself, without Django's own before it.
-    """
-    connection.health_check_done = True  # type: ignore[attr-defined]  # as Django sets it
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute(_SNAPSHOT)
-            snapshot: str = cursor.fetchone()[0]
-    except (InterfaceError, OperationalError):
-        connection.close()  # the next statement finds a new one, or says why not
-        return ""
+    """Return what the database sees now."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SNAPSHOT)
+        snapshot: str = cursor.fetchone()[0]
     return snapshot
 
 
