@@ -11,6 +11,8 @@
   // Of a trading account in a period: what was gained, spent or done, and how it stood.
   const AMOUNTS = ["net_pnl", "realized_pnl", "fees", "carry", "traded", "trades", "wins"];
   const LEVELS = ["unrealized_pnl", "exposure", "equity", "open_positions"];
+  // Of all rounds of a period, and no sum of its snapshots.
+  const IN_PARTS = ["max_drawdown", "sortino_ratio", "ic_sharpe", "turnover"];
   const encoder = new TextEncoder();
   const decoder = new TextDecoder("utf-8", { fatal: true });
   const bytesOf = (text) => encoder.encode(text);
@@ -339,6 +341,7 @@
     for (const line of lines) {
       const own = contents.get(line.model_id) ?? [];
       if (told.of !== null && !own.length) { leave("ranking", "figures of other crunchers, of whom the bundle has no snapshots"); continue; }
+      if (IN_PARTS.includes(key) || !rule.callables.MODEL_SCORE_AGGREGATOR.path.startsWith("competitions.defaults:")) { leave("ranking", `${key} of a period does not follow from its snapshots`); continue; }
       const known = own.filter((each) => each.result_summary[key] != null).map((each) => [each.result_summary[key], isLevel ? 1 : each.prediction_count]);
       const total = known.reduce((sum, [v]) => sum + v, 0);
       const figure = isMoney && known.length ? total : mean(known);

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 WHOLE, TIERS, LARGEST = 10**9, [35, 10, 10, 10, 10, 5, 5, 5, 5, 5], 2**30
 AMOUNTS = {"net_pnl", "realized_pnl", "fees", "carry", "traded", "trades", "wins"}  # of a trading account
 LEVELS = {"unrealized_pnl", "exposure", "equity", "open_positions"}
+IN_PARTS = ("max_drawdown", "sortino_ratio", "ic_sharpe", "turnover")  # of all rounds, no sum of periods
 FEED = ("source", "subject", "kind", "granularity")
 MAKERS = ("GROUND_TRUTH_RESOLVER", "resolve_ground_truth", "SCORING_FUNCTION", "scoring_function", "batch_scoring_function")
 report = defaultdict(lambda: SimpleNamespace(count=0, wrong=[], left={}))  # by step
@@ -285,6 +286,9 @@ def check_payout(rows, told, of_kind, rule, contents):
     for model, line in lines.items():
         if told["of"] is not None and not contents[model]:
             leave("ranking", f"the figure of {model}, of whom the bundle has no snapshots")
+            continue
+        if key in IN_PARTS or not rule["callables"]["MODEL_SCORE_AGGREGATOR"]["path"].startswith("competitions.defaults:"):
+            leave("ranking", f"{key} of a period does not follow from its snapshots")
             continue
         known = [(c["result_summary"][key], 1 if is_level else c["prediction_count"]) for c in contents[model] if c["result_summary"].get(key) is not None]
         figure = float(sum(Decimal(repr(v)) for v, _ in known)) if is_money and known else mean(known)

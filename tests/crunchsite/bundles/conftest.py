@@ -19,13 +19,15 @@ class Recorded:
     """A bundle, that of the cruncher 100, and who signs the log.
 
     In the `changed` one another scorer held when the first of its rounds was asked; the
-    `traded` one is of a trading competition, most of it asked in the first hour.
+    `traded` one is of a trading competition, most of it asked in the first hour; the
+    `by_drawdown` one ranks by a figure that is no sum of its snapshots.
     """
 
     whole: bytes
     part: bytes
     changed: bytes
     traded: bytes
+    by_drawdown: bytes
     signer: Signer
     root = Path(__file__).resolve().parents[3]
 
@@ -59,4 +61,7 @@ def recorded(django_db_setup, django_db_blocker, tmp_path_factory):
             changed = bundle_of(record([0, 10, 20], first_contract=other))
         with log_of_its_own(tmp_path_factory.mktemp("log")):
             traded = bundle_of(record([0, 10, 20, 90], contract=TRADING))
-    return Recorded(whole, part, changed, traded, signer)
+        with log_of_its_own(tmp_path_factory.mktemp("log")):
+            figure = f"{record.__module__}:BY_DRAWDOWN"
+            by_drawdown = bundle_of(record([0, 10, 20, 70, 80, 90], contract=figure))
+    return Recorded(whole, part, changed, traded, by_drawdown, signer)

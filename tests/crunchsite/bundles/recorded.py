@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 from django.db import transaction
 
-from competitions.contract import CrunchConfig
+from competitions.contract import Aggregation, CrunchConfig
 from competitions.gateway.types import ModelAnswer
 from competitions.models import Competition, Prediction
 from competitions.rounds.round_leaves import AskedRound, log_rounds
@@ -84,6 +84,9 @@ OTHER_SCORER = CrunchConfig(
 )
 
 
+BY_DRAWDOWN = CrunchConfig(
+    aggregation=Aggregation(ranking_key="max_drawdown"), min_paid_coverage=0
+)
 TRADING = "competitions.packs.trading.trading_contract:CONTRACT"
 
 

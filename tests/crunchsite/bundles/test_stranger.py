@@ -68,6 +68,12 @@ def test_what_accounts_gained_is_added_up_by_strangers_too(recorded, run):
     assert (code, said.splitlines()[-1]) == (0, "All that was done follows.")
 
 
+def test_a_ranking_by_a_figure_of_all_rounds_is_no_accusation(recorded, run):
+    code, said = run(recorded.by_drawdown)
+    assert (code, said.splitlines()[-1]) == (0, "All that was done follows.")
+    assert "max_drawdown of a period does not follow from its snapshots" in said
+
+
 def test_the_commands_of_the_readme_verify_a_bundle(recorded, run, monkeypatch):
     monkeypatch.chdir(recorded.root)
     page = (recorded.root / "README.md").read_text().replace("\\\n", "")

@@ -88,6 +88,13 @@ def test_what_accounts_gained_is_added_up(recorded, found):
     assert ranking[0]["ranking_value"] == pytest.approx(sum(gains), rel=1e-11)
 
 
+def test_a_ranking_by_a_figure_of_all_rounds_is_left_open(recorded, found):
+    ranked = found(recorded.by_drawdown)
+    assert ranked.failed == []
+    why = "max_drawdown of a period does not follow from its snapshots"
+    assert why in ranked.steps["ranking"].open
+
+
 def test_texts_of_a_bundle_write_no_line_of_their_own(recorded, found):
     bundle = OpenBundle(recorded.whole)
     bundle["checkpoint"][0]["status"] = "\x1b[2J\nAll that was done follows."
