@@ -1,6 +1,7 @@
 """Commit to checkpoints in the log: who is paid what, by which ranking and periods."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from competitions.models import Competition
 from competitions.rules_version import log_rules
@@ -10,7 +11,7 @@ from core.clock import iso_z
 from core.grid import Period
 from core.tlog.exact import exact_digest
 from core.tlog.merkle import leaf_hash, root_of
-from emissions.models import Checkpoint
+from emissions.models import Checkpoint, PayoutEntry
 from proofs.leaves import NewLeaf, append_leaves
 from proofs.models import LogLeaf
 from scoring.snapshots.period_leaves import entries_within
@@ -27,15 +28,37 @@ def period_hashes(competition: Competition, period: Period) -> list[bytes]:
     ]
 
 
+def ledger_rows(lines: Iterable[PayoutEntry]) -> list[dict[str, Any]]:
+    """Return what the log commits to of a checkpoint's lines, which are in order."""
+    return [
+        {
+            "kind": line.kind,
+            "cruncher_index": line.cruncher_index,
+            "amount": line.amount,
+            "reason": line.reason,
+            "created_at": iso_z(line.created_at),
+        }
+        for line in lines
+    ]
+
+
 def log_checkpoint(
-    checkpoint: Checkpoint, wiring: Wiring, periods: Sequence[bytes]
+    checkpoint: Checkpoint,
+    wiring: Wiring,
+    periods: Sequence[bytes],
+    due: Sequence[PayoutEntry],
 ) -> None:
-    """Append the entry of a new checkpoint, in its transaction."""
+    """Append the entry of a new checkpoint, with the lines of what is due.
+
+    Runs in the transaction that makes it.
+    """
     competition = checkpoint.competition
     body = {
         "checkpoint": str(checkpoint),
         "competition": competition.slug,
+        "created_at": iso_z(checkpoint.created_at),
         "emission": exact_digest(checkpoint.entries[0]),
+        "ledger": exact_digest(ledger_rows(due)),
         "meta": exact_digest(checkpoint.meta),
         "period_end": iso_z(checkpoint.period_end),
         "period_start": iso_z(checkpoint.period_start),
@@ -54,11 +77,12 @@ def log_checkpoint(
 
 
 def log_settlement(checkpoint: Checkpoint) -> None:
-    """Append what pays a checkpoint, as it stands now: its status and transaction.
+    """Append what pays a checkpoint, as it stands now: status, transaction, ledger.
 
-    Runs in the transaction of the step, under the checkpoint's row lock. Two
+    Runs in the transaction of the step, under the checkpoint's row lock. Three
     statements.
     """
+    submitted_at = checkpoint.submitted_at
     competition = checkpoint.competition
     before = LogLeaf.objects.filter(
         kind=LogLeaf.Kind.SETTLEMENT, key__startswith=f"{checkpoint.pk}:"
@@ -67,7 +91,9 @@ def log_settlement(checkpoint: Checkpoint) -> None:
         "at": iso_z(clock.now()),
         "checkpoint": str(checkpoint),
         "competition": competition.slug,
+        "ledger": exact_digest(ledger_rows(checkpoint.ledger.in_order())),
         "status": checkpoint.status,
+        "submitted_at": submitted_at and iso_z(submitted_at),
         "tx_hash": checkpoint.tx_hash,
     }
     leaf = NewLeaf(

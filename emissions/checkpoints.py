@@ -124,8 +124,8 @@ def _made(
         challenge_ends_at=now + challenge if challenge else None,
         needs_two=rule.needs_two,
     )
-    ledger.owe(checkpoint)
-    log_checkpoint(checkpoint, wiring, periods)
+    due = ledger.owe(checkpoint)
+    log_checkpoint(checkpoint, wiring, periods, due)
     return checkpoint
 
 

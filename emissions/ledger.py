@@ -16,6 +16,7 @@ from django.db.models import Q, QuerySet, Sum
 from core import audit, clock
 from core.errors import OperatorError
 from core.facts import Fact, FactKind, announce
+from emissions.checkpoint_leaves import log_settlement
 from emissions.models import Checkpoint, PayoutEntry
 
 Kind = PayoutEntry.Kind
@@ -45,10 +46,10 @@ class Balance:
         return self.entitled - self.paid
 
 
-def owe(checkpoint: Checkpoint) -> None:
+def owe(checkpoint: Checkpoint) -> list[PayoutEntry]:
     """Write what a new checkpoint makes due; in the transaction that makes it."""
     rewards = checkpoint.entries[0]["cruncher_rewards"] if checkpoint.entries else []
-    _write(
+    return _write(
         (checkpoint, reward["cruncher_index"], Kind.DUE, reward["reward_pct"])
         for reward in rewards
         if reward["reward_pct"]
@@ -102,6 +103,7 @@ def adjust(
         reason=reason,
         author=user.pk,
     )
+    log_settlement(checkpoint)
     what = f"{amount} moved from {from_index} to {to_index}. Reason: {reason}"
     audit.note(user, [checkpoint], flag=CHANGE, what=what)
     payload = {

@@ -148,6 +148,12 @@ class Dispute(models.Model):
         return f"Dispute {self.pk} of {self.checkpoint}"
 
 
+class PayoutEntryQuerySet(models.QuerySet["PayoutEntry"]):
+    def in_order(self) -> "PayoutEntryQuerySet":
+        """Return the lines as they were written, the first one first."""
+        return self.order_by("created_at", "pk")
+
+
 class PayoutEntry(models.Model):
     """One line of the ledger: what is due to a cruncher, was paid, or was moved.
 
@@ -176,6 +182,8 @@ class PayoutEntry(models.Model):
         blank=True,
     )
     created_at = models.DateTimeField()
+
+    objects = PayoutEntryQuerySet.as_manager()
 
     class Meta:
         db_table = "payout_entries"

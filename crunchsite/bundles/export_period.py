@@ -20,6 +20,7 @@ from crunchsite.bundles.bundle_format import BundleWriter
 from crunchsite.bundles.bundled_rounds import PART, bundled_rounds, in_parts
 from crunchsite.bundles.period_facts import ExportError, Kind, PeriodFacts, facts_of
 from crunchsite.bundles.readme import README
+from emissions.checkpoint_leaves import ledger_rows
 from emissions.models import Checkpoint
 from feeds.tape import reads
 from feeds.tape.records import FeedKey, span
@@ -74,7 +75,7 @@ def export_period(
     bundle.write_rows(files.ROUNDS, bundled_rounds(facts, shown))
     bundle.write_rows(files.SNAPSHOTS, _snapshots(facts, shown))
     bundle.write_rows(files.CHECKPOINT, [_checkpoint(facts.checkpoint)])
-    bundle.write_rows(files.LEDGER, map(_line, facts.ledger))
+    bundle.write_rows(files.LEDGER, ledger_rows(facts.ledger))
     bundle.close()
     return facts
 
@@ -232,14 +233,4 @@ def _checkpoint(checkpoint: Checkpoint) -> Row:
         "merkle_root": checkpoint.merkle_root,
         "emission": checkpoint.entries[0],
         "meta": checkpoint.meta,
-    }
-
-
-def _line(line: Any) -> Row:
-    return {
-        "kind": line.kind,
-        "cruncher_index": line.cruncher_index,
-        "amount": line.amount,
-        "reason": line.reason,
-        "created_at": iso_z(line.created_at),
     }

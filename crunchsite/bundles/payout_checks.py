@@ -67,8 +67,9 @@ def check_checkpoint(
         )
     _check_ranking(paid["meta"], manifest, rules, contents, findings)
     _check_emission(paid, rules, findings)
-    _check_ledger(bundle, paid, findings)
-    _check_transaction(log, paid, findings)
+    lines = list(bundle.rows(files.LEDGER))
+    _check_ledger(lines, paid, findings)
+    _check_transaction(log, paid, lines, findings)
 
 
 def _check_ranking(
@@ -189,10 +190,10 @@ def _check_emission(paid: Row, rules: Row, findings: Verdict) -> None:
     )
 
 
-def _check_ledger(bundle: BundleReader, paid: Row, findings: Verdict) -> None:
+def _check_ledger(lines: list[Row], paid: Row, findings: Verdict) -> None:
     sums: dict[str, Counter[int]] = defaultdict(Counter)
     owed: Counter[int] = Counter()  # when the first was paid: all are paid at once
-    for line in bundle.rows(files.LEDGER):
+    for line in lines:
         index, kind = line["cruncher_index"], line["kind"]
         is_known = kind in {"DUE", "ADJUSTMENT", "PAID"}
         findings.check("ledger", is_known, f"there is no line of the kind {kind}")
@@ -229,13 +230,18 @@ def _check_ledger(bundle: BundleReader, paid: Row, findings: Verdict) -> None:
         findings.leave("ledger", "what was moved, and why, is the operators' word")
 
 
-def _check_transaction(log: CheckedLog, paid: Row, findings: Verdict) -> None:
+def _check_transaction(
+    log: CheckedLog, paid: Row, lines: list[Row], findings: Verdict
+) -> None:
     steps = [
         each
         for each in log.of_kind["settlement"]
         if each["checkpoint"] == paid["checkpoint"]
     ]
     told = (paid["status"], paid["tx_hash"])
+    if told[0] != "PAID":
+        findings.leave("transaction", f"it is {told[0]}: it is not settled to its end")
+    _check_bound(log.of_kind["checkpoint"][0], steps, paid, lines, findings)
     if not steps and paid["status"] != "PENDING":
         findings.leave("transaction", "it was made before the log had entries of it")
         return
@@ -247,3 +253,25 @@ def _check_transaction(log: CheckedLog, paid: Row, findings: Verdict) -> None:
         f"{known[0]}, {known[1]}",
     )
     findings.leave("transaction", "a later settlement would not be in the bundle")
+
+
+def _check_bound(
+    made: Row, steps: list[Row], paid: Row, lines: list[Row], findings: Verdict
+) -> None:
+    """Check lines and instants against what the log has of them since they count."""
+    last = steps[-1] if steps else made
+    if "ledger" not in last:
+        findings.leave("ledger", "the log is older than its entries of what is owed")
+        return
+    findings.check(
+        "ledger",
+        exact_digest(lines) == last["ledger"],
+        "its lines are not those of the log: an amount, a reason or an instant differs",
+    )
+    given = (paid["created_at"], paid["submitted_at"])
+    known = (made.get("created_at", given[0]), last.get("submitted_at"))
+    findings.check(
+        "transaction",
+        given == known,
+        f"it was made and submitted at the instants {given}, and the log has {known}",
+    )

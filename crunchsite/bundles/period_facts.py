@@ -62,7 +62,7 @@ def facts_of(checkpoint: Checkpoint) -> PeriodFacts:
         checkpoint = Checkpoint.objects.select_for_update(of=("self",)).get(
             pk=checkpoint.pk
         )
-        ledger = list(checkpoint.ledger.order_by("created_at", "pk"))
+        ledger = list(checkpoint.ledger.in_order())
         own = list(_entries_of(checkpoint))
     competition = checkpoint.competition
     period = Period(checkpoint.period_start, checkpoint.period_end)

@@ -9,7 +9,12 @@ from tests.browser.test_leaderboard import (  # noqa: F401  fixtures
     pytestmark,
 )
 from tests.crunchsite.bundles.conftest import recorded as recorded  # noqa: PLC0414  a fixture
-from tests.crunchsite.bundles.tampering import NAMES, TAMPERINGS, OpenBundle
+from tests.crunchsite.bundles.tampering import (
+    NAMES,
+    TAMPERINGS,
+    OpenBundle,
+    changed_reason,
+)
 
 # A browser runs no scorer: it finds a changed score by what the scores add up to.
 FOUND_BY = {
@@ -49,10 +54,17 @@ def test_a_bundle_is_verified_and_each_tampering_is_named(verify, recorded):
         "keys": "1 of 1", "predictions": "154 of 154", "rules": "2 of 2",
         "order": "11 of 11", "truth": "22 of 22", "scores": "—",
         "snapshots": "24 of 24", "periods": "13 of 13", "ranking": "13 of 13",
-        "emission": "3 of 3", "ledger": "5 of 5", "transaction": "1 of 1",
+        "emission": "3 of 3", "ledger": "6 of 6", "transaction": "2 of 2",
     }  # fmt: skip
+    assert "not settled to its end" not in page.inner_text("#steps")
     changed = verify(recorded.changed)  # another scorer held at first
     assert changed.inner_text("#verdict").endswith("all that was done follows.")
+    unfinished = "Not done: it is SUBMITTED: it is not settled to its end"
+    assert unfinished in changed.inner_text("#steps")
+    bundle = OpenBundle(recorded.changed)
+    changed_reason(bundle)
+    page = verify(bundle.packed())
+    assert page.inner_text("#verdict").endswith("does not follow: ledger.")
     for name, (change, *found) in zip(NAMES, TAMPERINGS, strict=True):
         bundle = OpenBundle(recorded.whole)
         change(bundle, recorded.signer)

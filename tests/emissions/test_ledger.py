@@ -10,7 +10,10 @@ from django.db import DatabaseError, transaction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.clock import iso_z
+from core.tlog.exact import exact_digest
 from emissions import transitions
+from emissions.checkpoint_leaves import ledger_rows
 from emissions.checkpoints import close_due
 from emissions.frac64 import WHOLE
 from emissions.ledger import AdjustmentError, Balance, adjust, balances
@@ -179,3 +182,25 @@ def test_each_step_of_a_settlement_has_an_entry_in_the_log(checkpoint):
     with pytest.raises(transitions.TransitionError):
         transitions.advance(checkpoint_id=checkpoint.pk, to="PAID", user=NOBODY)
     assert leaves.count() == 4  # a step that is refused has none
+
+
+def test_the_log_has_the_lines_of_the_ledger_with_reasons_and_instants(checkpoint):
+    def last(kind):
+        leaf = LogLeaf.objects.filter(kind=kind).order_by("pk").last()
+        return json.loads(leaf.text)
+
+    def digest():
+        return exact_digest(ledger_rows(checkpoint.ledger.in_order()))
+
+    made = last("checkpoint")
+    assert made["ledger"] == digest()
+    assert made["created_at"] == iso_z(checkpoint.created_at)
+    moved(checkpoint, 100, 101, 5)
+    after = last("settlement")
+    assert (after["status"], after["submitted_at"]) == ("PENDING", None)
+    assert after["ledger"] == digest() != made["ledger"]
+    settle(checkpoint)
+    paid = last("settlement")
+    assert paid["ledger"] == digest() != after["ledger"]
+    checkpoint.refresh_from_db()
+    assert paid["submitted_at"] == iso_z(checkpoint.submitted_at)

@@ -362,7 +362,8 @@
       const due = added(meta.ranking.map((line, i) => [line.cruncher_index, shares[i]]));
       check("emission", canonical(due) === canonical(rewards), `the strategy gives the shares ${canonical(due)}, not ${canonical(rewards)}`);
     } else leave("emission", `the strategy ${meta.rule.strategy} is not on this page; use coordinator verify`);
-    const ledger = grouped((await rows("ledger.jsonl")).map(plain), (line) => line.kind);
+    const written = await rows("ledger.jsonl");
+    const ledger = grouped(written.map(plain), (line) => line.kind);
     for (const kind of ledger.keys()) check("ledger", ["DUE", "ADJUSTMENT", "PAID"].includes(kind), `there is no line of the kind ${kind}`);
     const [due, moved, out] = ["DUE", "ADJUSTMENT", "PAID"].map((kind) => added((ledger.get(kind) ?? []).map((line) => [line.cruncher_index, line.amount])));
     const owed = Object.fromEntries(Object.entries(rewards).filter(([, n]) => n));
@@ -370,8 +371,14 @@
     check("ledger", sumOf(moved) === 0, "what was moved does not sum to 0");
     if (!ledger.has("ADJUSTMENT")) check("ledger", canonical(out) === (paid.status === "PAID" ? canonical(due) : "{}"), `what was paid is not what was due: it is ${paid.status}`);
     const steps = (log.ofKind.get("settlement") ?? []).filter((each) => each.checkpoint === made.checkpoint);
-    const last = steps.at(-1) ?? { status: "PENDING", tx_hash: null };
+    const last = { status: "PENDING", tx_hash: null, submitted_at: null, ...(steps.at(-1) ?? made) };
     check("transaction", last.status === paid.status && last.tx_hash === paid.tx_hash, `it is ${paid.status} by ${paid.tx_hash}, and the log has ${last.status} by ${last.tx_hash}`);
+    if (last.ledger) {
+      check("ledger", (await digest(written)) === last.ledger, "its lines are not those of the log: an amount, a reason or an instant differs");
+      const [had, known] = [[paid.created_at, paid.submitted_at], [made.created_at ?? paid.created_at, last.submitted_at]];
+      check("transaction", same(had, known), `it was made and submitted at the instants ${had}, and the log has ${known}`);
+    } else leave("ledger", "the log is older than its entries of what is owed");
+    if (paid.status !== "PAID") leave("transaction", `it is ${paid.status}: it is not settled to its end`);
   };
 
   const verify = async (file, vkeys, report) => {

@@ -29,7 +29,7 @@ sha = lambda data: hashlib.sha256(data).digest()
 leaf = lambda data: sha(b"\0" + data)  # RFC 6962
 node = lambda left, right: sha(b"\1" + left + right)
 say = lambda line: print("".join(c if c.isprintable() else "?" for c in line))
-near = lambda a, b: a == b or None not in (a, b) and math.isclose(a, b, rel_tol=1e-9)
+near = lambda a, b: a == b or {type(a), type(b)} <= {int, float} and math.isclose(a, b, rel_tol=1e-9)
 mean = lambda pairs: math.fsum(v * n for v, n in pairs) / t if (t := sum(n for _, n in pairs)) else None
 
 
@@ -224,7 +224,11 @@ def check_rounds(rows, told, log, rule, score):
             except Exception as error:  # noqa: BLE001  a scorer may raise anything
                 again = {"success": False, "failed_reason": error}
             value = again[rule["aggregation"]["value_field"]] if again.get("success", True) else None
-            check("scores", had and near(worth, value), f"{name}: the score of {model} is {worth}, and its answer is worth {value}")
+            fields = had["result"] if had and had["success"] else {}
+            is_same = near(worth, value) and all(near(fields[k], again[k]) for k in fields.keys() & again.keys())
+            check("scores", had and is_same, f"{name}: the score of {model} is {worth} by {fields}, and its answer is worth {value} by {again}")
+            for field in fields and (fields.keys() ^ again.keys()) - {"success", "failed_reason"}:
+                leave("scores", f"the field {field} of results, which the scorer's file alone gives, or does not give")
     if late:
         leave("witnesses", f"{late} of {count} rounds were not cosigned before their truth: there the site's own clock tells when")
     return scored
@@ -312,7 +316,8 @@ def check_payout(rows, told, of_kind, rule, contents):
     if meta["unpaid"]:
         leave("ranking", "why some are not paid is what the checkpoint says")
     sums, owed = defaultdict(Counter), Counter()  # owed when the first was paid: all are paid at once
-    for line in map(plain, rows("ledger.jsonl")):
+    lines = [*rows("ledger.jsonl")]
+    for line in map(plain, lines):
         check("ledger", line["kind"] in ("DUE", "ADJUSTMENT", "PAID"), f"there is no line of the kind {line['kind']}")
         if line["kind"] == "PAID" and not sums["PAID"]:
             owed.update(sums["DUE"])
@@ -324,8 +329,18 @@ def check_payout(rows, told, of_kind, rule, contents):
     check("ledger", sum(sums["ADJUSTMENT"].values()) == 0, "what was moved does not sum to 0")
     is_right = sums["PAID"] == +owed and bool(sums["PAID"]) == (paid["status"] == "PAID" and bool(rewards))
     check("ledger", is_right, f"what was paid is not what was due: it is {paid['status']}")
-    known = [(step["status"], step["tx_hash"]) for step in of_kind["settlement"] if step["checkpoint"] == made["checkpoint"]] or [("PENDING", None)]
-    check("transaction", known[-1] == (paid["status"], paid["tx_hash"]), f"it is {paid['status']} by {paid['tx_hash']}, and the log has {known[-1]}")
+    made = {"status": "PENDING", "tx_hash": None, "submitted_at": None, "created_at": paid["created_at"]} | made
+    last = [made, *(step for step in of_kind["settlement"] if step["checkpoint"] == made["checkpoint"])][-1]
+    known = (last["status"], last["tx_hash"])
+    check("transaction", known == (paid["status"], paid["tx_hash"]), f"it is {paid['status']} by {paid['tx_hash']}, and the log has {known}")
+    if "ledger" in last:
+        check("ledger", digest(lines) == last["ledger"], "its lines are not those of the log: an amount, a reason or an instant differs")
+        known, had = (made["created_at"], last["submitted_at"]), (paid["created_at"], paid["submitted_at"])
+        check("transaction", had == known, f"it was made and submitted at the instants {had}, and the log has {known}")
+    else:
+        leave("ledger", "the log is older than its entries of what is owed")
+    if paid["status"] != "PAID":
+        leave("transaction", f"it is {paid['status']}: it is not settled to its end")
     leave("transaction", "a later settlement would not be in the bundle")
 
 

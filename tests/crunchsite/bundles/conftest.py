@@ -18,9 +18,10 @@ from tests.crunchsite.bundles.recorded import ORIGIN, TRADING, bundle_of, record
 class Recorded:
     """A bundle, that of the cruncher 100, and who signs the log.
 
-    In the `changed` one another scorer held when the first of its rounds was asked; the
-    `traded` one is of a trading competition, most of it asked in the first hour; the
-    `by_drawdown` one ranks by a figure that is no sum of its snapshots.
+    In the `changed` one another scorer held when the first of its rounds was asked; it
+    is not paid yet, and something was moved. The `traded` one is of a trading
+    competition, most of it asked in the first hour; the `by_drawdown` one ranks by a
+    figure that is no sum of its snapshots.
     """
 
     whole: bytes
@@ -58,7 +59,9 @@ def recorded(django_db_setup, django_db_blocker, tmp_path_factory):
             assert bundle_of(made) == whole  # the same facts, the same bytes
         with log_of_its_own(tmp_path_factory.mktemp("log")):
             other = f"{record.__module__}:OTHER_SCORER"
-            changed = bundle_of(record([0, 10, 20], first_contract=other))
+            changed = bundle_of(
+                record([0, 10, 20], first_contract=other, is_paid=False)
+            )
         with log_of_its_own(tmp_path_factory.mktemp("log")):
             traded = bundle_of(record([0, 10, 20, 90], contract=TRADING))
         with log_of_its_own(tmp_path_factory.mktemp("log")):

@@ -16,7 +16,7 @@ from core import clock
 from core.tlog.note import COSIGNATURE, Signer, parse_note
 from core.tlog.witnessing import cosigned
 from crunchsite.bundles.export_period import export_period
-from emissions import transitions
+from emissions import ledger, transitions
 from emissions.checkpoints import close_due
 from proofs import sealing, witnesses
 from proofs.models import LogCheckpoint
@@ -95,10 +95,12 @@ def as_order(signal):
     return {"action": side, "amount": abs(signal) * 1000, "value": signal * 1000}
 
 
-def record(minutes=range(0, 110, 10), first_contract="", contract=""):
+def record(minutes=range(0, 110, 10), *, first_contract="", contract="", is_paid=True):
     """Return a checkpoint of two hours that was paid; needs a key of the log.
 
-    `first_contract` holds for the first round, `contract` for the others.
+    `first_contract` holds for the first round, `contract` for the others. Unless it
+    `is_paid`, it was only submitted, and something was moved from the cruncher 100 to
+    101.
     """
     forget()
     start = NOW - 2 * HOUR
@@ -129,8 +131,13 @@ def record(minutes=range(0, 110, 10), first_contract="", contract=""):
     with frozen(NOW + 2 * MINUTE):
         step = {"checkpoint_id": made.pk, "user": NOBODY}
         transitions.confirm(**step, tx_hash="0xbeef")
-        transitions.advance(**step, to="CLAIMABLE")
-        transitions.advance(**step, to="PAID")
+        if is_paid:
+            transitions.advance(**step, to="CLAIMABLE")
+            transitions.advance(**step, to="PAID")
+        else:
+            ledger.adjust(
+                **step, from_index=100, to_index=101, amount=5, reason="a slip"
+            )
         sealing.seal()
         cosign()
     return made

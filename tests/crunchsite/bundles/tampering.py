@@ -195,6 +195,29 @@ def _extra_snapshot(bundle, signer):
     bundle["snapshots"].append({**extra, "is_virtual": True})
 
 
+def changed_result(bundle):
+    bundle["rounds"][3]["answers"][0]["score"]["result"]["actual_return"] += 0.001
+
+
+def _paid_at(bundle, signer):
+    bundle["ledger"][-1]["created_at"] = "2026-03-02T12:30:00Z"
+
+
+def _made_at(bundle, signer):
+    bundle["checkpoint"][0]["created_at"] = "2026-03-02T12:30:00Z"
+
+
+def _submitted_at(bundle, signer):
+    bundle["checkpoint"][0]["submitted_at"] = "2026-03-02T12:30:00Z"
+
+
+def changed_reason(bundle):
+    """Change why something was moved, in both of its lines."""
+    for line in bundle["ledger"]:
+        if line["kind"] == "ADJUSTMENT":
+            line["reason"] = "another one"
+
+
 # What is changed, the step that finds it, and words of what it says.
 TAMPERINGS = [
     (_score, "scores", "the score of a is"),
@@ -230,5 +253,8 @@ TAMPERINGS = [
     (_other_scope, "predictions", "of another scope than the log's"),
     (_repeated_round, "predictions", "is there twice"),
     (_extra_snapshot, "periods", "which is not in the log"),
+    (_paid_at, "ledger", "an amount, a reason or an instant differs"),
+    (_made_at, "transaction", "was made and submitted at the instants"),
+    (_submitted_at, "transaction", "was made and submitted at the instants"),
 ]
 NAMES = [change.__name__.strip("_") for change, *_ in TAMPERINGS]

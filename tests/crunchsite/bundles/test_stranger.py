@@ -9,7 +9,13 @@ import pytest
 
 from crunchsite.coordinator import export_period, verify
 from tests.crunchsite.bundles.recorded import SCORER, WITNESS
-from tests.crunchsite.bundles.tampering import NAMES, TAMPERINGS, OpenBundle
+from tests.crunchsite.bundles.tampering import (
+    NAMES,
+    TAMPERINGS,
+    OpenBundle,
+    changed_reason,
+    changed_result,
+)
 
 pytestmark = pytest.mark.django_db  # where the bundle is recorded
 FILE = "crunchsite/static/site/verify.py"
@@ -72,6 +78,30 @@ def test_a_ranking_by_a_figure_of_all_rounds_is_no_accusation(recorded, run):
     code, said = run(recorded.by_drawdown)
     assert (code, said.splitlines()[-1]) == (0, "All that was done follows.")
     assert "max_drawdown of a period does not follow from its snapshots" in said
+
+
+def test_a_checkpoint_that_is_not_settled_to_its_end_is_said(recorded, run):
+    code, said = run(recorded.changed)
+    assert code == 0
+    assert "NOT DONE  transaction: it is SUBMITTED: it is not settled to its" in said
+    assert "it is not settled" not in run(recorded.whole)[1]
+
+
+def test_a_changed_reason_is_named(recorded, run):
+    bundle = OpenBundle(recorded.changed)
+    changed_reason(bundle)
+    code, said = run(bundle.packed())
+    assert (code, said.count("FAILED")) == (1, 1)
+    (_, found) = said.split("FAILED    ledger: ")
+    assert "an amount, a reason or an instant differs" in found
+
+
+def test_each_field_of_a_result_is_compared(recorded, run):
+    bundle = OpenBundle(recorded.whole)
+    changed_result(bundle)
+    code, said = run(bundle.packed(), "--scorer", str(recorded.root / SCORER))
+    (_, found) = said.split("FAILED    scores: ")
+    assert (code, "the score of a is" in found) == (1, True)
 
 
 def test_the_commands_of_the_readme_verify_a_bundle(recorded, run, monkeypatch):

@@ -5,9 +5,18 @@ import json
 import pytest
 
 from core.tlog.note import parse_vkey
+from crunchsite.bundles.findings import Verdict
+from crunchsite.bundles.payout_checks import _check_bound
 from crunchsite.bundles.verify_bundle import verify_bundle
 from tests.crunchsite.bundles.recorded import LATE, SCORER, WITNESS
-from tests.crunchsite.bundles.tampering import NAMES, OTHER, TAMPERINGS, OpenBundle
+from tests.crunchsite.bundles.tampering import (
+    NAMES,
+    OTHER,
+    TAMPERINGS,
+    OpenBundle,
+    changed_reason,
+    changed_result,
+)
 
 pytestmark = pytest.mark.django_db  # where the bundle is recorded
 
@@ -32,7 +41,7 @@ def test_all_of_a_bundle_follows(recorded, found):
     assert checked == {
         "heads": 13, "fork": 13, "entries": 38, "keys": 1, "rules": 2,
         "predictions": 110, "order": 11, "truth": 22, "scores": 44, "snapshots": 24,
-        "periods": 13, "emission": 3, "ranking": 17, "ledger": 15, "transaction": 1,
+        "periods": 13, "emission": 3, "ranking": 17, "ledger": 16, "transaction": 2,
     }  # fmt: skip
     assert [name for name, step in whole.steps.items() if step.open] == [
         "truth",
@@ -93,6 +102,33 @@ def test_a_ranking_by_a_figure_of_all_rounds_is_left_open(recorded, found):
     assert ranked.failed == []
     why = "max_drawdown of a period does not follow from its snapshots"
     assert why in ranked.steps["ranking"].open
+
+
+def test_a_checkpoint_that_is_not_settled_to_its_end_is_said(recorded, found):
+    why = "it is SUBMITTED: it is not settled to its end"
+    assert why in found(recorded.changed).steps["transaction"].open
+
+
+def test_a_changed_reason_or_result_is_named(recorded, found):
+    moved, whole = OpenBundle(recorded.changed), OpenBundle(recorded.whole)
+    changed_reason(moved)
+    changed_result(whole)
+    for bundle, step, words in (
+        (moved, "ledger", "a reason or an instant differs"),
+        (whole, "scores", "the score of a is"),
+    ):
+        findings = found(bundle.packed())
+        assert findings.failed == [step]
+        assert words in "\n".join(findings.steps[step].wrong)
+
+
+def test_what_is_older_than_the_entries_of_the_ledger_is_said():
+    """The log had no lines and instants of checkpoints at first."""
+    findings = Verdict()
+    paid = {"created_at": "2026-03-02T12:00:00Z", "submitted_at": None}
+    _check_bound({"checkpoint": "CKP_1"}, [], paid, [], findings)
+    assert (findings.failed, findings.steps["ledger"].checked) == ([], 0)
+    assert findings.steps["ledger"].open
 
 
 def test_texts_of_a_bundle_write_no_line_of_their_own(recorded, found):
