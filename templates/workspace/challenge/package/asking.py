@@ -14,6 +14,8 @@ from .round_columns import ANSWERED, FAILED, MISSED, NOT_ASKED
 GRACE_S = 10.0
 # So many answers are held as they came before they are put into arrays.
 ROUNDS_IN_BLOCK = 2048
+# Levels of lists and dicts in an answer.
+DEEPEST = 32
 
 
 class Asker:
@@ -105,7 +107,8 @@ class AnswerCheck:
     def checked(self, answer):
         """Return an answer as the site stores it; raises ValueError for a bad one."""
         if self._is_plain and type(answer) is dict:
-            if self._fields.accept(answer, self._most_bytes):
+            is_exact = len(answer) == len(self._fields.names)
+            if is_exact and self._fields.accept(answer, self._most_bytes):
                 return {name: value + 0.0 for name, value in answer.items()}
         answer = _as_sent(answer)
         if self._validate:
@@ -127,10 +130,26 @@ _encode = json.JSONEncoder(allow_nan=False).encode
 def _as_sent(answer):
     """Return an answer as it comes over the wire and out of the database.
 
-    Raises ValueError for what JSON cannot hold. A database knows no negative zero.
+    Raises ValueError for what JSON or the database cannot hold. A database knows no
+    negative zero.
     """
     try:
         text = _encode(answer)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{error}; answer plain Python") from None
-    return json.loads(text, parse_float=lambda digits: float(digits) + 0.0)
+    # An escaped backslash before `u0000` is harmless.
+    if "\\u0000" in text and "\\u0000" in text.replace("\\\\", ""):
+        raise ValueError("the answer contains a NUL character, which cannot be stored")
+    sent = json.loads(text, parse_float=lambda digits: float(digits) + 0.0)
+    level = [sent]
+    for _ in range(DEEPEST):
+        level = [child for item in level for child in _children(item)]
+    if any(isinstance(item, (dict, list)) for item in level):
+        raise ValueError(f"the answer is nested deeper than {DEEPEST} levels")
+    return sent
+
+
+def _children(item):
+    if isinstance(item, dict):
+        return item.values()
+    return item if isinstance(item, list) else ()
