@@ -71,7 +71,8 @@ def predictions(
         wanted = ParticipantModel.objects.filter(
             competition=competition, model_id__in=model_ids
         )
-        rows = rows.for_models(wanted)
+        keys = wanted.order_by().values_list("pk", flat=True)
+        rows = rows.filter(model__in=list(keys))
     if "scope_key" in query:
         rows = rows.in_scope(query["scope_key"])
     # Ordered by the round: the index of a competition's rounds serves any page.
