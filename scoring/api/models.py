@@ -191,7 +191,7 @@ def models_summary(
             _NEWEST.format(models=models), [query["start"], query["end"], *parameters]
         )
         rows = [
-            _Summed(*facts, json.loads(summary))
+            _Summed._make((*facts, json.loads(summary)))
             for *facts, summary in cursor.fetchall()
         ]
     return Response([_summary(row) for row in rows])
