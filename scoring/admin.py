@@ -110,14 +110,10 @@ class ScoreAdmin(LedgerAdmin):
         "scoring_version",
     ]
     list_filter = ["success"]
-    list_select_related = ["prediction__model"]
-    search_fields = ["=prediction__model__model_id"]
-    raw_id_fields = ["prediction"]
+    list_select_related = ["model"]
+    search_fields = ["=model__model_id"]
+    raw_id_fields = ["prediction", "model"]
     ordering = ["-scored_at", "-pk"]
-
-    @display(description="Model")
-    def model(self, score: Score) -> str:
-        return str(score.prediction.model)
 
     @display(description="Outcome", label={"scored": "success", "failed": "danger"})
     def labelled_success(self, score: Score) -> str:
