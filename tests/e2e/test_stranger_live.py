@@ -80,6 +80,7 @@ def fill_yesterday(site, key):
         **{name: feed[name] for name in ("source", "subject", "kind", "granularity")},
         "start": (today - timedelta(days=1)).isoformat(),
         "end": today.isoformat(),
+        "sink": "tape",  # whole days are made from the tape alone
     }
     answer = requests.post(
         f"{site.url}/api/v1/backfills", json=asked, headers=headers, timeout=30
