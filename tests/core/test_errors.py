@@ -14,10 +14,11 @@ import crunchsite
 import emissions
 import feeds
 import livepool
+import proofs
 import scoring
 from core.errors import OperatorError
 
-APPS = (core, feeds, competitions, scoring, emissions, livepool, crunchsite)
+APPS = (core, feeds, competitions, scoring, emissions, livepool, proofs, crunchsite)
 CATALOGUE = Path(__file__).resolve().parents[2] / "docs/integrator/errors.md"
 # Not imported: they run something, or need what only the development packages have.
 UNREAD = re.compile(r"__main__|\.migrations|\.settings\.|\.examples|\.alembic")
