@@ -1,10 +1,8 @@
 """Report endpoints on models: figures, history, reasons."""
 
-import json
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from django.db import connection
 from django.db.models import OuterRef, QuerySet, Subquery
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
@@ -184,17 +182,13 @@ def models_summary(
     competition: Competition,
 ) -> Response:
     """Return the newest snapshot of each model in the range."""
-    wanted = _wanted(competition, query).order_by().values("pk").query
-    models, parameters = wanted.sql_with_params()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _NEWEST.format(models=models), [query["start"], query["end"], *parameters]
-        )
-        rows = [
-            _Summed._make((*facts, json.loads(summary)))
-            for *facts, summary in cursor.fetchall()
-        ]
-    return Response([_summary(row) for row in rows])
+    rows = (
+        _snapshots(competition, query)
+        .order_by("model_id", "-period_end")
+        .distinct("model_id")
+        .values_list(*_SUMMED)
+    )
+    return Response([_summary(_Summed(*row)) for row in rows])
 
 
 class _Summed(NamedTuple):
@@ -209,18 +203,6 @@ class _Summed(NamedTuple):
 
 
 _SUMMED = ("model__model_id", *_Summed._fields[1:])
-# The newest one of each model is looked up: all models' rows are not sorted.
-_NEWEST = """
-    SELECT model.model_id, newest.period_end, newest.is_closed, newest.updated_at,
-        newest.prediction_count, newest.result_summary_jsonb
-    FROM models AS model CROSS JOIN LATERAL (
-        SELECT * FROM snapshots AS snapshot
-        WHERE snapshot.model_id = model.id AND superseded_at IS NULL
-            AND period_end > %s AND period_start < %s
-        ORDER BY period_end DESC LIMIT 1
-    ) AS newest
-    WHERE model.id IN ({models}) ORDER BY model.id
-"""
 
 
 def _summary(summed: _Summed) -> dict[str, Any]:
