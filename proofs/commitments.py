@@ -40,11 +40,19 @@ def answer_text(
     *,
     model: str,
     outcome: str,
+    code: str,
     reason: str,
     output: Mapping[str, Any],
     exec_time_us: int | None,
 ) -> str:
-    """Return the one text of an answer: RFC 8785 JSON, its output as `exact_json`."""
+    """Return the one text of an answer: RFC 8785 JSON, its output as `exact_json`.
+
+    Everybody may read it, so of a failure it says the code, and neither reason nor
+    output. A row without a code is an answer, or a failure from before there were
+    codes: then the log committed to its texts.
+    """
+    if code:
+        reason, output = code, {}
     took = "null" if exec_time_us is None else exec_time_us
     told = exact_json(reason) if reason else '""'
     return (

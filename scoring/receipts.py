@@ -66,8 +66,10 @@ def _receipt(
     text = answer_text(
         model=model,
         outcome=prediction.outcome,
+        code=prediction.code,
+        reason=prediction.reason,
+        output=prediction.output,
         exec_time_us=prediction.exec_time_us,
-        **prediction.public_part,
     )
     try:
         position = placed.leaf.hashes.index(opened_hash(nonce, text))

@@ -257,6 +257,8 @@ def _logged_text(prediction: Prediction) -> str:
     return answer_text(
         model=prediction.model.model_id,
         outcome=prediction.outcome,
+        code=prediction.code,
+        reason=prediction.reason,
+        output=prediction.output,
         exec_time_us=prediction.exec_time_us,
-        **prediction.public_part,
     )

@@ -11,7 +11,7 @@ from django.db.models.functions import Cast, Left
 from competitions.models.competition import Competition
 from competitions.models.participants import ParticipantModel
 from competitions.models.scheduled_prediction import ScheduledPrediction
-from competitions.models.told_failures import public_part, told_output, told_reason
+from competitions.models.told_failures import told_output, told_reason
 from competitions.models.tournament import TournamentRound
 from core.grid import Period
 
@@ -265,8 +265,3 @@ class Prediction(models.Model):
 
     def __str__(self) -> str:
         return f"{self.model_id}@{self.round_id}"
-
-    @property
-    def public_part(self) -> dict[str, Any]:
-        """Return `reason` and `output` as the log commits to them."""
-        return public_part(code=self.code, reason=self.reason, output=self.output)

@@ -1,10 +1,10 @@
 """What is told of a failed answer: its code to everybody, its texts to its owner alone.
 
 The texts are a model's own words (errors with lines of its code, refused answers), so
-they are for its cruncher's keys, and for operators. All addresses ask this module.
+they are for its cruncher's keys, and for operators. All addresses ask this module; what
+the log commits to is in proofs.commitments.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import Case, F, JSONField, Q, TextField, Value, When
@@ -42,12 +42,3 @@ def _read_by(user: Any) -> Q:
     own = getattr(user, "cruncher_id", None)
     answered = Q(outcome="ANSWERED")
     return answered if own is None else answered | Q(model__cruncher=own)
-
-
-def public_part(*, code: str, reason: str, output: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `reason` and `output` as the log commits to them, for everybody to read.
-
-    Those of a failure are its code, and nothing. A row without a code is an answer, or
-    a failure from before there were codes: then the log committed to its texts.
-    """
-    return {"reason": code or reason, "output": {} if code else output}

@@ -8,7 +8,6 @@ from typing import Any
 
 from competitions.gateway.types import ModelAnswer
 from competitions.models import Competition
-from competitions.models.told_failures import public_part
 from core.clock import iso_z
 from core.tlog.exact import exact_json
 from core.tlog.merkle import root_of
@@ -81,8 +80,8 @@ def _text(answer: ModelAnswer) -> str:
     return answer_text(
         model=answer.model_id,
         outcome=answer.outcome,
+        code=answer.code,
+        reason=answer.reason,
+        output=stored_output(answer),
         exec_time_us=answer.exec_time_us,
-        **public_part(
-            code=answer.code, reason=answer.reason, output=stored_output(answer)
-        ),
     )

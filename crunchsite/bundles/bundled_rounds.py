@@ -7,7 +7,6 @@ from django.db.models import F, Window
 from django.db.models.functions import RowNumber
 
 from competitions.models import Prediction, Round
-from competitions.models.told_failures import public_part
 from core.clock import iso_z
 from crunchsite.bundles.period_facts import Kind, PeriodFacts
 from proofs.commitments import Nonces, answer_text
@@ -92,8 +91,10 @@ def _opened(
         text = answer_text(
             model=model,
             outcome=outcome,
+            code=code,
+            reason=reason,
+            output=output,
             exec_time_us=took,
-            **public_part(code=code, reason=reason, output=output),
         )
         nonce = nonces.of(model).hex() if nonces else None
         rows.append(

@@ -15,12 +15,24 @@ def text(**fields):
         **{
             "model": "m1",
             "outcome": "ANSWERED",
+            "code": "",
             "reason": "",
             "output": {"value": 0.5},
             "exec_time_us": 900,
             **fields,
         }
     )
+
+
+def test_of_a_failure_the_text_says_the_code_and_nothing_of_the_models_words():
+    told = text(outcome="FAILED", code="EXCEPTION", reason="KeyError: 'x', line 7")
+    assert json.loads(told) == {
+        "exec_time_us": 900,
+        "model": "m1",
+        "outcome": "FAILED",
+        "output": {},
+        "reason": "EXCEPTION",
+    }
 
 
 def test_a_nonce_is_the_hmac_of_the_model_by_the_seed():

@@ -29,6 +29,7 @@ def stored_text(prediction):
         model=prediction.model.model_id,
         outcome=prediction.outcome,
         exec_time_us=prediction.exec_time_us,
+        code="",
         reason=prediction.code,
         output=prediction.output if prediction.outcome == "ANSWERED" else {},
     )
