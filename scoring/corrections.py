@@ -282,9 +282,9 @@ def _rescore_period(
             f"a truth of {period.start:%Y-%m-%d %H:%M} does not fit the contract's "
             f"type any more: {first_misfit(error)}."
         ) from error
+    scored_at = {pk: round_.resolved_at for pk, round_ in rounds.items()}
     keys, scored = list(rounds), 0
-    models = competition.models.count()
-    size = 1 + due_rounds.PREDICTIONS_A_BATCH // max(models, 1)
+    size = 1 + due_rounds.PREDICTIONS_A_BATCH // max(competition.models.count(), 1)
     for first in range(0, len(keys), size):
         batch = {pk: truths[pk] for pk in keys[first : first + size]}
         with connection.cursor() as cursor:
@@ -292,10 +292,7 @@ def _rescore_period(
             copy_scores(
                 cursor,
                 (
-                    (
-                        *(a.prediction, a.model, version, a.score),
-                        rounds[a.round].resolved_at,
-                    )
+                    (a.prediction, a.model, version, a.score, scored_at[a.round])
                     for a in answers
                 ),
             )
