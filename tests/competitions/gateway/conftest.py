@@ -2,10 +2,12 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -100,8 +102,10 @@ class RunningModel:
         return self
 
     def kill(self) -> None:
+        """End it, and wait until the last of its processes no longer answers."""
         self.process.kill()
         self.process.wait()
+        wait_for(lambda: not is_listening(self.socket))
 
     def freeze(self) -> None:
         """Stop the model, and first those who would end a stopped one."""
@@ -112,7 +116,15 @@ class RunningModel:
     def stop(self) -> None:
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGCONT)
-            self.kill()
+            self.process.kill()
+            self.process.wait()
+
+
+def is_listening(address: Path) -> bool:
+    with suppress(OSError), socket.socket(socket.AF_UNIX) as link:
+        link.connect(str(address))
+        return True
+    return False
 
 
 def children(pid: int) -> list[int]:
