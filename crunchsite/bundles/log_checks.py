@@ -112,11 +112,17 @@ def _keys(
         *(parse_vkey(each["vkey"]) for each in manifest["witnesses"]),
     ]
     found = []
-    for is_witness, step in ((False, "keys"), (True, "witnesses")):
+    for is_witness, step, whose in (
+        (False, "keys", "the log"),
+        (True, "witnesses", "a witness"),
+    ):
         chosen = [key for key in pinned if (key.kind == COSIGNATURE) is is_witness]
         own = [key for key in told if (key.kind == COSIGNATURE) is is_witness]
         if not chosen and own:
-            findings.leave(step, "no --key was given: they are those the bundle names")
+            findings.leave(
+                step,
+                f"no --key of {whose} was given: they are those the bundle names",
+            )
         found += chosen or own
     return found
 

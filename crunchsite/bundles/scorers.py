@@ -88,7 +88,8 @@ class NamedScorer:
                 "scores",
                 is_same,
                 f"round {row['round']}: the score of {answer['model']} is "
-                f"{had.get('value')}, and its answer is worth {score.value}",
+                f"{had.get('value')} by {had.get('result')}, and its answer is worth "
+                f"{score.value} by {score.result}",
             )
 
     def _scores(

@@ -322,6 +322,24 @@ def test_what_there_is_not_is_said_with_what_there_is(module, site, monkeypatch)
     assert run("--json", "model", "scores", "new") == (0, "[]\n", "")
 
 
+def test_payouts_show_the_share_of_each_model(module, site, monkeypatch):
+    factories.running_competition(at=NOW, models=2, hours=3)
+    session, _ = site
+    monkeypatch.setattr(requests, "Session", lambda: session)
+    main = module("commands").main
+
+    head, first, *_ = CliRunner().invoke(main, ["payouts"]).stdout.splitlines()
+
+    earned = json.loads(CliRunner().invoke(main, ["--json", "payouts"]).stdout)[0]
+    assert earned["reward_frac64"] > 0
+    assert dict(zip(head.split(), first.split(), strict=True)) == {
+        "period_end": earned["period_end"],
+        "place": str(earned["place"]),
+        "model_id": earned["model_id"],
+        "reward_frac64": str(earned["reward_frac64"]),
+    }
+
+
 def test_the_end_of_days_is_not_included(module, site, monkeypatch):
     session, _ = site
     monkeypatch.setattr(requests, "Session", lambda: session)

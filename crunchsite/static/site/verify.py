@@ -124,9 +124,9 @@ def check_log(rows, told, hashes, pinned):
     own = [k for k in pinned if not witness(k)] or told["keys"]
     keys = own + ([*filter(witness, pinned)] or [each["vkey"] for each in told["witnesses"]])
     if not any(not witness(k) for k in pinned):
-        leave("keys", "no --key was given: the keys are those that the bundle names")
+        leave("keys", "no --key of the log was given: the keys are those that the bundle names")
     if told["witnesses"] and not any(map(witness, pinned)):
-        leave("witnesses", "no --key was given: they are those that the bundle names")
+        leave("witnesses", "no --key of a witness was given: they are those that the bundle names")
     roots, signed_at, cosigned = defaultdict(list), {}, {}
     for head in map(plain, rows("heads.jsonl")):
         origin, size, root = head["note"].splitlines()[:3]
@@ -216,7 +216,9 @@ def check_rounds(rows, told, log, rule, score):
             worth = had["value"] if had and had["success"] else None
             scored[model].append((seconds(row["resolved_at"]), worth))
             if not (score and is_alike) or said["outcome"] != "ANSWERED":
-                check("scores", had is None or said["outcome"] == "ANSWERED", f"{name}: {model} gave no answer and has a score")
+                is_right = had is None or said["outcome"] == "ANSWERED"
+                if score or not is_right:  # without a scorer, no score was made again
+                    check("scores", is_right, f"{name}: {model} gave no answer and has a score")
                 continue
             facts = {"return": truth.get("actual_return"), "actual_return": truth.get("return"), **truth}
             try:

@@ -121,12 +121,12 @@ def test_the_commands_of_the_readme_verify_a_bundle(recorded, run, monkeypatch):
 def test_what_is_not_done_is_said(recorded, run):
     code, said = run(recorded.whole)
     assert code == 0
-    assert "NOT DONE  keys: no --key was given" in said
+    assert "NOT DONE  keys: no --key of the log was given" in said
     assert "NOT DONE  scores: they were not made again" in said
 
 
 def test_each_kind_of_key_is_pinned_or_said_to_be_told(recorded, run):
-    told = "no --key was given"
+    told = "no --key of"
     assert run(recorded.whole, "--key", recorded.key)[1].count(told) == 1
     code, said = run(recorded.whole, "--key", str(WITNESS.key))
     assert (code, said.count(told)) == (0, 1)

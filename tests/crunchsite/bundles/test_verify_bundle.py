@@ -65,9 +65,10 @@ def test_a_part_shows_the_others_as_hashes_and_follows(recorded, found):
 
 def test_what_is_not_done_is_said(recorded, found):
     unpinned = found(recorded.whole)
-    assert unpinned.steps["keys"].open == unpinned.steps["witnesses"].open == [
-        "no --key was given: they are those the bundle names"
-    ]  # fmt: skip
+    for step, whose in (("keys", "the log"), ("witnesses", "a witness")):
+        assert unpinned.steps[step].open == [
+            f"no --key of {whose} was given: they are those the bundle names"
+        ]
     alone = OpenBundle(recorded.whole)
     alone["manifest"][0]["witnesses"] = []
     (why,) = found(alone.packed()).steps["witnesses"].open

@@ -168,7 +168,7 @@ def whoami(context):
     tell(context, found)
 
 
-@lists(["period_end", "place", "model_id", "reward_pct"])
+@lists(["period_end", "place", "model_id", "reward_frac64"])
 @click.option("--model", "name", help="One model's.")
 def payouts(client, name):
     """Show what models earned, the newest checkpoint first."""
