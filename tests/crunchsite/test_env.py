@@ -196,5 +196,20 @@ def test_what_is_no_number_is_refused_in_plain_words(monkeypatch, name, value, a
         read_env()
 
 
+def test_an_authority_of_time_stamps_has_an_address_and_certificates(
+    monkeypatch, tmp_path
+):
+    monkeypatch.setenv("LOG_TIMESTAMP_URL", "ftp://tsa.example.org")
+    with pytest.raises(EnvError, match=r"LOG_TIMESTAMP_URL was 'ftp://tsa.example.org"):
+        read_env()
+    monkeypatch.setenv("LOG_TIMESTAMP_URL", "https://tsa.example.org")
+    with pytest.raises(EnvError, match=r"LOG_TIMESTAMP_CA was '': name the file with"):
+        read_env()
+    file = tmp_path / "tsa.pem"
+    file.touch()
+    monkeypatch.setenv("LOG_TIMESTAMP_CA", str(file))
+    assert read_env().log_timestamp_ca == str(file)
+
+
 def test_a_kept_password_is_as_long_as_it_is_shown(tmp_path):
     assert len(kept_secret(tmp_path / "admin_password", length=16)) == 16

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AliasChoices
+from pydantic import AliasChoices, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings
 
 from crunchsite.settings.variables.declaring import one_of, setting
@@ -52,7 +52,9 @@ class PoolVariables(BaseSettings):
         "https://tsa.example.org. Empty: none.",
     )
     log_timestamp_ca: str = setting(
-        "", "File with the certificates (PEM) that its time stamps must lead to."
+        "",
+        "File with the certificates (PEM) that its time stamps must lead to.",
+        validate_default=True,
     )
     cloud_bucket: str = setting(
         "",
@@ -70,3 +72,17 @@ class PoolVariables(BaseSettings):
     firestore_document: str = setting(
         "CRYPTO_LIVE_POOL_ROTATION_LIVE_POOL", "Name of the summary document."
     )
+
+    @field_validator("log_timestamp_url")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        if value and not value.startswith(("https://", "http://")):
+            raise ValueError("give an address like https://tsa.example.org")
+        return value
+
+    @field_validator("log_timestamp_ca")
+    @classmethod
+    def _is_there(cls, value: str, info: ValidationInfo) -> str:
+        if info.data.get("log_timestamp_url") and not Path(value).is_file():
+            raise ValueError("name the file with the authority's certificates (PEM)")
+        return value
