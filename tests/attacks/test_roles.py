@@ -612,6 +612,9 @@ def options(address: Address) -> Rule | None:
         return Rule(ANYBODY if address.key == "admin:login" else ANY_STAFF)
     if address.is_of_admin or address.key in {"redoc", "^admin$"}:
         return row.get("GET")
+    if address.key in {"v1:submission-quota", "v1:local-model-log"}:
+        # Whose the quota or the log is, only a read looks at.
+        return Rule(OPERATORS | {"write:models"})
     is_asked = not (address.is_page or address.key in {"docs", "security-txt"})
     return Rule(row["GET"].who if "GET" in row else ANYBODY) if is_asked else None
 
