@@ -7,8 +7,10 @@ takes longer than most tests; what a test leaves is a few rows.
 from django.db.backends.postgresql.creation import DatabaseCreation
 from django.db.backends.postgresql.operations import DatabaseOperations
 
-# What `flush` would make again, row by row, from the models.
-FIXED = {"django_content_type", "auth_permission"}
+# What `flush` would make again, row by row, from the models, and the roles that
+# migrations made, which it would not.
+ROLES = {"auth_group", "auth_group_permissions"}
+FIXED = {"django_content_type", "auth_permission"} | ROLES
 _truncate = DatabaseOperations.sql_flush
 _create = DatabaseCreation._execute_create_test_db
 
