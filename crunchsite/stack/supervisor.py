@@ -22,6 +22,7 @@ from crunchsite.settings.secret import kept_secret
 from crunchsite.stack import demo, example_models, leftovers
 from crunchsite.stack.beat_watch import BeatWatch
 from crunchsite.stack.errors import StackError
+from crunchsite.stack.make_watch import MakeWatch
 from crunchsite.stack.part_commands import (
     check_port,
     is_listening,
@@ -47,6 +48,7 @@ class Supervisor:
     def __init__(self, *, say: Callable[[str], object], requests: StopRequests) -> None:
         self._say = say
         self._requests = requests
+        self._make = MakeWatch()
         self._var: Path = settings.VAR_DIR
         self._env = settings.ENV
         self._log = self._var / "log"
@@ -206,6 +208,7 @@ class Supervisor:
     def _step(self, name: str, work: Callable[[], Any]) -> None:
         start = time.monotonic()
         work()
+        self._make.follow()
         if self._requests.is_stopping:  # somebody's code has caught the interrupt
             raise KeyboardInterrupt
         self._say(f"  {name:<18} ready in {time.monotonic() - start:4.1f} s")
@@ -234,6 +237,7 @@ class Supervisor:
         beat = BeatWatch(worker, say=self._say)
         while not self._requests.is_stopping:
             time.sleep(LOOK_EVERY_S)
+            self._make.follow()
             now = time.monotonic()
             if now - saved_at > SAVE_EVERY_S:
                 self._save_clock()
