@@ -15,7 +15,6 @@ from feeds.tape.engine import dispose, engine, transaction
 from tests import flushing, patience, warm
 from tests.clocks import JumpingClock
 from tests.network import loopback_only as loopback_only  # for every test
-from tests.roles import roles as roles
 from tests.servers import pytest_configure as pytest_configure  # starts the servers
 from tests.servers import (
     pytest_xdist_auto_num_workers as pytest_xdist_auto_num_workers,

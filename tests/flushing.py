@@ -7,10 +7,11 @@ takes longer than most tests; what a test leaves is a few rows.
 from django.db.backends.postgresql.creation import DatabaseCreation
 from django.db.backends.postgresql.operations import DatabaseOperations
 
-# What `flush` would make again, row by row, from the models, and the roles that
-# migrations made, which it would not.
+# What `flush` would make again, row by row, from the models.
+FROM_MODELS = {"django_content_type", "auth_permission"}
+# The roles, which migrations made, and which it would not make again.
 ROLES = {"auth_group", "auth_group_permissions"}
-FIXED = {"django_content_type", "auth_permission"} | ROLES
+KEPT = FROM_MODELS | ROLES
 _truncate = DatabaseOperations.sql_flush
 _create = DatabaseCreation._execute_create_test_db
 
@@ -57,6 +58,6 @@ def _sql_flush(self, style, tables, *, reset_sequences=False, allow_cascade=Fals
     return [
         # No trigger fires: neither foreign keys', nor one that forbids a deletion.
         "SET LOCAL session_replication_role = replica",
-        *(f"DELETE FROM {self.quote_name(table)}" for table in set(tables) - FIXED),
+        *(f"DELETE FROM {self.quote_name(table)}" for table in set(tables) - KEPT),
         "SET LOCAL session_replication_role = origin",
     ]

@@ -16,15 +16,9 @@ from competitions.local_models import cgroups, control, kernel, seccomp
 from competitions.local_models.launch import PROJECT
 from competitions.local_models.sandbox import trouble_with_level_2
 from competitions.local_models.usage import descendants, usage_of
-from tests.competitions.gateway.conftest import (
-    AMPLE_S,
-    LIMIT_S,
-    STEADY,
-    ask,
-    wait_for,
-    wait_live,
-)
+from tests.competitions.gateway.conftest import LIMIT_S, STEADY, ask, wait_live
 from tests.competitions.local_models.conftest import LocalModels
+from tests.waiting import AMPLE_S, wait_for
 
 MODELS = Path(__file__).parent / "models"
 SOMEBODY = 12_345  # a user that the system does not know

@@ -411,7 +411,7 @@ def client_of(who: User | None) -> Client:
 
 
 @pytest.fixture
-def world(roles, tape, frozen_clock, settings, tmp_path):
+def world(db, tape, frozen_clock, settings, tmp_path):
     settings.MODELS_LOG_DIR = tmp_path  # no orchestrator has run
     return factories.running_competition(at=NOW, models=2, hours=1)
 

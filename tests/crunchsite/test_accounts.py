@@ -53,7 +53,7 @@ CLERK = ["auth.view_user", "auth.add_user", "auth.change_user", "auth.delete_use
 
 
 @pytest.mark.parametrize("taker", ["clerk", "admin"])
-def test_nobody_takes_over_an_account_that_may_do_more(roles, taker):
+def test_nobody_takes_over_an_account_that_may_do_more(db, taker):
     clerk = staff("clerk", *CLERK) if taker == "clerk" else staff("ada", role="admin")
     superuser = User.objects.create_superuser("root", password="before")
     finance = staff("fay", role="finance")
@@ -70,7 +70,7 @@ def test_nobody_takes_over_an_account_that_may_do_more(roles, taker):
         assert target.check_password("before")
 
 
-def test_who_has_every_permission_is_no_superuser_yet(roles):
+def test_who_has_every_permission_is_no_superuser_yet(db):
     """What comes with the next version is a superuser's at once, and not theirs."""
     every = staff("eve")
     every.user_permissions.set(Permission.objects.all())
@@ -81,7 +81,7 @@ def test_who_has_every_permission_is_no_superuser_yet(roles):
     assert superuser.check_password("before")
 
 
-def test_a_clerk_changes_accounts_that_may_do_no_more(roles):
+def test_a_clerk_changes_accounts_that_may_do_no_more(db):
     helper = staff("hal")
     client = client_of(staff("clerk", *CLERK))
     answer = client.post(pages_of(helper)["password"], PASSWORD)
@@ -101,7 +101,7 @@ def form_of(client: Client, user: User) -> dict[str, object]:
     } | {"has": form.fields}
 
 
-def test_nobody_gives_what_they_lack(roles):
+def test_nobody_gives_what_they_lack(db):
     clerk = staff("clerk", *CLERK, "feeds.poll_feedsubscription")
     client = client_of(clerk)
     form = form_of(client, clerk)
@@ -125,7 +125,7 @@ def test_nobody_gives_what_they_lack(roles):
     assert clerk.get_all_permissions() == set(own)
 
 
-def test_a_role_is_changed_only_by_who_may_do_all_of_it(roles):
+def test_a_role_is_changed_only_by_who_may_do_all_of_it(db):
     groups = ["auth.view_group", "auth.change_group", "auth.delete_group"]
     client = client_of(staff("clerk", *groups))
     viewer = Group.objects.get(name="viewer")
@@ -139,7 +139,7 @@ def test_a_role_is_changed_only_by_who_may_do_all_of_it(roles):
     assert viewer.permissions.count() == 3
 
 
-def test_the_trail_shows_what_its_reader_may_view(roles, frozen_clock):
+def test_the_trail_shows_what_its_reader_may_view(db, frozen_clock):
     author = User.objects.create_superuser("olga")
     for model in (Competition, FeedSubscription, Rescoring, User):
         LogEntry.objects.create(
@@ -180,7 +180,7 @@ def test_who_had_the_right_for_an_act_before_keeps_it(db):
 
 
 def test_the_first_page_tells_each_what_they_may_view_and_press(
-    roles, world, fresh_feed, workers_alive
+    db, world, fresh_feed, workers_alive
 ):
     press = reverse("admin:competition-act", args=[world.competition.pk, "pause"])
     shown = {
@@ -199,7 +199,7 @@ def test_the_first_page_tells_each_what_they_may_view_and_press(
     assert reverse("admin:competitions_competition_changelist") not in page
 
 
-def test_a_feed_is_not_switched_off_in_its_form_without_the_act(roles, frozen_clock):
+def test_a_feed_is_not_switched_off_in_its_form_without_the_act(db, frozen_clock):
     feed = factories.subscription(
         created_at=NOW,
     )

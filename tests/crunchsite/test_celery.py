@@ -1,19 +1,17 @@
 import gc
-import logging
 import queue
 import threading
 from types import SimpleNamespace
 
 import pytest
-import redis
 from celery import signals
-from celery.contrib.testing.worker import start_worker
-from django.conf import settings
 
 from competitions import tasks as predict_tasks
 from core.logs import IdleLine
 from crunchsite import celery, tasks
 from scoring import tasks as scoring_tasks
+from tests.crunchsite.workers import held, working
+from tests.waiting import AMPLE_S
 
 
 def test_a_worker_spares_the_collector_what_it_has_loaded():
@@ -48,41 +46,24 @@ def test_a_loop_without_work_says_so_once_a_minute(task, event, caplog, monkeypa
     assert sum(event in message for message in caplog.messages) == 2
 
 
-@pytest.fixture
-def as_before():
-    """What a worker sets for its whole process is not the next test's."""
-    root, queues = logging.getLogger(), celery.app.amqp.queues
-    level, handlers = root.level, root.handlers[:]
-    yield
-    root.setLevel(level)
-    root.handlers[:] = handlers
-    queues.select(celery.QUEUES)
-
-
-def test_a_task_is_the_brokers_until_it_has_ended(monkeypatch, as_before):
+def test_a_task_is_the_brokers_until_it_has_ended(monkeypatch):
     """So that one whose worker dies in the middle is given to another."""
-    broker = redis.from_url(settings.REDIS_URL)
     begun, may_end = queue.Queue(), threading.Event()
 
     def work(queues, *, node):
         begun.put(node)
-        may_end.wait(60)
+        may_end.wait(AMPLE_S)
 
     def send():
         task = tasks.give_sign_of_life.apply_async(args=["default"], queue="default")
-        assert begun.get(timeout=60)
+        assert begun.get(timeout=AMPLE_S)
         return task
 
-    def is_held(task):
-        return any(task.id.encode() in m for m in broker.hvals("crunchsite:unacked"))
-
     monkeypatch.setattr(tasks.heartbeats, "give", work)
-    monkeypatch.setattr(signals.worker_ready, "receivers", [])
-    options = {"pool": "threads", "concurrency": 2, "perform_ping_check": False}
-    with start_worker(celery.app, **options, queues=["default"]):
+    with working(monkeypatch, concurrency=2):
         first = send()
         send()  # by then the worker has told the broker whatever it will of the first
-        held = is_held(first)
+        is_held = any(first.id.encode() in message for message in held())
         may_end.set()
-    assert held
-    assert not is_held(first)
+    assert is_held
+    assert held() == []

@@ -11,8 +11,8 @@ import pytest
 from waitress import adjustments
 
 from crunchsite.stack.part_commands import is_listening
-from tests.competitions.gateway.conftest import wait_for
 from tests.ports import free_port
+from tests.waiting import wait_for
 
 THREADS = 1
 # More than waitress lets a thread write before it waits, and the kernel's own buffers.

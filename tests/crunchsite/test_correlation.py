@@ -7,12 +7,13 @@ import queue
 import pytest
 import structlog
 from celery import signals
-from celery.contrib.testing.worker import start_worker
 from django.test import Client
 
 from crunchsite import celery, tasks
 from crunchsite.correlation import HEADER, KEY
 from crunchsite.settings.logging import logging_config
+from tests.crunchsite.workers import working
+from tests.waiting import AMPLE_S
 
 log = structlog.get_logger("tests.correlation")
 
@@ -43,17 +44,6 @@ def lines():
         logger.removeHandler(handler)
 
 
-@pytest.fixture
-def worker():
-    """Workers of this test leave their queues and log handlers as they were."""
-    root, queues = logging.getLogger(), celery.app.amqp.queues
-    level, handlers = root.level, root.handlers[:]
-    yield {"pool": "threads", "concurrency": 1, "perform_ping_check": False}
-    root.setLevel(level)
-    root.handlers[:] = handlers
-    queues.select(celery.QUEUES)
-
-
 def test_a_request_keeps_its_id_and_its_lines_carry_it(db, lines):
     answer = Client().get("/nowhere", headers={HEADER: "bot-7:2026"})
     assert answer.status_code == 404
@@ -77,9 +67,7 @@ def test_a_refusal_of_the_edge_carries_the_id_too():
     assert (answer.status_code, answer[HEADER]) == (414, "long")
 
 
-def test_a_task_carries_the_id_of_who_sent_it_and_the_next_its_own(
-    lines, worker, monkeypatch
-):
+def test_a_task_carries_the_id_of_who_sent_it_and_the_next_its_own(lines, monkeypatch):
     seen = queue.Queue()
 
     def work(queues, *, node):
@@ -87,13 +75,12 @@ def test_a_task_carries_the_id_of_who_sent_it_and_the_next_its_own(
         seen.put(structlog.contextvars.get_contextvars())
 
     monkeypatch.setattr(tasks.heartbeats, "give", work)
-    monkeypatch.setattr(signals.worker_ready, "receivers", [])
-    with start_worker(celery.app, **worker, queues=["default"]):
+    with working(monkeypatch):
         with structlog.contextvars.bound_contextvars(**{KEY: "press-1"}):
             tasks.give_sign_of_life.apply_async(args=["default"], queue="default")
-        first = seen.get(timeout=60)
+        first = seen.get(timeout=AMPLE_S)
         alone = tasks.give_sign_of_life.apply_async(args=["default"], queue="default")
-        second = seen.get(timeout=60)
+        second = seen.get(timeout=AMPLE_S)
     assert first == {KEY: "press-1", "task": "crunchsite.heartbeat"}
     assert second == {KEY: alone.id, "task": "crunchsite.heartbeat"}
     worked = [line for line in lines if "tests.worked" in line]

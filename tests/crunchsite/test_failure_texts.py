@@ -45,7 +45,7 @@ PAGES = [
 
 
 @pytest.fixture
-def failed(roles, log_key, round_):
+def failed(db, log_key, round_):
     """A round that is over and in the log, whose three models of one owner failed."""
     said = {
         "raises": ModelAnswer(

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from tests.competitions.gateway.conftest import wait_for
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 

@@ -20,6 +20,7 @@ from feeds.tape.engine import transaction
 from feeds.tape.records import FeedKey
 from tests.fakes.exchange import FakeExchange
 from tests.feeds.factories import full_disk
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.usefixtures("tape"), pytest.mark.django_db(transaction=True)]
 
@@ -66,13 +67,6 @@ def opened_at():
             sa.text("SELECT ts_event FROM tape.feed_records WHERE is_closed ORDER BY 1")
         ).all()
     return [int(at.timestamp()) for at in rows]
-
-
-def wait_for(ready, timeout_s=60):
-    until = time.monotonic() + timeout_s
-    while not ready():
-        assert time.monotonic() < until, "it did not happen"
-        time.sleep(0.05)
 
 
 def test_pushed_candles_reach_the_tape_and_the_lag_is_measured(exchange, monkeypatch):

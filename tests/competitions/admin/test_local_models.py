@@ -15,10 +15,11 @@ from competitions.local_models import control
 from competitions.local_models.control import ModelStatus
 from competitions.models import ParticipantModel
 from tests import factories
-from tests.competitions.gateway.conftest import STEADY, wait_for
+from tests.competitions.gateway.conftest import STEADY
 from tests.competitions.local_models.conftest import LocalModels
 from tests.competitions.local_models.test_control import state_of
 from tests.competitions.local_models.test_upload import zipped
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.django_db
 LIST = reverse("admin:local-models")

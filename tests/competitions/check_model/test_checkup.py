@@ -11,12 +11,8 @@ from competitions.check_model.debugging import debug_model
 from competitions.contract import CrunchConfig
 from competitions.local_models.launch import PROJECT
 from competitions.slots import wire
-from tests.competitions.gateway.conftest import (
-    AMPLE_S,
-    LIMIT_S,
-    STEADY,
-    predicting,
-)
+from tests.competitions.gateway.conftest import LIMIT_S, STEADY, predicting
+from tests.waiting import AMPLE_S
 from tests.warm import manage
 
 EXAMPLES = PROJECT / "competitions" / "local_models" / "examples"

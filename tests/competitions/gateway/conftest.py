@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 import textwrap
-import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from competitions.gateway.gateway import ModelGateway
 from competitions.gateway.types import Argument, Call
 from competitions.local_models.launch import PACKAGE, PROJECT, clean_environment
 from tests.fakes.orchestrator import ScriptedOrchestrator
+from tests.waiting import AMPLE_S, wait_for
 
 FEED = Call("feed_update", (Argument("JSON", {"symbol": "BTC", "candles_1m": []}),))
 QUESTION = Call(
@@ -43,19 +43,8 @@ def predicting(body: str, head: str = "") -> str:
 HANGING = predicting("while True: time.sleep(1)", head="import time")
 
 
-# Never reached, however busy the machine is.
-AMPLE_S = 60.0
 # The limit of a test about a limit: ample for a model that answers at once.
 LIMIT_S = 5.0
-
-
-def wait_for(condition, *, timeout_s: float = AMPLE_S):
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        if result := condition():
-            return result
-        time.sleep(0.01)
-    raise AssertionError(f"not within {timeout_s} s")
 
 
 class RunningModel:

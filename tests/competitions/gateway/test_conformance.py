@@ -8,15 +8,11 @@ import pytest
 
 from competitions.local_models.launch import PACKAGE, PROJECT
 from competitions.local_models.submission import folders
-from tests.competitions.gateway.conftest import (
-    ask,
-    predicting,
-    wait_for,
-    wait_live,
-)
+from tests.competitions.gateway.conftest import ask, predicting, wait_live
 from tests.competitions.local_models.test_orchestrator import market
 from tests.foreign import installed
 from tests.ports import free_port
+from tests.waiting import wait_for
 
 RUNNER = "crunch-model-runner==0.4.2"  # it wants protobuf below 6
 EXAMPLES = PROJECT / "competitions" / "local_models" / "examples"

@@ -7,7 +7,6 @@ import pytest
 from competitions.gateway.errors import ArgumentError, MethodMissingError
 from competitions.gateway.types import Argument, Call
 from tests.competitions.gateway.conftest import (
-    AMPLE_S,
     FEED,
     STEADY,
     ask,
@@ -15,9 +14,9 @@ from tests.competitions.gateway.conftest import (
     beside_steady,
     forget_model,
     predicting,
-    wait_for,
     wait_live,
 )
+from tests.waiting import AMPLE_S, wait_for
 
 # --- The orchestrator
 

@@ -4,8 +4,9 @@ import pytest
 
 from competitions.gateway import credentials
 from competitions.gateway.errors import GatewayError
-from tests.competitions.gateway.conftest import ask, wait_for, wait_live
+from tests.competitions.gateway.conftest import ask, wait_live
 from tests.fakes.secure_runner import Authority, SecureRunner
+from tests.waiting import wait_for
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ from tests.competitions.gateway.conftest import (
     beside_steady,
     failure_codes,
     predicting,
-    wait_for,
 )
+from tests.waiting import wait_for
 
 
 def test_raising_is_failed_with_the_models_own_words(stage):

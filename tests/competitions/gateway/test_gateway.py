@@ -4,13 +4,8 @@ import inspect
 
 from competitions.gateway.gateway import ModelGateway
 from competitions.gateway.types import Argument, Call
-from tests.competitions.gateway.conftest import (
-    AMPLE_S,
-    STEADY,
-    ask,
-    predicting,
-    wait_live,
-)
+from tests.competitions.gateway.conftest import STEADY, ask, predicting, wait_live
+from tests.waiting import AMPLE_S
 
 
 def test_every_live_model_is_fed_and_asked(stage):

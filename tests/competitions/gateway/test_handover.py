@@ -12,15 +12,9 @@ from competitions.gateway.errors import GatewayError
 from competitions.gateway_pool import pool
 from competitions.models import Prediction, Round
 from competitions.rounds.perform import perform_waiting
-from tests.competitions.gateway.conftest import (
-    AMPLE_S,
-    LIMIT_S,
-    STEADY,
-    predicting,
-    wait_for,
-    wait_live,
-)
+from tests.competitions.gateway.conftest import LIMIT_S, STEADY, predicting, wait_live
 from tests.competitions.gateway_pool.test_ownership import end_session_of
+from tests.waiting import AMPLE_S, wait_for
 
 pytestmark = [
     pytest.mark.django_db(transaction=True, databases=["default", "tape"]),

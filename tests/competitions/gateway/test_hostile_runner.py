@@ -10,8 +10,9 @@ from model_runner_client.grpc.generated.dynamic_subclass_pb2 import (
     SetupResponse,
 )
 
-from tests.competitions.gateway.conftest import LIMIT_S, ask, wait_for, wait_live
+from tests.competitions.gateway.conftest import LIMIT_S, ask, wait_live
 from tests.fakes.hostile_runner import WELL, HostileRunner
+from tests.waiting import wait_for
 
 FORGETFUL = CallResponse(status=Status(code="FAILED_PRECONDITION"))
 

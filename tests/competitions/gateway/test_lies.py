@@ -7,7 +7,8 @@ import threading
 import pytest
 
 from competitions.gateway.link import Link
-from tests.competitions.gateway.conftest import AMPLE_S, ask, wait_for, wait_live
+from tests.competitions.gateway.conftest import ask, wait_live
+from tests.waiting import AMPLE_S, wait_for
 
 RUNNING = {
     "model_id": "odd",

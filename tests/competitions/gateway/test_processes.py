@@ -16,9 +16,9 @@ from tests.competitions.gateway.conftest import (
     beside_steady,
     forget_model,
     predicting,
-    wait_for,
     wait_live,
 )
+from tests.waiting import wait_for
 
 # --- Setting up
 

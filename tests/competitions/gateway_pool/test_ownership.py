@@ -12,7 +12,7 @@ from django.conf import settings
 from competitions.gateway.errors import GatewayError
 from competitions.gateway_pool import pool
 from competitions.gateway_pool.ownership import claim_competition
-from tests.competitions.gateway.conftest import wait_for
+from tests.waiting import wait_for
 
 
 def take(key):

@@ -11,11 +11,8 @@ import pytest
 from competitions.gateway.gateway import ModelGateway
 from competitions.local_models import control
 from competitions.local_models.launch import PROJECT
-from tests.competitions.gateway.conftest import (
-    AMPLE_S,
-    STEADY,
-    wait_for,
-)
+from tests.competitions.gateway.conftest import STEADY
+from tests.waiting import AMPLE_S, wait_for
 
 
 class LocalModels:

@@ -16,11 +16,11 @@ from tests.competitions.gateway.conftest import (
     STEADY,
     ask,
     predicting,
-    wait_for,
     wait_live,
 )
 from tests.competitions.local_models.conftest import row_of, run_one, state_of
 from tests.competitions.local_models.test_trees import nest
+from tests.waiting import wait_for
 
 
 def test_stop_lasts_over_a_restart_of_the_orchestrator_until_start(local_models):

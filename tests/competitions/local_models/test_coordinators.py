@@ -4,10 +4,8 @@ import json
 
 from websockets.sync.client import unix_connect
 
-from tests.competitions.gateway.conftest import (
-    wait_for,
-)
 from tests.competitions.local_models.conftest import row_of, run_one, state_of
+from tests.waiting import wait_for
 
 
 def test_invalid_reports_are_skipped_and_valid_ones_applied(local_models):

@@ -15,14 +15,9 @@ from competitions.gateway.types import Argument, Call
 from competitions.local_models import submission
 from competitions.local_models.launch import PROJECT, Limits
 from competitions.local_models.orchestrator import Orchestrator
-from tests.competitions.gateway.conftest import (
-    STEADY,
-    ask,
-    predicting,
-    wait_for,
-    wait_live,
-)
+from tests.competitions.gateway.conftest import STEADY, ask, predicting, wait_live
 from tests.competitions.local_models.conftest import descendants
+from tests.waiting import wait_for
 
 EXAMPLES = PROJECT / "competitions" / "local_models" / "examples"
 

@@ -9,8 +9,9 @@ import pytest
 
 from competitions.local_models import cgroups, control
 from competitions.local_models.sandbox import trouble_with_level_2
-from tests.competitions.gateway.conftest import ask, predicting, wait_for, wait_live
+from tests.competitions.gateway.conftest import ask, predicting, wait_live
 from tests.competitions.local_models.conftest import descendants
+from tests.waiting import wait_for
 
 CURIOUS = """
 import os, resource, socket

@@ -19,8 +19,9 @@ from competitions.submissions import check_queue
 from competitions.submissions.check_queue import check_version, check_waiting
 from competitions.submissions.quota import quota_of
 from competitions.submissions.site_bench import site_bench, submitted_folder
-from tests.competitions.gateway.conftest import STEADY, predicting, wait_for
+from tests.competitions.gateway.conftest import STEADY, predicting
 from tests.competitions.submissions.conftest import GOOD, RAISES, silence
+from tests.waiting import wait_for
 
 
 def running(settings, model_id="mine"):

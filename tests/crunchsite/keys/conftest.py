@@ -8,7 +8,7 @@ from tests import factories
 
 
 @pytest.fixture
-def world(roles, tape, frozen_clock):
+def world(db, tape, frozen_clock):
     """Two models, an hour old; `other` is a second competition like it."""
     return factories.running_competition(at=frozen_clock, models=2, hours=1)
 
@@ -26,7 +26,7 @@ def cruncher(world):
 
 
 @pytest.fixture
-def key(roles, frozen_clock):
+def key(db, frozen_clock):
     """Make a key: `key("read", competition=...)` returns its text."""
     return lambda *scopes, **fields: create_key(name="bot", scopes=scopes, **fields)[1]
 

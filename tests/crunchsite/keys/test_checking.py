@@ -244,7 +244,7 @@ def test_a_scope_stands_for_what_its_role_holds_now(client, world, key):
         ("admin", "admin"),
     ],
 )
-def test_a_scope_stands_for_its_role_and_for_no_more(roles, scope, role):
+def test_a_scope_stands_for_its_role_and_for_no_more(db, scope, role):
     held = Group.objects.get(name=role).permissions.values_list(
         "content_type__app_label", "codename"
     )
@@ -361,7 +361,7 @@ def test_its_use_is_kept_to_the_minute(rf, at, key):
     ]
 
 
-def test_who_has_read_a_key_before_another_used_it_notes_nothing(roles, frozen_clock):
+def test_who_has_read_a_key_before_another_used_it_notes_nothing(db, frozen_clock):
     stale, _ = create_key(name="bot", scopes=["read"])
     for seconds, used in ((0, 0), (59, 0), (60, 60)):
         now = NOW + timedelta(seconds=seconds)
@@ -477,7 +477,7 @@ def test_the_lists_of_the_tiers_are_replaced_whole(client, world, env):
     assert client.get("/api/reports/models").status_code == 401
 
 
-def test_api_key_may_do_all_and_stands_in_the_trail(client, world, env, roles):
+def test_api_key_may_do_all_and_stands_in_the_trail(client, world, env, db):
     env(api_key=LEGACY)
     checkpoint = world.checkpoints[0]
     answer = confirm(client, checkpoint, **{"X-API-Key": LEGACY})

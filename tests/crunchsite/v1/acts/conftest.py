@@ -8,7 +8,7 @@ from tests import factories
 
 
 @pytest.fixture
-def world(roles, tape, frozen_clock):
+def world(db, tape, frozen_clock):
     """Two models, three hours old."""
     return factories.running_competition(at=frozen_clock, models=2, hours=3)
 
@@ -34,7 +34,7 @@ class Program:
 
 
 @pytest.fixture
-def program(roles, frozen_clock):
+def program(db, frozen_clock):
     """Make a program: `program("write:operate", competition=...)`."""
     return lambda *scopes, **of: Program(create_key(name="bot", scopes=scopes, **of)[1])
 

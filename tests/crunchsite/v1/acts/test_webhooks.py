@@ -67,7 +67,7 @@ def test_a_secret_is_rotated(operator, made):
         ({"competition": "a b"}, "competition: "),
     ],
 )
-def test_what_is_no_receiver_is_refused(operator, roles, changes, begins):
+def test_what_is_no_receiver_is_refused(operator, db, changes, begins):
     answer = operator.post("webhooks", {**HOOK, **changes})
     assert answer.status_code == 422, answer.json()
     assert answer.json()["detail"].startswith(begins), answer.json()
@@ -111,14 +111,14 @@ def test_deliveries_are_listed_and_sent_again(operator, made, delivery, frozen_c
 
 
 @pytest.mark.parametrize("number", ["0", "x", "9" * 30, "-1", "²"])
-def test_unknown_ones_are_404(operator, roles, number):
+def test_unknown_ones_are_404(operator, db, number):
     for path in (f"webhooks/{number}/rotate-secret", f"deliveries/{number}/replay"):
         answer = operator.post(path, WHY)
         assert answer.status_code == 404, path
         assert answer.json()["code"] in ("webhook_not_found", "delivery_not_found")
 
 
-def test_a_draft_s_webhook_is_for_who_sees_drafts(program, operator, roles):
+def test_a_draft_s_webhook_is_for_who_sees_drafts(program, operator, db):
     factories.competition("hush", status="DRAFT", activated_at=None)
     made = operator.post("webhooks", {**HOOK, "competition": "hush"})
     assert made.json()["competition"] == "hush"

@@ -1,0 +1,19 @@
+"""Waiting for what another thread or process does."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+Found = TypeVar("Found")
+# Never reached, however busy the machine is.
+AMPLE_S = 60.0
+
+
+def wait_for(condition: Callable[[], Found], *, timeout_s: float = AMPLE_S) -> Found:
+    """Return what the condition gives once it is true; fail after the limit."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if result := condition():
+            return result
+        time.sleep(0.01)
+    raise AssertionError(f"not within {timeout_s} s")
