@@ -222,7 +222,9 @@ class Asker:
 
     def _absent(self, model_id: str) -> ModelAnswer:
         identity = self._cluster.announced.get(model_id)
-        if not self._cluster.ws_client.is_open and identity is None:
+        if identity is None and self._cluster.ws_client.refusal:
+            code, reason = "NO_ORCHESTRATOR", "the orchestrator refuses its competition"
+        elif identity is None and not self._cluster.ws_client.is_open:
             code, reason = "NO_ORCHESTRATOR", "the orchestrator cannot be reached"
         elif identity is None:
             code, reason = "UNKNOWN", "the orchestrator does not know it"

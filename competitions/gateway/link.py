@@ -38,7 +38,7 @@ class Link(WebsocketClient):
         super().__init__(host, port, crunch_id, on_event)
         self.retry_interval = self.retry_s
         self.error = ""
-        self._refused = ""
+        self.refusal = ""  # what the orchestrator says of another competition
         self._attempts = 0  # since the link last stayed open for a while
         self._opened_at = -math.inf
 
@@ -79,11 +79,11 @@ class Link(WebsocketClient):
             return
         if refusal := event.get("error"):
             # Each new link is refused with the same text, every few seconds.
-            if brief(refusal) != self._refused:
-                self._refused = brief(refusal)
-                log.warning("gateway.refused", error=self._refused)
+            if brief(refusal) != self.refusal:
+                self.refusal = brief(refusal)
+                log.warning("gateway.refused", error=self.refusal)
             return
-        self._refused = ""
+        self.refusal = ""
         await self.event_handler(event.get("event"), event.get("data"))
 
     async def connect(self) -> None:

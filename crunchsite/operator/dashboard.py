@@ -29,6 +29,7 @@ from crunchsite.operator.troubles import (
     lost_rounds,
     quarantined_models,
     stuck_rounds,
+    unanswered_rounds,
     unpaid,
     unpayable,
     unscheduled,
@@ -47,6 +48,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     troubles = [
         *(silent_processes() if may(user, SEE_ALL) else []),
         *stuck_rounds(lines, now, user),
+        *unanswered_rounds(lines),
         *lost_rounds(lines),
         *unscheduled(lines),
         *failing_models(lines),

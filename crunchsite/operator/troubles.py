@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Min, Q
+from django.db.models import Count, Exists, Min, OuterRef, Q, Subquery
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
@@ -14,6 +14,7 @@ from competitions.models import (
     CallableFailure,
     Competition,
     ParticipantModel,
+    Prediction,
     Round,
     ScheduledPrediction,
     SubmittedVersion,
@@ -167,6 +168,36 @@ def failing_models(lines: dict[int, CompetitionLine]) -> Iterator[Trouble]:
             since=since,
             url=_list("competitions_participantmodel", competition=pk),
             is_severe=count == lines[pk].models,
+        )
+
+
+def unanswered_rounds(lines: dict[int, CompetitionLine]) -> Iterator[Trouble]:
+    """Yield active competitions whose newest round was answered by no model."""
+    active = [
+        pk
+        for pk, line in lines.items()
+        if line.competition.status == Competition.Status.ACTIVE
+    ]
+    asked = Round.objects.filter(
+        competition=OuterRef("pk"), performed_at__isnull=False, tournament=None
+    )
+    newest = Competition.objects.filter(pk__in=active).values_list(
+        Subquery(asked.order_by("-slot_at").values("pk")[:1])
+    )
+    answers = Prediction.objects.filter(round=OuterRef("pk")).order_by()
+    reasons = answers.values("reason").annotate(count=Count("pk")).order_by("-count")
+    for pk, slot_at, reason in (
+        Round.objects.filter(Exists(answers), pk__in=newest)
+        .exclude(Exists(answers.filter(outcome=Prediction.Outcome.ANSWERED)))
+        .values_list(
+            "competition_id", "slot_at", Subquery(reasons.values("reason")[:1])
+        )
+    ):
+        yield Trouble(
+            what=f"No model answered the newest round: {reason}",
+            where=lines[pk].competition.slug,
+            since=slot_at,
+            url=_list("competitions_participantmodel", competition=pk),
         )
 
 

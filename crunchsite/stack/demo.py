@@ -171,14 +171,24 @@ def workspace_draft(slug: str) -> Draft:
 
 
 def models_problem() -> str:
-    """Say why nobody asks the local models, or nothing when somebody does."""
+    """Say who has no models because of LOCAL_MODELS_COMPETITION, or nothing.
+
+    They take part in one competition; an active demo asks nobody without them.
+    """
     slug = settings.ENV.local_models_competition
-    if Competition.objects.filter(slug=slug).exists():
-        return ""
-    return (
-        f"LOCAL_MODELS_COMPETITION was {slug!r}, and there is no such competition: the "
-        "local models take part in none until it is created."
-    )
+    told: list[str] = []
+    if not Competition.objects.filter(slug=slug).exists():
+        told.append(
+            f"LOCAL_MODELS_COMPETITION was {slug!r}, and there is no such competition: "
+            "the local models take part in none until it is created."
+        )
+    own = settings.WORKSPACE.slug if settings.WORKSPACE else SLUG
+    if own != slug and Competition.objects.active().filter(slug=own).exists():
+        told.append(
+            f"LOCAL_MODELS_COMPETITION is {slug!r}, so {own} has no models and its "
+            "rounds no answers: pause it, or run a second site (VAR_DIR, PORT)."
+        )
+    return "\n  ".join(told)
 
 
 def _pack() -> packs.Pack:

@@ -279,6 +279,21 @@ def test_a_quarantined_model_is_an_alarm_and_the_public_page_tells_it(
     assert "none running; " in client.get("/").content.decode()
 
 
+def test_a_round_that_nobody_answered_is_an_alarm_until_one_is_answered(
+    client, world, fresh_feed
+):
+    newest, before = Round.objects.filter(performed_at__isnull=False)[:2]
+    assert newest.slot_at > before.slot_at
+    lost = {"outcome": "ABSENT", "reason": "the orchestrator cannot be reached"}
+    told = "No model answered the newest round: the orchestrator cannot be reached"
+    before.predictions.update(**lost)
+    assert told not in dashboard(client)
+    newest.predictions.update(**lost)
+    assert told in dashboard(client)
+    Competition.objects.update(status="PAUSED")
+    assert told not in dashboard(client)
+
+
 def test_rounds_are_missed_since_the_first_that_was(client, world, fresh_feed):
     first, second = Round.objects.order_by("-slot_at")[:2]
     Round.objects.filter(pk__in=[first.pk, second.pk]).update(status="MISSED")

@@ -44,6 +44,20 @@ def gateway(stage):
     return gateway
 
 
+def test_a_refused_competition_is_told_of_until_the_orchestrator_serves_it(
+    stage, gateway
+):
+    def told():
+        answer = ask(gateway, {"steady", "elsewhere"})["elsewhere"]
+        return answer.code, answer.reason
+
+    stage.orchestrator.say(json.dumps({"error": "this is another crunch"}))
+    refused = ("NO_ORCHESTRATOR", "the orchestrator refuses its competition")
+    wait_for(lambda: told() == refused)
+    stage.orchestrator.say(update())
+    wait_for(lambda: told() == ("UNKNOWN", "the orchestrator does not know it"))
+
+
 @pytest.mark.parametrize(
     "frame",
     [

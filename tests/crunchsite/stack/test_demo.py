@@ -10,6 +10,7 @@ from crunchsite.settings.env import Env
 from crunchsite.stack import demo
 from crunchsite.stack.errors import StackError
 from feeds.models import FeedSubscription
+from tests import factories
 
 pytestmark = pytest.mark.usefixtures("db", "frozen_clock")
 
@@ -127,4 +128,15 @@ def test_local_models_of_a_competition_that_is_not_there_are_told_of(env):
     demo.ensure()
     assert demo.models_problem() == ""
     env(local_models_competition="nix")
-    assert demo.models_problem().startswith("LOCAL_MODELS_COMPETITION was 'nix', and")
+    missing, lonely = demo.models_problem().splitlines()
+    assert missing.startswith("LOCAL_MODELS_COMPETITION was 'nix', and")
+    assert "'nix', so btc-demo has no models" in lonely
+
+
+def test_a_demo_that_lost_its_models_to_another_is_told_of_while_it_is_active(env):
+    made = demo.ensure()
+    factories.competition(slug="btc-life")
+    env(local_models_competition="btc-life")
+    assert demo.models_problem().startswith("LOCAL_MODELS_COMPETITION is 'btc-life'")
+    lifecycle.pause(competition_id=made.pk)
+    assert demo.models_problem() == ""
