@@ -13,6 +13,7 @@ from proofs.errors import LogForkError
 from proofs.models import LogCheckpoint, LogTimestamp
 from proofs.served_files import (
     CHECKPOINT,
+    KEY_CHANGES,
     KEYS,
     MOST_TIMESTAMPS,
     NOTE,
@@ -58,6 +59,7 @@ def push_log() -> int:
             entries = Tile(ENTRIES, tile.index, tile.width).path
             _put(store, entries, entries)
     _put(store, KEYS, KEYS)
+    _put(store, KEY_CHANGES, KEY_CHANGES)
     _put(store, CHECKPOINT, f"{CHECKPOINT}/{head.size}")
     log.info("log.pushed", size=head.size)
     return head.size

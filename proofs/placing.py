@@ -14,6 +14,7 @@ from django.db.models.functions import Coalesce
 from core.tlog.canonical import canonical_json
 from core.tlog.log_proof import LogProof
 from core.tlog.merkle import MemoryTree, inclusion_proof
+from proofs.key_changes import KeyChange, key_changes
 from proofs.models import Cosignature, LogCheckpoint, LogLeaf, LogLeafQuerySet
 from proofs.served_files import signed_head
 from proofs.tree import StoredTree
@@ -23,22 +24,28 @@ from proofs.tree import StoredTree
 class Placed:
     """A sealed leaf, a signed head that covers it, and its path below that.
 
-    The head is the first that a witness has cosigned, else the first of all.
+    The head is the first that a witness has cosigned, else the first of all. `keys` are
+    the changes of the log's key below it: who knows an older key follows them.
     """
 
     leaf: LogLeaf
     head: LogCheckpoint
     path: tuple[bytes, ...]
+    keys: tuple[KeyChange, ...] = ()
 
     def proof(self, extra: Mapping[str, Any]) -> str:
         """Return the text of the `.tlog-proof`; `extra` is added to the entry."""
         assert self.leaf.index is not None  # a head covers it
-        packed = canonical_json({"entry": self.leaf.text, **extra})
+        keys = {"keys": [each.as_json() for each in self.keys]} if self.keys else {}
+        packed = canonical_json({"entry": self.leaf.text, **extra, **keys})
         return str(LogProof(self.leaf.index, self.path, signed_head(self.head), packed))
 
 
 def place(leaves: LogLeafQuerySet) -> dict[int, Placed]:
-    """Return the sealed ones among some leaves, by primary key; four statements."""
+    """Return the sealed ones among some leaves, by primary key.
+
+    The number of statements does not depend on the number of leaves.
+    """
     covering = LogCheckpoint.objects.filter(size__gt=OuterRef("index"))
     first = covering.order_by("size").values("size")[:1]
     cosigned = Cosignature.objects.filter(head__gt=OuterRef("index"))
@@ -56,11 +63,13 @@ def place(leaves: LogLeafQuerySet) -> dict[int, Placed]:
         {*sizes.values()}
     )
     tree = StoredTree((row.index or 0, sizes[row.pk]) for row in rows)
+    changes = key_changes()
     return {
         row.pk: Placed(
             row,
             heads[size := sizes[row.pk]],
             tuple(inclusion_proof(row.index or 0, size, tree.at(size))),
+            tuple(change for change in changes if change.index < size),
         )
         for row in rows
     }

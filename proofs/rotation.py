@@ -5,7 +5,7 @@ from django.conf import settings
 from core.tlog.note import Signer
 from proofs import cadence, log_keys, sealing
 from proofs.errors import LogKeyError
-from proofs.key_leaves import append_key, vkeys
+from proofs.key_leaves import append_first_key, append_key, vkeys
 from proofs.models import LogLeaf
 
 
@@ -31,9 +31,10 @@ def rotate(*, reason: str) -> Signer:
     keys kept, when that head could not be signed.
     """
     _refuse_environment()
-    sealing.seal()  # the log names the old key before it is replaced
     signers = log_keys.signers()
     old = signers[-1]
+    append_first_key(old.key)  # the log names it before it is replaced, if it is empty
+    sealing.seal()
     if len(signers) == 1:
         lines = [log_keys.new_key(old.key.name), *log_keys.read_lines()]
         log_keys.write_lines(lines)

@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from django.db.models import QuerySet
 
 from core.clock import iso_z
+from core.tlog.canonical import canonical_json
 from core.tlog.errors import LogFormatError
 from core.tlog.merkle import HASH_BYTES
 from core.tlog.tiles import ENTRIES, Tile, pack_entries, parse_tile_path
+from proofs.key_changes import key_changes
 from proofs.key_leaves import vkeys
 from proofs.models import LogCheckpoint, LogLeaf, LogTile, LogTimestamp
 
 CHECKPOINT, KEYS, TIMESTAMPS = "checkpoint", "keys", "timestamps"
+KEY_CHANGES = "key-changes"
 NOTE, STAMP = ".note", ".tsr"
 MOST_TIMESTAMPS = 10_000  # in the list: more than a year of them
 LONGEST_PATH = 80
@@ -33,6 +36,8 @@ def log_file(path: str) -> LogFile | None:
         text = signed_head(head) if head else None
     elif path == KEYS:
         text = "".join(f"{key}\n" for key in vkeys()) or None
+    elif path == KEY_CHANGES:
+        text = canonical_json([each.as_json() for each in key_changes()]).decode()
     elif path == TIMESTAMPS:
         text = "".join(_stamp_line(each) for each in _newest_stamps()) or None
     elif path.startswith(f"{CHECKPOINT}/"):

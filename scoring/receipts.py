@@ -38,7 +38,7 @@ class Receipt:
 
 
 def receipts_of(predictions: Sequence[Prediction], user: Any) -> list[Receipt]:
-    """Return a receipt for each prediction, in five statements.
+    """Return a receipt for each prediction, in six statements.
 
     The predictions come with round and model.
     """

@@ -11,3 +11,7 @@ class ProofError(ValueError):
 
 class UnknownSignerError(ProofError):
     """None of the keys that the reader knows has signed this."""
+
+
+class UnprovenKeyError(UnknownSignerError):
+    """Nothing leads from the keys that are known to the one that signed."""

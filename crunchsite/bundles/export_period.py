@@ -24,6 +24,7 @@ from emissions.checkpoint_leaves import ledger_rows
 from emissions.models import Checkpoint
 from feeds.tape import reads
 from feeds.tape.records import FeedKey, span
+from proofs.key_changes import key_changes
 from proofs.key_leaves import vkeys
 from proofs.models import LogCheckpoint, LogLeaf, LogTile, Witness
 from proofs.served_files import signed_head
@@ -127,7 +128,11 @@ def _leaf_hashes(facts: PeriodFacts) -> Iterator[bytes]:
 
 
 def _entries(facts: PeriodFacts) -> Iterator[Row]:
-    """Yield entries in the order of the log; earlier ones come with their path."""
+    """Yield entries in the order of the log; earlier ones come with their path.
+
+    A new key comes with the head that the key before it has signed.
+    """
+    changes = {change.index: change for change in key_changes()}
     known = LogLeaf.objects.sealed().filter(index__lt=facts.end)
     more = known.filter(kind=Kind.KEY) | known.filter(
         kind=Kind.RULES, competition=facts.checkpoint.competition_id
@@ -143,6 +148,8 @@ def _entries(facts: PeriodFacts) -> Iterator[Row]:
             if index is not None and index < facts.start:
                 path = inclusion_proof(index, facts.end, read)
                 row["path"] = [node.hex() for node in path]
+            if change := changes.get(index or 0):
+                row["vouched"] = {"note": change.note, "path": change.path}
             yield row
 
 

@@ -9,12 +9,19 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from core.tlog.errors import LogFormatError, ProofError
+from core.tlog.errors import (
+    LogFormatError,
+    ProofError,
+    UnknownSignerError,
+    UnprovenKeyError,
+)
 from core.tlog.exact import parse_exact
+from core.tlog.key_entries import KeyChain, KeyEntry, read_key_entry
 from core.tlog.log_checkpoint import TreeHead, parse_tree_head
 from core.tlog.merkle import Frontier, leaf_hash, verify_inclusion
 from core.tlog.note import (
     COSIGNATURE,
+    Note,
     VerifierKey,
     cosigned_at_s,
     parse_note,
@@ -79,9 +86,10 @@ def prove_log(
 ) -> CheckedLog:
     """Check heads, hashes and entries; `pinned` are keys that are known otherwise."""
     log = CheckedLog()
-    keys = _keys(manifest, findings, pinned)
-    heads = _check_heads(bundle, manifest, findings, keys, log)
-    places = _read_entries(bundle, log, findings)
+    own, witnesses = _keys(manifest, findings, pinned)
+    places, named = _read_entries(bundle, log, findings)
+    signers = _Signers(KeyChain(own, named), witnesses, manifest, findings)
+    heads = _check_heads(bundle, signers, findings, log)
     there, frontier = _check_history(bundle, manifest, findings, heads, places)
     root = frontier.root()
     for index, (node, path) in places.items():
@@ -96,22 +104,21 @@ def prove_log(
         manifest["end"] in log.signed_at,
         f"no signed head covers all {manifest['end']} entries",
     )
-    named = {fact["vkey"] for fact in log.of_kind["key"]}
-    for key in keys:
-        if key.kind != COSIGNATURE:
-            findings.check("keys", str(key) in named, f"the log does not name {key}")
+    for key in own:
+        is_named = any(key == each.key for each in named)
+        findings.check("keys", is_named, f"the log does not name {key}")
     return log
 
 
 def _keys(
     manifest: Mapping[str, Any], findings: Verdict, pinned: Sequence[VerifierKey]
-) -> list[VerifierKey]:
+) -> tuple[list[VerifierKey], list[VerifierKey]]:
     """Return the keys of the log and of witnesses: the pinned ones, else those told."""
     told = [
         *map(parse_vkey, manifest["keys"]),
         *(parse_vkey(each["vkey"]) for each in manifest["witnesses"]),
     ]
-    found = []
+    found: list[list[VerifierKey]] = []
     for is_witness, step, whose in (
         (False, "keys", "the log"),
         (True, "witnesses", "a witness"),
@@ -123,16 +130,51 @@ def _keys(
                 step,
                 f"no --key of {whose} was given: they are those the bundle names",
             )
-        found += chosen or own
-    return found
+        found.append(chosen or own)
+    return found[0], found[1]
+
+
+class _Signers:
+    """The keys that have to sign heads, once a known key leads to the log's last one.
+
+    The head of the whole bundle is signed with that, and all other heads lead to it: so
+    it vouches for the keys before it.
+    """
+
+    def __init__(
+        self,
+        chain: KeyChain,
+        witnesses: Sequence[VerifierKey],
+        manifest: Mapping[str, Any],
+        findings: Verdict,
+    ) -> None:
+        self.origin: str = manifest["origin"]
+        self._chain, self._witnesses = chain, witnesses
+        self._is_known = True
+        try:
+            chain.signers_of(manifest["end"])
+        except UnprovenKeyError as error:
+            self._is_known = findings.check("keys", False, f"{error}")
+
+    def of(self, head: TreeHead, note: Note) -> list[VerifierKey]:
+        """Return who signed a head: first the log's key by then, then witnesses.
+
+        Raises ProofError when that key did not sign it, or nothing leads to it.
+        """
+        key = self._chain.key_at(head.size)
+        if key is None or not self._is_known or head.origin != self.origin:
+            raise UnprovenKeyError("it is signed by no key of the log")
+        try:
+            verify_note(note, [key])
+        except UnknownSignerError:
+            raise UnprovenKeyError(
+                f"it is not signed by {key}, the log's key by then"
+            ) from None
+        return verify_note(note, [key, *self._witnesses])
 
 
 def _check_heads(
-    bundle: BundleReader,
-    manifest: Mapping[str, Any],
-    findings: Verdict,
-    keys: Sequence[VerifierKey],
-    log: CheckedLog,
+    bundle: BundleReader, by: _Signers, findings: Verdict, log: CheckedLog
 ) -> dict[int, list[TreeHead]]:
     heads: dict[int, list[TreeHead]] = defaultdict(list)
     for row in bundle.rows(files.HEADS):
@@ -141,16 +183,11 @@ def _check_heads(
         heads[head.size].append(head)
         name = f"the head of {head.size} entries"
         try:
-            signers = verify_note(note, keys)
+            signers = by.of(head, note)
         except ProofError as error:
             findings.check("heads", False, f"{name}: {error}")
             continue
-        is_own = head.origin == manifest["origin"] and any(
-            key.kind != COSIGNATURE for key in signers
-        )
-        said = f"{name} is signed by no key of the log"
-        if not findings.check("heads", is_own, said):
-            continue
+        findings.check("heads", True, "")
         log.signed_at[head.size] = datetime.fromisoformat(row["signed_at"])
         times = [
             datetime.fromtimestamp(cosigned_at_s(line), UTC)
@@ -168,9 +205,12 @@ def _check_heads(
 _Places = dict[int, tuple[bytes, Sequence[str]]]
 
 
-def _read_entries(bundle: BundleReader, log: CheckedLog, findings: Verdict) -> _Places:
-    """Read the entries into the log; return where they should be."""
+def _read_entries(
+    bundle: BundleReader, log: CheckedLog, findings: Verdict
+) -> tuple[_Places, list[KeyEntry]]:
+    """Read the entries into the log; return where they should be, and its keys."""
     places: _Places = {}
+    keys: list[KeyEntry] = []
     newest = -1
     for row in bundle.rows(files.ENTRIES):
         index, entry = row["index"], row["entry"]
@@ -180,7 +220,9 @@ def _read_entries(bundle: BundleReader, log: CheckedLog, findings: Verdict) -> _
         places[index] = leaf_hash(entry.encode()), row.get("path", ())
         log.entries[index] = fact = json.loads(entry)
         log.of_kind[fact["kind"]].append(fact)
-    return places
+        if fact["kind"] == "key":
+            keys.append(read_key_entry(index, entry, **row.get("vouched", {})))
+    return places, keys
 
 
 def _check_history(

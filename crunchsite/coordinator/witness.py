@@ -17,7 +17,7 @@ from core.tlog.errors import LogFormatError, ProofError, UnknownSignerError
 from core.tlog.log_checkpoint import TreeHead
 from core.tlog.note import COSIGNATURE, Signer, VerifierKey, parse_vkey
 from core.tlog.tiles import Tile
-from core.tlog.witnessing import check_growth, cosigned
+from core.tlog.witnessing import CheckedHead, check_growth, cosigned
 from crunchsite.coordinator import exits
 from crunchsite.coordinator.terminal import echo
 
@@ -66,9 +66,15 @@ class WitnessState:
         found = self._raw["seen"].get(origin)
         return found and TreeHead(origin, found["size"], bytes.fromhex(found["root"]))
 
-    def note_seen(self, head: TreeHead) -> None:
+    def key_for(self, given: VerifierKey) -> VerifierKey:
+        """Return the key of a log to which the given one led when it was seen last."""
+        return parse_vkey(self._raw.get("keys", {}).get(str(given), str(given)))
+
+    def note_seen(self, checked: CheckedHead, given: VerifierKey) -> None:
         """Keep a head, before anything is signed that follows from it."""
+        head = checked.head
         self._raw["seen"][head.origin] = {"size": head.size, "root": head.root.hex()}
+        self._raw.setdefault("keys", {})[str(given)] = str(checked.key)
         self._write()
 
     def _write(self) -> None:
@@ -85,16 +91,16 @@ def cosign_once(*, site: str, key: VerifierKey, state: WitnessState) -> TreeHead
         return _get(f"{site}/log/{tile.path}")
 
     text = _get(f"{site}/log/checkpoint").decode(errors="replace")
-    head, note = check_growth(
+    checked = check_growth(
         text,
-        origin=key.name,
-        keys=[key],
+        key=state.key_for(key),
         seen=state.seen(key.name),
         read_tile=read_tile,
+        read_changes=lambda: _get(f"{site}/log/key-changes"),
     )
-    state.note_seen(head)
+    state.note_seen(checked, key)
     at = int(clock.wall_now().timestamp())
-    body = cosigned(note, state.signer, signed_at_s=at)
+    body = cosigned(checked.note, state.signer, signed_at_s=at)
     try:
         answer = requests.post(
             f"{site}/log/witnesses",
@@ -107,7 +113,7 @@ def cosign_once(*, site: str, key: VerifierKey, state: WitnessState) -> TreeHead
     if not answer.ok:
         said = one_line(answer.text, limit=200)
         raise LogUnreachableError(f"{site} took no cosignature: {said}.")
-    return head
+    return checked.head
 
 
 def _get(url: str) -> bytes:
@@ -151,10 +157,11 @@ def command(
         try:
             head = cosign_once(site=site.rstrip("/"), key=key, state=own)
             echo(f"cosigned {head.size} {head.root.hex()}")
-        except UnknownSignerError:
+        except UnknownSignerError as error:
             echo(
-                f"REFUSED: the head is not signed with {key}. If the log has a new "
-                f"key, start again with that and the same {state}.",
+                f"REFUSED: {key} does not lead to the key of this head: {error}. Ask "
+                "the operator for the log's key, and start again with that and the "
+                f"same {state}.",
                 err=True,
             )
             click.get_current_context().exit(exits.FAILED)

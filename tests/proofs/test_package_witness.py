@@ -7,7 +7,9 @@ import pytest
 import requests
 from click.testing import CliRunner
 
+from core.tlog.note import Note, parse_note
 from proofs import log_keys, rotation, sealing, witnesses
+from proofs.models import LogCheckpoint
 from tests.participants import imported, lay_out, session_to_site
 
 SITE = "http://testserver"
@@ -85,15 +87,72 @@ def test_a_log_that_does_not_follow_is_refused_and_kept_as_evidence(
     assert "\n4\n" in known.file.with_suffix(".refused").read_text()
 
 
-def test_a_head_by_another_key_is_refused_and_accuses_nobody(known, append):
+@pytest.mark.parametrize("times", [1, 2])
+def test_the_first_key_leads_to_the_logs_newest(known, append, times):
+    known()
+    old = str(log_keys.signers()[0].key)
+    for _ in range(times):
+        rotation.rotate(reason="once a year")
+    append("b")
+    sealing.seal()
+    assert json.loads(known(vkey=old).stdout) == {"size": 3 + times}
+    newest = str(log_keys.signers()[0].key)
+    assert json.loads(known.file.read_text())["keys"] == {old: newest}
+    assert json.loads(known().stdout) == {"size": 3 + times}
+
+
+def test_a_witness_that_saw_a_key_end_takes_no_head_by_it(known, append):
+    """Whoever stole the old key signs on what the log has."""
+    old = log_keys.signers()[0]
+    rotation.rotate(reason="it was stolen")
+    append("b")
+    sealing.seal()
+    known(vkey=str(old.key))
+    append("c")
+    sealing.seal()
+    text = parse_note(LogCheckpoint.objects.first().note).text
+    by_thief = str(Note(text, (old.sign(text),)))
+    LogCheckpoint.objects.filter(size=5).update(note=by_thief)
+    found = known(vkey=str(old.key))
+    assert (found.exit_code, json.loads(found.stdout)["code"]) == (2, "invalid_input")
+    assert "none of the known keys has signed this" in found.stderr
+
+
+def forged(changes):
+    """Name a key that the log does not have, in the head of whoever stole the first."""
+    [change] = json.loads(changes)
+    entry = change["entry"].replace("once a year", "once a week")
+    return json.dumps([{**change, "entry": entry}])
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (forged, "has signed covers entry 2, which names example.org/log"),
+        (lambda changes: "[]", "none of the known keys has signed this"),
+        (lambda changes: '[{"index": 2}]', "shows no log"),
+        (lambda changes: "[" * 10_000, "shows no log"),
+    ],
+)
+def test_a_key_that_nothing_leads_to_is_refused_and_accuses_nobody(
+    known, append, change, told, monkeypatch
+):
     known()
     old = str(log_keys.signers()[0].key)
     rotation.rotate(reason="once a year")
     append("b")
     sealing.seal()
-    found = known(vkey=old)
-    assert (found.exit_code, json.loads(found.stdout)["code"]) == (2, "invalid_input")
-    assert "a head that is not signed with example.org/log+" in found.stderr
+
+    def shown(url, response):
+        if url.endswith("/log/key-changes"):
+            response._content = change(response.content.decode()).encode()
+        return response
+
+    with monkeypatch.context() as patch:
+        patch.setattr(known.site, "broken", shown)
+        found = known(vkey=old)
+    assert found.exit_code in {2, 4}
+    assert told in found.stderr
     assert not known.file.with_suffix(".refused").exists()
     assert json.loads(known().stdout) == {"size": 4}  # by the new key, the same state
 

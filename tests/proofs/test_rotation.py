@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from core.tlog.key_entries import KeyChain, parse_key_changes
 from core.tlog.note import parse_note, verify_note
 from proofs import log_keys, rotation, sealing
 from proofs.errors import LogKeyError
@@ -13,6 +14,11 @@ from tests.kills import dies, steps_of
 from tests.proofs.conftest import ORIGIN
 
 pytestmark = pytest.mark.django_db
+
+
+def changes(client):
+    """Return the changes of the log's key as readers get them."""
+    return parse_key_changes(client.get("/log/key-changes").content)
 
 
 def head():
@@ -29,9 +35,10 @@ def test_the_first_key_is_the_first_entry(keyless, append):
         rotation.create(origin=ORIGIN)
 
 
-def test_the_old_key_vouches_for_the_new_and_is_gone(log_key, append):
+def test_the_old_key_vouches_for_the_new_and_is_gone(log_key, append, client):
     append("a")
     sealing.seal()
+    assert changes(client) == []
     new = rotation.rotate(reason="once a year").key
     assert verify_note(head(), [new, log_key]) == [new, log_key]
     assert vkeys() == [new, log_key]
@@ -42,9 +49,19 @@ def test_the_old_key_vouches_for_the_new_and_is_gone(log_key, append):
     entry = json.loads(LogLeaf.objects.sealed().filter(kind="key").last().text)
     assert entry["replaces"] == str(log_key)
     assert (entry["reason"], entry["lost"]) == ("once a year", False)
+    newest = rotation.rotate(reason="once a year").key
+    chain = KeyChain([log_key], changes(client))
+    assert chain.known == [log_key, new, newest]
+    assert chain.signers_of(LogCheckpoint.objects.first().size) == [newest]
 
 
-def test_a_lost_key_is_replaced_and_the_log_says_so(log_key, append):
+def test_a_key_that_signed_nothing_yet_is_named_before_it_is_replaced(log_key):
+    new = rotation.rotate(reason="it was shown to somebody").key
+    assert vkeys() == [new, log_key]
+    assert verify_note(head(), [new, log_key]) == [new, log_key]
+
+
+def test_a_lost_key_is_replaced_and_the_log_says_so(log_key, append, client):
     append("a")
     sealing.seal()
     with pytest.raises(LogKeyError, match="is here"):
@@ -56,6 +73,7 @@ def test_a_lost_key_is_replaced_and_the_log_says_so(log_key, append):
     assert [line.key_id for line in head().signatures] == [new.key_id]
     assert json.loads(LogLeaf.objects.sealed().last().text)["lost"] is True
     assert new.name == ORIGIN
+    assert KeyChain([log_key], changes(client)).known == [log_key]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -275,7 +275,7 @@ def test_the_command_cosigns_what_grew_and_refuses_another_history(
     assert Cosignature.objects.count() == 2
 
 
-def test_the_command_goes_on_with_the_logs_new_key(
+def test_the_command_follows_the_logs_key_from_the_one_it_was_given(
     client, heads, append, tmp_path, monkeypatch
 ):
     as_site(client, monkeypatch)
@@ -288,12 +288,18 @@ def test_the_command_goes_on_with_the_logs_new_key(
     key = log_keys.signers()[0].key
     witnesses.register(vkey=run().stderr.split()[1], owner="ada")
     assert run().stdout.startswith("cosigned 5 ")
-    new = rotation.rotate(reason="once a year").key
-    append("e")
-    sealing.seal()
+    for name in "ef":
+        rotation.rotate(reason="once a year")
+        append(name)
+        sealing.seal()
+    assert run().stdout.startswith("cosigned 9 ")
+    known = json.loads(state.read_text())["keys"]
+    assert known == {str(key): str(log_keys.signers()[0].key)}
+    log_keys.key_file().unlink()
+    new = rotation.replace_lost(reason="the disk died").key
     refused = run()
     assert refused.exit_code == 1
-    assert f"REFUSED: the head is not signed with {key}." in refused.stderr
+    assert f"was lost, so nothing vouches for {new}" in refused.stderr
     assert "evidence" not in refused.stderr
     key = new
-    assert run().stdout.startswith("cosigned 7 ")
+    assert run().stdout.startswith("cosigned 10 ")

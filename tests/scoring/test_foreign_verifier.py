@@ -10,7 +10,7 @@ import pytest
 from core.tlog.log_proof import parse_log_proof
 from core.tlog.note import COSIGNATURE, Signer, parse_note
 from core.tlog.witnessing import cosigned
-from proofs import sealing, witnesses
+from proofs import log_keys, rotation, sealing, witnesses
 from proofs.models import LogCheckpoint
 from scoring.receipts import receipts_of
 from tests.competitions.conftest import competition as competition  # noqa: PLC0414  a fixture
@@ -47,20 +47,22 @@ def python():
 
 @pytest.fixture
 def receipt(log_key, round_, append):
-    """The receipt of one of seven answers, cosigned by a witness."""
+    """The receipt of one of seven answers, cosigned by a witness; it has `keys`."""
+    rotation.rotate(reason="once a year")
     ask(round_, {str(i): i / 7 for i in range(7)})
-    append(*"abcdef")
+    append(*"abcde")
     sealing.seal()
     witnesses.register(vkey=str(WITNESS.key), owner="ada")
-    head = parse_note(LogCheckpoint.objects.get().note)
+    head = parse_note(LogCheckpoint.objects.first().note)
     witnesses.accept(cosigned(head, WITNESS, signed_at_s=AT_S))
     (found,) = receipts_of([prediction("3")], STRANGER)
     return found.proof
 
 
 def test_a_strangers_tool_accepts_a_receipt_and_refuses_each_change(
-    python, receipt, log_key, tmp_path
+    python, receipt, tmp_path
 ):
+    log_key = log_keys.signers()[0].key
     proof = parse_log_proof(receipt)
     entry = json.loads(proof.extra)["entry"]
     head = parse_note(proof.checkpoint)

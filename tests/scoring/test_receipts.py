@@ -12,7 +12,8 @@ from competitions.models import Cruncher, Prediction, Round
 from core.tlog.errors import ProofError
 from core.tlog.log_proof import parse_log_proof, verify_log_proof
 from core.tlog.merkle import leaf_hash, verify_inclusion
-from proofs import sealing
+from proofs import rotation, sealing
+from proofs.key_leaves import vkeys
 from scoring import receipts
 from scoring.receipts import receipts_of
 from tests.competitions.conftest import competition as competition  # noqa: PLC0414  a fixture
@@ -126,7 +127,7 @@ def test_statements_do_not_depend_on_the_number_of_receipts(
     sealing.seal()
     rows = list(Prediction.objects.select_related("round", "model"))
     for count in (1, 30):
-        with django_assert_num_queries(5):
+        with django_assert_num_queries(6):
             receipts_of(rows[:count], STRANGER)
 
 
@@ -179,6 +180,43 @@ def test_the_participants_package_verifies_a_receipt_alone(log_key, round_, tmp_
             module.verify_receipt(forged(found.proof), str(log_key))
         with pytest.raises(module.InvalidInput, match="no receipt"):
             module.verify_receipt("c2sp", str(log_key))
+
+
+def test_a_receipt_leads_from_the_first_key_to_the_one_that_signed_it(
+    log_key, round_, append, tmp_path
+):
+    append("a")
+    sealing.seal()
+    for _ in range(2):
+        rotation.rotate(reason="once a year")
+    ask(round_, {"a": 0.25})
+    sealing.seal()
+    (found,) = receipts_of([prediction("a")], STRANGER)
+    keys = json.loads(parse_log_proof(found.proof).extra)["keys"]
+    assert [each["index"] for each in keys] == [2, 3]
+    with imported(lay_out(tmp_path, "baseline", name="desk")) as package:
+        module = importlib.import_module(f"{package.__name__}.receipts")
+        for key in vkeys():
+            assert module.verify_receipt(found.proof, str(key))["size"] == 6
+        for changed, told in (
+            (with_keys(found.proof, keys[1:]), "no key that is known leads to"),
+            (with_keys(found.proof, []), "none of the known keys has signed"),
+            (
+                with_keys(found.proof, [{**keys[0], "path": []}, keys[1]]),
+                "no key that is known leads to",
+            ),
+        ):
+            with pytest.raises(module.Forged, match=told):
+                module.verify_receipt(changed, str(log_key))
+        with pytest.raises(module.InvalidInput, match="no receipt"):
+            module.verify_receipt(with_keys(found.proof, [{}]), str(log_key))
+
+
+def with_keys(text, keys):
+    """The same receipt with other changes of the log's key."""
+    proof = parse_log_proof(text)
+    extra = json.loads(proof.extra) | {"keys": keys}
+    return str(replace(proof, extra=json.dumps(extra).encode()))
 
 
 def forged(text):

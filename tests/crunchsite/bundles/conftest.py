@@ -21,7 +21,8 @@ class Recorded:
     In the `changed` one another scorer held when the first of its rounds was asked; it
     is not paid yet, and something was moved. The `traded` one is of a trading
     competition, most of it asked in the first hour; the `by_drawdown` one ranks by a
-    figure that is no sum of its snapshots.
+    figure that is no sum of its snapshots. The key of the `rotated` one was replaced
+    before its first entry and once within it; `first` was that before both.
     """
 
     whole: bytes
@@ -29,7 +30,9 @@ class Recorded:
     changed: bytes
     traded: bytes
     by_drawdown: bytes
+    rotated: bytes
     signer: Signer
+    first: Signer
     root = Path(__file__).resolve().parents[3]
 
     @property
@@ -67,4 +70,7 @@ def recorded(django_db_setup, django_db_blocker, tmp_path_factory):
         with log_of_its_own(tmp_path_factory.mktemp("log")):
             figure = f"{record.__module__}:BY_DRAWDOWN"
             by_drawdown = bundle_of(record([0, 10, 20, 70, 80, 90], contract=figure))
-    return Recorded(whole, part, changed, traded, by_drawdown, signer)
+        with log_of_its_own(tmp_path_factory.mktemp("log")):
+            first = log_keys.signers()[0]
+            rotated = bundle_of(record([0, 10, 20], rotated=(0, 20)))
+    return Recorded(whole, part, changed, traded, by_drawdown, rotated, signer, first)

@@ -18,7 +18,7 @@ from core.tlog.witnessing import cosigned
 from crunchsite.bundles.export_period import export_period
 from emissions import ledger, transitions
 from emissions.checkpoints import close_due
-from proofs import sealing, witnesses
+from proofs import rotation, sealing, witnesses
 from proofs.models import LogCheckpoint
 from scoring.cycle import run_cycle
 from tests.conftest import NOW
@@ -95,8 +95,17 @@ def as_order(signal):
     return {"action": side, "amount": abs(signal) * 1000, "value": signal * 1000}
 
 
-def record(minutes=range(0, 110, 10), *, first_contract="", contract="", is_paid=True):
+def record(
+    minutes=range(0, 110, 10),
+    *,
+    first_contract="",
+    contract="",
+    is_paid=True,
+    rotated=(),
+):
     """Return a checkpoint of two hours that was paid; needs a key of the log.
+
+    Its key is replaced before the rounds that are asked at the minutes `rotated`.
 
     `first_contract` holds for the first round, `contract` for the others. Unless it
     `is_paid`, it was only submitted, and something was moved from the cruncher 100 to
@@ -118,6 +127,9 @@ def record(minutes=range(0, 110, 10), *, first_contract="", contract="", is_paid
             answers = {model: as_order(signal) for model, signal in answers.items()}
         if minute == 20:
             answers[d] = LATE
+        if minute in rotated:
+            with frozen(asked_at):
+                rotation.rotate(reason="once an hour")
         ask(competition, asked_at, answers)
         with frozen(asked_at + 10 * MINUTE / 60):
             cosign()

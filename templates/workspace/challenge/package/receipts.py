@@ -18,14 +18,17 @@ class Forged(Problem):
 def verify_receipt(text, vkey):
     """Return what a `.tlog-proof` proves: index, size of the log, and the answer.
 
-    `answer` is None while the answer is not open. Raises Forged for one that does not
+    `vkey` is the log's key, or an older one: the receipt leads from there to the key
+    that signed it. `answer` is None while the answer is not open. Raises Forged for one that does not
     hold, InvalidInput for a key or a file that cannot be read.
     """
     try:
         from ._engine.tlog.errors import LogFormatError, ProofError
+        from ._engine.tlog.key_entries import KeyChain, read_key_entries
+        from ._engine.tlog.log_checkpoint import parse_tree_head
         from ._engine.tlog.log_proof import parse_log_proof, verify_log_proof
         from ._engine.tlog.merkle import leaf_hash, verify_inclusion
-        from ._engine.tlog.note import parse_vkey
+        from ._engine.tlog.note import parse_note, parse_vkey
     except ImportError:
         raise InvalidInput(
             "cryptography is not installed; install the package with [verify]."
@@ -36,10 +39,13 @@ def verify_receipt(text, vkey):
         extra = json.loads(proof.extra)
         entry, inner, opened = extra["entry"], extra["inner"], extra.get("opened")
         root = bytes.fromhex(json.loads(entry)["root"])
-    except (LogFormatError, ValueError, KeyError, TypeError) as error:
+        chain = KeyChain([key], read_key_entries(extra.get("keys", [])))
+        size = parse_tree_head(parse_note(proof.checkpoint).text).size
+    except (LogFormatError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InvalidInput(f"this is no receipt, or no key: {error}.") from None
     try:
-        head = verify_log_proof(proof, entry.encode(), origin=key.name, keys=[key])
+        keys = chain.signers_of(size)
+        head = verify_log_proof(proof, entry.encode(), origin=key.name, keys=keys)
         if opened:
             answer = opened["answer"].encode()
             verify_inclusion(

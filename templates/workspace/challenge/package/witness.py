@@ -37,7 +37,7 @@ class Witness:
     def __init__(self, path, name="witness"):
         self.path = Path(path)
         if not self.path.exists():
-            self._private, self._seen = os.urandom(32), {}
+            self._private, self._seen, self._keys = os.urandom(32), {}, {}
             try:
                 self._signer = Signer(name, self._private, COSIGNATURE)
             except LogFormatError as error:
@@ -52,6 +52,7 @@ class Witness:
                 origin: TreeHead(origin, int(each["size"]), bytes.fromhex(each["root"]))
                 for origin, each in kept["seen"].items()
             }
+            self._keys = dict(kept.get("keys", {}))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise InvalidInput(
                 f"{self.path} is no file of a witness ({error}); restore it, or name "
@@ -66,30 +67,33 @@ class Witness:
     def cosign(self, site, vkey, session=None):
         """Check the newest head of a log, cosign it and hand it in; return its size.
 
-        The head is kept before it is cosigned. Raises Forked for a log that did not
-        only grow, InvalidInput for another key than the log's: nothing is cosigned
-        then, and what was seen stays as it was.
+        The head is kept before it is cosigned, and the log's newest key, to which the
+        given one leads. Raises Forked for a log that did not only grow, InvalidInput
+        for a key that does not lead to the log's: nothing is cosigned then, and what
+        was seen stays as it was.
         """
         site, session = site.rstrip("/"), session or requests.Session()
         try:
-            key = parse_vkey(vkey)
+            given = parse_vkey(vkey)
+            key = parse_vkey(self._keys.get(str(given), str(given)))
         except LogFormatError as error:
             raise InvalidInput(f"the log's key cannot be used: {error}.") from None
         text = _get(session, f"{site}/log/checkpoint").decode(errors="replace")
         try:
-            head, note = check_growth(
+            checked = check_growth(
                 text,
-                origin=key.name,
-                keys=[key],
+                key=key,
                 seen=self._seen.get(key.name),
                 read_tile=lambda tile: _get(session, f"{site}/log/{tile.path}"),
+                read_changes=lambda: _get(session, f"{site}/log/key-changes"),
             )
         except LogFormatError as error:
             raise Unreachable(f"{site} shows no log: {error}.") from None
-        except UnknownSignerError:
+        except UnknownSignerError as error:
             raise InvalidInput(
-                f"{site} shows a head that is not signed with {key}. If the operator "
-                "says that the log has a new key, give that one, with the same state."
+                f"{key} does not lead to the key of the head that {site} shows: {error}. "
+                "Ask the operator for the log's key, and give that one, with the same "
+                "state."
             ) from None
         except ProofError as error:
             raise Forked(
@@ -97,11 +101,12 @@ class Witness:
                 f"what the site showed; with {self.path} it is the evidence: keep both, "
                 "and tell the operator and the other participants."
             ) from None
-        self._seen[key.name] = head
+        self._seen[key.name] = checked.head
+        self._keys[str(given)] = str(checked.key)
         self._write()
-        body = cosigned(note, self._signer, signed_at_s=int(time.time()))
+        body = cosigned(checked.note, self._signer, signed_at_s=int(time.time()))
         _post(session, f"{site}/log/witnesses", body, self.vkey)
-        return head.size
+        return checked.head.size
 
     def _evidence(self, origin, text):
         """Keep the head that did not follow; return where."""
@@ -118,6 +123,7 @@ class Witness:
                 origin: {"size": head.size, "root": head.root.hex()}
                 for origin, head in self._seen.items()
             },
+            "keys": self._keys,
         }
         self.path.parent.mkdir(parents=True, exist_ok=True)
         draft = self.path.with_suffix(".draft")
