@@ -53,7 +53,9 @@ class Bench:
         self.clear()
         try:
             for name in names:
-                model_folders.add(models_dir=self.models, source=path, model_id=name)
+                model_folders.add(
+                    models_dir=self.models, source=path, model_id=name, called=path.name
+                )
             yield
         finally:
             for name in names:

@@ -55,6 +55,7 @@ class Asker:
         self._base_classname: str = client_options["base_classname"]
         self._lapses: dict[str, Lapses] = defaultdict(Lapses)
         self._deployments: dict[str, str] = {}
+        self._blamed: set[str] = set()  # methods that no model answers, told of once
         self._lock = asyncio.Lock()
         # The loop's own threads may be busy with the caller's hooks.
         self._decoder = ThreadPoolExecutor(1, thread_name_prefix="decode")
@@ -190,7 +191,10 @@ class Asker:
             )
         bad = [kind for kind in kinds if kind in BAD_CODE]
         is_ours = ReplyKind.ANSWERED not in kinds and len(bad) > 1
-        if is_ours:
+        if ReplyKind.ANSWERED in kinds:
+            self._blamed.discard(method)
+        if is_ours and method not in self._blamed:
+            self._blamed.add(method)
             reasons = {r.reason for _, r in replies if r.kind in BAD_CODE}
             log.error(
                 "gateway.all_models_failed", method=method, reasons=brief(reasons)

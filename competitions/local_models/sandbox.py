@@ -35,6 +35,8 @@ _SYSTEM = (
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
 SCRATCH_MB, SCRATCH_FILES = 64, 4_096
 OPEN_FILES, LARGEST_FILE_MB = 256, 50
+# Where a model finds its own folder; the machine's name of it is nobody's business.
+MODEL = Path("/model")
 
 MEANING = {
     1: "own process, limits, clean environment, filter of system calls; network and "
@@ -109,8 +111,8 @@ def trouble_with_level_2() -> str:
 class Sandbox:
     """One model's sandbox: `build` it, then, in a child, `close` it.
 
-    `writable` is where the model's socket is made; `take_back` makes it inaccessible.
-    `seen` returns how a path is named inside.
+    `model` is the folder of its code. `writable` is where its socket is made;
+    `take_back` makes that inaccessible. `seen` returns how a path is named inside.
     """
 
     def __init__(
@@ -120,6 +122,7 @@ class Sandbox:
         uid: int,
         bounds: Bounds,
         readable: Iterable[Path],
+        model: Path | None = None,
         writable: Path,
         groups: Iterable[Path] = (),
         holds_cpu: bool = False,
@@ -129,11 +132,12 @@ class Sandbox:
         self.bounds = bounds
         self._readable = [Path(p) for p in sys.path if p and Path(p).exists()]
         self._readable += [*readable]
+        self._model = model
         self._writable = writable
         # Open: their paths cannot be reached from inside.
         self._joins = [os.open(g / "cgroup.procs", os.O_WRONLY) for g in groups]
         self._holds_cpu = holds_cpu
-        self._handles: dict[Path, Path] = {}
+        self._inside: dict[Path, Path] = {}
 
     def build(self) -> None:
         """Prepare the model's file system; at level 2, in a namespace of its own."""
@@ -167,25 +171,32 @@ class Sandbox:
 
     def seen(self, path: Path) -> Path:
         """Return the path by which the model can reach `path`."""
-        for outer, handle in self._handles.items():
+        for outer, inner in self._inside.items():
             if path.is_relative_to(outer):
-                return handle / path.relative_to(outer)
+                return inner / path.relative_to(outer)
         return path
 
     def _keep_handles(self) -> None:
         """Open the folders now; the model's user may not be allowed to, later."""
         if not self.uid:
             return
-        for path in {*self._readable, self._writable}:
+        models = {self._model} if self._model else set()
+        for path in {*self._readable, *models, self._writable}:
             if path.is_dir():
                 handle = os.open(path, os.O_PATH | os.O_DIRECTORY)
-                self._handles[path] = Path(f"/proc/self/fd/{handle}")
+                self._inside[path] = Path(f"/proc/self/fd/{handle}")
 
     def _build_root(self) -> None:
-        """Make a file system of the few things a model needs, at their own paths."""
+        """Make a file system of the few things a model needs.
+
+        They are at their own paths, but for the model's folder, at MODEL.
+        """
         kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
         sources = [*map(Path, _SYSTEM), *map(Path, _DEVICES), *self._readable]
         handles = {p: os.open(p, os.O_PATH) for p in sources if p.exists()}
+        if self._model:
+            self._inside[self._model] = MODEL
+            handles[MODEL] = os.open(self._model, os.O_PATH)
         writable = os.open(self._writable, os.O_PATH)
         root = Path(tempfile.gettempdir()).resolve()
         kernel.mount("tmpfs", root, "tmpfs", kernel.MS_NOSUID, "size=1m,mode=755")

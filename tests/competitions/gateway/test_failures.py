@@ -5,14 +5,18 @@ In each test the steady model's answer of the same round arrives.
 
 import pytest
 
+from competitions.gateway.types import Argument, Call
 from tests.competitions.gateway.conftest import (
     HANGING,
     LIMIT_S,
+    QUESTION,
     STEADY,
+    ask,
     bad_answer,
     beside_steady,
     failure_codes,
     predicting,
+    wait_live,
 )
 from tests.waiting import wait_for
 
@@ -42,6 +46,33 @@ def test_raising_again_and_again_is_reported_with_the_reason(stage):
     answer = bad_answer(gateway)
     assert answer.outcome == "ABSENT"
     assert "3 times in a row: ValueError: boom" in answer.reason
+
+
+def test_a_call_that_no_model_answers_is_told_of_once_until_one_does(stage, caplog):
+    # Each failure has words of its own, as a hostile model's would.
+    source = predicting(
+        """
+        if resolve_horizon_seconds == 60:
+            raise ValueError(f"no idea at {time.monotonic_ns()}")
+        return {"value": 0.0}
+        """,
+        head="import time",
+    )
+    stage.add_all({"one": source, "two": source})
+    gateway = stage.gateway()
+    wait_live(gateway, "one", "two")
+
+    def times_told():
+        return sum("gateway.all_models_failed" in text for text in caplog.messages)
+
+    for _ in range(3):
+        ask(gateway, ["one", "two"])
+    assert times_told() == 1
+    other = Call("predict", (QUESTION.args[0], Argument("INT", 61), QUESTION.args[2]))
+    answers = ask(gateway, ["one", "two"], question=other)
+    assert {answer.outcome for answer in answers.values()} == {"ANSWERED"}
+    ask(gateway, ["one", "two"])
+    assert times_told() == 2
 
 
 @pytest.mark.parametrize("method", ["predict", "feed_update"])

@@ -40,6 +40,7 @@ class Curious(TrackerBase):
             "orchestrator": attempt(
                 lambda: socket.socket(socket.AF_UNIX).connect(ORCHESTRATOR)
             ),
+            "place": str(here),
             "own_file": attempt(lambda: (here / "weights.txt").read_text()),
             # Where it works it is an edit, and an edit restarts the model.
             "own_folder": READ_ONLY and attempt(
@@ -96,6 +97,8 @@ def test_level_2_shows_nothing_but_the_model(local_models, tmp_path):
     assert seen["own_folder"] in ("OSError", "PermissionError")
     assert seen["scratch"] == "1"
     assert not seen["scratch_reached_outside"]
+    # What it prints and raises names no folder of the machine.
+    assert seen["place"] == "/model"
     holds_at_any_level(seen)
 
 
