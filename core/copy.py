@@ -4,6 +4,8 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from struct import pack
 from typing import Any
 
 from core.texts import storable, storable_json
@@ -11,6 +13,10 @@ from core.texts import storable, storable_json
 _dumps = json.JSONEncoder(
     allow_nan=False, ensure_ascii=False, separators=(",", ":")
 ).encode
+
+# The binary format of COPY: its signature with no flags and no extension, and its end.
+_HEADER, _TRAILER = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
+_SINCE, _TICK = datetime(2000, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
 class _Null:
@@ -59,8 +65,40 @@ def copy_rows(
         [_field(value) for value in row] for row in rows
     )
     names = ", ".join(f'"{column}"' for column in columns)
-    raw = getattr(cursor, "cursor", cursor)
-    raw.copy_expert(
+    cursor.copy_expert(
         f"COPY {table} ({names}) FROM STDIN WITH (FORMAT csv, NULL '\\N')",
         io.StringIO(storable(buffer.getvalue()), newline=""),
     )
+
+
+def copy_binary(
+    cursor: Any,
+    table: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[bytes | str | int | datetime | None]],
+) -> None:
+    """Append `rows` like `copy_rows`, in the binary format: bytes go in as they are.
+
+    For rows with kilobytes of bytes, which as text take three times as long. The column
+    of an int is a bigint, that of a datetime a timestamptz.
+    """
+    count = pack("!h", len(columns))
+    fields = b"".join(count + b"".join(map(_packed, row)) for row in rows)
+    names = ", ".join(f'"{column}"' for column in columns)
+    cursor.copy_expert(
+        f"COPY {table} ({names}) FROM STDIN WITH (FORMAT binary)",
+        io.BytesIO(_HEADER + fields + _TRAILER),
+    )
+
+
+def _packed(value: bytes | str | int | datetime | None) -> bytes:
+    match value:
+        case None:
+            return pack("!i", -1)
+        case int():
+            return pack("!iq", 8, value)
+        case datetime():
+            return pack("!iq", 8, (value - _SINCE) // _TICK)
+        case str():
+            value = value.encode()
+    return pack("!i", len(value)) + value

@@ -67,11 +67,13 @@ def new_seed() -> bytes:
 
 def commit(seed: bytes, answers: Iterable[tuple[str, str]]) -> list[bytes]:
     """Return the leaf hashes of answers, given as (model id, text), by model id."""
-    nonce_of, sha256 = Nonces(seed).of, hashlib.sha256
-    return [
-        sha256(b"\0" + nonce_of(model) + text.encode()).digest()
-        for model, text in sorted(answers)
-    ]
+    nonce_of, begun = Nonces(seed).of, hashlib.sha256(b"\0").copy
+    hashes = []
+    for model, text in sorted(answers):
+        leaf = begun()
+        leaf.update(nonce_of(model) + text.encode())
+        hashes.append(leaf.digest())
+    return hashes
 
 
 def opened_hash(nonce: bytes, text: str) -> bytes:

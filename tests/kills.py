@@ -9,6 +9,7 @@ import re
 from contextlib import contextmanager
 
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 
 FULL = bool(os.environ.get("DRILLS"))
 
@@ -38,6 +39,11 @@ def killed_at(step):
             raise Killed
         return execute(sql, *args)
 
+    def copy(cursor, sql, *args):
+        if is_last(kind_of(sql)):
+            raise Killed
+        return cursor.cursor.copy_expert(sql, *args)
+
     def commit():
         if is_last("COMMIT"):
             connection.close()  # as the server does when its client is gone
@@ -46,11 +52,13 @@ def killed_at(step):
 
     committed = connection._commit
     connection._commit = commit
+    CursorWrapper.copy_expert = copy  # no wrapper of statements is told of COPY
     try:
         with connection.execute_wrapper(statement):
             yield seen
     finally:
         connection._commit = committed
+        del CursorWrapper.copy_expert
 
 
 def dies(step, work):

@@ -15,6 +15,7 @@ ReadHash = Callable[[int, int], bytes]
 
 HASH_BYTES = 32
 EMPTY_ROOT = sha256().digest()
+_NODE = sha256(b"\x01")
 
 
 def leaf_hash(entry: bytes) -> bytes:
@@ -230,11 +231,14 @@ def _climb(node: int, last: int, path: Iterable[bytes]) -> Iterator[tuple[bytes,
 
 def _pairs(nodes: Sequence[bytes]) -> list[bytes]:
     """Return the hashes of neighbours; an odd one at the end is left out."""
-    each = iter(nodes)
-    return [
-        sha256(b"\x01" + left + right).digest()
-        for left, right in zip(each, each, strict=False)
-    ]
+    each, above = iter(nodes), []
+    begun = _NODE.copy  # quicker than a new SHA-256
+    for left, right in zip(each, each, strict=False):
+        node = begun()
+        node.update(left)
+        node.update(right)
+        above.append(node.digest())
+    return above
 
 
 def _split(size: int) -> int:

@@ -1,13 +1,15 @@
 """COPY keeps any text unchanged, and distinguishes NULL from every text."""
 
 import json
+from datetime import UTC, datetime
 
+import psycopg2
 import pytest
 from django.db import connection
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.copy import copy_rows
+from core.copy import copy_binary, copy_rows
 from core.texts import storable, storable_json
 
 pytestmark = pytest.mark.django_db
@@ -50,3 +52,34 @@ def test_any_text_and_any_json_can_be_copied(text, data):
     [(kept, as_stored)] = copied([(1, text, [data])])
     assert kept == (None if text is None else storable(text))
     assert json.loads(as_stored) == storable_json([data])
+
+
+ROWS = st.tuples(
+    st.none() | st.binary(),
+    st.none() | st.text().map(storable),
+    st.none() | st.integers(-(2**63), 2**63 - 1),
+    st.none() | st.datetimes(datetime.min, timezones=st.just(UTC)),  # noqa: DTZ901
+)
+EMPTY = (None, None, None, None)
+
+
+@given(ROWS)
+def test_bytes_texts_integers_and_instants_come_back_from_binary(row):
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE TEMPORARY TABLE packed (b bytea, t text, n bigint, at timestamptz) "
+            "ON COMMIT DROP"
+        )
+        copy_binary(cursor, "packed", ("b", "t", "n", "at"), [row, EMPTY, row])
+        cursor.execute("SELECT * FROM packed")
+        found = [(b and bytes(b), *others) for b, *others in cursor.fetchall()]
+        cursor.execute("DROP TABLE packed")
+    assert found == [row, EMPTY, row]
+
+
+@pytest.mark.parametrize("column", ["n int", "n text"])
+def test_an_integer_of_another_size_is_refused(column):
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE TEMPORARY TABLE sized ({column}) ON COMMIT DROP")
+        with pytest.raises(psycopg2.DataError):
+            copy_binary(cursor, "sized", ("n",), [(7,)])

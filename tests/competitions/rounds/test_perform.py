@@ -135,8 +135,8 @@ def test_statements_do_not_depend_on_the_number_of_models(competition):
         ) as queries:
             perform_round(round_=round_, gateway=gateway)
         counts.append(len(queries))
-    # One of them is the log's, and one its rules': this process commits nothing.
-    assert counts[1] == counts[3] <= 8
+    # Two are COPY; one of the others is of the rules: this process commits nothing.
+    assert counts[1] == counts[3] <= 9
 
 
 def test_a_round_that_comes_too_late_is_missed(round_, at):

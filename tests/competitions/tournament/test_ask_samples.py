@@ -16,6 +16,7 @@ from competitions.tournament.ask_samples import ask_some
 from competitions.tournament.opening import open_round
 from tests.competitions.tournament.conftest import SampleGateway, ask_all, features
 from tests.conftest import NOW
+from tests.kills import dies
 
 
 def answers(round_):
@@ -82,10 +83,6 @@ def test_a_gateway_that_is_lost_keeps_what_was_answered(competition, opened):
     assert len(answers(opened)) == 3
 
 
-class Killed(BaseException):
-    pass
-
-
 @pytest.mark.django_db(transaction=True)
 def test_killed_before_any_statement_nothing_is_doubled_or_lost(competition):
     step, is_whole = 0, False
@@ -94,23 +91,13 @@ def test_killed_before_any_statement_nothing_is_doubled_or_lost(competition):
         round_ = open_round(
             competition=competition, round_id=f"r{step}", features=features(3)
         )
-        seen = [0]
-
-        def statement(execute, *args, step=step, seen=seen):
-            seen[0] += 1
-            if seen[0] == step:
-                raise Killed
-            return execute(*args)
-
-        try:
-            with connection.execute_wrapper(statement):
-                ask_some(
-                    competition_id=competition.pk,
-                    gateway=SampleGateway({"a": lambda x: x, "b": lambda x: x}),
-                )
-            is_whole = True
-        except Killed:
-            connection.close()
+        is_whole = not dies(
+            step,
+            lambda: ask_some(
+                competition_id=competition.pk,
+                gateway=SampleGateway({"a": lambda x: x, "b": lambda x: x}),
+            ),
+        )
         ask_all(competition, SampleGateway({"a": lambda x: x, "b": lambda x: x}))
         round_.refresh_from_db()
         assert (round_.status, round_.asked) == ("INFERRED", 3)
