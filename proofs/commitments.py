@@ -1,39 +1,40 @@
 """Commit to a round's answers: each is hidden by a nonce until it is opened.
 
-An answer's entry in the inner tree is its nonce and its exact JSON. The nonce of a
-model is HMAC-SHA256 of its id by the round's seed, so one seed opens all answers, and
-an opened answer says nothing about the others.
+An answer's entry in the inner tree is its nonce and its exact JSON. The nonces are a
+stream that follows from the round's seed, so one seed opens all answers, and an opened
+answer says nothing about the others.
 """
 
 import hashlib
+import hmac
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from core.tlog.exact import exact_json, quoted
 from core.tlog.merkle import leaf_hash
 
-SEED_BYTES = 32
-_BLOCK = 64  # bytes of SHA-256
-_INNER = bytes(byte ^ 0x36 for byte in range(256))
-_OUTER = bytes(byte ^ 0x5C for byte in range(256))
+SEED_BYTES, NONCE_BYTES = 64, 32
+# The bytes of a seed whose nonces are HMACs of the models' ids, as they were once.
+_SEED_OF_HMAC = 32
 
 
-class Nonces:
-    """Make the nonces of a round: HMAC-SHA256 with the seed hashed once, not each."""
+def nonces(seed: bytes, models: Sequence[str]) -> list[bytes]:
+    """Return the nonces of all models of a round, given by id: SHAKE-256 of its seed.
 
-    def __init__(self, seed: bytes) -> None:
-        padded = seed.ljust(_BLOCK, b"\0")
-        self._inner = hashlib.sha256(padded.translate(_INNER)).copy
-        self._outer = hashlib.sha256(padded.translate(_OUTER)).copy
-
-    def of(self, model_id: str) -> bytes:
-        """Return the nonce of a model, 32 bytes."""
-        inner = self._inner()
-        inner.update(model_id.encode())
-        outer = self._outer()
-        outer.update(inner.digest())
-        return outer.digest()
+    The first NONCE_BYTES are those of the first model, and so on: a hash for each model
+    would take longer than the answers' own.
+    """
+    if len(seed) == _SEED_OF_HMAC:
+        made = {
+            model: hmac.digest(seed, model.encode(), "sha256") for model in {*models}
+        }
+        return [made[model] for model in models]
+    stream = hashlib.shake_256(seed).digest(NONCE_BYTES * len(models))
+    return [
+        stream[start : start + NONCE_BYTES]
+        for start in range(0, len(stream), NONCE_BYTES)
+    ]
 
 
 def answer_text(
@@ -67,11 +68,12 @@ def new_seed() -> bytes:
 
 def commit(seed: bytes, answers: Iterable[tuple[str, str]]) -> list[bytes]:
     """Return the leaf hashes of answers, given as (model id, text), by model id."""
-    nonce_of, begun = Nonces(seed).of, hashlib.sha256(b"\0").copy
-    hashes = []
-    for model, text in sorted(answers):
+    begun, hashes = hashlib.sha256(b"\0").copy, []
+    ordered = sorted(answers)
+    of_each = nonces(seed, [model for model, _ in ordered])
+    for nonce, (_, text) in zip(of_each, ordered, strict=True):
         leaf = begun()
-        leaf.update(nonce_of(model) + text.encode())
+        leaf.update(nonce + text.encode())
         hashes.append(leaf.digest())
     return hashes
 
@@ -79,3 +81,16 @@ def commit(seed: bytes, answers: Iterable[tuple[str, str]]) -> list[bytes]:
 def opened_hash(nonce: bytes, text: str) -> bytes:
     """Return the leaf hash of an opened answer."""
     return leaf_hash(nonce + text.encode())
+
+
+def find(
+    seed: bytes, hashes: Sequence[bytes], model: str, text: str
+) -> tuple[int, bytes] | None:
+    """Return the place of an answer among a round's leaf hashes, and its nonce.
+
+    None when the round has no such answer.
+    """
+    for place, nonce in enumerate(nonces(seed, [model] * len(hashes))):
+        if hashes[place] == opened_hash(nonce, text):
+            return place, nonce
+    return None

@@ -10,7 +10,7 @@ from typing import Any
 
 from competitions.models import Prediction, Round
 from competitions.models.told_failures import reads_texts
-from proofs.commitments import Nonces, answer_text, opened_hash
+from proofs.commitments import answer_text, find
 from proofs.models import LogCheckpoint, LogLeaf
 from proofs.placing import Placed, inner_proof, place
 
@@ -62,7 +62,6 @@ def _receipt(
         is_known = str(prediction.round_id) in known
         return Receipt(prediction, WAITS if is_known else BEFORE_LOG)
     model = prediction.model.model_id
-    nonce = Nonces(bytes(placed.leaf.seed or b"")).of(model)
     text = answer_text(
         model=model,
         outcome=prediction.outcome,
@@ -71,10 +70,10 @@ def _receipt(
         output=prediction.output,
         exec_time_us=prediction.exec_time_us,
     )
-    try:
-        position = placed.leaf.hashes.index(opened_hash(nonce, text))
-    except ValueError:
+    found = find(bytes(placed.leaf.seed or b""), placed.leaf.hashes, model, text)
+    if found is None:
         return Receipt(prediction, DIFFERS)
+    position, nonce = found
     opened = {"answer": text, "nonce": nonce.hex()}
     told = opened if _may_open(prediction, user) else None
     extra = inner_proof(placed.leaf, position)

@@ -9,7 +9,7 @@ from django.db.models.functions import RowNumber
 from competitions.models import Prediction, Round
 from core.clock import iso_z
 from crunchsite.bundles.period_facts import Kind, PeriodFacts
-from proofs.commitments import Nonces, answer_text
+from proofs.commitments import answer_text, nonces
 from proofs.models import LogLeaf
 from scoring.models import Score
 
@@ -80,7 +80,8 @@ def _opened(
     leaf: LogLeaf | None, answers: Sequence[Any], shown: set[str] | None
 ) -> list[Row]:
     """Return the answers of a round with nonces and scores; of others the hashes."""
-    nonces = Nonces(bytes(leaf.seed or b"")) if leaf else None
+    models = [model for model, *_ in answers]
+    of_each = nonces(bytes(leaf.seed or b""), models) if leaf else []
     hashes = leaf.hashes if leaf else []
     rows: list[Row] = []
     for place, (model, outcome, code, *said, took, score) in enumerate(answers):
@@ -96,12 +97,11 @@ def _opened(
             output=output,
             exec_time_us=took,
         )
-        nonce = nonces.of(model).hex() if nonces else None
         rows.append(
             {
                 "model": model,
                 "answer": text,
-                "nonce": nonce,
+                "nonce": of_each[place].hex() if leaf else None,
                 "score": score and _score(score),
             }
         )

@@ -4,10 +4,19 @@ import hashlib
 import hmac
 import json
 
-from core.tlog.merkle import leaf_hash
-from proofs.commitments import Nonces, answer_text, commit, opened_hash
+import pytest
 
-SEED = bytes(range(32))
+from core.tlog.merkle import leaf_hash
+from proofs.commitments import (
+    answer_text,
+    commit,
+    find,
+    new_seed,
+    nonces,
+    opened_hash,
+)
+
+SEED, SEED_OF_BEFORE = bytes(range(64)), bytes(range(32))
 
 
 def text(**fields):
@@ -35,9 +44,23 @@ def test_of_a_failure_the_text_says_the_code_and_nothing_of_the_models_words():
     }
 
 
-def test_a_nonce_is_the_hmac_of_the_model_by_the_seed():
-    for model in ("m1", "", "é" * 100):
-        assert Nonces(SEED).of(model) == hmac.digest(SEED, model.encode(), "sha256")
+def test_the_nonces_are_one_stream_of_the_seed():
+    stream = hashlib.shake_256(SEED).digest(96)
+    assert nonces(SEED, ["m1", "", "é" * 100]) == [
+        stream[:32],
+        stream[32:64],
+        stream[64:],
+    ]
+    assert nonces(SEED, []) == []
+    assert len(new_seed()) == len(SEED) != len(SEED_OF_BEFORE)
+
+
+def test_a_seed_of_before_opens_what_was_hidden_with_it():
+    """Its nonces are HMACs of the models' ids."""
+    models = ["m1", "", "é" * 100]
+    assert nonces(SEED_OF_BEFORE, models) == [
+        hmac.digest(SEED_OF_BEFORE, model.encode(), "sha256") for model in models
+    ]
 
 
 def test_the_text_of_an_answer():
@@ -55,13 +78,18 @@ def test_the_text_of_an_answer():
     }
 
 
-def test_commitments_stand_in_the_order_of_models_and_open():
+@pytest.mark.parametrize("seed", [SEED, SEED_OF_BEFORE])
+def test_commitments_stand_in_the_order_of_models_and_open(seed):
     answers = [(model, text(model=model)) for model in ("m2", "m1", "m10")]
-    hashes = commit(SEED, answers)
-    for found, model in zip(hashes, ("m1", "m10", "m2"), strict=True):
-        nonce = hmac.digest(SEED, model.encode(), "sha256")
-        assert found == opened_hash(nonce, text(model=model))
-        assert found == leaf_hash(nonce + text(model=model).encode())
+    hashes = commit(seed, answers)
+    models = ["m1", "m10", "m2"]
+    for place, (model, nonce) in enumerate(
+        zip(models, nonces(seed, models), strict=True)
+    ):
+        assert hashes[place] == opened_hash(nonce, text(model=model))
+        assert hashes[place] == leaf_hash(nonce + text(model=model).encode())
+        assert find(seed, hashes, model, text(model=model)) == (place, nonce)
+    assert find(seed, hashes, "m1", text(exec_time_us=901)) is None
     assert hashlib.sha256(b"\0" + text().encode()).digest() not in hashes
 
 

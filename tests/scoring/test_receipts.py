@@ -9,6 +9,7 @@ import pytest
 from cryptography.exceptions import InvalidSignature
 
 from competitions.models import Cruncher, Prediction, Round
+from competitions.rounds import round_leaves
 from core.tlog.errors import ProofError
 from core.tlog.log_proof import parse_log_proof, verify_log_proof
 from core.tlog.merkle import leaf_hash, verify_inclusion
@@ -86,6 +87,18 @@ def test_a_stranger_verifies_a_receipt_by_the_page_alone(log_key, round_, append
         assert answer["output"] == {"value": f"#{each.model.model_id}"}
         with pytest.raises(InvalidSignature):
             stranger.verify(found.proof.replace("\n9\n", "\n8\n"), str(log_key))
+
+
+def test_a_round_whose_seed_is_of_before_has_its_receipts(log_key, round_, monkeypatch):
+    monkeypatch.setattr(round_leaves, "new_seed", lambda: bytes(range(32)))
+    ask(round_, {"a": 0.25, "b": 0.5})
+    sealing.seal()
+    Round.objects.update(status="VOID", reason="void: x")
+    found = receipts_of([prediction("a"), prediction("b")], STRANGER)
+    assert [verify(each.proof, log_key)["output"] for each in found] == [
+        {"value": "#0.25"},
+        {"value": "#0.5"},
+    ]
 
 
 def test_who_owns_an_answer_may_open_it_at_once(log_key, round_):

@@ -12,7 +12,7 @@ from competitions.rules_version import rules_version
 from competitions.wiring import wiring_of
 from core.tlog.merkle import root_of
 from proofs import log_keys, sealing
-from proofs.commitments import Nonces, answer_text, opened_hash
+from proofs.commitments import answer_text, nonces, opened_hash
 from proofs.models import LogCheckpoint, LogLeaf
 from tests.competitions.rounds.conftest import ask
 
@@ -65,11 +65,11 @@ def test_the_entry_says_what_was_asked_and_binds_every_answer(round_, frozen_clo
         "slot_at": "2026-03-02T12:00:00Z",
         "v": 1,
     }
-    nonces = Nonces(bytes(leaf.seed))
     answers = Prediction.objects.order_by("model__model_id").select_related("model")
+    of_each = nonces(bytes(leaf.seed), [each.model.model_id for each in answers])
     assert [
-        opened_hash(nonces.of(each.model.model_id), stored_text(each))
-        for each in answers
+        opened_hash(nonce, stored_text(each))
+        for nonce, each in zip(of_each, answers, strict=True)
     ] == hashes
     outcomes = [each.outcome for each in answers]
     assert outcomes == [
