@@ -375,6 +375,36 @@ def test_a_backtest_downloads_the_day_from_which_its_last_truths_follow(
     assert [row["date"] for row in cached] == ["2026-03-02", "2026-03-04"]
 
 
+def test_a_backtest_downloads_the_day_before_its_first_round_where_it_can(
+    module, site, monkeypatch
+):
+    session, adapter = site
+    monkeypatch.setattr(requests, "Session", lambda: session)
+    monkeypatch.setattr(module("site_requests").time, "sleep", lambda seconds: None)
+    runner = module("backtest").BacktestRunner
+    files = module("day_files").BacktestClient()
+    folder = Path(module("config").__file__).parent
+    model = str(folder / "examples" / "mean_reversion_tracker.py")
+    # Nothing was recorded on the day before: what is there is played.
+    span = datetime(2026, 3, 4, tzinfo=UTC), datetime(2026, 3, 4, 2, tzinfo=UTC)
+    runner(model).run(*span)
+    assert [row["date"] for row in files.status("BTCUSDT")] == ["2026-03-04"]
+
+    def gone(path, response):
+        raise requests.ConnectionError("refused")
+
+    adapter.broken = gone
+    runner(model).run(*span)
+    adapter.broken = lambda path, response: response
+    later = datetime(2026, 3, 3, tzinfo=UTC), datetime(2026, 3, 5, tzinfo=UTC)
+    runner(model).run(*later)
+    dates = [row["date"] for row in files.status("BTCUSDT")]
+    assert dates == ["2026-03-02", "2026-03-04"]
+    never = datetime(2026, 1, 3, tzinfo=UTC), datetime(2026, 1, 5, tzinfo=UTC)
+    with pytest.raises(module("problems").NoData, match="only days that are over"):
+        runner(model).run(*never)
+
+
 def test_rules_that_are_older_than_the_sites_are_told(module, site, monkeypatch):
     """With a site that is gone, or of before, nothing is said."""
     competition, session = running_as("btc-demo", module("config").rules()), site[0]

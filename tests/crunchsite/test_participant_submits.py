@@ -113,7 +113,8 @@ def test_push_needs_consent_and_tells_what_was_made_and_is_left(desk):
         "new_quota_at": json.loads(out)["new_quota_at"],
     }
     assert row.message == "first"
-    assert err.startswith("mine: 1 files, ")
+    assert err.startswith("mine: 1 file, ")
+    assert err.endswith("next: `status mine`\n")
     assert json.loads(desk("--json", "quota")[1])["used"] == 1
     (listed,) = json.loads(desk("status", "mine", "--json")[1])
     assert (listed["id"], listed["status"]) == (row.pk, "QUEUED")
@@ -136,6 +137,20 @@ def test_push_waits_for_the_end_of_the_check(desk, monkeypatch):
     assert (made["status"], made["code"]) == ("REFUSED", "check_answers_failed")
     assert made["result"]["problems"][0]["count"] == 40
     assert err.endswith("Error: the site refused it: ValueError: no (main.py:5)\n")
+    with meanwhile(desk, monkeypatch, "submit_commands", lambda: check(GOOD)):
+        code, out, err = desk("push", "mine", "--yes", "--wait")
+    first, second, *checked = out.splitlines()
+    assert (code, first) == (0, "mine, version 3: LIVE")
+    assert "; 2 submissions left until 20" in second
+    assert checked == [
+        "the site's check: 40 of 40 answers, 99 % of them within 2 of 5000 ms"
+    ]
+    assert err.endswith("next: `model logs mine`, `board`\n")
+    with meanwhile(desk, monkeypatch, "submit_commands", lambda: check(RAISES)):
+        code, out, err = desk("push", "mine", "--yes", "--wait")
+    assert (code, out.splitlines()[0]) == (1, "mine, version 4: REFUSED")
+    assert "  40 times: ValueError: no (main.py:5)\n" in out
+    assert "next:" not in err
     code, _, err = desk("push", "mine", "--yes", "--wait", "--timeout", "0")
     assert code == 4
     assert "was not checked within 0 s: it is QUEUED" in err
@@ -253,4 +268,9 @@ def test_logs_are_followed_until_ctrl_c(desk, monkeypatch, settings):
     with meanwhile(desk, monkeypatch, "log_command", write):
         code, out, _ = desk("model", "logs", "mine", "--follow")
     assert (code, out) == (130, "one\ntwo\n")
-    assert desk("model", "logs", "m2")[0] == 3
+    log.write_text("")
+    assert desk("model", "logs", "mine") == (0, "", "mine has printed nothing yet.\n")
+    for name in ("m2", "none"):  # whether there is one is nobody else's business
+        code, _, err = desk("model", "logs", name)
+        assert code == 3
+        assert "none that runs here has this name" in err

@@ -31,6 +31,10 @@ from core.requests import read_body, read_query
 from crunchsite.v1.acts.act import OPERATE, ActMessage, ActView, Reason, posts
 
 OF_MODELS = "competitions.{}_participantmodel"
+NOT_YOURS = (
+    "This key is for its cruncher's own models, and none that runs here has this name. "
+    "One that never went live has no log: its submission says how its check went."
+)
 
 
 class LocalModelRow(serializers.Serializer[Any]):
@@ -263,4 +267,6 @@ def require_act(user: Any, act: str, owner: int | None) -> None:
     """Refuse an act that the user may not do on what `owner`, a cruncher, has."""
     if not may(user, act, cruncher_id=owner):
         code = "scope_insufficient" if is_key(user) else "permission_denied"
+        if owner is None and act in getattr(user, "acts_on_own", ()):
+            raise PermissionDenied(NOT_YOURS, code=code)
         raise PermissionDenied(f"This does not permit {act} here.", code=code)

@@ -18,7 +18,7 @@ from .asking import Asker
 from .backtest_result import BacktestResult
 from .day_files import BacktestClient, instant, seconds_of
 from .model_files import model_of, own
-from .problems import InvalidInput, NoData
+from .problems import InvalidInput, NoData, Unreachable
 from .recording import Recording, piece_ends
 from .round_columns import RoundColumns
 from .round_scores import score_rounds
@@ -78,14 +78,23 @@ class BacktestRunner:
         return BacktestResult(columns, self.rules, digest, since, until, (prices, pieces))
 
     def _pull_missing(self, subjects, since, until):
-        """Download what is missing, and the records from which the last truths follow."""
+        """Download what is missing, with what precedes the first slot and the last truths.
+
+        Models see the records of the hours before; without the day of those, the first
+        rounds have no input. Where the site cannot be asked, the days asked for do.
+        """
+        begin = datetime.fromtimestamp(self._begin_s(since.timestamp()), timezone.utc)
         end = datetime.fromtimestamp(self._end_s(until.timestamp()), timezone.utc)
         for subject in subjects:
             try:
+                if self._data.lacks(subject, begin, until):
+                    self._data.pull(subject, begin, end)
+            except NoData:
+                if not self._data.has_any(subject, begin, end):
+                    raise
+            except Unreachable:
                 if self._data.lacks(subject, since, until):
-                    self._data.pull(subject, since, end)
-            except NoData:  # what is there is enough, or the run says so
-                continue
+                    raise
 
     def _grid(self, since_s, until_s):
         """Return all rounds of a time, in the order in which the site asks them."""

@@ -84,7 +84,8 @@ class BacktestClient:
         if not listed:
             raise NoData(
                 f"the site has no whole day of {subject} between {since:%Y-%m-%d} and "
-                f"{until:%Y-%m-%d}; `data list` shows what it has."
+                f"{until:%Y-%m-%d}: only days that are over are there. "
+                "`data list` shows what it has."
             )
         folder = self._folder(subject)
         folder.mkdir(parents=True, exist_ok=True)
@@ -124,6 +125,11 @@ class BacktestClient:
         """Return whether a day of `[since, until)` is not cached."""
         folder = self._folder(subject)
         return not all((folder / f"{day}.npz").exists() for day in _days(since, until))
+
+    def has_any(self, subject, since, until):
+        """Return whether some day of `[since, until)` is cached."""
+        folder = self._folder(subject)
+        return any((folder / f"{day}.npz").exists() for day in _days(since, until))
 
     def load(self, subject, since, until):
         """Return the cached records that open in `[since, until)`, as a Series.

@@ -5,7 +5,7 @@ import time
 
 import click
 
-from .command_line import client_of, say
+from .command_line import client_of, note, say
 
 FOLLOW_S = 2.0
 
@@ -25,10 +25,10 @@ def logs(context, name, follow, of_round):
     """
     if follow and of_round is not None:
         raise click.UsageError("--follow is for the whole log; leave out --round.")
-    client, cursor = client_of(context), None
+    client, cursor, is_empty = client_of(context), None, True
     while True:
         part = client.model_log(name, cursor, of_round)
-        cursor = part["cursor"]
+        cursor, is_empty = part["cursor"], is_empty and not part["text"]
         if context.obj["json"]:
             if part["text"]:
                 say(json.dumps(part))
@@ -36,5 +36,7 @@ def logs(context, name, follow, of_round):
             say(part["text"], nl=False)
         if part["is_end"]:
             if not follow:
+                if is_empty:
+                    note(f"{name} has printed nothing yet.")
                 return
             time.sleep(FOLLOW_S)

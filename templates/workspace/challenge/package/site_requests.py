@@ -56,7 +56,8 @@ class SiteRequests:
             except requests.RequestException as error:
                 if is_last:
                     raise Unreachable(
-                        f"{url} gave no answer: {_cause(error)}."
+                        f"{url} gave no answer: {_cause(error)}. Is that the site? "
+                        "COORDINATOR_URL or --url names another."
                     ) from None
                 time.sleep(PAUSES_S[attempt])
                 continue
@@ -150,8 +151,11 @@ def _checked(answer, url):
     if status < 400 or status == 416:
         return answer
     text, code = _said(answer)
-    if status in (401, 403):
+    if status == 401:
         raise NotAllowed(f"{text} Set {key_variable()}, or run `login`.", code)
+    if status == 403:
+        where = f"The key comes from {key_variable()}, or from `login`."
+        raise NotAllowed(f"{text} {where}", code)
     if status in (409, 429):
         raise Refused(text, code)
     if status >= 500:

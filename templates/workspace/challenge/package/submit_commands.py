@@ -5,6 +5,7 @@ import time
 
 import click
 
+from ._engine.texts import counted
 from .command_line import client_of, lists, note, tell
 from .problems import InvalidInput, Problem, Refused, Unreachable
 
@@ -27,7 +28,8 @@ def push(context, path, name, message, yes, dry_run, wait, timeout):
 
     content, files = packed(path)
     name, client = name or name_of(path), client_of(context)
-    note(f"{name}: {len(files)} files, {len(content)} bytes: {', '.join(files[:10])}")
+    size = f"{counted(len(files), 'file')}, {counted(len(content), 'byte')}"
+    note(f"{name}: {size}: {', '.join(files[:10])}")
     if dry_run:
         tell(context, {"model_id": name, "files": files, **client.quota()})
         return
@@ -37,9 +39,31 @@ def push(context, path, name, message, yes, dry_run, wait, timeout):
     made |= {"left_today": quota["left"], "new_quota_at": quota["resets_at"]}
     if wait:
         made |= _ended(client, made["id"], timeout)
-    tell(context, made)
+    tell(context, made, _lines(made))
     if made["status"] == "REFUSED":
         raise Problem(f"the site refused it: {made['reason']}", made["code"])
+    is_live = made["status"] == "LIVE"
+    commands = f"`model logs {name}`, `board`" if is_live else f"`status {name}`"
+    note(f"next: {commands}")
+
+
+def _lines(made):
+    """Return what became of a submission as sentences; `--json` has all of it."""
+    left = f"{counted(made['left_today'], 'submission')} left"
+    yield f"{made['model_id']}, version {made['version']}: {made['status']}"
+    yield f"submission {made['id']}; {left} until {made['new_quota_at']}"
+    found = made.get("result") or {}
+    if found.get("rounds"):
+        answers = f"{found.get('answered')} of {counted(found['rounds'], 'answer')}"
+        slow, most = (found.get(name) for name in ("p99_ms", "limit_ms"))
+        is_timed = isinstance(slow, int | float) and isinstance(most, int | float)
+        took = f", 99 % of them within {slow:.0f} of {most:.0f} ms" if is_timed else ""
+        yield f"the site's check: {answers}{took}"
+    problems = found.get("problems") or []
+    yield from (f"  {counted(p['count'], 'time')}: {p['text']}" for p in problems)
+    if problems and found.get("log"):
+        yield "The end of what it printed:"
+        yield from (f"  {line}" for line in found["log"].splitlines())
 
 
 def _require_consent(name, is_given):
