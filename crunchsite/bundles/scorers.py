@@ -6,6 +6,7 @@ names is imported from anywhere else.
 
 import hashlib
 import json
+import re
 import runpy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -26,6 +27,7 @@ from scoring.scores import batch
 from scoring.scores.scorer import NewScore, score_all
 
 SLOT = "SCORING_FUNCTION"
+_RAISED = re.compile(r"[A-Z]\w*(?:Error|Exception)(?=:|$)")
 ENGINE = "competitions."
 
 
@@ -80,16 +82,12 @@ class NamedScorer:
             return
         for (row, answer, _), score in zip(told, again, strict=True):
             had = answer["score"] or {}
-            is_same = (had.get("success"), had.get("value")) == (
-                score.success,
-                score.value,
-            ) and exact_json(had.get("result")) == exact_json(json.loads(score.result))
             findings.check(
                 "scores",
-                is_same,
+                _is_same(had, score),
                 f"round {row['round']}: the score of {answer['model']} is "
-                f"{had.get('value')} by {had.get('result')}, and its answer is worth "
-                f"{score.value} by {score.result}",
+                f"{had.get('value')} by {had.get('result')}{_why(had)}, and its answer "
+                f"is worth {score.value} by {score.result}{_why(score._asdict())}",
             )
 
     def _scores(
@@ -165,6 +163,28 @@ class NamedScorer:
             )
         found = wire(config, {})
         return replace(found, callables={**found.callables, SLOT: scorer})
+
+
+def _is_same(had: Mapping[str, Any], score: NewScore) -> bool:
+    return (
+        (had.get("success"), had.get("value")) == (score.success, score.value)
+        and exact_json(had.get("result")) == exact_json(json.loads(score.result))
+        and _reason(had["failed_reason"]) == _reason(score.failed_reason)
+    )
+
+
+def _reason(text: str) -> str:
+    """Return why there is no score; of what Python raised, the kind alone.
+
+    The words of an error are another version's other ones.
+    """
+    raised = _RAISED.match(text)
+    return raised[0] if raised else text
+
+
+def _why(score: Mapping[str, Any]) -> str:
+    reason = score.get("failed_reason")
+    return f" ({reason})" if reason else ""
 
 
 def _plain(value: Any) -> Any:

@@ -1,8 +1,15 @@
 """The page verifies a real bundle in the browser, and names what was changed."""
 
+import json
+import random
+import runpy
+from types import SimpleNamespace
+
 import pytest
 from playwright.sync_api import expect
 
+from competitions.defaults import scoring_function
+from competitions.packs.trading.trading_contract import CONTRACT
 from tests.browser.test_leaderboard import (  # noqa: F401  fixtures
     browser,
     opened,
@@ -15,12 +22,19 @@ from tests.crunchsite.bundles.tampering import (
     OpenBundle,
     changed_reason,
 )
+from tests.crunchsite.bundles.test_rotated_bundles import (
+    CHANGES,
+    IDS,
+    signed_after_its_end,
+)
 
-# A browser runs no scorer: it finds a changed score by what the scores add up to.
-FOUND_BY = {
-    "score": ("snapshots", "its scores give"),
-    "failed": ("snapshots", "its scores are"),
-    "other_feed": ("truth", "which the rules do not have"),
+FOUND_BY = {"other_feed": ("truth", "which the rules do not have")}
+# What the scorers whose meaning the page has give in Python, by the file in the page.
+SCORERS = {
+    "competitions/shared/score_rule.py": scoring_function,
+    "competitions/trading/order_scores.py": CONTRACT.scoring_function,
+    "templates/workspace/challenge/package/scoring.py": None,
+    "competitions/packs/trading/workspace/challenge/package/scoring.py": None,
 }
 
 
@@ -51,12 +65,22 @@ def test_a_bundle_is_verified_and_each_tampering_is_named(verify, recorded):
         for line in steps.all()
     } == {
         "heads": "13 of 13", "fork": "13 of 13", "entries": "38 of 38",
-        "keys": "1 of 1", "predictions": "154 of 154", "rules": "2 of 2",
-        "order": "11 of 11", "truth": "22 of 22", "scores": "—",
+        "keys": "1 of 1", "predictions": "110 of 110", "rules": "2 of 2",
+        "order": "11 of 11", "witnesses": "11 of 11", "truth": "22 of 22",
+        "scores": "44 of 44",
         "snapshots": "24 of 24", "periods": "13 of 13", "ranking": "13 of 13",
         "emission": "3 of 3", "ledger": "6 of 6", "transaction": "2 of 2",
     }  # fmt: skip
     assert "not settled to its end" not in page.inner_text("#steps")
+    told = "by competitions/shared/score_rule.py of the SHA-256"
+    assert told in page.inner_text("#steps")
+    for known in (recorded.first.key, newest_key(recorded.rotated)):
+        page = verify(recorded.rotated, key=str(known))
+        assert page.inner_text("#verdict").endswith("all that was done follows.")
+        assert "no key of the log was given" not in page.inner_text("#steps")
+    traded = verify(recorded.traded)
+    assert traded.inner_text("#verdict").endswith("all that was done follows.")
+    assert "order_scores.py of the SHA-256" in traded.inner_text("#steps")
     changed = verify(recorded.changed)  # another scorer held at first
     assert changed.inner_text("#verdict").endswith("all that was done follows.")
     unfinished = "Not done: it is SUBMITTED: it is not settled to its end"
@@ -77,3 +101,66 @@ def test_a_bundle_is_verified_and_each_tampering_is_named(verify, recorded):
         assert words in line.inner_text(), (name, line.inner_text())
     page = verify(b"no zip")
     assert "cannot be verified: it is no ZIP" in page.inner_text("#verdict")
+
+
+def newest_key(data):
+    return OpenBundle(data)["manifest"][0]["keys"][0]
+
+
+@pytest.mark.parametrize(("change", "words"), CHANGES, ids=IDS)
+def test_a_key_that_nothing_vouches_for_is_named(verify, recorded, change, words):
+    bundle = OpenBundle(recorded.rotated)
+    change(bundle)
+    page = verify(bundle.packed(), key=str(recorded.first.key))
+    said = page.inner_text("#steps")
+    assert words in said or "no key that is known leads to" in said
+    verdict = page.inner_text("#verdict")
+    assert "keys" in verdict.rpartition(":")[2]
+    assert "heads" in verdict.rpartition(":")[2]
+
+
+def test_an_old_keys_head_after_its_end_is_refused(verify, recorded):
+    bundle = OpenBundle(recorded.rotated)
+    signed_after_its_end(bundle, recorded.first)
+    page = verify(bundle.packed(), key=str(recorded.first.key))
+    assert page.inner_text("#verdict").endswith("does not follow: heads.")
+
+
+def rows_of(count):
+    """Return outputs and truths: odd ones first, then random ones of every size."""
+    draw = random.Random(20_260_302)
+    odd = [0.0, -0.0, 1.0, -1.0, 1e-300, 5e-324, 1e22, 1e21, 123456789.125, 0.1, 1e-7]
+    sizes = odd + [
+        draw.uniform(-1, 1) * 10 ** draw.randint(-12, 12) for _ in range(count)
+    ]
+    moves = [*odd[:6], *(draw.gauss(0, 0.01) for _ in sizes[6:])]
+    moves[7] = None
+    return [
+        ({"value": size}, {"actual_return": move})
+        for size, move in zip(sizes, moves, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("file", SCORERS)
+def test_the_page_scores_as_the_python_file_does(verify, recorded, file):
+    """All figures are equal to the last bit."""
+    page = verify(b"no zip")
+    scorer = SCORERS[file]
+    if scorer is None:
+        scorer = runpy.run_path(str(recorded.root / file))["score_prediction"]
+    rows = rows_of(3_000)
+    text = page.evaluate(
+        """([file, text]) => {
+            const ports = Object.values(bundles.PORTS);
+            const port = ports.find((each) => each.file === file);
+            const rows = JSON.parse(text);
+            return JSON.stringify(rows.map(([one, other]) => port.score(one, other)));
+        }""",
+        [file, json.dumps(rows)],
+    )
+    found = json.loads(text, parse_int=float)
+    for (output, truth), given in zip(rows, found, strict=True):
+        again = scorer(SimpleNamespace(**output), SimpleNamespace(**truth))
+        if again.get("success", True):
+            again = {"success": True, **again}
+        assert {key: again[key] for key in given} == given, (output, truth)

@@ -4,10 +4,15 @@ import json
 
 import pytest
 
+from competitions.contract import CrunchConfig
+from competitions.rules_version import source_digest
+from competitions.slots import wire
 from core.tlog.note import parse_vkey
 from crunchsite.bundles.findings import Verdict
 from crunchsite.bundles.payout_checks import _check_bound
+from crunchsite.bundles.scorers import SLOT, NamedScorer, _is_same
 from crunchsite.bundles.verify_bundle import verify_bundle
+from scoring.scores.scorer import NewScore
 from tests.crunchsite.bundles.recorded import LATE, SCORER, WITNESS
 from tests.crunchsite.bundles.tampering import (
     NAMES,
@@ -40,8 +45,9 @@ def test_all_of_a_bundle_follows(recorded, found):
     checked = {name: step.checked for name, step in whole.steps.items()}
     assert checked == {
         "heads": 13, "fork": 13, "entries": 38, "keys": 1, "rules": 2,
-        "predictions": 110, "order": 11, "truth": 22, "scores": 44, "snapshots": 24,
-        "periods": 13, "emission": 3, "ranking": 17, "ledger": 16, "transaction": 2,
+        "predictions": 110, "order": 11, "witnesses": 11, "truth": 22, "scores": 44,
+        "snapshots": 24, "periods": 13, "emission": 3, "ranking": 17, "ledger": 16,
+        "transaction": 2,
     }  # fmt: skip
     assert [name for name, step in whole.steps.items() if step.open] == [
         "truth",
@@ -130,6 +136,37 @@ def test_what_is_older_than_the_entries_of_the_ledger_is_said():
     _check_bound({"checkpoint": "CKP_1"}, [], paid, [], findings)
     assert (findings.failed, findings.steps["ledger"].checked) == ([], 0)
     assert findings.steps["ledger"].open
+
+
+@pytest.mark.parametrize(
+    ("told", "holds"),
+    [("the truth has no return", True), ("it was raining", False), ("", False)],
+)
+def test_why_there_is_no_score_is_compared(told, holds):
+    wiring = wire(CrunchConfig(), {})
+    used = {"path": wiring.paths[SLOT], "source": source_digest(wiring[SLOT])}
+    scorer = NamedScorer({"callables": {SLOT: used}, "config_path": ""}, None)
+    said = {"model": "a", "outcome": "ANSWERED", "output": {"value": "#0.5"}}
+    had = {"value": None, "success": False, "failed_reason": told, "result": {}}
+    answer = {"model": "a", "answer": json.dumps(said), "score": had}
+    findings = Verdict()
+    scorer.check([{"round": 1, "truth": {}, "answers": [answer]}], findings)
+    assert findings.failed == ([] if holds else ["scores"])
+    assert findings.steps["scores"].checked == 1
+
+
+@pytest.mark.parametrize(
+    ("told", "again", "is_same"),
+    [
+        ("KeyError: 'x'", "KeyError: x", True),
+        ("KeyError: 'x'", "ValueError: x", False),
+        ("no Error: here", "no Error: there", False),
+    ],
+)
+def test_the_words_of_an_error_are_those_of_a_version(told, again, is_same):
+    had = {"value": None, "success": False, "failed_reason": told, "result": {}}
+    score = NewScore(value=None, success=False, failed_reason=again, result="{}")
+    assert _is_same(had, score) is is_same
 
 
 def test_texts_of_a_bundle_write_no_line_of_their_own(recorded, found):
