@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 import sqlalchemy as sa
+import structlog
 from django.db import connections
 from hypothesis import HealthCheck, settings
 
@@ -76,6 +77,12 @@ def _own_wiring():
     """What a test wires, or patches where a path leads, is not the next one's."""
     yield
     reset_cache()
+
+
+@pytest.fixture(autouse=True)
+def _own_request_id():
+    """Who reads no answer to its end leaves its id in the thread, as no server does."""
+    structlog.contextvars.clear_contextvars()
 
 
 @pytest.fixture(scope="session", autouse=True)

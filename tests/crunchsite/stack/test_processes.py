@@ -126,14 +126,15 @@ def test_a_child_ends_with_a_parent_that_was_killed(supervisor, tmp_path):
 
 
 def test_what_outlives_a_killed_supervisor_is_found_and_ended(supervisor, tmp_path):
-    process = supervisor(DEAF + "\n" + ORPHAN)
+    process = supervisor(DEAF)
+    (part,) = leftovers.find(tmp_path)
     process.kill()
     process.wait()
     assert wait_until(
         lambda: not any(p.is_supervised for p in leftovers.find(tmp_path)), timeout_s=60
     )
     left = leftovers.find(tmp_path)
-    assert left
+    assert [each.pid for each in left] == [part.pid]
     assert leftovers.end(tmp_path, patience_s=0.5) == left
     assert wait_until(
         lambda: not any(is_alive(part.pid) for part in left), timeout_s=60
