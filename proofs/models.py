@@ -126,6 +126,12 @@ class LogCheckpoint(models.Model):
         super().save(*args, **kwargs)
 
 
+class WitnessQuerySet(models.QuerySet["Witness"]):
+    def active(self) -> "WitnessQuerySet":
+        """Return those that may cosign."""
+        return self.filter(retired_at=None)
+
+
 class Witness(models.Model):
     """Somebody who cosigns heads after having checked that the log only grew."""
 
@@ -141,7 +147,12 @@ class Witness(models.Model):
     refused_at = models.DateTimeField(
         null=True, help_text="Since when it says that the log was rewritten."
     )
+    retired_at = models.DateTimeField(
+        null=True, help_text="Since when it may not cosign; what it had signed stays."
+    )
     created_at = models.DateTimeField()
+
+    objects = WitnessQuerySet.as_manager()
 
     class Meta:
         db_table = "log_witnesses"

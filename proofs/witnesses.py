@@ -37,13 +37,17 @@ from proofs.tree import prove_consistency
 log = structlog.get_logger(__name__)
 
 PATIENCE_S = 10.0
+SILENT_S = 3600.0  # of real time without a cosignature of a head that was there
 LARGEST_ANSWER = 65_536
 OK, CONFLICT, UNPROVEN = 200, 409, 422
 _COLLECTING = 0x7769746E  # "witn"
 
 
 def register(*, vkey: str, owner: str, url: str = "") -> Witness:
-    """Add a witness; raises WitnessError for a key that is none of a witness."""
+    """Add a witness, or give a known one another address; one that was retired is back.
+
+    Raises WitnessError for a key that is none of a witness, or is another owner's.
+    """
     try:
         key = parse_vkey(vkey)
     except LogFormatError as error:
@@ -52,16 +56,49 @@ def register(*, vkey: str, owner: str, url: str = "") -> Witness:
         raise WitnessError("the vkey is not of kind 4, which witnesses sign with.")
     if url and not url.startswith(("https://", "http://")):
         raise WitnessError(f"url was {one_line(url, limit=80)!r}; give http(s)://...")
-    witness, _ = Witness.objects.update_or_create(
+    owner = one_line(owner, limit=80)
+    witness, is_new = Witness.objects.get_or_create(
         vkey=str(key),
-        defaults={"owner": one_line(owner, limit=80), "url": url},
-        create_defaults={
-            "owner": one_line(owner, limit=80),
-            "url": url,
-            "created_at": clock.now(),
-        },
+        defaults={"owner": owner, "url": url, "created_at": clock.now()},
     )
+    if witness.owner != owner:
+        raise WitnessError(
+            f"this key is that of {witness.owner}, who stays its owner; another "
+            "owner's witness has a key of its own."
+        )
+    if not is_new:
+        witness.url, witness.retired_at = url, None
+        witness.save(update_fields=["url", "retired_at"])
     return witness
+
+
+def retire(vkey: str) -> Witness:
+    """Let a witness cosign no more; what it has cosigned stays.
+
+    Raises WitnessError for one that is unknown, and for one that says that the log was
+    rewritten.
+    """
+    witness = Witness.objects.filter(vkey=vkey).first()
+    if witness is None:
+        raise WitnessError("there is no witness with that vkey.")
+    if witness.refused_at:
+        raise WitnessError(
+            f"{witness} says that the log was rewritten; find out who is right first."
+        )
+    if witness.retired_at is None:
+        witness.retired_at = clock.now()
+        witness.save(update_fields=["retired_at"])
+    return witness
+
+
+def silent_below() -> int:
+    """Return the size of head below which a witness is silent, 0 for none.
+
+    It has cosigned neither the head of this size nor a later one for an hour.
+    """
+    since = clock.now() - clock.wall_seconds(SILENT_S)
+    head = LogCheckpoint.objects.filter(signed_at__lt=since).first()
+    return head.size if head else 0
 
 
 def accept(text: str) -> int:
@@ -78,7 +115,7 @@ def accept(text: str) -> int:
     head = LogCheckpoint.objects.filter(size=size).first()
     if head is None or parse_note(head.note).text != note.text:
         raise WitnessError("this is no head that this log has signed.")
-    return _store(head, note.signatures, Witness.objects.all())
+    return _store(head, note.signatures, Witness.objects.active())
 
 
 @dataclass(frozen=True)
@@ -95,11 +132,11 @@ class Witnessed:
 
 def witnessed() -> Witnessed:
     """Return who has cosigned the newest head that anybody has; two statements."""
-    of = Witness.objects.values("owner").distinct().count()
+    of = Witness.objects.active().values("owner").distinct().count()
     newest = (
         Cosignature.objects.order_by("-head").values_list("head", flat=True).first()
     )
-    signed = Witness.objects.filter(cosignatures__head=newest)
+    signed = Witness.objects.active().filter(cosignatures__head=newest)
     owners = signed.values("owner").distinct().count() if newest else 0
     return Witnessed(newest or 0, owners, of)
 
@@ -114,7 +151,7 @@ def collect() -> int:
     if head is None:
         return 0
     with only_one(_COLLECTING) as is_only:
-        behind = Witness.objects.exclude(url="").filter(size__lt=head.size)
+        behind = Witness.objects.active().exclude(url="").filter(size__lt=head.size)
         return sum(_ask_safely(each, head) for each in behind) if is_only else 0
 
 

@@ -29,6 +29,7 @@ class WitnessStateError(OperatorError):
     """The witness's own file cannot be used."""
 
     code = "witness_state"
+    status = 422
 
 
 class LogUnreachableError(OperatorError):

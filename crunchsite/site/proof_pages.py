@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase
 from django.views.decorators.http import require_safe
@@ -15,7 +16,7 @@ from crunchsite.site.frame import page, public
 from proofs.key_leaves import vkeys
 from proofs.models import Cosignature, LogCheckpoint, LogTimestamp, Witness
 from proofs.standing import log_troubles
-from proofs.witnesses import witnessed
+from proofs.witnesses import silent_below, witnessed
 
 VERIFIER = "site/verify.py"
 TEXT = "text/plain; charset=utf-8"
@@ -58,6 +59,7 @@ class WitnessLine:
     witness: Witness
     size: int | None
     cosigned_at: datetime | None
+    is_silent: bool
 
 
 @public
@@ -65,11 +67,13 @@ def witnesses_page(request: HttpRequest) -> HttpResponse:
     """Show by whom the log is witnessed, when last, and what is wrong with it."""
     cosigned = Cosignature.objects.order_by("witness_id", "-head_id")
     newest = {each.witness_id: each for each in cosigned.distinct("witness_id")}
+    least = silent_below()
     lines = [
         WitnessLine(
             witness,
             newest[witness.pk].head_id if witness.pk in newest else None,
             newest[witness.pk].cosigned_at if witness.pk in newest else None,
+            witness.size < least,
         )
         for witness in Witness.objects.all()
     ]
@@ -80,6 +84,7 @@ def witnesses_page(request: HttpRequest) -> HttpResponse:
         "head": LogCheckpoint.objects.first(),
         "keys": vkeys(),
         "stamp": LogTimestamp.objects.defer("answer").first(),
+        "is_stamped": bool(settings.ENV.log_timestamp_url),
         "troubles": log_troubles(),
     }
     return page(request, "site/witnesses.html", context)

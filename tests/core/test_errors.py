@@ -28,6 +28,7 @@ INSIDE = {
     "core.tlog.errors.LogFormatError": "the log is pure; who shows a receipt answers",
     "core.tlog.errors.ProofError": "the same",
     "core.tlog.errors.UnknownSignerError": "the same",
+    "core.tlog.errors.UnprovenKeyError": "the same",
     "core.timestamps.TimestampInvalidError": "becomes the reason of a TimestampError",
     "core.deadline.Late": "a deadline passed; the guarded call says whose",
     "core.deadline.StillAtWork": "as Late, while the work of the last time goes on",

@@ -4,8 +4,10 @@ import threading
 from contextlib import contextmanager
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import StringIO
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from core import deadline
 from core.errors import OperatorError
@@ -21,6 +23,12 @@ pytestmark = [
     pytest.mark.usefixtures("log_key", "loopback"),
 ]
 GIGABYTE = 2**30
+
+
+def command():
+    out = StringIO()
+    call_command("log_stamp", stdout=out)
+    return out.getvalue().strip()
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +116,20 @@ def test_the_newest_head_is_stamped_once_and_served_so(
     assert client.get("/log/checkpoint/2.note").status_code == 200
     for path in ("checkpoint/2.tsr", "checkpoint/9.tsr", "checkpoint/x.note"):
         assert client.get(f"/log/{path}").status_code == 404
+
+
+@pytest.mark.usefixtures("head")
+def test_the_command_stamps_now_and_says_what_keeps_it_from_that(authority, asking):
+    with pytest.raises(CommandError, match="set LOG_TIMESTAMP_URL"):
+        command()
+    with answering(lambda query: [b"no"]) as url:
+        asking(url)
+        with pytest.raises(CommandError, match="cannot be used"):
+            command()
+    with answering(lambda query: [authority.answer(query)]) as url:
+        asking(url)
+        assert command() == "the head of 2 entries was stamped."
+        assert command() == "there is no head without a stamp."
 
 
 def test_the_list_begins_with_the_newest(client, append, authority, asking):

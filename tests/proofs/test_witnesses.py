@@ -4,9 +4,11 @@ import json
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import StringIO
 
 import pytest
 from click.testing import CliRunner
+from django.core.management import CommandError, call_command
 from django.db import connections
 
 from core.deadline import Late
@@ -26,6 +28,7 @@ from crunchsite.coordinator import witness as witness_command
 from proofs import log_keys, rotation, sealing, standing, witnesses
 from proofs.errors import WitnessError
 from proofs.models import Cosignature, LogCheckpoint, Witness
+from tests.conftest import NOW
 
 pytestmark = pytest.mark.usefixtures("loopback")
 AT_S = 1_772_452_800  # 2026-03-02T12:00:00Z
@@ -101,6 +104,52 @@ def test_a_key_that_is_none_of_a_witness_is_refused(db, log_key, vkey):
     for each in (vkey, str(log_key)):
         with pytest.raises(WitnessError):
             witnesses.register(vkey=each, owner="ada")
+
+
+def test_a_key_stays_its_owners(db, log_key):
+    register(signer())
+    with pytest.raises(WitnessError, match="this key is that of ada, who stays"):
+        register(signer(), "bob")
+    assert register(signer(), url="https://ada.example").owner == "ada"
+    assert Witness.objects.get().url == "https://ada.example"
+
+
+def command(*arguments):
+    out = StringIO()
+    call_command("log_witness", *arguments, stdout=out, stderr=StringIO())
+    return out.getvalue().strip()
+
+
+def test_a_witness_that_stopped_for_good_is_retired_and_may_come_back(heads, client):
+    vkey = str(signer().key)
+    assert command("add", vkey, "--owner", "ada", "--url", "http://127.0.0.1:1")
+    register(signer("b.example", b"\2" * 32), "bob")
+    body = cosigned(parse_note(heads[0].note), signer(), signed_at_s=AT_S)
+    witnesses.accept(body)
+    with pytest.raises(CommandError, match="which readers rely on; retire it"):
+        command("remove", vkey)
+    assert command("retire", vkey) == "w.example cosigns no more."
+    assert "retired; cosigned up to 2" in command("list")
+    assert str(witnesses.witnessed()) == "witnessed by 0 of 1 owners"
+    assert witnesses.collect() == 0  # it is not asked
+    assert Witness.objects.get(vkey=vkey).error == ""
+    for head in heads:
+        body = cosigned(parse_note(head.note), signer(), signed_at_s=AT_S)
+        with pytest.raises(WitnessError, match="no witness that this site knows"):
+            witnesses.accept(body)
+    assert "— w.example " in client.get("/log/checkpoint/2").content.decode()
+    assert command("retire", vkey) == "w.example cosigns no more."  # again
+    command("add", vkey, "--owner", "ada")
+    assert witnesses.accept(body) == 1
+
+
+def test_who_says_that_the_log_was_rewritten_is_not_retired(heads):
+    register(signer())
+    Witness.objects.update(refused_at=NOW)
+    with pytest.raises(CommandError, match="find out who is right first"):
+        command("retire", str(signer().key))
+    with pytest.raises(CommandError, match="there is no witness with that vkey"):
+        command("retire", "x")
 
 
 @contextmanager

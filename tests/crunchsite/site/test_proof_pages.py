@@ -1,7 +1,7 @@
 """The pages of proofs: what a browser verifies, the file for strangers, witnesses."""
 
 import zipfile
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 
 import pytest
@@ -78,16 +78,34 @@ def test_the_witnesses_of_the_log_are_shown_with_what_is_wrong(client, append, l
     page = text(client.get("/witnesses"))
     assert "witnessed by 1 of 1 owners" in page
     assert "02 Mar 11:59:30 UTC" in page
-    Witness.objects.update(refused_at=NOW)
+    assert "Cosigns" in page
+    LogCheckpoint.objects.update(signed_at=NOW - timedelta(hours=2))
+    append("b")
+    sealing.seal()
+    LogCheckpoint.objects.filter(size=3).update(signed_at=NOW - timedelta(minutes=50))
+    assert "Cosigns" in text(client.get("/witnesses"))  # what there was for an hour
+    LogCheckpoint.objects.filter(size=3).update(signed_at=NOW - timedelta(minutes=61))
+    page = text(client.get("/witnesses"))
+    silent = ">Silent</span> for more than an hour, since <time"
+    assert silent in page
+    assert "Cosigns" not in page
+    witnesses.retire(str(WITNESS.key))
+    page = text(client.get("/witnesses"))
+    assert ">Retired</span> since" in page
+    assert "witnessed by 0 of 0 owners" in page
+    Witness.objects.update(refused_at=NOW, retired_at=None)
     page = text(client.get("/witnesses"))
     assert "it says that the log was rewritten" in page
     assert "witness_refused" in page
 
 
-def test_the_newest_time_stamp_is_shown(client, append, log_key):
+def test_the_newest_time_stamp_is_shown(client, append, log_key, settings):
     append("a")
     sealing.seal()
     assert "Time stamps" not in text(client.get("/witnesses"))
+    changed = {"log_timestamp_url": "http://tsa.example", "log_timestamp_ca": "x"}
+    settings.ENV = settings.ENV.model_copy(update=changed)
+    assert "the first stamp comes by an hour after" in text(client.get("/witnesses"))
     head = LogCheckpoint.objects.get()
     LogTimestamp.objects.create(head=head, answer=b"", stamped_at=NOW)
     page = text(client.get("/witnesses"))
