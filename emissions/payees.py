@@ -10,6 +10,7 @@ from competitions.callables.guarded_calls import GuardedCalls
 from competitions.models import Competition, Round
 from competitions.slots import Wiring
 from core.grid import Period
+from core.texts import counted
 from emissions.coverage import is_covered, percent
 from scoring.board.period_sums import Counted, read_period
 from scoring.board.ranking import Standing
@@ -136,7 +137,7 @@ def _why_unpaid(line: Standing, scored: int, rounds: _Rounds, wiring: Wiring) ->
         return "no round was asked in the period; its scores are of rounds before it"
     if not is_covered(scored, asked=rounds.asked, least=least):
         return (
-            f"it scored in {scored} of {rounds.asked} rounds; "
+            f"it scored in {scored} of {counted(rounds.asked, 'round')}; "
             f"{percent(least)} of them are needed to be paid"
         )
     if line.value is None:

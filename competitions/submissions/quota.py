@@ -7,6 +7,7 @@ from competitions.models import Cruncher, SubmittedVersion
 from competitions.submissions.errors import QuotaUsedUpError
 from competitions.wiring import shown_wiring
 from core import clock
+from core.texts import counted
 
 # Refused through no fault of its author, so that it does not count.
 INTERRUPTED = "check_interrupted"
@@ -28,8 +29,8 @@ class Quota:
         """Raise QuotaUsedUpError when nothing is left."""
         if not self.left:
             raise QuotaUsedUpError(
-                f"{self.used} of {self.per_day} submissions of this day are used up; "
-                f"submit again from {self.resets_at:%Y-%m-%d %H:%M} UTC on."
+                f"{self.used} of {counted(self.per_day, 'submission')} of this day are "
+                f"used up; submit again from {self.resets_at:%Y-%m-%d %H:%M} UTC on."
             )
 
 

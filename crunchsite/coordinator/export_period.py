@@ -7,6 +7,7 @@ import click
 
 from core.errors import OperatorError
 from core.files import replacing
+from core.texts import counted
 from crunchsite.bundles.export_period import export_period
 from crunchsite.coordinator.chosen import competition_named
 from crunchsite.coordinator.terminal import echo
@@ -48,6 +49,6 @@ def command(*, slug: str, checkpoint: str, of: int | None, output: Path | None) 
         facts = export_period(found, out, of=of)
     echo(str(file))
     sys.stderr.write(
-        f"{found}: {len(facts.rounds)} rounds, {facts.end} entries of the log. Verify "
-        f"it with `coordinator verify {file}`.\n"
+        f"{found}: {counted(len(facts.rounds), 'round')}, the log's entries up to "
+        f"{facts.end}. Verify it with `coordinator verify {file}`.\n"
     )

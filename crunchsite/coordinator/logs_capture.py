@@ -8,6 +8,7 @@ from django.conf import settings
 
 from core.errors import OperatorError
 from core.files import write_file
+from core.texts import counted
 from crunchsite.coordinator.log_reading import read_logs
 from crunchsite.coordinator.terminal import echo
 
@@ -53,4 +54,4 @@ def command(*, output: Path, tail: int) -> None:
         raise CaptureError(f"{output} cannot be written: {error.strerror}.") from None
     echo(str(output))
     services = {line.service for line in lines}
-    echo(f"{len(rows)} lines of {len(services)} parts", err=True)
+    echo(f"{counted(len(rows), 'line')} of {counted(len(services), 'part')}", err=True)

@@ -79,5 +79,11 @@ def tell_edited(
         "schedules": list(schedules[:MOST_SCHEDULES]),
     }
     announce(Fact(FactKind.RULE_CHANGED, competition.pk, payload))
-    what = f"{', '.join([*fields, *schedules])} changed"
+    what = f"{', '.join([*map(_worded, fields), *schedules])} changed"
     keep_rules(competition_id=competition.pk, author=author, reason=reason or what)
+
+
+def _worded(field: str) -> str:
+    """Return a field's words, for everybody, with its name as the files have it."""
+    words = field.lower().removesuffix("_s").replace("_", " ")
+    return words if words == field else f"{words} ({field})"

@@ -46,7 +46,8 @@ def stale_feeds(now: datetime) -> Iterator[Trouble]:
         if row.closed_at is None:
             what = "No record has come yet."
         if feed.consecutive_errors:
-            what = f"{feed.consecutive_errors} pulls in a row failed: {feed.last_error}"
+            pulls = counted(feed.consecutive_errors, "pull")
+            what = f"{pulls} in a row failed: {feed.last_error}"
         yield Trouble(
             what=what,
             where=str(feed),
@@ -72,8 +73,9 @@ def overdue_pool() -> Iterator[Trouble]:
     pool = schedule.status()
     url = reverse("admin:livepool_release_changelist")
     if pool.state in {"late", "stale"}:
+        age = counted(pool.age_days or 0, "day")
         yield Trouble(
-            what=f"The live pool is {pool.state}: {pool.age_days} days old.",
+            what=f"The live pool is {pool.state}: {age} old.",
             where=pool.version or "live pool",
             since=pool.overdue_since or pool.next_expected_by,
             url=url,

@@ -8,6 +8,7 @@ from typing import Any
 from competitions.models import Competition, ParticipantModel
 from competitions.report_schema import report_schema
 from competitions.wiring import shown_wiring
+from core.texts import counted
 from crunchsite.site.charts import Chart, Spark, line_chart, series_rows, spark
 from crunchsite.site.series import Series, points_of, recent, rolling, summing_of_values
 from scoring.models import Leaderboard, LeaderboardEntry
@@ -160,7 +161,8 @@ def basis_of(entry: LeaderboardEntry, figure: str) -> str:
     if count is None or facts is None:
         return ""
     mean = ", mean of its snapshots" if facts["is_mean_of_snapshots"] else ""
-    return f"{count} {facts['unit']} in {facts['hours']} h{mean}"
+    some = counted(count, facts["unit"].removesuffix("s"))
+    return f"{some} in {facts['hours']} h{mean}"
 
 
 def coverage_of(entry: LeaderboardEntry, ranking_key: str) -> float | None:

@@ -6,6 +6,7 @@ from django.conf import settings
 
 from competitions import packs
 from competitions.models import Competition
+from competitions.report_schema import report_schema
 from competitions.wiring import shown_wiring
 
 # The rules of a workspace's public package: its pack's words come first, up to here.
@@ -19,14 +20,30 @@ def rules_of(competition: Competition) -> dict[str, Any]:
     Two statements. A contract that cannot be loaded is shown as the built-in one.
     """
     config = shown_wiring(competition).config
+    rule, labels = config.aggregation, _labels(competition)
     schedules = competition.scheduled_predictions.filter(active=True)
     return {
         "words": _words(competition),
         "config": config,
-        "windows": config.aggregation.windows,
+        "ranking": (_worded(rule.ranking_key, labels), rule.ranking_key),
+        "windows": [
+            (_worded(name, labels), name, window)
+            for name, window in rule.windows.items()
+        ],
+        "metrics": [(_worded(name, labels), name) for name in config.metrics],
         "schedules": list(schedules.order_by("order", "pk")),
         "changes": list(competition.kept_rules.order_by("-number")[:10]),
     }
+
+
+def _labels(competition: Competition) -> dict[str, str]:
+    """Return the names that the board shows its figures by."""
+    columns = report_schema(competition)["leaderboard_columns"]
+    return {column["property"]: column["displayName"] for column in columns}
+
+
+def _worded(name: str, labels: dict[str, str]) -> str:
+    return labels.get(name) or name.replace("_", " ").title()
 
 
 def _words(competition: Competition) -> list[str]:

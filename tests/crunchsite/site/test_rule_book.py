@@ -5,6 +5,8 @@ from types import SimpleNamespace
 import pytest
 
 from competitions import packs
+from competitions.models import Competition
+from crunchsite.operator.editing import tell_edited
 from crunchsite.site.rule_book import rules_of
 from tests.crunchsite.conftest import text
 
@@ -18,8 +20,19 @@ def test_the_page_says_what_is_asked_scored_and_ranked(client, world):
     assert words.split(".")[0] in page
     assert '<th scope="row">BTCUSDT-60</th><td>BTCUSDT</td><td>15 min</td>' in page
     assert "predict(subject, resolve_horizon_seconds, step_seconds)" in page
-    assert "<dt>score_recent</dt><dd>24 h" in page
+    assert "<dt>Score Recent</dt><dd>24 h<small><code>score_recent</code>" in page
     assert 'href="/rules?competition=btc-demo"' in text(client.get("/"))
+
+
+def test_an_edit_is_told_in_words_beside_the_field_s_name(client, world):
+    fields = ["SCORING_FUNCTION", "score_interval_s", "name"]
+    Competition.objects.update(name="Another")
+    tell_edited(world.competition, fields=fields, schedules=["BTCUSDT-60"])
+    told = (
+        "scoring function (SCORING_FUNCTION), score interval (score_interval_s), name, "
+        "BTCUSDT-60 changed"
+    )
+    assert told in text(client.get("/rules?competition=btc-demo"))
 
 
 def test_an_unknown_competition_is_404(client, world):

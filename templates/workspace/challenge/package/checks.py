@@ -10,6 +10,7 @@ from datetime import timedelta
 import numpy as np
 
 from . import config
+from ._engine.texts import counted
 from .backtest import BacktestRunner
 from .made_up_data import BEGIN, MadeUpData
 from .model_files import ModelFailure, code_of
@@ -150,7 +151,7 @@ def lines_of(found):
             yield f"{name:<17}{value}"
     yield from (f"note             {note}" for note in found["notes"])
     for each in found["problems"]:
-        yield f"{each['code']:<17}{each['text']}  ({each['count']} times)"
+        yield f"{each['code']:<17}{each['text']}  ({counted(each['count'], 'time')})"
         yield f"{'':<17}-> {each['to_do']}"
     if found["problems"] and found["log"]:
         yield "The end of what it printed:"

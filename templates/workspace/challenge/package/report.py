@@ -5,6 +5,7 @@ import html
 import numpy as np
 
 from ._engine.rules.truth_rule import return_between
+from ._engine.texts import counted
 
 WIDTH, HEIGHT, MARGIN = 640, 180, 46
 MOST_POINTS = 600
@@ -45,7 +46,7 @@ def _figures(result):
     names = ("since", "until", "rounds", "scored", "mean_score", "interval", "n_eff")
     yield from ((name, found[name]) for name in (*names, "coverage"))
     yield from result.metrics.items()
-    yield from ((f"problem, {n} times", text) for text, n in result.problems.items())
+    yield from ((f"problem, {counted(n, 'time')}", text) for text, n in result.problems.items())
     yield "digest", found["digest"]
 
 
