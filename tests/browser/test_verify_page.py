@@ -72,7 +72,7 @@ def test_a_bundle_is_verified_and_each_tampering_is_named(verify, recorded):
         "emission": "3 of 3", "ledger": "6 of 6", "transaction": "2 of 2",
     }  # fmt: skip
     assert "not settled to its end" not in page.inner_text("#steps")
-    told = "by competitions/shared/score_rule.py of the SHA-256"
+    told = "Made again by competitions/shared/score_rule.py of the SHA-256"
     assert told in page.inner_text("#steps")
     for known in (recorded.first.key, newest_key(recorded.rotated)):
         page = verify(recorded.rotated, key=str(known))

@@ -22,6 +22,10 @@
   };
 
   // --- The page
+  const ORDER = [
+    "keys", "heads", "fork", "entries", "rules", "predictions", "order", "witnesses", "truth", "scores",
+    "snapshots", "periods", "ranking", "emission", "ledger", "transaction",
+  ];
   class Report {
     steps = new Map();
     #step(name) {
@@ -45,7 +49,7 @@
   };
   const cell = (text, tone, name = "td") => Object.assign(document.createElement(name), { textContent: text, className: tone });
   const show = (report) => {
-    const lines = [...report.steps].map(([name, { count, wrong, left, notes }]) => {
+    const lines = [...report.steps].sort(([a], [b]) => ORDER.indexOf(a) - ORDER.indexOf(b)).map(([name, { count, wrong, left, notes }]) => {
       const line = document.createElement("tr");
       const state = wrong.length ? ["Fails", "state failed"] : count ? ["Holds", "state scored"] : ["Not done", "state pending"];
       const words = document.createElement("td");

@@ -18,7 +18,7 @@
   const checkRounds = async (rows, told, log, rule, report) => {
     const { check, leave, note } = report;
     const { port, why } = scorerOf(rule);
-    if (port) note("scores", `by ${port.file} of the SHA-256 ${rule.callables.SCORING_FUNCTION.source}, as this page has it in JavaScript`);
+    if (port) note("scores", `Made again by ${port.file} of the SHA-256 ${rule.callables.SCORING_FUNCTION.source}, as this page has it in JavaScript`);
     else leave("scores", why);
     const isTape = !rule.callables.resolve_ground_truth && rule.callables.GROUND_TRUTH_RESOLVER.path.startsWith("competitions.defaults:");
     const feeds = told.feeds.map((feed) => ({ name: FEED.map((k) => feed[k]).join(), closed: [], prices: [] }));
