@@ -2,7 +2,8 @@
 
 Rules are what decides about a round and its pay: feed, cadence, questions, callables,
 contract. A version is kept whenever the document has changed: at an edit, an activation
-and the start of a worker, which may have other code or another environment.
+and the start of a worker, which may have other code or another environment. These are
+for people; the log names rules by the digest of `rules_version`.
 """
 
 import json

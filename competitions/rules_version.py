@@ -2,7 +2,7 @@
 
 The digest changes when a rule, a callable's path or the source of its module does. The
 log has an entry of each (kind `rules`), and each round's entry names the digest under
-which its models were asked.
+which its models were asked. The numbered versions that people read are `kept_rules`.
 """
 
 import hashlib

@@ -160,6 +160,8 @@ class Supervisor:
             env=env,
             is_up=lambda: True,
         )
+        # Another site may have taken it since; its answers would pass for ours.
+        check_port(self._env.port)
         self._start_part(
             "web",
             web_command(self._env.port),
