@@ -107,10 +107,14 @@ def _batch(last: LogCheckpoint | None) -> _Batch:
 
 
 def _waiting(size: int) -> list[LogLeaf]:
-    """Return leaves in the order of writing; the first of a log is its key."""
+    """Return leaves in the order of writing; the first of a log is its key.
+
+    Of more than are sealed at once, keys go before the others: with a key that the log
+    does not know, nothing is signed before its entry.
+    """
     leaves = list(LogLeaf.objects.waiting().defer("inner", "seed")[:MOST_AT_ONCE])
-    if size == 0:
-        first = LogLeaf.objects.waiting().filter(kind=LogLeaf.Kind.KEY)[:1]
+    if size == 0 or len(leaves) == MOST_AT_ONCE:
+        first = LogLeaf.objects.waiting().filter(kind=LogLeaf.Kind.KEY)
         keys = [leaf.pk for leaf in first]
         leaves = [*first, *(leaf for leaf in leaves if leaf.pk not in keys)]
     return leaves

@@ -76,6 +76,20 @@ def test_a_lost_key_is_replaced_and_the_log_says_so(log_key, append, client):
     assert KeyChain([log_key], changes(client)).known == [log_key]
 
 
+@pytest.mark.parametrize("act", [rotation.rotate, rotation.replace_lost])
+def test_a_key_is_replaced_however_much_waits(log_key, append, monkeypatch, act):
+    """The log was not signed for long, because its key was lost."""
+    monkeypatch.setattr(sealing, "MOST_AT_ONCE", 3)
+    append("a")
+    sealing.seal()
+    append(*"bcdefgh")
+    if act == rotation.replace_lost:
+        log_keys.key_file().unlink()
+    new = act(reason="the disk died").key
+    assert vkeys() == [new, log_key]
+    assert not LogLeaf.objects.waiting().exists()
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_rotation_that_was_killed_anywhere_is_finished_by_the_next(log_key, append):
     def rotate():

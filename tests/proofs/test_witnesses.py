@@ -122,7 +122,8 @@ def command(*arguments):
 
 def test_a_witness_that_stopped_for_good_is_retired_and_may_come_back(heads, client):
     vkey = str(signer().key)
-    assert command("add", vkey, "--owner", "ada", "--url", "http://127.0.0.1:1")
+    said = command("add", vkey, "--owner", "ada", "--url", "http://127.0.0.1:1")
+    assert said == "w.example of ada may cosign; heads go to http://127.0.0.1:1."
     register(signer("b.example", b"\2" * 32), "bob")
     body = cosigned(parse_note(heads[0].note), signer(), signed_at_s=AT_S)
     witnesses.accept(body)
@@ -139,7 +140,8 @@ def test_a_witness_that_stopped_for_good_is_retired_and_may_come_back(heads, cli
             witnesses.accept(body)
     assert "— w.example " in client.get("/log/checkpoint/2").content.decode()
     assert command("retire", vkey) == "w.example cosigns no more."  # again
-    command("add", vkey, "--owner", "ada")
+    said = command("add", vkey, "--owner", "ada")
+    assert said == "w.example of ada may cosign; it comes by itself."
     assert witnesses.accept(body) == 1
 
 

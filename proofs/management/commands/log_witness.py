@@ -37,7 +37,8 @@ class Command(BaseCommand):
                         vkey=options["vkey"], owner=options["owner"], url=options["url"]
                     )
                 )
-                self.stdout.write(f"{added} may cosign.")
+                how = f"heads go to {added.url}" if added.url else "it comes by itself"
+                self.stdout.write(f"{added} of {added.owner} may cosign; {how}.")
             case "list":
                 for each in Witness.objects.all():
                     self.stdout.write(f"{each.vkey}  {each.owner}  {_state(each)}")
