@@ -9,7 +9,9 @@ from django.conf import settings
 
 from crunchsite.settings.places import embedded_database_url
 from crunchsite.settings.test import SERVERS_DIR
+from crunchsite.stack.errors import StackError
 from crunchsite.stack.postgres import VOLATILE, Postgres
+from crunchsite.stack.site_lock import SiteLock
 from crunchsite.stack.valkey import Valkey
 
 
@@ -28,6 +30,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.option.collectonly:
         return
     if not hasattr(config, "workerinput"):
+        _require_own_folder(config)
         servers = (
             Postgres(SERVERS_DIR, options=VOLATILE),
             Valkey(SERVERS_DIR, durable=False),
@@ -36,6 +39,16 @@ def pytest_configure(config: pytest.Config) -> None:
             server.start()
             config.add_cleanup(server.stop)
     _create_own_database()
+
+
+def _require_own_folder(config: pytest.Config) -> None:
+    """Refuse a second run in this folder: the first to end would stop its servers."""
+    lock = SiteLock(SERVERS_DIR)
+    try:
+        lock.take("a run of the tests")
+    except StackError as error:
+        pytest.exit(str(error), pytest.ExitCode.USAGE_ERROR)
+    config.add_cleanup(lock.release)
 
 
 def _create_own_database() -> None:

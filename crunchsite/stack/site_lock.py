@@ -32,8 +32,9 @@ class SiteLock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            lock.seek(0)
-            running = json.loads(lock.read() or "{}")
+            with lock:
+                lock.seek(0)
+                running = json.loads(lock.read() or "{}")
             raise _is_running(f"{running.get('pid')}, {running.get('url')}") from None
         self._lock = lock
         self._lock.truncate(0)
