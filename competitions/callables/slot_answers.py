@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 
 from competitions.gateway.types import Argument
 from core.misfits import first_misfit
-from core.texts import brief, has_nul, storable_json
+from core.texts import brief, has_nul, storable
 
 
 def fitting(data: Any, kind: type[BaseModel]) -> dict[str, Any]:
@@ -24,12 +24,21 @@ def fitting(data: Any, kind: type[BaseModel]) -> dict[str, Any]:
         raise ValueError(
             f"it does not fit {kind.__name__}: {first_problem(error)}"
         ) from None
-    if data != storable_json(data):
+    _require_storable(data)
+    return data
+
+
+def _require_storable(data: dict[str, Any]) -> None:
+    """Raise ValueError or TypeError for data that a JSON column cannot hold."""
+    try:
+        text = json.dumps(data, allow_nan=False, ensure_ascii=False)
+    except ValueError:
+        require_finite(data)  # says which number it was
+        raise
+    if has_nul(text) or storable(text) != text:
         raise ValueError(
             "it contains NUL or half a surrogate pair, which cannot be stored"
         )
-    require_finite(data)
-    return data
 
 
 class Scoped(TypedDict):

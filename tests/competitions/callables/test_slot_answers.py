@@ -4,9 +4,42 @@ import math
 from datetime import datetime
 
 import pytest
+from pydantic import BaseModel
 
-from competitions.callables.slot_answers import checked_call, checked_scope
+from competitions.callables.slot_answers import checked_call, checked_scope, fitting
 from competitions.gateway.types import Argument
+
+
+class Shown(BaseModel):
+    """An input type; what else is shown is the operator's business."""
+
+    price: float = 0.0
+
+
+def test_an_input_is_shown_as_the_slot_gave_it():
+    data = {"price": 1, "text": r"\u0000", "deep": [{"é": "\u2028"}, (1, 2)]}
+    assert fitting(data, Shown) is data
+    assert fitting(Shown(price=2), Shown) == {"price": 2.0}
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (None, "a JSON object is needed"),
+        ([1], "a JSON object is needed"),
+        ({"price": "high"}, "does not fit Shown: price"),
+        ({"deep": [{"a": math.nan}]}, "a number was nan"),
+        ({"deep": [{"a": -math.inf}]}, "a number was -inf"),
+        ({"deep": ["\0"]}, "cannot be stored"),
+        ({"\0": 1}, "cannot be stored"),
+        ({"deep": ["\ud800"]}, "cannot be stored"),
+        ({"\udfff": 1}, "cannot be stored"),
+        ({"at": datetime(2026, 1, 1)}, "datetime is not JSON"),  # noqa: DTZ001  any object
+    ],
+)
+def test_an_input_that_no_round_can_keep_is_refused(data, problem):
+    with pytest.raises((TypeError, ValueError), match=problem):
+        fitting(data, Shown)
 
 
 def test_arguments_get_the_type_of_their_value():
