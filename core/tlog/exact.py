@@ -105,8 +105,10 @@ def _text(value: Any) -> str:  # noqa: PLR0911  one for each of JSON's types
             item = value[key]
             if type(item) is float:  # most answers are one of these
                 text = repr(item)
-                if "e" in text or "n" in text or text[-2:] == ".0":
+                if "e" in text or "n" in text:
                     text = decimal_text(item)
+                elif text[-2:] == ".0":
+                    text = text[:-2] if item else "0"
                 parts.append(f'{name}:"#{text}"')
             else:
                 parts.append(f"{name}:{_text(item)}")
