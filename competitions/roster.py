@@ -185,6 +185,11 @@ _FAIL = """
         before.last_error, before.first_error_at
 """
 
+_RECOVER = """
+    UPDATE models SET first_error_at = NULL, updated_at = %s
+    WHERE id = ANY(%s) AND first_error_at IS NOT NULL
+"""
+
 
 @transaction.atomic(savepoint=False)
 def record_errors(
@@ -211,9 +216,8 @@ def record_errors(
             )
             announce(*_begun([_Failure(*row) for row in cursor.fetchall()]))
     if well:
-        ParticipantModel.objects.filter(
-            pk__in=[models[model_id] for model_id in well], first_error_at__isnull=False
-        ).update(first_error_at=None, updated_at=now)
+        with connection.cursor() as cursor:
+            cursor.execute(_RECOVER, [now, [models[model_id] for model_id in well]])
 
 
 class _Failure(NamedTuple):

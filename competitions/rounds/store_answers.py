@@ -1,6 +1,6 @@
 """Store a round's answers: once, in one transaction."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -62,9 +62,7 @@ def store_answers(
             log.warning("round.performed_elsewhere", round=round_.pk)
             return False
         with connection.cursor() as cursor:
-            copy_answers(
-                cursor, ((round_.pk, performed_at, a) for a in answers), models
-            )
+            copy_answers(cursor, [(round_.pk, performed_at, answers)], models)
         note_errors(answers, models)
         log_rounds(
             round_.competition,
@@ -112,10 +110,10 @@ def store_answers(
 
 def copy_answers(
     cursor: Any,
-    answers: Iterable[tuple[int, datetime, ModelAnswer]],
+    rounds: Iterable[tuple[int, datetime, Sequence[ModelAnswer]]],
     models: Mapping[str, int],
 ) -> None:
-    """Add predictions, given as (round, when its models were asked, answer)."""
+    """Add predictions, given as (round, when its models were asked, answers)."""
     copy_rows(
         cursor,
         Prediction._meta.db_table,  # noqa: SLF001  documented API
@@ -124,21 +122,30 @@ def copy_answers(
             *("inference_output_jsonb", "exec_time_us", "performed_at"),
             "meta_jsonb",
         ),
-        (
-            (
-                round_,
-                models[a.model_id],
-                a.outcome,
-                a.code,
-                a.reason,
-                stored_output(a),
-                a.exec_time_us,
-                performed_at.isoformat(),
-                {"dispatched_us": a.dispatched_us},
-            )
-            for round_, performed_at, a in answers
-        ),
+        (row for each in rounds for row in _rows(*each, models)),
     )
+
+
+def _rows(
+    round_: int,
+    performed_at: datetime,
+    answers: Iterable[ModelAnswer],
+    models: Mapping[str, int],
+) -> Iterator[tuple[Any, ...]]:
+    at = performed_at.isoformat()
+    for answer in answers:
+        sent = "null" if answer.dispatched_us is None else answer.dispatched_us
+        yield (
+            round_,
+            models[answer.model_id],
+            answer.outcome,
+            answer.code,
+            answer.reason,
+            stored_output(answer),
+            answer.exec_time_us,
+            at,
+            f'{{"dispatched_us":{sent}}}',  # encoding it takes longer than all else
+        )
 
 
 def note_errors(answers: Sequence[ModelAnswer], models: Mapping[str, int]) -> None:

@@ -185,7 +185,7 @@ def _store(
         )
         stored = {pk for (pk,) in cursor.fetchall()}
         fresh = [each for each in asked if each.sample.pk in stored]
-        rows = ((s.sample.pk, s.performed_at, a) for s in fresh for a in s.answers)
+        rows = ((each.sample.pk, each.performed_at, each.answers) for each in fresh)
         copy_answers(cursor, rows, models)
     if fresh:
         note_errors(fresh[-1].answers, models)
