@@ -17,7 +17,8 @@ setup: .venv/.dev
 # uv is pinned and hashed like the rest; pip brings it and nothing else.
 $(UV): | .venv
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements/dev.txt > .venv/uv.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement .venv/uv.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement .venv/uv.txt \
+		|| { echo "The packages could not be fetched: this needs a network, or an index of yours (PIP_INDEX_URL, UV_INDEX_URL). Run make again then."; exit 1; }
 
 .venv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "crunchsite needs Python 3.11 or newer, this is " + sys.version.split()[0] + ": run make with PYTHON=/path/to/python3.11")'
