@@ -75,7 +75,9 @@ def check_checkpoint(
 def _check_ranking(
     meta: Row, manifest: Row, rules: Row, contents: Contents, findings: Verdict
 ) -> None:
-    lines = {each["model_id"]: each for each in [*meta["ranking"], *meta["unpaid"]]}
+    every = [*meta["ranking"], *meta["unpaid"]]
+    lines = {each["model_id"]: each for each in every}
+    findings.check("ranking", len(lines) == len(every), "a model is there twice")
     for model in contents.keys() - lines.keys():
         findings.check(
             "ranking",

@@ -73,6 +73,11 @@ def _dropped_model(bundle, signer):
     del bundle["checkpoint"][0]["meta"]["ranking"][1]
 
 
+def _listed_twice(bundle, signer):
+    ranking = bundle["checkpoint"][0]["meta"]["ranking"]
+    ranking.insert(1, dict(ranking[0]))
+
+
 def _dropped_round(bundle, signer):
     del bundle["rounds"][3]
 
@@ -228,6 +233,7 @@ TAMPERINGS = [
     (_dropped_answer, "predictions", "3 answers are here, 4 in the log"),
     (_dropped_snapshot, "snapshots", "b was asked in the period from"),
     (_dropped_model, "ranking", "it was dropped"),
+    (_listed_twice, "ranking", "a model is there twice"),
     (_dropped_round, "snapshots", "its scores"),
     (_truth, "truth", "does not follow from the candles"),
     (_posted, "truth", "the rules take it from the tape"),

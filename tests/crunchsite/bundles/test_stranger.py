@@ -46,6 +46,7 @@ NAMED = {
     "late": ("order", "signed before its truth could be known"),
     "dropped_answer": ("predictions", "answers is 3, but 4 follows"),
     "dropped_snapshot": ("periods", "the snapshots, by the log:"),
+    "listed_twice": ("ranking", "a model is there twice"),
     "dropped_round": ("predictions", "round 4 is in the log and not here"),
     "posted": ("truth", "does not follow from the candles"),
     "later_candle": ("truth", "does not follow from the candles"),
@@ -120,6 +121,7 @@ def test_all_of_a_bundle_follows(recorded, run):
     assert re.findall(r"^NOT DONE  (.*)$", said, re.MULTILINE) == [
         "keys: that the log names them, and which of them held when",
         "truth: that records are their source's, and when truths were stored",
+        "scores: why there is none; fields that its scorer does not give",
         "transaction: a later settlement would not be in the bundle",
     ]
 

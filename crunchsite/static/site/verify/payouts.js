@@ -77,6 +77,7 @@
     check("rules", isIt && made.checkpoint === paid.checkpoint, "the checkpoint in the log is another one than the bundle says");
     check("ranking", (await digest(raw.meta)) === made.meta, "the ranking is not what the log has");
     const lines = [...meta.ranking, ...meta.unpaid];
+    check("ranking", new Set(lines.map((line) => line.model_id)).size === lines.length, "a model is there twice");
     for (const model of contents.keys()) check("ranking", lines.some((line) => line.model_id === model), `${model} has snapshots and is not in the checkpoint: it was dropped`);
     const key = rule.aggregation.ranking_key in rule.aggregation.windows ? rule.aggregation.value_field : rule.aggregation.ranking_key;
     const isMoney = rule.trades && (key === rule.aggregation.value_field || AMOUNTS.includes(key));
