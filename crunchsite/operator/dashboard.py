@@ -14,6 +14,12 @@ from competitions.models import (
 from core import clock
 from core.acts import SEE_ALL, may
 from crunchsite.operator.buttons import buttons_for
+from crunchsite.operator.model_troubles import (
+    failing_models,
+    quarantined_models,
+    unanswered_rounds,
+    waiting_submissions,
+)
 from crunchsite.operator.site_troubles import (
     failing_webhooks,
     overdue_pool,
@@ -25,15 +31,11 @@ from crunchsite.operator.troubles import (
     HOUR,
     CompetitionLine,
     failing_callables,
-    failing_models,
     lost_rounds,
-    quarantined_models,
     stuck_rounds,
-    unanswered_rounds,
     unpaid,
     unpayable,
     unscheduled,
-    waiting_submissions,
 )
 from scoring.models import Leaderboard
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Exists, Min, OuterRef, Q, Subquery
+from django.db.models import Count, Min, Q
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
@@ -13,11 +13,8 @@ from django.utils.safestring import SafeString
 from competitions.models import (
     CallableFailure,
     Competition,
-    ParticipantModel,
-    Prediction,
     Round,
     ScheduledPrediction,
-    SubmittedVersion,
 )
 from competitions.wiring import shown_wiring
 from core import clock
@@ -110,7 +107,7 @@ def stuck_rounds(
         )
     ):
         where = lines[pk].competition.slug
-        url = _list("competitions_round", competition=pk, status="RECEIVED")
+        url = list_address("competitions_round", competition=pk, status="RECEIVED")
         if asked_not:
             yield Trouble(
                 what=f"Models not asked yet: {counted(asked_not, 'round')}. "
@@ -146,90 +143,11 @@ def lost_rounds(lines: dict[int, CompetitionLine]) -> Iterator[Trouble]:
                     what=f"{what}, last hour: {counted(count, 'round')}.",
                     where=line.competition.slug,
                     since=since,
-                    url=_list("competitions_round", competition=pk, status=status),
+                    url=list_address(
+                        "competitions_round", competition=pk, status=status
+                    ),
                     is_severe=False,
                 )
-
-
-def failing_models(lines: dict[int, CompetitionLine]) -> Iterator[Trouble]:
-    models = ParticipantModel.objects.real().filter(
-        Q(state="RECOVERING") | Q(first_error_at__isnull=False),
-        competition__in=lines,
-    )
-    for pk, count, since in (
-        models.exclude(state="STOPPED")
-        .order_by()
-        .values_list("competition_id")
-        .annotate(failing=Count("pk"), since=Min("first_error_at"))
-    ):
-        yield Trouble(
-            what=f"Failing: {count} of {counted(lines[pk].models, 'model')}.",
-            where=lines[pk].competition.slug,
-            since=since,
-            url=_list("competitions_participantmodel", competition=pk),
-            is_severe=count == lines[pk].models,
-        )
-
-
-def unanswered_rounds(lines: dict[int, CompetitionLine]) -> Iterator[Trouble]:
-    """Yield active competitions whose newest round was answered by no model."""
-    active = [
-        pk
-        for pk, line in lines.items()
-        if line.competition.status == Competition.Status.ACTIVE
-    ]
-    asked = Round.objects.filter(
-        competition=OuterRef("pk"), performed_at__isnull=False, tournament=None
-    )
-    newest = Competition.objects.filter(pk__in=active).values_list(
-        Subquery(asked.order_by("-slot_at").values("pk")[:1])
-    )
-    answers = Prediction.objects.filter(round=OuterRef("pk")).order_by()
-    reasons = answers.values("reason").annotate(count=Count("pk")).order_by("-count")
-    for pk, slot_at, reason in (
-        Round.objects.filter(Exists(answers), pk__in=newest)
-        .exclude(Exists(answers.filter(outcome=Prediction.Outcome.ANSWERED)))
-        .values_list(
-            "competition_id", "slot_at", Subquery(reasons.values("reason")[:1])
-        )
-    ):
-        yield Trouble(
-            what=f"No model answered the newest round: {reason}",
-            where=lines[pk].competition.slug,
-            since=slot_at,
-            url=_list("competitions_participantmodel", competition=pk),
-        )
-
-
-def quarantined_models(lines: dict[int, CompetitionLine]) -> Iterator[Trouble]:
-    """Yield models that stay stopped until their code changes or an operator acts."""
-    for pk, count, since in (
-        ParticipantModel.objects.quarantined()
-        .filter(competition__in=lines)
-        .order_by()
-        .values_list("competition_id")
-        .annotate(count=Count("pk"), since=Min("last_error_at"))
-    ):
-        yield Trouble(
-            what=f"Quarantined, no longer asked: {counted(count, 'model')}. "
-            f"{counted(lines[pk].running, 'model')} running.",
-            where=lines[pk].competition.slug,
-            since=since,
-            url=reverse("admin:local-models"),
-            is_severe=lines[pk].running == 0,
-        )
-
-
-def waiting_submissions(lines: dict[int, CompetitionLine]) -> Iterator[Trouble]:
-    """Yield submissions that wait because the site cannot check them."""
-    waiting = SubmittedVersion.objects.waiting().exclude(reason="")
-    for row in waiting.filter(competition__in=lines)[:1]:
-        yield Trouble(
-            what=f"Submitted models wait for their check: {row.reason}",
-            where=lines[row.competition_id].competition.slug,
-            since=row.created_at,
-            url=reverse("admin:competitions_submittedversion_changelist"),
-        )
 
 
 def unscheduled(lines: dict[int, CompetitionLine]) -> Iterator[Trouble]:
@@ -270,12 +188,12 @@ def unpaid(lines: dict[int, CompetitionLine]) -> Iterator[Trouble]:
             what=f"Waiting for a transaction: {counted(count, 'checkpoint')}.",
             where=lines[pk].competition.slug,
             since=since,
-            url=_list("emissions_checkpoint", competition=pk, status="PENDING"),
+            url=list_address("emissions_checkpoint", competition=pk, status="PENDING"),
             is_severe=False,
         )
 
 
-def _list(model: str, **filters: Any) -> str:
+def list_address(model: str, **filters: Any) -> str:
     """Return the address of a filtered change list."""
     query = {
         f"{name}__id__exact" if name == "competition" else f"{name}__exact": value

@@ -288,8 +288,12 @@ def test_a_round_that_nobody_answered_is_an_alarm_until_one_is_answered(
     told = "No model answered the newest round: the orchestrator cannot be reached"
     before.predictions.update(**lost)
     assert told not in dashboard(client)
+    assert "none answered" not in client.get("/").content.decode()
     newest.predictions.update(**lost)
-    assert told in dashboard(client)
+    page, (_, _, answered) = dashboard(client), Round.objects.all()[:3]
+    assert told in page
+    assert f'datetime="{answered.slot_at:%Y-%m-%dT%H:%M:%S}.000Z"' in page
+    assert "running, none answered" in client.get("/").content.decode()
     Competition.objects.update(status="PAUSED")
     assert told not in dashboard(client)
 
