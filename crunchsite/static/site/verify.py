@@ -337,16 +337,16 @@ def check_ranking(it):
 
 def check_ledger(it):
     """What is due is the emission, and what was paid was due."""
-    it.rewards, sums = Counter(), defaultdict(Counter)
+    it.rewards, sums = Counter(), {"DUE": Counter(), "PAID": Counter()}
     for each in it.paid["emission"]["cruncher_rewards"]:
         it.rewards[each["cruncher_index"]] += each["reward_pct"]
     for line in it.ledger:
-        sums[line["kind"]][line["cruncher_index"]] += line["amount"]
-    right = {"DUE": it.rewards}
-    if it.paid["status"] == "PAID":
-        right["PAID"] = it.rewards
+        of_kind = sums.setdefault(line["kind"], Counter())
+        of_kind[line["cruncher_index"]] += line["amount"]
+    is_paid = it.paid["status"] == "PAID"
+    right = {"DUE": it.rewards, "PAID": it.rewards if is_paid else Counter()}
     if not leave("ledger", "ADJUSTMENT" in sums, "what was moved, and is paid since"):
-        check("ledger", sums == right, f"it has {dict(sums)}, but {right} follows")
+        check("ledger", sums == right, f"it has {sums}, but {right} follows")
 
 
 def tier_shares(count):

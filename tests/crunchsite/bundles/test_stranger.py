@@ -8,12 +8,16 @@ import json
 import re
 import runpy
 import sys
+from types import SimpleNamespace
 
 import pytest
 
 from core.tlog.exact import exact_json, parse_exact
+from core.tlog.log_checkpoint import TreeHead
+from core.tlog.merkle import MemoryTree, inclusion_proof, leaf_hash, root_of
+from core.tlog.note import Note
 from crunchsite.coordinator import export_period, verify
-from tests.crunchsite.bundles.recorded import SCORER, WITNESS
+from tests.crunchsite.bundles.recorded import ORIGIN, SCORER, WITNESS
 from tests.crunchsite.bundles.tampering import (
     NAMES,
     OTHER,
@@ -301,3 +305,45 @@ def test_an_output_cannot_stop_the_verification(recorded, run):
     said = json.loads('{"model":"a","output":{"model_id":"b","value":0.5}}')
     found = namespace["worth"](lambda given, truth: {"id": given.model_id}, said, {})
     assert found == {"success": True, "id": "a"}
+
+
+@pytest.mark.parametrize("start", range(24))
+def test_heads_of_any_size_follow_from_the_trees_before(recorded, start):
+    """The log may have had any number of entries when the bundle begins."""
+    end = start + 7
+    leaves = [leaf_hash(bytes([i])) for i in range(end)]
+    before = inclusion_proof(start, start + 1, MemoryTree(leaves[: start + 1]))
+    notes = []
+    for size in range(start + 1, end + 1):
+        text = TreeHead(ORIGIN, size, root_of(leaves[:size])).text()
+        notes.append(str(Note(text, (OTHER.sign(text),))))
+    told = {
+        "start": start,
+        "end": end,
+        "before": [node.hex() for node in reversed(before)],
+        "origin": ORIGIN,
+    }
+    file = runpy.run_path(str(recorded.root / FILE))
+    heads = [{"note": note, "signed_at": "2026-03-02T12:00:00Z"} for note in notes]
+    it = SimpleNamespace(told=told, leaves=b"".join(leaves[start:]), heads=heads)
+    it.key = [str(OTHER.key)]
+    file["check_heads"](it)
+    assert {step: {*found} for step, found in file["report"].items()} == {
+        "heads": {""},
+        "fork": {""},
+    }
+
+
+def test_a_period_that_pays_nobody_has_an_empty_ledger(recorded):
+    file = runpy.run_path(str(recorded.root / FILE))
+    emission = {"cruncher_rewards": []}
+    meta = {"ranking": [], "unpaid": [], "ranking_direction": "desc"}
+    meta["rule"] = {"strategy": "tiers", "ties": "by_id"}
+    paid = {"status": "PAID", "emission": emission, "meta": meta}
+    rule = {"aggregation": {"ranking_key": "day", "windows": {"day": {}}}}
+    it = SimpleNamespace(paid=paid, rule=rule, ledger=[], own=set(), field="value")
+    it.scored = {}
+    file["check_ledger"](it)
+    file["check_ranking"](it)
+    assert not any(map(any, file["report"].values()))
+    assert file["left"] == {}
