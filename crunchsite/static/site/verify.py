@@ -136,7 +136,7 @@ def check_heads(it):
     for i in range(end - start):
         nodes[start + i, start + i + 1] = it.leaves[32 * i : 32 * i + 32]
     leave("keys", not it.key, "no --key was given: they are those the bundle names")
-    leave("keys", True, "that the log names them, and which of them held when")
+    leave("keys", True, "that the log names them; after a rotation, give each of them")
     keys = it.key or it.told["keys"] + [each["vkey"] for each in it.told["witnesses"]]
     it.nodes, it.signed, it.cosigned = nodes, [], []  # when, by index after `start`
     for head in it.heads:
@@ -309,11 +309,12 @@ def check_committed(it):
 def check_ranking(it):
     """Figures are means of scores, and order the models; tiers give them shares."""
     meta, how = it.paid["meta"], it.rule["aggregation"]
-    key, strategy = how["ranking_key"], [meta["rule"][x] for x in ("strategy", "ties")]
-    is_mean = key in (it.field, *how["windows"]) and not it.rule.get("trades")
+    figure = how["ranking_key"] + " of accounts" * bool(it.rule.get("trades"))
+    is_mean, rule = figure in (it.field, *how["windows"]), meta["rule"]
+    strategy = f"{rule['strategy']}, ties {rule['ties']}"
     own = it.own & {"MODEL_SCORE_AGGREGATOR", "LEADERBOARD_RANKER", "build_emission"}
-    is_odd = own or not is_mean or strategy != ["tiers", "by_id"]
-    kind = f"ranked by {key}, shared by {strategy}, own code {sorted(own)}"
+    is_odd = own or not is_mean or strategy != "tiers, ties by_id"
+    kind = f"ranked by {figure}, shared by {strategy}, own code {sorted(own)}"
     if leave("ranking", is_odd, kind) and leave("emission", True, kind):
         return
     leave("ranking", meta["unpaid"], "why some are not paid")

@@ -123,7 +123,7 @@ def test_all_of_a_bundle_follows(recorded, run):
         "emission": 2, "ledger": 2,
     }  # fmt: skip
     assert re.findall(r"^NOT DONE  (.*)$", said, re.MULTILINE) == [
-        "keys: that the log names them, and which of them held when",
+        "keys: that the log names them; after a rotation, give each of them",
         "truth: that records are their source's, and when truths were stored",
         "scores: why there is none; fields that its scorer does not give",
         "transaction: a later settlement would not be in the bundle",
@@ -259,13 +259,14 @@ def test_what_is_moved_or_asked_under_other_rules_is_left(recorded, run):
 
 
 @pytest.mark.parametrize(
-    ("name", "key"), [("traded", "score_recent"), ("by_drawdown", "max_drawdown")]
+    ("name", "key"),
+    [("traded", "score_recent of accounts"), ("by_drawdown", "max_drawdown")],
 )
 def test_a_ranking_by_no_mean_of_scores_is_left(recorded, run, name, key):
     code, said = run(getattr(recorded, name))
     assert (code, said.splitlines()[-1]) == (0, FOLLOWS)
     for step in ("ranking", "emission"):
-        assert f"NOT DONE  {step}: ranked by {key}, shared by ['tiers'" in said
+        assert f"NOT DONE  {step}: ranked by {key}, shared by tiers, ties" in said
 
 
 def test_a_part_is_left(recorded, run):
