@@ -7,11 +7,18 @@ kept as the authority's answer, which OpenSSL (`openssl ts -verify`) verifies to
 from collections.abc import Sequence
 from datetime import datetime
 
-from cryptography.x509 import Certificate, load_pem_x509_certificates
+from cryptography.x509 import (
+    Certificate,
+    DuplicateExtension,
+    InvalidVersion,
+    UnsupportedGeneralNameType,
+    load_pem_x509_certificates,
+)
 from rfc3161_client import (
     HashAlgorithm,
     TimeStampRequest,
     TimestampRequestBuilder,
+    VerificationError,
     VerifierBuilder,
     decode_timestamp_response,
 )
@@ -21,6 +28,13 @@ from core.texts import message_of, one_line
 REQUEST_TYPE = "application/timestamp-query"
 LARGEST_ANSWER = 65_536
 LONGEST_REASON = 200
+# What reading and verifying an answer raises. All but the first two come from the
+# certificates in it: their versions, extensions, and the types of names.
+_REFUSALS = (
+    *(VerificationError, ValueError),
+    *(InvalidVersion, DuplicateExtension, UnsupportedGeneralNameType),
+    *(KeyError, TypeError),
+)
 
 
 class TimestampInvalidError(Exception):
@@ -59,7 +73,7 @@ def stamped_at(
         response = decode_timestamp_response(answer)
         builder.build().verify_message(response, data)
         at: datetime = response.tst_info.gen_time
-    except Exception as error:  # noqa: BLE001  of odd bytes the library raises anything
+    except _REFUSALS as error:
         why = one_line(message_of(error), limit=LONGEST_REASON)
         raise TimestampInvalidError(why) from None
     return at
