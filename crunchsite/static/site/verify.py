@@ -110,9 +110,11 @@ def mean(pairs):
 
 def read(it):
     """Read the rows of a bundle's files as data, and keep them `raw` as they are."""
+    room = 2**28  # all of it is held in memory, some times over
     with zipfile.ZipFile(it.bundle) as archive:
         for file in archive.infolist():
-            if file.file_size > min(2**30, 2**16 + 100 * file.compress_size):
+            most, room = 2**16 + 100 * file.compress_size, room - file.file_size
+            if file.file_size > most or room < 0:
                 raise ValueError(f"{file.filename} is too large when it is unpacked")
             name = file.filename.partition(".")[0]
             if name in ROWS:

@@ -8,6 +8,8 @@ import json
 import re
 import runpy
 import sys
+import zipfile
+from io import BytesIO
 from types import SimpleNamespace
 
 import pytest
@@ -208,6 +210,17 @@ def test_a_bomb_is_refused(recorded, run, name):
     code, said = run(bundle.packed())
     assert code == 2
     assert "too large when it is unpacked" in said
+
+
+def test_what_does_not_fit_in_memory_is_refused_before_it_is_read(recorded, run):
+    out = BytesIO(recorded.whole)
+    with zipfile.ZipFile(out, "a") as archive:  # its list says so
+        rounds = archive.getinfo("rounds.jsonl")
+        rounds.file_size = rounds.compress_size = 2**28
+        archive._didModify = True
+    code, said = run(out.getvalue())
+    assert code == 2
+    assert "rounds.jsonl is too large when it is unpacked" in said
 
 
 def test_it_reads_exact_json_as_the_site_does(recorded):
