@@ -348,16 +348,62 @@ def test_heads_of_any_size_follow_from_the_trees_before(recorded, start):
     }
 
 
-def test_a_period_that_pays_nobody_has_an_empty_ledger(recorded):
-    file = runpy.run_path(str(recorded.root / FILE))
-    emission = {"cruncher_rewards": []}
+def nobody_paid(**changed):
+    """Return what the last steps read of a period that pays nobody."""
     meta = {"ranking": [], "unpaid": [], "ranking_direction": "desc"}
     meta["rule"] = {"strategy": "tiers", "ties": "by_id"}
-    paid = {"status": "PAID", "emission": emission, "meta": meta}
+    paid = {"status": "PAID", "emission": {"cruncher_rewards": []}, "meta": meta}
     rule = {"aggregation": {"ranking_key": "day", "windows": {"day": {}}}}
     it = SimpleNamespace(paid=paid, rule=rule, ledger=[], own=set(), field="value")
-    it.scored = {}
+    it.scored, it.told, it.tape, it.known = {}, {"feeds": []}, [], []
+    meta["rule"] |= changed.pop("rule", {})
+    vars(it).update(changed)
+    return it
+
+
+def test_a_period_that_pays_nobody_has_an_empty_ledger(recorded):
+    file = runpy.run_path(str(recorded.root / FILE))
+    it = nobody_paid()
     file["check_ledger"](it)
     file["check_ranking"](it)
     assert not any(map(any, file["report"].values()))
     assert file["left"] == {}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"rule": {"strategy": "equal"}},
+        {"rule": {"ties": "shared"}},
+        {"own": {"build_emission"}},
+        {"own": {"LEADERBOARD_RANKER"}},
+        {"own": {"MODEL_SCORE_AGGREGATOR"}},
+    ],
+    ids=str,
+)
+def test_shares_and_ranks_of_other_kinds_are_left(recorded, changed):
+    file = runpy.run_path(str(recorded.root / FILE))
+    it = nobody_paid(**changed)
+    file["check_ledger"](it)
+    file["check_ranking"](it)
+    assert [step for step, _ in file["left"]] == ["ranking", "emission"]
+
+
+@pytest.mark.parametrize(
+    ("own", "due"),
+    [
+        ({"GROUND_TRUTH_RESOLVER"}, "2026-03-02T12:00:00Z"),
+        ({"resolve_ground_truth"}, "2026-03-02T12:00:00Z"),
+        (set(), None),
+        (set(), "2026-03-02T11:00:00Z"),
+    ],
+)
+def test_truths_that_are_not_between_two_prices_are_left(recorded, own, due):
+    file = runpy.run_path(str(recorded.root / FILE))
+    row = {"asked_at": "2026-03-02T11:00:00Z", "truth": {}}
+    entry = {"resolvable_at": due, "rules": "ab"}
+    known = [("round 1", row, entry)]
+    file["check_truths"](nobody_paid(own=own, known=known, made={"rules": "ab"}))
+    assert not file["report"]
+    why = "of rounds whose rules do not take it from the tape"
+    assert ("truth", why) in file["left"]
