@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models import Q
 
 from competitions.models import Competition, ParticipantModel
+from scoring.models.finite import finite
 
 
 class Leaderboard(models.Model):
@@ -76,7 +77,8 @@ class LeaderboardEntry(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["leaderboard", "model"], name="leaderboard_entry_unique"
-            )
+            ),
+            finite("ranking_value", name="leaderboard_value_finite"),
         ]
 
     def __str__(self) -> str:

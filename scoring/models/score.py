@@ -7,6 +7,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from competitions.models import Competition, ParticipantModel, Prediction, Round
 from core.grid import Period
+from scoring.models.finite import finite
 
 # The score of a prediction that counts, as SQL over a row `score`: that of the highest
 # scoring version. `Score.objects.current()` says the same.
@@ -83,6 +84,7 @@ class Score(models.Model):
                 condition=Q(success=False) | Q(value__isnull=False),
                 name="score_success_has_value",
             ),
+            finite("value", name="score_value_finite"),
         ]
         indexes = [
             models.Index(fields=["scored_at", "id"], name="score_order"),

@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from competitions.models import ParticipantModel
+from scoring.models.finite import finite
 
 
 class SnapshotQuerySet(models.QuerySet["Snapshot"]):
@@ -74,6 +75,7 @@ class Snapshot(models.Model):
                 condition=Q(period_start__lt=F("period_end")),
                 name="snapshot_period_half_open",
             ),
+            finite("value", name="snapshot_value_finite"),
         ]
         indexes = [
             models.Index(fields=["period_end", "model"], name="snapshot_period"),

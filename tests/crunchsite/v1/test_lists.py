@@ -2,7 +2,6 @@
 
 import csv
 import io
-import math
 from datetime import datetime, timedelta
 
 import pyarrow.parquet as pq
@@ -14,7 +13,6 @@ from hypothesis import strategies as st
 
 from competitions.models import Prediction
 from crunchsite.keys.issuing import create_key
-from scoring.models import Score, Snapshot
 from tests import factories
 
 pytestmark = pytest.mark.django_db(databases=["default", "tape"])
@@ -149,21 +147,6 @@ def test_a_parquet_file_has_typed_columns(path, client, asked):
     assert len(rows) == len(page)
     name = INSTANTS[path]
     assert [r[name] for r in rows] == [datetime.fromisoformat(r[name]) for r in page]
-
-
-@pytest.mark.parametrize(("path", "rows"), [("scores", Score), ("snapshots", Snapshot)])
-def test_files_hold_numbers_that_are_none(path, rows, client, world):
-    """No scorer can give them; a service of the operator's may write them."""
-    pks = rows.objects.values_list("pk", flat=True)[:3]
-    odd = dict(zip(pks, [math.nan, math.inf, -math.inf], strict=True))
-    for pk, value in odd.items():
-        rows.objects.filter(pk=pk).update(value=value)
-    body = client.get(f"/api/v1/{path}?format=parquet").getvalue()
-    found = {r["id"]: r["value"] for r in pq.read_table(io.BytesIO(body)).to_pylist()}
-    assert {str(found[pk]) for pk in odd} == {"nan", "inf", "-inf"}
-    text = client.get(f"/api/v1/{path}?format=csv").getvalue().decode()
-    cells = {int(r["id"]): r["value"] for r in csv.DictReader(io.StringIO(text))}
-    assert {cells[pk] for pk in odd} == {"nan", "inf", "-inf"}
 
 
 @pytest.mark.parametrize("path", FILES)
