@@ -8,6 +8,7 @@ from typing import Any
 
 from competitions.gateway.types import ModelAnswer
 from competitions.models import Competition
+from competitions.scopes import subject_in
 from core.clock import iso_z
 from core.tlog.exact import exact_json
 from core.tlog.merkle import root_of
@@ -65,6 +66,7 @@ def _leaf(competition: Competition, asked: AskedRound, rules: str) -> NewLeaf:
         "scope_key": asked.scope_key,
         "shown": shown_digest(asked.shown, asked.scope),
         "slot_at": iso_z(asked.slot_at),
+        "subject": subject_in(asked.scope),
     }
     return NewLeaf(
         LogLeaf.Kind.ROUND,

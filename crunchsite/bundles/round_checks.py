@@ -226,6 +226,17 @@ class RoundChecks:
             given == own,
             f"{name}: its truth is from the feed {given}, and the rules have {own}",
         )
+        if subject := entry.get("subject"):
+            self._findings.check(
+                "truth",
+                origin["subject"] == subject,
+                f"{name}: its truth is of {origin['subject']}, and its models were "
+                f"asked about {subject}",
+            )
+        else:
+            self._findings.leave(
+                "truth", "that rounds whose entry names no subject are of theirs"
+            )
         closed, prices = feed.ends(_instants(row))
         truth, reason = move_between(*prices)
         said = [

@@ -220,6 +220,9 @@ def check_truths(it):
         if leave("truth", is_odd, "of rounds whose rules do not take it from the tape"):
             continue
         subject, ends = row["provenance"].get("subject"), ("asked_at", "resolvable_at")
+        why = "that rounds whose entry names no subject are of theirs"
+        if not leave("truth", not entry.get("subject"), why):
+            match("truth", name, row["provenance"], {"subject": entry["subject"]})
         feed = tuple(it.rule.get(f"feed_{key}", subject) for key in FEED)
         paid, got = (prices[feed][bisect(closed[feed], instant(row[x]))] for x in ends)
         right = {}

@@ -63,6 +63,7 @@ def test_the_entry_says_what_was_asked_and_binds_every_answer(round_, frozen_clo
         "scope_key": Round.objects.get().scope_key,
         "shown": shown_digest(Round.objects.get().raw_data, Round.objects.get().scope),
         "slot_at": "2026-03-02T12:00:00Z",
+        "subject": "BTCUSDT",
         "v": 1,
     }
     answers = Prediction.objects.order_by("model__model_id").select_related("model")

@@ -187,6 +187,13 @@ def _other_feed(bundle, signer):
         row["provenance"]["source"] = "evil"
 
 
+def _other_subject(bundle, signer):
+    """The candles of another subject decide, and all but the log's entry says so."""
+    bundle["manifest"][0]["feeds"][0]["subject"] = "ETH"
+    for row in bundle["rounds"]:
+        row["provenance"]["subject"] = "ETH"
+
+
 def _other_scope(bundle, signer):
     bundle["rounds"][3]["scope_key"] = "eth-60"
 
@@ -255,6 +262,7 @@ TAMPERINGS = [
     (_odd_line, "ledger", "there is no line of the kind BONUS"),
     (_hidden_answer, "predictions", "has answers that are not shown"),
     (_repeated_entry, "entries", "does not come in its order"),
+    (_other_subject, "truth", "is of ETH, and its models were asked about BTCUSDT"),
     (_other_feed, "truth", "is from the feed ['evil', 'candle', '1m']"),
     (_other_scope, "predictions", "of another scope than the log's"),
     (_repeated_round, "predictions", "is there twice"),

@@ -67,6 +67,7 @@ NAMED = {
     "hidden_answer": ("predictions", "the answers of round 3, by the log: root is"),
     "repeated_entry": ("entries", "entry 3 is not what the log has at this place"),
     "other_feed": ("truth", "does not follow from the candles"),
+    "other_subject": ("truth", "round 1: subject is ETH, but BTCUSDT follows"),
     "other_scope": ("predictions", "scope_key is eth-60, but btc-60 follows"),
     "repeated_round": ("predictions", "is not in the log, or is there twice"),
     "extra_snapshot": ("periods", "2026-03-02T09:00:00Z is None, but"),
@@ -120,7 +121,7 @@ def test_all_of_a_bundle_follows(recorded, run):
     held = re.findall(r"^ok +(\w+): (\d+) of \2 hold$", said, re.MULTILINE)
     assert {step: int(count) for step, count in held} == {
         "heads": 13, "fork": 12, "entries": 17, "rules": 1, "predictions": 88,
-        "order": 11, "witnesses": 11, "truth": 11, "scorer": 1, "scores": 130,
+        "order": 11, "witnesses": 11, "truth": 22, "scorer": 1, "scores": 130,
         "snapshots": 16, "periods": 3, "transaction": 8, "ranking": 22,
         "emission": 2, "ledger": 2,
     }  # fmt: skip
@@ -260,7 +261,7 @@ def test_what_is_not_done_is_said(recorded, run):
 def test_what_is_moved_or_asked_under_other_rules_is_left(recorded, run):
     code, said = run(recorded.changed, "--scorer", str(recorded.root / SCORER))
     assert (code, said.splitlines()[-1]) == (0, FOLLOWS)
-    assert "ok        truth: 2 of 2 hold" in said  # of three
+    assert "ok        truth: 4 of 4 hold" in said  # of three
     for line in (
         "truth: of rounds whose rules do not take it from the tape",
         "scores: of rounds asked while other rules held",

@@ -45,7 +45,7 @@ def test_all_of_a_bundle_follows(recorded, found):
     checked = {name: step.checked for name, step in whole.steps.items()}
     assert checked == {
         "heads": 13, "fork": 13, "entries": 38, "keys": 1, "rules": 2,
-        "predictions": 110, "order": 11, "witnesses": 11, "truth": 22, "scores": 44,
+        "predictions": 110, "order": 11, "witnesses": 11, "truth": 33, "scores": 44,
         "snapshots": 24, "periods": 13, "emission": 3, "ranking": 18, "ledger": 16,
         "transaction": 2,
     }  # fmt: skip

@@ -57,6 +57,8 @@
       if (origin.from === "tape" && feed) {
         const own = ["source", "kind", "granularity"].filter((k) => origin[k] !== rules.get(entry.rules)?.[`feed_${k}`]);
         check("truth", !own.length, `${name}: its truth is from the feed ${feed.name}, which the rules do not have`);
+        if (entry.subject) check("truth", origin.subject === entry.subject, `${name}: its truth is of ${origin.subject}, and its models were asked about ${entry.subject}`);
+        else leave("truth", "that rounds whose entry names no subject are of theirs");
         const [a, b] = ends.map((end) => before(feed.closed, end));
         const [paid, got] = [feed.prices[a], feed.prices[b]];
         const truth = { actual_return: (got - paid) / paid, direction_up: got > paid, entry_price: paid, resolved_price: got };
