@@ -99,6 +99,9 @@ def prove_log(
         findings.check(
             "entries", is_there, f"entry {index} is not what the log has at this place"
         )
+        of = log.entries[index].get("competition", manifest["competition"])
+        is_own = of == manifest["competition"]
+        findings.check("entries", is_own, f"entry {index} is of the competition {of}")
     findings.check(
         "heads",
         manifest["end"] in log.signed_at,

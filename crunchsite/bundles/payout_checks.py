@@ -11,6 +11,7 @@ from crunchsite.bundles import bundle_format as files
 from crunchsite.bundles.bundle_format import BundleReader
 from crunchsite.bundles.findings import Verdict
 from crunchsite.bundles.log_checks import CheckedLog
+from crunchsite.bundles.rule_checks import check_by_rules
 from crunchsite.bundles.snapshot_checks import Contents, Row, is_near
 from emissions.coverage import is_covered
 from emissions.frac64 import WHOLE
@@ -65,6 +66,7 @@ def check_checkpoint(
             exact_digest(paid[name]) == made[name],
             f"{what} is not what the log has",
         )
+    check_by_rules(paid, manifest=manifest, log=log, rules=rules, findings=findings)
     _check_ranking(paid["meta"], manifest, rules, contents, findings)
     _check_emission(paid, rules, findings)
     lines = list(bundle.rows(files.LEDGER))
@@ -100,6 +102,11 @@ def _check_ranking(
             findings.leave("ranking", why)
             continue
         scores = sum(each["prediction_count"] for each in own)
+        findings.check(
+            "ranking",
+            own or "rank" not in line,
+            f"{model} has no snapshot in the period, and is paid",
+        )
         findings.check(
             "ranking",
             line["prediction_count"] == scores,

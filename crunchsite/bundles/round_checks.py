@@ -147,6 +147,12 @@ class RoundChecks:
         self, name: str, row: Mapping[str, Any], entry: Mapping[str, Any]
     ) -> None:
         hashes = []
+        models = [each["model"] for each in row["answers"] if "hash" not in each]
+        self._findings.check(
+            "predictions",
+            len(set(models)) == len(models),
+            f"{name}: a model has two answers",
+        )
         for answer in row["answers"]:
             if "hash" in answer:
                 hashes.append(bytes.fromhex(answer["hash"]))

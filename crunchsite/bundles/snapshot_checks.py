@@ -69,6 +69,12 @@ def check_snapshots(
             f"the snapshot of {model} from {start}", content, values, rules, findings
         )
     for model, scores in scored.items():
+        known = sum(any(s <= at < u for s, u in spans.values()) for at, _ in scores)
+        findings.check(
+            "snapshots",
+            known == len(scores),
+            f"{model} has {len(scores) - known} scores at instants of no period",
+        )
         for start, (since, until) in spans.items():
             if any(since <= at < until for at, _ in scores):
                 findings.check(

@@ -64,11 +64,11 @@ def test_a_bundle_is_verified_and_each_tampering_is_named(verify, recorded):
         line.locator("th").inner_text(): line.locator("td").nth(1).inner_text()
         for line in steps.all()
     } == {
-        "heads": "13 of 13", "fork": "13 of 13", "entries": "38 of 38",
-        "keys": "1 of 1", "predictions": "110 of 110", "rules": "2 of 2",
+        "heads": "13 of 13", "fork": "13 of 13", "entries": "57 of 57",
+        "keys": "1 of 1", "predictions": "121 of 121", "rules": "2 of 2",
         "order": "11 of 11", "witnesses": "11 of 11", "truth": "33 of 33",
         "scores": "44 of 44",
-        "snapshots": "24 of 24", "periods": "13 of 13", "ranking": "14 of 14",
+        "snapshots": "28 of 28", "periods": "13 of 13", "ranking": "28 of 28",
         "emission": "3 of 3", "ledger": "6 of 6", "transaction": "2 of 2",
     }  # fmt: skip
     assert "not settled to its end" not in page.inner_text("#steps")

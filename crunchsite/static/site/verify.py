@@ -1,10 +1,9 @@
 """Verify a bundle: python verify.py BUNDLE.zip [--key VKEY]... [--scorer FILE]
 
 Python 3.11 and the package `cryptography` suffice. Each step says whether what is told
-follows from the step before, and at the end what was NOT DONE: for that, there is the
-larger `coordinator verify`. `--key` pins public keys of the log and of witnesses.
-`--scorer` RUNS a file, if it has the SHA-256 that the rules in the log name. Exit code
-0: all that was done follows; 1: something does not; 2: this file cannot read it.
+follows, and at the end what was NOT DONE (`coordinator verify` does more). `--key` pins
+public keys of the log and of witnesses. `--scorer` RUNS a file, if it has the SHA-256
+of the rules. Exit code 0: what was done follows; 1: it does not; 2: it is unreadable.
 """
 
 import argparse
@@ -14,7 +13,6 @@ import json
 import math
 import re
 import runpy
-import sys
 import zipfile
 from bisect import bisect
 from collections import Counter, defaultdict
@@ -27,12 +25,11 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 WHOLE, TIERS = 10**9, [35, 10, 10, 10, 10, 5, 5, 5, 5, 5]  # percent of the first places
-ROWS = ("manifest", "heads", "entries", "tape")
-ROWS += ("rounds", "snapshots", "checkpoint", "ledger")
+ROWS = ("manifest", "heads", "entries", "tape", "rounds")
+ROWS += ("snapshots", "checkpoint", "ledger")
 FEED = ("source", "subject", "kind", "granularity")
 unhex, instant = bytes.fromhex, datetime.fromisoformat
-report = defaultdict(list)  # by step, for each check: what is wrong, or ""
-left = {}  # by step and reason: what is NOT DONE
+report, left = defaultdict(list), {}  # by step: what is wrong, or ""; what is NOT DONE
 
 
 def check(step, holds, wrong):
@@ -51,8 +48,7 @@ def match(step, name, told, right):
 
 def leave(step, applies, why):
     """Keep what is not done, if it applies; return whether it does."""
-    if applies:
-        left[step, why] = True
+    left.update({(step, why): True} if applies else {})
     return bool(applies)
 
 
@@ -76,12 +72,12 @@ def tree(entries):
 
 
 def signed(note, vkey):
-    """Yield when a key signed a head (C2SP), as a witness says; 0 for a log's key."""
+    """Yield when a key signed a head (C2SP) by a witness; None for a log's key."""
     kind, *public = base64.b64decode(vkey.split("+", 2)[2])
     text, _, lines = note.rpartition("\n\n")
     for line in lines.splitlines():
         raw = base64.b64decode(line.split(" ")[2])
-        time = int.from_bytes(raw[4:12], "big") if kind == 4 else 0
+        time = int.from_bytes(raw[4:12], "big") if kind == 4 else None
         told = f"cosignature/v1\ntime {time}\n{text}\n" if kind == 4 else f"{text}\n"
         with suppress(InvalidSignature):
             key = Ed25519PublicKey.from_public_bytes(bytes(public))
@@ -114,11 +110,11 @@ def read(it):
     with zipfile.ZipFile(it.bundle) as archive:
         for file in archive.infolist():
             most, room = 2**16 + 100 * file.compress_size, room - file.file_size
-            if file.file_size > most or room < 0:
-                raise ValueError(f"{file.filename} is too large when it is unpacked")
             name = file.filename.partition(".")[0]
+            if file.file_size > most or room < 0 or name in it.raw:
+                raise ValueError(f"{name} is twice, or too large when it is unpacked")
             if name in ROWS:
-                lines = archive.read(file).decode().split("\n")[:-1]
+                lines = [x for x in archive.read(file).decode().split("\n") if x]
                 it.raw[name] = [json.loads(line) for line in lines]
                 setattr(it, name, [plain(line) for line in lines])
         it.leaves = archive.read("leaves.bin")
@@ -147,7 +143,7 @@ def check_heads(it):
         if not start < size <= end:
             raise ValueError(f"{name} is not within the log's hashes")
         times = [time for key in keys for time in signed(head["note"], key)]
-        is_own = origin == it.told["origin"] and 0 in times
+        is_own = origin == it.told["origin"] and None in times
         check("heads", is_own, f"{name} is signed by no known key of the log")
         is_one = base64.b64decode(top) == root(nodes, 0, size)
         check("fork", is_one, f"{name} is of another history than the log's hashes")
@@ -160,15 +156,15 @@ def check_heads(it):
 
 
 def check_entries(it):
-    """Entries stand at their places in the log; keep them by kind, and the rules."""
+    """Entries stand in the log (rules are known by digest); keep them by kind."""
     newest = -1
     for row in it.entries:
         index, entry = row["index"], json.loads(row["entry"])
         is_there = sha(b"\0", row["entry"].encode()) == it.nodes.get((index, index + 1))
-        wrong = f"entry {index} is not what the log has at this place"
-        is_free = entry["kind"] in ("key", "rules")  # unused, and known by its digest
-        if index >= it.told["start"] or not is_free:
-            check("entries", is_there and index > newest, wrong)
+        is_own = entry.get("competition") in (None, it.told["competition"])
+        wrong = f"entry {index} is not what the log has at this place, or another's"
+        is_free = entry["kind"] in ("key", "rules") and index < it.told["start"]
+        check("entries", is_free or (is_there and is_own and index > newest), wrong)
         it.of[entry["kind"]].append(entry | {"index": index})
         newest = index
     [it.made] = it.of["checkpoint"]
@@ -190,7 +186,8 @@ def check_rounds(it):
             continue
         answers = [(x.get("nonce", ""), x.get("answer", "")) for x in row["answers"]]
         top = tree(unhex(nonce) + answer.encode() for nonce, answer in answers)
-        told = row | {"answers": len(answers), "root": top}
+        models = {json.loads(answer)["model"] for _, answer in answers if answer}
+        told = row | {"answers": len(models), "root": top}
         right = {key: entry[key] for key in told.keys() & entry.keys() if entry[key]}
         match("predictions", f"the answers of {name}, by the log", told, right)
         due, index = instant(row["resolvable_at"]), entry["index"] - it.told["start"]
@@ -201,8 +198,7 @@ def check_rounds(it):
         if not leave("witnesses", not is_seen, "of rounds that no known one cosigned"):
             check("witnesses", True, "")
         it.known.append((name, row, entry))
-    for each in logged:
-        check("predictions", False, f"round {each} is in the log and not here")
+    check("predictions", not logged, f"rounds in the log and not here: {[*logged]}")
 
 
 def check_truths(it):
@@ -220,9 +216,9 @@ def check_truths(it):
         if leave("truth", is_odd, "of rounds whose rules do not take it from the tape"):
             continue
         subject, ends = row["provenance"].get("subject"), ("asked_at", "resolvable_at")
-        why = "that rounds whose entry names no subject are of theirs"
-        if not leave("truth", not entry.get("subject"), why):
-            match("truth", name, row["provenance"], {"subject": entry["subject"]})
+        leave("truth", not entry.get("subject"), "whose price, if no entry names it")
+        right = {"subject": entry.get("subject") or subject}
+        match("truth", name, row["provenance"], right)
         feed = tuple(it.rule.get(f"feed_{key}", subject) for key in FEED)
         paid, got = (prices[feed][bisect(closed[feed], instant(row[x]))] for x in ends)
         right = {}
@@ -272,20 +268,22 @@ def worth(score, said, truth):
 def check_snapshots(it):
     """Snapshots count and average the scores, and make the periods of the log."""
     roots = {entry["period_start"]: entry["root"] for entry in it.of["period"]}
-    trees, it.means = defaultdict(list), defaultdict(list)
+    trees, it.means, used = defaultdict(list), defaultdict(list), 0
     is_sum = it.rule.get("trades") or "aggregate_snapshot" in it.own
     for row, raw in zip(it.snapshots, it.raw["snapshots"], strict=True):
         trees[row["period_start"]].append(unhex(digest(raw["content"])))
         told = row["content"] | row["content"]["result_summary"]
         since, until = instant(told["period_start"]), instant(told["period_end"])
         values = [v for at, v in it.scored[told["model_id"]] if since <= at < until]
-        count = len(values) - values.count(None)
+        count, used = len(values) - values.count(None), used + len(values)
         right = {"prediction_count": count, it.field: mean((v, 1) for v in values)}
         if leave("snapshots", is_sum, "figures that are no means of scores"):
             del right[it.field]
         if not leave("snapshots", row["is_virtual"], "those of ensembles"):
             match("snapshots", f"of {told['model_id']} from {since}", told, right)
             it.means[told["model_id"]].append((told.get(it.field), count))
+    rest = sum(map(len, it.scored.values())) - used
+    check("snapshots", not rest, f"{rest} scores are at instants of no snapshot")
     right = {start: tree(sorted(trees[start])) for start in roots.keys() | trees}
     match("periods", "the snapshots, by the log", roots, right)
 
@@ -301,10 +299,10 @@ def check_committed(it):
     logged = {"status": "PENDING", "tx_hash": None, "submitted_at": None} | it.made
     for entry in it.of["settlement"]:
         logged |= entry
-    named = {"root": "periods", "meta": "ranking"}  # else their own, or transaction
+    named = {"root": "periods", "meta": "ranking"}  # the steps that are not the last
+    named |= {"emission": "emission", "ledger": "ledger"}
     for key in sorted(told.keys() & logged.keys()):
-        step = named.get(key, key if key in ("emission", "ledger") else "transaction")
-        match(step, "by the log", told, {key: logged[key]})
+        match(named.get(key, "transaction"), "by the log", told, {key: logged[key]})
     leave("ledger", "ledger" not in logged, "the log is older than its entries of it")
     status = it.paid["status"]
     leave("transaction", status != "PAID", f"it is {status}: not settled to its end")
@@ -314,6 +312,10 @@ def check_committed(it):
 def check_ranking(it):
     """Figures are means of scores, and order the models; tiers give them shares."""
     meta, how = it.paid["meta"], it.rule["aggregation"]
+    named = {key: x for key, x in (it.rule | how).items() if key in meta}
+    match("ranking", "the rules of the checkpoint", meta, named)
+    leave("ranking", True, "whose an index is; what was due, and is not in the bundle")
+    leave("ranking", meta["unpaid"], "why some are not paid")
     figure = how["ranking_key"] + " of accounts" * bool(it.rule.get("trades"))
     is_mean, rule = figure in (it.field, *how["windows"]), meta["rule"]
     strategy = f"{rule['strategy']}, ties {rule['ties']}"
@@ -322,7 +324,6 @@ def check_ranking(it):
     kind = f"ranked by {figure}, shared by {strategy}, own code {sorted(own)}"
     if leave("ranking", is_odd, kind) and leave("emission", True, kind):
         return
-    leave("ranking", meta["unpaid"], "why some are not paid")
     every = meta["ranking"] + meta["unpaid"]
     lines = {line["model_id"]: line for line in every}
     check("ranking", len(lines) == len(every), "a model is there twice")
@@ -334,10 +335,12 @@ def check_ranking(it):
     sign = 1 if meta["ranking_direction"] == "asc" else -1
     order = sorted((sign * x["ranking_value"], x["model_id"]) for x in meta["ranking"])
     due, shares = Counter(), tier_shares(len(order))
+    least = meta["min_paid_coverage"] * meta["rounds_asked"] - 1e-9  # of decimals
     for i, line in enumerate(meta["ranking"]):
         right = {"rank": i + 1, "model_id": order[i][1]}
         match("ranking", f"place {i + 1}", line, right)
         due[line["cruncher_index"]] += shares[i]
+        check("ranking", line["prediction_count"] >= least, f"{i + 1}: too few rounds")
     check("emission", due == it.rewards, f"the tiers give {due}, not {it.rewards}")
 
 
@@ -389,7 +392,7 @@ def main():
     end = f"Does NOT follow: {failed}." if failed else "All that was done follows."
     for line in [*lines, problem or end]:
         print("".join(c if c.isprintable() else "?" for c in line))
-    sys.exit(1 if failed else 2 if problem else 0)
+    raise SystemExit(1 if failed else 2 if problem else 0)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,12 @@ from core.tlog.exact import exact_json, parse_exact
 from core.tlog.log_checkpoint import TreeHead, parse_tree_head
 from core.tlog.merkle import leaf_hash
 from core.tlog.note import Note, Signer, encode_base64, parse_note
+from tests.crunchsite.bundles.reforging import (
+    facts_of,
+    recounted,
+    relogged,
+    repaid,
+)
 
 OTHER = Signer("example.org/log", bytes(range(1, 33)))
 
@@ -230,6 +236,50 @@ def changed_reason(bundle):
             line["reason"] = "another one"
 
 
+def _relogged_as_is(bundle, signer, change=lambda facts: None):
+    facts = facts_of(bundle)
+    change(facts)
+    relogged(bundle, facts, signer)
+
+
+def _other_direction(bundle, signer):
+    """The worst are paid as the best."""
+    bundle["checkpoint"][0]["meta"]["ranking_direction"] = "asc"
+    repaid(bundle)
+    _relogged_as_is(bundle, signer)
+
+
+def _other_coverage(bundle, signer):
+    bundle["checkpoint"][0]["meta"]["min_paid_coverage"] = 0.01
+    _relogged_as_is(bundle, signer)
+
+
+def _other_competition(bundle, signer):
+    """A round counts that another competition asked."""
+    _relogged_as_is(bundle, signer, lambda facts: facts[5].update(competition="eth"))
+
+
+def _moved_out(bundle, signer):
+    """A round counts in no period, and its entry stays."""
+    bundle["rounds"][4]["resolved_at"] = "2026-03-02T13:00:00Z"
+    recounted(bundle)
+    _relogged_as_is(bundle, signer)
+
+
+def _two_answers(bundle, signer):
+    """A model gets the better of its answers twice."""
+    answers = bundle["rounds"][4]["answers"]
+    answers.insert(1, dict(answers[0]))
+    recounted(bundle)
+    _relogged_as_is(bundle, signer)
+
+
+def _few_rounds(bundle, signer):
+    """A model is paid for less of the rounds than the rules want."""
+    bundle["checkpoint"][0]["meta"]["rounds_asked"] = 100
+    _relogged_as_is(bundle, signer)
+
+
 # What is changed, the step that finds it, and words of what it says.
 TAMPERINGS = [
     (_score, "scores", "the score of a is"),
@@ -270,5 +320,11 @@ TAMPERINGS = [
     (_paid_at, "ledger", "an amount, a reason or an instant differs"),
     (_made_at, "transaction", "was made and submitted at the instants"),
     (_submitted_at, "transaction", "was made and submitted at the instants"),
+    (_other_direction, "ranking", "ranking_direction is asc, and the rules have desc"),
+    (_other_coverage, "ranking", "min_paid_coverage is 0.01, and the rules have 0.5"),
+    (_other_competition, "entries", "entry 5 is of the competition eth"),
+    (_moved_out, "snapshots", "1 scores at instants of no period"),
+    (_two_answers, "predictions", "a model has two answers"),
+    (_few_rounds, "ranking", "is paid for too few rounds"),
 ]
 NAMES = [change.__name__.strip("_") for change, *_ in TAMPERINGS]

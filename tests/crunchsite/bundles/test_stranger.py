@@ -17,7 +17,8 @@ import pytest
 from core.tlog.exact import exact_json, parse_exact
 from core.tlog.log_checkpoint import TreeHead
 from core.tlog.merkle import MemoryTree, inclusion_proof, leaf_hash, root_of
-from core.tlog.note import Note
+from core.tlog.note import Note, parse_note
+from core.tlog.witnessing import cosigned
 from crunchsite.coordinator import export_period, verify
 from tests.crunchsite.bundles.recorded import ORIGIN, SCORER, WITNESS
 from tests.crunchsite.bundles.tampering import (
@@ -53,7 +54,7 @@ NAMED = {
     "dropped_answer": ("predictions", "answers is 3, but 4 follows"),
     "dropped_snapshot": ("periods", "the snapshots, by the log:"),
     "listed_twice": ("ranking", "a model is there twice"),
-    "dropped_round": ("predictions", "round N is in the log and not here"),
+    "dropped_round": ("predictions", "rounds in the log and not here: ["),
     "posted": ("truth", "does not follow from the candles"),
     "later_candle": ("truth", "does not follow from the candles"),
     "figure": ("ranking", "ranking_value is"),
@@ -74,6 +75,13 @@ NAMED = {
     "paid_at": ("ledger", "by the log: ledger is"),
     "made_at": ("transaction", "created_at is 2026-03-02T12:30:00Z, but"),
     "submitted_at": ("transaction", "submitted_at is 2026-03-02T12:30:00Z, but"),
+    # And what the log has so from its beginning.
+    "other_direction": ("ranking", "ranking_direction is asc, but desc follows"),
+    "other_coverage": ("ranking", "min_paid_coverage is 0.01, but 0.5 follows"),
+    "other_competition": ("entries", "entry 5 is not what the log has at this place"),
+    "moved_out": ("snapshots", "4 scores are at instants of no snapshot"),
+    "two_answers": ("predictions", "answers is 4, but 5 follows"),
+    "few_rounds": ("ranking", "1: too few rounds"),
 }
 
 
@@ -121,9 +129,9 @@ def test_all_of_a_bundle_follows(recorded, run):
     assert (code, said.splitlines()[-1]) == (0, FOLLOWS)
     held = re.findall(r"^ok +(\w+): (\d+) of \2 hold$", said, re.MULTILINE)
     assert {step: int(count) for step, count in held} == {
-        "heads": 13, "fork": 12, "entries": 17, "rules": 1, "predictions": 88,
+        "heads": 13, "fork": 12, "entries": 19, "rules": 1, "predictions": 89,
         "order": 11, "witnesses": 11, "truth": 22, "scorer": 1, "scores": 130,
-        "snapshots": 16, "periods": 3, "transaction": 8, "ranking": 22,
+        "snapshots": 17, "periods": 3, "transaction": 8, "ranking": 28,
         "emission": 2, "ledger": 2,
     }  # fmt: skip
     assert re.findall(r"^NOT DONE  (.*)$", said, re.MULTILINE) == [
@@ -131,7 +139,28 @@ def test_all_of_a_bundle_follows(recorded, run):
         "truth: that records are their source's, and when truths were stored",
         "scores: why there is none; fields that its scorer does not give",
         "transaction: a later settlement would not be in the bundle",
+        "ranking: whose an index is; what was due, and is not in the bundle",
     ]
+
+
+def test_a_file_that_is_there_twice_is_refused(recorded, run):
+    """Whoever unpacks the bundle may see the other one."""
+    bundle = OpenBundle(recorded.whole)
+    bundle.files["checkpoint.other"] = bundle.files["checkpoint.json"]
+    code, said = run(bundle.packed())
+    assert code == 2
+    assert "checkpoint is twice, or too large" in said
+
+
+def test_a_witness_signs_no_head_for_the_log(recorded, run):
+    bundle = OpenBundle(recorded.whole)
+    for head in bundle["heads"]:
+        note = parse_note(head["note"])
+        head["note"] = cosigned(Note(note.text, ()), WITNESS, signed_at_s=0)
+    options = ("--key", recorded.key, "--key", str(WITNESS.key))
+    code, said = run(bundle.packed(), *options)
+    assert code == 1
+    assert "is signed by no known key of the log" in of_step(said, "heads")
 
 
 @pytest.mark.parametrize("change", TAMPERINGS, ids=NAMES)
@@ -222,7 +251,7 @@ def test_what_does_not_fit_in_memory_is_refused_before_it_is_read(recorded, run)
         archive._didModify = True
     code, said = run(out.getvalue())
     assert code == 2
-    assert "rounds.jsonl is too large when it is unpacked" in said
+    assert "rounds is twice, or too large when it is unpacked" in said
 
 
 def test_it_reads_exact_json_as_the_site_does(recorded):
@@ -353,6 +382,7 @@ def test_heads_of_any_size_follow_from_the_trees_before(recorded, start):
 def nobody_paid(**changed):
     """Return what the last steps read of a period that pays nobody."""
     meta = {"ranking": [], "unpaid": [], "ranking_direction": "desc"}
+    meta |= {"min_paid_coverage": 0.5, "rounds_asked": 0}
     meta["rule"] = {"strategy": "tiers", "ties": "by_id"}
     paid = {"status": "PAID", "emission": {"cruncher_rewards": []}, "meta": meta}
     rule = {"aggregation": {"ranking_key": "day", "windows": {"day": {}}}}
@@ -369,7 +399,7 @@ def test_a_period_that_pays_nobody_has_an_empty_ledger(recorded):
     file["check_ledger"](it)
     file["check_ranking"](it)
     assert not any(map(any, file["report"].values()))
-    assert file["left"] == {}
+    assert [step for step, _ in file["left"]] == ["ranking"]
 
 
 @pytest.mark.parametrize(
@@ -388,7 +418,7 @@ def test_shares_and_ranks_of_other_kinds_are_left(recorded, changed):
     it = nobody_paid(**changed)
     file["check_ledger"](it)
     file["check_ranking"](it)
-    assert [step for step, _ in file["left"]] == ["ranking", "emission"]
+    assert [step for step, _ in file["left"]] == ["ranking", "ranking", "emission"]
 
 
 @pytest.mark.parametrize(

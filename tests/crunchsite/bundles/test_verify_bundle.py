@@ -14,6 +14,7 @@ from crunchsite.bundles.scorers import SLOT, NamedScorer, _is_same
 from crunchsite.bundles.verify_bundle import verify_bundle
 from scoring.scores.scorer import NewScore
 from tests.crunchsite.bundles.recorded import LATE, SCORER, WITNESS
+from tests.crunchsite.bundles.reforging import facts_of, recounted, relogged
 from tests.crunchsite.bundles.tampering import (
     NAMES,
     OTHER,
@@ -44,9 +45,9 @@ def test_all_of_a_bundle_follows(recorded, found):
     assert whole.failed == []
     checked = {name: step.checked for name, step in whole.steps.items()}
     assert checked == {
-        "heads": 13, "fork": 13, "entries": 38, "keys": 1, "rules": 2,
-        "predictions": 110, "order": 11, "witnesses": 11, "truth": 33, "scores": 44,
-        "snapshots": 24, "periods": 13, "emission": 3, "ranking": 18, "ledger": 16,
+        "heads": 13, "fork": 13, "entries": 57, "keys": 1, "rules": 2,
+        "predictions": 121, "order": 11, "witnesses": 11, "truth": 33, "scores": 44,
+        "snapshots": 28, "periods": 13, "emission": 3, "ranking": 24, "ledger": 16,
         "transaction": 2,
     }  # fmt: skip
     assert [name for name, step in whole.steps.items() if step.open] == [
@@ -199,6 +200,28 @@ def test_each_tampering_is_named(recorded, found, change, step, words):
     findings = found(bundle.packed())
     assert step in findings.failed
     assert words in "\n".join(findings.steps[step].wrong)
+
+
+def test_a_log_that_is_made_anew_follows(recorded, found):
+    """So what is found in one with other facts is found by those alone."""
+    bundle = OpenBundle(recorded.whole)
+    recounted(bundle)
+    relogged(bundle, facts_of(bundle), recorded.signer)
+    assert found(bundle.packed(), keys=[recorded.signer.key]).failed == []
+
+
+def test_a_period_that_is_left_out_is_said(recorded, found):
+    """The time in which nobody was asked has no period either."""
+    said = found(recorded.whole).steps["periods"]
+    assert not said.open
+    bundle = OpenBundle(recorded.whole)
+    facts = facts_of(bundle)
+    facts[9]["period_start"] = "2026-03-02T10:30:00Z"
+    for row in bundle["snapshots"][:4]:
+        row["period_start"] = row["content"]["period_start"] = "2026-03-02T10:30:00Z"
+    relogged(bundle, facts, recorded.signer)
+    (why,) = found(bundle.packed()).steps["periods"].open
+    assert why.startswith("they are 1:30:00 of the checkpoint's time")
 
 
 def test_a_failed_answer_is_there_with_its_code_and_without_its_text(recorded):

@@ -102,6 +102,8 @@
         ? hex(await climbed(row.index, told.end, entry, row.path.map(fromHex))) === root
         : hex(hashes[row.index - told.start] ?? []) === hex(entry);
       check("entries", isThere, `entry ${row.index} is not what the log has at this place`);
+      const of = row.fact.competition ?? told.competition;
+      check("entries", of === told.competition, `entry ${row.index} is of the competition ${of}`);
       check("entries", row.index > last, `entry ${row.index} does not come in its order`);
       last = row.index;
       log.entries.set(row.index, row.fact);

@@ -48,6 +48,7 @@
     verdict.className = `verdict ${tone}`;
   };
   const cell = (text, tone, name = "td") => Object.assign(document.createElement(name), { textContent: text, className: tone });
+  const notDone = (left) => [...[...left].slice(0, 9), ...(left.size > 9 ? [`and ${left.size - 9} things more`] : [])];
   const show = (report) => {
     const lines = [...report.steps].sort(([a], [b]) => ORDER.indexOf(a) - ORDER.indexOf(b)).map(([name, { count, wrong, left, notes }]) => {
       const line = document.createElement("tr");
@@ -55,7 +56,7 @@
       const words = document.createElement("td");
       words.className = "words";
       const told = [...wrong.slice(0, 5), ...(wrong.length > 5 ? [`and ${wrong.length - 5} more`] : [])];
-      words.append(...told.map((text) => cell(text, "", "p")), ...[...notes].map((text) => cell(text, "note", "p")), ...[...left].slice(0, 3).map((text) => cell(`Not done: ${text}`, "note", "p")));
+      words.append(...told.map((text) => cell(text, "", "p")), ...[...notes].map((text) => cell(text, "note", "p")), ...notDone(left).map((text) => cell(`Not done: ${text}`, "note", "p")));
       const held = document.createElement("td");
       held.append(cell(state[0], state[1], "span"));
       line.append(cell(name, "", "th"), held, cell(count ? `${count - wrong.length} of ${count}` : "—", "n"), words);

@@ -37,6 +37,11 @@
         }
       }
     }
+    const spans = [...periods.values()].map((entry) => [micros(entry.period_start), micros(entry.period_end)]);
+    for (const [model, all] of scored) {
+      const odd = all.filter(([at]) => !spans.some(([since, until]) => since <= at && at < until)).length;
+      check("snapshots", !odd, `${model} has ${odd} scores at instants of no period`);
+    }
     leave("snapshots", "their other figures, those of ensembles, and of other crunchers in a part, are those of the log");
     const byPeriod = grouped(hashes, ([start]) => start);
     for (const [start, entry] of periods) {
@@ -65,6 +70,20 @@
   const added = (pairs) => pairs.reduce((sums, [key, n]) => ({ ...sums, [key]: (sums[key] ?? 0) + n }), {});
   const sumOf = (sums) => Object.values(sums).reduce((sum, n) => sum + n, 0);
 
+  // What a bundle cannot show of who is paid.
+  const leaveTold = (told, log, made, meta, leave) => {
+    leave("ranking", "that the index of each model is its cruncher's is the site's word");
+    leave("ranking", "how many rounds were due, with those without a truth, is told");
+    if (meta.unpaid.length) leave("ranking", "why some are not paid is what the checkpoint says");
+    const rounds = log.ofKind.get("round") ?? [];
+    const others = rounds.filter((entry) => entry.rules !== made.rules).length;
+    if (others) leave("rules", `${others} of ${rounds.length} rounds were asked while other rules held than those by which they are ranked and paid`);
+    const spans = new Map((log.ofKind.get("period") ?? []).map((each) => [each.period_start, micros(each.period_end) - micros(each.period_start)]));
+    const known = sumOf(Object.fromEntries(spans));
+    if (known !== micros(told.period_end) - micros(told.period_start)) leave("periods", "they are not all of the checkpoint's time; that the log has no other period of it is not seen here");
+    leave("transaction", "a later settlement would not be in the bundle");
+  };
+
   const checkPayout = async (rows, told, log, rule, contents, { check, leave }) => {
     const [raw] = await rows("checkpoint.json");
     const [paid, [made]] = [plain(raw), log.ofKind.get("checkpoint")];
@@ -77,6 +96,10 @@
     check("rules", isIt && made.checkpoint === paid.checkpoint, "the checkpoint in the log is another one than the bundle says");
     check("ranking", (await digest(raw.meta)) === made.meta, "the ranking is not what the log has");
     const lines = [...meta.ranking, ...meta.unpaid];
+    for (const [name, known] of [["ranking_direction", rule.aggregation.ranking_direction], ["min_paid_coverage", rule.min_paid_coverage]]) {
+      check("ranking", meta[name] === known, `${name} is ${meta[name]}, and the rules have ${known}`);
+    }
+    leaveTold(told, log, made, meta, leave);
     check("ranking", new Set(lines.map((line) => line.model_id)).size === lines.length, "a model is there twice");
     for (const model of contents.keys()) check("ranking", lines.some((line) => line.model_id === model), `${model} has snapshots and is not in the checkpoint: it was dropped`);
     const key = rule.aggregation.ranking_key in rule.aggregation.windows ? rule.aggregation.value_field : rule.aggregation.ranking_key;
@@ -85,6 +108,9 @@
     for (const line of lines) {
       const own = contents.get(line.model_id) ?? [];
       if (told.of !== null && !own.length) { leave("ranking", "figures of other crunchers, of whom the bundle has no snapshots"); continue; }
+      const scores = own.reduce((sum, each) => sum + each.prediction_count, 0);
+      check("ranking", line.prediction_count === scores, `${line.model_id} counts ${line.prediction_count} scores, its snapshots ${scores}`);
+      check("ranking", own.length || !("rank" in line), `${line.model_id} has no snapshot in the period, and is paid`);
       if (IN_PARTS.includes(key) || !rule.callables.MODEL_SCORE_AGGREGATOR.path.startsWith("competitions.defaults:")) { leave("ranking", `${key} of a period does not follow from its snapshots`); continue; }
       const known = own.filter((each) => each.result_summary[key] != null).map((each) => [each.result_summary[key], isLevel ? 1 : each.prediction_count]);
       const total = known.reduce((sum, [v]) => sum + v, 0);
@@ -93,6 +119,7 @@
       const size = isMoney ? known.reduce((sum, [v]) => sum + Math.abs(v), 0) : 0;
       check("ranking", near(line.ranking_value, figure, size), `${line.model_id} has the ranking figure ${line.ranking_value}; its snapshots give ${figure}`);
     }
+    for (const line of meta.ranking) check("ranking", line.prediction_count >= meta.min_paid_coverage * meta.rounds_asked * (1 - 1e-12), `${line.model_id} is paid for too few rounds`);
     const sign = meta.ranking_direction === "asc" ? 1 : -1;
     const order = [...meta.ranking].sort((a, b) => sign * (a.ranking_value - b.ranking_value) || (a.model_id < b.model_id ? -1 : 1));
     if (rule.callables.LEADERBOARD_RANKER.path.startsWith("competitions.defaults:")) {

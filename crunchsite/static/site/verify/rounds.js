@@ -1,7 +1,7 @@
 // Checks the rounds of a bundle: answers, their order, truths, scores.
 (() => {
   "use strict";
-  const { bytesOf, fromHex, leaf, same, micros, plain, canonical, treeOf, scorerOf, checkScore } = globalThis.bundles;
+  const { bytesOf, hex, sha, fromHex, leaf, same, micros, plain, canonical, treeOf, scorerOf, checkScore } = globalThis.bundles;
   const FEED = ["source", "subject", "kind", "granularity"];
   // What makes a truth and a score; the rest of the rules may change within a period.
   const MAKERS = ["GROUND_TRUTH_RESOLVER", "resolve_ground_truth", "SCORING_FUNCTION", "scoring_function", "batch_scoring_function"];
@@ -27,7 +27,9 @@
       feeds[row.feed].prices.push(row.price);
     }
     const scored = new Map();
-    const rules = new Map((log.ofKind.get("rules") ?? []).map((fact) => [fact.digest, plain(JSON.parse(fact.rules))]));
+    const rules = new Map();
+    for (const fact of log.ofKind.get("rules") ?? []) rules.set(hex(await sha(bytesOf(fact.rules))), plain(JSON.parse(fact.rules)));
+    leave("truth", "that records are those of their source, and when truths were stored, is the site's word");
     const seen = new Set();
     let late = 0;
     const rounds = await rows("rounds.jsonl");
@@ -37,6 +39,8 @@
       check("predictions", told.of !== null || row.answers.every((a) => !a.hash), `${name} has answers that are not shown, and the bundle is no part`);
       check("predictions", !seen.has(row.round) && row.scope_key === entry.scope_key, `${name} is there twice, or of another scope than the log's`);
       seen.add(row.round);
+      const models = row.answers.filter((a) => !a.hash).map((a) => a.model);
+      check("predictions", new Set(models).size === models.length, `${name}: a model has two answers`);
       const hashes = [];
       for (const a of row.answers) hashes.push(a.hash ? fromHex(a.hash) : await leaf(fromHex(a.nonce), bytesOf(a.answer)));
       check("predictions", hashes.length === entry.answers, `${name}: ${hashes.length} answers are here, ${entry.answers} in the log`);

@@ -1,0 +1,56 @@
+"""Check that a checkpoint was made by the rules that it names, and say what is told."""
+
+from datetime import datetime, timedelta
+
+from crunchsite.bundles.findings import Verdict
+from crunchsite.bundles.log_checks import CheckedLog
+from crunchsite.bundles.snapshot_checks import Row
+
+
+def check_by_rules(
+    paid: Row, *, manifest: Row, log: CheckedLog, rules: Row, findings: Verdict
+) -> None:
+    """Check what a checkpoint says of its rules, and that the rules are the rounds'."""
+    meta = paid["meta"]
+    for name, told, known in (
+        (
+            "ranking_direction",
+            meta["ranking_direction"],
+            rules["aggregation"]["ranking_direction"],
+        ),
+        ("min_paid_coverage", meta["min_paid_coverage"], rules["min_paid_coverage"]),
+    ):
+        findings.check(
+            "ranking", told == known, f"{name} is {told}, and the rules have {known}"
+        )
+    findings.leave(
+        "ranking", "that the index of each model is its cruncher's is the site's word"
+    )
+    made = log.of_kind["checkpoint"][0]
+    rounds = log.of_kind["round"]
+    others = sum(entry["rules"] != made["rules"] for entry in rounds)
+    if others:
+        findings.leave(
+            "rules",
+            f"{others} of {len(rounds)} rounds were asked while other rules held than "
+            "those by which they are ranked and paid",
+        )
+    _check_time(manifest, log, findings)
+
+
+def _check_time(manifest: Row, log: CheckedLog, findings: Verdict) -> None:
+    """Say whether periods are missing: an idle time has none in the log either."""
+    spans = {
+        (each["period_start"], each["period_end"]) for each in log.of_kind["period"]
+    }
+    known = sum((_length(*span) for span in spans), timedelta())
+    if known != _length(manifest["period_start"], manifest["period_end"]):
+        findings.leave(
+            "periods",
+            f"they are {known} of the checkpoint's time; that the log has no other "
+            "period of it is not seen here",
+        )
+
+
+def _length(start: str, end: str) -> timedelta:
+    return datetime.fromisoformat(end) - datetime.fromisoformat(start)
