@@ -82,7 +82,9 @@ class Child:
         """Return the exit code, or None while it runs."""
         if self._process is None:
             return None
-        if self._process.returncode is None and self._has_ended():
+        if self._process.returncode is None:
+            if not self._has_ended():
+                return None  # not collected either, should it end just now
             # Kill its group first: once it is collected, another may get its id.
             self._signal_group(signal.SIGKILL)
         return self._process.poll()

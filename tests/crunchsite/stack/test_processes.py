@@ -83,6 +83,21 @@ def test_what_a_dead_child_leaves_in_its_group_is_ended_with_it(child):
     assert wait_until(lambda: not is_alive(orphan), timeout_s=60)
 
 
+def test_a_child_that_ends_just_after_the_look_is_not_collected(child, monkeypatch):
+    """Or what it left in its group would stay."""
+    one = child(ORPHAN)
+    one.start()
+    assert wait_until(lambda: "up" in one.log.tail(), timeout_s=60)
+    orphan = int(one.log.tail().split()[0])
+    os.kill(one.pid, signal.SIGKILL)
+    assert wait_until(one._has_ended, timeout_s=60)
+    with monkeypatch.context() as patch:
+        patch.setattr(one, "_has_ended", lambda: False)
+        assert one.exit_code() is None
+    assert one.exit_code() == -signal.SIGKILL
+    assert wait_until(lambda: not is_alive(orphan), timeout_s=60)
+
+
 SUPERVISOR = """
 import sys, time
 from pathlib import Path
