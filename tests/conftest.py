@@ -1,6 +1,7 @@
 """Fixtures shared by all tests."""
 
 import gc
+import logging
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -85,6 +86,16 @@ def _own_request_id():
     structlog.contextvars.clear_contextvars()
 
 
+@pytest.fixture(autouse=True)
+def _own_log():
+    """A program that runs in the test logs to a stream that pytest closes after it."""
+    root = logging.getLogger()
+    level, handlers = root.level, root.handlers[:]
+    yield
+    root.setLevel(level)
+    root.handlers[:] = handlers
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_process_is_left():
     yield
@@ -92,11 +103,28 @@ def _no_process_is_left():
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup):
-    """The tape's own connections must be closed before the test database goes."""
+def django_db_setup(django_db_setup, django_db_blocker):
+    """Rows have far numbers; the tape's connections end before the database goes."""
+    with django_db_blocker.unblock():
+        count_from_far()
     yield
     dispose()
     connections["tape"].close()
+
+
+def count_from_far():
+    """Let the database number rows from far apart, as after many other tests.
+
+    Nothing counts down again what a test has taken, so no test may know a number.
+    """
+    with connections["default"].cursor() as cursor:
+        cursor.execute(
+            "SELECT setval(serial, nextval(serial) + 1000 * place) FROM ("
+            "SELECT pg_get_serial_sequence(quote_ident(relname), attname) AS serial, "
+            "row_number() OVER (ORDER BY relname) AS place FROM pg_attribute "
+            "JOIN pg_class ON pg_class.oid = attrelid WHERE attidentity <> '' "
+            "AND relnamespace = 'public'::regnamespace AND relkind = 'r') AS serials"
+        )
 
 
 def empty_tape():

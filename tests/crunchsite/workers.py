@@ -1,6 +1,5 @@
 """A Celery worker in this process, which leaves nothing to the next test."""
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -27,8 +26,6 @@ def working(monkeypatch, *, concurrency: int = 1) -> Iterator[None]:
     A worker that is stopped gives back what it has not acknowledged yet, and the next
     one would begin with it: so this one is stopped once it holds nothing.
     """
-    root, queues = logging.getLogger(), celery.app.amqp.queues
-    level, handlers = root.level, root.handlers[:]
     monkeypatch.setattr(signals.worker_ready, "receivers", [])
     options = {"pool": "threads", "perform_ping_check": False}
     try:
@@ -38,6 +35,4 @@ def working(monkeypatch, *, concurrency: int = 1) -> Iterator[None]:
             yield
             wait_for(lambda: not held())
     finally:
-        root.setLevel(level)
-        root.handlers[:] = handlers
-        queues.select(celery.QUEUES)
+        celery.app.amqp.queues.select(celery.QUEUES)
