@@ -111,6 +111,7 @@ def _described(wiring: Wiring) -> dict[str, Any]:
         "ensembles": [each.name for each in config.ensembles if each.enabled],
         "metrics": list(config.metrics),
         "min_paid_coverage": config.min_paid_coverage,
+        "rule": config.emission.model_dump(mode="json"),  # as checkpoints have it
         "trades": config.trading is not None,
     }
 

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from crunchsite.bundles.findings import Verdict
 from crunchsite.bundles.log_checks import CheckedLog
 from crunchsite.bundles.snapshot_checks import Row
+from emissions.frac64 import WHOLE
 
 
 def check_by_rules(
@@ -23,6 +24,7 @@ def check_by_rules(
         findings.check(
             "ranking", told == known, f"{name} is {told}, and the rules have {known}"
         )
+    _check_shares(paid, rules, findings)
     findings.leave(
         "ranking", "that the index of each model is its cruncher's is the site's word"
     )
@@ -36,6 +38,32 @@ def check_by_rules(
             "those by which they are ranked and paid",
         )
     _check_time(manifest, log, findings)
+
+
+def _check_shares(paid: Row, rules: Row, findings: Verdict) -> None:
+    """Check by which rule shares are made, and who gets what crunchers do not."""
+    rule, emission = paid["meta"]["rule"], paid["emission"]
+    if "rule" in rules:
+        findings.check(
+            "emission",
+            rule == rules["rule"],
+            f"the shares are made by {rule}, and the rules have {rules['rule']}",
+        )
+    else:
+        why = "the log has no rule by which shares are made, but the checkpoint's"
+        findings.leave("emission", why)
+    is_own = ":" in rule["strategy"] or "build_emission" in rules["callables"]
+    named = {"crunch": (emission["crunch"], rules["crunch_pubkey"])}
+    for each in ("compute_provider", "data_provider"):
+        told = emission[f"{each}_rewards"]
+        known = rules[each] and [{"provider": rules[each], "reward_pct": WHOLE}]
+        named[each] = told, known
+    for name, (told, known) in named.items():
+        if known and not is_own:
+            wrong = f"{name} gets {told}, and the rules have {known}"
+            findings.check("emission", told == known, wrong)
+        elif told:
+            findings.leave("emission", f"{name} is named by no setting in the rules")
 
 
 def _check_time(manifest: Row, log: CheckedLog, findings: Verdict) -> None:

@@ -1,9 +1,9 @@
 """Verify a bundle: python verify.py BUNDLE.zip [--key VKEY]... [--scorer FILE]
 
-Python 3.11 and the package `cryptography` suffice. Each step says whether what is told
-follows, and at the end what was NOT DONE (`coordinator verify` does more). `--key` pins
-public keys of the log and of witnesses. `--scorer` RUNS a file, if it has the SHA-256
-of the rules. Exit code 0: what was done follows; 1: it does not; 2: it is unreadable.
+Needs Python 3.11 and the package `cryptography`. Each step says whether what is told
+follows, and at the end what was NOT DONE: `coordinator verify` does more. `--key` pins
+a public key of the log or a witness. `--scorer` RUNS the file that the rules have.
+Exit code 0: all that was done follows; 1: something does not; 2: it cannot be read.
 """
 
 import argparse
@@ -157,16 +157,15 @@ def check_heads(it):
 
 def check_entries(it):
     """Entries stand in the log (rules are known by digest); keep them by kind."""
-    newest = -1
-    for row in it.entries:
+    for row, last in zip(it.entries, [{"index": -1}, *it.entries], strict=False):
         index, entry = row["index"], json.loads(row["entry"])
         is_there = sha(b"\0", row["entry"].encode()) == it.nodes.get((index, index + 1))
         is_own = entry.get("competition") in (None, it.told["competition"])
         wrong = f"entry {index} is not what the log has at this place, or another's"
         is_free = entry["kind"] in ("key", "rules") and index < it.told["start"]
-        check("entries", is_free or (is_there and is_own and index > newest), wrong)
+        is_right = is_there and is_own and index > last["index"]
+        check("entries", is_free or is_right, wrong)
         it.of[entry["kind"]].append(entry | {"index": index})
-        newest = index
     [it.made] = it.of["checkpoint"]
     rules = {sha(x["rules"].encode()).hex(): plain(x["rules"]) for x in it.of["rules"]}
     check("rules", it.made["rules"] in rules, "those of the checkpoint are not here")
@@ -203,7 +202,7 @@ def check_rounds(it):
 
 def check_truths(it):
     """Truths are the moves between the last prices by both ends of their rounds."""
-    leave("truth", True, "that records are their source's, and when truths were stored")
+    leave("truth", True, "whose records are; whose, if entries do not say; when stored")
     closed, prices = defaultdict(list), defaultdict(lambda: [None])
     for row in it.tape:
         feed = tuple(it.told["feeds"][row["feed"]][key] for key in FEED)
@@ -216,7 +215,6 @@ def check_truths(it):
         if leave("truth", is_odd, "of rounds whose rules do not take it from the tape"):
             continue
         subject, ends = row["provenance"].get("subject"), ("asked_at", "resolvable_at")
-        leave("truth", not entry.get("subject"), "whose price, if no entry names it")
         right = {"subject": entry.get("subject") or subject}
         match("truth", name, row["provenance"], right)
         feed = tuple(it.rule.get(f"feed_{key}", subject) for key in FEED)
@@ -312,10 +310,11 @@ def check_committed(it):
 def check_ranking(it):
     """Figures are means of scores, and order the models; tiers give them shares."""
     meta, how = it.paid["meta"], it.rule["aggregation"]
-    named = {key: x for key, x in (it.rule | how).items() if key in meta}
-    match("ranking", "the rules of the checkpoint", meta, named)
-    leave("ranking", True, "whose an index is; what was due, and is not in the bundle")
-    leave("ranking", meta["unpaid"], "why some are not paid")
+    said, rules = meta | it.paid["emission"], it.rule | how
+    rules["crunch"] = rules.get("crunch_pubkey") or said["crunch"]
+    right = {key: x for key, x in rules.items() if key in said}
+    match("ranking", "the rules of the checkpoint", said, right)
+    leave("ranking", True, "whose each index and key is; what was due; who is unpaid")
     figure = how["ranking_key"] + " of accounts" * bool(it.rule.get("trades"))
     is_mean, rule = figure in (it.field, *how["windows"]), meta["rule"]
     strategy = f"{rule['strategy']}, ties {rule['ties']}"

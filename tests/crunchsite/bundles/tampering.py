@@ -7,6 +7,7 @@ from core.tlog.exact import exact_json, parse_exact
 from core.tlog.log_checkpoint import TreeHead, parse_tree_head
 from core.tlog.merkle import leaf_hash
 from core.tlog.note import Note, Signer, encode_base64, parse_note
+from emissions.frac64 import WHOLE
 from tests.crunchsite.bundles.reforging import (
     facts_of,
     recounted,
@@ -249,6 +250,28 @@ def _other_direction(bundle, signer):
     _relogged_as_is(bundle, signer)
 
 
+def _other_strategy(bundle, signer):
+    """The best one gets all, by a rule that was made with the checkpoint."""
+    paid = bundle["checkpoint"][0]
+    paid["meta"]["rule"].update(strategy="equal", best=1)
+    rewards = paid["emission"]["cruncher_rewards"]
+    amounts = {each["cruncher_index"]: 0 for each in rewards}
+    amounts[rewards[0]["cruncher_index"]] = WHOLE
+    for each in rewards:
+        each["reward_pct"] = amounts[each["cruncher_index"]]
+    lines = bundle["ledger"]
+    lines[:] = [x for x in lines if amounts[x["cruncher_index"]]]
+    for line in lines:
+        line["amount"] = WHOLE
+    _relogged_as_is(bundle, signer)
+
+
+def _other_provider(bundle, signer):
+    """Another key gets the emission."""
+    bundle["checkpoint"][0]["emission"]["crunch"] = "FRIEND"
+    _relogged_as_is(bundle, signer)
+
+
 def _other_coverage(bundle, signer):
     bundle["checkpoint"][0]["meta"]["min_paid_coverage"] = 0.01
     _relogged_as_is(bundle, signer)
@@ -321,6 +344,8 @@ TAMPERINGS = [
     (_made_at, "transaction", "was made and submitted at the instants"),
     (_submitted_at, "transaction", "was made and submitted at the instants"),
     (_other_direction, "ranking", "ranking_direction is asc, and the rules have desc"),
+    (_other_strategy, "emission", "and the rules have {"),
+    (_other_provider, "emission", "crunch gets"),
     (_other_coverage, "ranking", "min_paid_coverage is 0.01, and the rules have 0.5"),
     (_other_competition, "entries", "entry 5 is of the competition eth"),
     (_moved_out, "snapshots", "1 scores at instants of no period"),

@@ -77,6 +77,8 @@ NAMED = {
     "submitted_at": ("transaction", "submitted_at is 2026-03-02T12:30:00Z, but"),
     # And what the log has so from its beginning.
     "other_direction": ("ranking", "ranking_direction is asc, but desc follows"),
+    "other_strategy": ("ranking", "of the checkpoint: rule is {'best': 1,"),
+    "other_provider": ("ranking", "crunch is FRIEND, but CRUNCH follows"),
     "other_coverage": ("ranking", "min_paid_coverage is 0.01, but 0.5 follows"),
     "other_competition": ("entries", "entry 5 is not what the log has at this place"),
     "moved_out": ("snapshots", "4 scores are at instants of no snapshot"),
@@ -131,15 +133,15 @@ def test_all_of_a_bundle_follows(recorded, run):
     assert {step: int(count) for step, count in held} == {
         "heads": 13, "fork": 12, "entries": 19, "rules": 1, "predictions": 89,
         "order": 11, "witnesses": 11, "truth": 22, "scorer": 1, "scores": 130,
-        "snapshots": 17, "periods": 3, "transaction": 8, "ranking": 28,
+        "snapshots": 17, "periods": 3, "transaction": 8, "ranking": 30,
         "emission": 2, "ledger": 2,
     }  # fmt: skip
     assert re.findall(r"^NOT DONE  (.*)$", said, re.MULTILINE) == [
         "keys: that the log names them; after a rotation, give each of them",
-        "truth: that records are their source's, and when truths were stored",
+        "truth: whose records are; whose, if entries do not say; when stored",
         "scores: why there is none; fields that its scorer does not give",
         "transaction: a later settlement would not be in the bundle",
-        "ranking: whose an index is; what was due, and is not in the bundle",
+        "ranking: whose each index and key is; what was due; who is unpaid",
     ]
 
 
@@ -384,7 +386,11 @@ def nobody_paid(**changed):
     meta = {"ranking": [], "unpaid": [], "ranking_direction": "desc"}
     meta |= {"min_paid_coverage": 0.5, "rounds_asked": 0}
     meta["rule"] = {"strategy": "tiers", "ties": "by_id"}
-    paid = {"status": "PAID", "emission": {"cruncher_rewards": []}, "meta": meta}
+    paid = {
+        "status": "PAID",
+        "emission": {"crunch": "C", "cruncher_rewards": []},
+        "meta": meta,
+    }
     rule = {"aggregation": {"ranking_key": "day", "windows": {"day": {}}}}
     it = SimpleNamespace(paid=paid, rule=rule, ledger=[], own=set(), field="value")
     it.scored, it.told, it.tape, it.known = {}, {"feeds": []}, [], []

@@ -84,6 +84,21 @@
     leave("transaction", "a later settlement would not be in the bundle");
   };
 
+  // By which rule shares are made, and who gets what crunchers do not.
+  const checkShares = (used, emission, rule, { check, leave }) => {
+    if (rule.rule) check("emission", canonical(used) === canonical(rule.rule), `the shares are made by ${canonical(used)}, and the rules have ${canonical(rule.rule)}`);
+    else leave("emission", "the log has no rule by which shares are made, but the checkpoint's");
+    const isOwn = used.strategy.includes(":") || rule.callables.build_emission;
+    const named = [["crunch", emission.crunch, rule.crunch_pubkey]];
+    for (const each of ["compute_provider", "data_provider"]) {
+      named.push([each, emission[`${each}_rewards`], rule[each] && [{ provider: rule[each], reward_pct: Number(WHOLE) }]]);
+    }
+    for (const [name, given, known] of named) {
+      if (known && !isOwn) check("emission", canonical(given) === canonical(known), `${name} gets ${canonical(given)}, and the rules have ${canonical(known)}`);
+      else if (given.length) leave("emission", `${name} is named by no setting in the rules`);
+    }
+  };
+
   const checkPayout = async (rows, told, log, rule, contents, { check, leave }) => {
     const [raw] = await rows("checkpoint.json");
     const [paid, [made]] = [plain(raw), log.ofKind.get("checkpoint")];
@@ -100,6 +115,7 @@
       check("ranking", meta[name] === known, `${name} is ${meta[name]}, and the rules have ${known}`);
     }
     leaveTold(told, log, made, meta, leave);
+    checkShares(meta.rule, emission, rule, { check, leave });
     check("ranking", new Set(lines.map((line) => line.model_id)).size === lines.length, "a model is there twice");
     for (const model of contents.keys()) check("ranking", lines.some((line) => line.model_id === model), `${model} has snapshots and is not in the checkpoint: it was dropped`);
     const key = rule.aggregation.ranking_key in rule.aggregation.windows ? rule.aggregation.value_field : rule.aggregation.ranking_key;
