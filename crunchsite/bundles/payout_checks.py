@@ -147,7 +147,8 @@ def _check_ranking(
             f"{line['model_id']} is paid for too few rounds",
         )
     findings.leave(
-        "ranking", "how many rounds were due, with those without a truth, is told"
+        "ranking",
+        "that no round was left out, and how many were due without a truth, is told",
     )
     if meta["unpaid"]:
         findings.leave("ranking", "why some are not paid is what the checkpoint says")

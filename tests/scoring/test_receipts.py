@@ -11,8 +11,10 @@ from cryptography.exceptions import InvalidSignature
 from competitions.models import Cruncher, Prediction, Round
 from competitions.rounds import round_leaves
 from core.tlog.errors import ProofError
+from core.tlog.log_checkpoint import TreeHead
 from core.tlog.log_proof import parse_log_proof, verify_log_proof
 from core.tlog.merkle import leaf_hash, verify_inclusion
+from core.tlog.note import Note, Signer
 from proofs import rotation, sealing
 from proofs.key_leaves import vkeys
 from scoring import receipts
@@ -193,6 +195,37 @@ def test_the_participants_package_verifies_a_receipt_alone(log_key, round_, tmp_
             module.verify_receipt(forged(found.proof), str(log_key))
         with pytest.raises(module.InvalidInput, match="no receipt"):
             module.verify_receipt("c2sp", str(log_key))
+
+
+@pytest.mark.parametrize(
+    ("changed", "holds"),
+    [({}, True), ({"kind": "release"}, False), ({"answers": 1}, False)],
+    ids=str,
+)
+def test_a_receipt_is_of_an_entry_of_a_round(log_key, round_, tmp_path, changed, holds):
+    """An entry of any other kind may have come when the truth was known."""
+    ask(round_, {"a": 0.25, "b": 1.0})
+    sealing.seal()
+    Round.objects.update(status="VOID", reason="void: x")
+    (found,) = receipts_of([prediction("a")], STRANGER)
+    extra = json.loads(parse_log_proof(found.proof).extra)
+    extra["entry"] = json.dumps(json.loads(extra["entry"]) | changed)
+    signer = Signer(ORIGIN, bytes(range(32)))
+    head = TreeHead(ORIGIN, 1, leaf_hash(extra["entry"].encode())).text()
+    made = replace(
+        parse_log_proof(found.proof),
+        index=0,
+        path=(),
+        checkpoint=str(Note(head, (signer.sign(head),))),
+        extra=json.dumps(extra).encode(),
+    )
+    with imported(lay_out(tmp_path, "baseline", name="desk")) as package:
+        module = importlib.import_module(f"{package.__name__}.receipts")
+        if holds:
+            assert module.verify_receipt(str(made), str(signer.key))["index"] == 0
+            return
+        with pytest.raises(module.Forged, match="of no round with as many answers"):
+            module.verify_receipt(str(made), str(signer.key))
 
 
 def test_a_receipt_leads_from_the_first_key_to_the_one_that_signed_it(

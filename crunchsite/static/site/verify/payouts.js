@@ -73,7 +73,7 @@
   // What a bundle cannot show of who is paid.
   const leaveTold = (told, log, made, meta, leave) => {
     leave("ranking", "that the index of each model is its cruncher's is the site's word");
-    leave("ranking", "how many rounds were due, with those without a truth, is told");
+    leave("ranking", "that no round was left out, and how many were due without a truth, is told");
     if (meta.unpaid.length) leave("ranking", "why some are not paid is what the checkpoint says");
     const rounds = log.ofKind.get("round") ?? [];
     const others = rounds.filter((entry) => entry.rules !== made.rules).length;

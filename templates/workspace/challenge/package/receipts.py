@@ -38,7 +38,8 @@ def verify_receipt(text, vkey):
         proof = parse_log_proof(text)
         extra = json.loads(proof.extra)
         entry, inner, opened = extra["entry"], extra["inner"], extra.get("opened")
-        root = bytes.fromhex(json.loads(entry)["root"])
+        fact = json.loads(entry)
+        root = bytes.fromhex(fact["root"])
         chain = KeyChain([key], read_key_entries(extra.get("keys", [])))
         size = parse_tree_head(parse_note(proof.checkpoint).text).size
     except (LogFormatError, ValueError, KeyError, TypeError, RecursionError) as error:
@@ -46,6 +47,8 @@ def verify_receipt(text, vkey):
     try:
         keys = chain.signers_of(size)
         head = verify_log_proof(proof, entry.encode(), origin=key.name, keys=keys)
+        if (fact["kind"], fact["answers"]) != ("round", inner["size"]):
+            raise ProofError("its entry is of no round with as many answers")
         if opened:
             answer = opened["answer"].encode()
             verify_inclusion(
@@ -60,6 +63,6 @@ def verify_receipt(text, vkey):
     return {
         "index": proof.index,
         "size": head.size,
-        "entry": json.loads(entry),
+        "entry": fact,
         "answer": json.loads(opened["answer"]) if opened else None,
     }
