@@ -79,9 +79,10 @@ class RoundChecks:
         self._scorer = scorer
         self._rules = rules
         self.scored: Scored = defaultdict(list)
+        self.seen: set[int] = set()
 
     def check(self, bundle: BundleReader, *, is_whole: bool) -> None:
-        """Check all rounds; `scored` is filled with their scores.
+        """Check all rounds; `seen` is filled with them, `scored` with their scores.
 
         Each answer of a whole bundle is opened; a part may have the hashes of others.
         """
@@ -91,7 +92,6 @@ class RoundChecks:
             "the site's word",
         )
         late = count = 0
-        seen: set[int] = set()
         waiting: list[Mapping[str, Any]] = []
         for row in bundle.rows(files.ROUNDS):
             count += 1
@@ -115,10 +115,11 @@ class RoundChecks:
                 )
             self._findings.check(
                 "predictions",
-                row["round"] not in seen and row["scope_key"] == entry["scope_key"],
+                row["round"] not in self.seen
+                and row["scope_key"] == entry["scope_key"],
                 f"{name} is there twice, or of another scope than the log's",
             )
-            seen.add(row["round"])
+            self.seen.add(row["round"])
             self._check_answers(name, row, entry)
             if self._check_order(name, row):
                 late += 1

@@ -3,6 +3,8 @@
 import json
 import random
 import runpy
+import zipfile
+from io import BytesIO
 from types import SimpleNamespace
 
 import pytest
@@ -65,7 +67,7 @@ def test_a_bundle_is_verified_and_each_tampering_is_named(verify, recorded):
         for line in steps.all()
     } == {
         "heads": "13 of 13", "fork": "13 of 13", "entries": "57 of 57",
-        "keys": "1 of 1", "predictions": "121 of 121", "rules": "2 of 2",
+        "keys": "1 of 1", "predictions": "122 of 122", "rules": "2 of 2",
         "order": "11 of 11", "witnesses": "11 of 11", "truth": "33 of 33",
         "scores": "44 of 44",
         "snapshots": "28 of 28", "periods": "13 of 13", "ranking": "28 of 28",
@@ -101,6 +103,18 @@ def test_a_bundle_is_verified_and_each_tampering_is_named(verify, recorded):
         assert words in line.inner_text(), (name, line.inner_text())
     page = verify(b"no zip")
     assert "cannot be verified: it is no ZIP" in page.inner_text("#verdict")
+    page = verify(with_two_ledgers(recorded.whole))
+    assert "cannot be verified: it has ledger.jsonl twice" in page.inner_text(
+        "#verdict"
+    )
+
+
+def with_two_ledgers(data):
+    """Have a file twice, of which other programs show the first one."""
+    out = BytesIO(data)
+    with zipfile.ZipFile(out, "a") as archive, pytest.warns(UserWarning, match="Dup"):
+        archive.writestr("ledger.jsonl", archive.read("ledger.jsonl"))
+    return out.getvalue()
 
 
 def newest_key(data):

@@ -289,6 +289,13 @@ def _moved_out(bundle, signer):
     _relogged_as_is(bundle, signer)
 
 
+def _left_out(bundle, signer):
+    """A round counts for nobody, as if it had not been asked."""
+    del bundle["rounds"][4]
+    recounted(bundle)
+    _relogged_as_is(bundle, signer)
+
+
 def _two_answers(bundle, signer):
     """A model gets the better of its answers twice."""
     answers = bundle["rounds"][4]["answers"]
@@ -349,6 +356,7 @@ TAMPERINGS = [
     (_other_coverage, "ranking", "min_paid_coverage is 0.01, and the rules have 0.5"),
     (_other_competition, "entries", "entry 5 is of the competition eth"),
     (_moved_out, "snapshots", "1 scores at instants of no period"),
+    (_left_out, "predictions", "entries are of the rounds"),
     (_two_answers, "predictions", "a model has two answers"),
     (_few_rounds, "ranking", "is paid for too few rounds"),
 ]

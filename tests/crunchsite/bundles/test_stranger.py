@@ -82,6 +82,7 @@ NAMED = {
     "other_coverage": ("ranking", "min_paid_coverage is 0.01, but 0.5 follows"),
     "other_competition": ("entries", "entry 5 is not what the log has at this place"),
     "moved_out": ("snapshots", "4 scores are at instants of no snapshot"),
+    "left_out": ("predictions", "rounds in the log and not here: ["),
     "two_answers": ("predictions", "answers is 4, but 5 follows"),
     "few_rounds": ("ranking", "1: too few rounds"),
 }

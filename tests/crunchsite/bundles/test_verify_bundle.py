@@ -46,7 +46,7 @@ def test_all_of_a_bundle_follows(recorded, found):
     checked = {name: step.checked for name, step in whole.steps.items()}
     assert checked == {
         "heads": 13, "fork": 13, "entries": 57, "keys": 1, "rules": 2,
-        "predictions": 121, "order": 11, "witnesses": 11, "truth": 33, "scores": 44,
+        "predictions": 122, "order": 11, "witnesses": 11, "truth": 33, "scores": 44,
         "snapshots": 28, "periods": 13, "emission": 5, "ranking": 24, "ledger": 16,
         "transaction": 2,
     }  # fmt: skip

@@ -20,7 +20,9 @@
       total += size;
       if (total > LARGEST) throw new Error("it is too large for a browser; use coordinator verify");
       const body = start + 30 + view.getUint16(start + 26, true) + view.getUint16(start + 28, true);
-      files.set(decoder.decode(data.subarray(at + 46, at + 46 + name)), { method, size, data: data.subarray(body, body + packed) });
+      const called = decoder.decode(data.subarray(at + 46, at + 46 + name));
+      if (files.has(called)) throw new Error(`it has ${called} twice`);
+      files.set(called, { method, size, data: data.subarray(body, body + packed) });
       at += 46 + name + extra + comment;
     }
     return async (name) => {

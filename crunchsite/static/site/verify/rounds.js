@@ -84,6 +84,8 @@
         scored.get(a.model).push([micros(row.resolved_at), a.score?.success ? a.score.value : null]);
       }
     }
+    const logged = (log.ofKind.get("round") ?? []).map((entry) => entry.round);
+    check("predictions", logged.length === seen.size && logged.every((round) => seen.has(round)), `entries are of the rounds ${logged}, rows of ${[...seen]}`);
     if (late) leave("witnesses", `${late} of ${rounds.length} rounds were not cosigned before their truth: there the site's own clock tells when`);
     return scored;
   };
