@@ -1,6 +1,7 @@
 """Check ranking, emission, ledger and transaction of a bundle."""
 
 from collections import Counter, defaultdict
+from itertools import pairwise
 
 from competitions.emission_rule import EmissionRule
 from competitions.shared.window_rule import summed_up, summing_of
@@ -146,6 +147,12 @@ def _check_ranking(
             ),
             f"{line['model_id']} is paid for too few rounds",
         )
+    for one, other in pairwise(order):
+        values = one["ranking_value"], other["ranking_value"]
+        if values[0] != values[1] and is_near(*values):
+            findings.leave(
+                "ranking", "places of figures that differ in their last digits alone"
+            )
     findings.leave(
         "ranking",
         "that no round was left out, and how many were due without a truth, is told",

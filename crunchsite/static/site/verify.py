@@ -314,7 +314,7 @@ def check_ranking(it):
     rules["crunch"] = rules.get("crunch_pubkey") or said["crunch"]
     right = {key: x for key, x in rules.items() if key in said}
     match("ranking", "the rules of the checkpoint", said, right)
-    leave("ranking", True, "whose each index and key is; what was due; who is unpaid")
+    leave("ranking", True, "whose indices and keys are; what is due; near ties; unpaid")
     figure = how["ranking_key"] + " of accounts" * bool(it.rule.get("trades"))
     is_mean, rule = figure in (it.field, *how["windows"]), meta["rule"]
     strategy = f"{rule['strategy']}, ties {rule['ties']}"

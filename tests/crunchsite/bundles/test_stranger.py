@@ -142,7 +142,7 @@ def test_all_of_a_bundle_follows(recorded, run):
         "truth: whose records are; whose, if entries do not say; when stored",
         "scores: why there is none; fields that its scorer does not give",
         "transaction: a later settlement would not be in the bundle",
-        "ranking: whose each index and key is; what was due; who is unpaid",
+        "ranking: whose indices and keys are; what is due; near ties; unpaid",
     ]
 
 

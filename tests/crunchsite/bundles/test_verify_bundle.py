@@ -210,6 +210,16 @@ def test_a_log_that_is_made_anew_follows(recorded, found):
     assert found(bundle.packed(), keys=[recorded.signer.key]).failed == []
 
 
+def test_places_by_the_last_digits_are_said(recorded, found):
+    """Sums of another order may differ by as much: so may what was made up."""
+    why = "places of figures that differ in their last digits alone"
+    assert why not in found(recorded.whole).steps["ranking"].open
+    bundle = OpenBundle(recorded.whole)
+    first, second, *_ = bundle["checkpoint"][0]["meta"]["ranking"]
+    second["ranking_value"] = first["ranking_value"] * (1 - 1e-12)
+    assert why in found(bundle.packed()).steps["ranking"].open
+
+
 def test_a_period_that_is_left_out_is_said(recorded, found):
     """The time in which nobody was asked has no period either."""
     said = found(recorded.whole).steps["periods"]

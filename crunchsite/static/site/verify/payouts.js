@@ -141,6 +141,8 @@
     if (rule.callables.LEADERBOARD_RANKER.path.startsWith("competitions.defaults:")) {
       meta.ranking.forEach((line, i) => check("ranking", line === order[i] && line.rank === i + 1, `${line.model_id} has the rank ${line.rank}; place ${i + 1} is ${order[i].model_id}'s by its figure`));
     } else leave("ranking", "the order is that of the operator's own ranker");
+    const isTight = order.some((line, i) => i && line.ranking_value !== order[i - 1].ranking_value && near(line.ranking_value, order[i - 1].ranking_value));
+    if (isTight) leave("ranking", "places of figures that differ in their last digits alone");
     check("emission", (await digest(raw.emission)) === made.emission, "the emission is not what the log has");
     const rewards = added(emission.cruncher_rewards.map((each) => [each.cruncher_index, each.reward_pct]));
     check("emission", !Object.keys(rewards).length || sumOf(rewards) === Number(WHOLE), `the shares sum to ${sumOf(rewards)}, not to ${WHOLE}`);
