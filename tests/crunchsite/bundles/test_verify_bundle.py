@@ -10,6 +10,7 @@ from competitions.slots import wire
 from core.tlog.note import parse_vkey
 from crunchsite.bundles.findings import Verdict
 from crunchsite.bundles.payout_checks import _check_bound
+from crunchsite.bundles.rule_checks import _check_shares
 from crunchsite.bundles.scorers import SLOT, NamedScorer, _is_same
 from crunchsite.bundles.verify_bundle import verify_bundle
 from scoring.scores.scorer import NewScore
@@ -208,6 +209,19 @@ def test_a_log_that_is_made_anew_follows(recorded, found):
     recounted(bundle)
     relogged(bundle, facts_of(bundle), recorded.signer)
     assert found(bundle.packed(), keys=[recorded.signer.key]).failed == []
+
+
+def test_what_the_rules_do_not_name_is_said():
+    """Rules had no rule of shares at first; keys may be those of contract or site."""
+    rules = {"crunch_pubkey": "", "compute_provider": "P", "data_provider": ""}
+    rewards = [{"provider": "P", "reward_pct": 10**9}]
+    emission = {"crunch": "C", "compute_provider_rewards": rewards}
+    emission["data_provider_rewards"] = rewards
+    paid = {"meta": {"rule": {"strategy": "tiers"}}, "emission": emission}
+    findings = Verdict()
+    _check_shares(paid, rules | {"callables": {}}, findings)
+    step = findings.steps["emission"]
+    assert (step.checked, step.failures, len(step.open)) == (1, 0, 3)
 
 
 def test_places_by_the_last_digits_are_said(recorded, found):
