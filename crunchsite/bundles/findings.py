@@ -32,9 +32,10 @@ class StepFinding:
 
 
 class Verdict:
-    """The steps of a verification, in their order."""
+    """The steps of a verification, in their order, and of what it is one."""
 
     def __init__(self) -> None:
+        self.of = ""
         self.steps: dict[str, StepFinding] = {}
 
     def check(self, step: str, is_right: object, wrong: str) -> bool:
@@ -61,6 +62,8 @@ class Verdict:
 
     def lines(self) -> Iterator[str]:
         """Yield the whole as text, with the verdict at its end."""
+        if self.of:
+            yield one_line(self.of, limit=LONGEST_TOLD)
         for step in self.steps.values():
             yield from step.lines()
         yield (

@@ -19,6 +19,7 @@ MISFITS = (
     *(LogFormatError, ProofError, LookupError, TypeError, ValueError),
     *(AttributeError, OverflowError, RecursionError),
 )
+_PERIOD = "{checkpoint} of {competition}, {period_start} to {period_end}"
 
 
 def verify_bundle(
@@ -51,6 +52,7 @@ def _verify(
             f"{files.FORMAT} of "
             f"version {files.VERSION}."
         )
+    findings.of = _PERIOD.format_map(manifest)
     log = prove_log(bundle, manifest, findings, keys)
     made = log.of_kind["checkpoint"]
     rules = log.rules(made[0]["rules"]) if made else {}

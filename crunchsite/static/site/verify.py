@@ -121,6 +121,8 @@ def read(it):
     [it.told], [it.paid] = it.manifest, it.checkpoint
     if (it.told["version"], it.told["of"]) != (1, None):
         raise ValueError("of another version, or a part: use `coordinator verify`")
+    period = "{checkpoint} of {competition}, {period_start} to {period_end}"
+    it.period = [period.format_map(it.told)]
 
 
 def check_heads(it):
@@ -373,7 +375,7 @@ def main():
     parser.add_argument("--key", action="append", default=[])
     parser.add_argument("--scorer")
     it, lines, problem = parser.parse_args(), [], ""
-    it.raw, it.of, it.known = {}, defaultdict(list), []
+    it.raw, it.of, it.known, it.period = {}, defaultdict(list), [], []
     steps = (read, check_heads, check_entries, check_rounds, check_truths, check_scores)
     more = (check_snapshots, check_committed, check_ledger, check_ranking)
     try:
@@ -389,7 +391,7 @@ def main():
     failed = ", ".join(step for step, found in report.items() if any(found))
     lines += [f"NOT DONE  {step}: {why}" for step, why in left]
     end = f"Does NOT follow: {failed}." if failed else "All that was done follows."
-    for line in [*lines, problem or end]:
+    for line in [*it.period, *lines, problem or end]:
         print("".join(c if c.isprintable() else "?" for c in line))
     raise SystemExit(1 if failed else 2 if problem else 0)
 

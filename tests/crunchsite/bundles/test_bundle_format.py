@@ -107,7 +107,9 @@ def test_the_program_says_what_it_found(recorded, tmp_path, capsys):
         return end.value.code, capsys.readouterr()
 
     code, said = run(recorded.whole, "--key", recorded.key)
-    assert (code, said.out.splitlines()[-1]) == (0, "All that was done follows.")
+    first, *_, last = said.out.splitlines()
+    assert (code, last) == (0, "All that was done follows.")
+    assert first.endswith(" of btc, 2026-03-02T10:00:00Z to 2026-03-02T12:00:00Z")
     bundle = OpenBundle(recorded.whole)
     bundle["checkpoint"][0]["tx_hash"] = "0xdead"
     code, said = run(bundle.packed())

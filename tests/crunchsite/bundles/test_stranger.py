@@ -34,6 +34,7 @@ pytestmark = pytest.mark.django_db  # where the bundle is recorded
 FILE = "crunchsite/static/site/verify.py"
 FOLLOWS = "All that was done follows."
 
+PERIOD = r"CKP_\d+ of btc, 2026-03-02T10:00:00Z to 2026-03-02T12:00:00Z"
 # By what is changed: the step that finds it, and words of what it says.
 NAMED = {
     "score": ("scores", "round N: the score of a: value is"),
@@ -130,6 +131,7 @@ def test_all_of_a_bundle_follows(recorded, run):
     options = ("--key", recorded.key, "--key", str(WITNESS.key))
     code, said = run(recorded.whole, *options, "--scorer", str(recorded.root / SCORER))
     assert (code, said.splitlines()[-1]) == (0, FOLLOWS)
+    assert re.fullmatch(PERIOD, said.splitlines()[0])
     held = re.findall(r"^ok +(\w+): (\d+) of \2 hold$", said, re.MULTILINE)
     assert {step: int(count) for step, count in held} == {
         "heads": 13, "fork": 12, "entries": 19, "rules": 1, "predictions": 89,
