@@ -28,7 +28,8 @@ LONGEST_QUERY = 16_000
 # Under these addresses are programs; `/livepool` itself is a page.
 API_PATHS = re.compile(
     r"/(api|custom|data|docs|healthz|info|metrics|openapi\.json|readyz|redoc|reports"
-    r"|schema|timing-metrics|tournament)(/|$)|/livepool/.|/log/."
+    r"|schema|timing-metrics|tournament)(/|$)|/livepool/.|/log/.",
+    re.DOTALL,
 )
 PAGES = {404: "404.html"}
 CODES = {

@@ -192,3 +192,9 @@ def test_unknown_addresses_below_the_apis_answer_json(client):
     page = client.get("/nowhere")
     assert page.status_code == 404
     assert "There is nothing here" in page.content.decode()
+
+
+@pytest.mark.parametrize("path", ["/log/%0A", "/livepool/%0A", "/data/%0A"])
+def test_a_line_break_in_an_address_of_the_api_answers_json_too(client, path):
+    response = client.get(path)
+    assert (response.status_code, response.json()["code"]) == (404, "not_found")
