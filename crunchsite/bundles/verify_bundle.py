@@ -68,9 +68,10 @@ def _verify(
         scorer=NamedScorer(rules, scorer),
     )
     rounds.check(bundle, is_whole=manifest["of"] is None)
-    logged = [entry["round"] for entry in log.of_kind["round"]]
-    wrong = f"entries are of the rounds {sorted(logged)}, rows of {sorted(rounds.seen)}"
-    findings.check("predictions", sorted(logged) == sorted(rounds.seen), wrong)
+    logged = sorted(entry["round"] for entry in log.of_kind["round"])
+    shown = sorted(rounds.seen)
+    wrong = f"entries are of the rounds {logged}, rows of {shown}"
+    findings.check("predictions", logged == shown, wrong)
     contents = check_snapshots(bundle, log, rules, rounds.scored, findings)
     check_checkpoint(
         bundle,

@@ -14,7 +14,13 @@ from competitions.models import (
     SubmittedVersion,
 )
 from core.texts import counted
-from crunchsite.operator.troubles import HOUR, CompetitionLine, Trouble, list_address
+from crunchsite.operator.troubles import (
+    HOUR,
+    CompetitionLine,
+    Trouble,
+    active_lines,
+    list_address,
+)
 
 
 def unanswered_rounds(lines: dict[int, CompetitionLine]) -> Iterator[Trouble]:
@@ -22,11 +28,7 @@ def unanswered_rounds(lines: dict[int, CompetitionLine]) -> Iterator[Trouble]:
 
     It is so since the last answer, which is looked for in the last hour.
     """
-    active = [
-        pk
-        for pk, line in lines.items()
-        if line.competition.status == Competition.Status.ACTIVE
-    ]
+    active = [line.competition.pk for line in active_lines(lines)]
     asked = Round.objects.filter(
         competition=OuterRef("pk"), performed_at__isnull=False, tournament=None
     )

@@ -152,11 +152,7 @@ def lost_rounds(lines: dict[int, CompetitionLine]) -> Iterator[Trouble]:
 
 def unscheduled(lines: dict[int, CompetitionLine]) -> Iterator[Trouble]:
     """Yield active competitions without an active schedule."""
-    active = [
-        line
-        for line in lines.values()
-        if line.competition.status == Competition.Status.ACTIVE
-    ]
+    active = active_lines(lines)
     scheduled = set(
         ScheduledPrediction.objects.filter(
             competition__in=[line.competition for line in active],
@@ -191,6 +187,15 @@ def unpaid(lines: dict[int, CompetitionLine]) -> Iterator[Trouble]:
             url=list_address("emissions_checkpoint", competition=pk, status="PENDING"),
             is_severe=False,
         )
+
+
+def active_lines(lines: dict[int, CompetitionLine]) -> list[CompetitionLine]:
+    """Return those of active competitions."""
+    return [
+        line
+        for line in lines.values()
+        if line.competition.status == Competition.Status.ACTIVE
+    ]
 
 
 def list_address(model: str, **filters: Any) -> str:

@@ -1,5 +1,4 @@
 import threading
-import time
 
 import pytest
 from django.db import connection, transaction
@@ -13,6 +12,7 @@ from competitions.models import (
 from competitions.roster import sync_roster
 from tests.competitions.conftest import identity
 from tests.conftest import NOW
+from tests.waiting import wait_for
 
 
 def crunchers():
@@ -72,9 +72,7 @@ def test_two_first_sightings_at_once_get_two_indexes(frozen_clock):
             created_at=NOW,
         )
         other.start()
-        until = time.monotonic() + 60
-        while not is_waited_for() and other.is_alive():
-            assert time.monotonic() < until, "nobody waits"
+        wait_for(lambda: is_waited_for() or not other.is_alive())
     other.join()
     assert errors == []
     assert [row[:2] for row in crunchers()] == [("cruncher-a", 0), ("cruncher-b", 1)]

@@ -14,6 +14,8 @@ from email.utils import formatdate
 
 from aiohttp import WSMsgType, web
 
+from tests.waiting import wait_for
+
 LENGTHS = {"1s": 1, "1m": 60, "5m": 300, "1h": 3600, "1d": 86400}
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
 
@@ -88,10 +90,7 @@ class FakeExchange:
         self._run(self._cut())
 
     def wait_for_listener(self, count=1, timeout_s=60.0):
-        until = time.monotonic() + timeout_s
-        while len(self._sockets) < count:
-            assert time.monotonic() < until, "nobody listens"
-            time.sleep(0.01)
+        wait_for(lambda: len(self._sockets) >= count, timeout_s=timeout_s)
 
     @property
     def env(self):

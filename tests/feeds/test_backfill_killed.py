@@ -14,6 +14,7 @@ from django.db import connections
 from feeds.models import BackfillJob
 from feeds.tape.engine import transaction
 from tests.fakes.exchange import FakeExchange
+from tests.waiting import wait_for
 
 pytestmark = [
     pytest.mark.usefixtures("tape"),
@@ -74,10 +75,8 @@ def test_the_same_command_goes_on_where_it_was_killed(number):
         exchange.held_after = 30
         first = command(exchange, start)
         try:
-            until = time.monotonic() + 180
-            while not BackfillJob.objects.filter(records_written__gte=50).exists():
-                assert time.monotonic() < until, "it wrote nothing"
-                time.sleep(0.1)
+            written = BackfillJob.objects.filter(records_written__gte=50)
+            wait_for(written.exists, timeout_s=180)
             first.send_signal(number)
             output, _ = first.communicate(timeout=120)
         finally:

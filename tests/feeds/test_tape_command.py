@@ -1,5 +1,4 @@
 import io
-import time
 from datetime import UTC, date, datetime, timedelta
 from threading import Thread
 
@@ -14,6 +13,7 @@ from feeds.tape.engine import transaction
 from feeds.tape.writes import append
 from tests.conftest import NOW
 from tests.feeds.factories import KEY, candle
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("tape", "frozen_clock")
 
@@ -152,14 +152,13 @@ def test_daily_candles_that_come_while_their_month_is_dropped_are_kept():
 
 def wait_for_lock():
     """Until some session waits for a lock."""
-    until = time.monotonic() + 60
     waiting = sa.text(
         "SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database "
         "WHERE NOT granted AND datname = current_database()"
     )
-    while True:
+
+    def is_waited_for():
         with transaction() as connection:
-            if connection.scalar(waiting):
-                return
-        assert time.monotonic() < until
-        time.sleep(0.01)
+            return connection.scalar(waiting)
+
+    wait_for(is_waited_for)

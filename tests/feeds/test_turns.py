@@ -1,6 +1,5 @@
 """A feed is pulled by one worker at a time."""
 
-import time
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -12,6 +11,7 @@ from feeds import ingest, turns
 from feeds.models import FeedSubscription
 from tests.conftest import NOW
 from tests.feeds.conftest import count
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("tape")
 
@@ -43,9 +43,7 @@ def test_a_dead_workers_feed_is_taken_over_at_once(subscription):
     with other_worker(subscription) as worker:
         assert ingest.ingest_due() == 0
         worker.close()  # as when its process dies
-        until = time.monotonic() + 60
-        while not ingest.ingest_due():
-            assert time.monotonic() < until, "it is not taken over"
+        wait_for(ingest.ingest_due)
     assert count() == 181
 
 
