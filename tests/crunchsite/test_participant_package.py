@@ -75,6 +75,19 @@ def test_days_are_downloaded_once_verified_and_read_offline(module, site):
     assert [row["is_whole"] for row in client.status("BTCUSDT")] == [True, True]
 
 
+def test_each_site_has_its_own_cache_in_the_home(module, monkeypatch, tmp_path):
+    monkeypatch.delenv("CRUNCH_CACHE")
+    of_site = {
+        url: module("day_files").BacktestClient(url=url).cache
+        for url in ("http://localhost:8000", "https://desk.example/btc/")
+    }
+    home = tmp_path / ".cache" / "crunch-btc-demo"
+    assert of_site == {
+        "http://localhost:8000": home / "localhost_8000",
+        "https://desk.example/btc/": home / "desk.example_btc",
+    }
+
+
 def test_a_download_goes_on_where_it_stopped(module, site):
     session, adapter = site
     client = module("day_files").BacktestClient(session=session)

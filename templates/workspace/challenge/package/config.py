@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from functools import cache
 from pathlib import Path
 
@@ -16,10 +17,15 @@ def site_url(given=None):
     return (given or os.environ.get("COORDINATOR_URL") or SITE).rstrip("/")
 
 
-def cache_folder(given=None):
-    """Return the folder of downloaded data: the argument, CRUNCH_CACHE, or ~/.cache."""
-    chosen = given or os.environ.get("CRUNCH_CACHE")
-    return Path(chosen) if chosen else Path.home() / ".cache" / f"crunch-{NAME}"
+def cache_folder(site, given=None):
+    """Return the folder of downloaded data: the argument, CRUNCH_CACHE, or ~/.cache.
+
+    There each site has its own: another one's days are no data of this one.
+    """
+    if chosen := given or os.environ.get("CRUNCH_CACHE"):
+        return Path(chosen)
+    place = re.sub(r"[^\w.-]+", "_", site.partition("://")[2])
+    return Path.home() / ".cache" / f"crunch-{NAME}" / place
 
 
 @cache

@@ -71,7 +71,7 @@ class BacktestClient:
 
     def __init__(self, url=None, cache=None, session=None):
         self.url = config.site_url(url)
-        self.cache = config.cache_folder(cache)
+        self.cache = config.cache_folder(self.url, cache)
         self._session = session
 
     def pull(self, subject, since, until, refresh=False, progress=None):
