@@ -1,5 +1,6 @@
 """Ports that no other worker of any run chooses, and no outgoing connection takes."""
 
+import atexit
 import itertools
 import socket
 
@@ -21,6 +22,7 @@ def _bound(port: int) -> socket.socket | None:
 
 # Who has the first port of a block has the block, until its process ends.
 _block = next(filter(None, map(_bound, FIRST_PORTS)))
+atexit.register(_block.close)
 _first = _block.getsockname()[1]
 _numbers = itertools.cycle(range(_first + 1, _first + PORTS_A_WORKER))
 
