@@ -33,7 +33,7 @@ log = structlog.get_logger(__name__)
 # Longest pause between two checks of the grid, and pause after a failure, in real time.
 LOOK_S = 0.1
 PAUSE_S = 1.0
-# How long after its slot a round waits for its candle and the roster, in real time.
+# How long after its slot a round waits for its candle and the models, in real time.
 PATIENCE_S = 2.0
 # Between two clearings of the queue, which nobody consumes here.
 CLEAR_S = 60.0
@@ -95,10 +95,10 @@ class ModelDaemon:
                 .filter(competition=competition)
                 .select_related("scheduled_prediction", "competition")
             )
-            is_connected = gateway.is_connected
-            if waiting and all(is_ready(r, is_connected=is_connected) for r in waiting):
+            is_settled = gateway.is_settled
+            if waiting and all(is_ready(r, is_settled=is_settled) for r in waiting):
                 asked += perform_waiting(competition_id=competition.pk, gateway=gateway)
-            if is_connected:
+            if gateway.is_connected:
                 asked += ask_some(competition_id=competition.pk, gateway=gateway)
         if not asked:
             self._idle.say()
@@ -179,14 +179,14 @@ def clear_queue() -> None:
         broker.channel().queue_purge("models")
 
 
-def is_ready(round_: Round, *, is_connected: bool) -> bool:
-    """Return whether the roster is known and the tape has the slot's newest candle.
+def is_ready(round_: Round, *, is_settled: bool) -> bool:
+    """Return whether the models are known and the tape has the slot's newest candle.
 
     After `PATIENCE_S` the round is asked with whatever there is.
     """
     if clock.now() - round_.slot_at > clock.wall_seconds(PATIENCE_S):
         return True
-    if not is_connected:
+    if not is_settled:
         return False
     competition = round_.competition
     scope = round_.scheduled_prediction.scope_template

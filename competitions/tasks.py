@@ -48,6 +48,7 @@ def reap() -> None:
     subscribe_missing()
 
 
+# For the roster and its models: a gateway is made for its first round.
 CONNECT_S = 2.0
 # Time limit of one message, in real time: it is acknowledged, and the competition may
 # be paused meanwhile.
@@ -70,8 +71,8 @@ def predict(self, competition_id: int) -> None:  # type: ignore[no-untyped-def]
         if self.request.retries < self.max_retries:
             raise self.retry(countdown=0.2)
         return
-    # The other tries come at once, except for a worker's first round.
-    gateway.wait_connected(CONNECT_S)
+    # Else a start or a takeover would cost each model a round.
+    gateway.wait_settled(CONNECT_S)
     turn = _turns[competition_id]
     if turn.acquire(blocking=False):
         try:

@@ -73,6 +73,10 @@ class Asker:
         return self._cluster.initialised.is_set() and self._cluster.ws_client.is_open
 
     @property
+    def is_settled(self) -> bool:
+        return self.is_connected and bool(self._cluster.is_settled)
+
+    @property
     def is_roster_complete(self) -> bool:
         return bool(self._cluster.is_complete)
 

@@ -29,6 +29,8 @@ log = structlog.get_logger(__name__)
 LONGEST_PAUSE_S = 15.0
 # A model that the orchestrator no longer lists may come back within this time.
 GRACE_S = 120.0
+# Rounds wait so long for models to be connected, once the orchestrator has listed them.
+SETTLE_S = 2.0
 # Attempts between two reports of a model that cannot be reached (~10 s each).
 ATTEMPTS_A_REPORT = 3
 
@@ -106,6 +108,18 @@ class Cluster(ModelCluster):
         is announced within `GRACE_S`.
         """
         return self.ws_client.is_open and time.monotonic() - self._listed_at > GRACE_S
+
+    @property
+    def is_settled(self) -> bool:
+        """Return whether the models that were listed or missing are connected again.
+
+        One that failed is not waited for, and none longer than `SETTLE_S`.
+        """
+        if time.monotonic() - self._listed_at > SETTLE_S:
+            return True
+        # Copies: this is read from other threads.
+        connecting = self.pending_model_runs.copy().keys() - self.errors.copy().keys()
+        return not (connecting or self._missing_since)
 
     def _announce(self, model: AnnouncedModel) -> None:
         model_id = model["model_id"]

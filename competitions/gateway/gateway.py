@@ -133,12 +133,22 @@ class ModelGateway:
         """
         return self._asker is not None and self._asker.is_roster_complete
 
-    def wait_connected(self, timeout_s: float) -> bool:
-        """Wait for the roster; the models themselves may still be connecting."""
+    @property
+    def is_settled(self) -> bool:
+        """Return whether the roster is known, and its models had time to be connected.
+
+        True two seconds after the orchestrator has listed them, whatever they do, and
+        earlier once each is connected or has failed.
+        """
+        asker = self._asker
+        return asker is not None and asker.is_settled
+
+    def wait_settled(self, timeout_s: float) -> bool:
+        """Wait for the roster, and for its models; see `is_settled`."""
         deadline = time.monotonic() + timeout_s
-        while not self.is_connected and time.monotonic() < deadline:
+        while not self.is_settled and time.monotonic() < deadline:
             time.sleep(0.01)
-        return self.is_connected
+        return self.is_settled
 
     def live(self) -> set[str]:
         """Return the ids of the models that would be asked now."""

@@ -71,6 +71,7 @@ class AnsweringGateway:
         self.identities = identities or [identity(key) for key in results]
         self.asked = []
         self.is_connected = True
+        self.is_settled = True
         self.is_roster_complete = False
 
     def roster(self):

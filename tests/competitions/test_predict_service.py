@@ -32,7 +32,7 @@ def configured(settings, monkeypatch):
 @pytest.fixture
 def gateway(monkeypatch):
     found = AnsweringGateway({"a": 1.0})
-    found.wait_connected = lambda seconds: None
+    found.wait_settled = lambda seconds: None
     monkeypatch.setattr(tasks.pool, "gateway_of", lambda key: found)
     monkeypatch.setattr(run_models.pool, "gateway_of", lambda key: found)
     return found

@@ -54,12 +54,12 @@ def test_a_round_is_asked_with_what_there_is_after_a_while(daemon, at):
         assert daemon.turn() == 1
 
 
-def test_a_round_waits_for_the_roster(daemon, at):
+def test_a_round_waits_for_the_models(daemon, at):
     append(candles(NOW, [220.0]))
-    daemon.gateway.is_connected = False
+    daemon.gateway.is_settled = False
     with at(SLOT):
         assert daemon.turn() == 0
-        daemon.gateway.is_connected = True
+        daemon.gateway.is_settled = True
         assert daemon.turn() == 1
 
 

@@ -18,7 +18,53 @@ from tests.competitions.gateway.conftest import (
 )
 from tests.waiting import AMPLE_S, wait_for
 
+SETTLE_S = "competitions.gateway.cluster.SETTLE_S"
+
 # --- The orchestrator
+
+
+def test_the_first_round_of_a_gateway_finds_the_models_that_ran_before(
+    stage, monkeypatch
+):
+    monkeypatch.setattr(SETTLE_S, AMPLE_S)
+    stage.add_all({"one": STEADY, "two": STEADY})
+    stage.orchestrator.announce("lost", address=stage.folder / "lost.sock")
+    gateway = stage.gateway(connects=False)
+
+    assert gateway.wait_settled(AMPLE_S)
+
+    outcomes = {a.outcome for a in ask(gateway, ["one", "two"]).values()}
+    assert outcomes == {"ANSWERED"}
+
+
+def test_no_round_waits_long_for_a_model_that_takes_its_time(stage, monkeypatch):
+    monkeypatch.setattr(SETTLE_S, 0.1)
+    stage.add("steady")
+    stage.add("bad", "import time; time.sleep(60)\n" + STEADY)
+    gateway = stage.gateway()
+
+    assert gateway.wait_settled(AMPLE_S)
+
+    wait_live(gateway, "steady")
+    assert bad_answer(gateway).outcome == "ABSENT"
+
+
+def test_models_of_an_orchestrator_that_came_back_are_waited_for(stage, monkeypatch):
+    monkeypatch.setattr(SETTLE_S, AMPLE_S)
+    gateway = beside_steady(stage, STEADY)
+    stage.orchestrator.pause()
+    wait_for(lambda: not gateway.is_connected)
+    stage.orchestrator.models["bad"]["state"] = "STOPPED"
+    stage.orchestrator.start()
+    wait_for(lambda: gateway.live() == {"steady"})
+    assert not gateway.is_settled
+
+    address = stage.models["bad"].socket
+    stage.orchestrator.announce("bad", address=address, deployment=2)
+
+    wait_live(gateway, "bad")
+    assert gateway.is_settled
+    assert bad_answer(gateway).outcome == "ANSWERED"
 
 
 def test_rounds_go_on_while_the_orchestrator_is_away(stage):
@@ -30,8 +76,7 @@ def test_rounds_go_on_while_the_orchestrator_is_away(stage):
 
     stage.orchestrator.models["bad"]["state"] = "STOPPED"
     stage.orchestrator.start()
-    assert gateway.wait_connected(AMPLE_S)
-    wait_for(lambda: gateway.live() == {"steady"})
+    wait_for(lambda: gateway.is_connected and gateway.live() == {"steady"})
     states = {i.model_id: i.state for i in gateway.roster()}
     assert states == {"steady": "RUNNING", "bad": "RECOVERING"}
 

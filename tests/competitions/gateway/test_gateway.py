@@ -5,7 +5,6 @@ import inspect
 from competitions.gateway.gateway import ModelGateway
 from competitions.gateway.types import Argument, Call
 from tests.competitions.gateway.conftest import STEADY, ask, predicting, wait_live
-from tests.waiting import AMPLE_S
 
 
 def test_every_live_model_is_fed_and_asked(stage):
@@ -92,7 +91,6 @@ def test_start_does_not_wait_for_an_orchestrator(stage):
     stage.add("steady", STEADY)
     stage.orchestrator.start()
 
-    assert gateway.wait_connected(AMPLE_S)
     wait_live(gateway, "steady")
     assert ask(gateway, ["steady"])["steady"].outcome == "ANSWERED"
 

@@ -57,7 +57,7 @@ class LocalModels:
         )
         self.gateways.append(gateway)
         gateway.start()
-        assert gateway.wait_connected(AMPLE_S), self.output.read_text()
+        wait_for(lambda: gateway.is_connected)
         return gateway
 
     def stop(self) -> int | None:
