@@ -68,7 +68,7 @@ class ModelProcess:
         self.restarts = 0
         self.deployment_id = ""
         self.socket = Path()
-        self._faults = 0  # ends caused by its code, or by a start that never finished
+        self._faults = 0  # ends caused by its code
         self._is_ended_here = False
         self._uid = uid
         self._run_dir = run_dir
@@ -135,7 +135,9 @@ class ModelProcess:
         ending = "it ran out of memory" if is_out_of_memory else ending
         reason = f"its process ended ({ending}): {self._log.last_words()}"
         log.warning("model.ended", model=self.model_id, reason=reason)
-        if code not in _FROM_OUTSIDE or self._is_ended_here or is_out_of_memory:
+        is_from_outside = code in _FROM_OUTSIDE and not self._is_ended_here
+        # Nothing of the model runs before it listens: the machine ended such a start.
+        if is_up and (is_out_of_memory or not is_from_outside):
             self._faults += 1
         if self._faults > MOST_RESTARTS:
             times = self._faults

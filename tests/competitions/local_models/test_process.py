@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from competitions.local_models import cgroups, submission
-from competitions.local_models.launch import Limits
+from competitions.local_models.launch import Limits, launch
 from competitions.local_models.process import (
     MOST_RESTARTS,
     STEADY_S,
@@ -63,6 +63,42 @@ def test_what_cannot_be_started_is_tried_again_and_not_quarantined(
         "STOPPED",
     ]
     assert "it could not be started: [Errno 2]" in seen[0][1]
+
+
+def test_one_that_ends_before_it_listens_is_tried_again_and_not_quarantined(
+    tmp_path, monkeypatch
+):
+    """Nothing of the model has run by then: the machine is to blame."""
+    monkeypatch.setattr(f"{PROCESS}.LONGEST_PAUSE_S", 0.01)
+    (tmp_path / "run").mkdir()
+    troubles, seen = [1] * (MOST_RESTARTS + 2), []
+
+    async def troubled(**options):
+        if not troubles:
+            return await launch(**options)
+        troubles.pop()
+        return await asyncio.create_subprocess_exec(
+            "false", stdout=asyncio.subprocess.PIPE, start_new_session=True
+        )
+
+    monkeypatch.setattr(f"{PROCESS}.launch", troubled)
+
+    async def live():
+        is_up = asyncio.Event()
+
+        async def changed(process):
+            seen.append(process.state)
+            if process.state in ("RUNNING", "QUARANTINED"):
+                is_up.set()
+
+        process = steady_process(tmp_path, changed)
+        process.start()
+        await asyncio.wait_for(is_up.wait(), 60)
+        await process.stop()
+
+    asyncio.run(live())
+
+    assert seen == ["RECOVERING"] * (MOST_RESTARTS + 2) + ["RUNNING", "STOPPED"]
 
 
 def test_a_group_that_cannot_be_cleared_ends_no_models_life(tmp_path, monkeypatch):
