@@ -91,14 +91,27 @@ class Cluster(ModelCluster):
         for model in models:
             self._announce(model)
         if event_type == "init":
-            for model_id in self.announced.keys() - {m["model_id"] for m in models}:
-                if self.announced[model_id].state == "RUNNING":
-                    self._set_state(model_id, "RECOVERING")
-                    self._missing_since[model_id] = time.monotonic()
+            await self._miss_others({model["model_id"] for model in models})
         await super().handle_event(event_type, models)
         if event_type == "init":
             self._listed_at = time.monotonic()
             self.initialised.set()
+
+    async def _miss_others(self, listed: set[str]) -> None:
+        """Note the models that an orchestrator does not list: it may start them yet.
+
+        A failure to connect to what they were is not reported: it would blame the
+        process that is started now.
+        """
+        for model_id in self.announced.keys() - listed:
+            if self.announced[model_id].state != "STOPPED":
+                self._set_state(model_id, "RECOVERING")
+                self._missing_since.setdefault(model_id, time.monotonic())
+        pending = [
+            r for r in self.pending_model_runs.values() if r.model_id not in listed
+        ]
+        for runner in pending:
+            await self.remove_model_runner(runner)
 
     @property
     def is_complete(self) -> bool:

@@ -103,17 +103,35 @@ def test_complaints_of_an_absence_are_not_made_afterwards(stage):
     assert stage.orchestrator.reports == []
 
 
-def test_a_model_that_stays_unlisted_has_left(stage, monkeypatch):
+@pytest.mark.parametrize("state", ["RUNNING", "RECOVERING"])
+def test_a_model_that_stays_unlisted_has_left(stage, monkeypatch, state):
     gateway = beside_steady(stage, STEADY)
+    stage.orchestrator.withdraw("bad", state)
+    wait_for(lambda: gateway.roster()[1].state == state)
     stage.orchestrator.pause()
     stage.orchestrator.models["bad"]["state"] = "STOPPED"
     stage.orchestrator.start()
-    wait_for(lambda: gateway.live() == {"steady"})
 
     monkeypatch.setattr("competitions.gateway.cluster.GRACE_S", 0.0)
 
-    states = {i.model_id: i.state for i in gateway.roster()}
-    assert states == {"steady": "RUNNING", "bad": "STOPPED"}
+    left = {"steady": "RUNNING", "bad": "STOPPED"}
+    wait_for(lambda: {i.model_id: i.state for i in gateway.roster()} == left)
+
+
+def test_what_an_orchestrator_no_longer_lists_is_not_connected_to(stage):
+    """A report of the process that died would blame the one that is starting."""
+    gateway = beside_steady(stage, STEADY)
+    stage.models["bad"].kill()
+    bad_answer(gateway)
+    connecting = gateway._asker._cluster.pending_model_runs
+    wait_for(lambda: "bad" in connecting)
+    stage.orchestrator.pause()
+    stage.orchestrator.models["bad"]["state"] = "STOPPED"
+    stage.orchestrator.start()
+
+    wait_for(lambda: "bad" not in connecting)
+
+    assert gateway.live() == {"steady"}
 
 
 def test_the_roster_is_complete_after_a_while_without_a_break(stage, monkeypatch):
