@@ -16,6 +16,7 @@ CONTROLLERS = ("cpu", "memory", "pids")
 _PERIOD_US = 100_000
 _NAME = "crunchsite-models-"
 KILL_S = 2.0
+_HUGE_PAGE = 2 * 2**20  # the most that the kernel charges at once
 
 
 def find(controllers: Collection[str] = CONTROLLERS) -> dict[str, Path]:
@@ -75,14 +76,32 @@ def make(
 
 
 def ran_out_of_memory(groups: Iterable[Path]) -> bool:
-    """Whether the kernel has killed a process of the groups for lack of memory."""
-    texts = (
-        line
-        for group in groups
-        for name in ("memory.events", "memory.oom_control")
-        for line in _lines(group / name)
+    """Whether the kernel has killed a process because its group's memory was used up.
+
+    A kill because the whole machine, or a container, has no memory left is another's
+    fault.
+    """
+    return any(_has_killed(group) and _has_filled(group) for group in groups)
+
+
+def _has_killed(group: Path) -> bool:
+    """Return whether a process of a group was killed, whoever used the memory up."""
+    names = ("memory.events", "memory.oom_control")
+    lines = (line for name in names for line in _lines(group / name))
+    return any(line.startswith("oom_kill ") and line != "oom_kill 0" for line in lines)
+
+
+def _has_filled(group: Path) -> bool:
+    """Return whether the processes of a group have used all that it may have."""
+    events = _lines(group / "memory.events")
+    if any(line.startswith("oom ") and line != "oom 0" for line in events):
+        return True
+    return any(
+        int(most) > int(limit) - _HUGE_PAGE
+        for name in ("memory", "memory.memsw")  # version 1
+        for most in _lines(group / f"{name}.max_usage_in_bytes")
+        for limit in _lines(group / f"{name}.limit_in_bytes")
     )
-    return any(line.startswith("oom_kill ") and line != "oom_kill 0" for line in texts)
 
 
 def kill(groups: Iterable[Path]) -> None:
