@@ -26,6 +26,7 @@ from competitions.gateway.types import Call, ModelAnswer
 from competitions.local_models import control
 from competitions.local_models.control import ControlError
 from competitions.local_models.hidden_folders import CHECK
+from competitions.local_models.process import NOT_STARTED
 from competitions.local_models.usage import descendants
 from competitions.slots import Wiring
 
@@ -68,7 +69,8 @@ def check_model(
     """Run the model in `path` over `candles`, oldest first, `rounds` times.
 
     It is asked in the scopes of the contract; see `ask_all`. Raises ControlError when
-    the folder is no model, or this machine does not allow the sandbox's level.
+    the folder is no model, or this machine does not allow the sandbox's level or cannot
+    start a process.
     """
     require_model(path)
     with own_bench(level=level) as bench:
@@ -97,7 +99,8 @@ def check_on(
 ) -> Checkup:
     """Check a model on a bench, as `check_model` does; two instances that end with it.
 
-    Raises ControlError when the folder cannot be copied.
+    Raises ControlError when the folder cannot be copied, or the machine cannot start
+    the instances.
     """
     # This time is not the model's.
     importlib.import_module("competitions.gateway.asking")
@@ -144,12 +147,18 @@ def require_model(path: Path) -> None:
 def _wait_set_up(
     gateway: ModelGateway, logs: Path, names: Sequence[str], started: float
 ) -> str:
-    """Wait until the instances are live; returns why one cannot be, or empty."""
+    """Wait until the instances are live; returns why one cannot be, or empty.
+
+    Raises ControlError when the machine cannot start them.
+    """
     while time.perf_counter() - started < START_TIMEOUT_S:
         if gateway.live() >= set(names):
             return ""
         rows = [row for row in control.status(logs) if row.model_id in names]
         errors = [row.error for row in rows if row.error]
+        for error in errors:
+            if error.startswith(NOT_STARTED):
+                raise ControlError(f"the machine is at fault: {error}.")
         seen = [each for each in gateway.roster() if each.model_id in names]
         errors += [each.error for each in seen if each.error]
         if errors:

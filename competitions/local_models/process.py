@@ -39,6 +39,8 @@ _FROM_OUTSIDE = {
     -signal.SIGSTOP,  # of its keeper
 }
 LONGEST_PAUSE_S = 60.0
+# An error that begins so is the machine's: nothing of the model has run.
+NOT_STARTED = "it could not be started: "
 
 State = Literal["STARTING", "RUNNING", "RECOVERING", "STOPPED", "QUARANTINED"]
 
@@ -114,9 +116,7 @@ class ModelProcess:
             except Exception as error:  # noqa: BLE001  or nobody would start it again
                 # A fault of the machine or of this program, not of the model.
                 await self._end_process()
-                await self._change(
-                    "RECOVERING", f"it could not be started: {message_of(error)}"
-                )
+                await self._change("RECOVERING", NOT_STARTED + message_of(error))
                 await asyncio.sleep(START_PAUSE_S)
 
     async def _live_once(self) -> None:
@@ -134,9 +134,9 @@ class ModelProcess:
             self.restarts = self._faults = 0
         ending = "it ran out of memory" if is_out_of_memory else ending
         reason = f"its process ended ({ending}): {self._log.last_words()}"
+        reason = reason if is_up else NOT_STARTED + reason
         log.warning("model.ended", model=self.model_id, reason=reason)
         is_from_outside = code in _FROM_OUTSIDE and not self._is_ended_here
-        # Nothing of the model runs before it listens: the machine ended such a start.
         if is_up and (is_out_of_memory or not is_from_outside):
             self._faults += 1
         if self._faults > MOST_RESTARTS:

@@ -3,12 +3,16 @@
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
-from competitions.check_model.checkup import check_model
+from competitions.check_model.checkup import _wait_set_up, check_model
 from competitions.check_model.debugging import debug_model
 from competitions.contract import CrunchConfig
+from competitions.gateway.gateway import ModelGateway
+from competitions.local_models import control
+from competitions.local_models.control import ControlError, ModelStatus
 from competitions.local_models.launch import PROJECT
 from competitions.slots import wire
 from tests.competitions.gateway.conftest import LIMIT_S, STEADY, predicting
@@ -83,6 +87,29 @@ def test_a_model_that_cannot_be_set_up_is_not_asked(model):
 
     assert (found.setup_s, found.rounds) == (None, 0)
     assert list(found.problems) == ["setup failed: OSError: no weights (main.py:1)"]
+
+
+def test_a_machine_that_cannot_start_a_model_is_no_fault_of_the_model(tmp_path):
+    gateway = ModelGateway(
+        host="127.0.0.1", port=9, crunch_id="test", base_classname="", timeout_s=1.0
+    )
+    row = ModelStatus(
+        model_id="first",
+        name="Model",
+        cruncher="ann",
+        state="RECOVERING",
+        error="it could not be started: its process ended (exit code 1): no memory",
+        restarts=0,
+        deployment_id="first_1",
+        code_hash="",
+        changed_at="2026-01-01T00:00:00+00:00",
+        sandbox="",
+        pid=None,
+    )
+    control.write_status(tmp_path, [row])
+
+    with pytest.raises(ControlError, match="the machine is at fault: it could not be"):
+        _wait_set_up(gateway, tmp_path, ["first", "second"], time.perf_counter())
 
 
 def test_a_slow_model_meets_the_limit(model):

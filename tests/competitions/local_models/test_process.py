@@ -11,6 +11,7 @@ from competitions.local_models import cgroups, submission
 from competitions.local_models.launch import Limits, launch
 from competitions.local_models.process import (
     MOST_RESTARTS,
+    NOT_STARTED,
     STEADY_S,
     ModelProcess,
 )
@@ -87,7 +88,7 @@ def test_one_that_ends_before_it_listens_is_tried_again_and_not_quarantined(
         is_up = asyncio.Event()
 
         async def changed(process):
-            seen.append(process.state)
+            seen.append((process.state, process.error))
             if process.state in ("RUNNING", "QUARANTINED"):
                 is_up.set()
 
@@ -98,7 +99,9 @@ def test_one_that_ends_before_it_listens_is_tried_again_and_not_quarantined(
 
     asyncio.run(live())
 
-    assert seen == ["RECOVERING"] * (MOST_RESTARTS + 2) + ["RUNNING", "STOPPED"]
+    states = [state for state, _ in seen]
+    assert states == ["RECOVERING"] * (MOST_RESTARTS + 2) + ["RUNNING", "STOPPED"]
+    assert seen[0][1].startswith(f"{NOT_STARTED}its process ended (exit code 1)")
 
 
 def test_a_group_that_cannot_be_cleared_ends_no_models_life(tmp_path, monkeypatch):
