@@ -56,7 +56,8 @@ def main() -> int:
         "--hang-s",
         type=float,
         default=Limits.hang_s,
-        help="seconds after which a call that has not returned ends the process",
+        help="seconds after which a call that has not returned ends the process, if"
+        " its own time limit is over",
     )
     parser.add_argument(
         "--level",

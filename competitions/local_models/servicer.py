@@ -7,6 +7,7 @@ import contextlib
 import faulthandler
 import importlib
 import inspect
+import math
 import os
 import signal
 import sys
@@ -35,14 +36,17 @@ from competitions.local_models.variants import UnsendableError, decode_variant, 
 
 LONGEST_TEXT = 4_000
 LARGEST_REQUEST_BYTES = 64 * 2**20
+# How long after its caller's limit a call counts as hung: the caller notices first.
+HUNG_AFTER_S = 1.0
 
 
 class ModelServicer(DynamicSubclassServiceServicer):
     """Serve one model: Setup creates it, Call calls it, Rest drops it.
 
     One request at a time; a second one is refused as busy, as the official runner does.
-    A call that outlasts `hang_s` ends the process, with the stack of every thread in
-    the log: a deadline at the caller does not free a hung model.
+    A call that outlasts `hang_s`, and its caller's own limit, ends the process, with
+    the stack of every thread in the log: a deadline at the caller does not free a hung
+    model.
     """
 
     def __init__(self, model_dir: Path, *, hang_s: float, setup_hang_s: float) -> None:
@@ -75,7 +79,7 @@ class ModelServicer(DynamicSubclassServiceServicer):
         # Without a context: `check-model --no-sandbox` calls it in its own process.
         told = dict(context.invocation_metadata()) if context else {}
         with (
-            self._one_at_a_time(context, self._hang_s),
+            self._one_at_a_time(context, self._hung_after_s(context)),
             marked(str(told.get(LABEL, "")), request.methodName),
         ):
             if not request.methodName:
@@ -105,6 +109,12 @@ class ModelServicer(DynamicSubclassServiceServicer):
         with self._one_at_a_time(context, self._hang_s):
             self._model = None
             return RestResponse(status=Status(code="SUCCESS"))
+
+    def _hung_after_s(self, context: Any) -> float:
+        left_s: float | None = context.time_remaining() if context else None
+        if left_s is None or math.isinf(left_s):  # its caller sets no limit
+            return self._hang_s
+        return max(self._hang_s, left_s + HUNG_AFTER_S)
 
     @contextlib.contextmanager
     def _one_at_a_time(self, context: Any, hang_s: float) -> Iterator[None]:

@@ -123,6 +123,15 @@ def test_killed_while_asked_is_failed_at_once(stage):
     assert answer.reason == "predict: its process ended while it was asked"
 
 
+def test_a_call_within_its_time_limit_is_not_ended_as_hung(stage):
+    source = predicting("time.sleep(2)\nreturn {'value': 1.0}", head="import time")
+    stage.add("slow", source, **{"hang-s": 0.5})
+    gateway = stage.gateway()
+    wait_live(gateway, "slow")
+
+    assert ask(gateway, ["slow"])["slow"].outcome == "ANSWERED"
+
+
 def test_killed_for_good_is_absent_and_costs_the_others_nothing(stage):
     gateway = beside_steady(stage, STEADY)
     stage.models["bad"].kill()
