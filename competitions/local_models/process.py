@@ -71,7 +71,6 @@ class ModelProcess:
         self.deployment_id = ""
         self.socket = Path()
         self._faults = 0  # ends caused by its code
-        self._is_ended_here = False
         self._uid = uid
         self._run_dir = run_dir
         self._limits = limits
@@ -136,8 +135,7 @@ class ModelProcess:
         reason = f"its process ended ({ending}): {self._log.last_words()}"
         reason = reason if is_up else NOT_STARTED + reason
         log.warning("model.ended", model=self.model_id, reason=reason)
-        is_from_outside = code in _FROM_OUTSIDE and not self._is_ended_here
-        if is_up and (is_out_of_memory or not is_from_outside):
+        if is_up and (is_out_of_memory or code not in _FROM_OUTSIDE):
             self._faults += 1
         if self._faults > MOST_RESTARTS:
             times = self._faults
@@ -164,7 +162,6 @@ class ModelProcess:
 
     async def _start_process(self) -> bool:
         """Start a process and wait until it listens; False when it ended first."""
-        self._is_ended_here = False
         stamp = time.strftime("%Y%m%d_%H%M%S", time.gmtime())
         serial = f"{time.monotonic_ns() // 1000 % 1_000_000:06d}"
         self.deployment_id = f"{self.model_id}_{stamp}_{serial}"
@@ -238,7 +235,7 @@ class ModelProcess:
         await self._end_group()
 
     def restart(self) -> None:
-        """End the process; a new one is started."""
+        """End the process, through no fault of its own; a new one is started."""
         self._kill()
 
     async def _end_group(self) -> None:
@@ -254,7 +251,6 @@ class ModelProcess:
 
     def _kill(self) -> None:
         if self._process is not None and self._process.returncode is None:
-            self._is_ended_here = True
             with contextlib.suppress(ProcessLookupError):
                 _terminate(self._process)
 
