@@ -166,8 +166,14 @@ def basis_of(entry: LeaderboardEntry, figure: str) -> str:
 
 
 def coverage_of(entry: LeaderboardEntry, ranking_key: str) -> float | None:
-    """Return the scored share of the ranking window's rounds; None if none ended."""
-    samples = entry.samples.get(ranking_key) or next(iter(entry.samples.values()), None)
+    """Return the scored share of the ranking window's rounds; None if none ended.
+
+    A ranking figure that is no window covers the shortest one.
+    """
+    figures = entry.leaderboard.figures
+    hours = {name: figures.get(name, {}).get("hours", 0) for name in entry.samples}
+    shortest = min(hours, key=lambda name: hours[name], default="")
+    samples = entry.samples.get(ranking_key if ranking_key in hours else shortest)
     if not samples or not samples["expected"]:
         return None
     share: float = samples["count"] / samples["expected"]

@@ -8,7 +8,8 @@ from django.test.utils import CaptureQueriesContext
 
 from competitions.models import Competition, Prediction, Round
 from crunchsite.site import predictions
-from scoring.models import Leaderboard, Snapshot
+from crunchsite.site.board import coverage_of
+from scoring.models import Leaderboard, LeaderboardEntry, Snapshot
 from tests import factories
 from tests.crunchsite.conftest import text
 
@@ -38,6 +39,26 @@ def test_the_board_is_a_table_with_rank_name_score_and_coverage(client, world):
     assert page.count('class="spark"') == 6
     assert "100 %" in page
     assert "BTCUSDT, 1 min ahead, asked every 15 min" in page
+
+
+@pytest.mark.parametrize(
+    ("ranking_key", "coverage"), [("score_anchor", 0.5), ("ic", 1.0)]
+)
+def test_coverage_is_of_the_window_that_the_ranking_figure_covers(
+    ranking_key, coverage
+):
+    """The database keeps the windows in an order of its own: by their names."""
+    hours = {"score_anchor": 168, "score_recent": 24, "score_steady": 72, "ic": 24}
+    board = Leaderboard(figures={name: {"hours": each} for name, each in hours.items()})
+    samples = {
+        "score_anchor": {"count": 50, "expected": 100},
+        "score_recent": {"count": 20, "expected": 20},
+        "score_steady": {"count": 30, "expected": 40},
+    }
+    entry = LeaderboardEntry(leaderboard=board, samples=samples)
+
+    assert coverage_of(entry, ranking_key) == coverage
+    assert coverage_of(LeaderboardEntry(leaderboard=board), ranking_key) is None
 
 
 def test_an_unknown_score_is_a_dash_and_never_zero(client, world):
