@@ -1,7 +1,7 @@
 """Sum up what the accounts of a trading competition did in a period."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from competitions.slots import Wiring
 from competitions.trading.account import from_state
 from competitions.trading.stretch_figures import FIGURES, StretchFigures, figures_of
 from core.grid import Period
+from scoring.books.advance_books import before_first_order
 from scoring.metrics.parts import IN_PARTS, PLACES
 from scoring.metrics.ranks import Floats
 from scoring.models import TradingBook
@@ -18,21 +19,38 @@ from scoring.models import TradingBook
 def book_figures(
     *, competition: Competition, wiring: Wiring, period: Period
 ) -> dict[int, StretchFigures]:
-    """Return the accounts' figures of a period by model key; one statement.
+    """Return the accounts' figures of a period by model key; three statements at most.
 
     A model that has not ordered yet has none.
     """
     rules = wiring.config.trading
     assert rules is not None  # the caller has checked this
+    books = TradingBook.objects.filter(model__competition=competition)
+    rows = list(books.filter(period_start=period.start))
+    began_at = _began_at(competition, period) if rows else period.start
     return {
         row.model_id: figures_of(
             from_state(row.state, rules),
-            (row.marked_at - row.period_start) // timedelta.resolution,
+            (row.marked_at - began_at) // timedelta.resolution,
         )
-        for row in TradingBook.objects.filter(
-            model__competition=competition, period_start=period.start
-        )
+        for row in rows
     }
+
+
+def _began_at(competition: Competition, period: Period) -> datetime:
+    """Return from when on prices and orders count in a period.
+
+    That is where the period before was marked last, which is no instant of the grid:
+    what became known later counts in this one. In the first it is the first order.
+    """
+    earlier = TradingBook.objects.filter(
+        model__competition=competition, period_start__lt=period.start
+    )
+    marked = earlier.order_by("-period_start").values_list("marked_at", flat=True)
+    if (marked_at := marked.first()) is not None:
+        return marked_at
+    before = before_first_order(competition)
+    return period.start if before is None else before + timedelta.resolution
 
 
 def apply_books(

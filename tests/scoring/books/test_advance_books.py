@@ -121,6 +121,22 @@ def test_a_new_period_begins_with_the_account_that_the_last_one_left(trading, at
     assert second.result_summary["unrealized_pnl"] == pytest.approx(210)
 
 
+def test_exposure_is_the_mean_size_over_the_time_that_a_period_s_prices_cover(
+    trading, at
+):
+    """A period holds what became known in it, here of half an hour before."""
+    [model] = make_models(trading, "m")
+    put_candles(START - MINUTE, [100, 110])
+    make_round(trading, START, {model: order("buy", 1000)})
+    run_cycle(competition_id=trading.pk)
+    with at(NOW + timedelta(hours=1)):
+        put_candles(START + MINUTE, [110, 121, 121])
+        make_round(trading, START + 2 * MINUTE, {model: order("sell", 0)})
+        run_cycle(competition_id=trading.pk)
+    held = [row.result_summary["exposure"] for row in Snapshot.objects.all()]
+    assert held == pytest.approx([1000, 1000])
+
+
 def test_an_hour_counts_by_its_profit_and_not_by_its_answers(trading, at):
     """What was lost in silence is lost: one answer, then five in the next hour."""
     [model] = make_models(trading, "m")

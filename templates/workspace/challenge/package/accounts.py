@@ -40,6 +40,7 @@ def account_figures(rounds, rules, recordings, pieces):
     )
     prices.read_to(since_us / 1e6)
     accounts, begun, figures = {}, None, {}
+    began_us = since_us + 1
     newest = prices.taken(since_us)
     for at_s in cycles:
         prices.read_to(at_s)
@@ -50,6 +51,7 @@ def account_figures(rounds, rules, recordings, pieces):
         if begun is not None and start != begun:
             for account in accounts.values():
                 account.begin_stretch()
+            began_us = since_us
         begun = start
         play(
             accounts,
@@ -61,7 +63,7 @@ def account_figures(rounds, rules, recordings, pieces):
         since_us = until_us
         if MODEL in accounts:
             account: Account = accounts[MODEL]
-            figures[start] = figures_of(account, until_us - _micros(start))
+            figures[start] = figures_of(account, until_us - began_us)
     return figures
 
 
