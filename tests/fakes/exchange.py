@@ -31,6 +31,12 @@ def candle(symbol, opened, length):
     return [f"{x:.8f}" for x in (first, high, low, last, 1 + opened % 7)]
 
 
+def turnover(values):
+    """What a candle's volume cost: not the close times the volume."""
+    first, *_, last, volume = map(float, values)
+    return f"{volume * (first + last) / 2:.8f}"
+
+
 class FakeExchange:
     """`now` is the exchange's clock; `skew_s` moves it against the test's."""
 
@@ -80,6 +86,7 @@ class FakeExchange:
             "i": interval,
             "x": is_closed,
             **values,
+            "q": turnover(values.values()),
             **changes,
         }
         data = {"e": "kline", "E": int(self.now() * 1000), "s": symbol, "k": kline}
@@ -184,7 +191,8 @@ class FakeExchange:
             if opened not in self.missing:
                 values = candle(query["symbol"], opened, length)
                 closes = (opened + length) * 1000 - 1
-                rows.append([opened * 1000, *values, closes, "0", 1, "0", "0", "0"])
+                cost = turnover(values)
+                rows.append([opened * 1000, *values, closes, cost, 1, "0", "0", "0"])
             opened += length
         return self._answer(request, rows)
 

@@ -39,6 +39,8 @@ GRANULARITIES = (
     *("1h", "2h", "4h", "6h", "8h", "12h", "1d"),
 )
 BOOK_LEVELS = 10
+# The live pool ranks by a day's turnover; models see the five numbers of shorter ones.
+WITH_TURNOVER = "1d"
 # A stream without any message for this long is broken.
 MOST_NONSENSE = 100
 
@@ -94,7 +96,9 @@ class Binance:
             for last_ms in row[6:7]:
                 same(whole(last_ms) - opened_ms, length * 1000 - 1)
             is_closed = closes_s <= server_at
-            return candle(key, opened_ms, row[1:6], is_closed=is_closed)
+            return candle(
+                key, opened_ms, row[1:6], turnover=row[7:8], is_closed=is_closed
+            )
 
         return each(rows, parse, source=self.name)
 
@@ -197,16 +201,30 @@ def streamed(feed: FeedKey, data: dict[str, Any]) -> FeedRecord:
         k = data["k"]
         same(k.get("s", feed.subject), feed.subject)
         same(k.get("i", feed.granularity), feed.granularity)
-        return candle(feed, k["t"], [k[c] for c in "ohlcv"], is_closed=truth(k["x"]))
+        return candle(
+            feed,
+            k["t"],
+            [k[c] for c in "ohlcv"],
+            turnover=[k[c] for c in "q" if c in k],
+            is_closed=truth(k["x"]),
+        )
     if feed.kind == TICK:
         return trade(feed, data)
     return depth(feed, data, at=clock.now())
 
 
 def candle(
-    feed: FeedKey, opened_ms: int, values: Sequence[Any], *, is_closed: bool
+    feed: FeedKey,
+    opened_ms: int,
+    values: Sequence[Any],
+    *,
+    turnover: Sequence[Any] = (),
+    is_closed: bool,
 ) -> FeedRecord:
+    """Make a record of a candle; `turnover`, if it is known, stays with days alone."""
     named = dict(zip(OHLCV, numbers(values), strict=True))
+    if turnover and feed.granularity == WITH_TURNOVER:
+        [named["quote_volume"]] = numbers(turnover)
     return FeedRecord(*feed, instant(opened_ms), named, is_closed)
 
 

@@ -22,7 +22,7 @@ from feeds.providers import sources
 from feeds.providers.base import FetchRequest
 from feeds.providers.pull import pages
 from feeds.tape.record_checks import checker
-from feeds.tape.records import KINDS, FeedKey
+from feeds.tape.records import KINDS, OHLCV, FeedKey
 from tests.conftest import NOW
 from tests.fakes.exchange import FakeExchange
 from tests.fakes.hermes import FakeHermes
@@ -340,6 +340,13 @@ def test_b11_depth_and_funding_are_measured_now(exchange):
     (funding,) = exchange.ask(kind="funding")
     assert funding.values["basis"] == pytest.approx(0.01)
     assert funding.values["funding_rate"] == -0.0001
+
+
+def test_b22_a_day_has_its_turnover_and_other_candles_have_five_numbers(exchange):
+    day, _ = exchange.ask(granularity="1d", minutes=2 * 24 * 60)
+    mean = (day.values["open"] + day.values["close"]) / 2
+    assert day.values["quote_volume"] == pytest.approx(day.values["volume"] * mean)
+    assert all(set(record.values) == set(OHLCV) for record in exchange.ask())
 
 
 # --- Pyth

@@ -9,7 +9,7 @@ import pytest
 from feeds.errors import ProviderError, ProviderSettingError
 from feeds.providers import sources
 from feeds.providers.base import FetchRequest
-from feeds.providers.binance import streams
+from feeds.providers.binance import streamed, streams
 from feeds.tape.records import FeedKey
 from tests.fakes.exchange import FakeExchange
 
@@ -218,3 +218,12 @@ def test_b19_a_polled_feed_that_fails_ends_no_stream(stream):
     ]
     (candle,) = listened(server, provider, feeds, act, count=1)
     assert candle.kind == "candle"
+
+
+def test_b23_a_streamed_day_has_its_turnover_as_a_fetched_one():
+    kline = dict(zip("ohlcvq", ("1", "2", "1", "2", "10", "15"), strict=True))
+    message = {"k": {"t": 86_400_000, "x": True, **kline}}
+    day = FeedKey("binance", "BTCUSDT", "candle", "1d")
+    assert streamed(day, message).values["quote_volume"] == 15
+    hour = day._replace(granularity="1h")
+    assert "quote_volume" not in streamed(hour, message).values
