@@ -26,7 +26,10 @@ class WindowChange:
 
 @dataclass(frozen=True)
 class RankChange:
-    """A model's rank at two instants, the reasons, and which models passed which."""
+    """A model's rank at two instants, the reasons, and which models passed which.
+
+    Who has no rank at one of them has passed nobody, and was passed by nobody.
+    """
 
     rank_before: int | None
     rank_after: int | None
@@ -52,7 +55,8 @@ def explain(
         for as_of in (since, until)
     ]
     before, after = (board.get(model.pk) for board in boards)
-    above = [_above(board, model.pk) for board in boards]
+    is_ranked = all(line is not None and line.rank for line in (before, after))
+    above = [_above(board, model.pk) if is_ranked else set() for board in boards]
     longest = max(w.hours for w in wiring.config.aggregation.windows.values())
     snapshots = list(
         Snapshot.objects.current()
@@ -83,14 +87,12 @@ def explain(
 
 
 def _above(board: dict[int, Standing], pk: int) -> set[int]:
-    """Return the real models with a better rank; none for a model without a rank."""
-    own = board.get(pk)
-    if own is None or own.rank is None:
-        return set()
+    """Return the real models with a better rank than one that has a rank."""
+    own = board[pk].rank or 0
     return {
         other
         for other, line in board.items()
-        if line.rank is not None and line.rank < own.rank
+        if line.rank is not None and line.rank < own
     }
 
 

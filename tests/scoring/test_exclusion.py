@@ -113,6 +113,20 @@ def test_a_rank_before_the_exclusion_is_still_explained(competition, four, at, u
     assert (up.rank_before, up.rank_after, up.overtook) == (2, 1, ["a"])
 
 
+def test_who_loses_or_gets_a_rank_has_passed_nobody(competition, four, at, user):
+    with at(NOW + HOUR):
+        exclude(model=four[2].pk, reason="it copies", user=user)
+    of = {"competition": competition, "wiring": WIRING, "model": four[2]}
+    instants = [NOW, NOW + 2 * HOUR]
+    for (since, until), expected in (
+        (instants, (3, None)),
+        (instants[::-1], (None, 3)),
+    ):
+        out = explain(**of, since=since, until=until)
+        assert (out.rank_before, out.rank_after) == expected
+        assert (out.overtaken_by, out.overtook) == ([], [])
+
+
 def test_it_is_scored_on_and_leaves_ensembles_from_then_on(
     competition, at, rewire, user
 ):
