@@ -19,6 +19,7 @@ from core import clock
 from core.errors import OperatorError
 from feeds.errors import TapeError
 from livepool import coins
+from livepool.artifacts import completed_at
 from livepool.errors import LivePoolError
 from livepool.model import parameters as pool_config
 from livepool.model.pipeline import BuildError
@@ -195,11 +196,24 @@ def status() -> PoolStatus:
         max_age_days=limit,
         activated_at=current.activated_at if current else None,
         next_expected_by=_expected_by(now, is_there=is_there),
-        overdue_since=due_by if state in {"late", "stale"} else None,
+        overdue_since=_overdue_since(state, due_by, current),
         publish_enabled=settings.ENV.publish_enabled,
         last_error=error,
         last_error_version=failed.version if failed else None,
     )
+
+
+def _overdue_since(
+    state: str, due_by: datetime, current: Release | None
+) -> datetime | None:
+    """Return since when a pool is late or stale; None of another one.
+
+    One that stands in for a withdrawn release is stale before the next one is due.
+    """
+    if current is None or state not in {"late", "stale"}:
+        return None
+    newest = current.as_of_date + timedelta(days=pool_config.DEFAULT.max_age_days)
+    return min(due_by, completed_at(newest))
 
 
 def _why_none(as_of: date) -> str:

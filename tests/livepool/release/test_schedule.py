@@ -349,6 +349,10 @@ def test_a_withdrawn_release_is_not_published_again(filled):
     rollback.rollback(version=earlier.version, reason="bad data")
     assert schedule.publish_due() is None
     assert Release.objects.current().version == earlier.version
+    with frozen(DUE + timedelta(days=16)):
+        found = schedule.status()  # the next release is due two weeks later
+    stale_at = datetime(2024, 9, 15, tzinfo=UTC)
+    assert (found.state, found.overdue_since) == ("stale", stale_at)
 
 
 @pytest.mark.parametrize(
