@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from competitions.models import Competition, ParticipantModel
-from competitions.reporting import CompetitionQuery, list_report
+from competitions.reporting import CompetitionQuery, finite_numbers, list_report
 from competitions.wiring import wiring_of
 from core.requests import read_query
 from scoring.api.chosen_model import model_of
@@ -108,21 +108,24 @@ def diversity_overview(
     newest = Snapshot.objects.filter(
         pk__in=models.values_list(Subquery(newest_of_model))
     ).select_related("model")
-    rows = [
-        {
-            "model_id": snapshot.model.model_id,
-            "period_end": snapshot.period_end,
-            **{name: snapshot.result_summary.get(name) for name in feedback.METRICS},
-            "diversity_score": feedback.diversity_score(snapshot.result_summary),
-        }
-        for snapshot in sorted(newest, key=_most_diverse_first)
-    ]
-    return Response(rows[: query["limit"]])
+    rows = [_overview(snapshot) for snapshot in newest]
+    return Response(sorted(rows, key=_most_diverse_first)[: query["limit"]])
 
 
-def _most_diverse_first(snapshot: Snapshot) -> tuple[bool, float, str]:
-    score = feedback.diversity_score(snapshot.result_summary)
-    return score is None, -(score or 0.0), snapshot.model.model_id
+def _overview(snapshot: Snapshot) -> dict[str, Any]:
+    # An operator's `aggregate_snapshot` may have put a text under any of the names.
+    figures = finite_numbers(snapshot.result_summary)
+    return {
+        "model_id": snapshot.model.model_id,
+        "period_end": snapshot.period_end,
+        **{name: figures.get(name) for name in feedback.METRICS},
+        "diversity_score": feedback.diversity_score(figures),
+    }
+
+
+def _most_diverse_first(row: dict[str, Any]) -> tuple[bool, float, str]:
+    score = row["diversity_score"]
+    return score is None, -(score or 0.0), row["model_id"]
 
 
 @list_report(CorrelationQuery, CorrelationRow(many=True))

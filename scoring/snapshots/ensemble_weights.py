@@ -80,7 +80,8 @@ def _at_least(
     return {
         model_id: metrics
         for model_id, metrics in model_metrics.items()
-        if (value := metrics.get(name)) is not None and value >= threshold
+        # An operator's `aggregate_snapshot` may have put a text under the name.
+        if isinstance(value := metrics.get(name), int | float) and value >= threshold
     }
 
 

@@ -56,6 +56,15 @@ def test_the_overview_has_each_models_newest_snapshot(
     assert best["model_id"] == "b"
 
 
+def test_a_text_of_the_operators_in_place_of_a_figure_is_unknown(client, competition):
+    a, b = make_models(competition, "a", "b")
+    snap(a, 1, 1.0, model_correlation="little", ic="good", fnc=0.5)
+    snap(b, 1, 1.0, model_correlation=0.5)
+    b_row, a_row = get(client, "/reports/diversity")
+    assert (b_row["model_id"], b_row["diversity_score"]) == ("b", 0.5)
+    assert (a_row["diversity_score"], a_row["ic"], a_row["fnc"]) == (None, None, 0.5)
+
+
 def test_the_overview_promises_no_pages(client, competition):
     schema = SchemaGenerator().get_schema(public=True)
     parameters = schema["paths"]["/reports/diversity"]["get"]["parameters"]
