@@ -10,7 +10,7 @@ import numpy as np
 
 from ._engine.metrics.parts import IN_PARTS, PLACES, WIDTH, merge_all
 from ._engine.rounding import rounded
-from ._engine.rules.intervals import mean_interval
+from ._engine.rules.intervals import mean_interval, overlap_of
 from ._engine.rules.window_rule import summed_up, summing_of
 from .period_columns import snapshots_of
 from .problems import InvalidInput
@@ -103,11 +103,9 @@ class BacktestResult:
 
     @cached_property
     def _interval(self):
-        overlap = max(
-            math.ceil(question["horizon_s"] / question["every_s"]) - 1
-            for question in self._rules["schedule"]
-        )
-        return mean_interval(self.rounds.score[self._is_due], overlap=overlap)
+        asked = [(each["horizon_s"], each["every_s"]) for each in self._rules["schedule"]]
+        scores = self.rounds.score[self._is_due]
+        return mean_interval(scores, overlap=overlap_of(asked))
 
     @property
     def interval(self):
