@@ -180,7 +180,12 @@ def _flush(job: BackfillJob, batch: _Fetched) -> None:
         return
     refused = 0
     if job.sink != Sink.PARQUET:
-        refused = append(batch.records, move_watermark=False).refused
+        done = append(batch.records, move_watermark=False)
+        refused = done.refused
+        if done.updated:
+            from feeds.tape import day_files
+
+            day_files.forget(job.key, {r.ts_event.date() for r in batch.records})
     if job.sink != Sink.TAPE:
         from feeds.tape import parquet
 

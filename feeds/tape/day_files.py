@@ -3,11 +3,11 @@
 `{days}/{source}/{subject}/{kind}/{granularity}/YYYY-MM-DD.npz`: `opened_us`, and a
 column for each number that the records have, NaN where one lacks it. A file is made
 when it is first asked for, from closed records alone, and again once records came in
-late. What retention drops from the tape stays in it.
+late or were corrected. What retention drops from the tape stays in it.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
@@ -80,6 +80,12 @@ def find_day(parts: tuple[str, ...]) -> Path | None:
         return None
     path = _path(FeedKey(*key), day)
     return path if path.is_file() else None
+
+
+def forget(key: FeedKey, corrected: Iterable[date]) -> None:
+    """Delete the files of days whose records were corrected: they are made anew."""
+    for day in corrected:
+        _path(key, day).unlink(missing_ok=True)
 
 
 def _start(day: date) -> datetime:

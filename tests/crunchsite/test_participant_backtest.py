@@ -117,6 +117,20 @@ def test_the_digest_is_that_of_the_rows_one_by_one(package, monkeypatch):
     assert frame["actual_return"][known].tolist() == expected
 
 
+def test_days_with_other_columns_are_read_as_far_as_they_agree(package, tmp_path):
+    client = package("day_files").BacktestClient("http://127.0.0.1:9", tmp_path)
+    folder = client._folder("BTCUSDT")
+    folder.mkdir(parents=True)
+    for day, names in ((2, ("close", "quote_volume")), (3, ("close",))):
+        opened_us = datetime(2026, 3, day, 21, tzinfo=UTC).timestamp() * 1e6
+        columns = {name: np.array([float(day)]) for name in names}
+        np.savez(folder / f"2026-03-0{day}", opened_us=np.array([opened_us]), **columns)
+    found = client.load("BTCUSDT", BEGIN, BEGIN + timedelta(days=2))
+    assert {name: c.tolist() for name, c in found.columns.items()} == {
+        "close": [2.0, 3.0]
+    }
+
+
 @given(blocks=st.lists(st.lists(st.none() | OUTPUT, max_size=12), max_size=3))
 def test_objects_come_out_of_a_column_as_they_went_in(package, blocks):
     module = package("json_column")

@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from core import clock
+from feeds import backfill, backfill_jobs
 from feeds.tape import parquet
 from feeds.tape.day_files import DaysError, days, find_day
 from feeds.tape.engine import transaction
@@ -66,6 +67,23 @@ def test_records_that_come_late_are_in_the_next_version_of_the_file():
     assert (before.records, after.records) == (23, 24)
     with np.load(after.path, allow_pickle=False) as arrays:
         assert arrays["close"].tolist() == [76.0 + h for h in range(24)]
+
+
+def test_a_day_that_a_backfill_corrects_is_made_anew():
+    [before] = days(KEY, first=TODAY - DAY, last=TODAY)
+    midnight = NOW.replace(hour=0)
+    job = backfill_jobs.start(
+        key=KEY,
+        start_at=midnight - DAY,
+        end_at=midnight - timedelta(hours=12),
+        sink="tape",
+    )
+    backfill.run(job_id=job.pk)
+    [after] = days(KEY, first=TODAY - DAY, last=TODAY)
+    assert (after.records, after.sha256 != before.sha256) == (23, True)
+    with np.load(after.path, allow_pickle=False) as arrays:
+        assert arrays["close"][0] != 76.0
+        assert arrays["close"][-1] == 99.0
 
 
 def test_a_file_keeps_what_retention_drops_from_the_tape():

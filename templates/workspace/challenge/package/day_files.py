@@ -155,9 +155,11 @@ class BacktestClient:
             opened_us < until.timestamp() * 1e6
         )
         opened_s = opened_us[inside] / 1e6
+        # A day may have more than another, where another source has served it.
         columns = {
             name: np.concatenate([part[name] for part in parts])[inside]
             for name in parts[0]
+            if all(name in part for part in parts)
         }
         return Series(opened_s, opened_s + length_s, columns)
 
