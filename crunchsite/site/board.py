@@ -10,7 +10,14 @@ from competitions.report_schema import report_schema
 from competitions.wiring import shown_wiring
 from core.texts import counted
 from crunchsite.site.charts import Chart, Spark, line_chart, series_rows, spark
-from crunchsite.site.series import Series, points_of, recent, rolling, summing_of_values
+from crunchsite.site.series import (
+    Series,
+    points_of,
+    recent,
+    rolling,
+    summed_as,
+    summing_of_values,
+)
 from scoring.models import Leaderboard, LeaderboardEntry
 
 PAGE_ROWS = 100
@@ -52,6 +59,7 @@ class Board:
     chart_names: list[str]
     chart_rows: list[Any]
     window: timedelta
+    summed_as: str
     following: int | None
 
     @property
@@ -131,6 +139,7 @@ def board_of(competition: Competition, *, after: int = 0) -> Board | None:
         chart_names=[entry.model.name for entry in drawn],
         chart_rows=series_rows([series[e.model_id] for e in drawn], most=TABLE_ROWS),
         window=window,
+        summed_as=summed_as(competition),
         following=entries[-1].position if len(found) > PAGE_ROWS else None,
     )
 

@@ -8,6 +8,7 @@ from competitions import packs
 from competitions.models import Competition
 from competitions.report_schema import report_schema
 from competitions.wiring import shown_wiring
+from crunchsite.site.series import summed_as
 
 # The rules of a workspace's public package: its pack's words come first, up to here.
 _OWN_FILE, _OWN_END = "RULES.md", "\n## "
@@ -30,6 +31,7 @@ def rules_of(competition: Competition) -> dict[str, Any]:
             (_worded(name, labels), name, window)
             for name, window in rule.windows.items()
         ],
+        "summed_as": summed_as(competition),
         "metrics": [(_worded(name, labels), name) for name in config.metrics],
         "schedules": list(schedules.order_by("order", "pk")),
         "changes": list(competition.kept_rules.order_by("-number")[:10]),

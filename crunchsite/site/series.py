@@ -114,6 +114,12 @@ def summing_of_values(competition: Competition) -> Summing:
     return value_summing(shown_wiring(competition).config)
 
 
+def summed_as(competition: Competition) -> str:
+    """Return what a window shows of a competition's values: their total or mean."""
+    is_total = summing_of_values(competition) is Summing.TOTAL
+    return "Total" if is_total else "Mean"
+
+
 def rolling(
     points: Iterable[Point],
     window: timedelta,
@@ -174,7 +180,7 @@ def model_series(
     """Return the model's rolling figure, and that of each period, by name."""
     points = points_of(model.competition, [model.pk], as_of, window)
     summing = summing_of_values(model.competition)
-    name = "Rolling total" if summing is Summing.TOTAL else "Rolling mean"
+    name = f"Rolling {summed_as(model.competition).lower()}"
     lines = {
         name: recent(rolling(points, window, summing), as_of),
         "Each period": recent(rolling(points, timedelta(seconds=1), summing), as_of),

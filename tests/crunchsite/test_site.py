@@ -66,6 +66,23 @@ def test_an_unknown_score_is_a_dash_and_never_zero(client, world):
     assert '<td class="n key unknown">—</td>' in last[-1]
 
 
+@pytest.mark.parametrize(
+    ("contract", "summed"),
+    [
+        ("", "Mean"),
+        ("competitions.packs.trading.trading_contract:CONTRACT", "Total"),
+    ],
+)
+def test_the_pages_say_how_windows_sum_up(client, world, contract, summed):
+    """What accounts gained is added up; scores are averaged."""
+    Competition.objects.update(config_path=contract)
+    model = Leaderboard.objects.get(is_newest=True).entries.order_by("rank")[0].model
+    for address in ("/", f"/models/{model.model_id}"):
+        assert f"<p>{summed} of the trailing 24 h" in text(client.get(address))
+    rules = text(client.get("/rules"))
+    assert f"<code>score_recent</code>, {summed.lower()} over the last hours" in rules
+
+
 def test_drafts_are_not_shown(client, world):
     factories.competition("secret", status=Competition.Status.DRAFT)
     assert client.get("/?competition=secret").status_code == 404
