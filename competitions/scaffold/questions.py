@@ -32,8 +32,8 @@ def ask_definition(answers: Answers) -> Answers:
     update["model_base_classname"] = click.prompt(
         "Base class, as module.Class", default=found.model_base_classname
     )
-    for key, proposal in _PROPOSALS.items():
-        click.echo(f"\n{POINTS[key].question}\n  {proposal}")
+    for key in _PROPOSALS:
+        click.echo(f"\n{POINTS[key].question}\n  {_proposal(key, found)}")
         if not click.confirm("  Begin with this?", default=True):
             click.echo("  Its stub is marked with TODO; change it after this.")
     click.echo(f"\n{POINTS['checkpoint_interval'].question}")
@@ -45,19 +45,47 @@ def ask_definition(answers: Answers) -> Answers:
     )
     metrics = click.prompt(
         "\nWhich figures should the board compute? (names with commas, or none)",
-        default="ic,ic_sharpe,hit_rate,max_drawdown,model_correlation",
+        default=_OF_PACK,
     )
-    update["metrics"] = [m for m in metrics.replace(" ", "").split(",") if m != "none"]
+    if metrics != _OF_PACK:
+        names = metrics.replace(" ", "").split(",")
+        update["metrics"] = [name for name in names if name != "none"]
     update["confirmed"] = True
     return found.model_copy(update=update)
 
 
+_OF_PACK = "the pack's"
+_DEFINITIONS = "node/runtime_definitions"
+_CONTRACT = f"{_DEFINITIONS}/contracts.py"
+# What a point begins with, and the templates of a pack that begin it otherwise.
 _PROPOSALS = {
-    "inference_input": "The newest closed candles of the subject, as they are.",
-    "inference_output": 'A dict with a finite number: {"value": 1.0}.',
-    "scoring_function": "Signal times return, in basis points; prices from the tape.",
-    "model_score": "Means over 1, 3 and 7 days; ranked by the shortest.",
+    "inference_input": (
+        "The newest closed candles of the subject, as they are.",
+        (f"{_DEFINITIONS}/data.py", f"{_DEFINITIONS}/inference.py"),
+    ),
+    "inference_output": (
+        'A dict with a finite number: {"value": 1.0}.',
+        (f"{_DEFINITIONS}/validation.py", _CONTRACT),
+    ),
+    "scoring_function": (
+        "Signal times return, in basis points; prices from the tape.",
+        ("challenge/package/scoring.py", f"{_DEFINITIONS}/data.py"),
+    ),
+    "model_score": (
+        "Means over 1, 3 and 7 days; ranked by the shortest.",
+        (_CONTRACT,),
+    ),
 }
+
+
+def _proposal(key: str, found: Answers) -> str:
+    """Return how a point begins in a workspace of these answers."""
+    text, files = _PROPOSALS[key]
+    overlay = found.overlay
+    is_own = found.contract and _CONTRACT in files
+    if is_own or (overlay and any((overlay / file).is_file() for file in files)):
+        return "As the pack has it; the rules that participants read say how."
+    return text
 
 
 def _slug(text: str) -> str:

@@ -144,6 +144,23 @@ def test_with_a_terminal_the_name_is_asked_first(tmp_path, monkeypatch):
     assert spec["confirmed"]
 
 
+@pytest.mark.parametrize("pack", ["baseline", "realtime", "trading"])
+def test_enter_at_each_question_gives_what_the_pack_has(pack, tmp_path, monkeypatch):
+    def spec(place, **options):
+        arguments = ["x", "--pack", pack, "--layout", "thin", "--output", str(place)]
+        found = CliRunner().invoke(init.command, arguments, **options)
+        assert found.exit_code == 0, found.output
+        return json.loads((place / "x" / "spec.json").read_text()), found.output
+
+    told, _ = spec(tmp_path / "told")
+    monkeypatch.setattr(init, "_is_terminal", lambda: True)
+    asked, said = spec(tmp_path / "asked", input="\n" * 20)
+    assert asked == {**told, "confirmed": True}
+    assert ("Means over 1, 3 and 7 days" in said) == (pack == "baseline")
+    assert ('{"value": 1.0}' in said) == (pack == "baseline")
+    assert ("Signal times return" in said) == (pack != "trading")
+
+
 def test_ctrl_c_at_a_question_writes_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(init, "_is_terminal", lambda: True)
     monkeypatch.setattr("click.prompt", _interrupted)
