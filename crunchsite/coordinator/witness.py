@@ -69,7 +69,11 @@ class WitnessState:
 
     def key_for(self, given: VerifierKey) -> VerifierKey:
         """Return the key of a log to which the given one led when it was seen last."""
-        return parse_vkey(self._raw.get("keys", {}).get(str(given), str(given)))
+        kept = self._raw.get("keys", {}).get(str(given), str(given))
+        try:
+            return parse_vkey(kept)
+        except LogFormatError as error:
+            raise WitnessStateError(f"{self._path}: a log's key: {error}.") from None
 
     def note_seen(self, checked: CheckedHead, given: VerifierKey) -> None:
         """Keep a head, before anything is signed that follows from it."""
@@ -85,20 +89,25 @@ class WitnessState:
 def cosign_once(*, site: str, key: VerifierKey, state: WitnessState) -> TreeHead:
     """Check the newest head of a site's log, cosign it and hand it in; returns it.
 
-    Raises ProofError when the log was rewritten, LogUnreachableError otherwise.
+    Raises ProofError when the log was rewritten, or is not signed by its key, and
+    LogUnreachableError when the site shows no log, or takes no cosignature.
     """
 
     def read_tile(tile: Tile) -> bytes:
         return _get(f"{site}/log/{tile.path}")
 
+    known = state.key_for(key)
     text = _get(f"{site}/log/checkpoint").decode(errors="replace")
-    checked = check_growth(
-        text,
-        key=state.key_for(key),
-        seen=state.seen(key.name),
-        read_tile=read_tile,
-        read_changes=lambda: _get(f"{site}/log/key-changes"),
-    )
+    try:
+        checked = check_growth(
+            text,
+            key=known,
+            seen=state.seen(key.name),
+            read_tile=read_tile,
+            read_changes=lambda: _get(f"{site}/log/key-changes"),
+        )
+    except LogFormatError as error:  # a proxy's page, for one: it accuses nobody
+        raise LogUnreachableError(f"{site} shows no log: {error}.") from None
     state.note_seen(checked, key)
     at = int(clock.wall_now().timestamp())
     body = cosigned(checked.note, state.signer, signed_at_s=at)
@@ -166,7 +175,7 @@ def command(
                 err=True,
             )
             click.get_current_context().exit(exits.FAILED)
-        except (ProofError, LogFormatError) as error:
+        except ProofError as error:
             echo(f"REFUSED: {error}. Keep {state}: it is the evidence.", err=True)
             click.get_current_context().exit(exits.FAILED)
         except LogUnreachableError as error:

@@ -24,6 +24,7 @@ from core.tlog.note import (
     verify_note,
 )
 from core.tlog.witnessing import cosigned
+from crunchsite.coordinator import exits
 from crunchsite.coordinator import witness as witness_command
 from proofs import log_keys, rotation, sealing, standing, witnesses
 from proofs.errors import WitnessError
@@ -324,6 +325,20 @@ def test_the_command_cosigns_what_grew_and_refuses_another_history(
     state.write_text(json.dumps(raw))
     assert "went back" in run().stderr
     assert Cosignature.objects.count() == 2
+
+
+def test_the_command_accuses_nobody_of_a_page_that_is_no_log(
+    client, heads, tmp_path, monkeypatch
+):
+    log_key = log_keys.signers()[0].key
+    monkeypatch.setattr(witness_command, "_get", lambda _: b"<h1>Back soon</h1>")
+    state = tmp_path / "witness.json"
+    arguments = ["http://site", str(log_key), "--state", str(state)]
+    found = CliRunner().invoke(witness_command.command, arguments)
+    assert isinstance(found.exception, witness_command.LogUnreachableError)
+    assert exits.code_of(found.exception) == exits.UNREACHABLE
+    assert "shows no log" in str(found.exception)
+    assert "REFUSED" not in found.stderr
 
 
 def test_the_command_follows_the_logs_key_from_the_one_it_was_given(
