@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 from django.conf import settings
+from django.core.management import load_command_class
 
 from competitions import packs
 from competitions.errors import DefinitionError
@@ -226,6 +228,24 @@ def test_every_readme_says_what_belongs_there_and_what_does_not(written):
                 assert "belongs here" in text, path
                 assert "stays in the shared runtime" in text, path
                 assert re.search(r"public|private", text, re.IGNORECASE), path
+
+
+def test_a_node_loads_the_history_of_a_feed_as_its_skill_says(written):
+    node = written("realtime", "vendored") / "crunch-node-btc-trader"
+    (line,) = re.findall(r"`(make backfill .*?)`", (node / "SKILL.md").read_text())
+    done = subprocess.run(
+        [*shlex.split(line), "--dry-run", "--old-file=setup"],
+        cwd=node,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    _, _, arguments = done.stdout.partition("runtime/coordinator backfill ")
+    command = load_command_class("feeds", "backfill")
+    parser = command.create_parser("coordinator", "backfill")
+    asked = parser.parse_args(shlex.split(arguments))
+    assert (asked.kind, asked.granularity) == ("candle", "1s")
+    assert (asked.start, asked.end) == ("2026-03-01", "2026-03-03")
 
 
 def test_a_workspace_that_exists_is_replaced_by_force_alone(tmp_path):
