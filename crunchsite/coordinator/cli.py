@@ -68,7 +68,7 @@ OPERATE: Mapping[str, str] = {
     "correct": "Score again or void a stretch of time.",
     "key": "Create, list and revoke API keys.",
     "log-key": "Make, show and replace the key of the log.",
-    "log-witness": "Add, list and remove witnesses of the log.",
+    "log-witness": "Add, list, retire and remove witnesses of the log.",
 }
 
 

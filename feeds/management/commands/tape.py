@@ -13,7 +13,7 @@ from feeds.tape import partitions, reports, retention, schema
 
 
 class Command(BaseCommand):
-    help = "Checks the tape, lists its partitions, or drops months past retention."
+    help = "Checks the tape, lists its partitions, or drops what is past retention."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("what", choices=["check", "partitions", "prune"])
