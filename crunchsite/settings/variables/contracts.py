@@ -28,8 +28,8 @@ class ContractVariables(BaseSettings):
     )
     crunch_config_module: str = setting(
         "",
-        "The contract, module:attribute. Empty: runtime_definitions, else default. "
-        "CONTRACT_MODULE is the same.",
+        "The contract, module:attribute. Empty: that of runtime_definitions, else the "
+        "built-in one. CONTRACT_MODULE is another name of it.",
         validation_alias=AliasChoices("crunch_config_module", "contract_module"),
     )
     crunch_pubkey: str = setting("", "Public key of the crunch, for emissions.")
@@ -54,5 +54,7 @@ class ContractVariables(BaseSettings):
         "", "Makes the service that scores, module:callable. Empty: the site's."
     )
     report_app_factory: str = setting(
-        "", "Makes the web application of the site's, module:callable. Empty: the site."
+        "",
+        "Makes the web application out of the site's, module:callable. "
+        "Empty: the site's.",
     )

@@ -57,7 +57,8 @@ class MarketVariables(BaseSettings):
     feed_seed: int = setting(7, "Seed of the simulated exchange.")
     feed_prune_export: bool = setting(
         False,
-        "Whether months past retention are written to Parquet before they are dropped.",
+        "Whether records past retention are written to Parquet before they are"
+        " dropped.",
     )
     backfill_data_dir: Path = setting(
         Path("data/backfill"), "Folder of the Parquet files of past market data."

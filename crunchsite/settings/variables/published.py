@@ -45,7 +45,9 @@ class PoolVariables(BaseSettings):
         "log_key create` makes it, and the last signed head is kept beside it. Empty: "
         "proofs/log_key below VAR_DIR.",
     )
-    log_key: str = setting("", "The key itself, instead of a file.", repr=False)
+    log_key: str = setting(
+        "", "The key that signs the log itself, instead of a file.", repr=False
+    )
     log_timestamp_url: str = setting(
         "",
         "Authority that stamps the log's newest head each hour (RFC 3161), like "
@@ -53,7 +55,7 @@ class PoolVariables(BaseSettings):
     )
     log_timestamp_ca: str = setting(
         "",
-        "File with the certificates (PEM) that its time stamps must lead to.",
+        "File with the certificates (PEM) that the time stamps must lead to.",
         validate_default=True,
     )
     cloud_bucket: str = setting(

@@ -58,7 +58,7 @@ class ServerVariables(BaseSettings):
         "VAR_DIR, which begins with the examples.",
     )
     local_models_competition: str = setting(
-        "btc-demo", "Slug of the competition that they take part in."
+        "btc-demo", "Slug of the competition that the embedded models take part in."
     )
     local_models_level: int = setting(
         2,

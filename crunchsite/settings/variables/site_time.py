@@ -17,5 +17,7 @@ class TimeVariables(BaseSettings):
         " time, or the first candle of FEED_REPLAY_PATH.",
     )
     clock_anchor: str = setting(
-        "", "Real instant at which the clock showed CLOCK_START; set by `manage.py up`."
+        "",
+        "Real instant at which the clock showed CLOCK_START, the same for all "
+        "processes. Not for `manage.py up`, which keeps its own.",
     )

@@ -42,14 +42,13 @@ class WebVariables(BaseSettings):
     api_admin_prefixes: str = setting(
         "/reports/backfill,/reports/checkpoints/,/custom",
         "With API_KEY: prefixes of other paths that need a key or a session to be"
-        " read. "
-        "For the rest API_READ_AUTH says so.",
+        " read. API_READ_AUTH decides about the rest.",
     )
     api_routes_dir: str = setting(
         "api", "Folder of your own endpoints: each .py file in it is one."
     )
     api_routes: str = setting(
-        "", "More of them, comma separated: module, or module:router."
+        "", "More endpoints of your own, comma separated: module, or module:router."
     )
     api_rate_per_address: int = setting(
         600,
