@@ -30,7 +30,7 @@ LATEST_SHARE = 0.25
 def tolerance(scheduled: ScheduledPrediction) -> timedelta:
     """Return how long after its slot a round may still be asked.
 
-    Never later than the next slot, whose round asks the same with newer data.
+    Beyond GRACE_S never later than the next slot, whose round asks with newer data.
     """
     share = min(scheduled.horizon * LATEST_SHARE, scheduled.interval)
     return max(share, clock.wall_seconds(GRACE_S))

@@ -1,9 +1,9 @@
 """Make checkpoints: rank the models by their results in a period that is over, and pay.
 
 The ranking figure is the leaderboard's, over exactly the period: the mean of its
-snapshots weighted by their scores. A model that scored in less than the contract's
-`min_paid_coverage` of the rounds that were due is not paid, and the checkpoint says so.
-Nothing is paid without the crunch's key.
+snapshots weighted by their scores, or the sum of what an account gained. A model that
+scored in less than the contract's `min_paid_coverage` of the rounds that were due is
+not paid, and the checkpoint says so. Nothing is paid without the crunch's key.
 
 Periods lie on the grid of multiples of `emission_interval_s` since the epoch. The first
 is the one in which the competition was activated, so it may have been partly idle. A

@@ -28,8 +28,9 @@ class FeedHealth:
     """A subscription with the state of its feed on the tape.
 
     `age_s` is the time since its newest record was final. `lag_s` is the part of that
-    age that the feed's own interval does not explain; a feed is stale if it lags by
-    three intervals. `missing` counts the candles that the newest hours lack.
+    age that the feed's interval and the pause between pulls do not explain; a feed is
+    stale if it lags by three times both, and by PATIENCE_S at least. `missing` counts
+    the candles that the newest hours lack.
     """
 
     subscription: FeedSubscription
