@@ -105,7 +105,7 @@ def _load() -> Clock:
     if env.clock_start or env.clock_speed != 1.0:
         raise ImproperlyConfigured(
             "CLOCK_START and CLOCK_SPEED need CLOCK_ANCHOR, the wall instant that all "
-            "processes agree on; `manage.py up` sets it."
+            "processes agree on; `manage.py up` keeps its own."
         )
     return WALL
 

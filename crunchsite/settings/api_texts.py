@@ -22,7 +22,8 @@ never changes. 422 begins with the name of the value that does not fit.
 none: you have then seen each row once. Do not interpret a cursor.
 
 **Limits.** Each answer has `RateLimit-Remaining` and `RateLimit-Reset`. Above the limit
-the answer is 429; wait for `Retry-After` seconds. A body has at most 64 KiB.
+the answer is 429; wait for `Retry-After` seconds. A body has at most 64 KiB, a posted
+round 16 MiB, a model's file 50 MiB.
 
 **Values.** Instants are ISO 8601 in UTC, periods are half-open, and what is unknown is
 `null`, never 0.
