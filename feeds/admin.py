@@ -147,8 +147,9 @@ class FeedSubscriptionAdmin(EdgeAdmin):
     ) -> None:
         if not change:
             obj.created_at = clock.now()
-        obj.next_poll_at = None  # a changed setting is tried at once
         super().save_model(request, obj, form, change)
+        # A changed setting is tried at once.
+        FeedSubscription.objects.filter(pk=obj.pk).update(next_poll_at=None)
 
     @admin.action(description="Poll now", permissions=["poll"])
     def poll_now(

@@ -123,6 +123,19 @@ class EdgeAdmin(JsonShapes, ModelAdmin):
         response: HttpResponse | None = super().response_action(request, queryset)
         return response
 
+    def save_model(
+        self, request: HttpRequest, obj: Any, form: Any, change: bool
+    ) -> None:
+        """Write of a row what its form shows.
+
+        The rest may have changed since the row was read: a form may take seconds.
+        """
+        if not change:
+            super().save_model(request, obj, form, change)
+            return
+        columns = obj._meta.concrete_fields  # noqa: SLF001  documented API
+        obj.save(update_fields=[c.name for c in columns if c.name in form.cleaned_data])
+
     def _is_key(self, text: str) -> bool:
         key = self.model._meta.pk  # noqa: SLF001  documented API
         try:

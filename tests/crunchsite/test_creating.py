@@ -9,6 +9,7 @@ from django.core.management import call_command
 from django.forms import JSONField
 from django.urls import reverse
 
+from competitions import lifecycle
 from competitions.errors import CompetitionExistsError
 from competitions.models import Competition, Round, ScheduledPrediction
 from core.errors import OperatorError
@@ -192,6 +193,21 @@ def test_another_scorer_scores_in_a_version_of_its_own(client, world):
     assert Rescoring.objects.get().author == "olga"
     saved(client, world.competition, name="Only a name")
     assert current_version(world.competition) == 2
+
+
+def test_an_edit_undoes_nothing_that_came_while_its_code_was_tried(
+    client, running, monkeypatch
+):
+    """That takes seconds, in which a colleague may press End."""
+    monkeypatch.setattr(
+        "crunchsite.operator.competition_forms.try_apart",
+        lambda **wiring: lifecycle.end(competition_id=running.pk),
+    )
+    slots = '{"SCORING_FUNCTION": "competitions.defaults:scoring_function"}'
+    saved(client, running, slots=slots, name="Another")
+    running.refresh_from_db()
+    assert (running.name, running.status) == ("Another", "PAUSED")
+    assert running.ending_at is not None
 
 
 def test_a_feed_that_nobody_serves_is_refused_and_activating_says_why(client, running):
