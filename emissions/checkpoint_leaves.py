@@ -13,7 +13,7 @@ from core.tlog.exact import exact_digest
 from core.tlog.merkle import leaf_hash, root_of
 from emissions.models import Checkpoint, PayoutEntry
 from proofs.leaves import NewLeaf, append_leaves
-from proofs.models import LogLeaf
+from proofs.models import LogLeaf, LogLeafQuerySet
 from scoring.snapshots.period_leaves import entries_within
 
 
@@ -76,6 +76,13 @@ def log_checkpoint(
     append_leaves([leaf])
 
 
+def settlements_of(checkpoint: Checkpoint) -> LogLeafQuerySet:
+    """Return the log's entries of a checkpoint's steps: one for each change of it."""
+    return LogLeaf.objects.filter(
+        kind=LogLeaf.Kind.SETTLEMENT, key__startswith=f"{checkpoint.pk}:"
+    )
+
+
 def log_settlement(checkpoint: Checkpoint) -> None:
     """Append what pays a checkpoint, as it stands now: status, transaction, ledger.
 
@@ -84,9 +91,6 @@ def log_settlement(checkpoint: Checkpoint) -> None:
     """
     submitted_at = checkpoint.submitted_at
     competition = checkpoint.competition
-    before = LogLeaf.objects.filter(
-        kind=LogLeaf.Kind.SETTLEMENT, key__startswith=f"{checkpoint.pk}:"
-    )
     body = {
         "at": iso_z(clock.now()),
         "checkpoint": str(checkpoint),
@@ -98,7 +102,7 @@ def log_settlement(checkpoint: Checkpoint) -> None:
     }
     leaf = NewLeaf(
         LogLeaf.Kind.SETTLEMENT,
-        f"{checkpoint.pk}:{before.count()}",
+        f"{checkpoint.pk}:{settlements_of(checkpoint).count()}",
         body,
         competition=competition.pk,
     )

@@ -9,6 +9,7 @@ from competitions.models import Competition
 from core.files import replacing
 from crunchsite.bundles.export_period import export_period
 from crunchsite.bundles.period_facts import ExportError
+from emissions.checkpoint_leaves import settlements_of
 from emissions.models import Checkpoint
 from scoring.models import Snapshot
 
@@ -35,7 +36,9 @@ def newest_bundle(competition: Competition) -> Path:
 def _kept(checkpoint: Checkpoint) -> Path:
     slug = checkpoint.competition.slug
     folder = settings.VAR_DIR / "bundles" / slug
-    state = f"{checkpoint.status.lower()}-{checkpoint.ledger.count()}"
+    # Each change of what pays it is a step: also another transaction, another share.
+    steps = settlements_of(checkpoint).count()
+    state = f"{checkpoint.status.lower()}-step{steps}"
     file: Path = folder / f"{slug}-{checkpoint}-{state}.zip"
     if file.exists():
         return file

@@ -1,5 +1,6 @@
 """The pages of proofs: what a browser verifies, the file for strangers, witnesses."""
 
+import json
 import zipfile
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
@@ -7,12 +8,13 @@ from io import BytesIO
 import pytest
 
 from crunchsite.bundles import kept_bundle
-from crunchsite.bundles.bundle_format import FILES
+from crunchsite.bundles.bundle_format import CHECKPOINT, FILES
+from emissions import transitions
 from emissions.models import Checkpoint
 from proofs import sealing, witnesses
 from proofs.models import LogCheckpoint, LogTimestamp, Witness
 from tests.conftest import NOW
-from tests.crunchsite.bundles.recorded import WITNESS, record
+from tests.crunchsite.bundles.recorded import NOBODY, WITNESS, record
 from tests.proofs.conftest import append as append  # noqa: PLC0414  a fixture
 from tests.proofs.conftest import keyless as keyless  # noqa: PLC0414  a fixture
 from tests.proofs.conftest import log_key as log_key  # noqa: PLC0414  a fixture
@@ -44,7 +46,7 @@ def test_the_page_offers_the_newest_bundle_which_is_made_once(
     assert 'data-bundle="/verify/bundle.zip?competition=btc"' in page
     assert str(log_key) in page
     answer = client.get("/verify/bundle.zip?competition=btc")
-    assert f'filename="btc-{made}-paid-8.zip"' in answer["Content-Disposition"]
+    assert f'filename="btc-{made}-paid-step3.zip"' in answer["Content-Disposition"]
     with zipfile.ZipFile(BytesIO(b"".join(answer.streaming_content))) as archive:
         assert archive.namelist() == [*FILES]
     monkeypatch.setattr(kept_bundle, "export_period", None)  # it is not called again
@@ -56,6 +58,24 @@ def test_the_page_offers_the_newest_bundle_which_is_made_once(
     large = client.get("/verify/bundle.zip?competition=btc")
     assert large.status_code == 409
     assert large.content.decode().startswith(f"{made} has 44 answers, too many")
+
+
+def test_a_bundle_of_before_a_correction_is_not_offered_any_more(
+    client, log_key, settings, keyless
+):
+    def transaction():
+        answer = client.get("/verify/bundle.zip?competition=btc")
+        with zipfile.ZipFile(BytesIO(b"".join(answer.streaming_content))) as archive:
+            return json.loads(archive.read(CHECKPOINT))["tx_hash"]
+
+    settings.VAR_DIR = keyless
+    made = record()
+    assert transaction() == "0xbeef"
+    transitions.correct_transaction(
+        checkpoint_id=made.pk, tx_hash="0xcafe", reason="a slip", user=NOBODY
+    )
+    sealing.seal()
+    assert transaction() == "0xcafe"
 
 
 def test_a_site_without_a_checkpoint_says_so(client):
