@@ -13,6 +13,7 @@ from competitions.contract import CrunchConfig
 from competitions.models import Competition, ParticipantModel, Round
 from competitions.shared.window_rule import Summing
 from competitions.slots import Wiring
+from core import clock
 from core.facts import Fact, FactKind, announce
 from core.grid import Period, floor
 from scoring import locks
@@ -26,7 +27,7 @@ from scoring.snapshots.fields import score_fields
 MOST_TOLD = 3  # models named in the fact that a board has changed
 # The last board of each hour is kept as history.
 HISTORY_PERIOD_S = 3600
-# A board that is newer by more was made while a clock was ahead.
+# A board that is later than the clock by more was made while the clock was ahead.
 LATER = timedelta(seconds=60)
 
 
@@ -91,7 +92,9 @@ def _write(
 ) -> Leaderboard | None:
     now = as_of - timedelta.resolution
     newest = Leaderboard.objects.filter(competition=competition, is_newest=True)
-    if newest.filter(as_of__gt=as_of, as_of__lte=as_of + LATER).exists():
+    # By the clock as it is now: these lines may have taken minutes.
+    latest = max(as_of, clock.now()) + LATER
+    if newest.filter(as_of__gt=as_of, as_of__lte=latest).exists():
         return None
     board = newest.filter(as_of__gte=floor(now, HISTORY_PERIOD_S)).first()
     if board is None:

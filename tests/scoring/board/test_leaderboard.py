@@ -182,6 +182,15 @@ def test_a_board_older_than_the_newest_is_not_published(competition):
     assert Leaderboard.objects.get().as_of > NOW
 
 
+def test_a_board_that_took_minutes_does_not_replace_a_later_one(competition, at):
+    make_models(competition, "a")
+    later = NOW + timedelta(minutes=4)
+    with at(later):
+        publish(competition=competition, wiring=WIRING, now=later)
+        assert publish(competition=competition, wiring=WIRING, now=NOW) is None
+    assert Leaderboard.objects.get().as_of > later
+
+
 AGGREGATOR = "tests.scoring.board.test_leaderboard:counts_scores"
 
 
