@@ -151,6 +151,10 @@ async def _connection(source: str, feeds: Feeds, stop: asyncio.Event) -> None:
                 await catching_up.go_on(stop)
         if receiver.done():
             receiver.result()
+    except BaseException:
+        # What was to be stored may be lost: the next pull has to begin before it.
+        catching_up.lacking.update(feeds)
+        raise
     finally:
         receiver.cancel()
         stopped.cancel()

@@ -5,22 +5,25 @@ import subprocess
 import sys
 import time
 from datetime import UTC, datetime, timedelta
-from threading import Thread
+from threading import Event, Thread
+from types import SimpleNamespace
 
 import pytest
 import sqlalchemy as sa
 from django.db import connections
 
 from feeds import listen
-from feeds.errors import FeedError
+from feeds.errors import FeedError, TapeError
 from feeds.models import FeedSubscription
 from feeds.subscriptions import subscribe
 from feeds.tape import reads
 from feeds.tape.engine import transaction
 from feeds.tape.records import FeedKey
+from feeds.tape.writes import append
+from tests.conftest import NOW
 from tests.fakes.exchange import FakeExchange
-from tests.feeds.factories import full_disk
-from tests.waiting import wait_for
+from tests.feeds.factories import candle, full_disk
+from tests.waiting import AMPLE_S, wait_for
 
 pytestmark = [pytest.mark.usefixtures("tape"), pytest.mark.django_db(transaction=True)]
 
@@ -299,6 +302,42 @@ def test_an_outage_of_the_tape_is_outlived(exchange, monkeypatch):
             return newest_of(lost).values["volume"] == 777.0
 
         wait_for(is_heard)
+
+
+def test_what_comes_after_a_lost_batch_does_not_hide_the_loss(monkeypatch):
+    """It is kept, and the next pull begins before what was lost."""
+    lost, kept = candle(-2), candle(-1)
+    filled, failing, came = Event(), Event(), Event()
+
+    def fill(pk, *, at_once):
+        filled.set()
+        return True
+
+    async def stream(feeds):
+        for record, awaited in ((lost, filled), (kept, failing)):
+            await asyncio.to_thread(awaited.wait, AMPLE_S)
+            yield record
+        came.set()  # the last one is taken by now
+        await asyncio.Event().wait()
+
+    def loses(records, **how):
+        records = list(records)
+        if lost in records:
+            failing.set()
+            came.wait(AMPLE_S)
+            raise TapeError("it is away")
+        return append(records, **how)
+
+    monkeypatch.setattr(listen, "FIRST_RECORD_S", 0.0)
+    monkeypatch.setattr(listen, "_fill", fill)
+    monkeypatch.setattr(listen, "append", loses)
+    monkeypatch.setattr(
+        listen, "provider_of", lambda source: SimpleNamespace(listen=stream)
+    )
+    with pytest.raises(TapeError):
+        asyncio.run(listen._connection("simulated", {lost.key: 1}, asyncio.Event()))
+    assert reads.newest_closed(key=lost.key, at=NOW, limit=2)[0].values == kept.values
+    assert reads.watermark(key=lost.key) is None
 
 
 def newest_of(opened):
