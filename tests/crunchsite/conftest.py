@@ -13,6 +13,7 @@ from crunchsite.celery import QUEUES
 from crunchsite.site.series import Series
 from feeds.tape.engine import transaction
 from tests import factories
+from tests.patience import WIDE_S
 
 
 @pytest.fixture
@@ -22,8 +23,9 @@ def world(db, frozen_clock):
 
 
 @pytest.fixture
-def workers_alive():
-    """Beat and a worker of every queue have just shown that they live."""
+def workers_alive(monkeypatch):
+    """Beat and a worker of every queue show that they live, however long a test is."""
+    monkeypatch.setattr(heartbeats, "LATE_S", WIDE_S)
     names = [heartbeats.BEAT, *QUEUES]
     heartbeats.give(names, node="celery@test")
     yield

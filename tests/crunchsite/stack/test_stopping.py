@@ -15,6 +15,7 @@ def stop_requests(monkeypatch):
     monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
     taken = (*REQUESTS, signal.SIGTSTP, signal.SIGALRM)
     before = {number: signal.getsignal(number) for number in taken}
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run under nohup
     requests = StopRequests()
     requests.listen()
     yield requests
