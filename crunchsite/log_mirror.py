@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import structlog
 from django.conf import settings
 
+from core.only_one import only_one
 from core.tlog.log_checkpoint import parse_tree_head
 from core.tlog.note import parse_note
 from core.tlog.tiles import ENTRIES, Tile, tiles_of
@@ -29,22 +30,28 @@ log = structlog.get_logger(__name__)
 
 FOLDER = "log"
 MOST_ENTRIES = 256 * 100  # in one turn
+_PUSHING = 0x70757368  # "push"
 
 
 def push_log() -> int:
     """Push what the store lacks, its head last; return the size of that head, or 0.
 
-    Does nothing without CLOUD_BUCKET. What is pushed twice is the same. Raises
-    StoreError when the store fails, and LogForkError when it holds another history.
+    Does nothing without CLOUD_BUCKET, and while another push is at work, which would
+    take its head back. Raises StoreError when the store fails, and LogForkError when it
+    holds another history.
     """
     env = settings.ENV
-    newest = LogCheckpoint.objects.first()
-    if not env.cloud_bucket or newest is None:
+    if not env.cloud_bucket or not LogCheckpoint.objects.exists():
         return 0
     # Google's clients take half a second to import; most sites never need them.
     from livepool.stores.gcs import GcsReleaseStore
 
     store = GcsReleaseStore(project=env.cloud_project_id, bucket=env.cloud_bucket)
+    with only_one(_PUSHING) as is_only:
+        return _push(store) if is_only else 0
+
+
+def _push(store: "GcsReleaseStore") -> int:
     since = _pushed(store)
     _push_stamps(store)
     heads = LogCheckpoint.objects.filter(size__gt=since)

@@ -1,6 +1,9 @@
 """The log's files lie in the pool's object store as the site serves them."""
 
+from threading import Thread
+
 import pytest
+from django.db import connections
 
 from core.tlog.merkle import tree_root
 from core.tlog.tiles import reader_of
@@ -9,11 +12,13 @@ from livepool.stores.gcs import GcsReleaseStore
 from proofs import kept_head, sealing
 from proofs.errors import LogForkError
 from proofs.models import LogCheckpoint, LogLeaf, LogTile, LogTimestamp
+from proofs.served_files import CHECKPOINT
 from tests.conftest import NOW
 from tests.fakes import google
 from tests.proofs.conftest import append as append  # noqa: PLC0414  a fixture
 from tests.proofs.conftest import keyless as keyless  # noqa: PLC0414  a fixture
 from tests.proofs.conftest import log_key as log_key  # noqa: PLC0414  a fixture
+from tests.waiting import AMPLE_S
 
 pytestmark = pytest.mark.django_db
 
@@ -74,3 +79,33 @@ def test_time_stamps_are_pushed_once_with_what_was_stamped(
         listed = client.get("/log/timestamps").content
         assert bucket.read_file("log/timestamps") == listed
     assert pushed.count("timestamps") == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_stores_head_never_goes_back(bucket, append, monkeypatch):
+    """Though a push takes longer than the minute after which the next one begins."""
+    put, heads, begun = log_mirror._put, [], []
+
+    def next_one():
+        append("b")
+        sealing.seal()
+        log_mirror.push_log()
+        connections.close_all()
+
+    def slowly(store, name, path):
+        if name == CHECKPOINT and not begun:
+            begun.append(Thread(target=next_one))
+            begun[0].start()
+            begun[0].join(AMPLE_S)
+        put(store, name, path)
+        if name == CHECKPOINT:
+            heads.append(int(bucket.read_file("log/checkpoint").splitlines()[1]))
+
+    monkeypatch.setattr(log_mirror, "_put", slowly)
+    append("a")
+    sealing.seal()
+    log_mirror.push_log()
+    newest = LogCheckpoint.objects.first().size
+    assert log_mirror.push_log() == newest
+    assert heads == sorted(heads)
+    assert heads[-1] == newest
