@@ -92,7 +92,7 @@ types: setup
 
 # Compiles the pins, with hashes, for Python 3.11 to 3.13; no registry address ends up in them.
 lock: setup
-	@for set in base:"--extra embedded" prod:"--extra prod" dev:"--all-extras"; do \
+	@for set in base:"--extra embedded" prod:"" dev:"--all-extras"; do \
 		$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 			$${set#*:} --output-file requirements/$${set%%:*}.txt pyproject.toml || exit 1; \
 	done

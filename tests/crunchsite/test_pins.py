@@ -13,8 +13,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 WANTED = {
     "base": PROJECT["dependencies"],
-    "prod": PROJECT["dependencies"] + EXTRAS["prod"],
-    "dev": PROJECT["dependencies"] + EXTRAS["prod"] + EXTRAS["dev"],
+    "prod": PROJECT["dependencies"],
+    "dev": PROJECT["dependencies"] + EXTRAS["dev"],
 }
 
 
