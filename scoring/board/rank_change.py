@@ -87,12 +87,14 @@ def explain(
 
 
 def _above(board: dict[int, Standing], pk: int) -> set[int]:
-    """Return the real models with a better rank than one that has a rank."""
-    own = board[pk].rank or 0
+    """Return the real models with a better rank; none for a model without a rank."""
+    own = board.get(pk)
+    if own is None or own.rank is None:
+        return set()
     return {
         other
         for other, line in board.items()
-        if line.rank is not None and line.rank < own
+        if line.rank is not None and line.rank < own.rank
     }
 
 
