@@ -11,8 +11,12 @@ from emissions.models import Checkpoint
 from emissions.shares import shares_of
 
 Shares = dict[int, int]
-# These read the figures, which checkpoints have kept from a version on.
-OF_FIGURES = ("proportional", "shrunken")
+# What these read of each place: checkpoints have kept the figures from a version on,
+# and have errors of those that are means.
+READ = {
+    "proportional": {"ranking_value"},
+    "shrunken": {"ranking_value", "standard_error"},
+}
 
 
 def paid_shares(checkpoint: Checkpoint) -> Shares:
@@ -29,8 +33,11 @@ def would_have_paid(checkpoint: Checkpoint) -> dict[str, Shares]:
     meta = checkpoint.meta
     ranking = meta.get("ranking", [])
     rule = _rule(meta)
-    has_figures = all("ranking_value" in entry for entry in ranking)
-    names = [n for n in STRATEGY_NAMES if has_figures or n not in OF_FIGURES]
+    names = [
+        name
+        for name in STRATEGY_NAMES
+        if all(READ.get(name, set()).issubset(entry) for entry in ranking)
+    ]
     return {
         name: _by_cruncher(
             ranking,

@@ -18,7 +18,10 @@ from scoring.board.standings import standings_of_period
 
 
 class Payee(TypedDict):
-    """A model's line in a checkpoint: `rank` if it is paid, `reason` if it is not."""
+    """A model's line in a checkpoint: `rank` if it is paid, `reason` if it is not.
+
+    `standard_error` is that of the ranking value, left out unless that is a mean.
+    """
 
     rank: NotRequired[int]
     model_id: str
@@ -29,7 +32,7 @@ class Payee(TypedDict):
     snapshot_count: int
     coverage: float
     ranking_value: float | None
-    standard_error: float | None
+    standard_error: NotRequired[float | None]
     result_summary: dict[str, float | None]
     reason: NotRequired[str]
 
@@ -58,6 +61,7 @@ def payees_of(
     rounds = _rounds(competition, period, found.rounds)
     nothing = Counted(0, 0, None)
     asked = rounds.asked
+    aggregation = wiring.config.aggregation
     ranking: list[Payee] = []
     unpaid: list[Payee] = []
     for line in standings_of_period(
@@ -80,9 +84,10 @@ def payees_of(
             "snapshot_count": counted.snapshots,
             "coverage": round(scored / asked, 6) if asked else 0.0,
             "ranking_value": line.value,
-            "standard_error": counted.standard_error,
             "result_summary": dict(line.metrics),
         }
+        if aggregation.ranking_key in aggregation.windows:
+            entry["standard_error"] = counted.standard_error
         if reason := _why_unpaid(line, scored, rounds, wiring):
             unpaid.append({**entry, "reason": reason})
         else:

@@ -265,6 +265,7 @@ def test_a_figure_that_does_not_average_is_that_of_the_period(competition, rewir
     [made] = close_due(now=NOW)
     figures = [e["result_summary"]["max_drawdown"] for e in made.meta["ranking"]]
     assert (paid_of(made), figures) == (["flat", "deep"], [-5.0, -6.0])
+    assert not any("standard_error" in each for each in made.meta["ranking"])
 
 
 def test_without_a_key_nothing_is_paid_and_with_one_all_of_it(competition, caplog):

@@ -47,6 +47,12 @@ def test_models_of_a_cruncher_are_paid_together_by_every_strategy():
     assert paid["proportional"] == {7: 666_666_667, 9: 333_333_333}
 
 
+def test_of_a_figure_without_an_error_nothing_is_shrunken():
+    ranking = [{"cruncher_index": index, "ranking_value": -2.0} for index in (1, 2)]
+    found = set(would_have_paid(Checkpoint(meta={"ranking": ranking})))
+    assert found == {"tiers", "contribution", "equal", "proportional"}
+
+
 def test_without_figures_only_the_strategies_of_ranks_are_known():
     made = Checkpoint(meta={"ranking": [{"cruncher_index": 1}]})
     assert set(would_have_paid(made)) == {"tiers", "contribution", "equal"}
