@@ -54,8 +54,11 @@ def decimals_for(value: float) -> int:
 
 @register.filter
 def percent(value: float | None) -> str:
-    """Format a fraction as a percentage, rounded down, so that 100 % means all."""
-    return UNKNOWN if value is None else f"{int(value * 1000) / 10:g} %"
+    """Format a fraction as a percentage, rounded down, so that 100 % means all.
+
+    A last digit of a binary fraction takes nothing away: 1 - 4 / 5 is 20 %.
+    """
+    return UNKNOWN if value is None else f"{int(round(value * 1000, 6)) / 10:g} %"
 
 
 @register.filter

@@ -92,7 +92,11 @@ def test_what_stands_between_backticks_is_code(text, shown):
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"), [(None, "—"), (0.0, "0 %"), (0.9999, "99.9 %"), (1, "100 %")]
+    ("value", "shown"),
+    [
+        *((None, "—"), (0.0, "0 %"), (0.9999, "99.9 %"), (1, "100 %")),
+        (1 - 4 / 5, "20 %"),  # of five coins one is new
+    ],
 )
 def test_a_percentage_is_whole_only_when_nothing_is_missing(value, shown):
     assert percent(value) == shown
