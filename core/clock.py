@@ -72,14 +72,13 @@ def clock_file() -> Path:
 
 
 def parse_instant(text: str, variable: str) -> datetime:
-    """Read an ISO 8601 instant; without an offset it is UTC."""
+    """Read an ISO 8601 instant, in UTC whatever its offset; without one it is UTC."""
     try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
+        return as_utc(datetime.fromisoformat(text)).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise ImproperlyConfigured(
             f"{variable} was {text!r}; give an instant like 2023-03-01T00:00:00+00:00."
         ) from None
-    return as_utc(instant)
 
 
 def as_utc(instant: datetime) -> datetime:

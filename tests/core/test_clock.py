@@ -29,9 +29,16 @@ def test_an_instant_without_offset_is_utc():
     assert clock.parse_instant("2023-03-01T00:00:00", "CLOCK_START") == START
 
 
-def test_a_bad_instant_names_its_variable():
-    with pytest.raises(ImproperlyConfigured, match="CLOCK_START was 'yesterday'"):
-        clock.parse_instant("yesterday", "CLOCK_START")
+def test_a_clock_that_starts_at_an_instant_elsewhere_has_days_of_utc():
+    start = clock.parse_instant("2023-03-01T01:00:00+02:00", "CLOCK_START")
+    with clock.use(clock.Frozen(start=start, anchor=start)):
+        assert clock.now().isoformat() == "2023-02-28T23:00:00+00:00"
+
+
+@pytest.mark.parametrize("text", ["yesterday", "0001-01-01T00:00:00+02:00"])
+def test_a_bad_instant_names_its_variable(text):
+    with pytest.raises(ImproperlyConfigured, match=f"CLOCK_START was '{text[:5]}"):
+        clock.parse_instant(text, "CLOCK_START")
 
 
 def test_use_restores_the_clock_before():
