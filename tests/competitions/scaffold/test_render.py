@@ -234,7 +234,7 @@ def test_a_node_loads_the_history_of_a_feed_as_its_skill_says(written):
     node = written("realtime", "vendored") / "crunch-node-btc-trader"
     (line,) = re.findall(r"`(make backfill .*?)`", (node / "SKILL.md").read_text())
     done = subprocess.run(
-        [*shlex.split(line), "--dry-run", "--old-file=setup"],
+        [*shlex.split(line), "--dry-run", "--no-print-directory", "--old-file=setup"],
         cwd=node,
         capture_output=True,
         text=True,
