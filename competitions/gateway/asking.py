@@ -178,8 +178,8 @@ class Asker:
         """Count one method's failures for each model, unless the site is to blame.
 
         The site is to blame if every model lacks the method (raises
-        MethodMissingError), or if several models raise and none answers: then the call
-        or its input is wrong.
+        MethodMissingError), or if several models raise or run out of time and none
+        answers: then the call or its input is wrong, or the site stood still.
         """
         replies = [
             (runner, reply)
@@ -193,18 +193,19 @@ class Asker:
                 f"method was {method!r}, which no model has; "
                 f"correct the call of the competition or {self._base_classname}."
             )
-        bad = [kind for kind in kinds if kind in BAD_CODE]
+        faults = BAD_CODE | {ReplyKind.TIMEOUT}
+        bad = [kind for kind in kinds if kind in faults]
         is_ours = ReplyKind.ANSWERED not in kinds and len(bad) > 1
         if ReplyKind.ANSWERED in kinds:
             self._blamed.discard(method)
         if is_ours and method not in self._blamed:
             self._blamed.add(method)
-            reasons = {r.reason for _, r in replies if r.kind in BAD_CODE}
+            reasons = {r.reason for _, r in replies if r.kind in faults}
             log.error(
                 "gateway.all_models_failed", method=method, reasons=brief(reasons)
             )
         for runner, reply in replies:
-            if not (is_ours and reply.kind in BAD_CODE):
+            if not (is_ours and reply.kind in faults):
                 self._count(runner, reply)
 
     def _count(self, runner: Runner, reply: Reply) -> None:

@@ -75,6 +75,17 @@ def test_a_call_that_no_model_answers_is_told_of_once_until_one_does(stage, capl
     assert times_told() == 2
 
 
+def test_a_round_in_which_all_run_out_of_time_is_held_against_none(stage):
+    """As when the site's process was stopped meanwhile: no model is paused for it."""
+    stage.add_all({"one": HANGING, "two": HANGING})
+    gateway = stage.gateway(timeout_s=LIMIT_S)
+    wait_live(gateway, "one", "two")
+
+    codes = [{a.code for a in ask(gateway, ["one", "two"]).values()} for _ in range(2)]
+
+    assert codes == [{"TIMEOUT"}, {"BUSY"}]
+
+
 @pytest.mark.parametrize("method", ["predict", "feed_update"])
 def test_raising_in_one_method_only_counts_for_that_method(stage, method):
     source = STEADY + f"    def {method}(self, *args): raise ValueError('only here')\n"
