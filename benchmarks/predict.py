@@ -44,6 +44,7 @@ class StubGateway:
         ]
 
     is_roster_complete = False
+    outage = ""
 
     def roster(self) -> list[ModelIdentity]:
         return self._identities

@@ -80,6 +80,15 @@ class Asker:
     def is_roster_complete(self) -> bool:
         return bool(self._cluster.is_complete)
 
+    @property
+    def outage(self) -> str:
+        """Return why no model at all can be asked; empty if one may be."""
+        if self.is_connected or self.live():
+            return ""
+        if self._cluster.ws_client.refusal:
+            return "the orchestrator refuses its competition"
+        return "the orchestrator cannot be reached"
+
     def live(self) -> set[str]:
         return set(self._cluster.models_run.copy())
 

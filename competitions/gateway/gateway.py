@@ -143,6 +143,15 @@ class ModelGateway:
         asker = self._asker
         return asker is not None and asker.is_settled
 
+    @property
+    def outage(self) -> str:
+        """Return why no model at all can be asked; empty if one may be.
+
+        It is an outage of the site while neither the orchestrator nor any model is
+        there. Raises GatewayError when closed.
+        """
+        return self._require().outage
+
     def wait_settled(self, timeout_s: float) -> bool:
         """Wait for the roster, and for its models; see `is_settled`."""
         deadline = time.monotonic() + timeout_s

@@ -18,7 +18,7 @@ from competitions.callables.guarded_calls import CallableError, GuardedCalls
 from competitions.gateway.errors import GatewayError
 from competitions.gateway.types import Call, ModelIdentity, RoundAnswers
 from competitions.grid_dispatch import tolerance
-from competitions.models import Round
+from competitions.models import ParticipantModel, Round
 from competitions.roster import sync_roster
 from competitions.rounds.build_question import NoInputError, build_question
 from competitions.rounds.check_answers import check_answers
@@ -39,6 +39,9 @@ class Gateway(Protocol):
 
     @property
     def is_roster_complete(self) -> bool: ...
+
+    @property
+    def outage(self) -> str: ...
 
     def roster(self) -> list[ModelIdentity]: ...
 
@@ -74,12 +77,17 @@ def perform_waiting(*, competition_id: int, gateway: Gateway) -> int:
 def perform_round(*, round_: Round, gateway: Gateway) -> bool:
     """Perform one round; return False if it was too late, had no input, or was done.
 
-    The number of SQL statements does not depend on the number of models.
+    In an outage of the models' side it waits, and is MISSED if that takes too long: the
+    site is at fault, and no model. The number of SQL statements does not depend on the
+    number of models.
     """
     started = time.perf_counter()
-    late = clock.now() - round_.slot_at
+    late, outage = clock.now() - round_.slot_at, gateway.outage
     if late > tolerance(round_.scheduled_prediction):
-        _miss(round_, f"the models could only be asked {late} after the slot")
+        why = f": {outage}" if outage else ""
+        _miss(round_, f"the models could only be asked {late} after the slot{why}")
+        return False
+    if outage and ParticipantModel.objects.expected(round_.competition).exists():
         return False
     wiring = wiring_of(round_.competition)
     guarded = GuardedCalls(round_.competition)

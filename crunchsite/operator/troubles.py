@@ -111,7 +111,7 @@ def stuck_rounds(
         if asked_not:
             yield Trouble(
                 what=f"Models not asked yet: {counted(asked_not, 'round')}. "
-                "Is a worker of the queue models up?",
+                "Are a worker of the queue models and the orchestrator up?",
                 where=where,
                 since=asked_since,
                 url=url,
@@ -130,6 +130,7 @@ def stuck_rounds(
 
 
 def lost_rounds(lines: dict[int, CompetitionLine]) -> Iterator[Trouble]:
+    reasons = _newest_misses(lines)
     for pk, line in lines.items():
         for count, since, status, what in (
             (line.missed, line.missed_since, "MISSED", "Missed"),
@@ -139,8 +140,10 @@ def lost_rounds(lines: dict[int, CompetitionLine]) -> Iterator[Trouble]:
             ),
         ):
             if count:
+                why = reasons.get(pk) if status == "MISSED" else ""
+                why = f" The newest: {why}" if why else ""
                 yield Trouble(
-                    what=f"{what}, last hour: {counted(count, 'round')}.",
+                    what=f"{what}, last hour: {counted(count, 'round')}.{why}",
                     where=line.competition.slug,
                     since=since,
                     url=list_address(
@@ -148,6 +151,21 @@ def lost_rounds(lines: dict[int, CompetitionLine]) -> Iterator[Trouble]:
                     ),
                     is_severe=False,
                 )
+
+
+def _newest_misses(lines: dict[int, CompetitionLine]) -> dict[int, str]:
+    """Return why the newest of each competition's missed rounds was missed."""
+    begins = [line.missed_since for line in lines.values() if line.missed_since]
+    if not begins:
+        return {}
+    newest = (
+        Round.objects.filter(
+            competition__in=lines, status="MISSED", slot_at__gte=min(begins)
+        )
+        .order_by("competition_id", "-slot_at")
+        .distinct("competition_id")
+    )
+    return dict(newest.values_list("competition_id", "reason"))
 
 
 def unscheduled(lines: dict[int, CompetitionLine]) -> Iterator[Trouble]:

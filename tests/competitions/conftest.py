@@ -73,6 +73,7 @@ class AnsweringGateway:
         self.is_connected = True
         self.is_settled = True
         self.is_roster_complete = False
+        self.outage = ""
 
     def roster(self):
         return self.identities

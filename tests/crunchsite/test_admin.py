@@ -301,8 +301,9 @@ def test_a_round_that_nobody_answered_is_an_alarm_until_one_is_answered(
 def test_rounds_are_missed_since_the_first_that_was(client, world, fresh_feed):
     first, second = Round.objects.order_by("-slot_at")[:2]
     Round.objects.filter(pk__in=[first.pk, second.pk]).update(status="MISSED")
+    Round.objects.filter(pk=first.pk).update(reason="the orchestrator is away")
     page = dashboard(client)
-    assert "Missed, last hour: 2 rounds." in page
+    assert "Missed, last hour: 2 rounds. The newest: the orchestrator is away" in page
     assert f'datetime="{second.slot_at:%Y-%m-%dT%H:%M:%S}.000Z"' in page
 
 

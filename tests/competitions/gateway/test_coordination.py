@@ -72,6 +72,7 @@ def test_rounds_go_on_while_the_orchestrator_is_away(stage):
     stage.orchestrator.pause()
     wait_for(lambda: not gateway.is_connected)
 
+    assert gateway.outage == ""
     assert bad_answer(gateway).outcome == "ANSWERED"
 
     stage.orchestrator.models["bad"]["state"] = "STOPPED"

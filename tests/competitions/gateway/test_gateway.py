@@ -86,12 +86,14 @@ def test_start_does_not_wait_for_an_orchestrator(stage):
     stage.orchestrator.pause()
     gateway = stage.gateway(connects=False)
     assert not gateway.is_connected
+    assert gateway.outage == "the orchestrator cannot be reached"
     assert ask(gateway, ["steady"])["steady"].outcome == "ABSENT"
 
     stage.add("steady", STEADY)
     stage.orchestrator.start()
 
     wait_live(gateway, "steady")
+    assert gateway.outage == ""
     assert ask(gateway, ["steady"])["steady"].outcome == "ANSWERED"
 
 

@@ -148,6 +148,28 @@ def test_a_round_that_comes_too_late_is_missed(round_, at):
     assert gateway.asked == []
 
 
+def test_an_outage_of_the_models_side_is_held_against_no_model(competition, at):
+    waiting(competition, NOW)
+    gateway = AnsweringGateway({"a": 1.0})
+    gateway.outage = "the orchestrator cannot be reached"
+    asked = {"competition_id": competition.pk, "gateway": gateway}
+    assert perform_waiting(**asked) == 1, "nobody is known who would be absent"
+
+    early, late = waiting(competition, NOW + SECOND, NOW + 40 * SECOND)
+    with at(NOW + 2 * SECOND):
+        assert perform_waiting(**asked) == 0
+    with at(NOW + 41 * SECOND):
+        assert perform_waiting(**asked) == 0
+        gateway.outage = ""
+        assert perform_waiting(**asked) == 1
+    early.refresh_from_db()
+    late.refresh_from_db()
+    assert early.status == "MISSED"
+    assert early.reason.endswith("after the slot: the orchestrator cannot be reached")
+    assert late.predictions.get().outcome == "ANSWERED"
+    assert not early.predictions.exists()
+
+
 def test_a_slot_that_raises_costs_its_round_and_not_the_next(competition):
     grid_dispatch.predict_now(competition_id=competition.pk)
     Competition.objects.update(
