@@ -96,6 +96,8 @@ def _ask_batch(round_: TournamentRound, gateway: TournamentGateway) -> str:
     failure: CompetitionError | None = None
     columns = ("raw_data", "scope_key", "scope", "slot_at")
     for sample in waiting.only(*columns)[:BATCH_SAMPLES]:
+        if not gateway.live():  # all went away, and the rest would be ABSENT at once
+            break
         performed_at = clock.now()
         try:
             found = gateway.ask(

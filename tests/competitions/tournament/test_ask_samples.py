@@ -217,6 +217,17 @@ class Meanwhile(SampleGateway):
         return super().ask(**asked)
 
 
+def test_models_that_all_go_away_cost_no_more_samples(competition, opened):
+    gateway = Meanwhile({"a": lambda x: x}, lambda: gateway.connecting.add("a"))
+    assert ask_all(competition, gateway) == 1
+    assert len(answers(opened)) == 1
+    opened.refresh_from_db()
+    assert (opened.status, opened.reason) == ("OPEN", "no model is connected")
+    gateway.connecting.clear()
+    ask_all(competition, gateway)
+    assert [value for *_, value in answers(opened)] == [0, 1, 2]
+
+
 def test_what_another_owner_has_stored_meanwhile_is_not_stored_again(
     competition, opened
 ):
