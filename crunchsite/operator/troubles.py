@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
+from competitions.definition import key_of
 from competitions.models import (
     CallableFailure,
     Competition,
@@ -76,7 +77,7 @@ def unpayable(lines: dict[int, CompetitionLine]) -> Iterator[Trouble]:
         pays = competition.activated_at and competition.emission_interval_s
         if not pays or competition.crunch_pubkey:
             continue
-        if not shown_wiring(competition).config.crunch_pubkey:
+        if not key_of(competition, shown_wiring(competition)):
             yield Trouble(
                 what="No crunch key, so no period is paid. Set the competition's"
                 " crunch pubkey; then all closed periods are paid.",
