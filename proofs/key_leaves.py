@@ -46,7 +46,12 @@ def newest_key(leaf: LogLeaf | None = None) -> str:
     return str(json.loads(chosen.text)["vkey"]) if chosen else ""
 
 
-def vkeys() -> list[VerifierKey]:
-    """Return the log's keys, as its sealed entries name them, the newest first."""
+def vkeys(*, below: int | None = None) -> list[VerifierKey]:
+    """Return the log's keys, as its sealed entries name them, the newest first.
+
+    With `below`, those of entries before that index alone.
+    """
     leaves = LogLeaf.objects.sealed().filter(kind=LogLeaf.Kind.KEY)
+    if below is not None:
+        leaves = leaves.filter(index__lt=below)
     return [parse_vkey(json.loads(leaf.text)["vkey"]) for leaf in leaves.reverse()]

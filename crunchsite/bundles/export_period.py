@@ -85,7 +85,7 @@ def _manifest(facts: PeriodFacts, feeds: Sequence[FeedKey], of: int | None) -> R
     checkpoint, start = facts.checkpoint, facts.start
     tree = StoredTree([(start, start + 1)]).at(start + 1)
     before = inclusion_proof(start, start + 1, tree)
-    keys = vkeys()
+    keys = vkeys(below=facts.end)  # a later one would be in none of its entries
     return {
         "format": files.FORMAT,
         "version": files.VERSION,

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import transaction
 
 from core.tlog.note import Signer
-from proofs import log_keys
+from proofs import log_keys, rotation
 from tests.conftest import empty_tape
 from tests.crunchsite.bundles.recorded import ORIGIN, TRADING, bundle_of, record
 
@@ -47,9 +47,11 @@ def log_of_its_own(folder):
     with pytest.MonkeyPatch.context() as patch, transaction.atomic():
         patch.setattr(settings, "ENV", settings.ENV.model_copy(update=changed))
         log_keys.write_lines([log_keys.new_key(ORIGIN)])
-        yield
-        transaction.set_rollback(True)
-        empty_tape()
+        try:
+            yield
+        finally:
+            transaction.set_rollback(True)
+            empty_tape()  # no transaction of Django's holds it
 
 
 @pytest.fixture(scope="package")
@@ -59,6 +61,7 @@ def recorded(django_db_setup, django_db_blocker, tmp_path_factory):
             made = record()
             signer = log_keys.signers()[0]
             whole, part = bundle_of(made), bundle_of(made, of=100)
+            rotation.rotate(reason="it is a year old")
             assert bundle_of(made) == whole  # the same facts, the same bytes
         with log_of_its_own(tmp_path_factory.mktemp("log")):
             other = f"{record.__module__}:OTHER_SCORER"
