@@ -63,7 +63,8 @@ def exposition() -> bytes:
         if _last is None or time.monotonic() - _last[0] > FRESH_S:
             registry = CollectorRegistry(auto_describe=False)
             registry.register(SiteCollector())
-            _last = time.monotonic(), generate_latest(registry)
+            text = generate_latest(registry)
+            _last = time.monotonic(), text  # by the end: a reading may take long
         return _last[1]
 
 

@@ -48,6 +48,8 @@ _LATENESS = """
 _LOCKS = """
     SELECT (classid::bigint << 32) | objid::bigint FROM pg_locks
     WHERE locktype = 'advisory' AND objsubid = 1 AND granted
+        -- All databases of the server are in there, also another site's.
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
 Names = dict[int, str]
 
