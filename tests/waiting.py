@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from django.db import connection
+
 Found = TypeVar("Found")
 # Never reached, however busy the machine is.
 AMPLE_S = 60.0
@@ -17,3 +19,17 @@ def wait_for(condition: Callable[[], Found], *, timeout_s: float = AMPLE_S) -> F
             return result
         time.sleep(0.01)
     raise AssertionError(f"not within {timeout_s} s")
+
+
+def is_waited_for() -> bool:
+    """Return whether somebody waits for what this connection's transaction has locked.
+
+    Not whether any lock is waited for: other workers' tests are on the same server.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted "
+            "AND pg_backend_pid() = ANY(pg_blocking_pids(pid)))"
+        )
+        (found,) = cursor.fetchone()
+    return bool(found)

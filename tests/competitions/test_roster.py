@@ -12,7 +12,7 @@ from competitions.models import (
 from competitions.roster import sync_roster
 from tests.competitions.conftest import identity
 from tests.conftest import NOW
-from tests.waiting import wait_for
+from tests.waiting import is_waited_for, wait_for
 
 
 def crunchers():
@@ -36,16 +36,6 @@ def test_a_new_wallet_and_name_are_kept(competition):
     changed = identity("a", wallet="WALLET", cruncher_name="Renamed")
     sync_roster(competition=competition, identities=[changed])
     assert crunchers() == [("cruncher-a", 0, "Renamed", "WALLET")]
-
-
-def is_waited_for():
-    """Whether somebody waits for what this connection's transaction has locked."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted "
-            "AND pg_backend_pid() = ANY(pg_blocking_pids(pid)))"
-        )
-        return cursor.fetchone()[0]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection, connections, transaction
+from django.db import connections, transaction
 
 from emissions import transitions
 from emissions.models import Checkpoint
@@ -12,6 +12,7 @@ from emissions.transitions import TransitionError
 from proofs.models import LogLeaf
 from tests import factories
 from tests.conftest import NOW
+from tests.waiting import is_waited_for, wait_for
 
 
 @pytest.mark.django_db(databases=["default", "tape"], transaction=True)
@@ -32,11 +33,7 @@ def test_one_of_two_operators_is_refused_and_leaves_no_trace(frozen_clock):
     with transaction.atomic():
         transitions.confirm(checkpoint_id=checkpoint.pk, tx_hash="0xa", user=ada)
         thread.start()
-        with connection.cursor() as cursor:
-            waiting = 0
-            while not waiting and thread.is_alive():
-                cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-                (waiting,) = cursor.fetchone()
+        wait_for(lambda: is_waited_for() or not thread.is_alive())
     thread.join(60)
     assert refused == [f"{checkpoint} was SUBMITTED; only a PENDING one is confirmed."]
     assert Checkpoint.objects.get(pk=checkpoint.pk).tx_hash == "0xa"

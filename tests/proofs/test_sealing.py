@@ -4,7 +4,7 @@ import threading
 from datetime import timedelta
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import connections, transaction
 
 from core.tlog.log_checkpoint import open_log_checkpoint
 from core.tlog.merkle import leaf_hash, root_of
@@ -14,6 +14,7 @@ from proofs.models import LogCheckpoint, LogLeaf, LogTile
 from tests.conftest import NOW
 from tests.kills import dies, steps_of
 from tests.proofs.conftest import ORIGIN
+from tests.waiting import is_waited_for, wait_for
 
 
 def sealed():
@@ -236,11 +237,7 @@ def test_two_who_seal_at_once_take_turns(log_key, append):
 
         thread = threading.Thread(target=other)
         thread.start()
-        with connection.cursor() as cursor:
-            waiting = 0
-            while not waiting and thread.is_alive():
-                cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-                (waiting,) = cursor.fetchone()
+        wait_for(lambda: is_waited_for() or not thread.is_alive())
     thread.join(60)
     assert sealed_by_other == [1]
     assert sealed() == ["key", "a", "b"]

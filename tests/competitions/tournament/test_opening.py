@@ -22,6 +22,7 @@ from competitions.tournament import opening
 from competitions.tournament.opening import MOST_SAMPLES, open_round
 from tests.competitions.tournament.conftest import features
 from tests.conftest import NOW
+from tests.waiting import is_waited_for, wait_for
 
 
 def test_samples_are_rounds_in_order_beside_the_grid(competition, opened):
@@ -223,10 +224,7 @@ def test_two_rounds_of_a_schedule_choose_their_slots_one_after_the_other(competi
     with ThreadPoolExecutor(1) as pool, transaction.atomic():
         # A lock that lets others refer to the row, but not choose slots.
         type(scheduled).objects.select_for_update(no_key=True).get(pk=scheduled.pk)
-        posted, waiting = pool.submit(post), 0
-        with connection.cursor() as cursor:
-            while not waiting and not posted.done():
-                cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-                (waiting,) = cursor.fetchone()
+        posted = pool.submit(post)
+        wait_for(lambda: is_waited_for() or posted.done())
         assert not posted.done()
     assert posted.result(60).samples == 1

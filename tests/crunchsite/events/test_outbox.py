@@ -5,13 +5,14 @@ from datetime import UTC, datetime
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
-from django.db import connection, connections, transaction
+from django.db import connections, transaction
 from django.db.transaction import TransactionManagementError
 
 from core.facts import Fact, FactKind, announce
 from crunchsite.events import outbox
 from crunchsite.events.models import Event
 from tests import factories
+from tests.waiting import is_waited_for, wait_for
 
 
 def happened(name: str, **fields) -> Fact:
@@ -123,11 +124,7 @@ def test_two_who_number_at_once_take_turns():
 
         thread = threading.Thread(target=other)
         thread.start()
-        with connection.cursor() as cursor:
-            waiting = 0
-            while not waiting and thread.is_alive():
-                cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-                (waiting,) = cursor.fetchone()
+        wait_for(lambda: is_waited_for() or not thread.is_alive())
         assert numbered == []
     thread.join(60)
     assert numbered == [1]
