@@ -83,9 +83,17 @@ def find_day(parts: tuple[str, ...]) -> Path | None:
 
 
 def forget(key: FeedKey, corrected: Iterable[date]) -> None:
-    """Delete the files of days whose records were corrected: they are made anew."""
+    """Delete the files of days whose records were corrected: they are made anew.
+
+    Not those of which retention has dropped a part.
+    """
     for day in corrected:
-        _path(key, day).unlink(missing_ok=True)
+        path, start = _path(key, day), _start(day)
+        if path.exists() and (
+            reads.count(key=key, start=start, end=start + _DAY)
+            >= _of_version(path, day).records
+        ):
+            path.unlink(missing_ok=True)
 
 
 def _start(day: date) -> datetime:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from core import clock
 from feeds import backfill, backfill_jobs
 from feeds.tape import parquet
-from feeds.tape.day_files import DaysError, days, find_day
+from feeds.tape.day_files import DaysError, days, find_day, forget
 from feeds.tape.engine import transaction
 from feeds.tape.records import FeedKey, FeedRecord
 from feeds.tape.tables import feed_records
@@ -90,6 +90,7 @@ def test_a_file_keeps_what_retention_drops_from_the_tape():
     [before] = days(KEY, first=TODAY - DAY, last=TODAY)
     with transaction() as connection:
         connection.execute(sa.delete(feed_records))
+    forget(KEY, [before.date])
     assert list(days(KEY, first=TODAY - DAY, last=TODAY)) == [before]
 
 
