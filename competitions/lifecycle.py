@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from competitions.callables.guarded_calls import CHECKS, forget_failure
 from competitions.definition import missing_points, problems_of
@@ -30,18 +30,26 @@ def create_competition(**definition: Any) -> Competition:
     """
     slug = definition["slug"]
     if Competition.objects.filter(slug=slug).exists():
-        raise CompetitionExistsError(
-            f"there is a competition {slug} already; change it in the admin, or give "
-            "the new one another slug."
-        )
+        raise _exists(slug)
     return store(draft_competition(**definition))
 
 
+def _exists(slug: str) -> CompetitionExistsError:
+    return CompetitionExistsError(
+        f"there is a competition {slug} already; change it in the admin, or give "
+        "the new one another slug."
+    )
+
+
 def store(draft: Draft) -> Competition:
-    """Write a draft, in the caller's transaction; raises DefinitionError."""
+    """Write a draft, in the caller's transaction; raises CompetitionError."""
     check_row(draft.competition)
     draft.competition.as_written = draft.values()
-    draft.competition.save()
+    try:
+        with transaction.atomic():
+            draft.competition.save()
+    except IntegrityError:  # somebody else has just created it: a button pressed twice
+        raise _exists(draft.competition.slug) from None
     for scheduled in draft.schedules:
         scheduled.competition = draft.competition  # it has its key by now
         check_row(scheduled)

@@ -1,8 +1,9 @@
 from datetime import timedelta
+from threading import Thread
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connections, transaction
 from pydantic import ValidationError as ContractProblem
 
 from competitions import grid_dispatch, lifecycle
@@ -42,6 +43,31 @@ def test_a_competition_is_created_once_and_its_edits_are_kept(competition):
         lifecycle.create_competition(slug="btc", pack_name="tournament")
     scheduled = competition.scheduled_predictions.get()
     assert (scheduled.scope_key, scheduled.prediction_interval_s) == ("default", 15)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_who_create_one_at_once_the_second_is_told(monkeypatch):
+    """As when a button is pressed twice."""
+    check = lifecycle.check_row
+
+    def create():
+        lifecycle.create_competition(slug="btc", pack_name="baseline")
+
+    def first():
+        create()
+        connections.close_all()
+
+    def another_is_first(row):
+        check(row)
+        monkeypatch.setattr(lifecycle, "check_row", check)
+        thread = Thread(target=first)
+        thread.start()
+        thread.join(60)
+
+    monkeypatch.setattr(lifecycle, "check_row", another_is_first)
+    with pytest.raises(CompetitionExistsError, match="a competition btc already"):
+        create()
+    assert Competition.objects.get().scheduled_predictions.count() == 1
 
 
 def test_a_competition_asks_about_each_subject_that_it_is_given(db, frozen_clock):
