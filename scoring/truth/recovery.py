@@ -53,7 +53,10 @@ def fill(holes: Iterable[Hole]) -> bool:
 
 
 def _fetch(hole: Hole) -> int:
-    """Append the missing records to the tape; returns how many were new."""
+    """Append the missing records to the tape; returns how many were new.
+
+    The feed goes on from where it was: what lies before them is not fetched here.
+    """
     feed = hole.feed
     provider = provider_of(feed.source)
     step = span(feed.kind, feed.granularity)
@@ -66,6 +69,9 @@ def _fetch(hole: Hole) -> int:
         limit=provider.page_limit,
     )
     return sum(
-        append([replace(record, source=feed.source) for record in page]).new
+        append(
+            [replace(record, source=feed.source) for record in page],
+            move_watermark=False,
+        ).new
         for page in pages(provider, request)
     )

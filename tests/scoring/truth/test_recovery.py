@@ -5,6 +5,7 @@ import pytest
 
 from competitions.patience import DOUBT, PATIENCE
 from feeds.errors import ProviderError
+from feeds.tape import reads
 from scoring.cycle import run_cycle
 from scoring.models import VoidWindow
 from tests.conftest import NOW
@@ -48,6 +49,17 @@ def test_a_hole_is_fetched_stored_and_not_asked_for_again(holed, exchange):
     assert first.actuals["resolved_price"] == 110.0
     run_cycle(competition_id=holed.pk)
     assert len(exchange.asked) == 1
+
+
+def test_a_feed_that_is_behind_goes_on_from_where_it_was(competition, exchange, at):
+    """A jump to what a truth needed would leave out what lies before it."""
+    [model] = make_models(competition, "a")
+    put_candles(START, [100.0])
+    make_round(competition, START + 5 * MINUTE, {model: 1.0})
+    exchange.records = candles(START + 4 * MINUTE, [104.0, 105.0])
+    with at(NOW + 2 * PATIENCE):
+        assert run_cycle(competition_id=competition.pk).resolved == 1
+    assert reads.watermark(key=competition.feed("BTCUSDT")) == START
 
 
 def test_a_provider_that_is_down_delays_only_the_round_that_needs_it(holed, exchange):
