@@ -114,6 +114,18 @@ def test_check_ends_with_1_and_what_to_do_and_with_0_for_an_example(checks, tmp_
     assert found["p50_ms"] <= found["p99_ms"]
 
 
+def test_a_second_process_that_fails_where_the_first_did_not_is_told(checks, tmp_path):
+    path, seen = tmp_path / "once.py", tmp_path / "seen"
+    start = f"super().__init__(); open({str(seen)!r}, 'x').close()"
+    init = f"    def __init__(self):\n        {start}\n"
+    path.write_text(f"{HEAD}{init}{ASKED}        return {{'value': 1.0}}\n")
+    found = checks.check_model(path, rounds=3)
+    [problem] = found["problems"]
+    assert problem["code"] == "SETUP_FAILED"
+    assert "FileExistsError" in problem["text"]
+    assert (found["answers"], found["is_repeatable"]) == ("0 of 0", None)
+
+
 def test_a_model_finds_its_other_files_whenever_it_imports_them(checks, tmp_path):
     (tmp_path / "late_helper.py").write_text("def made(closes): return closes[-1]")
     body = "import late_helper; return late_helper.made(self.closes(subject))"
