@@ -117,9 +117,13 @@ def cosign_once(*, site: str, key: VerifierKey, state: WitnessState) -> TreeHead
             data=body.encode(),
             headers={"Content-Type": "text/plain"},
             timeout=PATIENCE_S,
+            allow_redirects=False,  # a redirect makes a GET of it, which all take
         )
     except requests.RequestException as error:
         raise LogUnreachableError(f"{site} took no cosignature: {error}.") from None
+    if answer.is_redirect:
+        target = one_line(answer.headers["Location"], limit=200)
+        raise LogUnreachableError(f"{site} leads to {target}; give that site's address.")
     if not answer.ok:
         said = one_line(answer.text, limit=200)
         raise LogUnreachableError(f"{site} took no cosignature: {said}.")
@@ -130,12 +134,21 @@ def _get(url: str) -> bytes:
     try:
         with requests.get(url, timeout=PATIENCE_S, stream=True) as answer:
             if answer.status_code == requests.codes.ok:
-                data: bytes = answer.raw.read(LARGEST_FILE, decode_content=True)
-                return data
+                return _read(answer)
             problem = f"answered {answer.status_code}"
     except requests.RequestException as error:
         problem = f"does not answer: {error}"
     raise LogUnreachableError(f"{url} {problem}.")
+
+
+def _read(answer: requests.Response) -> bytes:
+    """Return what a site answers; what is too long for a log's file is cut."""
+    data = bytearray()
+    for piece in answer.iter_content(2**16):
+        data += piece
+        if len(data) > LARGEST_FILE:
+            break
+    return bytes(data[:LARGEST_FILE])
 
 
 @click.command("witness")

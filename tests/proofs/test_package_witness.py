@@ -157,6 +157,21 @@ def test_a_key_that_nothing_leads_to_is_refused_and_accuses_nobody(
     assert json.loads(known().stdout) == {"size": 4}  # by the new key, the same state
 
 
+def test_a_cosignature_that_is_sent_elsewhere_was_not_handed_in(known):
+    """As by a site that leads from http to https: a redirected POST becomes a GET."""
+
+    def moved(url, response):
+        if response.request.method == "POST":
+            response.status_code = 301
+            response.headers["Location"] = f"{SITE}/log/witnesses?"
+        return response
+
+    known.site.broken = moved
+    found = known()
+    assert (found.exit_code, json.loads(found.stdout)["code"]) == (4, "unreachable")
+    assert f"leads to '{SITE}/log/witnesses?'" in found.stderr
+
+
 def test_what_cannot_be_used_says_what_and_why(known):
     def broken(url, response):
         response.status_code = 502

@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import StringIO
 
 import pytest
+import requests
 from click.testing import CliRunner
 from django.core.management import CommandError, call_command
 from django.db import connections
@@ -277,6 +278,7 @@ def as_site(client, monkeypatch):
         def __init__(self, answer):
             self.status_code, self.content = answer.status_code, answer.content
             self.ok, self.text = answer.status_code < 400, answer.content.decode()
+            self.is_redirect = False
 
     def get(url):
         found = client.get(url.removeprefix("http://site"))
@@ -284,7 +286,7 @@ def as_site(client, monkeypatch):
             raise witness_command.LogUnreachableError(f"{url} {found.status_code}")
         return found.content
 
-    def post(url, data, headers, timeout):
+    def post(url, data, headers, **_):
         path = url.removeprefix("http://site")
         return Answer(client.post(path, data, content_type=headers["Content-Type"]))
 
@@ -339,6 +341,51 @@ def test_the_command_accuses_nobody_of_a_page_that_is_no_log(
     assert exits.code_of(found.exception) == exits.UNREACHABLE
     assert "shows no log" in str(found.exception)
     assert "REFUSED" not in found.stderr
+
+
+def test_a_cosignature_that_the_command_sends_elsewhere_was_not_handed_in(
+    client, heads, tmp_path, monkeypatch
+):
+    """As by a site that leads from http to https: a redirected POST becomes a GET."""
+    as_site(client, monkeypatch)
+
+    def post(url, allow_redirects, **_):
+        assert not allow_redirects
+        answer = requests.Response()
+        answer.status_code, answer.headers["Location"] = 301, "https://site/log"
+        return answer
+
+    monkeypatch.setattr(witness_command.requests, "post", post)
+    arguments = ["http://site", str(log_keys.signers()[0].key)]
+    arguments += ["--state", str(tmp_path / "witness.json")]
+    found = CliRunner().invoke(witness_command.command, arguments)
+    assert isinstance(found.exception, witness_command.LogUnreachableError)
+    assert "leads to https://site/log;" in str(found.exception)
+    assert "cosigned" not in found.stdout
+
+
+class CutOff(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "100")
+        self.end_headers()
+        self.wfile.write(b"example.org/log")
+
+    def log_message(self, *_):
+        pass
+
+
+def test_a_file_of_a_log_that_breaks_off_is_no_answer():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), CutOff)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        with pytest.raises(witness_command.LogUnreachableError, match="does not answer"):
+            witness_command._get(f"http://127.0.0.1:{server.server_port}/log/checkpoint")
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def test_the_command_follows_the_logs_key_from_the_one_it_was_given(

@@ -154,12 +154,19 @@ def _post(session, url, body, vkey):
     headers = {"Content-Type": "text/plain"}
     try:
         answer = session.post(
-            url, data=body.encode(), headers=headers, timeout=TIMEOUT_S
+            url,
+            data=body.encode(),
+            headers=headers,
+            timeout=TIMEOUT_S,
+            allow_redirects=False,  # a redirect makes a GET of it, which all take
         )
     except requests.RequestException as error:
         raise Unreachable(f"{url} gave no answer: {error}.") from None
     if answer.status_code >= 500:
         raise Unreachable(f"{url} answered {answer.status_code}.")
+    if answer.is_redirect:
+        target = answer.headers["Location"][:300]
+        raise Unreachable(f"{url} leads to {target!r}; name the site as it is there.")
     if answer.status_code >= 400:
         raise Refused(
             f"the site took no cosignature: {answer.text[:300]} Does its operator "
