@@ -5,6 +5,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
@@ -141,6 +142,28 @@ def test_rows_page_by_themselves_as_they_are_read(module, site):
     assert [row.score for row in board] == [row.ranking_value for row in board]
     with pytest.raises(module("problems").InvalidInput, match="window was 'moon'"):
         list(client.leaderboard("moon"))
+
+
+def test_failures_and_absences_come_in_one_order_the_newest_first(module, site):
+    session, adapter = site
+    slots = {
+        "FAILED": ["2026-03-02T00:05:00Z", "2026-03-02T00:01:00Z"],
+        "ABSENT": ["2026-03-02T00:09:00Z", "2026-03-02T00:03:00Z"],
+    }
+
+    def told(path, response):
+        [outcome] = parse_qs(urlsplit(response.request.url).query)["outcome"]
+        rows = [{"slot_at": slot_at} for slot_at in slots[outcome]]
+        response.status_code = 200
+        response.raw = BytesIO(json.dumps({"results": rows, "next": None}).encode())
+        response.headers.clear()
+        return response
+
+    adapter.broken = told
+    rows = module("client").Client(session=session).failures("mine")
+    minutes = [row.slot_at[14:16] for row in rows]
+    assert minutes == ["09", "05", "03", "01"]
+    assert [row.slot_at[14:16] for row in rows.first(2)] == ["09", "05"]
 
 
 def test_the_sites_refusals_are_problems_with_exit_codes(module, site, monkeypatch):

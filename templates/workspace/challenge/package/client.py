@@ -4,7 +4,9 @@ Results are rows that page by themselves: iterate them, or take `.frame()`, `.po
 or `.arrow()` where that library is installed.
 """
 
+import heapq
 import os
+from operator import itemgetter
 from pathlib import Path
 from urllib.parse import quote
 from uuid import uuid4
@@ -71,14 +73,18 @@ class Client:
         )
 
     def failures(self, model, since=None, until=None):
-        """Return the rounds in which a model failed or was absent, and why.
+        """Return the rounds in which a model failed or was absent, the newest first.
 
         `code` is what everybody sees; `reason` is the text for your own models.
         """
 
         def pages():
-            for outcome in ("FAILED", "ABSENT"):
-                yield from self.predictions(model, since, until, outcome)._pages()
+            both = [
+                self.predictions(model, since, until, outcome)
+                for outcome in ("FAILED", "ABSENT")
+            ]
+            newest = heapq.merge(*both, key=itemgetter("slot_at"), reverse=True)
+            yield from ([row] for row in newest)
 
         return Rows(pages)
 
