@@ -287,6 +287,24 @@ def test_the_key_goes_to_the_site_alone_and_lies_in_a_file_of_its_owner(module):
     assert [("X-API-Key" in given) for given in headers.values()] == [True, False]
 
 
+@pytest.mark.parametrize("key", ["", " ", "csk_1\u2026", "csk_1\ncsk_2", "csk 1"])
+def test_a_text_that_is_no_key_is_kept_nowhere_and_not_repeated(
+    key, module, site, monkeypatch
+):
+    session, adapter = site
+    monkeypatch.setattr(requests, "Session", lambda: session)
+    module("credentials").store_key("http://localhost:8000", "csk_0")
+    main = module("commands").main
+    found = CliRunner().invoke(main, ["login", "--key", key])
+    assert (found.exit_code, adapter.asked) == (2, [])
+    assert "the key is empty, or has" in found.stderr
+    assert module("client").Client().key == "csk_0"
+    monkeypatch.setenv("CRUNCH_BTC_DEMO_KEY", key)
+    found = CliRunner().invoke(main, ["whoami"])
+    assert found.exit_code == (2 if key else 0)
+    assert "csk" not in found.output
+
+
 def test_commands_write_data_to_stdout_and_end_with_a_code(module, site, monkeypatch):
     factories.running_competition(at=NOW, models=2, hours=3)
     session, adapter = site
@@ -454,6 +472,25 @@ def test_rules_that_are_older_than_the_sites_are_told(module, site, monkeypatch)
         setattr(response, "status_code", 503) or (response)
     )
     assert told() == ""
+
+
+def test_a_site_that_wants_a_key_for_its_rules_gets_it(module, site, monkeypatch):
+    session, adapter = site
+    monkeypatch.setattr(requests, "get", session.get)
+    rules = {**module("config").rules(), "window": 7}
+
+    def closed(path, response):
+        is_known = response.request.headers.get("X-API-Key") == "csk_1"
+        response.status_code = 200 if is_known else 401
+        response.raw = BytesIO(json.dumps({"rules": rules}).encode())
+        response.headers.clear()
+        return response
+
+    adapter.broken = closed
+    told = module("site_rules").warning_of_old_rules
+    assert told() == ""
+    module("credentials").store_key("http://localhost:8000", "csk_1")
+    assert "(window)" in told()
 
 
 def running_as(slug, rules):

@@ -5,7 +5,6 @@ or `.arrow()` where that library is installed.
 """
 
 import heapq
-import os
 from operator import itemgetter
 from pathlib import Path
 from urllib.parse import quote
@@ -14,7 +13,7 @@ from uuid import uuid4
 import requests
 
 from . import config
-from .credentials import key_variable, stored_key
+from .credentials import key_of, require_key
 from .problems import InvalidInput, Unreachable
 from .rows import Row, Rows
 from .site_requests import SiteRequests, json_of, row_of, rows_of
@@ -33,7 +32,9 @@ class Client:
 
     def __init__(self, url=None, key=None, session=None):
         self.url = config.site_url(url)
-        self.key = key or os.environ.get(key_variable()) or stored_key(self.url)
+        self.key = key or key_of(self.url)
+        if self.key:
+            require_key(self.key)
         self._site = SiteRequests(self.url, self.key, session)
 
     def leaderboard(self, window=None, as_of=None):

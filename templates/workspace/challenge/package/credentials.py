@@ -1,9 +1,11 @@
 """The participant's key: from the environment, or a file that only its owner reads."""
 
 import os
+import re
 from pathlib import Path
 
 from . import config
+from .problems import InvalidInput
 
 
 def key_variable():
@@ -15,9 +17,18 @@ def credentials_file():
     return Path.home() / ".config" / f"crunch-{config.NAME}" / "credentials"
 
 
-def stored_key(url):
-    """Return the key of the credentials file for a site; None without one."""
-    return _stored().get(url)
+def key_of(url):
+    """Return the key for a site: of the environment, or the file; None without one."""
+    return os.environ.get(key_variable()) or _stored().get(url)
+
+
+def require_key(key):
+    """Raise InvalidInput for a text that cannot be a key; does not repeat it."""
+    if not re.fullmatch("[!-~]+", key):
+        raise InvalidInput(
+            "the key is empty, or has a blank, a line's end or a letter that no key "
+            "has; copy it once more."
+        )
 
 
 def store_key(url, key):
@@ -36,6 +47,6 @@ def _stored():
     """Return the kept keys by the address of their site."""
     try:
         lines = credentials_file().read_text("utf-8").splitlines()
-    except OSError:
+    except (OSError, UnicodeDecodeError):
         return {}
     return dict(line.split(" ", 1) for line in lines if " " in line)

@@ -152,8 +152,9 @@ def export(context, name, folder):
 def login(context, key):
     """Keep a key for the site in a file that only you can read."""
     from .client import Client
-    from .credentials import store_key
+    from .credentials import require_key, store_key
 
+    require_key(key.strip())
     client = Client(url=context.obj["url"], key=key.strip())
     client.get("/api/v1/competitions")  # a wrong key is refused here
     note(f"kept in {store_key(client.url, client.key)}")

@@ -3,6 +3,7 @@
 import requests
 
 from . import config
+from .credentials import key_of
 
 TIMEOUT_S = 3
 
@@ -12,10 +13,15 @@ def warning_of_old_rules(url=None):
 
     Empty, too, where the site gives no answer: a check and a backtest need none.
     """
-    address = f"{config.site_url(url)}/reports/rules"
+    site = config.site_url(url)
+    key = key_of(site)  # a site may want one for reading
     try:
         answer = requests.get(
-            address, params={"competition": config.NAME}, timeout=TIMEOUT_S
+            f"{site}/reports/rules",
+            params={"competition": config.NAME},
+            headers={"X-API-Key": key} if key else {},
+            timeout=TIMEOUT_S,
+            allow_redirects=not key,  # it would go along
         )
         theirs = answer.json()["rules"] if answer.ok else None
     except (requests.RequestException, ValueError, KeyError, TypeError):
