@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import socket
 
 import numpy as np
 import pytest
@@ -132,6 +133,18 @@ def test_a_model_finds_its_other_files_whenever_it_imports_them(checks, tmp_path
     (tmp_path / "main.py").write_text(f"{HEAD}{ASKED}        {body}\n")
     found = checks.check_model(tmp_path, rounds=3)
     assert (found["problems"], found["answers"]) == ([], "3 of 3")
+
+
+def test_a_model_has_no_network_while_it_starts(checks, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        asked = f"super().__init__(); socket.create_connection({server.getsockname()!r})"
+        init = f"    def __init__(self):\n        import socket; {asked}\n"
+        path = tmp_path / "caller.py"
+        path.write_text(f"{HEAD}{init}{ASKED}        return {{'value': 1.0}}\n")
+        found = checks.check_model(path, rounds=1)
+    codes = [each["code"] for each in found["problems"]]
+    is_left = any("leaves the model its network" in note for note in found["notes"])
+    assert codes == ([] if is_left else ["SETUP_FAILED"])
 
 
 def test_a_model_that_always_says_the_same_is_noted(checks, tmp_path):

@@ -1,6 +1,7 @@
 """The process of one model during a check; started by `model_process`, not by hand.
 
-It limits itself first, then loads the model, then answers calls until its input ends.
+It limits itself first and leaves the network, then loads the model, then answers calls
+until its input ends.
 """
 
 import ctypes
@@ -29,7 +30,8 @@ def main():
     limit_itself(limits)
     served = Served(path)
     own = os.getpid()
-    reply = {**served.set_up(), "has_network": not cut_network()}
+    has_network = not cut_network()  # before the model's first line
+    reply = {**served.set_up(), "has_network": has_network}
     while True:
         model_wire.send(answers, json.dumps({**reply, **_usage()}))
         call = model_wire.receive(calls)
