@@ -305,6 +305,20 @@ def test_a_text_that_is_no_key_is_kept_nowhere_and_not_repeated(
     assert "csk" not in found.output
 
 
+def test_who_breaks_off_at_a_question_leaves_with_130(module, site, monkeypatch):
+    monkeypatch.setattr(requests, "Session", lambda: site[0])
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("click.termui.visible_prompt_func", interrupted)
+    monkeypatch.setattr("click.termui.hidden_prompt_func", interrupted)
+    main = module("commands").main
+    with pytest.raises(SystemExit) as left:
+        main(["login"])
+    assert left.value.code == 130
+
+
 def test_commands_write_data_to_stdout_and_end_with_a_code(module, site, monkeypatch):
     factories.running_competition(at=NOW, models=2, hours=3)
     session, adapter = site

@@ -156,6 +156,9 @@ def test_push_waits_for_the_end_of_the_check(desk, monkeypatch):
     code, _, err = desk("push", "mine", "--yes", "--wait", "--timeout", "0")
     assert code == 4
     assert "was not checked within 0 s: it is QUEUED" in err
+    # Also who breaks off, or loses the site, knows by now that it was taken.
+    taken = SubmittedVersion.objects.waiting().get().pk
+    assert f"submitted: number {taken}; waiting" in err
 
 
 def test_a_push_whose_answer_was_lost_is_done_once(desk, adapter, monkeypatch):

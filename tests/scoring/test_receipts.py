@@ -6,6 +6,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from click.testing import CliRunner
 from cryptography.exceptions import InvalidSignature
 
 from competitions.models import Cruncher, Prediction, Round
@@ -195,6 +196,13 @@ def test_the_participants_package_verifies_a_receipt_alone(log_key, round_, tmp_
             module.verify_receipt(forged(found.proof), str(log_key))
         with pytest.raises(module.InvalidInput, match="no receipt"):
             module.verify_receipt("c2sp", str(log_key))
+        main = importlib.import_module(f"{package.__name__}.commands").main
+        file = tmp_path / "odd.tlog-proof"
+        for content, code in ((found.proof.encode(), 0), (b"\x89PNG\xff", 2)):
+            file.write_bytes(content)
+            arguments = ["receipts", "verify", str(file), "--key", str(log_key)]
+            told = CliRunner().invoke(main, arguments)
+            assert (told.exit_code, "no receipt" in told.stderr) == (code, code == 2)
 
 
 @pytest.mark.parametrize(

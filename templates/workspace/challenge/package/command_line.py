@@ -32,7 +32,7 @@ class Commands(click.Group):
                 say(json.dumps({"error": str(problem), "code": problem.code}))
             say(f"Error: {problem}", err=True)
             context.exit(problem.exit_code)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, click.Abort):  # Abort: at a question
             context.exit(130)
 
 

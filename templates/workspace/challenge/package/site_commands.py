@@ -12,6 +12,8 @@ WATCH_S = 5.0
 # Of rounds: those that wait for their truth, and how they stand.
 STATES = ("open", "RECEIVED", "RESOLVED", "UNRESOLVABLE", "MISSED", "VOID")
 takes_name = click.argument("name")
+# What is no text is no receipt, which is then said.
+RECEIPT = click.File(encoding="utf-8", errors="replace")
 
 
 @click.command()
@@ -114,14 +116,15 @@ def get(context, prediction_id, path):
     """Fetch the receipt of a prediction."""
     text = client_of(context).receipt_file(prediction_id)
     if path:
-        with open(path, "w", encoding="utf-8") as file:
+        # As the site has it, also where lines end otherwise.
+        with open(path, "w", encoding="utf-8", newline="") as file:
             file.write(text)
     else:
         say(text, nl=False)
 
 
 @receipts.command()
-@click.argument("files", nargs=-1, required=True, type=click.File())
+@click.argument("files", nargs=-1, required=True, type=RECEIPT)
 @click.option("--key", required=True, help="The log's vkey, from where you trust it.")
 @click.pass_context
 def verify(context, files, key):

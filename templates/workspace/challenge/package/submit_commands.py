@@ -38,6 +38,7 @@ def push(context, path, name, message, yes, dry_run, wait, timeout):
     quota = made.pop("quota")
     made |= {"left_today": quota["left"], "new_quota_at": quota["resets_at"]}
     if wait:
+        note(f"submitted: number {made['id']}; waiting for the site's check")
         made |= _ended(client, made["id"], timeout)
     tell(context, made, _lines(made))
     if made["status"] == "REFUSED":
