@@ -3,7 +3,8 @@
 from datetime import datetime
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Case, F, QuerySet, When
+from django.db.models.functions import Coalesce
 from rest_framework import serializers
 
 from competitions.models import Prediction
@@ -40,13 +41,22 @@ COLUMNS = (
 )
 
 
+# When a row came: that of an ensemble is made once its round is resolved.
+CAME_AT = Case(
+    When(
+        model__is_virtual=True, then=Coalesce("round__resolved_at", F("performed_at"))
+    ),
+    default=F("performed_at"),
+)
+
+
 class PredictionFilters(Filters):
     since = reads(
         InstantField(help_text="Slots from here on."), "round__slot_at", "gte"
     )
     until = reads(InstantField(help_text="Slots before this."), "round__slot_at", "lt")
     as_of = reads(
-        InstantField(help_text="What had been asked before this."), "performed_at", "lt"
+        InstantField(help_text="What had been asked before this."), "came_at", "lt"
     )
     model_id = reads(IdListField(), "model__model_id", "in")
     scope_key = reads(IdField(), "round__scope_key")
@@ -66,11 +76,12 @@ class PredictionList(CompetitionListView):
     filterset_class = PredictionFilters
     competition_path = "round__competition"
     has_files = True
-    written = "performed_at"
+    written = "came_at"
 
     def get_queryset(self) -> QuerySet[Any]:
         """Return the answers as the user may read them."""
-        return Prediction.objects.told_to(self.request.user)
+        rows = Prediction.objects.told_to(self.request.user)
+        return rows.annotate(came_at=CAME_AT)
 
     def fingerprint(self, *asked: Any) -> tuple[str, datetime | None]:
         """Return a file's ETag, which differs by whose texts are in it."""

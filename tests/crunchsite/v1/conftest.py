@@ -3,6 +3,7 @@ from datetime import UTC, date, datetime, time, timedelta
 import pytest
 from django.contrib.auth.models import User
 
+from competitions.models import ParticipantModel, Prediction
 from core import clock
 from emissions import ledger
 from emissions.models import Dispute
@@ -39,6 +40,30 @@ def world(db, tape, frozen_clock, at):
                 created_at=clock.now(),
             )
     return made
+
+
+@pytest.fixture
+def blended(world):
+    """Add an ensemble's answer of a round, as scoring does."""
+    ensemble = ParticipantModel.objects.create(
+        competition=world.competition,
+        model_id="ensemble-main",
+        name="Ensemble main",
+        is_virtual=True,
+        created_at=NOW,
+        updated_at=NOW,
+    )
+
+    def add(round_):
+        return Prediction.objects.create(
+            round=round_,
+            model=ensemble,
+            outcome=Prediction.Outcome.ANSWERED,
+            output={"value": 0.5},
+            performed_at=round_.performed_at,
+        )
+
+    return add
 
 
 def candle(subject, minutes_ago):

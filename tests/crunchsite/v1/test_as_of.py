@@ -49,6 +49,18 @@ def test_a_prediction_is_seen_once_it_was_asked_for(world, asked):
     assert {row["round_id"] for row in seen} == {r.pk for r in world.rounds[:3]}
 
 
+def test_an_ensembles_answer_is_seen_once_its_round_was_resolved(world, asked, blended):
+    round_ = world.rounds[3]
+    made, millisecond = blended(round_), timedelta(milliseconds=1)
+    for at, is_seen in (
+        (round_.performed_at + millisecond, False),
+        (round_.resolved_at, False),
+        (round_.resolved_at + millisecond, True),
+    ):
+        seen = ids(asked("predictions", limit=1000, as_of=at.isoformat()))
+        assert (made.pk in seen) is is_seen
+
+
 def test_a_snapshot_is_seen_as_it_stood_before_a_correction(world, asked):
     closed = Snapshot.objects.filter(is_closed=True)
     closed.update(updated_at=NOW - timedelta(minutes=30))

@@ -64,6 +64,20 @@ def test_a_row_that_comes_is_told_of(form, client):
 
 
 @pytest.mark.usefixtures("later")
+@pytest.mark.parametrize("form", FORMS)
+def test_an_ensembles_answer_that_comes_is_told_of(form, client, world, blended):
+    """It comes when its round is resolved, long after the models had been asked."""
+    until = f"{world.rounds[5].slot_at:%Y-%m-%dT%H:%M:%SZ}"
+    address = url("predictions", format=form, until=until)
+    before = {"If-Modified-Since": client.get(address)["Last-Modified"]}
+    made = blended(world.rounds[4])
+    answer = client.get(address, headers=before)
+    assert answer.status_code == 200
+    came_at = made.round.resolved_at.replace(microsecond=0)
+    assert parsedate_to_datetime(answer["Last-Modified"]) == came_at
+
+
+@pytest.mark.usefixtures("later")
 def test_a_page_that_gets_a_next_one_was_modified(client):
     Prediction.objects.exclude(pk=Prediction.objects.first().pk).delete()
     last = Prediction.objects.get()
