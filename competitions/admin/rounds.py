@@ -1,21 +1,16 @@
 """Admin pages of participants and rounds."""
 
-from typing import Any
-
 from django.contrib import admin
 from django.http import HttpRequest
 from unfold.decorators import display
 
-from competitions import column_shapes
 from competitions.admin.drafts import LedgerAdmin, SiteAdmin
 from competitions.admin.exclusions import ExclusionPages
 from competitions.admin.local_models import LocalModelPages
-from competitions.lifecycle import settle
 from competitions.models import (
     Cruncher,
     ParticipantModel,
     Round,
-    ScheduledPrediction,
     TournamentRound,
 )
 
@@ -41,36 +36,6 @@ def shortened(text: str) -> str:
     return (
         first if len(first) <= SHORT else f"{first[: SHORT - 1]}\N{HORIZONTAL ELLIPSIS}"
     )
-
-
-@admin.register(ScheduledPrediction)
-class ScheduledPredictionAdmin(SiteAdmin):
-    json_shapes = {
-        "scope_template": column_shapes.ScopeShape,
-        "meta": column_shapes.Meta,
-    }
-    list_display = [
-        "scope_key",
-        "competition",
-        "prediction_interval_s",
-        "resolve_horizon_s",
-        "active",
-        "next_slot_at",
-    ]
-    list_filter = ["competition", "active"]
-    list_select_related = ["competition"]
-    search_fields = ["scope_key", "competition__slug"]
-    readonly_fields = ["starts_at", "next_slot_at"]
-    ordering = ["competition", "order", "pk"]
-
-    def save_model(self, request: HttpRequest, obj: Any, *of: Any) -> None:
-        super().save_model(request, obj, *of)
-        settle(competition_id=obj.competition_id)
-
-    def has_delete_permission(
-        self, request: HttpRequest, obj: ScheduledPrediction | None = None
-    ) -> bool:
-        return False  # its rounds would be deleted with it; make it inactive instead
 
 
 @admin.register(Cruncher)

@@ -10,6 +10,7 @@ from unfold.admin import TabularInline
 from unfold.decorators import display
 
 from competitions import column_shapes
+from competitions.admin.drafts import SiteAdmin
 from competitions.lifecycle import begin_emissions, settle
 from competitions.models import Competition, ScheduledPrediction
 from core.admin.strict import JsonShapes
@@ -216,3 +217,46 @@ class CompetitionAdmin(CompetitionActs):
             )
             competition.press = buttons_for(request.user, competition.pk, names)
         return changelist
+
+
+@admin.register(ScheduledPrediction)
+class ScheduledPredictionAdmin(SiteAdmin):
+    """List the questions of all competitions; an edit is one of the rules."""
+
+    json_shapes = {
+        "scope_template": column_shapes.ScopeShape,
+        "meta": column_shapes.Meta,
+    }
+    list_display = [
+        *("scope_key", "competition", "prediction_interval_s", "resolve_horizon_s"),
+        *("active", "next_slot_at"),
+    ]
+    list_filter = ["competition", "active"]
+    list_select_related = ["competition"]
+    search_fields = ["scope_key", "competition__slug"]
+    readonly_fields = ["starts_at", "next_slot_at"]
+    ordering = ["competition", "order", "pk"]
+
+    def get_readonly_fields(  # type: ignore[no-untyped-def]
+        self, request: HttpRequest, obj: ScheduledPrediction | None = None
+    ):
+        """Keep a schedule, and so its rounds, in its competition."""
+        return (*self.readonly_fields, *(["competition"] if obj else []))
+
+    def save_model(
+        self, request: HttpRequest, obj: ScheduledPrediction, form: Any, change: bool
+    ) -> None:
+        super().save_model(request, obj, form, change)
+        settle(competition_id=obj.competition_id)
+        if form.changed_data:
+            tell_edited(
+                obj.competition,
+                fields=[],
+                schedules=[obj.scope_key],
+                author=request.user.get_username(),
+            )
+
+    def has_delete_permission(
+        self, request: HttpRequest, obj: ScheduledPrediction | None = None
+    ) -> bool:
+        return False  # its rounds would be deleted with it; make it inactive instead

@@ -13,6 +13,8 @@ from competitions import lifecycle
 from competitions.errors import CompetitionExistsError
 from competitions.models import Competition, Round, ScheduledPrediction
 from core.errors import OperatorError
+from core.facts import FactKind
+from crunchsite.events.models import Event
 from feeds.models import FeedSubscription
 from scoring.models import Rescoring
 from scoring.scores.store import current_version
@@ -180,6 +182,26 @@ def test_a_schedule_stopped_and_taken_up_on_the_page(client, running, frozen_clo
     scheduled.refresh_from_db()
     assert scheduled.next_slot_at == frozen_clock + timedelta(days=2, minutes=1)
     assert not Round.objects.exists()
+
+
+def test_a_schedule_edited_on_its_own_page_is_a_change_of_the_rules(
+    client, running, operator
+):
+    scheduled = running.scheduled_predictions.get()
+    path = reverse("admin:competitions_scheduledprediction_change", args=[scheduled.pk])
+    form = client.get(path).context["adminform"].form
+    assert "competition" not in form.fields  # its rounds are of this one
+    body = {name: form[name].value() for name in form.fields}
+    body["prediction_interval_s"] = 30
+    answer = client.post(path, {k: v for k, v in body.items() if v is not None})
+    assert answer.status_code == 302
+    newest = running.kept_rules.order_by("number").last()
+    assert (newest.author, newest.reason) == (
+        *(operator.get_username(), f"{scheduled.scope_key} changed"),
+    )
+    assert newest.rules["schedules"][scheduled.scope_key]["prediction_interval_s"] == 30
+    told = Event.objects.get(kind=FactKind.RULE_CHANGED).payload
+    assert (told["what"], told["schedules"]) == ("edited", [scheduled.scope_key])
 
 
 def test_another_scorer_scores_in_a_version_of_its_own(client, world):
