@@ -94,9 +94,9 @@ def _is_within(obj: User | Group | None, user: Any) -> bool:
         return True
     if isinstance(obj, Group):
         return _groups_within(_own(user)).filter(pk=obj.pk).exists()
-    return not obj.is_superuser and (
-        obj.get_all_permissions() <= user.get_all_permissions()
-    )
+    # Not as the account has them now: one that is switched off can be switched on.
+    beyond = _own(obj).exclude(pk__in=_own(user).values("pk"))
+    return not obj.is_superuser and not beyond.exists()
 
 
 admin.site.unregister([User, Group, AccessAttempt, AccessLog, AccessFailureLog])

@@ -70,6 +70,17 @@ def test_nobody_takes_over_an_account_that_may_do_more(db, taker):
         assert target.check_password("before")
 
 
+def test_an_account_that_is_switched_off_may_do_as_much(db):
+    """Whoever switches it on again would give it to who knows its password."""
+    finance = staff("fay", role="finance")
+    User.objects.filter(pk=finance.pk).update(is_active=False)
+    client = client_of(staff("clerk", *CLERK))
+    for page, body in (("password", PASSWORD), ("delete", {"post": "yes"})):
+        assert client.post(pages_of(finance)[page], body).status_code == 403
+    finance.refresh_from_db()
+    assert finance.check_password("before")
+
+
 def test_who_has_every_permission_is_no_superuser_yet(db):
     """What comes with the next version is a superuser's at once, and not theirs."""
     every = staff("eve")
