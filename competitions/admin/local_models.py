@@ -190,7 +190,11 @@ def _lines(rows: Sequence[ModelStatus]) -> list[dict[str, Any]]:
     """Return the page's rows; `why` is the newest error, also of a running model."""
     said = dict(
         ParticipantModel.objects.real()
-        .filter(model_id__in=[row.model_id for row in rows])
+        .filter(
+            # Others have models of the same names.
+            competition__slug=settings.ENV.local_models_competition,
+            model_id__in=[row.model_id for row in rows],
+        )
         .exclude(last_error="")
         .values_list("model_id", "last_error")
     )

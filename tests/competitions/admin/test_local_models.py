@@ -273,3 +273,24 @@ def test_a_model_that_runs_and_fails_says_what_it_failed_with(db, frozen_clock):
     assert line["why"] == "predict: ValueError: no idea (main.py:5)"
     [line] = local_models._lines([replace(status, error="stopped by Olga")])
     assert line["why"] == "stopped by Olga"
+
+
+def test_what_a_model_of_another_competition_failed_with_is_not_said(db, frozen_clock):
+    other = factories.competition("eth-demo")
+    [namesake] = factories.participants(other, 1, at=frozen_clock)
+    ParticipantModel.objects.update(last_error="predict: ValueError: no idea")
+    status = ModelStatus(
+        model_id=namesake.model_id,
+        name=namesake.name,
+        cruncher="alice",
+        state="RUNNING",
+        error="",
+        restarts=0,
+        deployment_id="d",
+        code_hash="h",
+        changed_at="2026-03-02T12:00:00+00:00",
+        sandbox="level 1",
+        pid=None,
+    )
+    [line] = local_models._lines([status])
+    assert line["why"] == ""
