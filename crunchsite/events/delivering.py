@@ -104,7 +104,8 @@ def take_turn(webhook_id: int) -> int:
 def give_up(webhook: Webhook) -> None:
     """End deliveries that failed for days, with the reason."""
     now = clock.wall_now()
-    reason = f"given up: {webhook.last_error or 'it was not due in time'}"
+    why = webhook.last_error if webhook.failing_since else "it was not due in time"
+    reason = f"given up: {why}"
     Delivery.objects.due(now).filter(webhook=webhook, give_up_at__lte=now).update(
         next_at=None, given_up_at=now, last_error=reason
     )

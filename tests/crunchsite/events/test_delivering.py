@@ -263,6 +263,21 @@ def test_after_days_it_is_given_up_with_the_reason(receive):
     assert delivering.claim(10) == []
 
 
+def test_what_was_not_due_in_time_is_not_said_to_have_failed(receive):
+    webhook, _ = receive(500, 200)
+    happen("one")
+    assert turn(webhook) == 1
+    assert turn(webhook) == 1  # it has arrived, and the receiver does well
+    happen("two")
+    Delivery.objects.filter(next_at__isnull=False).update(
+        next_at=clock.wall_now(), give_up_at=clock.wall_now()
+    )
+    webhook.refresh_from_db()
+    delivering.give_up(webhook)
+    newest = Delivery.objects.order_by("pk").last()
+    assert newest.last_error == "given up: it was not due in time"
+
+
 def test_a_replay_is_sent_again_with_its_id(receive):
     webhook, receiver = receive(200)
     happen("one")
