@@ -123,7 +123,9 @@ def cosign_once(*, site: str, key: VerifierKey, state: WitnessState) -> TreeHead
         raise LogUnreachableError(f"{site} took no cosignature: {error}.") from None
     if answer.is_redirect:
         target = one_line(answer.headers["Location"], limit=200)
-        raise LogUnreachableError(f"{site} leads to {target}; give that site's address.")
+        raise LogUnreachableError(
+            f"{site} leads to {target}; give that site's address."
+        )
     if not answer.ok:
         said = one_line(answer.text, limit=200)
         raise LogUnreachableError(f"{site} took no cosignature: {said}.")

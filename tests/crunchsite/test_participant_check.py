@@ -137,7 +137,9 @@ def test_a_model_finds_its_other_files_whenever_it_imports_them(checks, tmp_path
 
 def test_a_model_has_no_network_while_it_starts(checks, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as server:
-        asked = f"super().__init__(); socket.create_connection({server.getsockname()!r})"
+        asked = (
+            f"super().__init__(); socket.create_connection({server.getsockname()!r})"
+        )
         init = f"    def __init__(self):\n        import socket; {asked}\n"
         path = tmp_path / "caller.py"
         path.write_text(f"{HEAD}{init}{ASKED}        return {{'value': 1.0}}\n")

@@ -380,8 +380,12 @@ def test_a_file_of_a_log_that_breaks_off_is_no_answer():
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        with pytest.raises(witness_command.LogUnreachableError, match="does not answer"):
-            witness_command._get(f"http://127.0.0.1:{server.server_port}/log/checkpoint")
+        with pytest.raises(
+            witness_command.LogUnreachableError, match="does not answer"
+        ):
+            witness_command._get(
+                f"http://127.0.0.1:{server.server_port}/log/checkpoint"
+            )
     finally:
         server.shutdown()
         thread.join()
