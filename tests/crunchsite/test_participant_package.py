@@ -422,6 +422,8 @@ def test_the_end_of_days_is_not_included(module, site, monkeypatch):
     assert dates(*span, "2026-03-03") == (0, ["2026-03-02"])
     assert dates(*span, "2026-03-04") == (0, ["2026-03-02"])
     assert dates(*span, "2026-03-04T00:00:01") == (0, ["2026-03-02", "2026-03-04"])
+    west = "2026-03-03T20:00:00-05:00"  # which is the 4th
+    assert dates(*span, west) == (0, ["2026-03-02", "2026-03-04"])
     assert dates(*span, "2026-03-02") == (2, [])
     told = CliRunner().invoke(main, ("backtest", "--help")).stdout
     assert "not included" in told

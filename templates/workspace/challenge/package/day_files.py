@@ -30,17 +30,18 @@ def seconds_of(kind, granularity):
 
 def instant(text):
     """Return an instant of UTC from YYYY-MM-DD[THH:MM:SS[Z]]; raises InvalidInput."""
-    if isinstance(text, datetime):
-        return text if text.tzinfo else text.replace(tzinfo=UTC)
-    if isinstance(text, date):
+    if isinstance(text, date) and not isinstance(text, datetime):
         return datetime(text.year, text.month, text.day, tzinfo=UTC)
     try:
-        found = datetime.fromisoformat(str(text).replace("Z", "+00:00"))
-    except ValueError:
+        found = text
+        if not isinstance(text, datetime):
+            found = datetime.fromisoformat(str(text).replace("Z", "+00:00"))
+        # Of another offset, too: the site's days are days of UTC.
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         raise InvalidInput(
             f"the instant was {text!r}; write 2026-03-01 or 2026-03-01T12:00:00Z."
         ) from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
