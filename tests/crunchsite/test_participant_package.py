@@ -116,6 +116,30 @@ def test_a_download_goes_on_where_it_stopped(module, site):
     assert (path.read_bytes(), part.exists()) == (whole, False)
 
 
+def test_two_runs_that_download_a_day_at_once_do_not_disturb_each_other(module, site):
+    session, adapter = site
+    client = module("day_files").BacktestClient(session=session)
+    others = [client]
+
+    class Slow(BytesIO):
+        def read(self, size=-1):
+            if self.tell() and others:  # the other run begins in the middle
+                others.pop().pull("BTCUSDT", *BOTH)
+            return super().read(100)
+
+    def slow(path, response):
+        if path.endswith(".npz") and others:
+            response.raw = Slow(response.raw.read())
+        return response
+
+    adapter.broken = slow
+    [path] = client.pull("BTCUSDT", *FIRST)
+    status = client.status("BTCUSDT")
+    assert [row["date"] for row in status] == ["2026-03-02", "2026-03-04"]
+    assert all(row["is_whole"] for row in status)
+    assert {each.suffix for each in path.parent.iterdir()} == {".npz", ".json"}
+
+
 def test_a_broken_file_is_named_and_a_range_without_data_too(module, site):
     session, _ = site
     problems = module("problems")

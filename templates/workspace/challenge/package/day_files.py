@@ -8,8 +8,10 @@ import hashlib
 import json
 import os
 import zipfile
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
+from uuid import uuid4
 
 import numpy as np
 
@@ -90,12 +92,12 @@ class BacktestClient:
             )
         folder = self._folder(subject)
         folder.mkdir(parents=True, exist_ok=True)
-        known = self._index(folder)
         files = []
         for done, entry in enumerate(listed, 1):
             path = folder / f"{entry['date']}.npz"
             if refresh or not _is_whole(path, entry["sha256"]):
                 self._download(entry, path)
+            known = self._index(folder)  # another run may have added to it
             known[entry["date"]] = {
                 "sha256": entry["sha256"],
                 "records": entry["records"],
@@ -201,18 +203,27 @@ class BacktestClient:
         return found
 
     def _download(self, entry, path):
-        """Fetch a file into its place; a part that is there is continued."""
+        """Fetch a file into its place; a part that is there is continued.
+
+        It has a name of its own meanwhile: another run may download the day, too.
+        """
         from .client import Client
 
-        part = path.with_suffix(".part")
+        part, own = path.with_suffix(".part"), path.with_suffix(f".{uuid4().hex}")
         client = Client(url=self.url, session=self._session)
-        for attempt in (1, 2):
-            begin = part.stat().st_size if part.exists() else 0
-            client.fetch(entry["url"], part, begin)
-            if _digest(part) == entry["sha256"]:
-                os.replace(part, path)
-                return
-            part.unlink()  # a part of another version: once more, from the start
+        with suppress(OSError):
+            os.replace(part, own)
+        try:
+            for attempt in (1, 2):
+                begin = own.stat().st_size if own.exists() else 0
+                client.fetch(entry["url"], own, begin)
+                if _digest(own) == entry["sha256"]:
+                    os.replace(own, path)
+                    return
+                own.unlink()  # a part of another version: once more, from the start
+        finally:
+            with suppress(OSError):
+                os.replace(own, part)
         raise Unreachable(
             f"{path.name} came twice with another digest than the site lists; "
             "try again later."
@@ -261,7 +272,7 @@ def _read(path, sha256):
 
 
 def _write(path, text):
-    draft = path.with_suffix(".draft")
+    draft = path.with_suffix(f".{uuid4().hex}")
     draft.write_text(text, "utf-8")
     os.replace(draft, path)
 
