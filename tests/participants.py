@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
+from django.conf import settings
 from django.test import Client
 from requests.adapters import BaseAdapter
 
@@ -79,6 +80,8 @@ class ToSite(BaseAdapter):
 
 def session_to_site():
     """Return a session for the package's clients, and its adapter."""
+    # It makes a subclass of requests.Session, which a test may replace from here on.
+    importlib.import_module(settings.ROOT_URLCONF)
     session, adapter = requests.Session(), ToSite()
     session.mount("http://", adapter)
     return session, adapter
