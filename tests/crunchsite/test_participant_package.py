@@ -469,6 +469,33 @@ def test_a_backtest_downloads_the_day_from_which_its_last_truths_follow(
     assert [row["date"] for row in cached] == ["2026-03-02", "2026-03-04"]
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+def test_the_last_truths_are_asked_for_though_the_days_before_are_cached(
+    is_there, module
+):
+    """The day was not over when those were downloaded; what there is does without."""
+    made_up, problems = module("made_up_data"), module("problems")
+    days = {made_up.BEGIN.date()}
+    folder = Path(module("config").__file__).parent
+
+    class Cached(made_up.MadeUpData):
+        def lacks(self, subject, since, until):
+            last = until - timedelta(microseconds=1)
+            return not {since.date(), last.date()} <= days
+
+        def pull(self, subject, since, until):
+            if not is_there:
+                raise problems.NotAllowed("it wants a key")
+            days.add(until.date())
+
+    runner = module("backtest").BacktestRunner(
+        folder / "examples" / "mean_reversion_tracker.py", data=Cached()
+    )
+    begin, midnight = (made_up.BEGIN + timedelta(hours=hours) for hours in (23, 24))
+    assert runner.run(begin, midnight).scored == 60
+    assert (midnight.date() in days) == is_there
+
+
 def test_a_backtest_downloads_the_day_before_its_first_round_where_it_can(
     module, site, monkeypatch
 ):

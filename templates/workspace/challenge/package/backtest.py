@@ -18,7 +18,7 @@ from .asking import Asker
 from .backtest_result import BacktestResult
 from .day_files import BacktestClient, instant, seconds_of
 from .model_files import model_of, own
-from .problems import InvalidInput, NoData, Unreachable
+from .problems import InvalidInput, NoData, Problem
 from .recording import Recording, piece_ends
 from .round_columns import RoundColumns
 from .round_scores import score_rounds
@@ -87,12 +87,12 @@ class BacktestRunner:
         end = datetime.fromtimestamp(self._end_s(until.timestamp()), timezone.utc)
         for subject in subjects:
             try:
-                if self._data.lacks(subject, begin, until):
+                if self._data.lacks(subject, begin, end):
                     self._data.pull(subject, begin, end)
             except NoData:
                 if not self._data.has_any(subject, begin, end):
                     raise
-            except Unreachable:
+            except Problem:  # without the site, or its leave
                 if self._data.lacks(subject, since, until):
                     raise
 
