@@ -343,6 +343,22 @@ def test_who_breaks_off_at_a_question_leaves_with_130(module, site, monkeypatch)
     assert left.value.code == 130
 
 
+def test_a_place_that_cannot_be_written_is_told_in_a_line(
+    module, site, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(requests, "Session", lambda: site[0])
+    main = module("commands").main
+    taken = tmp_path / "taken"
+    taken.write_text("")
+    monkeypatch.setenv("CRUNCH_CACHE", str(taken))
+    days = ("--from", "2026-03-02", "--to", "2026-03-05")
+    found = CliRunner().invoke(main, ["--json", "data", "pull", *days])
+    assert found.exit_code == 2
+    assert json.loads(found.stdout)["code"] == "invalid_input"
+    assert found.stderr.startswith(f"Error: {taken}/simulated")
+    assert found.stderr.endswith(": Not a directory.\n")
+
+
 def test_commands_write_data_to_stdout_and_end_with_a_code(module, site, monkeypatch):
     factories.running_competition(at=NOW, models=2, hours=3)
     session, adapter = site

@@ -84,7 +84,13 @@ def test_a_log_that_does_not_follow_is_refused_and_kept_as_evidence(
     assert told in found.stderr
     assert known.file.read_bytes() == before[0]
     assert "/log/witnesses" not in known.site.asked[before[1] :]
-    assert "\n4\n" in known.file.with_suffix(".refused").read_text()
+    evidence = known.file.with_suffix(".refused")
+    assert "\n4\n" in evidence.read_text()
+    evidence.unlink()
+    evidence.symlink_to(known.file.parent / "nowhere" / "x")  # cannot be written
+    found = known()
+    assert (found.exit_code, json.loads(found.stdout)["code"]) == (1, "log_forked")
+    assert "\n4\n" in found.stderr
 
 
 @pytest.mark.parametrize("times", [1, 2])

@@ -1,12 +1,13 @@
 """What all commands share: exit codes, tables, JSON, and lists of the site's rows."""
 
+import errno
 import json
 from functools import wraps
 
 import click
 
 from ._engine.texts import for_terminal
-from .problems import Problem
+from .problems import InvalidInput, Problem
 
 JSON = "--json"
 
@@ -17,7 +18,10 @@ def say(text, err=False, nl=True):
 
 
 class Commands(click.Group):
-    """Turns problems into one line and their exit code; takes --json at any place."""
+    """Turns problems into one line and their exit code; takes --json at any place.
+
+    So with a file that cannot be read or written, a full disk, a home that is read-only.
+    """
 
     def parse_args(self, context, arguments):
         if JSON in arguments:
@@ -27,13 +31,19 @@ class Commands(click.Group):
     def invoke(self, context):
         try:
             return super().invoke(context)
-        except Problem as problem:
-            if context.params.get("as_json") and not context.obj.get("is_told"):
-                say(json.dumps({"error": str(problem), "code": problem.code}))
-            say(f"Error: {problem}", err=True)
-            context.exit(problem.exit_code)
+        except Problem as found:
+            problem = found
+        except OSError as error:
+            if error.errno in (None, errno.EPIPE):
+                raise
+            place = f"{error.filename}: " if error.filename else ""
+            problem = InvalidInput(f"{place}{error.strerror}.")
         except (KeyboardInterrupt, click.Abort):  # Abort: at a question
             context.exit(130)
+        if context.params.get("as_json") and not context.obj.get("is_told"):
+            say(json.dumps({"error": str(problem), "code": problem.code}))
+        say(f"Error: {problem}", err=True)
+        context.exit(problem.exit_code)
 
 
 def client_of(context):

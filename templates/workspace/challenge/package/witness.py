@@ -97,9 +97,8 @@ class Witness:
             ) from None
         except ProofError as error:
             raise Forked(
-                f"{error}. Nothing was cosigned. {self._evidence(key.name, text)} is "
-                f"what the site showed; with {self.path} it is the evidence: keep both, "
-                "and tell the operator and the other participants."
+                f"{error}. Nothing was cosigned. {self._evidence(key.name, text)} "
+                "Tell the operator and the other participants."
             ) from None
         self._seen[key.name] = checked.head
         self._keys[str(given)] = str(checked.key)
@@ -109,11 +108,17 @@ class Witness:
         return checked.head.size
 
     def _evidence(self, origin, text):
-        """Keep the head that did not follow; return where."""
+        """Keep the head that did not follow; return what is the evidence."""
         path = self.path.with_suffix(".refused")
-        if not path.exists():  # the first one says most
-            path.write_text(f"{origin}\n\n{text}", "utf-8")
-        return path
+        try:
+            if not path.exists():  # the first one says most
+                path.write_text(f"{origin}\n\n{text}", "utf-8")
+        except OSError as error:
+            return f"Keep {self.path}, and this head, as {path} has failed ({error}):\n{text}"
+        return (
+            f"{path} is what the site showed; with {self.path} it is the evidence: keep "
+            "both."
+        )
 
     def _write(self):
         kept = {
