@@ -83,6 +83,10 @@ def _refresh_rules(node: NodeFolder, answers: Answers) -> None:
         said = message_of(error)
         echo(f"The public package keeps its rules: {said}", err=True)
         return
+    env, _ = read_node(node)
+    if env:  # the node's, not that of the engine which upgrades it
+        rules["feed"]["source"] = env.feed_source
+        rules["window"] = env.feed_candles_window
     if changed := write_rules(node.challenge / node.package, config, rules):
         parts = ", ".join(changed)
         echo(f"The public package has new rules: {parts}", err=True)

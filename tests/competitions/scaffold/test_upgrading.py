@@ -253,6 +253,13 @@ def test_a_new_workspace_has_nothing_to_upgrade(tmp_path, monkeypatch, capsys):
     contracts.write_text(f"{text}\nCONTRACT.metrics = ['ic']\n")
     upgrade._refresh_rules(place, again.answers)
     assert json.loads(rules_file.read_text())["metrics"] == ["ic"]
+    (root / "node/.local.env").write_text(
+        "FEED_SOURCE=binance\nFEED_CANDLES_WINDOW=7\n"
+    )
+    monkeypatch.delenv("FEED_SOURCE", raising=False)
+    upgrade._refresh_rules(place, again.answers)
+    rules = json.loads(rules_file.read_text())
+    assert (rules["feed"]["source"], rules["window"]) == ("binance", 7)
     contracts.write_text("import nowhere_at_all")
     upgrade._refresh_rules(place, again.answers)
     said = capsys.readouterr().err
