@@ -67,12 +67,17 @@ def close_due(*, now: datetime) -> list[Checkpoint]:
 def close_due_of(*, competition: Competition, now: datetime) -> list[Checkpoint]:
     """Close the periods of one competition that are over, oldest first."""
     made = []
-    while (period := next_period(competition=competition)) and period.end <= now:
-        checkpoint = close(competition=competition, period=period)
-        if checkpoint is None:  # another process made it
-            break
+    while checkpoint := close_next_of(competition=competition, now=now):
         made.append(checkpoint)
     return made
+
+
+def close_next_of(*, competition: Competition, now: datetime) -> Checkpoint | None:
+    """Close the oldest period that is over; None if none is, or another makes it."""
+    period = next_period(competition=competition)
+    if period and period.end <= now:
+        return close(competition=competition, period=period)
+    return None
 
 
 def next_period(*, competition: Competition) -> Period | None:

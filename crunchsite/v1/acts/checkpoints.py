@@ -58,10 +58,17 @@ class MakeCheckpoints(ActView):
         reason = read_body(Reason, request)["reason"]
         if not competition.activated_at or not competition.emission_interval_s:
             raise NothingDueError(f"{competition} pays nothing: {_why(competition)}.")
-        made = checkpoints.close_due_of(competition=competition, now=clock.now())
+        made, now = [], clock.now()
+        try:
+            while each := checkpoints.close_next_of(competition=competition, now=now):
+                made.append(each)
+                what = f"Made. Reason: {reason}"
+                audit.note(request.user, [each], flag=ADDITION, what=what)
+        except OperatorError:  # those before it are there: the next request says why
+            if not made:
+                raise
         if not made:
             raise NothingDueError(_next_due(competition))
-        audit.note(request.user, made, flag=ADDITION, what=f"Made. Reason: {reason}")
         return Response({"checkpoints": CheckpointRow(made, many=True).data}, 201)
 
 

@@ -6,7 +6,10 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.db import connections
 
+from competitions.contract import CrunchConfig
+from competitions.slots import wire
 from emissions.models import Checkpoint
+from emissions.strategies import tiers
 from tests import factories
 
 pytestmark = pytest.mark.django_db(databases=["default", "tape"])
@@ -43,6 +46,33 @@ def test_what_is_over_is_made_once(finance, world, at, frozen_clock):
     assert (again.status_code, again.json()["code"]) == (409, "checkpoint_not_due")
     entries = LogEntry.objects.filter(change_message="Made. Reason: the day is over")
     assert entries.count() == len(made)
+
+
+def test_what_was_made_before_a_refusal_is_told_and_has_its_trail(
+    finance, world, monkeypatch
+):
+    Checkpoint.objects.all().delete()
+    world.competition.emission_interval_s = 3600
+    world.competition.save()
+    calls = []
+
+    def once(ranked_entries, crunch_pubkey, **providers):
+        calls.append(1)
+        if len(calls) > 1:
+            raise ValueError("there is a second one")
+        return tiers(ranked_entries, crunch_pubkey)
+
+    wiring = wire(CrunchConfig(build_emission=once), {})
+    monkeypatch.setattr("emissions.checkpoints.wiring_of", lambda _: wiring)
+    address = "competitions/btc-demo/make-checkpoints"
+    answer = finance.post(address, WHY)
+    [made] = Checkpoint.objects.all()
+    assert answer.status_code == 201
+    assert [each["id"] for each in answer.json()["checkpoints"]] == [str(made)]
+    again = finance.post(address, WHY)
+    assert (again.status_code, again.json()["code"]) == (503, "callable_failed")
+    said = LogEntry.objects.filter(change_message="Made. Reason: the day is over")
+    assert [entry.object_repr for entry in said] == [str(made)]
 
 
 def test_what_pays_nothing_says_so(finance, world):
