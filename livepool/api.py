@@ -160,7 +160,8 @@ class PoolStatusView(APIView):
 
     @extend_schema(operation_id="livepool_status", responses=StatusSerializer)
     def get(self, request: Request) -> Response:
-        return Response(StatusSerializer(schedule.status().to_dict()).data)
+        status = schedule.status().told_to(request.user)
+        return Response(StatusSerializer(status.to_dict()).data)
 
 
 def _release(version: str) -> Release:

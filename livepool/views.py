@@ -52,7 +52,7 @@ def history(releases: list[Release]) -> list[HistoryRow]:
     return rows
 
 
-def pool_context() -> dict[str, Any]:
+def pool_context(user: Any) -> dict[str, Any]:
     """Return the current release, its ranking, the history and the tracks."""
     current = Release.objects.current()
     past = (
@@ -79,7 +79,7 @@ def pool_context() -> dict[str, Any]:
         percent=True,
     )
     return {
-        "status": schedule.status(),
+        "status": schedule.status().told_to(user),
         "release": current,
         "regime": in_words(current.regime) if current else "",
         "ranking": [

@@ -9,6 +9,7 @@ from rest_framework.exceptions import ValidationError
 from competitions.models import Competition
 from competitions.models.told_failures import reads_texts
 from core import clock
+from core.acts import sees_troubles
 from crunchsite.site.alike import heat_map
 from crunchsite.site.asked import after_of, chosen, required, shown_model
 from crunchsite.site.board import (
@@ -120,11 +121,14 @@ def rules(request: HttpRequest) -> HttpResponse:
 def feeds(request: HttpRequest) -> HttpResponse:
     """Show the feeds on the tape and how fresh they are."""
     context = feed_context(now=clock.now(), wanted=request.GET.get("feed"))
-    context["refresh_s"] = REFRESH_S
+    context |= {
+        "refresh_s": REFRESH_S,
+        "sees_troubles": sees_troubles(request.user),
+    }
     return page(request, "site/feeds.html", context)
 
 
 @public
 def livepool(request: HttpRequest) -> HttpResponse:
     """Show the current pool, the reasons for it, and earlier ones."""
-    return page(request, "livepool/pool.html", pool_context())
+    return page(request, "livepool/pool.html", pool_context(request.user))

@@ -5,7 +5,7 @@ a run that is days late builds exactly the same release. A site that has never p
 publishes its first release as soon as it has the candles.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
@@ -16,6 +16,7 @@ from django.db.models import Q
 from redis.exceptions import RedisError
 
 from core import clock
+from core.acts import sees_troubles
 from core.errors import OperatorError
 from feeds.errors import TapeError
 from livepool import coins
@@ -34,6 +35,7 @@ DAILY_LOOK = time(4, 15)
 HISTORY_MONTHS = 5
 _GRACE = timedelta(days=1)
 _FIRST, _PAUSE_S = "livepool.first", 600
+HIDDEN_FAILURE = "it failed; only operators see why"
 
 
 def due_date(now: datetime) -> date:
@@ -146,7 +148,10 @@ def _publish(as_of: date, *, actor: str = "schedule") -> Publication:
 
 @dataclass(frozen=True)
 class PoolStatus:
-    """The state of the pool: none, fresh, late (a newer one should be there), stale."""
+    """The state of the pool: none, fresh, late (a newer one should be there), stale.
+
+    `last_error` is what failed, or else what a first release waits for.
+    """
 
     state: str
     version: str | None
@@ -159,6 +164,13 @@ class PoolStatus:
     publish_enabled: bool
     last_error: str | None
     last_error_version: str | None
+    has_failed: bool
+
+    def told_to(self, user: Any) -> "PoolStatus":
+        """Return it as a user may read it: what failed names hosts and paths."""
+        if not self.has_failed or sees_troubles(user):
+            return self
+        return replace(self, last_error=HIDDEN_FAILURE)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -185,9 +197,9 @@ def status() -> PoolStatus:
         state = "stale"
     else:
         state = "late" if now >= due_by else "fresh"
-    error = failed.error if failed else None
+    error, has_failed = (failed.error, True) if failed else (None, False)
     if current is None and error is None:
-        error = _why_none(due_date(now))
+        error, has_failed = _why_none(due_date(now))
     return PoolStatus(
         state=state,
         version=current.version if current else None,
@@ -200,6 +212,7 @@ def status() -> PoolStatus:
         publish_enabled=settings.ENV.publish_enabled,
         last_error=error,
         last_error_version=failed.version if failed else None,
+        has_failed=has_failed,
     )
 
 
@@ -216,19 +229,19 @@ def _overdue_since(
     return min(due_by, completed_at(newest))
 
 
-def _why_none(as_of: date) -> str:
-    """Return why there is no release at all."""
+def _why_none(as_of: date) -> tuple[str, bool]:
+    """Return why there is no release at all, and whether something has failed."""
     if not settings.ENV.publish_enabled:
-        return "publishing is off; PUBLISH_ENABLED=true switches it on"
+        return "publishing is off; PUBLISH_ENABLED=true switches it on", False
     try:
         missing = coins.missing(as_of)
     except TapeError as error:
-        return str(error)
-    return (
-        missing
-        or _last_trouble()
-        or "the daily candles are there; the first release is being built"
-    )
+        return str(error), True
+    if missing:
+        return missing, False
+    if trouble := _last_trouble():
+        return trouble, True
+    return "the daily candles are there; the first release is being built", False
 
 
 def _last_trouble() -> str:

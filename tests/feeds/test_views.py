@@ -42,6 +42,22 @@ def test_the_chart_names_instants_as_finely_as_its_candles(client, granularity, 
     assert f">{label}<" in client.get("/feeds").content.decode()
 
 
+def test_why_a_feed_fails_is_for_operators(client, django_user_model):
+    """The text names hosts and paths of the site."""
+    subscribe(KEY)
+    append([candle(-1)])
+    why = "the tape failed: connection to 10.0.0.5 as crunch"
+    FeedSubscription.objects.update(
+        consecutive_errors=3, last_error=why, last_error_at=NOW
+    )
+    page = client.get("/feeds").content.decode()
+    assert ">failing<" in page
+    assert "last failed" in page
+    assert why not in page
+    client.force_login(django_user_model.objects.create_superuser("olga"))
+    assert why in client.get("/feeds").content.decode()
+
+
 def test_the_page_is_whole_without_data(client):
     assert client.get("/feeds").status_code == 200
 

@@ -113,6 +113,29 @@ def test_status_tells_what_is_expected(client, site, django_assert_num_queries):
     }
 
 
+@pytest.mark.parametrize("has_release", [True, False])
+def test_why_a_release_failed_is_for_operators(
+    client, site, django_user_model, has_release
+):
+    """The text names hosts and paths of the site."""
+    why = "/srv/site/store does not contain what was written"
+    failed = Release.objects.current()
+    failed.pk, failed.as_of_date = None, failed.as_of_date + timedelta(days=31)
+    failed.status, failed.error, failed.published_at = "FAILED", why, None
+    if not has_release:
+        Release.objects.all().delete()
+    failed.save(force_insert=True)
+    told = client.get("/livepool/status").json()
+    assert told["last_error"] == "it failed; only operators see why"
+    assert told["last_error_version"] == failed.version
+    page = client.get("/livepool").content.decode()
+    assert "it failed; only operators see why" in page
+    assert why not in page
+    client.force_login(django_user_model.objects.create_superuser("olga"))
+    assert client.get("/livepool/status").json()["last_error"] == why
+    assert why in client.get("/livepool").content.decode()
+
+
 def test_the_api_only_reads(client, site):
     for path in ("current", "releases", "status"):
         assert client.post(f"/livepool/{path}").status_code == 405

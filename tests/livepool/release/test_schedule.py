@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
+from django.contrib.auth.models import AnonymousUser
 from django.core.cache import cache
 from polars.testing import assert_frame_equal
 
@@ -234,6 +235,8 @@ def test_a_site_that_does_not_publish_builds_nothing(filled, env):
     assert schedule.publish_first() is None
     assert not build.output_dir().exists()
     assert schedule.status().last_error.startswith("publishing is off")
+    stranger = AnonymousUser()
+    assert schedule.status().told_to(stranger) == schedule.status()
 
 
 @pytest.fixture
