@@ -57,6 +57,8 @@ def finish(*, competition: Competition) -> str:
             _pay_the_rest(competition)
         except OperatorError as error:
             return f"the last checkpoint is refused: {error}"
+        if checkpoints.next_period(competition=competition):
+            return "the last period was corrected meanwhile, and is ranked again"
     with transaction.atomic():
         if Competition.objects.filter(
             pk=competition.pk, status=Competition.Status.PAUSED, ending_at__isnull=False

@@ -5,8 +5,10 @@ from datetime import timedelta
 import pytest
 
 from competitions import lifecycle
+from competitions.exclusion import exclude
 from competitions.models import Competition
 from crunchsite.operator import ending
+from emissions import checkpoints
 from emissions.models import Checkpoint
 from scoring.models import Score, Snapshot
 from tests.conftest import NOW
@@ -55,6 +57,31 @@ def test_it_ends_after_its_last_scores_and_its_last_checkpoint(competition, at):
     assert paid["reward_pct"] == 1_000_000_000
     assert state(competition, at, NOW + 9 * HOUR) == "ENDED"
     assert Checkpoint.objects.count() == 1
+
+
+def test_it_does_not_end_unpaid_when_it_is_corrected_meanwhile(
+    competition, at, django_user_model, monkeypatch
+):
+    asked(competition)
+    lifecycle.end(competition_id=competition.pk)
+    with at(NOW + 2 * MINUTE):
+        put_candles(NOW - MINUTE, [100.0, 101.0, 102.0])
+    state(competition, at, NOW + 2 * MINUTE)
+    user, real = django_user_model.objects.create(), checkpoints.build_emission
+    model = competition.models.get()
+
+    def slow(**given):
+        emission = real(**given)
+        if not model.exclusion_reason:
+            exclude(model=model.pk, reason="it copies b", user=user)
+            model.refresh_from_db()
+        return emission
+
+    monkeypatch.setattr(checkpoints, "build_emission", slow)
+    assert state(competition, at, NOW + HOUR) == "PAUSED"
+    assert not Checkpoint.objects.exists()
+    assert state(competition, at, NOW + HOUR) == "ENDED"
+    assert Checkpoint.objects.get().meta["ranking"] == []
 
 
 def test_one_without_rounds_ends_at_once(competition, at):
