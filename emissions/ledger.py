@@ -80,8 +80,9 @@ def adjust(
 ) -> list[PayoutEntry]:
     """Move a part of a checkpoint's whole from one cruncher to another, with a reason.
 
-    Raises Checkpoint.DoesNotExist, and AdjustmentError when the two are the same, the
-    receiver is no cruncher of the competition, or the giver has less than the amount.
+    With `needs_two`, the checkpoint's next step is somebody else's. Raises
+    Checkpoint.DoesNotExist, and AdjustmentError when the two are the same, the receiver
+    is no cruncher of the competition, or the giver has less than the amount.
     """
     checkpoint = Checkpoint.objects.select_for_update().get(pk=checkpoint_id)
     if from_index == to_index:
@@ -103,6 +104,8 @@ def adjust(
         reason=reason,
         author=user.pk,
     )
+    checkpoint.settled_by_id = user.pk
+    checkpoint.save(update_fields=["settled_by"])
     log_settlement(checkpoint)
     what = f"{amount} moved from {from_index} to {to_index}. Reason: {reason}"
     audit.note(user, [checkpoint], flag=CHANGE, what=what)

@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from emissions import transitions
 from emissions.checkpoints import close_due
 from emissions.disputes import DisputeError, answer_dispute, open_dispute
+from emissions.ledger import adjust
 from emissions.models import Checkpoint
 from emissions.transitions import TransitionError
 from tests.conftest import NOW
@@ -118,3 +119,26 @@ def test_nobody_takes_two_steps_in_a_row_where_two_are_needed(checkpoint, ada, f
         with pytest.raises(TransitionError, match="needs two people"):
             transitions.advance(**step, to="PAID", user=fay)
         assert transitions.advance(**step, to="PAID", user=ada).status == "PAID"
+
+
+def test_nobody_moves_a_share_and_pays_it_where_two_are_needed(
+    checkpoint, competition, ada, fay, at
+):
+    make_models(competition, "b")
+    given, taken = competition.crunchers.values_list("cruncher_index", flat=True)
+    step = {"checkpoint_id": checkpoint.pk}
+    with at(NOW + WINDOW):
+        confirm(checkpoint, ada)
+        transitions.advance(**step, to="CLAIMABLE", user=fay)
+        for amount in (1, 2):  # as many as there are to move
+            adjust(
+                **step,
+                from_index=given,
+                to_index=taken,
+                amount=amount,
+                reason="a wrong truth",
+                user=ada,
+            )
+        with pytest.raises(TransitionError, match="needs two people"):
+            transitions.advance(**step, to="PAID", user=ada)
+        assert transitions.advance(**step, to="PAID", user=fay).status == "PAID"
