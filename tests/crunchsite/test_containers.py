@@ -6,6 +6,7 @@ from django.core.management import call_command
 
 from competitions.models import Competition
 from crunchsite.celery import QUEUES
+from crunchsite.settings.env import Env
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
@@ -55,6 +56,20 @@ def test_the_gateway_and_the_orchestrator_share_one_socket():
 
 def test_the_models_cannot_write_one_anothers_code():
     assert "models:/app/var/models:ro" in SERVICES["models"]["volumes"]
+
+
+@pytest.mark.parametrize(
+    "name", ["backfill_data_dir", "livepool_output_dir", "workspaces_dir", "var_dir"]
+)
+def test_what_the_site_writes_is_on_a_volume_that_all_its_parts_share(name):
+    """The rest of an image is root's, and ends with its container."""
+    default = Env.model_fields[name].default
+    sites = [each for each in SERVICES.values() if "env_file" in each]
+    assert len(sites) == 7
+    for service in sites:
+        folder = Path("/app", service["environment"].get(name.upper(), default))
+        data = Path(next(v for v in service["volumes"] if v[:5] == "data:")[5:])
+        assert folder.is_relative_to(data)
 
 
 def test_every_service_is_bounded_and_has_no_more_than_it_needs():

@@ -72,6 +72,18 @@ def test_what_is_mounted_exists_and_the_challenge_is_among_it(made, layout):
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
+def test_what_the_site_writes_is_on_a_volume_that_all_its_parts_share(made, layout):
+    _, compose = made(layout)
+    services = compose["services"].values()
+    sites = [each for each in services if "env_file" in each]
+    assert len(sites) == 7
+    for service in sites:
+        assert "data:/app/var" in service["volumes"]
+        for name in ("BACKFILL_DATA_DIR", "LIVEPOOL_OUTPUT_DIR", "WORKSPACES_DIR"):
+            assert service["environment"][name].startswith("/app/var/")
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
 def test_models_take_part_in_the_competition_and_see_neither_secret_nor_network(
     made, layout
 ):
