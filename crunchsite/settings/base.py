@@ -161,6 +161,14 @@ _SESSION = (
     "-c statement_timeout=120s -c lock_timeout=30s -c TimeZone=UTC -c jit=off "
     "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
 )
+# One whose server is gone waits as long; libpq alone would let threads wait for hours.
+_CLIENT = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,
+}
 
 
 def _database(name: str, url: str) -> dict[str, Any]:
@@ -168,6 +176,7 @@ def _database(name: str, url: str) -> dict[str, Any]:
         entry = database(url, options=_SESSION, application_name="crunchsite")
     except ValueError as error:
         raise EnvError(f"{name} {error}.") from None
+    entry["OPTIONS"] = {**_CLIENT, **entry["OPTIONS"]}
     return {**entry, "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
 
 

@@ -4,6 +4,7 @@ import pytest
 from pydantic import AfterValidator
 
 from crunchsite.settings import env, env_names
+from crunchsite.settings.base import _database
 from crunchsite.settings.env import EnvError, read_env
 from crunchsite.settings.example import example
 from crunchsite.settings.secret import kept_secret, secret_key
@@ -12,6 +13,10 @@ from feeds.providers import sources
 from feeds.tape.records import SOURCES
 
 ROOT = Path(__file__).resolve().parents[2]
+LIMITS = (
+    *("connect_timeout", "tcp_user_timeout"),
+    *("keepalives_idle", "keepalives_interval", "keepalives_count"),
+)
 
 
 def test_the_example_lists_every_variable_with_its_default():
@@ -154,6 +159,18 @@ def test_a_database_address_becomes_djangos_entry():
         "crunch",
     )
     assert entry["OPTIONS"] == {"sslmode": "require"}
+
+
+def test_nobody_waits_for_a_database_server_that_is_gone_unless_its_address_says_so():
+    """libpq's own limits are two hours of silence, and none to connect."""
+    entry = _database("DATABASE_URL", "postgresql://db.example/x?connect_timeout=90")
+    limits = {name: int(entry["OPTIONS"][name]) for name in LIMITS}
+    assert limits.pop("connect_timeout") == 90
+    assert limits.pop("tcp_user_timeout") <= 30_000  # milliseconds
+    idle_s, interval_s, count = limits.values()
+    assert idle_s + interval_s * count <= 30
+    usual = _database("DATABASE_URL", "postgresql://db.example/x")
+    assert usual["OPTIONS"]["connect_timeout"] < 30
 
 
 def test_another_database_is_refused():
