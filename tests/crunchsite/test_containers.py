@@ -9,7 +9,8 @@ from crunchsite.celery import QUEUES
 from crunchsite.settings.env import Env
 
 ROOT = Path(__file__).resolve().parents[2]
-SERVICES = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES = COMPOSE["services"]
 
 
 def test_every_queue_has_exactly_one_worker_and_there_is_one_beat():
@@ -84,6 +85,15 @@ def test_every_service_is_bounded_and_has_no_more_than_it_needs():
 def test_the_proxy_alone_is_published_and_on_the_loopback_address():
     ports = {name: s["ports"] for name, s in SERVICES.items() if "ports" in s}
     assert ports == {"proxy": ["127.0.0.1:${PORT:-8000}:8080"]}
+
+
+def test_the_proxy_finds_a_site_that_was_made_anew():
+    """Of a name that stands in `proxy_pass`, nginx asks only when it starts."""
+    nginx = COMPOSE["configs"]["nginx"]["content"]
+    target = nginx.split("proxy_pass ")[1].split(";")[0]
+    assert target.startswith("$$")
+    assert f"set {target} http://web:8000;" in nginx
+    assert "resolver 127.0.0.11 valid=5s" in nginx  # Docker's own
 
 
 def test_what_a_client_says_of_forwarding_does_not_count():

@@ -84,6 +84,16 @@ def test_what_the_site_writes_is_on_a_volume_that_all_its_parts_share(made, layo
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_proxy_finds_a_site_that_was_made_anew(made, layout):
+    _, compose = made(layout)
+    nginx = compose["configs"]["nginx"]["content"]
+    target = nginx.split("proxy_pass ")[1].split(";")[0]
+    assert target.startswith("$$")
+    assert f"set {target} http://report-worker:8000;" in nginx
+    assert "resolver 127.0.0.11 valid=5s" in nginx
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
 def test_models_take_part_in_the_competition_and_see_neither_secret_nor_network(
     made, layout
 ):
