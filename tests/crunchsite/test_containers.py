@@ -82,6 +82,11 @@ def test_every_service_is_bounded_and_has_no_more_than_it_needs():
         assert service["logging"]["options"]["max-size"], name
 
 
+def test_parallel_work_on_a_large_table_finds_shared_memory():
+    """Docker gives 64 MB, and building an index in parallel takes as much at once."""
+    assert SERVICES["postgres"]["shm_size"] == "256m"
+
+
 def test_the_proxy_alone_is_published_and_on_the_loopback_address():
     ports = {name: s["ports"] for name, s in SERVICES.items() if "ports" in s}
     assert ports == {"proxy": ["127.0.0.1:${PORT:-8000}:8080"]}

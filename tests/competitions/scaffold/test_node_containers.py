@@ -94,6 +94,12 @@ def test_the_proxy_finds_a_site_that_was_made_anew(made, layout):
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
+def test_parallel_work_on_a_large_table_finds_shared_memory(made, layout):
+    _, compose = made(layout)
+    assert compose["services"]["postgres"]["shm_size"] == "256m"
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
 def test_models_take_part_in_the_competition_and_see_neither_secret_nor_network(
     made, layout
 ):
