@@ -67,6 +67,12 @@ class Env(  # fields stand in `.env.example` from the last base on
         return SITE_DIR / (self.local_models_dir or self.var / "models")
 
     @property
+    def backfill_dir(self) -> Path:
+        # Two sites of one project have two VAR_DIRs, and may have two prices of a feed.
+        home = self.var if "var_dir" in self.model_fields_set else SITE_DIR
+        return SITE_DIR / (self.backfill_data_dir or home / "data" / "backfill")
+
+    @property
     def excluded_symbols(self) -> frozenset[str]:
         return frozenset(map(str.upper, listed(self.livepool_excluded_symbols)))
 

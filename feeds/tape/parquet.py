@@ -60,7 +60,8 @@ class DayFile:
 
 
 def base() -> Path:
-    return Path(settings.SITE_DIR, settings.ENV.backfill_data_dir)
+    folder: Path = settings.ENV.backfill_dir
+    return folder
 
 
 def write(records: Iterable[FeedRecord]) -> int:

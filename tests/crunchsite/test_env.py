@@ -150,6 +150,20 @@ def test_names_of_others_and_names_that_are_read_are_passed_over():
     assert env_names.unread_names([*others, *read]) == {}
 
 
+def test_a_site_with_a_folder_of_its_own_has_its_market_data_there(
+    tmp_path, monkeypatch
+):
+    """Else two sites of one project would serve one another's prices."""
+    monkeypatch.delenv("VAR_DIR", raising=False)
+
+    def folder(**given):
+        return env.Env(_env_file=None, **given).backfill_dir
+
+    assert folder() == env.SITE_DIR / "data" / "backfill"
+    assert folder(var_dir=tmp_path) == tmp_path / "data" / "backfill"
+    assert folder(var_dir=tmp_path, backfill_data_dir="x") == env.SITE_DIR / "x"
+
+
 def test_a_database_address_becomes_djangos_entry():
     entry = database("postgresql://u%40x:p%2Fw@db.example:5433/crunch?sslmode=require")
     assert (entry["USER"], entry["PASSWORD"]) == ("u@x", "p/w")

@@ -1,6 +1,5 @@
 """Variables of the market data: providers, subscriptions, retention."""
 
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import AliasChoices, field_validator
@@ -60,8 +59,10 @@ class MarketVariables(BaseSettings):
         "Whether records past retention are written to Parquet before they are"
         " dropped.",
     )
-    backfill_data_dir: Path = setting(
-        Path("data/backfill"), "Folder of the Parquet files of past market data."
+    backfill_data_dir: str = setting(
+        "",
+        "Folder of the Parquet files of past market data, beside that of the tape's "
+        "days. Empty: data/backfill, below VAR_DIR where that is given.",
     )
     binance_api_url: str = setting(
         "https://api.binance.com/api", "Base URL of Binance's REST API."
