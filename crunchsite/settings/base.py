@@ -213,6 +213,9 @@ CELERY_BROKER_URL = broker(REDIS_URL)
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": VISIBILITY_TIMEOUT_S,
     "global_keyprefix": "crunchsite:",
+    # A broker that is gone without a word would hold up for ever whoever publishes.
+    "socket_timeout": 15,
+    "socket_connect_timeout": 15,
 }
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_POOL = "threads"  # one gateway per competition, no fork near gRPC

@@ -23,6 +23,13 @@ def test_a_worker_spares_the_collector_what_it_has_loaded():
         gc.unfreeze()
 
 
+def test_a_broker_that_is_gone_without_a_word_holds_nobody_up_for_ever():
+    with celery.app.connection_for_write() as connection:
+        channel = connection.default_channel
+        assert 5 <= channel.socket_timeout <= 30
+        assert 5 <= channel.socket_connect_timeout <= 30
+
+
 def test_a_worker_says_which_loops_it_runs(caplog):
     consumer = SimpleNamespace(app=celery.app)
     celery.say_what_started(sender=consumer)
