@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Count, Q
+from django.db.models import Count, Min, Q
 
 from competitions.models import (
     Competition,
@@ -41,12 +41,12 @@ class CompetitionStatus:
 
 
 def status_of(
-    competition: Competition, *, feeds: list[FeedIngestionState]
+    competition: Competition, *, feeds: list[FeedIngestionState], is_scored: bool
 ) -> CompetitionStatus:
     """Return the state in five statements, whatever the size of the competition."""
     last_round = (
         Round.objects.filter(competition=competition, performed_at__isnull=False)
-        .only("slot_at", "status", "resolvable_at")
+        .only("slot_at", "status")
         .first()
     )
     outcomes = (
@@ -74,7 +74,7 @@ def status_of(
         next_slot_at=min(slots, default=None),
         feed_at=feed_at(competition, feeds),
         questions=[_question(s) for s in schedule],
-        first_scores_at=_first_scores_at(competition, last_round, schedule),
+        first_scores_at=None if is_scored else _first_scores_at(competition, schedule),
     )
 
 
@@ -110,14 +110,17 @@ def feed_at(
 
 
 def _first_scores_at(
-    competition: Competition,
-    last_round: Round | None,
-    schedule: list[ScheduledPrediction],
+    competition: Competition, schedule: list[ScheduledPrediction]
 ) -> datetime | None:
-    """Return when the first scores are possible, while there is no board yet."""
+    """Return when the first scores are possible: with the oldest round that waits."""
     waits = [s.next_slot_at + s.horizon for s in schedule if s.next_slot_at is not None]
-    if last_round is not None and last_round.resolvable_at is not None:
-        waits.append(last_round.resolvable_at)
+    asked = Round.objects.filter(
+        competition=competition,
+        status=Round.Status.RECEIVED,
+        performed_at__isnull=False,
+    )
+    if oldest := asked.aggregate(at=Min("resolvable_at"))["at"]:
+        waits.append(oldest)
     if not waits:
         return None
     return min(waits) + timedelta(seconds=competition.score_interval_s)

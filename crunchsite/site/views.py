@@ -46,8 +46,11 @@ def home(request: HttpRequest) -> HttpResponse:
         "local_models_competition": settings.ENV.local_models_competition,
     }
     if competition is not None:
-        context["status"] = status_of(competition, feeds=feeds)
-        context["board"] = board_of(competition, after=after_of(request))
+        board = board_of(competition, after=after_of(request))
+        context["board"] = board
+        context["status"] = status_of(
+            competition, feeds=feeds, is_scored=board is not None and bool(board.rows)
+        )
     return page(request, "site/home.html", context, feeds=feeds)
 
 

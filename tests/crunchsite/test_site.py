@@ -30,6 +30,19 @@ def test_before_the_first_scores_the_page_says_when(client, world, frozen_clock)
     assert 'datetime="2026-03-02T12:01:10.000Z"' in page
 
 
+def test_a_newer_round_does_not_put_the_first_scores_off(client, world, frozen_clock):
+    """With a long horizon, many rounds wait: the oldest is scored first."""
+    Leaderboard.objects.all().delete()
+    oldest = Round.objects.filter(status="RESOLVED").earliest("slot_at")
+    Round.objects.filter(pk=oldest.pk).update(
+        status="RECEIVED",
+        resolved_at=None,
+        actuals=None,
+        resolvable_at=frozen_clock + timedelta(seconds=20),
+    )
+    assert 'datetime="2026-03-02T12:00:30.000Z"' in text(client.get("/"))
+
+
 def test_the_board_is_a_table_with_rank_name_score_and_coverage(client, world):
     page = text(client.get("/"))
     for name, owner in factories.NAMES[:6]:
