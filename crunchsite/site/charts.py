@@ -42,7 +42,7 @@ class Tick:
 
 @dataclass
 class ChartLine:
-    """A model's line; `tone` 1..5 is highlighted, 0 is in the background."""
+    """A line; `tone` 1..6 is highlighted, 0 is in the background."""
 
     name: str
     path: str
