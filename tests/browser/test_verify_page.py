@@ -109,6 +109,18 @@ def test_a_bundle_is_verified_and_each_tampering_is_named(verify, recorded):
     )
 
 
+def test_a_page_in_place_of_the_bundle_is_not_shown_as_the_reason(
+    browser,  # noqa: F811
+    live_server,
+):
+    """Without a competition there is no bundle, and the answer is a page."""
+    page, _ = opened(browser, f"{live_server.url}/verify")
+    page.click("#verify")
+    expect(page.locator("#verdict")).to_have_text(
+        "This cannot be verified: the site answered 404."
+    )
+
+
 def with_two_ledgers(data):
     """Have a file twice, of which other programs show the first one."""
     out = BytesIO(data)

@@ -84,8 +84,10 @@
   };
   const newest = async () => {
     const answer = await fetch(place("verify").dataset.bundle);
-    if (!answer.ok) throw new Error((await answer.text()).trim().replace(/\.$/, ""));
-    return answer.blob();
+    if (answer.ok) return answer.blob();
+    const isReason = answer.headers.get("Content-Type")?.startsWith("text/plain");
+    const why = isReason ? await answer.text() : `the site answered ${answer.status}`;
+    throw new Error(why.trim().replace(/\.$/, ""));
   };
   place("verify").addEventListener("click", () => run(async () => place("bundle").files[0] ?? newest()));
 })();
