@@ -101,14 +101,18 @@ def duration(seconds: int | timedelta) -> str:
 
 @register.simple_tag
 def instant(at: datetime | None, style: str = "") -> SafeString:
-    """Format a `<time>` in UTC; a script updates the styles `ago` and `until`."""
+    """Format a `<time>` in UTC; a script updates the styles `ago` and `until`.
+
+    The day is left out where it is the site's own, but for the style `full`.
+    """
     if at is None:
         return format_html('<span class="unknown">{}</span>', UNKNOWN)
+    has_day = style == "full" or at.date() != clock.now().date()
     return format_html(
         '<time datetime="{}" data-style="{}">{}</time>',
         f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}Z",
         style,
-        f"{at:%d %b %H:%M:%S} UTC" if style == "full" else f"{at:%H:%M:%S} UTC",
+        f"{at:%d %b %H:%M:%S} UTC" if has_day else f"{at:%H:%M:%S} UTC",
     )
 
 

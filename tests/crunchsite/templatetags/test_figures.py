@@ -9,6 +9,7 @@ from crunchsite.templatetags.figures import (
     answer,
     duration,
     figure,
+    instant,
     percent,
     prose,
     significant,
@@ -63,6 +64,19 @@ def test_figures(value, shown):
 )
 def test_a_small_number_keeps_three_digits(value, shown):
     assert significant(value, 2) == shown
+
+
+@pytest.mark.parametrize(
+    ("later", "style", "shown"),
+    [
+        (timedelta(minutes=1), "", "12:01:00 UTC"),
+        (timedelta(days=7), "", "09 Mar 12:00:00 UTC"),  # "truth at", a week ahead
+        (timedelta(days=-3), "ago", "27 Feb 12:00:00 UTC"),
+        (timedelta(0), "full", "02 Mar 12:00:00 UTC"),
+    ],
+)
+def test_an_instant_of_another_day_has_its_day(frozen_clock, later, style, shown):
+    assert f">{shown}</time>" in instant(frozen_clock + later, style)
 
 
 def test_a_page_says_which_clock_the_site_runs_on(client, settings):
