@@ -1,5 +1,6 @@
 """The public pages, as a reader without JavaScript sees them."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -101,6 +102,20 @@ def test_drafts_are_not_shown(client, world):
     assert client.get("/?competition=secret").status_code == 404
     assert client.get("/?competition=nope").status_code == 404
     assert "secret" not in text(client.get("/"))
+
+
+@pytest.mark.parametrize("path", ["/", "/rules", "/verify", "/witnesses"])
+def test_links_stay_with_the_competition_that_was_chosen(client, world, path):
+    factories.competition("second")
+    page = text(client.get(f"{path}?competition=second"))
+    links = re.findall(r'href="(/|/rules|/payouts|/verify|/witnesses)(\?[^"]*)?"', page)
+    brand, *others = links
+    assert brand == ("/", "")
+    assert len(others) >= 5
+    # The tabs of the first page lead to each competition.
+    assert {asked for _, asked in others} - {"?competition=btc-demo"} == {
+        "?competition=second"
+    }
 
 
 def test_feeds_are_in_the_navigation_only_when_there_are_any(client, world, fresh_feed):
