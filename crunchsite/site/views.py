@@ -46,8 +46,9 @@ def home(request: HttpRequest) -> HttpResponse:
         "local_models_competition": settings.ENV.local_models_competition,
     }
     if competition is not None:
-        board = board_of(competition, after=after_of(request))
-        context["board"] = board
+        after = after_of(request)
+        board = board_of(competition, after=after)
+        context |= {"board": board, "after": after}
         context["status"] = status_of(
             competition, feeds=feeds, is_scored=board is not None and bool(board.rows)
         )

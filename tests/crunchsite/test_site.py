@@ -44,6 +44,39 @@ def test_a_newer_round_does_not_put_the_first_scores_off(client, world, frozen_c
     assert 'datetime="2026-03-02T12:00:30.000Z"' in text(client.get("/"))
 
 
+def test_a_page_behind_the_end_of_the_board_does_not_deny_its_scores(client, world):
+    page = text(client.get("/?after=6"))
+    assert "The board ends before its place 7." in page
+    assert "No scores yet" not in page
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        ("PAUSED", "is paused; nothing is asked until an operator activates it"),
+        ("ENDED", "has ended; nothing is asked any more"),
+    ],
+)
+def test_without_scores_the_page_says_what_a_competition_waits_for(
+    client, frozen_clock, status, words
+):
+    factories.competition(status=status)
+    assert f"<p>The competition {words}.</p>" in text(client.get("/"))
+
+
+def test_an_operator_is_told_where_the_local_models_are_if_they_are_elsewhere(
+    client, operator, frozen_clock, settings
+):
+    client.force_login(operator)
+    own = settings.ENV.local_models_competition
+    for slug in (own, "second"):
+        factories.competition(slug)
+        page = text(client.get(f"/?competition={slug}"))
+        assert "No model has joined." in page
+        told = f"The local models take part in <code>{own}</code>"
+        assert (told in page) == (slug != own)
+
+
 def test_the_board_is_a_table_with_rank_name_score_and_coverage(client, world):
     page = text(client.get("/"))
     for name, owner in factories.NAMES[:6]:
