@@ -17,7 +17,7 @@ from scoring.models import Score, Snapshot
 SPAN = timedelta(hours=72)
 # A competition younger than this many snapshot periods is drawn from its scores.
 YOUNG_PERIODS = 6
-NEWEST_ROUNDS = 500
+MOST_ROUNDS = 500  # of a young competition, whose scores are drawn
 YOUNG_BINS = 48
 LEAST_SHARE = 0.1
 
@@ -41,16 +41,37 @@ def points_of(
 ) -> list[Point]:
     """Return the last 72 hours' points for `rolling`: (model, at, value, count).
 
-    While there are few snapshots, they are means of scores, unless a period's value is
-    something else: an account's profit, or the operator's own summary.
+    While there are few snapshots, they are means of scores; see `step_of`.
+    """
+    if (step := _bin_of(competition, until)) is not None:
+        return _from_scores(competition, models, step)
+    return _from_snapshots(models, until - SPAN - window, until)
+
+
+def step_of(competition: Competition, until: datetime) -> timedelta:
+    """Return of what stretch each of the points is: of a snapshot's period, or less."""
+    own = timedelta(seconds=competition.snapshot_period_s)
+    return _bin_of(competition, until) or own
+
+
+def _bin_of(competition: Competition, until: datetime) -> timedelta | None:
+    """Return the stretches by which a young competition's scores are drawn, else None.
+
+    A period's value may be something else than the mean of its scores: an account's
+    profit, or the operator's own summary. Then, or with many rounds, none are drawn.
     """
     config = shown_wiring(competition).config
-    is_mean = config.trading is None and config.aggregate_snapshot is None
-    young = YOUNG_PERIODS * timedelta(seconds=competition.snapshot_period_s)
     started = competition.activated_at or competition.created_at
-    if is_mean and until - started < young:
-        return _from_scores(competition, models, started, until)
-    return _from_snapshots(models, until - SPAN - window, until)
+    is_young = until - started < YOUNG_PERIODS * timedelta(
+        seconds=competition.snapshot_period_s
+    )
+    if not is_young or config.trading is not None or config.aggregate_snapshot:
+        return None
+    rounds = Round.objects.filter(competition=competition).resolved()
+    if rounds.order_by()[MOST_ROUNDS : MOST_ROUNDS + 1].exists():
+        return None
+    seconds = int((until - started).total_seconds() / YOUNG_BINS)
+    return timedelta(seconds=max(1, seconds))
 
 
 def recent(series: Mapping[int, Series], until: datetime) -> dict[int, Series]:
@@ -80,17 +101,12 @@ def _from_snapshots(
 
 
 def _from_scores(
-    competition: Competition, models: Sequence[int], since: datetime, until: datetime
+    competition: Competition, models: Sequence[int], step: timedelta
 ) -> list[Point]:
-    """Return means per bin of the newest rounds, with one statement."""
-    rounds = (
-        Round.objects.filter(competition=competition)
-        .resolved()
-        .order_by("-slot_at", "-pk")[:NEWEST_ROUNDS]
-    )
-    bin_s = max(1, int((until - since).total_seconds() / YOUNG_BINS))
+    """Return means per stretch of all scores, with one statement."""
+    rounds = Round.objects.filter(competition=competition).resolved()
     binned = Func(
-        Value(timedelta(seconds=bin_s)),
+        Value(step),
         F("prediction__round__resolvable_at"),
         Value(EPOCH),
         function="date_bin",
@@ -101,7 +117,7 @@ def _from_scores(
         .filter(
             success=True,
             prediction__model__in=models,
-            prediction__round__in=rounds.values("pk"),
+            prediction__round__in=rounds.order_by().values("pk"),
         )
         .values_list("prediction__model_id", binned)
         .annotate(mean=Avg("value"), scores=Count("pk"))

@@ -8,10 +8,11 @@ from django.db import connections
 from django.test.utils import CaptureQueriesContext
 
 from competitions.models import Competition, Prediction, Round
-from crunchsite.site import predictions
+from crunchsite.site import predictions, series
 from crunchsite.site.board import coverage_of
-from scoring.models import Leaderboard, LeaderboardEntry, Snapshot
+from scoring.models import Leaderboard, LeaderboardEntry, Score, Snapshot
 from tests import factories
+from tests.conftest import NOW
 from tests.crunchsite.conftest import text
 
 pytestmark = pytest.mark.django_db(databases=["default", "tape"])
@@ -128,6 +129,23 @@ def test_the_pages_say_how_windows_sum_up(client, world, contract, summed):
         assert f"<p>{summed} of the trailing 24 h" in text(client.get(address))
     rules = text(client.get("/rules"))
     assert f"<code>score_recent</code>, {summed.lower()} over the last hours" in rules
+
+
+@pytest.mark.usefixtures("frozen_clock")
+@pytest.mark.parametrize(
+    ("most", "step", "value"), [(500, "225 s", 2.0), (10, "1 h", 70.0)]
+)
+def test_a_young_competitions_chart_says_of_what_its_points_are(
+    client, monkeypatch, most, step, value
+):
+    """With more rounds than can be drawn, the newest of them are not all."""
+    world = factories.running_competition(at=NOW, models=1, hours=3)
+    Score.objects.update(value=2.0)
+    Snapshot.objects.update(value=70.0)
+    monkeypatch.setattr(series, "MOST_ROUNDS", most)
+    page = client.get(f"/models/{world.models[0].model_id}")
+    assert f"Mean of the trailing 24 h; in grey, of each {step}</p>" in text(page)
+    assert {v for _, row in page.context["chart_rows"] for v in row if v} == {value}
 
 
 def test_drafts_are_not_shown(client, world):
