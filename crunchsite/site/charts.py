@@ -121,13 +121,16 @@ def _scale(
 
 
 def _path(x: np.ndarray, y: np.ndarray) -> str:
-    """Return path data; an unknown value interrupts the line."""
+    """Return path data; an unknown value interrupts the line.
+
+    A line begins with one of no length, so that a value alone is a dot.
+    """
     parts, pen_down = [], False
     for px, py in zip(x.tolist(), y.tolist(), strict=True):
         if math.isnan(py):
             pen_down = False
             continue
-        parts.append(f"{'L' if pen_down else 'M'}{px:.1f} {py:.1f}")
+        parts.append(f"L{px:.1f} {py:.1f}" if pen_down else f"M{px:.1f} {py:.1f}h0")
         pen_down = True
     return "".join(parts)
 

@@ -22,6 +22,14 @@ def test_an_unknown_value_interrupts_the_line():
     assert chart.lines[0].path.count("M") == 2
 
 
+def test_a_value_between_unknown_ones_is_a_dot():
+    """A path that only moves draws nothing, and its label stands beside no line."""
+    chart = line_chart([("a", "", series(None, 1.0, None, 2.0, 3.0))])
+    dot, line = re.findall(r"M[^M]+", chart.lines[0].path)
+    assert re.fullmatch(r"M[\d.]+ [\d.]+h0", dot)
+    assert line.count("L") == 1
+
+
 def test_the_zero_line_is_marked_and_labels_keep_apart():
     chart = line_chart([(str(i), "", series(-1.0, 0.5 + i / 1000)) for i in range(5)])
     assert [t.label for t in chart.y_ticks if t.is_zero] == ["0.0"]
