@@ -84,6 +84,26 @@ def test_the_leaderboard_refreshes_without_a_reload(browser, live_server, world)
     assert seen.hosts == {live_server.url.split("/")[2]}
 
 
+def test_a_refresh_keeps_the_focus_and_how_far_a_table_is_scrolled(
+    browser, live_server, world
+):
+    """It comes each five seconds, and a keyboard would begin at the top again."""
+    viewport = {"width": 360, "height": 740}
+    page, seen = opened(browser, live_server.url, viewport=viewport)
+    link = page.locator("table.board tbody a").nth(1)
+    link.focus()
+    name = link.evaluate("link => link.textContent")
+    box = page.locator(".scroll", has=page.locator("table.board"))
+    box.evaluate("box => { box.scrollLeft = 40 }")
+    first = LeaderboardEntry.objects.get(rank=1)
+    first.metrics["score_recent"] = 1.234
+    first.save(update_fields=["metrics"])
+    page.locator("table.board", has_text="1.23").wait_for(timeout=60_000)
+    assert page.evaluate("document.activeElement.textContent") == name
+    assert box.evaluate("box => box.scrollLeft") == 40
+    assert seen.problems == []
+
+
 def test_times_run_while_the_page_is_open(browser, live_server, world):
     page, seen = opened(browser, live_server.url)
     page.locator("time[data-style=ago]", has_text="ago").first.wait_for()

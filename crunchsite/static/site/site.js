@@ -1,4 +1,4 @@
-// Running times, and details that stay open across a refresh. Pages are whole without it.
+// Running times, and what stays as it is across a refresh. Pages are whole without it.
 (() => {
   "use strict";
   const clock = document.documentElement.dataset;
@@ -30,12 +30,27 @@
     }
   };
 
-  let open = [];
+  // What a refresh would lose: open details, how far tables are scrolled, the focus.
+  const scrolled = () => [...document.querySelectorAll("#live .scroll")];
+  const nameOf = (stop) => stop.getAttribute("href") ?? stop.parentElement.id;
+  const stopsOf = (name) =>
+    [...document.querySelectorAll("#live :is(a, summary)")].filter((stop) => nameOf(stop) === name);
+
+  let restore = () => {};
   document.addEventListener("htmx:beforeSwap", () => {
-    open = [...document.querySelectorAll("details[open]")].map((d) => d.id);
+    const open = [...document.querySelectorAll("details[open]")].map((d) => d.id);
+    const lefts = scrolled().map((box) => box.scrollLeft);
+    const focused = document.activeElement?.closest("#live :is(a, summary)");
+    const name = focused && nameOf(focused);
+    const place = focused ? stopsOf(name).indexOf(focused) : -1;
+    restore = () => {
+      for (const id of open) document.getElementById(id)?.setAttribute("open", "");
+      scrolled().forEach((box, i) => { box.scrollLeft = lefts[i] ?? 0; });
+      if (place >= 0) stopsOf(name)[place]?.focus({ preventScroll: true });
+    };
   });
   document.addEventListener("htmx:afterSwap", () => {
-    for (const id of open) document.getElementById(id)?.setAttribute("open", "");
+    restore();
     tick();
   });
   tick();
