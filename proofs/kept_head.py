@@ -15,7 +15,7 @@ from core.tlog.errors import LogFormatError
 from core.tlog.log_checkpoint import TreeHead, parse_tree_head
 from core.tlog.note import parse_note
 from proofs import log_keys
-from proofs.errors import LogForkError
+from proofs.errors import LogForkError, LogKeyError
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,14 @@ def read() -> KeptHead | None:
 
 
 def write(kept: KeptHead) -> None:
-    """Replace the file; when this returns, the disk has it."""
+    """Replace the file; when this returns, the disk has it. Raises LogKeyError."""
     text = json.dumps(
         {"note": kept.note, "before": kept.before, "leaves": list(kept.leaves)}
     )
-    write_file(head_file(), text)
+    try:
+        write_file(head_file(), text)
+    except OSError as error:
+        raise LogKeyError(
+            f"its head cannot be kept at {head_file()} ({error.strerror}); make room "
+            "on the disk, and let the site write there."
+        ) from None

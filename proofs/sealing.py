@@ -46,8 +46,8 @@ def seal() -> int:
     """Number the leaves of committed transactions and sign a head; return how many.
 
     The number of statements does not depend on the number of leaves. Nothing happens
-    when none waits. Raises LogKeyError without a usable key, and LogForkError when the
-    database has not what was signed before: the leaves wait.
+    when none waits. Raises LogKeyError without a usable key or a place for the head,
+    and LogForkError when the database has not what was signed before: the leaves wait.
     """
     if not LogLeaf.objects.waiting().exists():
         return 0
