@@ -114,7 +114,7 @@ def publish_first() -> Publication | None:
         if not settings.ENV.cloud_bucket:
             _publish_history(as_of)
         return _publish(as_of)
-    except OperatorError as error:
+    except (OperatorError, OSError) as error:  # a full disk, too
         cache.set(_FIRST, str(error), _PAUSE_S)
         log.warning("livepool.no_first_release", error=str(error))
         return None

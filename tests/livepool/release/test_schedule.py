@@ -328,7 +328,10 @@ def test_a_source_without_daily_coins_is_named_and_asked_again_later(fresh, env)
     assert FeedSubscription.objects.count() == len(COINS)
 
 
-def test_two_workers_build_the_first_release_once(fresh, monkeypatch):
+@pytest.mark.parametrize(
+    "error", [LivePoolError("a disk is full"), OSError(28, "a disk is full")]
+)
+def test_two_workers_build_the_first_release_once(fresh, monkeypatch, error):
     coins.subscribe()
     monkeypatch.setattr(coins, "missing", lambda as_of: "")
     built = []
@@ -336,12 +339,12 @@ def test_two_workers_build_the_first_release_once(fresh, monkeypatch):
     def one(as_of):
         built.append(as_of)
         assert schedule.publish_first() is None  # the other one, meanwhile
-        raise LivePoolError("a disk is full")
+        raise error
 
     monkeypatch.setattr(schedule, "_publish", one)
     assert schedule.publish_first() is None
     assert len(built) == 1
-    assert schedule.status().last_error == "a disk is full"
+    assert schedule.status().last_error == str(error)
 
 
 def test_a_withdrawn_release_is_not_published_again(filled):
