@@ -41,6 +41,11 @@ def watch() -> None:
 
 @shared_task(name="feeds.maintain")
 def maintain() -> None:
-    """Make partitions ahead of time, drop those past retention, repair gaps."""
-    retention.maintain(now=clock.now())
-    ingest.repair_gaps()
+    """Make partitions ahead of time, drop those past retention, repair gaps.
+
+    What keeps old records from being dropped keeps nobody from having the newest.
+    """
+    try:
+        retention.maintain(now=clock.now())
+    finally:
+        ingest.repair_gaps()

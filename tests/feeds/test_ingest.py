@@ -14,7 +14,7 @@ from feeds.errors import (
 from feeds.models import FeedSubscription
 from feeds.providers.simulated import Simulated
 from feeds.subscriptions import subscribe
-from feeds.tape import reads
+from feeds.tape import reads, retention
 from tests.conftest import NOW
 from tests.feeds.conftest import count
 from tests.feeds.factories import FEED, KEY, full_disk
@@ -289,6 +289,20 @@ def test_the_task_has_the_name_that_beat_knows(subscription):
     assert tasks.ingest_due.name == "feeds.ingest"
     assert tasks.maintain.name == "feeds.maintain"
     assert count() == 181
+
+
+def test_gaps_are_repaired_also_while_nothing_can_be_dropped(monkeypatch):
+    """A full disk keeps records past retention from being exported, for days."""
+    repaired = []
+
+    def full(**_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(retention, "prune", full)
+    monkeypatch.setattr(ingest, "repair_gaps", lambda: repaired.append(1))
+    with pytest.raises(OSError, match="No space left"):
+        tasks.maintain()
+    assert repaired
 
 
 def test_a_stale_feed_raises_an_alarm(subscription, caplog):
