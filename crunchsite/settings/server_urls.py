@@ -7,7 +7,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 def database(url: str, **options: Any) -> dict[str, Any]:
     """Return Django's DATABASES entry for a postgresql:// URL.
 
-    Raises ValueError for another scheme: PostgreSQL is the only database.
+    Raises ValueError for another scheme: PostgreSQL is the only database. So does an
+    address in which a password ends too early.
     """
     parts = urlsplit(url)
     if parts.scheme not in ("postgresql", "postgres"):
@@ -15,13 +16,20 @@ def database(url: str, **options: Any) -> dict[str, Any]:
             f"was {parts.scheme!r}://, crunchsite needs a postgresql:// address"
         )
     query = dict(parse_qsl(parts.query))
+    try:
+        port = parts.port
+    except ValueError:  # its own text has the beginning of a password
+        raise ValueError(
+            "has no number as its port; in a password write / as %2F, # as %23 and ? "
+            "as %3F"
+        ) from None
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": unquote(parts.path.lstrip("/")),
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
         "HOST": query.pop("host", parts.hostname or ""),
-        "PORT": str(parts.port or ""),
+        "PORT": str(port or ""),
         "OPTIONS": {**query, **options},
     }
 

@@ -192,6 +192,12 @@ def test_another_database_is_refused():
         database("mysql://localhost/x")
 
 
+def test_a_password_that_ends_the_address_is_explained_and_not_shown():
+    with pytest.raises(ValueError, match="in a password write / as %2F") as refused:
+        database("postgresql://crunchsite:hush/c+d=@postgres/crunchsite")
+    assert "hush" not in str(refused.value)
+
+
 def test_the_broker_gets_kombus_spelling_of_a_socket():
     assert (
         broker("unix:///run/v.sock?db=2") == "redis+socket:///run/v.sock?virtual_host=2"
