@@ -22,12 +22,22 @@ MINUS = "\N{MINUS SIGN}"
 MOST_DECIMALS = 10
 
 
+def _number(value: Any) -> float | None:
+    """Return a finite number; None for what stands in its place in somebody's JSON."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:  # an int that no float holds
+        return None
+
+
 @register.filter
 def figure(value: Any, decimals: int = 4) -> str:
     """Format a number with fixed decimals and a real minus sign; a dash if unknown."""
-    if value is None or isinstance(value, bool) or not isinstance(value, (int, float)):
+    if (number := _number(value)) is None:
         return UNKNOWN
-    shown = round(value, decimals) + 0.0  # a rounded -0.0 loses its sign
+    shown = round(number, decimals) + 0.0  # a rounded -0.0 loses its sign
     return f"{shown:,.{decimals}f}".replace("-", MINUS)
 
 
@@ -37,14 +47,12 @@ def significant(value: Any, decimals: int = 2) -> str:
 
     Very small numbers use an exponent, like 1.20e-12.
     """
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value == 0:
-        return figure(value, decimals)
-    if not math.isfinite(value):
-        return UNKNOWN
-    needed = decimals_for(value)
+    if not (number := _number(value)):
+        return figure(number, decimals)
+    needed = decimals_for(number)
     if needed <= MOST_DECIMALS or needed <= decimals:
-        return figure(value, max(decimals, needed))
-    return f"{value:.2e}".replace("-", MINUS, 1) if value < 0 else f"{value:.2e}"
+        return figure(number, max(decimals, needed))
+    return f"{number:.2e}".replace("-", MINUS, 1) if number < 0 else f"{number:.2e}"
 
 
 def decimals_for(value: float) -> int:
@@ -141,9 +149,14 @@ def answer(output: str) -> str:
 
 
 @register.filter
-def basis_points(fraction: float) -> str:
-    """Format a return in hundredths of a percent, with its sign."""
-    return f"{fraction * 10_000:+.2f} bp".replace("-", MINUS)
+def basis_points(fraction: Any) -> str:
+    """Format a return in hundredths of a percent, with its sign.
+
+    A truth is the operator's own JSON: a dash for a return that is no number.
+    """
+    if (number := _number(fraction)) is None:
+        return UNKNOWN
+    return f"{number * 10_000:+.2f} bp".replace("-", MINUS)
 
 
 @register.filter

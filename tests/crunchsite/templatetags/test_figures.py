@@ -7,6 +7,7 @@ import pytest
 from core import clock
 from crunchsite.templatetags.figures import (
     answer,
+    basis_points,
     duration,
     figure,
     instant,
@@ -77,6 +78,17 @@ def test_a_small_number_keeps_three_digits(value, shown):
 )
 def test_an_instant_of_another_day_has_its_day(frozen_clock, later, style, shown):
     assert f">{shown}</time>" in instant(frozen_clock + later, style)
+
+
+@pytest.mark.parametrize("value", ["up", [0.1], {}, None, True, 10**400, float("inf")])
+def test_what_is_no_number_in_somebodys_json_is_a_dash(value):
+    """An operator's truth may have any `return`, and a page shows it."""
+    assert basis_points(value) == figure(value) == significant(value) == "—"
+
+
+def test_a_return_has_its_sign():
+    assert basis_points(0.0001) == "+1.00 bp"
+    assert basis_points(-0.5) == "\N{MINUS SIGN}5000.00 bp"
 
 
 def test_a_page_says_which_clock_the_site_runs_on(client, settings):
