@@ -110,9 +110,13 @@ class FeedSubscriptionAdmin(EdgeAdmin):
             return "paused"
         if subscription.consecutive_errors:
             return f"failed {counted(subscription.consecutive_errors, 'time')}"
+        if row.is_stale:
+            return "stale"
+        if row.closed_at is None:
+            return "waiting"
         if subscription.serving_source not in ("", subscription.source):
             return f"served by {subscription.serving_source}"
-        return "stale" if row.is_stale else "fresh"
+        return "fresh"
 
     @admin.display(description="last error")
     def trouble(self, subscription: FeedSubscription) -> str:

@@ -30,6 +30,13 @@ def test_the_page_shows_each_feed_and_a_chart(client):
         assert label in page
 
 
+def test_a_feed_of_which_nothing_has_come_has_no_records(client):
+    subscribe(KEY)
+    page = client.get("/feeds").content.decode()
+    assert ">waiting<" in page
+    assert page.count('<td class="n">0</td>') == 2  # missing, and there
+
+
 @pytest.mark.parametrize(
     ("granularity", "label"),
     [("1s", "11:59:59"), ("1h", "02 Mar 11:00"), ("1d", "01 Mar")],
@@ -134,6 +141,11 @@ def test_the_admin_lists_subscriptions_with_their_health(operator):
         ({"consecutive_errors": 3, "last_error": "no answer"}, "failed 3 times"),
         ({"serving_source": "pyth"}, "served by pyth"),
         ({"poll_s": 0.001, "granularity": "1s"}, "stale"),
+        (
+            {"poll_s": 0.001, "granularity": "1s", "serving_source": "pyth"},
+            "stale",
+        ),
+        ({"subject": "ETHUSDT"}, "waiting"),  # no record has come yet
     ],
 )
 def test_the_admin_says_how_a_subscription_stands(operator, changes, state):
