@@ -109,6 +109,17 @@ def test_coverage_is_of_the_window_that_the_ranking_figure_covers(
     assert coverage_of(LeaderboardEntry(leaderboard=board), ranking_key) is None
 
 
+def test_the_heading_tells_of_all_questions(client, frozen_clock):
+    made = factories.competition()
+    for n in range(5):
+        factories.scheduled_prediction(
+            made, scope_key=f"q{n}", resolve_horizon_s=60 * n, order=n
+        )
+    page = text(client.get("/"))
+    assert "BTCUSDT, known at once, asked every 15 min; BTCUSDT, 1 min ahead" in page
+    assert "2 min ahead, asked every 15 min; and 2 more questions." in page
+
+
 def test_an_unknown_score_is_a_dash_and_never_zero(client, world):
     last = text(client.get("/")).split("<tbody>")[1].split("</tbody>")[0].split("<tr>")
     assert '<td class="n key unknown">—</td>' in last[-1]
