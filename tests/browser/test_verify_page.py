@@ -121,6 +121,16 @@ def test_a_page_in_place_of_the_bundle_is_not_shown_as_the_reason(
     )
 
 
+def test_a_browser_that_lacks_the_signatures_says_so(verify, recorded):
+    page = verify(b"no zip")
+    page.evaluate(
+        "crypto.subtle.importKey = async () => { throw new DOMException("
+        "'Unrecognized name.', 'NotSupportedError'); }"
+    )
+    verify(recorded.whole)
+    assert "this browser knows no Ed25519 signatures" in page.inner_text("#verdict")
+
+
 def with_two_ledgers(data):
     """Have a file twice, of which other programs show the first one."""
     out = BytesIO(data)

@@ -77,7 +77,10 @@
       if (report.failed.length) say(`${what}: does not follow: ${report.failed.join(", ")}.`, "bad");
       else say(`${what}: all that was done follows.`, "good");
     } catch (error) {
-      say(`This cannot be verified: ${error.message}.`, "bad");
+      // What browsers say of an algorithm that they lack means nothing to a reader.
+      const isOld = error.name === "NotSupportedError";
+      const why = isOld ? "this browser knows no Ed25519 signatures; a newer one does, or verify.py" : error.message;
+      say(`This cannot be verified: ${why}.`, "bad");
     }
     show(report);
     place("verify").disabled = false;
