@@ -10,7 +10,7 @@ from django.utils.http import content_disposition_header
 
 from core.clock import iso_z
 from core.texts import csv_cell
-from crunchsite.site.asked import chosen, required, shown_model
+from crunchsite.site.asked import after_of, chosen, required, shown_model
 from crunchsite.site.board import board_of, columns_of, window_of
 from crunchsite.site.frame import public
 from crunchsite.site.series import (
@@ -56,9 +56,9 @@ def leaderboard_csv(request: HttpRequest) -> HttpResponse:
 
 @public
 def scores_csv(request: HttpRequest) -> HttpResponse:
-    """Return the home page's chart: one row per instant, one column per model."""
+    """Return a board page's chart: one row per instant, one column per model."""
     competition = required(chosen(request))
-    board = board_of(competition)
+    board = board_of(competition, after=after_of(request))
     if board is None:
         return csv_response(f"{competition.slug}-scores", ["at"], [])
     models = [row.model for row in board.rows]

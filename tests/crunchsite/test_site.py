@@ -2,13 +2,14 @@
 
 import re
 from datetime import timedelta
+from html import unescape
 
 import pytest
 from django.db import connections
 from django.test.utils import CaptureQueriesContext
 
 from competitions.models import Competition, Prediction, Round
-from crunchsite.site import predictions, series
+from crunchsite.site import board, predictions, series
 from crunchsite.site.board import coverage_of
 from scoring.models import Leaderboard, LeaderboardEntry, Score, Snapshot
 from tests import factories
@@ -49,6 +50,18 @@ def test_a_page_behind_the_end_of_the_board_does_not_deny_its_scores(client, wor
     page = text(client.get("/?after=6"))
     assert "The board ends before its place 7." in page
     assert "No scores yet" not in page
+
+
+def test_the_csv_of_a_later_page_has_the_models_of_its_chart(
+    client, world, monkeypatch
+):
+    monkeypatch.setattr(board, "PAGE_ROWS", 2)
+    page = client.get("/?after=2")
+    assert "the leading 2 models of this page" in text(page)
+    address = re.search(r'href="(/scores.csv[^"]*)"', text(page))[1]
+    header = text(client.get(unescape(address))).splitlines()[0]
+    shown = [row.model.model_id for row in page.context["board"].rows]
+    assert header.split(",") == ["at", *shown]
 
 
 @pytest.mark.parametrize(
