@@ -7,8 +7,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 def database(url: str, **options: Any) -> dict[str, Any]:
     """Return Django's DATABASES entry for a postgresql:// URL.
 
-    Raises ValueError for another scheme: PostgreSQL is the only database. So does an
-    address in which a password ends too early.
+    Raises ValueError for another scheme, as PostgreSQL is the only database, and for an
+    address that a password has cut.
     """
     parts = urlsplit(url)
     if parts.scheme not in ("postgresql", "postgres"):
