@@ -118,10 +118,10 @@ class RoundAdmin(LedgerAdmin):
         if round_.status != Round.Status.RECEIVED:
             return shortened(round_.reason) or "-"
         if round_.performed_at is None:
-            return f"models to be asked since {round_.received_at:%H:%M:%S}"
+            return f"models to be asked since {round_.received_at:%d %b %H:%M:%S}"
         if round_.resolvable_at is None:
             return "truth to be posted"
-        return f"truth expected at {round_.resolvable_at:%H:%M:%S}"
+        return f"truth expected at {round_.resolvable_at:%d %b %H:%M:%S}"
 
 
 @admin.register(TournamentRound)
