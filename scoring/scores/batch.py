@@ -95,7 +95,8 @@ class _Calls:
         self._count += 1
         try:
             answer = in_time(
-                lambda: self._scorer(predictions, truths),
+                # Copies: if it changes them and raises, its halves are as they were.
+                lambda: self._scorer(_copied(predictions), _copied(truths)),
                 patience_s,
                 key=id(self._scorer),
             )
@@ -127,11 +128,15 @@ def _columns(answer: Any, value_field: str, size: int) -> Columns:
             raise ValueError(f"a key was {brief(name)}; keys are text without NUL")
     if value_field not in columns:
         raise ValueError(f"keys were {sorted(columns)}; {value_field} is needed")
-    result = {n: np.asarray(c, dtype=np.float64) for n, c in columns.items()}
+    result = {n: np.array(c, dtype=np.float64) for n, c in columns.items()}
     for name, column in result.items():
         if column.shape != (size,):
             raise ValueError(f"{name} had shape {column.shape}; it must be ({size},)")
     return result
+
+
+def _copied(columns: Columns) -> Columns:
+    return {name: column.copy() for name, column in columns.items()}
 
 
 def _part(columns: Columns, part: slice) -> Columns:

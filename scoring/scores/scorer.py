@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from copy import copy, deepcopy
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -162,9 +163,24 @@ class _Run:
         if isinstance(prediction, Failure):
             return prediction
         try:
-            return self._scorer(prediction, truth)
+            answer = self._scorer(prediction, _apart(truth))
+            # It may be an object that the scorer fills again for the next one.
+            return copy(answer) if isinstance(answer, (dict, BaseModel)) else answer
         except BaseException as error:  # noqa: BLE001  even sys.exit() ends here
             return Failure(describe(error))
+
+
+_ATOMS = (float, int, str, type(None))
+
+
+def _apart(truth: BaseModel) -> BaseModel:
+    """Return a copy of a truth, which all answers of its round share.
+
+    What a scorer changes in it, the next answer does not see.
+    """
+    values = [*vars(truth).values(), *(truth.model_extra or {}).values()]
+    is_flat = all(isinstance(value, _ATOMS) for value in values)
+    return copy(truth) if is_flat else deepcopy(truth)
 
 
 def _plain(answer: Any, score_type: type[BaseModel]) -> Any:

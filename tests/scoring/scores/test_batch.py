@@ -152,6 +152,31 @@ def scored(scorer, size):
     )
 
 
+def test_a_batch_scorer_that_changes_its_arrays_before_it_raises_scores_them_once():
+    def in_percent(predictions, ground_truth):
+        value = predictions["value"]
+        value *= 100
+        if 300 in value:
+            raise ArithmeticError("three")
+        return value
+
+    values = [score.value for score in scored(in_percent, 5)]
+    assert values == [0.0, 100.0, 200.0, None, 400.0]
+
+
+def test_a_batch_scorer_may_fill_one_array_again_and_again():
+    full = np.zeros(2)
+
+    def refill(predictions, ground_truth):
+        value = predictions["value"]
+        if len(value) > 2:
+            raise ArithmeticError("too many")
+        full[:] = value
+        return full
+
+    assert [score.value for score in scored(refill, 4)] == [0.0, 1.0, 2.0, 3.0]
+
+
 def test_a_batch_scorer_that_always_raises_is_not_called_for_ever(monkeypatch):
     monkeypatch.setattr(batch, "MOST_CALLS", 20)
     called = []

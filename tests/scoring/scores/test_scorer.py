@@ -4,8 +4,9 @@ import threading
 
 import pytest
 
-from competitions.contract import InferenceOutput
+from competitions.contract import CrunchConfig, GroundTruth, InferenceOutput
 from competitions.models import Prediction
+from competitions.slots import wire
 from scoring.cycle import run_cycle
 from scoring.models import Score
 from scoring.scores import budget, scorer
@@ -98,3 +99,39 @@ def test_a_scorer_may_read_whose_prediction_it_is(competition, rewire, kind):
     assert [p.output for p in predictions] == [{"value": 1.0}, lie]
     stored = Score.objects.order_by("prediction_id").values_list("result", flat=True)
     assert [score["dumped"] for score in stored] == [1.0, 2.0]
+
+
+def scored(scorer_, truth):
+    """What a scorer makes of three answers of one round."""
+    found = scorer.score_all(
+        wiring=wire(CrunchConfig(scoring_function=scorer_), {}),
+        outputs=['{"value": 1.0}', '{"value": 2.0}', '{"value": 3.0}'],
+        truths=[truth] * 3,
+        names=[("a", 1), ("b", 2), ("c", 3)],
+    )
+    return [score.value for score in found]
+
+
+def test_what_a_scorer_changes_in_a_truth_the_next_answer_does_not_see():
+    def in_basis_points(prediction, ground_truth):
+        ground_truth.actual_return *= 10_000
+        return {"value": prediction.value * ground_truth.actual_return}
+
+    def of_the_last_price(prediction, ground_truth):
+        return {"value": prediction.value * ground_truth.prices.pop()}
+
+    truth = GroundTruth(actual_return=0.5, prices=[1.0, 2.0])
+    before = truth.model_dump()
+    assert scored(in_basis_points, truth) == [5_000.0, 10_000.0, 15_000.0]
+    assert scored(of_the_last_price, truth) == [2.0, 4.0, 6.0]
+    assert truth.model_dump() == before
+
+
+def test_a_scorer_may_fill_one_answer_again_and_again():
+    answer = {}
+
+    def refill(prediction, ground_truth):
+        answer["value"] = prediction.value
+        return answer
+
+    assert scored(refill, GroundTruth(actual_return=0.5)) == [1.0, 2.0, 3.0]
