@@ -54,6 +54,11 @@ class GuardedCalls:
         self._failing: set[str] | None = None
         self.failed: list[str] = []
 
+    @property
+    def competition(self) -> int:
+        """Return the key of the competition."""
+        return self._competition.pk
+
     def sealed(self) -> "GuardedCalls":
         """Return calls that repeat the remembered answers and run nothing."""
         guarded = copy(self)

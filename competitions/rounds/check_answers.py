@@ -2,18 +2,26 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
 
+from competitions.callables import guarded_calls
 from competitions.callables.guarded_calls import CallableError, GuardedCalls
 from competitions.callables.slot_answers import first_problem, require_finite
 from competitions.gateway.types import ModelAnswer
 from competitions.shared.answer_rule import as_output, require_size
 from competitions.slots import Wiring
+from core.deadline import StillAtWork, in_time
 from core.texts import LONGEST_TEXT, brief, message_of, readable
+
+SLOT = "INFERENCE_OUTPUT_VALIDATOR"
+# How many calls of a competition's validator may hang at once.
+MOST_HANGS = 3
 
 _as_json = json.JSONEncoder(ensure_ascii=False).encode
 
@@ -23,27 +31,76 @@ def check_answers(
 ) -> list[ModelAnswer]:
     """Validate all answers of a round; see `check_answer`.
 
-    An operator's validator has one deadline for all of them: answers that it did not
-    reach in time are FAILED.
+    An answer for which an operator's validator hangs is FAILED, and the next one begins
+    a new turn, of at most MOST_HANGS. What no turn has reached is FAILED too.
     """
-    slot = "INFERENCE_OUTPUT_VALIDATOR"
-    if wiring.is_default(slot):
+    if wiring.is_default(SLOT):
         return [check_answer(answer, wiring) for answer in answers]
     checked: list[ModelAnswer] = []
 
     def check_all() -> None:
-        for answer in answers:
-            checked.append(check_answer(answer, wiring))  # noqa: PERF401  a hang leaves the first ones
+        if problem := _check_in_turns(answers, wiring, guarded.competition, checked):
+            raise problem
 
-    try:
-        guarded.call(slot, wiring.paths[slot], check_all)
-    except CallableError as error:
-        done = list(checked)  # a validator that hangs may still append to it
-        return done + [
-            _invalid(answer, str(error)) if answer.outcome == "ANSWERED" else answer
-            for answer in answers[len(done) :]
-        ]
+    with suppress(CallableError):  # it is recorded, and told to whom it concerns
+        guarded.call(
+            SLOT,
+            wiring.paths[SLOT],
+            check_all,
+            patience_s=(1 + MOST_HANGS) * guarded_calls.PATIENCE_S,
+        )
     return checked
+
+
+def _check_in_turns(
+    answers: Sequence[ModelAnswer],
+    wiring: Wiring,
+    competition: int,
+    checked: list[ModelAnswer],
+) -> Exception | None:
+    """Append the checked answers to `checked`; return the first problem, or None.
+
+    A turn has one deadline for its answers, and is left behind where it hangs.
+    """
+    problem: Exception | None = None
+    for turn in range(MOST_HANGS):
+        rest, done = answers[len(checked) :], list[ModelAnswer]()
+        try:
+            in_time(
+                partial(_check_each, rest, wiring, done),
+                guarded_calls.PATIENCE_S,
+                key=(competition, wiring.paths[SLOT], turn),
+            )
+        except StillAtWork as error:
+            problem = problem or error
+        except Exception as error:  # noqa: BLE001  a hang, or whatever ends a thread
+            problem = problem or error
+            ended = list(done)  # a turn that is left behind may still append to it
+            checked += ended
+            checked += [
+                _unchecked(each, wiring, error) for each in rest[len(ended) :][:1]
+            ]
+        else:
+            checked += done
+            return problem
+    if problem is not None:
+        left = answers[len(checked) :]
+        checked += [_unchecked(answer, wiring, problem) for answer in left]
+    return problem
+
+
+def _check_each(
+    answers: Sequence[ModelAnswer], wiring: Wiring, done: list[ModelAnswer]
+) -> None:
+    for answer in answers:
+        done.append(check_answer(answer, wiring))  # noqa: PERF401  a hang leaves the first ones
+
+
+def _unchecked(answer: ModelAnswer, wiring: Wiring, error: Exception) -> ModelAnswer:
+    """Return an answer that the validator did not judge: FAILED, and why."""
+    if answer.outcome != "ANSWERED":
+        return check_answer(answer, wiring)  # which does not call it
+    return _invalid(answer, f"{SLOT} ({wiring.paths[SLOT]}): {message_of(error)}")
 
 
 def check_answer(answer: ModelAnswer, wiring: Wiring) -> ModelAnswer:
@@ -58,10 +115,10 @@ def check_answer(answer: ModelAnswer, wiring: Wiring) -> ModelAnswer:
             return answer
         return replace(answer, result=_refused_output(answer.reason, answer.raw))
     fields = wiring.config.output_type.model_fields
-    is_own = not wiring.is_default("INFERENCE_OUTPUT_VALIDATOR")
+    is_own = not wiring.is_default(SLOT)
     given = deepcopy(answer.result) if is_own else answer.result
     try:
-        output = wiring.call("INFERENCE_OUTPUT_VALIDATOR", given)
+        output = wiring.call(SLOT, given)
         output = given if output is None else output
         output = as_output(output, fields)
         parsed = wiring.config.output_type.model_validate(output)
@@ -69,7 +126,7 @@ def check_answer(answer: ModelAnswer, wiring: Wiring) -> ModelAnswer:
         _require_storable(result, wiring.config.max_output_bytes)
     except ValidationError as error:
         return _invalid(answer, first_problem(error))
-    except Exception as error:  # noqa: BLE001  the operator's validator may raise anything
+    except (Exception, SystemExit) as error:  # noqa: BLE001  the operator's validator may raise anything
         return _invalid(answer, message_of(error))
     return replace(answer, result=result)
 

@@ -1,5 +1,7 @@
 """Callables and contracts that the tests wire by path."""
 
+import sys
+import threading
 from datetime import UTC, datetime
 
 from competitions.contract import CrunchConfig
@@ -44,6 +46,19 @@ def refusing_the_negative(inference_output):
 def dating_the_negative(inference_output):
     if inference_output["value"] < 0:
         inference_output["at"] = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+WOKEN = threading.Event()
+
+
+def hanging_at_the_negative(inference_output):
+    if inference_output["value"] < 0:
+        WOKEN.wait(60)
+
+
+def leaving_at_the_negative(inference_output):
+    if inference_output["value"] < 0:
+        sys.exit("it left")
 
 
 not_callable = 3

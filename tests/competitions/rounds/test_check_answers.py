@@ -4,8 +4,15 @@ import json
 
 import pytest
 
+from competitions.callables import guarded_calls
 from competitions.gateway.types import ModelAnswer
-from competitions.models import Competition, ParticipantModel, Prediction
+from competitions.models import (
+    CallableFailure,
+    Competition,
+    ParticipantModel,
+    Prediction,
+)
+from tests.competitions import own_callables
 from tests.competitions.rounds.conftest import ask, outcomes
 
 pytestmark = pytest.mark.usefixtures("tape")
@@ -95,6 +102,56 @@ def test_a_validator_judges_each_answer_alone(round_, validator, stored):
             "_validation_error": problem,
             "raw_output": '{"value": -1.0}',
         }
+
+
+@pytest.fixture
+def wired(round_):
+    """Wire a validator; those that hang in it go on after the test."""
+
+    def wire(validator):
+        path = f"{OWN}:{validator}"
+        Competition.objects.update(slots={"INFERENCE_OUTPUT_VALIDATOR": path})
+        round_.competition.refresh_from_db()
+        return f"INFERENCE_OUTPUT_VALIDATOR ({path})"
+
+    own_callables.WOKEN.clear()
+    yield wire
+    own_callables.WOKEN.set()
+
+
+def values(**of_models):
+    return {model: {"value": value} for model, value in of_models.items()}
+
+
+def test_an_answer_for_which_a_validator_hangs_fails_alone(round_, wired, monkeypatch):
+    monkeypatch.setattr(guarded_calls, "PATIENCE_S", 2.0)
+    name = wired("hanging_at_the_negative")
+    silent = ModelAnswer("d", "FAILED", reason="mine")
+    ask(round_, {**values(a=1.0, b=-1.0, c=2.0), "d": silent})
+    by_model = Prediction.objects.order_by("model__model_id")
+    assert list(by_model.values_list("outcome", "reason")) == [
+        ("ANSWERED", ""),
+        ("FAILED", f"invalid output: {name}: it took longer than 2 s"),
+        ("ANSWERED", ""),
+        ("FAILED", "mine"),
+    ]
+    assert CallableFailure.objects.get().text == "Late: it took longer than 2 s"
+
+
+def test_a_validator_that_keeps_hanging_is_left_alone(round_, wired, monkeypatch):
+    monkeypatch.setattr(guarded_calls, "PATIENCE_S", 0.2)
+    name = wired("hanging_at_the_negative")
+    ask(round_, values(**dict.fromkeys("abcdef", -1.0)))
+    reasons = set(Prediction.objects.values_list("outcome", "reason"))
+    assert reasons == {("FAILED", f"invalid output: {name}: it took longer than 0.2 s")}
+
+
+def test_a_validator_that_ends_its_thread_costs_that_answer_alone(round_, wired):
+    wired("leaving_at_the_negative")
+    ask(round_, values(a=-1.0, b=-2.0, c=-3.0, d=-4.0, e=1.0))
+    assert outcomes() == {**dict.fromkeys("abcd", "FAILED"), "e": "ANSWERED"}
+    reasons = Prediction.objects.filter(outcome="FAILED").values_list("reason")
+    assert set(reasons) == {("invalid output: it left",)}
 
 
 def test_what_the_wire_refused_is_kept_as_the_model_said_it(round_):
