@@ -109,11 +109,13 @@ def ends_on_tape(
     fraction: float,
     is_over: NDArray[np.bool_],
     gaps: Gaps,
+    asked: Sequence[Hole] | None = None,
 ) -> TapeEnds:
     """Find both ends of rounds of one feed, in columns; two statements.
 
     `fraction` of its horizon is how much earlier than due an end may close (0 allows
-    any); `is_over` marks rounds whose wait is over (`patience.waited_out`).
+    any); `is_over` marks rounds whose wait is over (`patience.waited_out`). With
+    `asked`, a gap is final only where the provider was asked about these records.
     """
     performed = _epochs([r.performed_at for r in rounds])
     resolvable = _epochs([r.resolvable_at for r in rounds])
@@ -132,7 +134,9 @@ def ends_on_tape(
         hole = _hole(feed, (entry, exit_), is_late(rounds, now))
     entry, exit_ = (
         replace(
-            end, is_settled=(end.late_s == 0) | (end.is_settled & _final(gaps, is_over))
+            end,
+            is_settled=(end.late_s == 0)
+            | (end.is_settled & _final(gaps, is_over, _was_asked(feed, end, asked))),
         )
         for end in (entry, exit_)
     )
@@ -142,11 +146,25 @@ def ends_on_tape(
     return TapeEnds(ends, hole)
 
 
-def _final(gaps: Gaps, is_over: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _final(
+    gaps: Gaps, is_over: NDArray[np.bool_], was_asked: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
     """Mark the rounds for which a gap is final."""
     if gaps is Gaps.PROVIDER_DOWN:
         return is_over
-    return np.full(is_over.shape, gaps is Gaps.FINAL)
+    return was_asked & (gaps is Gaps.FINAL)
+
+
+def _was_asked(
+    feed: FeedKey, end: End, asked: Sequence[Hole] | None
+) -> NDArray[np.bool_]:
+    """Mark the rounds whose due record lies in a hole; all if none are given."""
+    was = np.full(end.expected.shape, asked is None)
+    for hole in asked or ():
+        if hole.feed == feed:
+            first, last = hole.first.timestamp(), hole.last.timestamp()
+            was |= (first <= end.expected) & (end.expected <= last)
+    return was
 
 
 def _hole(feed: FeedKey, ends: Sequence[End], late: NDArray[np.bool_]) -> Hole | None:

@@ -72,7 +72,11 @@ def run_cycle(*, competition_id: int) -> CycleReport:
     if holes:
         gaps = Gaps.FINAL if recovery.fill(holes) else Gaps.PROVIDER_DOWN
         later, _ = score_due(
-            competition=competition, wiring=wiring, outcomes=outcomes, gaps=gaps
+            competition=competition,
+            wiring=wiring,
+            outcomes=outcomes,
+            gaps=gaps,
+            asked_about=holes,
         )
         tally = replace(tally, waiting=0) + later  # who waited was looked at again
     _note_scorer(wiring, tally, outcomes)

@@ -78,12 +78,17 @@ class Tally:
 
 
 def score_due(
-    *, competition: Competition, wiring: Wiring, outcomes: Outcomes, gaps: Gaps
+    *,
+    competition: Competition,
+    wiring: Wiring,
+    outcomes: Outcomes,
+    gaps: Gaps,
+    asked_about: Sequence[Hole] | None = None,
 ) -> tuple[Tally, list[Hole]]:
     """Score all due rounds, batch by batch; also return what the tape lacks for them.
 
     With `Gaps.LOOK` rounds with missing records wait, so that the caller can have them
-    fetched and pass again.
+    fetched and pass again, with what was `asked_about`.
     """
     models = ParticipantModel.objects.filter(competition=competition).count()
     limit = 1 + PREDICTIONS_A_BATCH // max(models, 1)
@@ -91,7 +96,7 @@ def score_due(
     last: tuple[datetime, int] | None = None
     while True:
         resolver = Resolver(competition, outcomes)
-        batch = _DueBatch(competition, wiring, limit, last, gaps, resolver)
+        batch = _DueBatch(competition, wiring, limit, last, gaps, asked_about, resolver)
         if is_own(wiring):
             _ask_resolver(batch)
         resolver.is_sealed = True
@@ -118,6 +123,7 @@ class _DueBatch:
     limit: int
     after: tuple[datetime, int] | None
     gaps: Gaps
+    asked_about: Sequence[Hole] | None
     resolver: Resolver
 
     def due(self, now: datetime) -> QuerySet[Round]:
@@ -140,6 +146,7 @@ class _DueBatch:
             rounds=rounds,
             now=now,
             gaps=self.gaps,
+            asked_about=self.asked_about,
             resolver=self.resolver,
         )
 

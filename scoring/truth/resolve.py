@@ -58,11 +58,13 @@ def resolve(
     rounds: Sequence[Round],
     now: datetime,
     gaps: Gaps = Gaps.FINAL,
+    asked_about: Sequence[Hole] | None = None,
     resolver: Resolver | None = None,
 ) -> Resolution:
     """Resolve the due rounds; two statements per subject of the tape.
 
-    `gaps` says what a missing record means. An operator's GROUND_TRUTH_RESOLVER is
+    `gaps` says what a missing record means; with `asked_about`, these alone were asked
+    for. An operator's GROUND_TRUTH_RESOLVER is
     called per round instead, and the contract's resolver for each round whose ends are
     on the tape; a round for which one raises waits until its wait is over.
     """
@@ -95,6 +97,7 @@ def resolve(
             fraction=wiring.config.max_ground_truth_staleness_fraction,
             is_over=is_over[places],
             gaps=meaning,
+            asked=asked_about,
         )
         if found.hole is not None:
             holes.append(found.hole)

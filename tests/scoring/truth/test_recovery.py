@@ -75,6 +75,24 @@ def test_a_hole_that_nobody_can_fill_ends_the_round(holed, exchange):
     assert ends(holed) == ["UNRESOLVABLE", "RESOLVED"]
 
 
+def test_a_gap_that_shows_while_another_is_fetched_is_asked_about_too(holed, exchange):
+    """The stream comes back in the meantime, with its newest candle alone."""
+    later = make_round(holed, START + 5 * MINUTE, {holed.models.get(): 1.0})
+    whole = exchange.fetch
+
+    def fetch_slowly(request):
+        put_candles(START + 7 * MINUTE, [170.0])
+        return whole(request)
+
+    exchange.fetch = fetch_slowly
+    exchange.records = candles(START, [100.0 + 10 * i for i in range(8)])
+    run_cycle(competition_id=holed.pk)
+    assert ends(holed) == ["RESOLVED", "RESOLVED", "RECEIVED"]
+    run_cycle(competition_id=holed.pk)
+    later.refresh_from_db()
+    assert later.actuals["resolved_price"] == 150.0
+
+
 def test_a_provider_that_stays_down_ends_the_round_at_the_deadline(holed, exchange, at):
     exchange.error = ProviderError("no route to the exchange")
     late = START + 3 * MINUTE + PATIENCE
