@@ -5,7 +5,7 @@ grid of granularity g that record closes at floor(instant / g) * g.
 """
 
 from dataclasses import dataclass
-from math import isnan
+from math import isfinite, isnan
 from typing import Any
 
 import numpy as np
@@ -94,9 +94,12 @@ def move_between(paid: float, got: float) -> tuple[dict[str, Any] | None, str]:
             return None, f"the record at the {name} of the round has no price"
     if paid <= 0:
         return None, f"the entry price was {paid:g}; a return needs one above 0"
+    moved = return_between(paid, got)
+    if not isfinite(moved):
+        return None, f"the return from {paid:g} to {got:g} is too large for a number"
     return {
         "entry_price": paid,
         "resolved_price": got,
-        "actual_return": return_between(paid, got),
+        "actual_return": moved,
         "direction_up": got > paid,
     }, ""

@@ -32,6 +32,7 @@ def test_a_return_is_of_the_entry_price_and_standing_still_is_not_up(
     [
         (0.0, 1.0, "the entry price was 0; a return needs one above 0"),
         (-2.0, 1.0, "the entry price was -2; a return needs one above 0"),
+        (1e-300, 1e10, "the return from 1e-300 to 1e+10 is too large for a number"),
         (nan, 1.0, "the record at the entry of the round has no price"),
         (1.0, nan, "the record at the exit of the round has no price"),
     ],
