@@ -36,6 +36,7 @@ from scoring.scores.score_rounds import score_answers, truths_of
 from scoring.scores.store import copy_scores, current_version
 from scoring.snapshots import snapshots
 from scoring.snapshots.closed_periods import closed_periods, closed_periods_of
+from scoring.truth.round_outcomes import void_rounds
 
 log = structlog.get_logger(__name__)
 
@@ -154,7 +155,7 @@ def void(
         ).exclude(status=Round.Status.VOID)
         touched = closed_periods_of(competition, rounds)
         first_order = rounds.aggregate(at=Min("performed_at"))["at"]
-        count = rounds.update(status=Round.Status.VOID, reason=window.round_reason)
+        count = void_rounds(rounds, window.round_reason)
         touched = _replay_books(competition, wiring, first_order or now, now, touched)
         snapshots.revise(
             competition=competition, wiring=wiring, periods=touched, now=now
@@ -244,13 +245,9 @@ def _correct(
     rounds, scores = work(competition, wiring, now)
     snapshots.refresh(**facts, now=now)
     after = standings(**facts, as_of=as_of)
+    revised = Snapshot.objects.filter(model__competition=competition, superseded_at=now)
     correction = Correction(
-        rounds=rounds,
-        scores=scores,
-        snapshots=Snapshot.objects.filter(
-            model__competition=competition, superseded_at=now
-        ).count(),
-        moves=moves_between(before, after),
+        rounds, scores, revised.count(), moves_between(before, after)
     )
     if preview:
         transaction.set_rollback(True)

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection
+from django.db.models import QuerySet
 
 from competitions.models import Round
 from competitions.patience import is_late
@@ -60,6 +61,17 @@ def end_rounds(rounds: Sequence[Round], truths: Sequence[Truth], now: datetime) 
             for round_, reason, truth in ended
         )
     )
+
+
+def void_rounds(rounds: QuerySet[Round], reason: str) -> int:
+    """End rounds as VOID, scored or not; return how many.
+
+    A tournament round of which no sample is left has ended with them.
+    """
+    posted = set(rounds.order_by().values_list("tournament", flat=True).distinct())
+    count = rounds.update(status=Round.Status.VOID, reason=reason)
+    note_ended(posted - {None})
+    return count
 
 
 def _fact(kind: FactKind, round_: Round, reason: str) -> Fact:

@@ -16,6 +16,7 @@ from competitions.tournament.round_ends import (
     void_unscored,
 )
 from crunchsite.operator.ending import finish
+from scoring.corrections import void
 from scoring.cycle import run_cycle
 from scoring.models import LeaderboardEntry, Score, Snapshot
 from tests.competitions.tournament.conftest import SampleGateway, ask_all, features
@@ -162,6 +163,23 @@ def test_a_round_is_scored_when_its_last_sample_has_ended(inferred):
         note_ended({inferred.pk})
         inferred.refresh_from_db()
         assert inferred.status == status
+
+
+@pytest.mark.parametrize("has_truths", [False, True])
+def test_a_round_whose_samples_are_all_void_has_ended(inferred, has_truths):
+    if has_truths:
+        give_truths(round_=inferred, truths=truths(3))
+    voided = void(
+        competition_id=inferred.competition_id,
+        start=NOW,
+        end=NOW + timedelta(minutes=1),
+        reason="wrong features",
+        author="ada",
+    )
+    inferred.refresh_from_db()
+    assert (voided.rounds, inferred.status) == (3, "SCORED")
+    run_cycle(competition_id=inferred.competition_id)
+    assert scores(inferred) == []
 
 
 def test_an_open_round_takes_no_truth(competition):
