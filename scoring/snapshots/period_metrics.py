@@ -40,8 +40,8 @@ def period_metrics(
             model_ids=tuple(str(pk) for pk in scores.model_ids[side]),
             signals=scores.signals[:, side],
             scores=scores.scores[:, side],
-            actuals=scores.actuals,
-            scopes=scores.scopes,
+            actuals=scores.actuals.copy(),
+            scopes=scores.scopes.copy(),
             window_start=period.start,
             window_end=period.end,
             ensembles=tuple(
@@ -68,7 +68,8 @@ def period_metrics(
                 columns[name][side] = column
             for name in dict.fromkeys(name for name in names if ":" in name):
                 key = (period.start, names is alone)
-                columns[name][side] = _own_metric(name, of_side, guarded, key)
+                # Matrices of its own: it may fill in what is unknown, in place.
+                columns[name][side] = _own_metric(name, context(side), guarded, key)
             parts[side] = all_parts(names, of_side)
     return columns, parts
 

@@ -51,6 +51,27 @@ def test_a_figure_that_is_no_number_is_unknown(figures, number):
     assert figures(lambda *_: [number, 0.25]) == [(None, 1.0), (0.25, 1.0)]
 
 
+def total_of_all(signals, scores, context):
+    return np.full(2, signals.sum() + np.abs(scores).sum() + context.actuals.sum())
+
+
+def filling(signals, scores, context):
+    for matrix in (signals, scores, context.actuals):
+        matrix[:] = 0.0
+    return [0.0, 0.0]
+
+
+@pytest.mark.parametrize("names", [("filling", "total_of_all"), ("total_of_all",)])
+def test_what_one_fills_in_in_place_another_does_not_see(competition, rewire, names):
+    rewire(metrics=tuple(f"{__name__}:{name}" for name in names))
+    ask(competition, make_models(competition, "a", "b"), signal=lambda model, i: 1.0)
+    run_cycle(competition_id=competition.pk)
+    rows = Snapshot.objects.values_list("result_summary", flat=True)
+    [total] = {row[f"{__name__}:total_of_all"] for row in rows}
+    returns = [1 / (100 + i) for i in range(5)]
+    assert total == pytest.approx(10 + 20_001 * sum(returns), rel=1e-9)
+
+
 def boom(*_):
     raise ZeroDivisionError("boom")
 
