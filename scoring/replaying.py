@@ -14,10 +14,13 @@ from django.db import connection, transaction
 from pydantic import ValidationError
 
 from competitions.callables.guarded_calls import GuardedCalls, Outcomes
-from competitions.callables.slot_answers import fitting
 from competitions.errors import CompetitionError
 from competitions.models import Competition, Prediction, Round
-from competitions.rounds.build_question import build_call, context_of
+from competitions.rounds.build_question import (
+    build_call,
+    build_model_input,
+    context_of,
+)
 from competitions.rounds.round_leaves import shown_digest
 from competitions.rules_version import rules_version
 from competitions.slots import Wiring
@@ -131,13 +134,7 @@ def _add_question(found: RebuiltRound, wiring: Wiring) -> None:
     context, guarded = context_of(scheduled, wiring), GuardedCalls(round_.competition)
 
     def make_input() -> Any:
-        return guarded.call_slot(
-            wiring,
-            "INFERENCE_INPUT_BUILDER",
-            round_.raw_data,
-            check=lambda built: fitting(built, wiring.config.input_type),
-            context=context,
-        )
+        return build_model_input(round_.raw_data, context, wiring, guarded)
 
     shown = round_.raw_data if round_.model_input is None else round_.model_input
     found.parts.append(RoundPart("input", shown, _attempt(make_input)))

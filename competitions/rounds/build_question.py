@@ -6,6 +6,7 @@ here, each through `GuardedCalls`.
 
 from collections.abc import Mapping
 from contextlib import suppress
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -119,14 +120,25 @@ def build_input(
             f"the tape has no closed {context.feed.kind} of "
             f"{context.feed.source}:{context.feed.subject}"
         )
-    model_input = guarded.call_slot(
+    return raw, build_model_input(raw, context, wiring, guarded)
+
+
+def build_model_input(
+    raw: dict[str, Any], context: RoundContext, wiring: Wiring, guarded: GuardedCalls
+) -> dict[str, Any]:
+    """Return the models' input of a raw one, which stays as it was read.
+
+    Raises CallableError.
+    """
+    slot = "INFERENCE_INPUT_BUILDER"
+    model_input: dict[str, Any] = guarded.call_slot(
         wiring,
-        "INFERENCE_INPUT_BUILDER",
-        raw,
-        check=lambda built: fitting(built, config.input_type),
+        slot,
+        raw if wiring.is_default(slot) else deepcopy(raw),
+        check=lambda built: fitting(built, wiring.config.input_type),
         context=context,
     )
-    return raw, model_input
+    return model_input
 
 
 def build_call(

@@ -12,6 +12,11 @@ def build_input(raw_input):
     return {**raw_input, "built": True}
 
 
+def build_in_place(raw_input):
+    raw_input["candles_1m"].pop(0)
+    return raw_input
+
+
 def wrong_name(data):
     return data
 

@@ -5,6 +5,7 @@ import pytest
 from competitions.models import Competition, Prediction
 from competitions.rounds.build_question import newest_feeds
 from competitions.rounds.perform import perform_round
+from scoring.replaying import replay
 from tests.competitions.conftest import AnsweringGateway
 from tests.competitions.rounds.conftest import ask, outcomes
 
@@ -24,6 +25,21 @@ def test_models_are_shown_what_the_operators_input_builder_makes(round_):
     assert shown == {**round_.raw_data, "built": True}
     assert round_.model_input == shown
     assert outcomes() == {"a": "ANSWERED"}
+
+
+def test_what_an_input_builder_changes_in_place_the_tape_is_not_said_to_have(round_):
+    Competition.objects.update(
+        slots={
+            "INFERENCE_INPUT_BUILDER": "tests.competitions.own_callables:build_in_place"
+        }
+    )
+    round_.competition.refresh_from_db()
+    gateway = ask(round_, {"a": 1.0})
+    shown = gateway.asked[0][0].args[0].value
+    round_.refresh_from_db()
+    assert round_.model_input == shown
+    assert round_.raw_data["candles_1m"][1:] == shown["candles_1m"]
+    assert replay(round_).is_same
 
 
 def test_models_are_shown_the_candles_and_asked_with_the_contracts_arguments(round_):
