@@ -177,7 +177,10 @@ def score(request: Request, round_id: str) -> Response:
     if round_.status != TournamentRound.Status.SCORED:
         run_cycle(competition_id=competition.pk)
         _wait(round_, lambda: round_.status != TournamentRound.Status.INFERRED)
-    scores = Score.objects.current().filter(prediction__round__tournament=round_)
+    samples = round_.rounds.resolved()  # an operator may have voided others since
+    scores = Score.objects.current().filter(
+        prediction__round__in=samples.order_by().values("pk")
+    )
     rows = scores.order_by(
         "prediction__round__sample", "prediction__model__model_id"
     ).values(

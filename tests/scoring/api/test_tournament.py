@@ -324,3 +324,12 @@ def test_of_a_sample_that_was_scored_again_the_newest_score_is_told(operator, wo
     )
     told = post(operator, "score", {"ground_truth": TRUTHS}).json()
     assert (told["scores_count"], told["results"][0]["score"]) == (5, 7.0)
+
+
+def test_a_sample_that_was_voided_since_has_no_score(operator, worker):
+    post(operator, "inference", {"features": features(3)})
+    post(operator, "score", {"ground_truth": TRUTHS})
+    Round.objects.filter(sample=1).update(status="VOID", reason="void: a wrong truth")
+    told = post(operator, "score", {"ground_truth": TRUTHS}).json()
+    assert told["scores_count"] == 3
+    assert {each["sample"] for each in told["results"]} == {0, 2}
