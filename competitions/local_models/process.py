@@ -275,9 +275,13 @@ def _now() -> str:
 
 
 def _terminate(process: asyncio.subprocess.Process) -> None:
-    """Tell a keeper to end its model and itself, also one that somebody has stopped."""
-    process.terminate()
-    process.send_signal(signal.SIGCONT)
+    """Tell a keeper to end its model and itself, also one that somebody has stopped.
+
+    The methods of a process first look whether it has ended: that would take its exit
+    code away from the event loop, which then reports one of its own.
+    """
+    os.kill(process.pid, signal.SIGTERM)
+    os.kill(process.pid, signal.SIGCONT)
 
 
 def _is_stopped(pid: int) -> bool:

@@ -4,6 +4,8 @@ import asyncio
 import os
 import shutil
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -14,6 +16,7 @@ from competitions.local_models.process import (
     NOT_STARTED,
     STEADY_S,
     ModelProcess,
+    _terminate,
 )
 from tests.competitions.gateway.conftest import STEADY
 
@@ -178,6 +181,15 @@ def test_ends_from_outside_are_not_its_fault_and_its_own_are(tmp_path, monkeypat
     assert error.startswith("5 times in a row its process ended (SIGSEGV)")
 
 
+def test_who_tells_it_to_end_leaves_its_exit_code_to_the_event_loop():
+    """Or a restart may count as the model's fault: the loop says 255 then."""
+    ended = subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"])
+    os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+    _terminate(ended)
+    assert ended.returncode is None
+    assert ended.wait() == 3
+
+
 def test_no_trouble_ends_the_life_of_a_model(tmp_path, monkeypatch):
     """Neither in its start, whatever is raised there, nor in who hears of it."""
     monkeypatch.setattr(f"{PROCESS}.START_PAUSE_S", 0.01)
@@ -236,12 +248,6 @@ def test_one_that_ends_as_it_is_stopped_is_not_started_again(
             await self.has_ended.wait()
             self.returncode = 0
             return 0
-
-        def terminate(self):
-            pass
-
-        def send_signal(self, number):
-            pass
 
     started = []
 
