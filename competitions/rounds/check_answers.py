@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from contextlib import suppress
 from copy import deepcopy
 from dataclasses import replace
 from functools import partial
@@ -42,13 +41,17 @@ def check_answers(
         if problem := _check_in_turns(answers, wiring, guarded.competition, checked):
             raise problem
 
-    with suppress(CallableError):  # it is recorded, and told to whom it concerns
+    try:
         guarded.call(
             SLOT,
             wiring.paths[SLOT],
             check_all,
             patience_s=(1 + MOST_HANGS) * guarded_calls.PATIENCE_S,
         )
+    except CallableError as error:  # recorded, and told to whom it concerns
+        done = list(checked)  # a turn that is left behind may still append to it
+        left = answers[len(done) :]
+        return done + [_unchecked(each, wiring, str(error)) for each in left]
     return checked
 
 
@@ -78,14 +81,15 @@ def _check_in_turns(
             ended = list(done)  # a turn that is left behind may still append to it
             checked += ended
             checked += [
-                _unchecked(each, wiring, error) for each in rest[len(ended) :][:1]
+                _unchecked(each, wiring, _why(wiring, error))
+                for each in rest[len(ended) :][:1]
             ]
         else:
             checked += done
             return problem
     if problem is not None:
-        left = answers[len(checked) :]
-        checked += [_unchecked(answer, wiring, problem) for answer in left]
+        why, left = _why(wiring, problem), answers[len(checked) :]
+        checked += [_unchecked(answer, wiring, why) for answer in left]
     return problem
 
 
@@ -96,11 +100,15 @@ def _check_each(
         done.append(check_answer(answer, wiring))  # noqa: PERF401  a hang leaves the first ones
 
 
-def _unchecked(answer: ModelAnswer, wiring: Wiring, error: Exception) -> ModelAnswer:
+def _why(wiring: Wiring, error: Exception) -> str:
+    return f"{SLOT} ({wiring.paths[SLOT]}): {message_of(error)}"
+
+
+def _unchecked(answer: ModelAnswer, wiring: Wiring, why: str) -> ModelAnswer:
     """Return an answer that the validator did not judge: FAILED, and why."""
     if answer.outcome != "ANSWERED":
         return check_answer(answer, wiring)  # which does not call it
-    return _invalid(answer, f"{SLOT} ({wiring.paths[SLOT]}): {message_of(error)}")
+    return _invalid(answer, why)
 
 
 def check_answer(answer: ModelAnswer, wiring: Wiring) -> ModelAnswer:
