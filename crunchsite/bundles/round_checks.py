@@ -50,9 +50,9 @@ class _FeedRecords:
 
 
 def read_tape(
-    bundle: BundleReader, manifest: Mapping[str, Any]
+    bundle: BundleReader, manifest: Mapping[str, Any], findings: Verdict
 ) -> dict[tuple[str, ...], _FeedRecords]:
-    """Return the records of each feed, in columns."""
+    """Return the records of each feed, in columns; check that instants ascend."""
     feeds = [_FeedRecords(each["step_s"]) for each in manifest["feeds"]]
     for row in bundle.rows(files.TAPE):
         feed = feeds[row["feed"]]
@@ -60,6 +60,10 @@ def read_tape(
         price = row.get("price")
         feed.prices.append(np.nan if price is None else price)
     names = [tuple(each[name] for name in _FEED) for each in manifest["feeds"]]
+    for name, feed in zip(names, feeds, strict=True):
+        if feed.closed != sorted({*feed.closed}):
+            wrong = f"the tape of {name} is out of order, or has an instant twice"
+            findings.check("truth", False, wrong)
     return dict(zip(names, feeds, strict=True))
 
 
@@ -95,9 +99,8 @@ class RoundChecks:
         waiting: list[Mapping[str, Any]] = []
         for row in bundle.rows(files.ROUNDS):
             count += 1
-            entry = self._log.entries.get(
-                row["index"] if row["index"] is not None else -1
-            )
+            place = row["index"] if row["index"] is not None else -1
+            entry = self._log.entries.get(place)
             name = f"round {row['round']}"
             is_logged = (
                 entry is not None
@@ -246,9 +249,8 @@ class RoundChecks:
             )
         closed, prices = feed.ends(_instants(row))
         truth, reason = move_between(*prices)
-        said = [
-            _seconds(origin[each]) for each in ("entry_closed_at", "resolved_closed_at")
-        ]
+        ends = ("entry_closed_at", "resolved_closed_at")
+        said = [_seconds(origin[each]) for each in ends]
         self._findings.check(
             "truth",
             truth == row["truth"] and closed == said,
@@ -293,7 +295,5 @@ def _seconds(text: str) -> float:
 
 
 def _instants(row: Mapping[str, Any]) -> tuple[datetime, datetime]:
-    asked, due = (
-        datetime.fromisoformat(row[each]) for each in ("asked_at", "resolvable_at")
-    )
+    asked, due = map(datetime.fromisoformat, (row["asked_at"], row["resolvable_at"]))
     return asked, due

@@ -1,6 +1,7 @@
 """Check that a checkpoint was made by the rules that it names, and say what is told."""
 
 from datetime import datetime, timedelta
+from itertools import chain
 
 from crunchsite.bundles.findings import Verdict
 from crunchsite.bundles.log_checks import CheckedLog
@@ -67,12 +68,18 @@ def _check_shares(paid: Row, rules: Row, findings: Verdict) -> None:
 
 
 def _check_time(manifest: Row, log: CheckedLog, findings: Verdict) -> None:
-    """Say whether periods are missing: an idle time has none in the log either."""
-    spans = {
-        (each["period_start"], each["period_end"]) for each in log.of_kind["period"]
-    }
-    known = sum((_length(*span) for span in spans), timedelta())
-    if known != _length(manifest["period_start"], manifest["period_end"]):
+    """Check that no instant is in two periods, and say whether some are in none.
+
+    An idle time has no period in the log either.
+    """
+    spans = sorted({_span(each) for each in log.of_kind["period"]})
+    since, until = _span(manifest)
+    edges = [since, *chain.from_iterable(spans), until]
+    if edges != sorted(edges):
+        wrong = "periods overlap, or are not of the checkpoint's time"
+        findings.check("periods", False, wrong)
+    known = sum((end - start for start, end in spans), timedelta())
+    if known != until - since:
         findings.leave(
             "periods",
             f"they are {known} of the checkpoint's time; that the log has no other "
@@ -80,5 +87,8 @@ def _check_time(manifest: Row, log: CheckedLog, findings: Verdict) -> None:
         )
 
 
-def _length(start: str, end: str) -> timedelta:
-    return datetime.fromisoformat(end) - datetime.fromisoformat(start)
+def _span(said: Row) -> tuple[datetime, datetime]:
+    start, end = (
+        datetime.fromisoformat(said[each]) for each in ("period_start", "period_end")
+    )
+    return start, end

@@ -59,6 +59,13 @@ def check_snapshots(
         if row["is_virtual"]:
             findings.leave("snapshots", "those of ensembles, whom nobody pays")
             continue
+        if model in seen[start] or content["period_start"] != start:
+            findings.check(
+                "snapshots",
+                False,
+                f"the snapshot of {model} from {start} is there twice, or says another "
+                "period",
+            )
         seen[start].add(model)
         contents[model].append(content)
         span = spans.get(start)

@@ -63,7 +63,7 @@ def _verify(
     rounds = RoundChecks(
         log=log,
         rules=rules,
-        tape=read_tape(bundle, manifest),
+        tape=read_tape(bundle, manifest, findings),
         findings=findings,
         scorer=NamedScorer(rules, scorer),
     )

@@ -153,8 +153,7 @@ def check_heads(it):
         for time in filter(None, times):
             at = datetime.fromtimestamp(time, UTC)
             it.cosigned += [at] * (size - start - len(it.cosigned))
-    is_whole = len(it.signed) == end - start
-    check("heads", is_whole, f"no signed head covers all {end} entries")
+    check("heads", len(it.signed) == end - start, f"no head covers all {end} entries")
 
 
 def check_entries(it):
@@ -185,10 +184,10 @@ def check_rounds(it):
         check("predictions", entry, f"{name} is not in the log, or is there twice")
         if not entry:
             continue
-        answers = [(x.get("nonce", ""), x.get("answer", "")) for x in row["answers"]]
-        top = tree(unhex(nonce) + answer.encode() for nonce, answer in answers)
-        models = {json.loads(answer)["model"] for _, answer in answers if answer}
-        told = row | {"answers": len(models), "root": top}
+        said = [x for x in row["answers"] if "answer" in x]
+        said = {json.loads(x["answer"])["model"]: x for x in said}  # one of each
+        top = tree(unhex(x["nonce"]) + x["answer"].encode() for x in said.values())
+        told = row | {"answers": len(said), "root": top}
         right = {key: entry[key] for key in told.keys() & entry.keys() if entry[key]}
         match("predictions", f"the answers of {name}, by the log", told, right)
         due, index = instant(row["resolvable_at"]), entry["index"] - it.told["start"]
@@ -199,7 +198,7 @@ def check_rounds(it):
         if not leave("witnesses", not is_seen, "of rounds that no known one cosigned"):
             check("witnesses", True, "")
         it.known.append((name, row, entry))
-    check("predictions", not logged, f"rounds in the log and not here: {[*logged]}")
+    check("predictions", len(it.known) == len(it.of["round"]), f"not here: {[*logged]}")
 
 
 def check_truths(it):
@@ -210,6 +209,7 @@ def check_truths(it):
         feed = tuple(it.told["feeds"][row["feed"]][key] for key in FEED)
         closed[feed].append(instant(row["closed_at"]))
         prices[feed].append(row.get("price"))
+    check("truth", all(x == sorted({*x}) for x in closed.values()), "tape out of order")
     own = it.own & {"GROUND_TRUTH_RESOLVER", "resolve_ground_truth"}
     for name, row, entry in it.known:
         is_odd = own or entry["resolvable_at"] in (None, row["asked_at"])
@@ -244,9 +244,8 @@ def check_scores(it):
         is_alike = entry["rules"] == it.made["rules"]
         leave("scores", not is_alike, "of rounds asked while other rules held")
         for each in row["answers"]:
-            said, had = plain(each["answer"]), each["score"] or {"result": {}}
-            told = {"success": had.get("success"), field: had.get("value")}
-            told = had["result"] | told
+            said, x = plain(each["answer"]), each["score"] or {"result": {}}
+            told = x["result"] | {"success": x.get("success"), field: x.get("value")}
             value = told[field] if told["success"] else None
             it.scored[said["model"]].append((instant(row["resolved_at"]), value))
             right = {"success": None}
@@ -268,22 +267,25 @@ def worth(score, said, truth):
 def check_snapshots(it):
     """Snapshots count and average the scores, and make the periods of the log."""
     roots = {entry["period_start"]: entry["root"] for entry in it.of["period"]}
-    trees, it.means, used = defaultdict(list), defaultdict(list), 0
+    leave("periods", True, "whether some are missing, or of another time")
+    trees, it.means, used = defaultdict(list), defaultdict(list), Counter()
     is_sum = it.rule.get("trades") or "aggregate_snapshot" in it.own
     for row, raw in zip(it.snapshots, it.raw["snapshots"], strict=True):
         trees[row["period_start"]].append(unhex(digest(raw["content"])))
         told = row["content"] | row["content"]["result_summary"]
         since, until = instant(told["period_start"]), instant(told["period_end"])
-        values = [v for at, v in it.scored[told["model_id"]] if since <= at < until]
-        count, used = len(values) - values.count(None), used + len(values)
-        right = {"prediction_count": count, it.field: mean((v, 1) for v in values)}
+        model, scored = told["model_id"], it.scored.get(told["model_id"], ())
+        own = [(at, value) for at, value in scored if since <= at < until]
+        used.update((model, at) for at, _ in own)
+        count = sum(value is not None for _, value in own)
+        right = {"prediction_count": count, it.field: mean((v, 1) for _, v in own)}
         if leave("snapshots", is_sum, "figures that are no means of scores"):
             del right[it.field]
-        if not leave("snapshots", row["is_virtual"], "those of ensembles"):
-            match("snapshots", f"of {told['model_id']} from {since}", told, right)
-            it.means[told["model_id"]].append((told.get(it.field), count))
-    rest = sum(map(len, it.scored.values())) - used
-    check("snapshots", not rest, f"{rest} scores are at instants of no snapshot")
+        if not leave("snapshots", row["is_virtual"] and not own, "those of ensembles"):
+            match("snapshots", f"of {model} from {since}", told, right)
+            it.means[model].append((told.get(it.field), count))
+    every = Counter((model, at) for model in it.scored for at, _ in it.scored[model])
+    check("snapshots", every == used, "scores are in no snapshot, or in two of them")
     right = {start: tree(sorted(trees[start])) for start in roots.keys() | trees}
     match("periods", "the snapshots, by the log", roots, right)
 
@@ -337,22 +339,20 @@ def check_ranking(it):
     order = sorted((sign * x["ranking_value"], x["model_id"]) for x in meta["ranking"])
     due, shares = Counter(), tier_shares(len(order))
     least = meta["min_paid_coverage"] * meta["rounds_asked"] - 1e-9  # of decimals
-    for i, line in enumerate(meta["ranking"]):
-        right = {"rank": i + 1, "model_id": order[i][1]}
-        match("ranking", f"place {i + 1}", line, right)
-        due[line["cruncher_index"]] += shares[i]
-        check("ranking", line["prediction_count"] >= least, f"{i + 1}: too few rounds")
+    for i, line in enumerate(meta["ranking"], start=1):
+        match("ranking", f"place {i}", line, {"rank": i, "model_id": order[i - 1][1]})
+        due[line["cruncher_index"]] += shares[i - 1]
+        check("ranking", line["prediction_count"] >= least, f"{i}: too few rounds")
     check("emission", due == it.rewards, f"the tiers give {due}, not {it.rewards}")
 
 
 def check_ledger(it):
     """What is due is the emission, and what was paid was due."""
-    it.rewards, sums = Counter(), {"DUE": Counter(), "PAID": Counter()}
+    it.rewards, sums = Counter(), defaultdict(Counter, DUE=Counter(), PAID=Counter())
     for each in it.paid["emission"]["cruncher_rewards"]:
         it.rewards[each["cruncher_index"]] += each["reward_pct"]
     for line in it.ledger:
-        of_kind = sums.setdefault(line["kind"], Counter())
-        of_kind[line["cruncher_index"]] += line["amount"]
+        sums[line["kind"]][line["cruncher_index"]] += line["amount"]
     is_paid = it.paid["status"] == "PAID"
     right = {"DUE": it.rewards, "PAID": it.rewards if is_paid else Counter()}
     if not leave("ledger", "ADJUSTMENT" in sums, "what was moved, and is paid since"):

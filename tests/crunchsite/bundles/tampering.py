@@ -3,7 +3,7 @@
 import zipfile
 from io import BytesIO
 
-from core.tlog.exact import exact_json, parse_exact
+from core.tlog.exact import exact_digest, exact_json, parse_exact
 from core.tlog.log_checkpoint import TreeHead, parse_tree_head
 from core.tlog.merkle import leaf_hash
 from core.tlog.note import Note, Signer, encode_base64, parse_note
@@ -310,6 +310,64 @@ def _few_rounds(bundle, signer):
     _relogged_as_is(bundle, signer)
 
 
+def _counted_twice(bundle, signer):
+    """An hour of a model counts twice."""
+    bundle["snapshots"].append(dict(bundle["snapshots"][0]))
+    recounted(bundle)
+    _relogged_as_is(bundle, signer)
+
+
+def _overlapping(bundle, signer):
+    """The second hour begins within the first, and half an hour counts twice."""
+    start = "2026-03-02T10:30:00Z"
+    facts = facts_of(bundle)
+    [_, second] = [fact for fact in facts.values() if fact["kind"] == "period"]
+    for row in bundle["snapshots"]:
+        if row["period_start"] == second["period_start"]:
+            row["period_start"] = row["content"]["period_start"] = start
+    second["period_start"] = start
+    recounted(bundle)
+    relogged(bundle, facts, signer)
+
+
+def _called_virtual(bundle, signer):
+    """The first hour of a model is called an ensemble's, and does not count."""
+    first, *others = bundle["snapshots"]
+    first["is_virtual"] = True
+    model = first["content"]["model_id"]
+    [other] = [x["content"] for x in others if x["content"]["model_id"] == model]
+    for line in bundle["checkpoint"][0]["meta"]["ranking"]:
+        if line["model_id"] == model:
+            line["ranking_value"] = other["result_summary"]["value"]
+    repaid(bundle)
+    _relogged_as_is(bundle, signer)
+
+
+def _beside_its_hash(bundle, signer):
+    """The log's hash stands beside a content that has another one."""
+    row = bundle["snapshots"][0]
+    row["hash"] = exact_digest(row["content"])
+    row["content"] = row["content"] | {"expected_count": 99}
+
+
+def _logged_twice(bundle, signer):
+    """The log has a round twice, and another one not."""
+    first, second = bundle["rounds"][3:5]
+    bundle["rounds"].remove(first)
+    recounted(bundle)
+    facts = facts_of(bundle)
+    facts[first["index"]] = dict(facts[second["index"]])
+    relogged(bundle, facts, signer)
+
+
+def _unordered_tape(bundle, signer):
+    bundle["tape"].append(bundle["tape"].pop(1))
+
+
+def _instant_twice(bundle, signer):
+    bundle["tape"].insert(2, bundle["tape"][1])
+
+
 # What is changed, the step that finds it, and words of what it says.
 TAMPERINGS = [
     (_score, "scores", "the score of a is"),
@@ -359,5 +417,12 @@ TAMPERINGS = [
     (_left_out, "predictions", "entries are of the rounds"),
     (_two_answers, "predictions", "a model has two answers"),
     (_few_rounds, "ranking", "is paid for too few rounds"),
+    (_counted_twice, "snapshots", "is there twice, or says another period"),
+    (_overlapping, "periods", "periods overlap, or are not of the checkpoint's time"),
+    (_called_virtual, "snapshots", "was asked in the period from"),
+    (_beside_its_hash, "periods", "are not those of the log"),
+    (_logged_twice, "predictions", "entries are of the rounds"),
+    (_unordered_tape, "truth", "is out of order, or has an instant twice"),
+    (_instant_twice, "truth", "is out of order, or has an instant twice"),
 ]
 NAMES = [change.__name__.strip("_") for change, *_ in TAMPERINGS]

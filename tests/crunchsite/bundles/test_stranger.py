@@ -9,6 +9,7 @@ import re
 import runpy
 import sys
 import zipfile
+from datetime import UTC, datetime
 from io import BytesIO
 from types import SimpleNamespace
 
@@ -21,6 +22,7 @@ from core.tlog.note import Note, parse_note
 from core.tlog.witnessing import cosigned
 from crunchsite.coordinator import export_period, verify
 from tests.crunchsite.bundles.recorded import ORIGIN, SCORER, WITNESS
+from tests.crunchsite.bundles.reforging import facts_of, relogged
 from tests.crunchsite.bundles.tampering import (
     NAMES,
     OTHER,
@@ -55,13 +57,13 @@ NAMED = {
     "dropped_answer": ("predictions", "answers is 3, but 4 follows"),
     "dropped_snapshot": ("periods", "the snapshots, by the log:"),
     "listed_twice": ("ranking", "a model is there twice"),
-    "dropped_round": ("predictions", "rounds in the log and not here: ["),
+    "dropped_round": ("predictions", "not here: ["),
     "posted": ("truth", "does not follow from the candles"),
     "later_candle": ("truth", "does not follow from the candles"),
     "figure": ("ranking", "ranking_value is"),
     "ledger": ("ledger", "by the log: ledger is"),
     "stolen": ("heads", "is signed by no known key of the log"),
-    "no_heads": ("heads", "no signed head covers all 19 entries"),
+    "no_heads": ("heads", "no head covers all 19 entries"),
     "other": ("transaction", "period_start is 2026-03-02T08:00:00Z, but"),
     "paid_twice": ("ledger", "'PAID': Counter("),
     "not_paid": ("ledger", "'PAID': Counter("),
@@ -82,10 +84,17 @@ NAMED = {
     "other_provider": ("ranking", "crunch is FRIEND, but CRUNCH follows"),
     "other_coverage": ("ranking", "min_paid_coverage is 0.01, but 0.5 follows"),
     "other_competition": ("entries", "entry 5 is not what the log has at this place"),
-    "moved_out": ("snapshots", "4 scores are at instants of no snapshot"),
-    "left_out": ("predictions", "rounds in the log and not here: ["),
+    "moved_out": ("snapshots", "scores are in no snapshot, or in two of them"),
+    "left_out": ("predictions", "not here: ["),
     "two_answers": ("predictions", "answers is 4, but 5 follows"),
     "few_rounds": ("ranking", "1: too few rounds"),
+    "counted_twice": ("snapshots", "scores are in no snapshot, or in two of them"),
+    "overlapping": ("snapshots", "scores are in no snapshot, or in two of them"),
+    "called_virtual": ("ranking", "ranking_value is"),
+    "beside_its_hash": ("periods", "the snapshots, by the log:"),
+    "logged_twice": ("predictions", "not here: []"),
+    "unordered_tape": ("truth", "tape out of order"),
+    "instant_twice": ("truth", "tape out of order"),
 }
 
 
@@ -135,7 +144,7 @@ def test_all_of_a_bundle_follows(recorded, run):
     held = re.findall(r"^ok +(\w+): (\d+) of \2 hold$", said, re.MULTILINE)
     assert {step: int(count) for step, count in held} == {
         "heads": 13, "fork": 12, "entries": 19, "rules": 1, "predictions": 89,
-        "order": 11, "witnesses": 11, "truth": 22, "scorer": 1, "scores": 130,
+        "order": 11, "witnesses": 11, "truth": 23, "scorer": 1, "scores": 130,
         "snapshots": 17, "periods": 3, "transaction": 8, "ranking": 30,
         "emission": 2, "ledger": 2,
     }  # fmt: skip
@@ -143,6 +152,7 @@ def test_all_of_a_bundle_follows(recorded, run):
         "keys: that the log names them; after a rotation, give each of them",
         "truth: whose records are; whose, if entries do not say; when stored",
         "scores: why there is none; fields that its scorer does not give",
+        "periods: whether some are missing, or of another time",
         "transaction: a later settlement would not be in the bundle",
         "ranking: whose indices and keys are; what is due; near ties; unpaid",
     ]
@@ -296,7 +306,7 @@ def test_what_is_not_done_is_said(recorded, run):
 def test_what_is_moved_or_asked_under_other_rules_is_left(recorded, run):
     code, said = run(recorded.changed, "--scorer", str(recorded.root / SCORER))
     assert (code, said.splitlines()[-1]) == (0, FOLLOWS)
-    assert "ok        truth: 4 of 4 hold" in said  # of three
+    assert "ok        truth: 5 of 5 hold" in said  # two of three, and the tape
     for line in (
         "truth: of rounds whose rules do not take it from the tape",
         "scores: of rounds asked while other rules held",
@@ -331,6 +341,36 @@ def test_a_rotated_key_needs_the_others_to_be_given(recorded, run):
     code, said = run(recorded.rotated, "--key", keys[0])
     assert code == 1
     assert "is signed by no known key of the log" in of_step(said, "heads")
+
+
+def test_an_ensembles_snapshot_is_left(recorded, run):
+    """It is in the log's period, and nobody asked it or pays it."""
+    bundle = OpenBundle(recorded.whole)
+    row = bundle["snapshots"][0]
+    own = row["content"] | {"model_id": "mean-of-all"}
+    bundle["snapshots"].append(row | {"is_virtual": True, "content": own})
+    relogged(bundle, facts_of(bundle), recorded.signer)
+    code, said = run(bundle.packed())
+    assert (code, said.splitlines()[-1]) == (0, FOLLOWS)
+    assert "NOT DONE  snapshots: those of ensembles" in said
+
+
+def test_each_model_of_a_round_answers_once(recorded):
+    """Whatever number the log tells: the root is over one answer of each."""
+    file = runpy.run_path(str(recorded.root / FILE))
+    [row] = [dict(each) for each in OpenBundle(recorded.whole)["rounds"][3:4]]
+    row["answers"] = [row["answers"][0], *row["answers"]]
+    entry = {"round": row["round"], "index": row["index"], "answers": 4}
+    entry["root"] = file["tree"](
+        bytes.fromhex(each["nonce"]) + each["answer"].encode()
+        for each in row["answers"]
+    )
+    now = datetime(2026, 3, 2, tzinfo=UTC)
+    it = SimpleNamespace(of={"round": [entry]}, rounds=[row], told={"start": 0})
+    it.known, it.signed, it.cosigned = [], [now] * 20, []
+    file["check_rounds"](it)
+    (wrong,) = filter(None, file["report"]["predictions"])
+    assert "root is" in wrong
 
 
 def test_another_scorer_is_not_run(recorded, run, tmp_path):
@@ -445,6 +485,6 @@ def test_truths_that_are_not_between_two_prices_are_left(recorded, own, due):
     entry = {"resolvable_at": due, "rules": "ab"}
     known = [("round 1", row, entry)]
     file["check_truths"](nobody_paid(own=own, known=known, made={"rules": "ab"}))
-    assert not file["report"]
+    assert file["report"] == {"truth": [""]}  # of the tape
     why = "of rounds whose rules do not take it from the tape"
     assert ("truth", why) in file["left"]

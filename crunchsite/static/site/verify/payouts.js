@@ -14,12 +14,16 @@
     const field = rule.aggregation.value_field;
     const periods = new Map((log.ofKind.get("period") ?? []).map((entry) => [entry.period_start, entry]));
     const [hashes, contents] = [[], new Map()];
+    const seen = new Set();
     for (const row of await rows("snapshots.jsonl")) {
       const isLogged = periods.get(row.period_start)?.revision === plain(row.revision);
       check("periods", isLogged, `a snapshot is of the period from ${row.period_start}, revision ${plain(row.revision)}, which is not in the log`);
-      hashes.push([row.period_start, row.hash ?? (await digest(row.content))]);
+      hashes.push([row.period_start, row.content ? await digest(row.content) : row.hash]);
       if (!row.content || row.is_virtual) continue;
       const content = plain(row.content);
+      const place = JSON.stringify([content.model_id, row.period_start]);
+      if (seen.has(place) || content.period_start !== row.period_start) check("snapshots", false, `the snapshot of ${content.model_id} from ${row.period_start} is there twice, or says another period`);
+      seen.add(place);
       contents.set(content.model_id, [...(contents.get(content.model_id) ?? []), content]);
     }
     for (const model of new Set([...scored.keys(), ...contents.keys()])) {
@@ -71,16 +75,21 @@
   const sumOf = (sums) => Object.values(sums).reduce((sum, n) => sum + n, 0);
 
   // What a bundle cannot show of who is paid.
-  const leaveTold = (told, log, made, meta, leave) => {
+  const leaveTold = (told, log, made, meta, { check, leave }) => {
     leave("ranking", "that the index of each model is its cruncher's is the site's word");
     leave("ranking", "that no round was left out, and how many were due without a truth, is told");
     if (meta.unpaid.length) leave("ranking", "why some are not paid is what the checkpoint says");
     const rounds = log.ofKind.get("round") ?? [];
     const others = rounds.filter((entry) => entry.rules !== made.rules).length;
     if (others) leave("rules", `${others} of ${rounds.length} rounds were asked while other rules held than those by which they are ranked and paid`);
-    const spans = new Map((log.ofKind.get("period") ?? []).map((each) => [each.period_start, micros(each.period_end) - micros(each.period_start)]));
-    const known = sumOf(Object.fromEntries(spans));
-    if (known !== micros(told.period_end) - micros(told.period_start)) leave("periods", "they are not all of the checkpoint's time; that the log has no other period of it is not seen here");
+    const spanOf = (said) => [micros(said.period_start), micros(said.period_end)];
+    const named = new Map((log.ofKind.get("period") ?? []).map((each) => [`${each.period_start} ${each.period_end}`, spanOf(each)]));
+    const spans = [...named.values()].sort(([a], [b]) => a - b);
+    const [since, until] = spanOf(told);
+    const edges = [since, ...spans.flat(), until];
+    if (edges.some((at, i) => at < edges[i - 1])) check("periods", false, "periods overlap, or are not of the checkpoint's time");
+    const known = spans.reduce((sum, [start, end]) => sum + end - start, 0);
+    if (known !== until - since) leave("periods", "they are not all of the checkpoint's time; that the log has no other period of it is not seen here");
     leave("transaction", "a later settlement would not be in the bundle");
   };
 
@@ -114,7 +123,7 @@
     for (const [name, known] of [["ranking_direction", rule.aggregation.ranking_direction], ["min_paid_coverage", rule.min_paid_coverage]]) {
       check("ranking", meta[name] === known, `${name} is ${meta[name]}, and the rules have ${known}`);
     }
-    leaveTold(told, log, made, meta, leave);
+    leaveTold(told, log, made, meta, { check, leave });
     checkShares(meta.rule, emission, rule, { check, leave });
     check("ranking", new Set(lines.map((line) => line.model_id)).size === lines.length, "a model is there twice");
     for (const model of contents.keys()) check("ranking", lines.some((line) => line.model_id === model), `${model} has snapshots and is not in the checkpoint: it was dropped`);

@@ -26,6 +26,9 @@
       feeds[row.feed].closed.push(micros(row.closed_at));
       feeds[row.feed].prices.push(row.price);
     }
+    for (const { name, closed } of feeds) {
+      if (!closed.every((at, i) => !i || at > closed[i - 1])) check("truth", false, `the tape of ${name} is out of order, or has an instant twice`);
+    }
     const scored = new Map();
     const rules = new Map();
     for (const fact of log.ofKind.get("rules") ?? []) rules.set(hex(await sha(bytesOf(fact.rules))), plain(JSON.parse(fact.rules)));
