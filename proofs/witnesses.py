@@ -39,6 +39,7 @@ log = structlog.get_logger(__name__)
 PATIENCE_S = 10.0
 SILENT_S = 3600.0  # of real time without a cosignature of a head that was there
 LARGEST_ANSWER = 65_536
+LONGEST_SIZE = 20  # digits; Python reads no number of some thousand
 OK, CONFLICT, UNPROVEN = 200, 409, 422
 _COLLECTING = 0x7769746E  # "witn"
 
@@ -173,7 +174,8 @@ def _ask(witness: Witness, head: LogCheckpoint) -> int:
     status, text = _post(witness, head, witness.size)
     if status == CONFLICT:  # it says what it has seen
         seen = text.strip()
-        if not (seen.isascii() and seen.isdigit() and int(seen) <= head.size):
+        is_size = seen.isascii() and seen.isdigit() and len(seen) < LONGEST_SIZE
+        if not (is_size and int(seen) <= head.size):
             raise WitnessError(f"it has seen {one_line(text, limit=60)!r} entries.")
         status, text = _post(witness, head, int(seen))
     if status == UNPROVEN:

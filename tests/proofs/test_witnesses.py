@@ -221,6 +221,7 @@ def test_a_witness_that_refuses_is_an_alarm_and_holds_up_no_other(
         witness_at(signer(), answer=(200, b"nonsense")) as (odd, _),
         witness_at(signer(), answer=(302, b"")) as (elsewhere, _),
         witness_at(signer(), answer=(200, b"cut", 9)) as (cutting, _),
+        witness_at(signer(), answer=(409, b"9" * 5_000)) as (boasting, _),
     ):
         register(signer(), url=refusing)
         register(signer("b", b"\2" * 32), url=odd)
@@ -228,6 +229,7 @@ def test_a_witness_that_refuses_is_an_alarm_and_holds_up_no_other(
         register(signer("d", b"\4" * 32), url="http://127.0.0.1:1")
         register(signer("e", b"\5" * 32), url="http://10.1.2.3")
         register(signer("f", b"\6" * 32), url=cutting)
+        register(signer("g", b"\7" * 32), url=boasting)
         assert witnesses.collect() == witnesses.collect() == 0
     assert caplog.text.count("witness.refused") == 1
     (trouble,) = standing.log_troubles()
