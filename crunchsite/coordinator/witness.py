@@ -52,7 +52,8 @@ class WitnessState:
             }
             self._write()
         try:
-            self._raw = json.loads(path.read_text())
+            self._text = path.read_text()
+            self._raw = json.loads(self._text)
             private = bytes.fromhex(self._raw["private"])
             self.signer = Signer(self._raw["name"], private, COSIGNATURE)
             self._raw["seen"].items()
@@ -76,14 +77,24 @@ class WitnessState:
             raise WitnessStateError(f"{self._path}: a log's key: {error}.") from None
 
     def note_seen(self, checked: CheckedHead, given: VerifierKey) -> None:
-        """Keep a head, before anything is signed that follows from it."""
+        """Keep a head, before anything is signed that follows from it.
+
+        Raises WitnessStateError when another process has kept one since this one read
+        the file: each could be shown, and cosign, another history.
+        """
+        if not self._path.exists() or self._path.read_text() != self._text:
+            raise WitnessStateError(
+                f"{self._path} was changed by another process meanwhile, and nothing "
+                "was cosigned; let one at a time use it."
+            )
         head = checked.head
         self._raw["seen"][head.origin] = {"size": head.size, "root": head.root.hex()}
         self._raw.setdefault("keys", {})[str(given)] = str(checked.key)
         self._write()
 
     def _write(self) -> None:
-        write_file(self._path, json.dumps(self._raw, indent=1), is_secret=True)
+        self._text = json.dumps(self._raw, indent=1)
+        write_file(self._path, self._text, is_secret=True)
 
 
 def cosign_once(*, site: str, key: VerifierKey, state: WitnessState) -> TreeHead:

@@ -62,6 +62,18 @@ def test_it_cosigns_again_and_again_and_remembers_in_its_file(known, append):
     assert json.loads(known.file.read_text())["seen"]["example.org/log"]["size"] == 4
 
 
+def test_of_two_processes_with_one_file_the_slower_one_cosigns_nothing(
+    known, workspace
+):
+    with imported(workspace) as package:
+        module = importlib.import_module(f"{package.__name__}.witness")
+        slow = module.Witness(known.file)
+        assert known().exit_code == 0
+        vkey = str(log_keys.signers()[0].key)
+        with pytest.raises(module.InvalidInput, match="another process"):
+            slow.cosign(SITE, vkey)
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [

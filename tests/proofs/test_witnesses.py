@@ -296,6 +296,21 @@ def as_site(client, monkeypatch):
     monkeypatch.setattr(witness_command.requests, "post", post)
 
 
+def test_of_two_processes_with_one_file_the_slower_one_cosigns_nothing(
+    client, heads, tmp_path, monkeypatch
+):
+    """A site that answers one of them slowly could show each another history."""
+    as_site(client, monkeypatch)
+    path = tmp_path / "witness.json"
+    slow, quick = (witness_command.WitnessState(path, "w") for _ in range(2))
+    witnesses.register(vkey=str(slow.signer.key), owner="ada")
+    given = {"site": "http://site", "key": log_keys.signers()[0].key}
+    assert witness_command.cosign_once(state=quick, **given).size == 5
+    with pytest.raises(witness_command.WitnessStateError, match="another process"):
+        witness_command.cosign_once(state=slow, **given)
+    assert witness_command.cosign_once(state=quick, **given).size == 5
+
+
 def test_the_command_cosigns_what_grew_and_refuses_another_history(
     client, heads, append, tmp_path, monkeypatch
 ):

@@ -45,7 +45,8 @@ class Witness:
             self._write()
             return
         try:
-            kept = json.loads(self.path.read_text("utf-8"))
+            self._text = self.path.read_text("utf-8")
+            kept = json.loads(self._text)
             self._private = bytes.fromhex(kept["private"])
             self._signer = Signer(kept["name"], self._private, COSIGNATURE)
             self._seen = {
@@ -70,7 +71,8 @@ class Witness:
         The head is kept before it is cosigned, and the log's newest key, to which the
         given one leads. Raises Forked for a log that did not only grow, InvalidInput
         for a key that does not lead to the log's: nothing is cosigned then, and what
-        was seen stays as it was.
+        was seen stays as it was. InvalidInput also when another process has changed the
+        file meanwhile: each could be shown, and cosign, another history.
         """
         site, session = site.rstrip("/"), session or requests.Session()
         try:
@@ -100,6 +102,11 @@ class Witness:
                 f"{error}. Nothing was cosigned. {self._evidence(key.name, text)} "
                 "Tell the operator and the other participants."
             ) from None
+        if not self.path.exists() or self.path.read_text("utf-8") != self._text:
+            raise InvalidInput(
+                f"{self.path} was changed by another process meanwhile, and nothing was "
+                "cosigned; let one at a time use it."
+            )
         self._seen[key.name] = checked.head
         self._keys[str(given)] = str(checked.key)
         self._write()
@@ -133,8 +140,9 @@ class Witness:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         draft = self.path.with_suffix(".draft")
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        self._text = json.dumps(kept, indent=1)
         with open(os.open(draft, flags, 0o600), "w", encoding="utf-8") as file:
-            json.dump(kept, file, indent=1)
+            file.write(self._text)
             file.flush()
             os.fsync(file.fileno())
         os.replace(draft, self.path)
