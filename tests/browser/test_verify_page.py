@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 
 from competitions.defaults import scoring_function
 from competitions.packs.trading.trading_contract import CONTRACT
+from core.tlog.merkle import MemoryTree, inclusion_proof, leaf_hash, root_of
 from tests.browser.test_leaderboard import (  # noqa: F401  fixtures
     browser,
     opened,
@@ -160,6 +161,36 @@ def test_an_old_keys_head_after_its_end_is_refused(verify, recorded):
     signed_after_its_end(bundle, recorded.first)
     page = verify(bundle.packed(), key=str(recorded.first.key))
     assert page.inner_text("#verdict").endswith("does not follow: heads.")
+
+
+def test_a_path_proves_its_leaf_at_its_own_place_alone(verify):
+    """One that ends early, or goes on above the root, is that of another place."""
+    page = verify(b"no zip")
+    leaves = [leaf_hash(bytes([i])) for i in range(9)]
+    cases = [
+        (place, size, leaf)
+        for size in range(1, 10)
+        for leaf in range(size)
+        for place in range(size)
+    ]
+    found = page.evaluate(
+        """(cases) => Promise.all(cases.map(async ([place, size, leaf, path]) => {
+            const nodes = path.map(bundles.fromHex);
+            const entry = bundles.fromHex(leaf);
+            return bundles.hex(await bundles.climbed(place, size, entry, nodes));
+        }))""",
+        [
+            (place, size, leaves[leaf].hex(), path_of(leaf, leaves[:size]))
+            for place, size, leaf in cases
+        ],
+    )
+    for (place, size, leaf), root in zip(cases, found, strict=True):
+        assert (root == root_of(leaves[:size]).hex()) is (place == leaf)
+
+
+def path_of(leaf, leaves):
+    path = inclusion_proof(leaf, len(leaves), MemoryTree(leaves))
+    return [node.hex() for node in path]
 
 
 def rows_of(count):

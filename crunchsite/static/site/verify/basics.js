@@ -62,15 +62,17 @@
     for (const [size, entry] of leaves.entries()) await grow(nodes, size, entry);
     return hex(await rootOf(nodes));
   };
+  // Nothing, if the path is not as long as that of this place: it is another one's.
   const climbed = async (start, size, entry, path) => {
     let [index, last, found] = [start, size - 1, entry];
     for (const other of path) {
+      if (!last) return [];
       const isLeft = index % 2 === 1 || index === last;
       found = isLeft ? await node(other, found) : await node(found, other);
       while (isLeft && index && index % 2 === 0) [index, last] = [index >> 1, last >> 1];
       [index, last] = [index >> 1, last >> 1];
     }
-    return found;
+    return last ? [] : found;
   };
 
   globalThis.bundles = { bytesOf, decoder, hex, fromHex, fromBase64, joined, sha, leaf, same, near, mean, grouped, micros, plain, canonical, digest, node, grow, rootOf, treeOf, climbed };
