@@ -74,11 +74,21 @@ class NamedScorer:
                     "score",
                 )
         told = [each for each in told if each[2]["outcome"] == "ANSWERED"]
-        outputs = [json.dumps(_plain(said["output"])) for _, _, said in told]
+        self._compare(self._wiring, told, findings)
+
+    def _compare(self, wiring: Wiring, told: Sequence[Any], findings: Verdict) -> None:
+        """Compare the scores of answers; one that cannot be scored hides no other."""
         try:
-            again = self._scores(self._wiring, told, outputs)
-        except (ValidationError, ValueError, TypeError, KeyError) as error:
-            findings.leave("scores", f"the contract does not take the answers: {error}")
+            outputs = [json.dumps(_plain(said["output"])) for _, _, said in told]
+            again = self._scores(wiring, told, outputs)
+        except (ValidationError, ValueError, TypeError, KeyError):
+            if len(told) == 1:
+                findings.leave(
+                    "scores", "of truths or answers that the contract does not take"
+                )
+                return
+            for each in told:
+                self._compare(wiring, [each], findings)
             return
         for (row, answer, _), score in zip(told, again, strict=True):
             had = answer["score"] or {}

@@ -145,16 +145,40 @@ def test_what_is_older_than_the_entries_of_the_ledger_is_said():
     [("the truth has no return", True), ("it was raining", False), ("", False)],
 )
 def test_why_there_is_no_score_is_compared(told, holds):
+    had = {"value": None, "success": False, "failed_reason": told, "result": {}}
+    findings = scored_again(({}, had))
+    assert findings.failed == ([] if holds else ["scores"])
+    assert findings.steps["scores"].checked == 1
+
+
+def scored_again(*rounds):
+    """Score rounds of a truth and a score with the engine's scorer, and compare."""
     wiring = wire(CrunchConfig(), {})
     used = {"path": wiring.paths[SLOT], "source": source_digest(wiring[SLOT])}
     scorer = NamedScorer({"callables": {SLOT: used}, "config_path": ""}, None)
     said = {"model": "a", "outcome": "ANSWERED", "output": {"value": "#0.5"}}
-    had = {"value": None, "success": False, "failed_reason": told, "result": {}}
-    answer = {"model": "a", "answer": json.dumps(said), "score": had}
+    answer = {"model": "a", "answer": json.dumps(said)}
     findings = Verdict()
-    scorer.check([{"round": 1, "truth": {}, "answers": [answer]}], findings)
-    assert findings.failed == ([] if holds else ["scores"])
-    assert findings.steps["scores"].checked == 1
+    scorer.check(
+        [
+            {"round": number, "truth": truth, "answers": [{**answer, "score": had}]}
+            for number, (truth, had) in enumerate(rounds)
+        ],
+        findings,
+    )
+    return findings
+
+
+def test_a_round_that_cannot_be_scored_hides_no_other():
+    """Who forges scores may post a truth of any form."""
+    had = {"value": 9.0, "success": True, "failed_reason": "", "result": {}}
+    findings = scored_again(("no truth", had), ({"actual_return": 0.01}, had))
+    assert findings.failed == ["scores"]
+    step = findings.steps["scores"]
+    assert (step.checked, step.open) == (
+        1,
+        ["of truths or answers that the contract does not take"],
+    )
 
 
 @pytest.mark.parametrize(
