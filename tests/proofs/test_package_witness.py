@@ -63,11 +63,13 @@ def test_it_cosigns_again_and_again_and_remembers_in_its_file(known, append):
 
 
 def test_of_two_processes_with_one_file_the_slower_one_cosigns_nothing(
-    known, workspace
+    known, append, workspace
 ):
     with imported(workspace) as package:
         module = importlib.import_module(f"{package.__name__}.witness")
         slow = module.Witness(known.file)
+        append("b")
+        sealing.seal()
         assert known().exit_code == 0
         vkey = str(log_keys.signers()[0].key)
         with pytest.raises(module.InvalidInput, match="another process"):
