@@ -125,8 +125,8 @@ def test_a_page_in_place_of_the_bundle_is_not_shown_as_the_reason(
 def test_a_browser_that_lacks_the_signatures_says_so(verify, recorded):
     page = verify(b"no zip")
     page.evaluate(
-        "crypto.subtle.importKey = async () => { throw new DOMException("
-        "'Unrecognized name.', 'NotSupportedError'); }"
+        "() => { crypto.subtle.importKey = async () => { throw new DOMException("
+        "'Unrecognized name.', 'NotSupportedError'); }; }"
     )
     verify(recorded.whole)
     assert "this browser knows no Ed25519 signatures" in page.inner_text("#verdict")
