@@ -12,12 +12,11 @@ from django.urls import reverse
 
 from competitions.admin import local_models
 from competitions.local_models import control
-from competitions.local_models.control import ModelStatus
 from competitions.models import ParticipantModel
 from tests import factories
 from tests.competitions.gateway.conftest import STEADY
 from tests.competitions.local_models.conftest import LocalModels
-from tests.competitions.local_models.test_control import state_of
+from tests.competitions.local_models.test_control import ROW, state_of
 from tests.competitions.local_models.test_upload import zipped
 from tests.waiting import wait_for
 
@@ -256,19 +255,7 @@ def test_a_model_that_runs_and_fails_says_what_it_failed_with(db, frozen_clock):
     ParticipantModel.objects.filter(pk=world.models[0].pk).update(
         last_error="predict: ValueError: no idea (main.py:5)"
     )
-    status = ModelStatus(
-        model_id=world.models[0].model_id,
-        name="Meridian",
-        cruncher="alice",
-        state="RUNNING",
-        error="",
-        restarts=0,
-        deployment_id="d",
-        code_hash="h",
-        changed_at="2026-03-02T12:00:00+00:00",
-        sandbox="level 1",
-        pid=None,
-    )
+    status = replace(ROW, model_id=world.models[0].model_id)
     [line] = local_models._lines([status])
     assert line["why"] == "predict: ValueError: no idea (main.py:5)"
     [line] = local_models._lines([replace(status, error="stopped by Olga")])
@@ -279,18 +266,6 @@ def test_what_a_model_of_another_competition_failed_with_is_not_said(db, frozen_
     other = factories.competition("eth-demo")
     [namesake] = factories.participants(other, 1, at=frozen_clock)
     ParticipantModel.objects.update(last_error="predict: ValueError: no idea")
-    status = ModelStatus(
-        model_id=namesake.model_id,
-        name=namesake.name,
-        cruncher="alice",
-        state="RUNNING",
-        error="",
-        restarts=0,
-        deployment_id="d",
-        code_hash="h",
-        changed_at="2026-03-02T12:00:00+00:00",
-        sandbox="level 1",
-        pid=None,
-    )
+    status = replace(ROW, model_id=namesake.model_id)
     [line] = local_models._lines([status])
     assert line["why"] == ""

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -12,10 +13,11 @@ from competitions.check_model.debugging import debug_model
 from competitions.contract import CrunchConfig
 from competitions.gateway.gateway import ModelGateway
 from competitions.local_models import control
-from competitions.local_models.control import ControlError, ModelStatus
+from competitions.local_models.control import ControlError
 from competitions.local_models.launch import PROJECT
 from competitions.slots import wire
 from tests.competitions.gateway.conftest import LIMIT_S, STEADY, predicting
+from tests.competitions.local_models.test_control import ROW
 from tests.waiting import AMPLE_S
 from tests.warm import manage
 
@@ -93,18 +95,11 @@ def test_a_machine_that_cannot_start_a_model_is_no_fault_of_the_model(tmp_path):
     gateway = ModelGateway(
         host="127.0.0.1", port=9, crunch_id="test", base_classname="", timeout_s=1.0
     )
-    row = ModelStatus(
+    row = replace(
+        ROW,
         model_id="first",
-        name="Model",
-        cruncher="ann",
         state="RECOVERING",
         error="it could not be started: its process ended (exit code 1): no memory",
-        restarts=0,
-        deployment_id="first_1",
-        code_hash="",
-        changed_at="2026-01-01T00:00:00+00:00",
-        sandbox="",
-        pid=None,
     )
     control.write_status(tmp_path, [row])
 
