@@ -1,6 +1,7 @@
 """Pages fit their screen, narrow or wide, in both schemes."""
 
 from django.urls import reverse
+from playwright.sync_api import expect
 
 from tests.browser.test_leaderboard import (  # noqa: F401  fixtures
     browser,
@@ -25,10 +26,10 @@ def signed_in(browser, live_server, session, viewport):  # noqa: F811
 
 def test_the_api_page_is_dark_for_who_prefers_it_and_leads_back(browser, live_server):  # noqa: F811
     page, seen = opened(browser, live_server.url + "/docs", color_scheme="dark")
-    background = "getComputedStyle(document.body).backgroundColor"
-    assert page.evaluate(background) == "rgb(28, 32, 34)"
+    body = expect(page.locator("body"))
+    body.to_have_css("background-color", "rgb(28, 32, 34)")
     page.emulate_media(color_scheme="light")
-    page.wait_for_function(f"{background} === 'rgb(250, 250, 250)'")
+    body.to_have_css("background-color", "rgb(250, 250, 250)")
     assert page.locator(".back a").get_attribute("href") == reverse("home")
     assert seen.problems == []
 
