@@ -53,6 +53,10 @@ def test_each_part_is_there_once_and_published_on_the_loopback_alone(made, layou
         "5432",
         "3000",
     }
+    for name, service in services.items():
+        if "ports" in service:  # Docker publishes nothing of an internal network alone
+            outer = [n for n in service["networks"] if not compose["networks"][n]]
+            assert outer, name
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
