@@ -1,34 +1,33 @@
 """The buttons of the local models' page are visible at every width."""
 
+from dataclasses import replace
+
 import pytest
 from django.contrib.auth.models import User
 from django.urls import reverse
 
 from competitions.local_models import control
-from competitions.local_models.control import ModelStatus
 from core import clock
 from tests.browser.test_leaderboard import (  # noqa: F401  fixtures
     browser,
     opened,
     pytestmark,
 )
+from tests.competitions.local_models.conftest import ROW
 
 STATES = ("RUNNING", "QUARANTINED", "RECOVERING", "STOPPED", "STARTING")
 
 
 def status(state):
-    return ModelStatus(
+    return replace(
+        ROW,
         model_id=f"a_model_with_quite_a_long_name_{state}",
-        name="a model",
         cruncher="A participant whose name is long as well",
         state=state,
         error="ValueError: cannot load weights from the folder; " * 10,
         restarts=1234,
-        deployment_id="1",
-        code_hash="0",
         changed_at=clock.wall_now().isoformat(),
         sandbox="level 2",
-        pid=None,
     )
 
 

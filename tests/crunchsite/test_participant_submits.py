@@ -11,11 +11,11 @@ import requests
 from click.testing import CliRunner
 
 from competitions.local_models import control
-from competitions.local_models.control import ModelStatus
 from competitions.models import Cruncher, SubmittedVersion
 from competitions.submissions.check_queue import check_version
 from crunchsite.keys.issuing import create_key
 from tests import factories
+from tests.competitions.local_models.conftest import ROW
 from tests.competitions.submissions.conftest import (
     GOOD,
     RAISES,
@@ -235,18 +235,8 @@ def test_hidden_files_caches_and_links_stay_at_home(desk, tmp_path):
 
 
 def test_logs_are_followed_until_ctrl_c(desk, monkeypatch, settings):
-    told = ModelStatus(
-        model_id="mine",
-        name="mine",
-        cruncher="cr-alice",
-        state="RUNNING",
-        error="",
-        restarts=0,
-        deployment_id="d",
-        code_hash="c",
-        changed_at=NOW.isoformat(),
-        sandbox="none",
-        pid=1,
+    told = replace(
+        ROW, model_id="mine", cruncher="cr-alice", changed_at=NOW.isoformat()
     )
     control.write_status(settings.MODELS_LOG_DIR, [told])
     log = settings.MODELS_LOG_DIR / "mine.log"

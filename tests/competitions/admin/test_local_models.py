@@ -15,8 +15,7 @@ from competitions.local_models import control
 from competitions.models import ParticipantModel
 from tests import factories
 from tests.competitions.gateway.conftest import STEADY
-from tests.competitions.local_models.conftest import LocalModels
-from tests.competitions.local_models.test_control import ROW, state_of
+from tests.competitions.local_models.conftest import ROW, LocalModels, state_of
 from tests.competitions.local_models.test_upload import zipped
 from tests.waiting import wait_for
 

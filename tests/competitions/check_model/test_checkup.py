@@ -17,7 +17,7 @@ from competitions.local_models.control import ControlError
 from competitions.local_models.launch import PROJECT
 from competitions.slots import wire
 from tests.competitions.gateway.conftest import LIMIT_S, STEADY, predicting
-from tests.competitions.local_models.test_control import ROW
+from tests.competitions.local_models.conftest import ROW
 from tests.waiting import AMPLE_S
 from tests.warm import manage
 

@@ -14,6 +14,21 @@ from competitions.local_models.launch import PROJECT
 from tests.competitions.gateway.conftest import STEADY
 from tests.waiting import AMPLE_S, wait_for
 
+# What the orchestrator writes of a model that runs.
+ROW = control.ModelStatus(
+    model_id="model",
+    name="Model",
+    cruncher="ann",
+    state="RUNNING",
+    error="",
+    restarts=0,
+    deployment_id="model_1",
+    code_hash="ab",
+    changed_at="2026-01-01T00:00:00+00:00",
+    sandbox="level 1",
+    pid=None,
+)
+
 
 class LocalModels:
     """`python -m competitions.local_models` over a folder, with gateways to it."""

@@ -18,7 +18,7 @@ from tests.competitions.gateway.conftest import (
     predicting,
     wait_live,
 )
-from tests.competitions.local_models.conftest import row_of, run_one, state_of
+from tests.competitions.local_models.conftest import ROW, row_of, run_one, state_of
 from tests.competitions.local_models.test_trees import nest
 from tests.waiting import wait_for
 
@@ -161,20 +161,6 @@ def test_a_hung_model_is_ended_with_its_stack_in_the_log(local_models):
 
 
 # --- What models of level 1 could leave in the logs folder
-
-ROW = control.ModelStatus(
-    model_id="model",
-    name="Model",
-    cruncher="ann",
-    state="RUNNING",
-    error="",
-    restarts=0,
-    deployment_id="model_1",
-    code_hash="ab",
-    changed_at="2026-01-01T00:00:00+00:00",
-    sandbox="level 1",
-    pid=None,
-)
 
 
 @pytest.mark.parametrize(

@@ -2,19 +2,20 @@
 
 import errno
 import os
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from competitions.local_models import control, kernel
-from competitions.local_models.control import ModelStatus
 from competitions.local_models.trees import remove_tree
 from competitions.submissions.check_queue import check_version
 from competitions.submissions.errors import ModelTakenError
 from competitions.submissions.going_live import prune_contents, roll_back_broken
 from competitions.submissions.site_bench import submitted_folder
 from core import clock
+from tests.competitions.local_models.conftest import ROW
 from tests.competitions.submissions.conftest import GOOD
 from tests.conftest import NOW
 
@@ -22,18 +23,15 @@ from tests.conftest import NOW
 def reported(settings, row, state, error="", *others):
     """Let the orchestrator report models in a state."""
     told = [
-        ModelStatus(
+        replace(
+            ROW,
             model_id=each.model_id,
-            name=each.model_id,
             cruncher=each.cruncher.cruncher_id,
             state=state,
             error=error,
             restarts=5,
-            deployment_id="d",
             code_hash=each.code_hash,
             changed_at=clock.now().isoformat(),
-            sandbox="none",
-            pid=1,
         )
         for each in (row, *others)
     ]

@@ -1,21 +1,20 @@
 """`coordinator check-models`: one model runs, or why none does."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from competitions.local_models.control import ModelStatus, write_status
+from competitions.local_models.control import write_status
 from tests import factories
+from tests.competitions.local_models.conftest import ROW
 from tests.conftest import NOW
 
 QUICK = ("--timeout", "0.01")
 
 
 def local(model_id, state, error=""):
-    return ModelStatus(
-        model_id, model_id, "ada", state, error, 0, "d", "c", "2026-03-02T12:00:00Z",
-        "level 2", None,
-    )  # fmt: skip
+    return replace(ROW, model_id=model_id, state=state, error=error)
 
 
 @pytest.fixture

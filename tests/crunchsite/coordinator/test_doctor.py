@@ -2,11 +2,12 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
 from competitions import packs
-from competitions.local_models.control import ModelStatus, write_status
+from competitions.local_models.control import write_status
 from competitions.scaffold.answers import parse_answers, with_pack
 from competitions.scaffold.render import Workspace
 from crunchsite.coordinator.checkup.callables_trial import check_callables
@@ -18,6 +19,7 @@ from crunchsite.coordinator.checkup.site_answers import check_site
 from crunchsite.coordinator.doctor import examine, workspace_here
 from crunchsite.coordinator.site_api import Site, SiteError
 from crunchsite.settings.workspace import WorkspaceError
+from tests.competitions.local_models.conftest import ROW
 
 
 @pytest.fixture(scope="session")
@@ -264,11 +266,7 @@ def test_each_model_is_named_once_a_log_and_not_if_it_runs_by_now(tmp_path):
         "3 model=two BAD_IMPLEMENTATION: late\n"
         "4 model=well SyntaxError: before it was corrected\n"
     )
-    well = ModelStatus(
-        *("well", "well", "ada", "RUNNING", "", 0, "d", "c"),
-        *("2026-03-02T12:00:00Z", "level 2", 1),
-    )
-    write_status(tmp_path / "models", [well])
+    write_status(tmp_path / "models", [replace(ROW, model_id="well")])
     one, two = check_logs(tmp_path)
     assert one.found.startswith("models.log: 1 model=one ")
     assert one.do == "Add what it imports to its folder."

@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from dataclasses import replace
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -9,10 +10,10 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test.client import MULTIPART_CONTENT
 
 from competitions.local_models import control
-from competitions.local_models.control import ModelStatus
 from competitions.models import Cruncher
 from core import clock
 from tests import factories
+from tests.competitions.local_models.conftest import ROW
 
 pytestmark = pytest.mark.django_db(databases=["default", "tape"])
 WHY = {"reason": "it answers too late"}
@@ -29,18 +30,8 @@ def folders(world, settings, tmp_path):
         (settings.LOCAL_MODELS_DIR / name).mkdir(parents=True)
         (settings.LOCAL_MODELS_DIR / name / "main.py").write_text("")
         rows.append(
-            ModelStatus(
-                model_id=name,
-                name=name,
-                cruncher=owner,
-                state="RUNNING",
-                error="",
-                restarts=0,
-                deployment_id="d",
-                code_hash="c",
-                changed_at=clock.now().isoformat(),
-                sandbox="none",
-                pid=1,
+            replace(
+                ROW, model_id=name, cruncher=owner, changed_at=clock.now().isoformat()
             )
         )
     control.write_status(settings.MODELS_LOG_DIR, rows)
