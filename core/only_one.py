@@ -1,9 +1,9 @@
 """Let one process at a time do a work, by an advisory lock of the database."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
-from django.db import connection
+from django.db import Error, connection
 
 
 @contextmanager
@@ -16,5 +16,6 @@ def only_one(lock: int) -> Iterator[bool]:
         yield is_only
     finally:
         if is_only:
-            with connection.cursor() as cursor:
+            # A connection that was lost has lost its locks.
+            with suppress(Error), connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_unlock(%s)", [lock])

@@ -21,6 +21,19 @@ def wait_for(condition: Callable[[], Found], *, timeout_s: float = AMPLE_S) -> F
     raise AssertionError(f"not within {timeout_s} s")
 
 
+def sessions() -> set[int]:
+    """Return the server's sessions with this test's database.
+
+    That of a process that was killed holds its locks until the server has noticed.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() "
+            "AND backend_type = 'client backend'"
+        )
+        return {pid for (pid,) in cursor}
+
+
 def is_waited_for() -> bool:
     """Return whether somebody waits for what this connection's transaction has locked.
 

@@ -14,7 +14,7 @@ from django.db import connections
 from feeds.models import BackfillJob
 from feeds.tape.engine import transaction
 from tests.fakes.exchange import FakeExchange
-from tests.waiting import wait_for
+from tests.waiting import sessions, wait_for
 
 pytestmark = [
     pytest.mark.usefixtures("tape"),
@@ -70,7 +70,7 @@ def command(exchange, start):
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_the_same_command_goes_on_where_it_was_killed(number):
-    start = an_old_hour()
+    start, before = an_old_hour(), sessions()
     with FakeExchange() as exchange:
         exchange.held_after = 30
         first = command(exchange, start)
@@ -82,6 +82,7 @@ def test_the_same_command_goes_on_where_it_was_killed(number):
         finally:
             first.kill()
         assert first.returncode == (-9 if number == signal.SIGKILL else 130), output
+        wait_for(lambda: sessions() <= before)  # what it had asked for is done, or not
         job = BackfillJob.objects.get()
         kept = count()
         assert 50 <= kept < 600

@@ -22,6 +22,7 @@ from tests.livepool.release.test_publish import (
     put,
     read,
 )
+from tests.waiting import sessions, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -41,9 +42,11 @@ def die(tmp_path_factory):
     ):
 
         def publish_and_die(**case) -> tuple[str, str]:
+            before = sessions()
             publisher.stdin.write(json.dumps(case) + "\n")
             publisher.stdin.flush()
             ended = publisher.stdout.readline().strip()
+            wait_for(lambda: sessions() <= before)  # it frees the publisher's lock
             log.seek(0)
             return ended, log.read()
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import structlog
 from django.core.files.uploadedfile import UploadedFile
-from django.db import connection, transaction
+from django.db import transaction
 from django.http import QueryDict
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -25,6 +25,7 @@ from rest_framework.response import Response
 
 from core import clock
 from core.errors import OperatorError
+from core.only_one import only_one
 from crunchsite.events.secrets import seal, unseal
 from crunchsite.v1.acts.models import Answer
 
@@ -107,17 +108,12 @@ def _held(name: str) -> Iterator[None]:
     """Hold a name alone; raises InProgressError at once when somebody else does."""
     digest = hashlib.sha256(name.encode()).digest()
     lock = int.from_bytes(digest[:8], signed=True)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [lock])
-        if not cursor.fetchone()[0]:
+    with only_one(lock) as is_only:
+        if not is_only:
             raise InProgressError(
                 f"The first request with this {HEADER} is at work; ask again soon."
             )
-    try:
         yield
-    finally:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [lock])
 
 
 def _again(kept: Answer, digest: str) -> Response:
