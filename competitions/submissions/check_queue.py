@@ -89,12 +89,17 @@ def check_version(row: SubmittedVersion, check: Check = check_on_site) -> bool:
     bench, folder = site_bench(), submitted_folder() / row.content
     if why := _given_up(row, folder, bench):
         return refuse(row, INTERRUPTED, why)
+    if row.result:  # it has passed, and was interrupted on its way to its place
+        return _begin(row) and _put_live(row, row.result)
     if bench is None or not bench.is_up():
         return _wait(row, "the site's orchestrator of checks does not run")
-    if not _begin(row):
-        return False
+    return _begin(row) and _check_on(bench, row, check)
+
+
+def _check_on(bench: Bench, row: SubmittedVersion, check: Check) -> bool:
+    """Check a version whose attempt has begun; returns whether it has ended."""
     try:
-        found = check(row, folder, bench)
+        found = check(row, submitted_folder() / row.content, bench)
     except (ControlError, OperatorError) as error:
         return _wait(row, f"the site cannot check it: {error}")
     if not found.is_fit and not bench.is_up():

@@ -17,6 +17,7 @@ from competitions.local_models.trees import remove_tree
 from competitions.models import SubmittedVersion
 from competitions.submissions import check_queue
 from competitions.submissions.check_queue import check_version, check_waiting
+from competitions.submissions.going_live import clear_refused
 from competitions.submissions.quota import quota_of
 from competitions.submissions.site_bench import site_bench, submitted_folder
 from tests.competitions.gateway.conftest import STEADY, predicting
@@ -62,6 +63,7 @@ def test_a_version_that_fails_is_refused_and_the_old_one_goes_on(alice, settings
         "ValueError: no (main.py:5)",
     )
     assert second.result["problems"] == [{"text": second.reason, "count": 40}]
+    assert clear_refused() == 1
     assert [f.name for f in submitted_folder().iterdir()] == [first.content]
     third = alice.submit("x = 3")
     ended(third, replace(RAISES, setup_s=None))
