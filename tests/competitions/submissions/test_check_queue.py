@@ -163,6 +163,26 @@ def test_a_version_that_cannot_be_checked_holds_up_no_other(
     assert later.attempts == 0
 
 
+def test_checks_that_were_killed_count_though_the_bench_was_down_between(alice, site):
+    """It may be the version that brings the whole site down."""
+    row = alice.submit()
+
+    def die(*_):
+        raise KeyboardInterrupt
+
+    for attempt in (1, 2, 3):
+        silence(site)
+        assert not check_waiting()
+        control.touch_heartbeat(site_bench().logs)
+        row.refresh_from_db()
+        assert (row.status, row.attempts) == ("QUEUED", attempt - 1)
+        with pytest.raises(KeyboardInterrupt):
+            check_version(row, check=die)
+    assert check_waiting()
+    row.refresh_from_db()
+    assert (row.status, row.code) == ("REFUSED", "check_interrupted")
+
+
 def test_a_version_whose_files_are_gone_holds_up_no_other(alice):
     row = alice.submit()
     remove_tree(submitted_folder() / row.content)
