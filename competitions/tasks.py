@@ -19,7 +19,11 @@ from competitions.models import Competition, SubmittedVersion
 from competitions.predict_service import ask_by, own_predict_service
 from competitions.rounds.perform import perform_waiting
 from competitions.submissions.check_queue import check_waiting
-from competitions.submissions.going_live import prune_contents, roll_back_broken
+from competitions.submissions.going_live import (
+    clear_refused,
+    prune_contents,
+    roll_back_broken,
+)
 from competitions.tournament.ask_samples import ask_some
 from core.logs import IdleLine
 from core.service_factories import FactoryRefusedError
@@ -101,6 +105,7 @@ def _take_turn(competition_id: int, gateway: ModelGateway) -> None:
 def submissions() -> None:
     """Each 15 seconds, and when one came: check what participants have submitted."""
     roll_back_broken()
+    clear_refused()
     prune_contents()
     if SubmittedVersion.objects.waiting().exists() and check_waiting():
         submissions.apply_async(expires=30)  # the next one

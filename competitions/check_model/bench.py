@@ -1,9 +1,9 @@
 """Where models are checked: an orchestrator over a folder of candidates."""
 
+import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,11 +14,19 @@ from competitions.local_models import control, model_folders
 from competitions.local_models.control import ControlError
 from competitions.local_models.hidden_folders import CHECK
 from competitions.local_models.launch import PROJECT, clean_environment
-from competitions.local_models.trees import remove_tree
+from competitions.local_models.trees import remove_tree, scratch_folder
 from core import clock
 
 # The orchestrator updates its heartbeat several times a second.
 SILENCE_S = 10.0
+# An orchestrator that ends with its parent, which is its first argument.
+_WHILE_WE_LIVE = """
+import os, signal, sys
+from competitions.local_models import kernel
+from competitions.local_models.__main__ import main
+kernel.die_with_parent(signal.SIGTERM)
+sys.exit(main() if os.getppid() == int(sys.argv.pop(1)) else 1)
+"""
 
 
 @dataclass(frozen=True)
@@ -64,16 +72,18 @@ class Bench:
 
 @contextmanager
 def own_bench(*, level: int) -> Iterator[Bench]:
-    """Start an orchestrator for the length of a block; raises ControlError."""
-    with tempfile.TemporaryDirectory(prefix="check-model-") as scratch:
-        folder = Path(scratch)
+    """Start an orchestrator for the length of a block; raises ControlError.
+
+    It ends with this thread, also where the thread's process is killed.
+    """
+    with scratch_folder("check-model-") as folder:
         bench = Bench(folder / "orchestrator.sock", folder / "models", folder / "logs")
         bench.models.mkdir()
         output = folder / "orchestrator.log"
         with output.open("wb") as file:
             process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "competitions.local_models"),
+                    *(sys.executable, "-c", _WHILE_WE_LIVE, str(os.getpid())),
                     *("--models", bench.models, "--logs", bench.logs),
                     *("--socket", bench.socket),
                     *("--crunch-id", CHECK, "--level", str(level)),

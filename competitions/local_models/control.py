@@ -14,11 +14,7 @@ from typing import Any, cast, get_args
 
 from competitions.local_models import submission
 from competitions.local_models.process import State
-from competitions.local_models.trees import (
-    open_itself,
-    open_plain,
-    scratch_folder,
-)
+from competitions.local_models.trees import open_itself, open_plain, take_away
 from core.errors import OperatorError
 from core.files import write_file
 from core.parsing import JsonError, parse_json
@@ -131,8 +127,7 @@ def without_path(error: BaseException) -> str:
 def remove(*, models_dir: Path, logs_dir: Path, model_id: str) -> None:
     """Delete a model's folder; its answers and its log remain."""
     _require_known(logs_dir, model_id)
-    with scratch_folder(".removing-", parent=models_dir) as trash:
-        (models_dir / model_id).rename(trash / model_id)
+    take_away(models_dir / model_id)
     for name in ("stopped", "restart"):
         _flag(logs_dir, model_id, name).unlink(missing_ok=True)
 

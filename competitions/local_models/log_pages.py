@@ -40,7 +40,7 @@ def read_log(path: Path, cursor: str = "") -> LogPage:
         data = _read(files[at], begin, LARGEST_PAGE_BYTES)
     whole = _whole_lines(data)
     following = f"{_identity(files[at])}:{begin + len(whole)}"
-    is_end = at == 1 and len(data) < LARGEST_PAGE_BYTES
+    is_end = at == 1 and len(whole) == len(data) < LARGEST_PAGE_BYTES
     return LogPage(_text(whole), following, is_end)
 
 

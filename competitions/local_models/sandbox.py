@@ -37,6 +37,7 @@ SCRATCH_MB, SCRATCH_FILES = 64, 4_096
 OPEN_FILES, LARGEST_FILE_MB = 256, 50
 # Where a model finds its own folder; the machine's name of it is nobody's business.
 MODEL = Path("/model")
+TRIAL_S = 120.0  # it takes a moment, but on a machine that is very busy
 
 MEANING = {
     1: "own process, limits, clean environment, filter of system calls; network and "
@@ -94,14 +95,17 @@ def trouble_with_level_2() -> str:
     """Try level 2; return why this machine does not allow it, empty if it does."""
     with scratch_folder("crunchsite-sandbox-") as scratch:
         command = [sys.executable, "-m", "competitions.local_models.try_level_2"]
-        found = subprocess.run(
-            [*command, str(scratch)],
-            cwd=Path(__file__).resolve().parent.parent.parent,
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=False,
-        )
+        try:
+            found = subprocess.run(
+                [*command, str(scratch)],
+                cwd=Path(__file__).resolve().parent.parent.parent,
+                capture_output=True,
+                text=True,
+                timeout=TRIAL_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return f"a trial did not end within {TRIAL_S:g} s"
     if found.returncode == 0:
         return ""
     said = found.stderr.strip().splitlines()

@@ -8,7 +8,7 @@ import stat
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
 
@@ -55,12 +55,21 @@ def open_itself(path: str, flags: int) -> int:
 
 @contextmanager
 def scratch_folder(prefix: str, *, parent: Path | None = None) -> Iterator[Path]:
-    """Make a temporary folder; remove it afterwards with everything in it."""
-    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+    """Make a temporary folder; remove it afterwards with everything in it.
+
+    That of a process that was killed is removed by the next of its prefix.
+    """
+    folder = OwnedFolder(prefix, parent=parent)
     try:
-        yield folder
+        yield folder.path
     finally:
-        remove_tree(folder)
+        folder.remove()
+
+
+def take_away(folder: Path) -> None:
+    """Delete a folder at once, so that nobody finds a part of it; raises OSError."""
+    with scratch_folder(".removing-", parent=folder.parent) as trash:
+        folder.rename(trash / folder.name)
 
 
 class OwnedFolder:
@@ -70,37 +79,50 @@ class OwnedFolder:
     and user whose process is gone.
     """
 
-    def __init__(self, prefix: str) -> None:
-        for folder in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
+    def __init__(self, prefix: str, *, parent: Path | None = None) -> None:
+        place = parent or Path(tempfile.gettempdir())
+        for folder in place.glob(f"{prefix}*"):
             _remove_orphan(folder)
-        while True:
-            self.path = Path(tempfile.mkdtemp(prefix=prefix))
-            if (lock := _lock(self.path)) is not None:
-                self._lock = lock
-                return  # else another start took it for an orphan
+        self._lock: int | None = None
+        with suppress(_NoLocksError):
+            while self._lock is None:  # another start may have taken it for an orphan
+                self.path = Path(tempfile.mkdtemp(prefix=prefix, dir=place))
+                self._lock = _lock(self.path)
 
     def remove(self) -> None:
         remove_tree(self.path)
-        os.close(self._lock)
+        if self._lock is not None:
+            os.close(self._lock)
+
+
+class _NoLocksError(Exception):
+    """The file system has no locks, so that nothing there is taken for an orphan."""
 
 
 def _remove_orphan(folder: Path) -> None:
-    if (lock := _lock(folder)) is not None:
-        remove_tree(folder)
-        os.close(lock)
+    with suppress(_NoLocksError):
+        if (lock := _lock(folder)) is not None:
+            remove_tree(folder)
+            os.close(lock)
 
 
 def _lock(folder: Path) -> int | None:
-    """Lock a folder of this user; None where it is another's, locked or gone."""
+    """Lock a folder of this user; None where it is another's, locked or gone.
+
+    Raises _NoLocksError where there are no locks.
+    """
     try:
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except OSError:
         return None
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         os.close(handle)
         return None
+    except OSError as error:
+        os.close(handle)
+        raise _NoLocksError from error
     is_ours = os.fstat(handle).st_uid == os.geteuid()
     if not is_ours or not os.path.lexists(folder):
         os.close(handle)

@@ -55,7 +55,7 @@ def unpacked(*, file: BinaryIO, file_name: str, cruncher: str = "") -> Iterator[
 
     `cruncher` is written into its `model.json`. Raises ControlError as `add_upload`.
     """
-    with scratch_folder("upload-") as scratch:
+    with scratch_folder("crunchsite-upload-") as scratch:
         folder = scratch / "model"
         folder.mkdir()
         if Path(file_name).suffix.lower() == ".py":

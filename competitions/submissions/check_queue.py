@@ -89,12 +89,18 @@ def check_version(row: SubmittedVersion, check: Check = check_on_site) -> bool:
     bench, folder = site_bench(), submitted_folder() / row.content
     if why := _given_up(row, folder, bench):
         return refuse(row, INTERRUPTED, why)
+    if row.result:  # it has passed, and was interrupted on its way to its place
+        return _begin(row) and _put_live(row, row.result)
     if bench is None or not bench.is_up():
-        return _wait(row, "the site's orchestrator of checks does not run")
-    if not _begin(row):
-        return False
+        why = "the site's orchestrator of checks does not run"
+        return _wait(row, why, has_begun=False)
+    return _begin(row) and _check_on(bench, row, check)
+
+
+def _check_on(bench: Bench, row: SubmittedVersion, check: Check) -> bool:
+    """Check a version whose attempt has begun; returns whether it has ended."""
     try:
-        found = check(row, folder, bench)
+        found = check(row, submitted_folder() / row.content, bench)
     except (ControlError, OperatorError) as error:
         return _wait(row, f"the site cannot check it: {error}")
     if not found.is_fit and not bench.is_up():
@@ -164,13 +170,18 @@ def _begin(row: SubmittedVersion) -> bool:
     return bool(is_begun)
 
 
-def _wait(row: SubmittedVersion, reason: str) -> bool:
-    """Let a version wait on, through no fault of its own; returns False."""
-    is_begun = row.status == SubmittedVersion.Status.CHECKING
-    SubmittedVersion.objects.waiting().filter(pk=row.pk).update(
+def _wait(row: SubmittedVersion, reason: str, *, has_begun: bool = True) -> bool:
+    """Let a version wait on, through no fault of its own; returns False.
+
+    The attempt that has begun does not count; those that were killed do.
+    """
+    attempt = SubmittedVersion.objects.waiting().filter(
+        pk=row.pk, attempts=row.attempts
+    )
+    attempt.update(
         status=SubmittedVersion.Status.QUEUED,
         reason=readable(f"{reason}; it is tried again"),
-        attempts=F("attempts") - 1 if is_begun and row.attempts else F("attempts"),
+        attempts=F("attempts") - int(has_begun),
     )
     log.warning("submission.waits", model=row.model_id, reason=reason)
     return False

@@ -1,17 +1,22 @@
-"""End a version's check: live in its model's place, or refused; back if it breaks."""
+"""End a version's check: live in its model's place, or refused; back if it breaks.
+
+The rows decide. A version that was refused after it may have taken its model's place
+leaves it in a second step, which is done again until it was done.
+"""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import structlog
 from django.conf import settings
 from django.contrib.admin.models import ADDITION, LogEntry
 from django.contrib.contenttypes.models import ContentType
-from django.db import transaction
+from django.db import connection, transaction
 
-from competitions.local_models import control, model_folders
+from competitions.local_models import control, model_folders, submission
 from competitions.local_models.control import ControlError
-from competitions.local_models.trees import remove_tree
+from competitions.local_models.trees import remove_tree, take_away
 from competitions.models import SubmittedVersion
 from competitions.submissions.site_bench import submitted_folder
 from core import clock
@@ -24,19 +29,24 @@ Status = SubmittedVersion.Status
 PROBATION = timedelta(hours=1)
 # Contents without a row are drafts of requests that died.
 ORPHAN_S = 3600.0
+# Held to the end of the transaction: one process at a time changes models' places.
+_PLACING = 0x5AB319
 
 
 def go_live(row: SubmittedVersion, result: dict[str, Any]) -> bool:
     """Put a version that passed in its model's place; the one before is REPLACED.
 
     Returns False when a newer attempt has taken over. What was killed in the middle is
-    done again: the same content takes the same place.
+    done again: the same content takes the same place. The result, which is kept first,
+    says that it has passed, and may be in its place already.
     """
     now = clock.now()
+    _of_attempt(row).update(result=result)
     with transaction.atomic():
+        _lock_places()
         _of_model(row).filter(status=Status.LIVE).update(status=Status.REPLACED)
         is_first = _of_attempt(row).update(
-            status=Status.LIVE, checked_at=now, live_at=now, result=result, reason=""
+            status=Status.LIVE, checked_at=now, live_at=now, reason=""
         )
         if is_first:
             _put(row)
@@ -50,17 +60,19 @@ def go_live(row: SubmittedVersion, result: dict[str, Any]) -> bool:
 def refuse(
     row: SubmittedVersion, code: str, reason: str, result: dict[str, Any] | None = None
 ) -> bool:
-    """Refuse a version; the one before runs on. Returns False for an old attempt."""
+    """Refuse a version; the one before runs on. Returns False for an old attempt.
+
+    `clear_refused` removes its files.
+    """
+    found = {} if result is None else {"result": result}
     is_first = _of_attempt(row).update(
         status=Status.REFUSED,
         code=code,
         reason=readable(reason),
-        result=result,
-        content="",
         checked_at=clock.now(),
+        **found,
     )
     if is_first:
-        remove_tree(submitted_folder() / row.content)
         log.info("submission.refused", model=row.model_id, code=code, reason=reason)
     return bool(is_first)
 
@@ -83,7 +95,10 @@ def refuse_those_of(account: int) -> int:
 
 
 def roll_back_broken() -> int:
-    """Let the version before take over from each new one that was quarantined."""
+    """Let the version before take over from each new one that was quarantined.
+
+    `clear_refused` puts it in its place.
+    """
     since = clock.now() - PROBATION
     rows = SubmittedVersion.objects.filter(status=Status.LIVE, live_at__gte=since)
     if not rows.exists():
@@ -95,21 +110,8 @@ def roll_back_broken() -> int:
     }
     broken = [row for row in rows if (row.model_id, row.code_hash) in quarantined]
     return sum(
-        _roll_back_alone(row, quarantined[row.model_id, row.code_hash])
-        for row in broken
+        _roll_back(row, quarantined[row.model_id, row.code_hash]) for row in broken
     )
-
-
-def _roll_back_alone(row: SubmittedVersion, reason: str) -> bool:
-    """Roll back one version; where that fails, nothing has changed, and others go on.
-
-    The next call tries again.
-    """
-    try:
-        return _roll_back(row, reason)
-    except (ControlError, OSError):
-        log.exception("submission.not_rolled_back", model=row.model_id)
-        return False
 
 
 def _roll_back(row: SubmittedVersion, reason: str) -> bool:
@@ -120,7 +122,7 @@ def _roll_back(row: SubmittedVersion, reason: str) -> bool:
         .order_by("version")
         .last()
     )
-    if before is None:
+    if before is None or not (_content(before) / "main.py").is_file():
         return False  # there is nothing better; its status says what is wrong
     with transaction.atomic():
         is_first = SubmittedVersion.objects.filter(
@@ -129,15 +131,66 @@ def _roll_back(row: SubmittedVersion, reason: str) -> bool:
             status=Status.REFUSED,
             code="quarantined_live",
             reason=readable(reason) or "it was quarantined",
-            content="",
         )
         if not is_first:
             return False
         SubmittedVersion.objects.filter(pk=before.pk).update(status=Status.LIVE)
-        _put(before)
-    remove_tree(submitted_folder() / row.content)
     log.warning("submission.rolled_back", model=row.model_id, to=before.version)
     return True
+
+
+def clear_refused() -> int:
+    """Remove the files of refused versions, also from their places; returns a count.
+
+    One that was live, or was killed on its way there, may be in its model's place: the
+    version that is live gets it, or nobody. Where that fails, the next call tries
+    again.
+    """
+    rows = SubmittedVersion.objects.kept().filter(status=Status.REFUSED)
+    return sum(_clear_alone(row) for row in rows)
+
+
+def _clear_alone(row: SubmittedVersion) -> bool:
+    """Clear one version's files; where that fails, others go on."""
+    try:
+        with transaction.atomic():
+            _lock_places()
+            if _is_in_place(row):
+                _give_place_back(row)
+            SubmittedVersion.objects.filter(pk=row.pk).update(content="")
+    except (ControlError, OSError):
+        log.exception("submission.not_cleared", model=row.model_id)
+        return False
+    remove_tree(_content(row))
+    return True
+
+
+def _is_in_place(row: SubmittedVersion) -> bool:
+    """Return whether a version that has passed its check is in its model's place.
+
+    An operator may have put the same code there; what never passed did not replace it.
+    """
+    place = settings.LOCAL_MODELS_DIR / row.model_id
+    if not (row.result or {}).get("is_fit") or not place.is_dir():
+        return False
+    return submission.read(place).code_hash == row.code_hash
+
+
+def _give_place_back(row: SubmittedVersion) -> None:
+    live = _of_model(row).filter(status=Status.LIVE).first()
+    if live is None:
+        take_away(settings.LOCAL_MODELS_DIR / row.model_id)
+    else:
+        _put(live)
+
+
+def _lock_places() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_PLACING])
+
+
+def _content(row: SubmittedVersion) -> Path:
+    return submitted_folder() / row.content
 
 
 def prune_contents() -> int:
@@ -158,7 +211,7 @@ def prune_contents() -> int:
 def _put(row: SubmittedVersion) -> None:
     model_folders.replace_model(
         models_dir=settings.LOCAL_MODELS_DIR,
-        source=submitted_folder() / row.content,
+        source=_content(row),
         model_id=row.model_id,
     )
 
@@ -168,7 +221,7 @@ def _drop_older(row: SubmittedVersion) -> None:
     replaced = _of_model(row).kept().filter(status=Status.REPLACED)
     for old in replaced.order_by("-version")[1:]:
         SubmittedVersion.objects.filter(pk=old.pk).update(content="")
-        remove_tree(submitted_folder() / old.content)
+        remove_tree(_content(old))
 
 
 def _of_model(row: SubmittedVersion) -> Any:

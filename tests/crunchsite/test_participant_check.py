@@ -2,7 +2,12 @@
 
 import importlib
 import json
+import os
+import signal
 import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -127,12 +132,81 @@ def test_a_second_process_that_fails_where_the_first_did_not_is_told(checks, tmp
     assert (found["answers"], found["is_repeatable"]) == ("0 of 0", None)
 
 
+def test_a_process_that_a_model_has_left_holds_nobody_up(checks, tmp_path):
+    """One in a session of its own, which holds the pipe of what the model prints."""
+    pid = tmp_path / "pid"
+    left = "subprocess.Popen(['sleep', '600'], start_new_session=True).pid"
+    body = f"open({str(pid)!r}, 'w').write(str({left})); return {{'value': 1.0}}"
+    path = tmp_path / "leaver.py"
+    path.write_text(f"import subprocess\n{HEAD}{ASKED}        {body}\n")
+    try:
+        found = checks.check_model(path, rounds=1, limit_s=60.0)
+        assert Path(f"/proc/{pid.read_text()}").exists()  # it ended before that one
+    finally:
+        os.kill(int(pid.read_text()), signal.SIGKILL)
+    assert [each["code"] for each in found["problems"]] == ["LEFT_PROCESSES"]
+
+
 def test_a_model_finds_its_other_files_whenever_it_imports_them(checks, tmp_path):
     (tmp_path / "late_helper.py").write_text("def made(closes): return closes[-1]")
     body = "import late_helper; return late_helper.made(self.closes(subject))"
     (tmp_path / "main.py").write_text(f"{HEAD}{ASKED}        {body}\n")
     found = checks.check_model(tmp_path, rounds=3)
     assert (found["problems"], found["answers"]) == ([], "3 of 3")
+
+
+def test_a_model_finds_the_libraries_of_its_author(checks, tmp_path):
+    """Those of `pip install --user`, and of PYTHONPATH; also by a relative name."""
+    home, package = tmp_path / "home", importlib.import_module(checks.__package__)
+    python = [sys._base_executable, "-c"]
+    installed = Path(np.__file__).parent.parent
+    names = [str(Path(package.__path__[0]).parent), str(installed), "beside"]
+    environment = {"HOME": str(home), "PYTHONPATH": os.pathsep.join(names)}
+
+    def run(code):
+        return subprocess.run(
+            [*python, code],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+
+    of_user = run("import site; print(site.getusersitepackages(), end='')")
+    for folder, name in ((Path(of_user), "of_user"), (tmp_path / "beside", "of_path")):
+        folder.mkdir(parents=True)
+        (folder / f"{name}.py").write_text("NUMBER = 0.5")
+    body = "return {'value': of_user.NUMBER + of_path.NUMBER}"
+    text = f"import of_path, of_user\n{HEAD}{ASKED}        {body}\n"
+    (tmp_path / "main.py").write_text(text)
+    found = run(
+        f"import json; from {checks.__name__} import check_model;"
+        " print(json.dumps(check_model('main.py', rounds=1, limit_s=60.0)))"
+    )
+    found = json.loads(found)
+    assert (found["problems"], found["last_answer"]) == ([], {"value": 1.0})
+
+
+ODD_NUMBERS = [
+    *(["check", f"--timeout={each}"] for each in ("-1", "0", "nan", "inf", "1e20")),
+    *(["check", f"-n={each}"] for each in ("0", "-5", f"{10**12}")),
+    ["push", "--timeout=nan"],
+    ["witness", "--every=inf", "site"],
+    ["witness", "--every=nan", "site"],
+]
+
+
+@pytest.mark.parametrize("arguments", ODD_NUMBERS, ids=" ".join)
+def test_a_number_that_nobody_can_wait_for_is_refused_in_a_line(
+    arguments, checks, tmp_path
+):
+    main = importlib.import_module(f"{checks.__package__}.commands").main
+    path = tmp_path / "mine.py"
+    path.write_text(HEAD + ASKED + "        return {'value': 0.5}\n")
+    found = CliRunner().invoke(main, [*arguments, str(path)])
+    assert found.exit_code == 2
+    assert "Error: " in found.stderr.splitlines()[-1]
 
 
 def test_a_model_has_no_network_while_it_starts(checks, tmp_path):

@@ -3,6 +3,7 @@
 import logging
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,22 @@ from competitions.slots import wire
 from core.texts import for_terminal
 from feeds.providers import replay
 
+LONGEST_S = 86_400.0
+
 
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise ArgumentTypeError(f"rounds was {text!r}; give a whole number from 1 on.")
     return int(text)
+
+
+def _seconds(text: str) -> float:
+    with suppress(ValueError):
+        if 0 < float(text) <= LONGEST_S:
+            return float(text)
+    raise ArgumentTypeError(
+        f"timeout was {text!r}; give a number of seconds above 0, a day's at most."
+    )
 
 
 class Command(BaseCommand):
@@ -35,7 +47,7 @@ class Command(BaseCommand):
         parser.add_argument("-n", "--rounds", type=_count, default=100)
         parser.add_argument(
             "--timeout",
-            type=float,
+            type=_seconds,
             default=settings.ENV.model_runner_timeout_s,
             help="seconds that the model has for an answer",
         )

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -18,7 +19,7 @@ from competitions.local_models.launch import PROJECT
 from competitions.slots import wire
 from tests.competitions.gateway.conftest import LIMIT_S, STEADY, predicting
 from tests.competitions.local_models.conftest import ROW
-from tests.waiting import AMPLE_S
+from tests.waiting import AMPLE_S, wait_for
 from tests.warm import manage
 
 EXAMPLES = PROJECT / "competitions" / "local_models" / "examples"
@@ -232,6 +233,9 @@ def test_a_recorded_feed_is_replayed(model, tmp_path):
     ("arguments", "message"),
     [
         (["-n", "0"], "rounds was '0'; give a whole number from 1 on."),
+        (["--timeout=-1"], "timeout was '-1'; give a number of seconds above 0"),
+        (["--timeout", "nan"], "timeout was 'nan'; give a number"),
+        (["--timeout", "inf"], "timeout was 'inf'; give a number"),
         (["--feed", "none.csv"], "'none.csv', which is not a file"),
     ],
 )
@@ -241,6 +245,26 @@ def test_a_bad_argument_is_told_in_a_sentence(model, arguments, message):
     assert found.returncode != 0
     assert message in found.stderr
     assert "Traceback" not in found.stderr
+
+
+def test_a_check_that_is_killed_leaves_no_process(model, tmp_path):
+    path = model(predicting("while True: pass"))
+    process = subprocess.Popen(
+        [PROJECT / "coordinator", "check-model", path],
+        env={"PATH": os.defpath, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+    def running():
+        for logs in tmp_path.glob("check-model-*/logs"):
+            return [each.pid for each in control.status(logs) if each.pid]
+        return []
+
+    pids = wait_for(running)
+    process.kill()
+    process.wait()
+    wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
 
 
 def test_the_command_ends_with_a_code_and_a_sentence(tmp_path):

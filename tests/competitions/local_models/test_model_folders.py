@@ -68,6 +68,7 @@ def test_a_kill_in_the_middle_leaves_the_old_or_the_new_model(tmp_path):
         # The next try ends what this one began.
         model_folders.replace_model(models_dir=models_dir, source=new, model_id="mine")
         assert content(models_dir / "mine") == whole[1]
+        assert [path.name for path in models_dir.iterdir()] == ["mine"]
     else:
         raise AssertionError(f"it did more than {MOST_STEPS} acts")
     assert left == sorted(left)  # first the old one, then the new one

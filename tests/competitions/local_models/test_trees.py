@@ -1,5 +1,7 @@
 """Folders that a model has filled are looked through and removed all the same."""
 
+import errno
+import fcntl
 import json
 import os
 import tempfile
@@ -136,6 +138,20 @@ def test_folders_of_processes_that_were_killed_are_removed_by_the_next(
     one.remove()
     living.remove()
     assert not living.path.exists()
+
+
+def test_where_there_are_no_locks_no_folder_is_taken_for_an_orphan(
+    tmp_path, monkeypatch
+):
+    def no_locks(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with scratch_folder("x-", parent=tmp_path) as one:
+        with scratch_folder("x-", parent=tmp_path) as other:
+            assert {one, other} == set(tmp_path.iterdir())
+        assert list(tmp_path.iterdir()) == [one]
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("kind", ["pipe", "link", "folder"])

@@ -17,6 +17,7 @@ from competitions.local_models.trees import remove_tree
 from competitions.models import SubmittedVersion
 from competitions.submissions import check_queue
 from competitions.submissions.check_queue import check_version, check_waiting
+from competitions.submissions.going_live import clear_refused
 from competitions.submissions.quota import quota_of
 from competitions.submissions.site_bench import site_bench, submitted_folder
 from tests.competitions.gateway.conftest import STEADY, predicting
@@ -62,6 +63,7 @@ def test_a_version_that_fails_is_refused_and_the_old_one_goes_on(alice, settings
         "ValueError: no (main.py:5)",
     )
     assert second.result["problems"] == [{"text": second.reason, "count": 40}]
+    assert clear_refused() == 1
     assert [f.name for f in submitted_folder().iterdir()] == [first.content]
     third = alice.submit("x = 3")
     ended(third, replace(RAISES, setup_s=None))
@@ -159,6 +161,26 @@ def test_a_version_that_cannot_be_checked_holds_up_no_other(
     assert running(settings, "good") == f"x = {good[1].version}"
     later.refresh_from_db()
     assert later.attempts == 0
+
+
+def test_checks_that_were_killed_count_though_the_bench_was_down_between(alice, site):
+    """It may be the version that brings the whole site down."""
+    row = alice.submit()
+
+    def die(*_):
+        raise KeyboardInterrupt
+
+    for attempt in (1, 2, 3):
+        silence(site)
+        assert not check_waiting()
+        control.touch_heartbeat(site_bench().logs)
+        row.refresh_from_db()
+        assert (row.status, row.attempts) == ("QUEUED", attempt - 1)
+        with pytest.raises(KeyboardInterrupt):
+            check_version(row, check=die)
+    assert check_waiting()
+    row.refresh_from_db()
+    assert (row.status, row.code) == ("REFUSED", "check_interrupted")
 
 
 def test_a_version_whose_files_are_gone_holds_up_no_other(alice):

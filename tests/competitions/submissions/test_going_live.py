@@ -2,21 +2,29 @@
 
 import errno
 import os
+import shutil
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from competitions.local_models import control, kernel
+from competitions.local_models import control, kernel, model_folders
+from competitions.local_models.control import ControlError
 from competitions.local_models.trees import remove_tree
 from competitions.submissions.check_queue import check_version
 from competitions.submissions.errors import ModelTakenError
-from competitions.submissions.going_live import prune_contents, roll_back_broken
+from competitions.submissions.going_live import (
+    clear_refused,
+    prune_contents,
+    refuse_those_of,
+    roll_back_broken,
+)
 from competitions.submissions.site_bench import submitted_folder
 from core import clock
+from crunchsite.keys.issuing import account_of
 from tests.competitions.local_models.conftest import ROW
-from tests.competitions.submissions.conftest import GOOD
+from tests.competitions.submissions.conftest import GOOD, RAISES
 from tests.conftest import NOW
 
 
@@ -51,7 +59,7 @@ def test_a_new_version_that_is_quarantined_gives_way(alice, settings):
     reported(settings, third, "RUNNING")
     assert roll_back_broken() == 0
     reported(settings, third, "QUARANTINED", "5 times in a row it ended")
-    assert roll_back_broken() == 1
+    assert (roll_back_broken(), clear_refused()) == (1, 1)
     assert alice.statuses() == ["REPLACED", "LIVE", "REFUSED"]
     third.refresh_from_db()
     assert (third.code, third.reason) == (
@@ -75,6 +83,118 @@ def test_a_version_that_cannot_be_rolled_back_stops_no_other(alice, settings):
     assert roll_back_broken() == 1
     assert alice.statuses("lost") == ["REPLACED", "LIVE"]
     assert alice.statuses("other") == ["LIVE", "REFUSED"]
+
+
+def killed_as_it_takes_its_place(monkeypatch, act):
+    """Do something and die after the folder took its place, before that is recorded."""
+    exchange, rename = kernel.exchange, Path.rename
+
+    def die(*folders):
+        exchange(*folders)
+        raise KeyboardInterrupt
+
+    def die_of_rename(path, target):
+        rename(path, target)
+        if target.name == "mine":
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(kernel, "exchange", die)
+        patch.setattr(Path, "rename", die_of_rename)
+        with pytest.raises(KeyboardInterrupt):
+            act()
+
+
+def test_a_version_killed_on_its_way_goes_on_without_another_check(
+    alice, settings, monkeypatch
+):
+    """Another check might refuse it, while its code is in its place."""
+    live(alice, "x = 1")
+    second = alice.submit("x = 2")
+    killed_as_it_takes_its_place(
+        monkeypatch, lambda: check_version(second, check=lambda *_: GOOD)
+    )
+    assert alice.statuses() == ["LIVE", "CHECKING"]
+    second.refresh_from_db()
+    assert check_version(second, check=lambda *_: RAISES)
+    assert alice.statuses() == ["REPLACED", "LIVE"]
+    assert (settings.LOCAL_MODELS_DIR / "mine" / "main.py").read_text() == "x = 2"
+    second.refresh_from_db()
+    assert second.result["answered"] == 40
+
+
+@pytest.mark.parametrize("before", [["x = 1"], []], ids=["replaces", "is the first"])
+@pytest.mark.parametrize("code", ["key_revoked", "check_interrupted"])
+def test_a_version_killed_on_its_way_and_then_refused_leaves_its_place(
+    code, before, alice, settings, monkeypatch
+):
+    live(alice, *before)
+    row = alice.submit("x = 2")
+    place = settings.LOCAL_MODELS_DIR / "mine"
+    for _ in range(3 if code == "check_interrupted" else 1):
+        killed_as_it_takes_its_place(
+            monkeypatch, lambda: check_version(row, check=lambda *_: GOOD)
+        )
+        row.refresh_from_db()
+    assert (place / "main.py").read_text() == "x = 2"
+    if code == "key_revoked":
+        assert refuse_those_of(account_of("test").pk) == 1
+    else:
+        assert check_version(row, check=lambda *_: GOOD)
+    assert clear_refused() == 1
+    row.refresh_from_db()
+    assert (row.status, row.code, row.content) == ("REFUSED", code, "")
+    left = [(each / "main.py").read_text() for each in place.parent.glob("[!.]*")]
+    assert left == before
+    assert len(list(submitted_folder().iterdir())) == len(before)
+    assert clear_refused() == 0
+
+
+def test_a_folder_of_the_same_code_that_never_was_a_version_stays(alice, settings):
+    """An operator has put it there; the version was refused before it came so far."""
+    row = alice.submit("x = 1")
+    place = settings.LOCAL_MODELS_DIR / "mine"
+    shutil.copytree(submitted_folder() / row.content, place)
+    assert check_version(row, check=lambda *_: RAISES)
+    assert clear_refused() == 1
+    assert (place / "main.py").read_text() == "x = 1"
+
+
+def test_a_rollback_that_is_killed_is_brought_to_its_end(alice, settings, monkeypatch):
+    first, second = live(alice, "x = 1", "x = 2")
+    reported(settings, second, "QUARANTINED", "5 times")
+
+    def roll_back():
+        roll_back_broken()
+        clear_refused()
+
+    killed_as_it_takes_its_place(monkeypatch, roll_back)
+    reported(settings, first, "RUNNING")  # its code is there already
+    roll_back()
+    assert alice.statuses() == ["LIVE", "REFUSED"]
+    assert (settings.LOCAL_MODELS_DIR / "mine" / "main.py").read_text() == "x = 1"
+    assert len(list(submitted_folder().iterdir())) == 1
+
+
+def test_a_place_that_cannot_be_given_back_stops_no_other(alice, settings, monkeypatch):
+    """The disk is full for one of two: it is done as soon as there is space."""
+    pairs = [live(alice, "x = 1", "x = 2", model_id=name) for name in ("one", "two")]
+    reported(settings, pairs[0][1], "QUARANTINED", "5 times", pairs[1][1])
+    assert roll_back_broken() == 2
+    replace = model_folders.replace_model
+
+    def full(*, model_id, **places):
+        if model_id == "one":
+            raise ControlError("no space left")
+        replace(model_id=model_id, **places)
+
+    monkeypatch.setattr(model_folders, "replace_model", full)
+    assert clear_refused() == 1
+    monkeypatch.undo()
+    mains = [settings.LOCAL_MODELS_DIR / name / "main.py" for name in ("one", "two")]
+    assert [main.read_text() for main in mains] == ["x = 2", "x = 1"]
+    assert clear_refused() == 1
+    assert [main.read_text() for main in mains] == ["x = 1", "x = 1"]
 
 
 def cannot_exchange(*_):

@@ -15,6 +15,7 @@ from .backtest import BacktestRunner
 from .made_up_data import BEGIN, MadeUpData
 from .model_files import ModelFailure, code_of
 from .model_process import LIMITS, MOST_PRINTED, ModelProcess
+from .problems import InvalidInput
 
 # More than this share of the time limit is noted: the site's machine is another one.
 MUCH = 0.5
@@ -43,7 +44,10 @@ def check_model(path, rounds=100, limit_s=5.0, limits=None):
     code_of(path)
     rules, limits = config.rules(), {**LIMITS, **(limits or {})}
     every_s = min(question["every_s"] for question in rules["schedule"])
-    until = BEGIN + timedelta(seconds=every_s * rounds)
+    try:
+        until = BEGIN + timedelta(seconds=every_s * rounds)
+    except OverflowError:
+        raise InvalidInput(f"the rounds were {rounds}; ask fewer.") from None
     played = []
     while len(played) < 2 and not (played and played[0].problems):
         played.append(CheckRun(path, rules, limits, limit_s, until))

@@ -10,6 +10,20 @@ from ._engine.texts import for_terminal
 from .problems import InvalidInput, Problem
 
 JSON = "--json"
+LONGEST_S = 86_400.0
+
+
+class Seconds(click.FloatRange):
+    """So many seconds as a program can wait for: a day at most, and never NaN."""
+
+    def __init__(self, least, **options):
+        super().__init__(least, LONGEST_S, **options)
+
+    def convert(self, value, param, context):
+        found = super().convert(value, param, context)
+        if found != found:  # lies in every range
+            self.fail(f"{value} is no number of seconds.", param, context)
+        return found
 
 
 def say(text, err=False, nl=True):

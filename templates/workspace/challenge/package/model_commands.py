@@ -5,7 +5,7 @@ import json
 import click
 
 from . import __version__
-from .command_line import note, tell
+from .command_line import Seconds, note, tell
 from .days_asked import takes_days
 from .problems import Problem
 
@@ -52,8 +52,21 @@ def backtest(context, path, since, until, cache, offline, folder):
 
 @click.command()
 @click.argument("path", type=click.Path(exists=True))
-@click.option("-n", "rounds", default=100, show_default=True, help="Rounds to ask.")
-@click.option("--timeout", default=5.0, show_default=True, help="Seconds for an answer.")
+@click.option(
+    "-n",
+    "rounds",
+    type=click.IntRange(1),
+    default=100,
+    show_default=True,
+    help="Rounds to ask.",
+)
+@click.option(
+    "--timeout",
+    type=Seconds(0, min_open=True),
+    default=5.0,
+    show_default=True,
+    help="Seconds for an answer.",
+)
 @click.pass_context
 def check(context, path, rounds, timeout):
     """Ask the model in PATH in a process of its own: errors, time, memory, repeatability."""

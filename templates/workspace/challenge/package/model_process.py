@@ -4,6 +4,7 @@ import json
 import os
 import queue
 import signal
+import site
 import subprocess
 import sys
 import tempfile
@@ -86,19 +87,16 @@ class ModelProcess:
         self._process.kill()
         self._process.wait()
         for thread in self._threads:
-            thread.join(5)
-        for pipe in (self._process.stdout, self._process.stderr):
-            pipe.close()
+            thread.join(5)  # it goes on where a process that was left holds its pipe
         self._scratch.cleanup()
 
     def _start(self, path, limits):
-        package = Path(__file__).parent
         # No variable of this shell: it may hold keys.
         environment = {
+            **_library_places(),
             "PATH": os.defpath,
             "HOME": self._scratch.name,
             "TMPDIR": self._scratch.name,
-            "PYTHONPATH": str(package.parent),
             # One thread each, as numpy's would count as tasks and take memory.
             "OPENBLAS_NUM_THREADS": "1",
             "OMP_NUM_THREADS": "1",
@@ -136,15 +134,31 @@ class ModelProcess:
         return self._failure
 
     def _read(self):
-        while (reply := model_wire.receive(self._process.stdout)) is not None:
-            self._replies.put(reply)
+        with self._process.stdout as answers:
+            while (reply := model_wire.receive(answers)) is not None:
+                self._replies.put(reply)
         self._replies.put(None)
 
     def _log(self):
-        while data := self._process.stderr.read1(65536):
-            self.printed += len(data)
-            lines = data[-65536:].decode("utf-8", "replace").splitlines()
-            self.newest_lines.extend(line[:500] for line in lines if line.strip())
+        with self._process.stderr as printed:
+            while data := printed.read1(65536):
+                self.printed += len(data)
+                lines = data[-65536:].decode("utf-8", "replace").splitlines()
+                self.newest_lines.extend(line[:500] for line in lines if line.strip())
+
+
+def _library_places():
+    """Return variables with which the model finds the libraries that we find.
+
+    Those of `pip install --user` lie in the home, which is another one for the model.
+    """
+    own = [each for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each]
+    package = Path(__file__).parent.parent
+    paths = [str(package), *map(os.path.abspath, own)]
+    found = {"PYTHONPATH": os.pathsep.join(paths)}
+    if site.ENABLE_USER_SITE:
+        found["PYTHONUSERBASE"] = site.getuserbase()
+    return found
 
 
 def _ending(code):

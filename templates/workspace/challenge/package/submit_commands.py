@@ -6,7 +6,7 @@ import time
 import click
 
 from ._engine.texts import counted
-from .command_line import client_of, lists, note, tell
+from .command_line import Seconds, client_of, lists, note, tell
 from .problems import InvalidInput, Problem, Refused, Unreachable
 
 LOOK_S = 2.0
@@ -20,7 +20,13 @@ WAITS = ("QUEUED", "CHECKING")
 @click.option("--yes", is_flag=True, help="Give consent without being asked.")
 @click.option("--dry-run", is_flag=True, help="Pack and show the quota; send nothing.")
 @click.option("--wait", is_flag=True, help="Wait until the site has checked it.")
-@click.option("--timeout", default=600.0, show_default=True, help="Seconds to wait.")
+@click.option(
+    "--timeout",
+    type=Seconds(0),
+    default=600.0,
+    show_default=True,
+    help="Seconds to wait.",
+)
 @click.pass_context
 def push(context, path, name, message, yes, dry_run, wait, timeout):
     """Submit the model in PATH: checked on the site, then it replaces the one before."""

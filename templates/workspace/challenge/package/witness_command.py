@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from . import config
-from .command_line import note, tell
+from .command_line import Seconds, note, tell
 from .problems import InvalidInput, Refused, Unreachable
 
 
@@ -20,7 +20,7 @@ def default_file():
 @click.argument("vkey")
 @click.option("--state", help="Its file; default: in ~/.config.")
 @click.option("--name", default="witness", show_default=True, help="Of a new key.")
-@click.option("--every", type=click.FloatRange(min=1), help="Seconds; default: once.")
+@click.option("--every", type=Seconds(1), help="Seconds; default: once.")
 @click.pass_context
 def command(context, site, vkey, state, name, every):
     """Cosign the log of SITE, whose public key is VKEY, if it only grew.

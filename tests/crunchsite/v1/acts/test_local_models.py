@@ -132,7 +132,11 @@ def test_the_whole_log_is_read_by_its_cruncher_and_operators(
         file.write("last of the old\n")
     log.replace(log.with_name("meridian.log.1"))
     log.write_text("first of the new\n")
-    assert walk(cursor)[0] == "last of the old\nfirst of the new\n"
+    text, cursor = walk(cursor)
+    assert text == "last of the old\nfirst of the new\n"
+    with log.open("a") as file:  # the last line has no end, as in a crash
+        file.write("then\nloading ...")
+    assert walk(cursor)[0] == "then\nloading ..."
     assert operator.get("local-models/meridian/log").status_code == 200
     reader = program("read", cruncher=Cruncher.objects.get(cruncher_id="cr-alice"))
     for who, path in (
