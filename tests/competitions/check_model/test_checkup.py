@@ -16,6 +16,7 @@ from competitions.gateway.gateway import ModelGateway
 from competitions.local_models import control
 from competitions.local_models.control import ControlError
 from competitions.local_models.launch import PROJECT
+from competitions.local_models.trees import scratch_folder
 from competitions.slots import wire
 from tests.competitions.gateway.conftest import LIMIT_S, STEADY, predicting
 from tests.competitions.local_models.conftest import ROW
@@ -247,24 +248,27 @@ def test_a_bad_argument_is_told_in_a_sentence(model, arguments, message):
     assert "Traceback" not in found.stderr
 
 
-def test_a_check_that_is_killed_leaves_no_process(model, tmp_path):
+def test_a_check_that_is_killed_leaves_no_process(model):
     path = model(predicting("while True: pass"))
-    process = subprocess.Popen(
-        [PROJECT / "coordinator", "check-model", path],
-        env={"PATH": os.defpath, "TMPDIR": str(tmp_path)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    # Not pytest's folder: the name of a socket holds 107 bytes.
+    with scratch_folder("killed-check-") as place:
+        with subprocess.Popen(
+            [PROJECT / "coordinator", "check-model", path],
+            env={"PATH": os.defpath, "TMPDIR": str(place)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as process:
+            try:
+                pids = wait_for(lambda: running_below(place))
+            finally:
+                process.kill()
+        wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
 
-    def running():
-        for logs in tmp_path.glob("check-model-*/logs"):
-            return [each.pid for each in control.status(logs) if each.pid]
-        return []
 
-    pids = wait_for(running)
-    process.kill()
-    process.wait()
-    wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
+def running_below(place):
+    for logs in place.glob("check-model-*/logs"):
+        return [each.pid for each in control.status(logs) if each.pid]
+    return []
 
 
 def test_the_command_ends_with_a_code_and_a_sentence(tmp_path):
