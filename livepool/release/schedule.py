@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 from core import clock
 from core.acts import sees_troubles
 from core.errors import OperatorError
-from feeds.errors import TapeError
+from feeds.errors import FeedError, TapeError
 from livepool import coins
 from livepool.artifacts import completed_at
 from livepool.errors import LivePoolError
@@ -77,14 +77,17 @@ def publish_due(*, actor: str = "schedule") -> Publication | None:
     """Publish this month's release if it is missing; None if there is nothing to do.
 
     A site that does not publish has nothing to do. One that does subscribes new coins
-    of its source, and logs an error when there are no daily candles at all. Refusals
-    and failures are raised; the next daily check tries again.
+    of its source, if that answers, and logs an error when there are no daily candles at
+    all. Refusals and failures are raised; the next daily check tries again.
     """
     as_of = due_date(clock.now())
     if not settings.ENV.publish_enabled or has_release(as_of):
         return None
     if coins.is_subscribed():
-        coins.subscribe()
+        try:
+            coins.subscribe()
+        except (FeedError, LivePoolError) as error:  # the tape may have all the same
+            log.warning("livepool.no_new_coins", why=str(error))
     missing = coins.missing(as_of)
     if not coins.are_on_tape():
         log.error("livepool.no_candles", why=missing)

@@ -220,6 +220,21 @@ def test_a_ranking_of_another_day_is_not_published(filled, monkeypatch):
     assert Release.objects.count() == 0
 
 
+def test_a_source_that_lists_nothing_keeps_no_release_back(filled, caplog):
+    """Its candles are on the tape; `exchange` is a source that cannot be asked."""
+    FeedSubscription.objects.create(
+        source="exchange",
+        subject="BTCUSDT",
+        granularity="1d",
+        serving_source="exchange",
+        created_at=DUE,
+    )
+    done = schedule.publish_due()
+    assert done is not None
+    assert done.version == "2024-08-31-core_major"
+    assert "livepool.no_new_coins" in caplog.text
+
+
 def test_a_site_without_daily_candles_says_so(tape, site, caplog):
     with frozen(DUE):
         assert schedule.publish_due() is None
