@@ -57,6 +57,18 @@ def test_one_grid_has_gaps_where_a_series_is_silent():
     late = Series(at=np.array([(START + HOUR).timestamp()]), value=np.array([5.0]))
     grid, table = on_one_grid([series(1.0, 2.0), late])
     assert len(grid) == 2
+@pytest.mark.parametrize("huge", [1e17, -1e60])
+@pytest.mark.parametrize("summing", [Summing.MEAN_OF_SCORES, Summing.TOTAL])
+def test_a_huge_value_that_has_left_the_window_leaves_nothing_behind(huge, summing):
+    values = [0.5, huge, 0.25, 0.5, None, 0.75]
+    points = [(1, START + i * HOUR, v, 1) for i, v in enumerate(values)]
+    assert rolling(points, HOUR, summing)[1].value.tolist()[2:] == [
+        *(0.25, 0.5),
+        pytest.approx(float("nan"), nan_ok=True),
+        0.75,
+    ]
+
+
     assert table == [[1.0, 2.0], [None, 5.0]]
 
 
