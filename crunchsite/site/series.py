@@ -213,6 +213,6 @@ def model_series(
     name = f"Rolling {summed_as(model.competition).lower()}"
     lines = {
         name: recent(rolling(points, window, summing), as_of),
-        "Each period": recent(rolling(points, timedelta(seconds=1), summing), as_of),
+        "Each period": recent(rolling(points, timedelta.resolution, summing), as_of),
     }
     return {name: own[model.pk] for name, own in lines.items() if model.pk in own}
