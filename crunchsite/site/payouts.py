@@ -179,11 +179,13 @@ def _outcomes(checkpoints: Sequence[Checkpoint]) -> list[dict[str, Shares]]:
     """Return what was paid and what each strategy would have paid, for each."""
     if len(_kept) > MOST_KEPT:
         _kept.clear()
-    new = [each.pk for each in checkpoints if (each.pk, each.created_at) not in _kept]
+    known = _kept.copy()  # other requests may clear it meanwhile
+    new = [each.pk for each in checkpoints if (each.pk, each.created_at) not in known]
     for made in Checkpoint.objects.filter(pk__in=new) if new else ():
-        _kept[made.pk, made.created_at] = would_have_paid(made)
+        key = made.pk, made.created_at
+        known[key] = _kept[key] = would_have_paid(made)
     return [
-        {PAID: paid_shares(each), **_kept[each.pk, each.created_at]}
+        {PAID: paid_shares(each), **known[each.pk, each.created_at]}
         for each in checkpoints
     ]
 

@@ -9,7 +9,9 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from crunchsite.site import payouts
 from emissions import ledger
+from emissions.counterfactual import would_have_paid
 from emissions.models import IdleStretch
 from tests import factories
 from tests.conftest import NOW
@@ -62,6 +64,18 @@ def test_each_strategy_is_compared_with_what_was_paid(client, world):
     # Paid: 35 and 10 of 65; tiers: 43.75 and 18.75, so 6.73 points less.
     assert '<td class="n">69.23</td>' in shares
     assert "Gini coefficient" in page
+
+
+def test_what_another_request_forgets_meanwhile_is_still_told(
+    client, world, monkeypatch
+):
+    def one_more(checkpoint):
+        payouts._kept.clear()  # as a request does that finds it full
+        return would_have_paid(checkpoint)
+
+    payouts._kept.clear()
+    monkeypatch.setattr(payouts, "would_have_paid", one_more)
+    assert "of 2 checkpoints" in text(client.get("/payouts/strategies"))
 
 
 def test_old_checkpoints_lack_the_figures_of_some_strategies(client, world):
