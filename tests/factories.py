@@ -134,6 +134,29 @@ def participants(
     return ParticipantModel.objects.bulk_create(models)
 
 
+def ensemble_answers(of: Competition, rounds: Sequence[Round]) -> ParticipantModel:
+    """An ensemble with a prediction in each round, as scoring adds them."""
+    ensemble = ParticipantModel.objects.create(
+        competition=of,
+        model_id="__ensemble_all__",
+        name="Ensemble all",
+        is_virtual=True,
+        created_at=of.created_at,
+        updated_at=of.created_at,
+    )
+    Prediction.objects.bulk_create(
+        Prediction(
+            round=round_,
+            model=ensemble,
+            outcome="ANSWERED",
+            output={"value": 0.5},
+            performed_at=round_.performed_at,
+        )
+        for round_ in rounds
+    )
+    return ensemble
+
+
 def running_competition(
     *,
     at: datetime,

@@ -85,9 +85,11 @@ def rounds(names: Names, now: datetime) -> Iterator[Gauge]:
     )
     yield _counts(
         "crunchsite_recent_predictions",
-        "Predictions of the rounds of the last 15 minutes, by outcome.",
+        "Models' predictions in the rounds of the last 15 minutes, by outcome.",
         ["competition", "outcome"],
-        Prediction.objects.filter(round__in=recent.values("pk"))
+        Prediction.objects.filter(
+            round__in=recent.values("pk"), model__is_virtual=False
+        )
         .order_by()
         .values_list("round__competition", "outcome")
         .annotate(Count("pk")),

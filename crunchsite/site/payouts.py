@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-from django.db.models import QuerySet
+from django.db.models import IntegerField, QuerySet
+from django.db.models.expressions import RawSQL
 from django.http import Http404, HttpRequest, HttpResponse
 
 from competitions.emission_rule import STRATEGY_NAMES
@@ -103,8 +104,8 @@ def strategies(request: HttpRequest) -> HttpResponse:
             for index in indexes
         ],
         "concentration": [
-            ("Gini coefficient", _of_each(gini, totals)),
-            ("Effective number of paid", _of_each(effective_number, totals)),
+            ("Gini coefficient", _of_each(gini, totals, indexes)),
+            ("Effective number of paid", _of_each(effective_number, totals, indexes)),
         ],
         "count": len(checkpoints),
     }
@@ -164,10 +165,19 @@ def _statement(
     return competition, index, lines
 
 
+# How many crunchers stand in a checkpoint's ranking.
+_RANKED = RawSQL(
+    """(SELECT count(DISTINCT place -> 'cruncher_index')
+    FROM jsonb_array_elements(checkpoints.meta_jsonb -> 'ranking') AS place)""",
+    [],
+    output_field=IntegerField(),
+)
+
+
 def _newest(competition: Competition) -> list[Checkpoint]:
     """Return checkpoints without their rankings, which are large."""
     found = Checkpoint.objects.filter(competition=competition).defer("meta")
-    return list(found[:PERIODS])
+    return list(found.annotate(ranked=_RANKED)[:PERIODS])
 
 
 # A checkpoint's ranking is never changed, so that what strategies make of it is kept.
@@ -179,17 +189,21 @@ def _outcomes(checkpoints: Sequence[Checkpoint]) -> list[dict[str, Shares]]:
     """Return what was paid and what each strategy would have paid, for each."""
     if len(_kept) > MOST_KEPT:
         _kept.clear()
-    new = [each.pk for each in checkpoints if (each.pk, each.created_at) not in _kept]
+    known = _kept.copy()  # other requests may clear it meanwhile
+    new = [each.pk for each in checkpoints if (each.pk, each.created_at) not in known]
     for made in Checkpoint.objects.filter(pk__in=new) if new else ():
-        _kept[made.pk, made.created_at] = would_have_paid(made)
+        key = made.pk, made.created_at
+        known[key] = _kept[key] = would_have_paid(made)
     return [
-        {PAID: paid_shares(each), **_kept[each.pk, each.created_at]}
+        {PAID: paid_shares(each), **known[each.pk, each.created_at]}
         for each in checkpoints
     ]
 
 
 def _period(checkpoint: Checkpoint) -> PaidPeriod:
-    shares = paid_shares(checkpoint).values()
+    shares = [*paid_shares(checkpoint).values()]
+    # An operator's builder may name those alone who get something.
+    shares += [0] * (checkpoint.ranked - len(shares))  # type: ignore[attr-defined]
     return PaidPeriod(
         checkpoint=checkpoint,
         crunchers=sum(share > 0 for share in shares),
@@ -220,9 +234,14 @@ def _gain(index: int, total: Shares, paid: Shares, whole: int) -> float | None:
 
 
 def _of_each(
-    measure: Callable[[Collection[int]], float | None], totals: dict[str, Shares]
+    measure: Callable[[Collection[int]], float | None],
+    totals: dict[str, Shares],
+    indexes: Sequence[int],
 ) -> list[float | None]:
-    return [measure(total.values()) for total in totals.values()]
+    """Measure each strategy's totals, over the same crunchers."""
+    return [
+        measure([total.get(index, 0) for index in indexes]) for total in totals.values()
+    ]
 
 
 def _chart(

@@ -159,17 +159,31 @@ def _rolled(points: Sequence[Point], window: timedelta, summing: Summing) -> Ser
     is_by_scores = summing is Summing.MEAN_OF_SCORES
     weight = np.where(known, [float(p[3]) if is_by_scores else 1.0 for p in points], 0)
     value = np.array([p[2] if p[2] is not None else 0.0 for p in points])
-    mass = np.concatenate([[0.0], np.cumsum(weight)])
-    sums = np.concatenate([[0.0], np.cumsum(weight * value)])
     first = np.searchsorted(at, at - window.total_seconds(), side="right")
-    last = np.arange(1, len(at) + 1)
-    total = mass[last] - mass[first]
+    total, sums = _sums(weight, first), _sums(weight * value, first)
     if summing is Summing.TOTAL:
-        return Series(at, np.where(total > 0, sums[last] - sums[first], np.nan))
+        return Series(at, np.where(total > 0, sums, np.nan))
     with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.where(total > 0, (sums[last] - sums[first]) / total, np.nan)
+        mean = np.where(total > 0, sums / total, np.nan)
     mean[: np.argmax(total >= total.max(initial=0.0) * LEAST_SHARE)] = np.nan
     return Series(at=at, value=mean)
+
+
+def _sums(values: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """Return for each place i the sum of `values[first[i] : i + 1]`.
+
+    Blocks of 1, 2, 4, ... values are added, and nothing is taken away: of a value that
+    has left the window, no rounding is left.
+    """
+    sums, start = np.zeros(len(values)), first.copy()
+    left, blocks, size = np.arange(1, len(values) + 1) - first, values, 1
+    while left.any():
+        takes = left % 2 == 1
+        sums[takes] += blocks[start[takes]]
+        start[takes] += size
+        left, blocks = left // 2, blocks[:-size] + blocks[size:]
+        size *= 2
+    return sums
 
 
 def on_one_grid(
@@ -199,6 +213,6 @@ def model_series(
     name = f"Rolling {summed_as(model.competition).lower()}"
     lines = {
         name: recent(rolling(points, window, summing), as_of),
-        "Each period": recent(rolling(points, timedelta(seconds=1), summing), as_of),
+        "Each period": recent(rolling(points, timedelta.resolution, summing), as_of),
     }
     return {name: own[model.pk] for name, own in lines.items() if model.pk in own}

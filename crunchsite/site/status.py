@@ -50,7 +50,7 @@ def status_of(
         .first()
     )
     outcomes = (
-        Prediction.objects.filter(round=last_round).aggregate(
+        Prediction.objects.filter(round=last_round, model__is_virtual=False).aggregate(
             asked=Count("pk"), answered=Count("pk", filter=Q(outcome="ANSWERED"))
         )
         if last_round

@@ -5,6 +5,7 @@ is_spot_trading_allowed`) is optional: without it a symbol counts as trading on 
 dates on which it has a candle, so a coin that was delisted later still counts before.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -149,11 +150,17 @@ def refusals(
 
 
 def _amount(value: float | None) -> str:
+    """Format a number rounded down: what falls short of a limit does not look like it.
+
+    A last digit of a binary fraction takes nothing away.
+    """
     if value is None:
         return "unknown"
     if value >= 1e6:
-        return f"{value / 1e6:.1f} M"
-    return f"{value:,.0f}" if isinstance(value, int) or value >= 2 else f"{value:.2f}"
+        return f"{math.floor(round(value / 1e5, 9)) / 10:.1f} M"
+    if isinstance(value, int) or value >= 2:
+        return f"{math.floor(value):,}"
+    return f"{math.floor(round(value * 100, 9)) / 100:.2f}"
 
 
 def passing(panel: pl.DataFrame, gates: Gates) -> pl.DataFrame:

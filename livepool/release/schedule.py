@@ -18,11 +18,12 @@ from redis.exceptions import RedisError
 from core import clock
 from core.acts import sees_troubles
 from core.errors import OperatorError
-from feeds.errors import TapeError
+from feeds.errors import FeedError, TapeError
 from livepool import coins
 from livepool.artifacts import completed_at
 from livepool.errors import LivePoolError
 from livepool.model import parameters as pool_config
+from livepool.model.features import FeatureError
 from livepool.model.pipeline import BuildError
 from livepool.models import Release
 from livepool.release import build, publish
@@ -77,14 +78,17 @@ def publish_due(*, actor: str = "schedule") -> Publication | None:
     """Publish this month's release if it is missing; None if there is nothing to do.
 
     A site that does not publish has nothing to do. One that does subscribes new coins
-    of its source, and logs an error when there are no daily candles at all. Refusals
-    and failures are raised; the next daily check tries again.
+    of its source, if that answers, and logs an error when there are no daily candles at
+    all. Refusals and failures are raised; the next daily check tries again.
     """
     as_of = due_date(clock.now())
     if not settings.ENV.publish_enabled or has_release(as_of):
         return None
     if coins.is_subscribed():
-        coins.subscribe()
+        try:
+            coins.subscribe()
+        except (FeedError, LivePoolError) as error:  # the tape may have all the same
+            log.warning("livepool.no_new_coins", why=str(error))
     missing = coins.missing(as_of)
     if not coins.are_on_tape():
         log.error("livepool.no_candles", why=missing)
@@ -98,10 +102,10 @@ def publish_first() -> Publication | None:
     """Publish the first release of a site, once its candles have arrived.
 
     Called often; if there is a release it costs one statement. The local store gets the
-    previous months too, oldest first, as a history. A failure is logged, stored for
-    `status`, and tried again after a pause.
+    previous months too, oldest first, as a history; who was stopped among these goes
+    on. A failure is logged, stored for `status`, and tried again after a pause.
     """
-    if not settings.ENV.publish_enabled or Release.objects.ever_published().exists():
+    if not settings.ENV.publish_enabled or _had_first():
         return None
     if cache.get(_FIRST) is not None:  # another try was a moment ago, or still runs
         return None
@@ -120,21 +124,34 @@ def publish_first() -> Publication | None:
         return None
 
 
+def _had_first() -> bool:
+    """Return whether a release was ever published that was not history by then."""
+    rows = Release.objects.ever_published().newest_first()
+    newest = rows.values_list("as_of_date", "published_at").first()
+    if newest is None:
+        return False
+    as_of, published_at = newest
+    assert published_at is not None  # it was ever published
+    return as_of >= due_date(published_at)
+
+
 def _publish_history(as_of: date) -> None:
     days = [as_of]
     for _ in range(HISTORY_MONTHS):
         days.append(days[-1].replace(day=1) - timedelta(days=1))
     for day in reversed(days[1:]):
+        if has_release(day):
+            continue
         try:
             _publish(day)
-        except BuildError as error:  # its candles do not reach back that far
+        except (BuildError, FeatureError) as error:  # too few candles, or a gap
             log.info("livepool.no_history", as_of=str(day), why=str(error))
 
 
 def _publish(as_of: date, *, actor: str = "schedule") -> Publication:
     ranking = build.build(as_of=as_of)
     if ranking.as_of_date != as_of:
-        raise LivePoolError(
+        raise BuildError(
             f"the tape ends on {ranking.as_of_date}, the release needs {as_of}"
         )
     return publish.publish(

@@ -248,7 +248,9 @@ def _found(competition: Competition, round_id: str) -> TournamentRound | None:
 
 
 def _facts(round_: TournamentRound) -> dict[str, Any]:
-    predictions = Prediction.objects.filter(round__tournament=round_)
+    predictions = Prediction.objects.filter(
+        round__tournament=round_, model__is_virtual=False
+    )
     by_status = dict(
         with_status(predictions)
         .order_by()

@@ -33,6 +33,16 @@ def test_before_the_first_scores_the_page_says_when(client, world, frozen_clock)
     assert 'datetime="2026-03-02T12:01:10.000Z"' in page
 
 
+def test_an_ensemble_is_no_model_that_answered(client, world):
+    answered = re.compile(r"\d+ of \d+ answered")
+    before = answered.findall(text(client.get("/")))
+    assert len(before) == 1
+    factories.ensemble_answers(
+        world.competition, [r for r in world.rounds if r.performed_at]
+    )
+    assert answered.findall(text(client.get("/"))) == before
+
+
 def test_a_newer_round_does_not_put_the_first_scores_off(client, world, frozen_clock):
     """With a long horizon, many rounds wait: the oldest is scored first."""
     Leaderboard.objects.all().delete()

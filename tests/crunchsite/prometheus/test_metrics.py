@@ -17,7 +17,7 @@ from prometheus_client.core import GaugeMetricFamily as Gauge
 from prometheus_client.parser import text_string_to_metric_families
 
 from competitions.gateway_pool.ownership import claim_competition, lock_number
-from competitions.models import Competition, ParticipantModel, Round
+from competitions.models import Competition, ParticipantModel, Prediction, Round
 from core import clock
 from core.facts import Fact, FactKind, announce
 from core.only_one import only_one
@@ -33,6 +33,7 @@ from tests.conftest import NOW
 from tests.patience import WIDE_S
 
 ROOT = Path(__file__).resolve().parents[3]
+QUARTER = timedelta(minutes=15)
 MONITORING = ROOT / "docs" / "operator" / "monitoring"
 pytestmark = pytest.mark.django_db(databases=["default", "tape"])
 
@@ -273,6 +274,18 @@ def test_recent_rounds_are_those_of_15_minutes_without_the_oldest_instant(
         assert sum(of_rounds(figures).values()) == (count or 0)
         late = ("crunchsite_slot_lateness_seconds", "btc-demo", "max")
         assert figures.get(late) == (None if count is None else 0)
+
+
+def test_an_ensemble_hides_no_model_that_fails(world, watcher):
+    recent = [r for r in world.rounds if r.performed_at and r.slot_at > NOW - QUARTER]
+    Prediction.objects.filter(round__in=recent).update(outcome="FAILED")
+    factories.ensemble_answers(world.competition, recent)
+    counted = {
+        key[1]: value
+        for key, value in read(watcher).items()
+        if key[0] == "crunchsite_recent_predictions"
+    }
+    assert counted == {"FAILED": 6}
 
 
 def test_lateness_is_that_of_95_in_a_hundred_and_the_most(rounds, watcher):

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -9,7 +10,10 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from crunchsite.site import payouts
 from emissions import ledger
+from emissions.counterfactual import would_have_paid
+from emissions.frac64 import WHOLE
 from emissions.models import IdleStretch
 from tests import factories
 from tests.conftest import NOW
@@ -62,6 +66,32 @@ def test_each_strategy_is_compared_with_what_was_paid(client, world):
     # Paid: 35 and 10 of 65; tiers: 43.75 and 18.75, so 6.73 points less.
     assert '<td class="n">69.23</td>' in shares
     assert "Gini coefficient" in page
+
+
+def test_a_period_that_one_of_three_takes_is_not_evenly_paid(client, world):
+    """An operator's builder may name those alone who get something."""
+    for checkpoint in world.checkpoints:
+        winner = {"cruncher_index": 0, "reward_pct": WHOLE}
+        checkpoint.entries[0]["cruncher_rewards"] = [winner]
+        checkpoint.save()
+    page = text(client.get("/payouts"))
+    row = page.split(f"{checkpoint}</a></th>")[1].split("</tr>")[0]
+    assert re.findall(r'<td class="n">([^<]*)</td>', row) == ["1", "1.00", "0.67"]
+    page = text(client.get("/payouts/strategies"))
+    row = page.split("<small>Gini coefficient</small>")[1].split("</tr>")[0]
+    assert re.findall(r'<td class="n">([^<]*)</td>', row)[0] == "0.67"
+
+
+def test_what_another_request_forgets_meanwhile_is_still_told(
+    client, world, monkeypatch
+):
+    def one_more(checkpoint):
+        payouts._kept.clear()  # as a request does that finds it full
+        return would_have_paid(checkpoint)
+
+    payouts._kept.clear()
+    monkeypatch.setattr(payouts, "would_have_paid", one_more)
+    assert "of 2 checkpoints" in text(client.get("/payouts/strategies"))
 
 
 def test_old_checkpoints_lack_the_figures_of_some_strategies(client, world):

@@ -1,13 +1,23 @@
 """Series over time: means, gaps, one grid."""
 
+from datetime import timedelta
+
 import numpy as np
 import pytest
 
 from competitions.contract import CrunchConfig
+from competitions.models import Competition
 from competitions.shared.window_rule import Summing
 from competitions.slots import wire
 from competitions.trading.trading_rules import TradingRules
-from crunchsite.site.series import Series, on_one_grid, points_of, recent, rolling
+from crunchsite.site.series import (
+    Series,
+    model_series,
+    on_one_grid,
+    points_of,
+    recent,
+    rolling,
+)
 from scoring.cycle import run_cycle
 from scoring.models import Score, Snapshot
 from tests.conftest import NOW
@@ -45,6 +55,18 @@ def test_means_of_the_very_first_scores_are_left_out():
     rolled = rolling(points, 100 * HOUR)[1]
     assert np.isnan(rolled.value).tolist() == [True] * 3 + [False] * 37
     assert np.nanmax(rolled.value) == (90 + 3) / 4
+
+
+@pytest.mark.parametrize("huge", [1e17, -1e60])
+@pytest.mark.parametrize("summing", [Summing.MEAN_OF_SCORES, Summing.TOTAL])
+def test_a_huge_value_that_has_left_the_window_leaves_nothing_behind(huge, summing):
+    values = [0.5, huge, 0.25, 0.5, None, 0.75]
+    points = [(1, START + i * HOUR, v, 1) for i, v in enumerate(values)]
+    assert rolling(points, HOUR, summing)[1].value.tolist()[2:] == [
+        *(0.25, 0.5),
+        pytest.approx(float("nan"), nan_ok=True),
+        0.75,
+    ]
 
 
 def test_a_series_without_a_known_value_is_left_out():
@@ -92,3 +114,25 @@ def test_a_young_chart_shows_the_figure_of_the_board(
     )
     points = points_of(competition, [model.pk], NOW + MINUTE, HOUR)
     assert [value for _, _, value, _ in points] == [drawn]
+
+
+def test_a_period_that_has_just_begun_is_not_mixed_with_the_one_before(competition):
+    [model] = make_models(competition, "m")
+    begun = NOW.replace(minute=0, second=0, microsecond=0)
+    for start, value, is_closed in ((begun - HOUR, 1.0, True), (begun, 4.0, False)):
+        Snapshot.objects.create(
+            model=model,
+            period_start=start,
+            period_end=start + HOUR,
+            value=value,
+            prediction_count=1,
+            expected_count=1,
+            is_closed=is_closed,
+            created_at=begun,
+            updated_at=begun,
+        )
+    Competition.objects.update(activated_at=begun - 100 * HOUR)
+    model.competition.refresh_from_db()
+    lines = model_series(model, begun + timedelta(milliseconds=300), 24 * HOUR)
+    assert lines["Each period"].value.tolist() == [1.0, 4.0]
+    assert lines["Rolling mean"].value.tolist() == [1.0, 2.5]

@@ -85,3 +85,32 @@ def test_the_universe_of_a_month_end_holds_until_the_next_and_not_before():
     assert found["universe_snapshot_date"].to_list() == [
         *(date(2025, 1, 31), date(2025, 2, 28), date(2025, 2, 28)),
     ]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "limit", "told"),
+    [
+        ("avg_quote_vol_30", 7_999_999.99, 8e6, "7.9 M USDT a day over 30 days"),
+        ("avg_quote_vol_30", 7_980_000.0, 8e6, "7.9 M USDT a day over 30 days"),
+        ("liquidity_stability", 0.5499999999, 0.55, "0.54 steadiness of turnover"),
+        ("tradable_ratio_180", 165 / 180, 0.92, "0.91 of 180 days with trades"),
+        # 0.29 and 0.57 times 100 are less than 29 and 57 in binary.
+        ("liquidity_stability", 0.29, 0.57, "0.29 steadiness of turnover"),
+    ],
+)
+def test_what_falls_short_of_a_limit_does_not_look_like_the_limit(
+    column, value, limit, told
+):
+    of = {
+        "avg_quote_vol_30": "min_avg_quote_vol_30",
+        "liquidity_stability": "min_liquidity_stability",
+        "tradable_ratio_180": "min_tradable_ratio_180",
+    }
+    gates = replace(GATES, **{"min_avg_quote_vol_30": 0.0, of[column]: limit})
+    rows = panel(ADAUSDT=[1.0]).with_columns(
+        pl.lit(value).alias(column), pl.lit(value=False).alias("in_universe")
+    )
+    needs = {8e6: "8.0 M"}.get(limit, str(limit))
+    assert universe.refusals(rows, MONTH_ENDS[0], gates, {"ADAUSDT": "ADA"}) == {
+        "ADAUSDT": f"{told}, needs {needs}"
+    }

@@ -220,6 +220,21 @@ def test_a_ranking_of_another_day_is_not_published(filled, monkeypatch):
     assert Release.objects.count() == 0
 
 
+def test_a_source_that_lists_nothing_keeps_no_release_back(filled, caplog):
+    """Its candles are on the tape; `exchange` is a source that cannot be asked."""
+    FeedSubscription.objects.create(
+        source="exchange",
+        subject="BTCUSDT",
+        granularity="1d",
+        serving_source="exchange",
+        created_at=DUE,
+    )
+    done = schedule.publish_due()
+    assert done is not None
+    assert done.version == "2024-08-31-core_major"
+    assert "livepool.no_new_coins" in caplog.text
+
+
 def test_a_site_without_daily_candles_says_so(tape, site, caplog):
     with frozen(DUE):
         assert schedule.publish_due() is None
@@ -289,6 +304,62 @@ def test_a_fresh_site_brings_its_first_release_and_a_history(
     assert (found.state, found.last_error) == ("fresh", None)
     assert found.next_expected_by > clock.now()
     assert client.get("/livepool").status_code == 200
+
+
+@pytest.fixture
+def unpublished(filled):
+    """A site that has its candles, and has not tried to publish yet."""
+    cache.delete(schedule._FIRST)
+    yield
+    cache.delete(schedule._FIRST)
+
+
+def published() -> list[str]:
+    rows = Release.objects.published().newest_first()
+    return [f"{as_of:%Y-%m-%d}" for as_of in rows.values_list("as_of_date", flat=True)]
+
+
+@pytest.mark.timeout(600)
+def test_a_month_whose_last_day_nobody_has_costs_the_history_that_month_alone(
+    unpublished,
+):
+    with transaction() as connection:
+        gap = "DELETE FROM tape.feed_records WHERE ts_event = '2024-06-30'"
+        connection.connection.cursor().execute(gap)
+    done = schedule.publish_first()
+    assert done is not None
+    assert done.version == "2024-08-31-core_major"
+    assert published() == [
+        *("2024-08-31", "2024-07-31", "2024-05-31", "2024-04-30", "2024-03-31"),
+    ]
+
+
+@pytest.mark.timeout(600)
+def test_who_was_killed_amid_the_history_goes_on_to_the_first_release(
+    unpublished, monkeypatch
+):
+    one, built = schedule._publish, []
+
+    def killed(as_of):
+        built.append(as_of)
+        if len(built) == 3:
+            raise KeyboardInterrupt
+        return one(as_of)
+
+    monkeypatch.setattr(schedule, "_publish", killed)
+    with pytest.raises(KeyboardInterrupt):
+        schedule.publish_first()
+    assert published() == ["2024-04-30", "2024-03-31"]
+    cache.delete(schedule._FIRST)  # the pause is over
+    done = schedule.publish_first()
+    assert done is not None
+    assert done.version == "2024-08-31-core_major"
+    assert len(built) == 3 + 4  # what is there is not built again
+    assert published() == [
+        *("2024-08-31", "2024-07-31", "2024-06-30"),
+        *("2024-05-31", "2024-04-30", "2024-03-31"),
+    ]
+    assert schedule.publish_first() is None
 
 
 def test_a_site_with_a_release_is_asked_in_one_statement(

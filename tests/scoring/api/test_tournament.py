@@ -9,6 +9,7 @@ from django.contrib.auth.models import Permission, User
 from kombu.exceptions import OperationalError
 
 from competitions import lifecycle
+from competitions.contract import EnsembleConfig
 from competitions.models import Prediction, Round
 from crunchsite.keys.issuing import create_key
 from scoring.api import tournament
@@ -108,6 +109,18 @@ def test_a_round_from_features_to_scores(operator, worker, competition):
         "Posted the truths of 3 samples of round r1.",
     ]
     assert operator.get("/reports/leaderboard").json()[0]["rank"] == 1
+
+
+def test_ensembles_are_not_counted_among_those_who_were_asked(operator, worker, rewire):
+    rewire(ensembles=(EnsembleConfig(name="all"),))
+    asked = post(operator, "inference", {"features": features(3)}).json()
+    assert post(operator, "score", {"ground_truth": TRUTHS}).status_code == 200
+    assert Prediction.objects.filter(model__is_virtual=True).count() == 3
+    status = operator.get(f"{URL}/status").json()
+    assert (status["model_count"], status["total"]) == (2, 6)
+    assert status["by_status"] == {"SCORED": 5, "FAILED": 1}
+    again = post(operator, "inference", {"features": features(3)}).json()
+    assert again == {**asked, "status": "scored"}
 
 
 def test_repeated_posts_answer_the_same(operator, worker):
