@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from competitions.errors import TournamentConflictError, TournamentError
 from competitions.models import Competition, Round, TournamentRound
 from competitions.patience import PATIENCE
-from competitions.tournament.opening import digest_of, fitting_each
+from competitions.tournament.opening import digest_of, fitting_each, note_post
 from competitions.wiring import wiring_of
 from core import clock
 from core.texts import brief
@@ -18,13 +18,14 @@ from core.texts import brief
 VOID = "void: the competition ended before its truth was posted"
 
 
-def give_truths(*, round_: TournamentRound, truths: Any) -> None:
+def give_truths(*, round_: TournamentRound, truths: Any, user: Any = None) -> None:
     """Store the truth of every sample, which makes all of them due for scoring.
 
     `truths` is a list in the order of the samples, or an object of sample id (`"0"`,
-    `"1"`, ...) to truth; with one sample, its truth itself will do. The same post again
-    changes nothing. Raises TournamentError for truths that do not fit, and
-    TournamentConflictError when others were posted, or samples were not asked yet.
+    `"1"`, ...) to truth; with one sample, its truth itself will do. The trail tells of
+    a `user` who gives them. The same post again changes nothing. Raises TournamentError
+    for truths that do not fit, and TournamentConflictError when others were posted, or
+    samples were not asked yet.
     """
     kind = wiring_of(round_.competition).config.ground_truth_type
     given = list(fitting_each(_in_order(truths, round_.samples), kind, "ground_truth"))
@@ -47,6 +48,7 @@ def give_truths(*, round_: TournamentRound, truths: Any) -> None:
         _store(held, given, now)
         held.truth_digest, held.truth_at = digest, now
         held.save(update_fields=["truth_digest", "truth_at"])
+        note_post(held, "truths", user)
 
 
 def _in_order(truths: Any, samples: int) -> Sequence[Any]:
