@@ -95,6 +95,16 @@ def _store(
         )
 
 
+def hold_posted(rounds: Collection[int]) -> None:
+    """Lock tournament rounds, before those of their samples that may get a truth."""
+    list(
+        TournamentRound.objects.select_for_update()
+        .filter(pk__in=rounds)
+        .order_by("pk")
+        .values_list("pk")
+    )
+
+
 def note_ended(rounds: Collection[int]) -> None:
     """Mark as SCORED those tournament rounds whose samples have all ended.
 
@@ -103,12 +113,7 @@ def note_ended(rounds: Collection[int]) -> None:
     if not rounds:
         return
     # If two workers end the last samples at once, the second sees the first's.
-    list(
-        TournamentRound.objects.select_for_update()
-        .filter(pk__in=rounds)
-        .order_by("pk")
-        .values_list("pk")
-    )
+    hold_posted(rounds)
     going_on = Round.objects.filter(
         tournament__in=rounds, status=Round.Status.RECEIVED
     ).values("tournament")
