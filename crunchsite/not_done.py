@@ -31,6 +31,8 @@ _OF_OTHERS = frozenset(
         errorcodes.FOREIGN_KEY_VIOLATION,
     }
 )
+# What Django says of a row that was to be changed and is not there any more.
+_OF_NO_ROW = "did not affect any rows."
 
 
 class OvertakenError(OperatorError):
@@ -84,7 +86,7 @@ def refusal_of(error: Exception) -> OperatorError | None:
                 "Somebody else has just written or deleted the same, so this was not "
                 "done; look at it, then ask again."
             )
-        case DatabaseError() if _is_of_no_row(error):
+        case DatabaseError() if str(error).endswith(_OF_NO_ROW):
             return _gone()
     return None
 
@@ -95,11 +97,3 @@ def _gone() -> GoneError:
 
 def _sqlstate(error: DatabaseError) -> Any:
     return getattr(error.__cause__, "pgcode", None)
-
-
-def _is_of_no_row(error: DatabaseError) -> bool:
-    """Return whether a row that was to be changed is not there any more.
-
-    Django says so itself, by an error that the database has not caused.
-    """
-    return type(error) is DatabaseError and error.__cause__ is None
