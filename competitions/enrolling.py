@@ -29,7 +29,7 @@ def enrol(*, competition: Competition, cruncher_id: str) -> Cruncher:
             "underscores, beginning with a letter or digit."
         )
     # One at a time, as when models are announced: an index is one cruncher's.
-    Competition.objects.select_for_update().get(pk=competition.pk)
+    Competition.objects.held().get(pk=competition.pk)
     highest = competition.crunchers.aggregate(found=Max("cruncher_index"))["found"]
     return competition.crunchers.get_or_create(
         cruncher_id=cruncher_id,

@@ -65,7 +65,7 @@ def keep_rules(
     Rules whose code does not load are no rules: nothing is kept then.
     """
     with transaction.atomic():
-        competition = Competition.objects.select_for_update().get(pk=competition_id)
+        competition = Competition.objects.held().get(pk=competition_id)
         try:
             rules = rules_of(competition)
         except CompetitionError:

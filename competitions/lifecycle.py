@@ -94,7 +94,7 @@ def _refuse(competition: Competition, problems: Sequence[str]) -> None:
 
 @transaction.atomic
 def _activate(competition_id: int) -> Competition:
-    competition = Competition.objects.select_for_update().get(pk=competition_id)
+    competition = Competition.objects.held().get(pk=competition_id)
     if competition.status == Competition.Status.ACTIVE:
         return competition
     if competition.status == Competition.Status.ENDED:
@@ -126,7 +126,7 @@ def settle(*, competition_id: int) -> None:
     """
     now = clock.now()
     for scheduled in (
-        ScheduledPrediction.objects.select_for_update(of=("self",))
+        ScheduledPrediction.objects.select_for_update(of=("self",), no_key=True)
         .filter(competition=competition_id)
         .select_related("competition")
     ):
@@ -162,7 +162,7 @@ def _feed_of(scheduled: ScheduledPrediction) -> FeedKey:
 @transaction.atomic
 def pause(*, competition_id: int) -> Competition:
     """Stop asking models; rounds that were asked are still scored."""
-    competition = Competition.objects.select_for_update().get(pk=competition_id)
+    competition = Competition.objects.held().get(pk=competition_id)
     if competition.status != Competition.Status.ACTIVE:
         raise DefinitionError(
             f"{competition.slug} was {competition.status}; only an ACTIVE one pauses."
@@ -176,7 +176,7 @@ def end(*, competition_id: int) -> Competition:
 
     The site's ending task then sets ENDED; until it has, `activate` undoes this.
     """
-    competition = Competition.objects.select_for_update().get(pk=competition_id)
+    competition = Competition.objects.held().get(pk=competition_id)
     if competition.status == Competition.Status.DRAFT:
         raise DefinitionError(f"{competition.slug} was DRAFT; it has never run.")
     if competition.status == Competition.Status.ENDED or competition.ending_at:

@@ -108,7 +108,7 @@ def sync_roster(
 @transaction.atomic
 def _upsert(competition: Competition, identities: list[ModelIdentity]) -> None:
     # One at a time: two new crunchers must not get the same index.
-    Competition.objects.select_for_update().get(pk=competition.pk)
+    Competition.objects.held().get(pk=competition.pk)
     now = clock.now()
     crunchers = _upsert_crunchers(competition, identities)
     ParticipantModel.objects.bulk_create(

@@ -85,9 +85,8 @@ def refuse(error: Exception, context: dict[str, Any]) -> Response | None:
 
     match error:
         case OperatorError():
-            if error.status >= 500:
-                return _unavailable(error, context)
-            return Response(envelope(str(error), error.code), status=error.status)
+            why = reason_for(error, context["request"])
+            return Response(envelope(why, error.code), status=error.status)
         case ValidationError():
             return Response(envelope(*_first(error.detail)), status=422)
         case RequestDataTooBig():
@@ -104,15 +103,19 @@ def refuse(error: Exception, context: dict[str, Any]) -> Response | None:
     return response
 
 
-def _unavailable(error: OperatorError, context: dict[str, Any]) -> Response:
-    """Give the reason only to operators, because it names hosts, paths and code."""
+def reason_for(error: OperatorError, request: Any) -> str:
+    """Return the text of a refusal that a request's user may read.
+
+    From 500 on it names hosts, paths and code, which are for operators alone.
+    """
+    if error.status < 500:
+        return str(error)
     log.warning("api.unavailable", code=error.code, why=str(error))
     try:
-        is_told = sees_troubles(context["request"].user)
+        is_told = sees_troubles(request.user)
     except DatabaseError:  # the user cannot be looked up either
         is_told = False
-    why = str(error) if is_told else MEANINGS[503]
-    return Response(envelope(why, error.code), status=error.status)
+    return str(error) if is_told else MEANINGS[503]
 
 
 def _first(detail: Any, path: str = "") -> tuple[str, str]:

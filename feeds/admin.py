@@ -7,6 +7,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE
 from django.contrib.admin.views.main import ChangeList
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.text import Truncator
@@ -171,6 +172,7 @@ class FeedSubscriptionAdmin(EdgeAdmin):
     def pause(self, request: HttpRequest, queryset: QuerySet[FeedSubscription]) -> None:
         self._change(request, queryset, "paused", active=False)
 
+    @transaction.atomic  # no change without an entry in the trail
     def _change(
         self,
         request: HttpRequest,
@@ -215,8 +217,8 @@ class BackfillJobAdmin(EdgeAdmin):
     def cancel(self, request: HttpRequest, queryset: QuerySet[BackfillJob]) -> None:
         for job in queryset:
             try:
-                backfill_jobs.cancel(job_id=job.pk)
+                with transaction.atomic():
+                    backfill_jobs.cancel(job_id=job.pk)
+                    audit.note(request.user, [job], flag=CHANGE, what="cancelled")
             except FeedError as error:
                 self.message_user(request, f"{job}: {error}", messages.WARNING)
-            else:
-                audit.note(request.user, [job], flag=CHANGE, what="cancelled")

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.admin.models import ADDITION, CHANGE
+from django.db import transaction
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.exceptions import NotFound
@@ -216,6 +217,7 @@ class BackfillCancel(APIView):
         return cancel_job(request, job_id)
 
 
+@transaction.atomic  # no job without an entry in the trail
 def start_job(request: Request) -> Response:
     """Start the backfill that a request asks for, with its trail."""
     wanted = read_body(BackfillRequestSerializer, request)
@@ -235,6 +237,7 @@ def start_job(request: Request) -> Response:
     return Response(_rendered(job, request), status.HTTP_201_CREATED)
 
 
+@transaction.atomic
 def cancel_job(request: Request, job_id: str) -> Response:
     """End the job of an address, with its trail."""
     job = backfill_jobs.cancel(job_id=_job(job_id).pk)

@@ -127,7 +127,10 @@ def without_path(error: BaseException) -> str:
 def remove(*, models_dir: Path, logs_dir: Path, model_id: str) -> None:
     """Delete a model's folder; its answers and its log remain."""
     _require_known(logs_dir, model_id)
-    take_away(models_dir / model_id)
+    try:
+        take_away(models_dir / model_id)
+    except FileNotFoundError:  # the list knows it for a second longer
+        raise ControlError(f"model was {model_id!r}, which is removed.") from None
     for name in ("stopped", "restart"):
         _flag(logs_dir, model_id, name).unlink(missing_ok=True)
 

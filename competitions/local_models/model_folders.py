@@ -26,10 +26,16 @@ def add(*, models_dir: Path, source: Path, model_id: str = "", called: str = "")
         raise ControlError(f"model was {called or source}, which has no main.py.")
     require_id(model_id)
     target = models_dir / model_id
+    taken = ControlError(f"model name was {model_id!r}, which is taken.")
     if target.exists():
-        raise ControlError(f"model name was {model_id!r}, which is taken.")
+        raise taken
     with _copied(models_dir, source, called) as copy:
-        copy.rename(target)
+        try:
+            copy.rename(target)
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
+                raise
+            raise taken from None  # by somebody else, while this was copied
     return model_id
 
 

@@ -25,6 +25,14 @@ class CompetitionQuerySet(models.QuerySet["Competition"]):
     def active(self) -> "CompetitionQuerySet":
         return self.filter(status=Competition.Status.ACTIVE)
 
+    def held(self) -> "CompetitionQuerySet":
+        """Lock rows, before those of their schedules, against others who change them.
+
+        Rows that refer to them are written meanwhile: whoever writes a round holds a
+        schedule, and would wait for a change that waits for the schedule.
+        """
+        return self.select_for_update(no_key=True)
+
     def shown(self) -> "CompetitionQuerySet":
         """Return all but drafts: the active ones first, then by creation."""
         return self.exclude(status=Competition.Status.DRAFT).in_order()

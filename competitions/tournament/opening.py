@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
+from django.contrib.admin.models import CHANGE
 from django.db import connection, transaction
 from django.db.models import Max
 from pydantic import BaseModel, ValidationError
@@ -25,7 +26,7 @@ from competitions.models import (
 )
 from competitions.models.tournament import LONGEST_ROUND_ID
 from competitions.wiring import wiring_of
-from core import clock
+from core import audit, clock
 from core.copy import copy_rows
 from core.misfits import first_misfit
 from core.texts import brief, describe, storable_json
@@ -43,12 +44,14 @@ def open_round(
     round_id: str,
     features: Sequence[Any],
     scope_key: str | None = None,
+    user: Any = None,
 ) -> TournamentRound:
     """Store a round and its samples, for the models' owner to ask; returns it.
 
     `features` holds one object of the contract's `input_type` for each sample;
     `scope_key` names the schedule whose scope they belong to, the first one by default.
-    The same post again returns the same round. Raises TournamentError for features,
+    The trail tells of a `user` who opens it. The same post again returns the same
+    round. Raises TournamentError for features,
     names and scopes that do not fit, TournamentConflictError when the round was opened
     with others, DefinitionError unless the competition is ACTIVE.
     """
@@ -74,7 +77,7 @@ def open_round(
                 f"{competition.slug} was {competition.status}; activate it first."
             )
         # One at a time: two rounds of a schedule must not get the same slots.
-        ScheduledPrediction.objects.select_for_update().get(pk=scheduled.pk)
+        ScheduledPrediction.objects.select_for_update(no_key=True).get(pk=scheduled.pk)
         round_, is_new = TournamentRound.objects.get_or_create(
             competition=competition,
             round_id=round_id,
@@ -92,6 +95,7 @@ def open_round(
             )
         if is_new:
             _copy_samples(round_, scheduled, samples)
+            note_post(round_, "features", user)
     if is_new:
         log.info(
             "tournament.opened",
@@ -100,6 +104,13 @@ def open_round(
             samples=len(samples),
         )
     return round_
+
+
+def note_post(round_: TournamentRound, what: str, user: Any) -> None:
+    """Write into the trail who posted a round's features or truths, if it is known."""
+    if user is not None:
+        said = f"Posted the {what} of {round_.samples} samples of round {round_}."
+        audit.note(user, [round_.competition], flag=CHANGE, what=said)
 
 
 def fitting_each(

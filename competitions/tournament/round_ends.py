@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from competitions.errors import TournamentConflictError, TournamentError
 from competitions.models import Competition, Round, TournamentRound
 from competitions.patience import PATIENCE
-from competitions.tournament.opening import digest_of, fitting_each
+from competitions.tournament.opening import digest_of, fitting_each, note_post
 from competitions.wiring import wiring_of
 from core import clock
 from core.texts import brief
@@ -18,13 +18,14 @@ from core.texts import brief
 VOID = "void: the competition ended before its truth was posted"
 
 
-def give_truths(*, round_: TournamentRound, truths: Any) -> None:
+def give_truths(*, round_: TournamentRound, truths: Any, user: Any = None) -> None:
     """Store the truth of every sample, which makes all of them due for scoring.
 
     `truths` is a list in the order of the samples, or an object of sample id (`"0"`,
-    `"1"`, ...) to truth; with one sample, its truth itself will do. The same post again
-    changes nothing. Raises TournamentError for truths that do not fit, and
-    TournamentConflictError when others were posted, or samples were not asked yet.
+    `"1"`, ...) to truth; with one sample, its truth itself will do. The trail tells of
+    a `user` who gives them. The same post again changes nothing. Raises TournamentError
+    for truths that do not fit, and TournamentConflictError when others were posted, or
+    samples were not asked yet.
     """
     kind = wiring_of(round_.competition).config.ground_truth_type
     given = list(fitting_each(_in_order(truths, round_.samples), kind, "ground_truth"))
@@ -47,6 +48,7 @@ def give_truths(*, round_: TournamentRound, truths: Any) -> None:
         _store(held, given, now)
         held.truth_digest, held.truth_at = digest, now
         held.save(update_fields=["truth_digest", "truth_at"])
+        note_post(held, "truths", user)
 
 
 def _in_order(truths: Any, samples: int) -> Sequence[Any]:
@@ -93,6 +95,16 @@ def _store(
         )
 
 
+def hold_posted(rounds: Collection[int]) -> None:
+    """Lock tournament rounds, before those of their samples that may get a truth."""
+    list(
+        TournamentRound.objects.select_for_update()
+        .filter(pk__in=rounds)
+        .order_by("pk")
+        .values_list("pk")
+    )
+
+
 def note_ended(rounds: Collection[int]) -> None:
     """Mark as SCORED those tournament rounds whose samples have all ended.
 
@@ -101,12 +113,7 @@ def note_ended(rounds: Collection[int]) -> None:
     if not rounds:
         return
     # If two workers end the last samples at once, the second sees the first's.
-    list(
-        TournamentRound.objects.select_for_update()
-        .filter(pk__in=rounds)
-        .order_by("pk")
-        .values_list("pk")
-    )
+    hold_posted(rounds)
     going_on = Round.objects.filter(
         tournament__in=rounds, status=Round.Status.RECEIVED
     ).values("tournament")

@@ -1,6 +1,7 @@
 """The actions on a competition: a description of the effect, and the service."""
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,12 +26,16 @@ from scoring.cycle import run_cycle
 
 @dataclass(frozen=True)
 class Action:
-    """`effect` describes what will happen; `run` does it and describes the result."""
+    """`effect` describes what will happen; `run` does it and describes the result.
+
+    One that is whole, one transaction with its trail, calls no operator's code.
+    """
 
     title: str
     permission: str
     effect: Callable[[Competition], list[str]]
     run: Callable[[Competition], str]
+    is_whole: bool = True
 
 
 def _activate_effect(competition: Competition) -> list[str]:
@@ -137,11 +142,15 @@ def _models(competition: Competition) -> str:
 
 
 ACTIONS: Mapping[str, Action] = {
-    "activate": Action("Activate", _act("activate"), _activate_effect, _activate),
+    "activate": Action(
+        "Activate", _act("activate"), _activate_effect, _activate, is_whole=False
+    ),
     "pause": Action("Pause", _act("pause"), _pause_effect, _pause),
     "end": Action("End", _act("end"), _end_effect, _end),
     "predict-now": Action("Predict now", _act("predict"), _predict_effect, _predict),
-    "score-now": Action("Score now", _act("score"), _score_effect, _score),
+    "score-now": Action(
+        "Score now", _act("score"), _score_effect, _score, is_whole=False
+    ),
 }
 
 
@@ -152,20 +161,24 @@ class BrokerError(OperatorError):
 
 
 def press(*, action: Action, competition: Competition, user: Any, reason: str) -> str:
-    """Run the action and write the trail; if it raises, no entry is written."""
+    """Run the action and write the trail; what is refused writes no entry.
+
+    Raises BrokerError when no worker is told of what was done.
+    """
     before = competition.status
     try:
-        message = action.run(competition)
+        with transaction.atomic() if action.is_whole else nullcontext():
+            message = action.run(competition)
+            competition.refresh_from_db(fields=["status"])
+            audit.note(
+                user,
+                [competition],
+                flag=CHANGE,
+                what=f"{action.title}: {message} {before} to {competition.status}. "
+                f"Reason: {reason}",
+            )
     except OperationalError as error:
         raise BrokerError(f"The broker does not answer: {error}.") from error
-    competition.refresh_from_db(fields=["status"])
-    audit.note(
-        user,
-        [competition],
-        flag=CHANGE,
-        what=f"{action.title}: {message} {before} to {competition.status}. "
-        f"Reason: {reason}",
-    )
     return message
 
 

@@ -33,7 +33,7 @@ def edit(
 
     Raises Django's ValidationError, by field, when the row would break a rule.
     """
-    competition = Competition.objects.select_for_update().get(pk=competition_id)
+    competition = Competition.objects.held().get(pk=competition_id)
     changed = [name for name in changes if getattr(competition, name) != changes[name]]
     if not changed:
         return competition

@@ -65,9 +65,7 @@ def follow_files(
 
     A schedule whose new values break a rule stays as it is, alone. Safe to repeat.
     """
-    competition = Competition.objects.select_for_update().get(
-        slug=draft.competition.slug
-    )
+    competition = Competition.objects.held().get(slug=draft.competition.slug)
     if competition.status == Competition.Status.ENDED:
         return Followed([], [], [])
     found = differences(competition, draft)

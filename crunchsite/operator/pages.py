@@ -246,6 +246,7 @@ class ScheduledPredictionAdmin(SiteAdmin):
     def save_model(
         self, request: HttpRequest, obj: ScheduledPrediction, form: Any, change: bool
     ) -> None:
+        Competition.objects.held().get(pk=obj.competition_id)  # before its schedules
         super().save_model(request, obj, form, change)
         settle(competition_id=obj.competition_id)
         if form.changed_data:

@@ -96,6 +96,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "crunchsite.keys.middleware.KeysMiddleware",
     "crunchsite.readers.ReadersMiddleware",
+    "crunchsite.not_done.NotDone",  # of what no middleware below has answered
     "crunchsite.custom.CustomMiddleware",
     "axes.middleware.AxesMiddleware",
 ]

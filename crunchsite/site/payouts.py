@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
+from django.core.paginator import Page, Paginator
 from django.db.models import IntegerField, QuerySet
 from django.db.models.expressions import RawSQL
 from django.http import Http404, HttpRequest, HttpResponse
@@ -25,12 +26,12 @@ from emissions.counterfactual import (
     paid_shares,
     would_have_paid,
 )
-from emissions.frac64 import WHOLE
 from emissions.ledger import balances
 from emissions.models import Checkpoint, PayoutEntry
 from emissions.preview import preview
 
 PERIODS = 30  # of which the pages tell
+PAGE_ROWS = 100
 COMPARED = 12  # whose strategies are compared
 MOST_KEPT = 20 * COMPARED
 NEWEST_LINES = 1000
@@ -55,21 +56,22 @@ def payouts(request: HttpRequest) -> HttpResponse:
     lines = PayoutEntry.objects.filter(checkpoint__competition=competition)
     names = _names(competition)
     open_period = preview(competition)
+    ledger = [(i, names.get(i, ""), b) for i, b in balances(lines).items()]
     context: dict[str, Any] = {
         "competition": competition,
         "periods": periods,
-        "balances": [
-            (index, names.get(index, ""), balance)
-            for index, balance in balances(lines).items()
-        ],
+        "ledger": _paged(request, "ledger", ledger),
         "idle": competition.idle_stretches.all()[:PERIODS],
         "preview": open_period,
-        "whole": WHOLE,
     }
     if open_period:
-        ranking = open_period.payees.ranking
+        ranking, unpaid = open_period.payees.ranking, open_period.payees.unpaid
         shares: Sequence[int | None] = open_period.shares or [None] * len(ranking)
-        context["places"] = list(zip(ranking, shares, strict=True))
+        places = [
+            *zip(ranking, shares, strict=True),
+            *((each, None) for each in unpaid),
+        ]
+        context["places"] = _paged(request, "page", places)
     effective = {PAID: [period.effective for period in periods]}
     return page(request, "site/payouts.html", context | _chart(periods, effective))
 
@@ -89,6 +91,7 @@ def strategies(request: HttpRequest) -> HttpResponse:
         {index for total in totals.values() for index in total},
         key=lambda index: (-totals[PAID].get(index, 0), index),
     )
+    shown = _paged(request, "page", indexes)
     everything = sum(totals[PAID].values())
     context = {
         "competition": competition,
@@ -101,8 +104,9 @@ def strategies(request: HttpRequest) -> HttpResponse:
                 _percent(totals[PAID].get(index, 0), everything),
                 [_gain(index, totals[name], totals[PAID], everything) for name in kept],
             )
-            for index in indexes
+            for index in shown
         ],
+        "shown": shown,
         "concentration": [
             ("Gini coefficient", _of_each(gini, totals, indexes)),
             ("Effective number of paid", _of_each(effective_number, totals, indexes)),
@@ -163,6 +167,11 @@ def _statement(
     if not lines.exists():
         raise Http404(f"Cruncher {index} has no statement.")
     return competition, index, lines
+
+
+def _paged(request: HttpRequest, name: str, rows: Sequence[Any]) -> "Page[Any]":
+    """Return the page of a long list whose number the parameter `name` has."""
+    return Paginator(rows, PAGE_ROWS).get_page(request.GET.get(name))
 
 
 # How many crunchers stand in a checkpoint's ranking.

@@ -7,7 +7,6 @@ from typing import Any
 
 import structlog
 from celery import current_app
-from django.contrib.admin.models import CHANGE
 from django.db.models import Count
 from drf_spectacular.utils import extend_schema
 from kombu.exceptions import OperationalError
@@ -22,7 +21,6 @@ from competitions.models import Competition, Prediction, TournamentRound
 from competitions.reporting import CompetitionQuery, chosen_competition
 from competitions.tournament.opening import open_round
 from competitions.tournament.round_ends import give_truths
-from core import audit
 from core.permissions import writes
 from core.requests import IdField, LargeJsonBody, read_body, read_query
 from scoring.cycle import run_cycle
@@ -134,8 +132,8 @@ def inference(request: Request, round_id: str) -> Response:
         round_id=round_id,
         features=body["features"],
         scope_key=body.get("scope"),
+        user=request.user,
     )
-    _note(request, round_, "features")
     if round_.status == TournamentRound.Status.OPEN:
         _call_worker(competition)
         _wait(round_, lambda: round_.status != TournamentRound.Status.OPEN)
@@ -171,8 +169,7 @@ def score(request: Request, round_id: str) -> Response:
     round_ = _found(competition, round_id)
     if round_ is None:
         raise TournamentMissingError(f"round {round_id} was never opened.")
-    give_truths(round_=round_, truths=truths)
-    _note(request, round_, "truths")
+    give_truths(round_=round_, truths=truths, user=request.user)
     round_.refresh_from_db()
     if round_.status != TournamentRound.Status.SCORED:
         run_cycle(competition_id=competition.pk)
@@ -263,15 +260,6 @@ def _facts(round_: TournamentRound) -> dict[str, Any]:
         "by_status": by_status,
         "model_count": predictions.order_by().values("model").distinct().count(),
     }
-
-
-def _note(request: Request, round_: TournamentRound, what: str) -> None:
-    audit.note(
-        request.user,
-        [round_.competition],
-        flag=CHANGE,
-        what=f"Posted the {what} of {round_.samples} samples of round {round_}.",
-    )
 
 
 def _call_worker(competition: Competition) -> None:

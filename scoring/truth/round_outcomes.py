@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from competitions.models import Round
 from competitions.patience import is_late
 from competitions.tape_ends import Truth
-from competitions.tournament.round_ends import note_ended
+from competitions.tournament.round_ends import hold_posted, note_ended
 from core.facts import Fact, FactKind, announce
 from core.texts import readable
 
@@ -69,8 +69,10 @@ def void_rounds(rounds: QuerySet[Round], reason: str) -> int:
     A tournament round of which no sample is left has ended with them.
     """
     posted = set(rounds.order_by().values_list("tournament", flat=True).distinct())
+    if posted := posted - {None}:
+        hold_posted(posted)  # whoever posts their truths holds them first, too
     count = rounds.update(status=Round.Status.VOID, reason=reason)
-    note_ended(posted - {None})
+    note_ended(posted)
     return count
 
 

@@ -1,6 +1,7 @@
 """Every admin page opens, stays cheap, and ledgers stay ledgers."""
 
 from datetime import timedelta
+from unittest.mock import patch
 
 import pytest
 from django.contrib import admin
@@ -10,6 +11,7 @@ from django.core.cache import cache
 from django.db import connections
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from kombu.exceptions import OperationalError
 
 from competitions.admin.drafts import LedgerAdmin
 from competitions.contract import CrunchConfig
@@ -20,10 +22,11 @@ from competitions.models import (
     Round,
 )
 from competitions.slots import wire
-from core import clock
+from core import audit, clock
 from core.admin.lists import MOST_COUNTED, BoundedPaginator
 from scoring.models import Score
 from tests import factories
+from tests.conftest import NOW
 from tests.feeds.factories import tape_away
 
 pytestmark = pytest.mark.django_db(databases=["default", "tape"])
@@ -208,6 +211,30 @@ def test_score_now_reports_what_it_did(client, world, tape):
     page = act(client, world, "score-now", reason="look").content.decode()
     assert "resolved" in page
     assert "Score now: 0 rounds resolved" in LogEntry.objects.get().change_message
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "tape"])
+def test_rounds_that_no_worker_is_told_of_have_their_entry(client, world, at):
+    """They are there, and Beat lets them be asked."""
+    before = Round.objects.count()
+    with (
+        at(NOW + timedelta(seconds=7)),
+        patch("celery.app.base.Celery.send_task", side_effect=OperationalError("no")),
+    ):
+        page = act(client, world, "predict-now", reason="look").content.decode()
+    assert "The broker does not answer" in page
+    assert Round.objects.count() == before + 1
+    assert "Predict now: 1 round made" in LogEntry.objects.get().change_message
+
+
+@pytest.mark.parametrize("name", ["pause", "end"])
+def test_an_act_without_its_trail_is_none(client, world, monkeypatch, name):
+    def lost(*args, **facts):
+        raise OSError("the site was killed")
+
+    monkeypatch.setattr(audit, "note", lost)
+    act(client, world, name, reason="look")
+    assert Competition.objects.get().status == "ACTIVE"
 
 
 def test_predict_now_makes_the_rounds_of_this_instant(client, world, frozen_clock, at):

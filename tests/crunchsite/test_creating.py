@@ -1,11 +1,13 @@
 """Creating and changing competitions: the command, and the admin's pages."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Permission, User
 from django.core.management import call_command
+from django.db import connections, transaction
 from django.forms import JSONField
 from django.urls import reverse
 
@@ -18,6 +20,7 @@ from crunchsite.events.models import Event
 from feeds.models import FeedSubscription
 from scoring.models import Rescoring
 from scoring.scores.store import current_version
+from tests.waiting import is_waited_for, wait_for
 
 pytestmark = [
     pytest.mark.django_db(databases=["default", "tape"]),
@@ -202,6 +205,30 @@ def test_a_schedule_edited_on_its_own_page_is_a_change_of_the_rules(
     assert newest.rules["schedules"][scheduled.scope_key]["prediction_interval_s"] == 30
     told = Event.objects.get(kind=FactKind.RULE_CHANGED).payload
     assert (told["what"], told["schedules"]) == ("edited", [scheduled.scope_key])
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "tape"])
+def test_a_schedule_is_saved_while_a_colleague_pauses(client, running):
+    scheduled = running.scheduled_predictions.get()
+    path = reverse("admin:competitions_scheduledprediction_change", args=[scheduled.pk])
+    form = client.get(path).context["adminform"].form
+    body = {name: form[name].value() for name in form.fields} | {"order": 7}
+
+    def save():
+        try:
+            kept = {k: v for k, v in body.items() if v is not None}
+            return client.post(path, kept).status_code
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as pool, transaction.atomic():
+        Competition.objects.held().get(pk=running.pk)  # as the act begins
+        saved = pool.submit(save)
+        wait_for(lambda: is_waited_for() or saved.done())
+        lifecycle.pause(competition_id=running.pk)
+    assert saved.result(60) == 302
+    scheduled.refresh_from_db()
+    assert (scheduled.order, scheduled.next_slot_at) == (7, None)
 
 
 def test_another_scorer_scores_in_a_version_of_its_own(client, world):

@@ -1,13 +1,14 @@
 """Posted truths: matched by sample, and scored once by the engine."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from competitions.errors import TournamentConflictError, TournamentError
-from competitions.models import Competition, Round
+from competitions.models import Competition, Round, TournamentRound
 from competitions.tournament.opening import open_round
 from competitions.tournament.round_ends import (
     VOID,
@@ -15,6 +16,7 @@ from competitions.tournament.round_ends import (
     note_ended,
     void_unscored,
 )
+from core import clock
 from crunchsite.operator.ending import finish
 from scoring.corrections import void
 from scoring.cycle import run_cycle
@@ -22,6 +24,7 @@ from scoring.models import LeaderboardEntry, Score, Snapshot
 from tests.competitions.tournament.conftest import SampleGateway, ask_all, features
 from tests.conftest import NOW
 from tests.scoring.factories import put_candles
+from tests.waiting import is_waited_for, wait_for
 
 
 def closeness(prediction, ground_truth):
@@ -180,6 +183,33 @@ def test_a_round_whose_samples_are_all_void_has_ended(inferred, has_truths):
     assert (voided.rounds, inferred.status) == (3, "SCORED")
     run_cycle(competition_id=inferred.competition_id)
     assert scores(inferred) == []
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "tape"])
+def test_truths_are_posted_while_an_operator_voids_their_samples(inferred):
+    def spoil():
+        try:
+            with clock.use(clock.Frozen(start=NOW, anchor=NOW)):
+                return void(
+                    competition_id=inferred.competition_id,
+                    start=NOW,
+                    end=NOW + timedelta(minutes=1),
+                    reason="wrong features",
+                    author="ada",
+                ).rounds
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool, transaction.atomic():
+        # As posting the truths begins.
+        TournamentRound.objects.select_for_update().get(pk=inferred.pk)
+        voided = pool.submit(spoil)
+        wait_for(lambda: is_waited_for() or voided.done())
+        give_truths(round_=inferred, truths=truths(3))
+    assert voided.result(60) == 3
+    inferred.refresh_from_db()
+    assert (inferred.status, inferred.truth_at) == ("SCORED", NOW)
+    assert set(inferred.rounds.values_list("status", flat=True)) == {"VOID"}
 
 
 def test_an_open_round_takes_no_truth(competition):

@@ -7,7 +7,6 @@ from typing import Any
 from django.core.exceptions import NON_FIELD_ERRORS
 from django.core.exceptions import ValidationError as InvalidRowError
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
-from kombu.exceptions import OperationalError
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -15,7 +14,6 @@ from rest_framework.views import APIView
 
 from competitions.models import Competition
 from competitions.reporting import chosen_competition
-from crunchsite.operator.actions import BrokerError
 from crunchsite.v1.acts import once
 
 OPERATE, EVENTS, PAYOUTS = "Operate", "Events", "Payouts"
@@ -52,12 +50,9 @@ class ActView(APIView):
 
     def post(self, request: Request, **parts: str) -> Response:
         """Do the act, or answer as it did before."""
-        try:
-            return once.once(
-                request, lambda: self.act(request, **parts), is_atomic=self.is_atomic
-            )
-        except OperationalError as error:  # a task that is sent after the commit
-            raise BrokerError(f"The broker does not answer: {error}.") from error
+        return once.once(
+            request, lambda: self.act(request, **parts), is_atomic=self.is_atomic
+        )
 
 
 def posts(

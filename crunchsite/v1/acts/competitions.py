@@ -189,11 +189,8 @@ class PressView(ActView):
         return Response({**told, "status": competition.status})
 
 
-def press_view(name: str, *, is_atomic: bool, says: str) -> type[PressView]:
-    """Make the view of an action; `says` describes it for the schema.
-
-    What calls the operator's code, or scores, is not held in one transaction.
-    """
+def press_view(name: str, *, says: str) -> type[PressView]:
+    """Make the view of an action; `says` describes it for the schema."""
     permission = ACTIONS[name].permission
     described = extend_schema_view(
         get=extend_schema(
@@ -211,7 +208,7 @@ def press_view(name: str, *, is_atomic: bool, says: str) -> type[PressView]:
     body = {
         "__doc__": says,
         "name": name,
-        "is_atomic": is_atomic,
+        "is_atomic": ACTIONS[name].is_whole,
         "read_permission": permission,
         "write_permission": permission,
     }
@@ -221,20 +218,14 @@ def press_view(name: str, *, is_atomic: bool, says: str) -> type[PressView]:
 
 activate = press_view(
     "activate",
-    is_atomic=False,
     says="Let it run from the next slot of its grid; its callables are tried first.",
 )
-pause = press_view(
-    "pause", is_atomic=True, says="Stop asking models; what was asked is still scored."
-)
+pause = press_view("pause", says="Stop asking models; what was asked is still scored.")
 end = press_view(
     "end",
-    is_atomic=True,
     says="Stop asking for good: it is scored and paid a last time, then ENDED.",
 )
-predict_now = press_view(
-    "predict-now", is_atomic=True, says="Ask all models now, beside the grid."
-)
+predict_now = press_view("predict-now", says="Ask all models now, beside the grid.")
 score_now = press_view(
-    "score-now", is_atomic=False, says="Score what is due, and bring the board along."
+    "score-now", says="Score what is due, and bring the board along."
 )

@@ -7,6 +7,7 @@ who may act on the whole site: no key of one competition comes here.
 from typing import Any
 
 from django.contrib.admin.models import ADDITION, CHANGE, DELETION
+from django.db import transaction
 from django.db.models import Q, QuerySet
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import serializers
@@ -154,8 +155,10 @@ class OneWebhook(APIView):
     def get(self, request: Request, webhook_id: str) -> Response:
         return Response(WebhookRow(_webhook(webhook_id, request.user)).data)
 
+    @transaction.atomic
     def delete(self, request: Request, webhook_id: str) -> Response:
-        webhook = _webhook(webhook_id, request.user)
+        # Locked, so that the trail tells of each deletion once.
+        webhook = _webhook(webhook_id, request.user, lock=True)
         audit.note(request.user, [webhook], flag=DELETION, what="Deleted.")
         webhook.delete()
         return Response(status=204)
@@ -260,8 +263,9 @@ def _seen(user: Any) -> QuerySet[Webhook]:
     return Webhook.objects.filter(Q(competition=None) | Q(competition__in=seen))
 
 
-def _webhook(webhook_id: str, user: Any) -> Webhook:
-    webhook = _seen(user).filter(pk=read_id(webhook_id)).first()
+def _webhook(webhook_id: str, user: Any, *, lock: bool = False) -> Webhook:
+    rows = _seen(user).filter(pk=read_id(webhook_id))
+    webhook = (rows.select_for_update() if lock else rows).first()
     if webhook is None:
         raise NotFound(f"There is no webhook {webhook_id}.", code="webhook_not_found")
     return webhook

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from competitions.local_models import upload
+from competitions.local_models import model_folders, upload
 from competitions.local_models.control import ControlError
 from competitions.local_models.submission import is_model_id
+from competitions.local_models.trees import plain_files
 from competitions.local_models.upload import add_upload
 from tests.competitions.gateway.conftest import STEADY
 from tests.fakes.texts import ANY_TEXT
@@ -51,6 +52,21 @@ def test_a_single_file_is_a_model_named_by_it(models_dir):
         add_upload(models_dir=models_dir, file=file, file_name="steady.py") == "steady"
     )
     assert files_of(models_dir) == {"steady/main.py": STEADY}
+
+
+def test_a_name_that_is_taken_while_the_file_is_copied_is_refused(
+    models_dir, monkeypatch
+):
+    def overtaken(source):
+        (models_dir / "steady").mkdir()
+        (models_dir / "steady" / "main.py").write_text("first")
+        return plain_files(source)
+
+    monkeypatch.setattr(model_folders, "plain_files", overtaken)
+    file = io.BytesIO(STEADY.encode())
+    with pytest.raises(ControlError, match="'steady', which is taken"):
+        add_upload(models_dir=models_dir, file=file, file_name="steady.py")
+    assert files_of(models_dir) == {"steady/main.py": "first"}
 
 
 @pytest.mark.parametrize("prefix", ["", "my-model/"])

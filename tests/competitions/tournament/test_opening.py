@@ -16,7 +16,7 @@ from competitions.errors import (
     TournamentConflictError,
     TournamentError,
 )
-from competitions.models import Round, TournamentRound
+from competitions.models import Competition, Round, TournamentRound
 from competitions.slots import wire
 from competitions.tournament import opening
 from competitions.tournament.opening import MOST_SAMPLES, open_round
@@ -208,6 +208,25 @@ def test_two_posts_at_once_make_one_round(competition):
     assert failures == []
     assert TournamentRound.objects.count() == 1
     assert Round.objects.count() == 50
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_round_is_posted_while_an_operator_is_pausing(competition):
+    def post():
+        try:
+            return open_round(
+                competition=competition, round_id="r", features=features(1)
+            )
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool, transaction.atomic():
+        Competition.objects.held().get(pk=competition.pk)  # as the act begins
+        posted = pool.submit(post)
+        wait_for(lambda: is_waited_for() or posted.done())
+        lifecycle.pause(competition_id=competition.pk)
+    assert posted.result(60).samples == 1
+    assert Competition.objects.get().status == "PAUSED"
 
 
 @pytest.mark.django_db(transaction=True)

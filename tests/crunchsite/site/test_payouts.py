@@ -128,6 +128,23 @@ def test_a_statement_is_a_page_and_a_csv(client, world):
     assert client.get("/payouts/999/statement.csv").status_code == 404
 
 
+def test_long_lists_are_paged(client, world, monkeypatch):
+    monkeypatch.setattr(payouts, "PAGE_ROWS", 2)
+    world.competition.emission_interval_s = 3600
+    world.competition.save()
+    pages = [text(client.get(f"/payouts?page={n}")) for n in (1, 2)]
+    models = [re.findall(r'href="/models/(m\d)', page) for page in pages]
+    assert [len(each) for each in models] == [2, 2]
+    assert sorted(models[0] + models[1]) == ["m1", "m2", "m3", "m4"]
+    assert "?competition=btc-demo&amp;page=2#open-title" in pages[0]
+    assert "Next models" not in pages[1]
+    for path in ("/payouts?ledger=", "/payouts/strategies?page="):
+        found = [text(client.get(f"{path}{n}")) for n in (1, 2)]
+        crunchers = [re.findall(r'href="/payouts/(\d)', page) for page in found]
+        assert crunchers == [["0", "1"], ["2"]], path
+        assert ["Next crunchers" in page for page in found] == [True, False]
+
+
 @pytest.mark.parametrize("path", ["/payouts", "/payouts/strategies", "/payouts/0"])
 def test_the_number_of_statements_does_not_depend_on_the_rows(client, world, path):
     with CaptureQueriesContext(connection) as few:

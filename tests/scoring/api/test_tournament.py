@@ -132,6 +132,7 @@ def test_repeated_posts_answer_the_same(operator, worker):
         assert once.status_code == again.status_code == 200
         assert once.json() == again.json()
     assert Round.objects.count() == 3
+    assert LogEntry.objects.count() == 2  # what was done, not what was asked
 
 
 def test_a_differing_repetition_is_409(operator, worker):

@@ -91,6 +91,15 @@ def test_a_model_is_stopped_started_restarted_and_removed(program, folders, sett
     ]
 
 
+def test_what_is_removed_already_is_a_conflict(program, folders):
+    """The orchestrator's list has it for a second longer."""
+    admin = program("admin")
+    assert admin.post("local-models/carry/remove", WHY).status_code == 200
+    again = admin.post("local-models/carry/remove", WHY)
+    assert (again.status_code, again.json()["code"]) == (409, "local_model_invalid")
+    assert LogEntry.objects.filter(change_message__startswith="Local").count() == 1
+
+
 def test_a_cruncher_s_key_acts_on_its_own_alone(alice, folders, settings):
     assert alice.post("local-models/meridian/stop", WHY).status_code == 200
     assert control.is_stopped(settings.MODELS_LOG_DIR, "meridian")
