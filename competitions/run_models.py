@@ -46,6 +46,7 @@ class ModelDaemon:
         self._stop = threading.Event()
         self._news = threading.Event()
         self._listeners: dict[str, tuple[set[FeedKey], _Listener]] = {}
+        self._rest_until: dict[str, float] = {}
         self._idle = IdleLine("predict.idle")
 
     def stop(self) -> None:
@@ -76,32 +77,45 @@ class ModelDaemon:
             pool.close_all()
 
     def turn(self) -> int:
-        """Perform every round that can be asked now; returns how many."""
+        """Perform every round that can be asked now; returns how many.
+
+        A competition that fails is tried again after a pause, and stops no other.
+        """
         grid_dispatch.dispatch()
         asked = 0
         active = list(Competition.objects.active())
         for slug in self._listeners.keys() - {c.slug for c in active}:
             self._listeners.pop(slug)[1].stop()
         for competition in active:
-            gateway = pool.gateway_of(competition.slug)
-            if gateway is None:
+            if time.monotonic() < self._rest_until.get(competition.slug, 0.0):
                 continue
-            self._listen(competition)
-            if service := own_predict_service():
-                asked += ask_by(service, competition=competition, gateway=gateway)
-                continue
-            waiting = list(
-                Round.objects.to_ask(clock.now())
-                .filter(competition=competition)
-                .select_related("scheduled_prediction", "competition")
-            )
-            is_settled = gateway.is_settled
-            if waiting and all(is_ready(r, is_settled=is_settled) for r in waiting):
-                asked += perform_waiting(competition_id=competition.pk, gateway=gateway)
-            if gateway.is_connected:
-                asked += ask_some(competition_id=competition.pk, gateway=gateway)
+            try:
+                asked += self._ask(competition)
+            except Exception:
+                log.exception("run_models.turn_failed", competition=competition.slug)
+                self._rest_until[competition.slug] = time.monotonic() + PAUSE_S
         if not asked:
             self._idle.say()
+        return asked
+
+    def _ask(self, competition: Competition) -> int:
+        """Perform a competition's rounds that can be asked now; returns how many."""
+        gateway = pool.gateway_of(competition.slug)
+        if gateway is None:
+            return 0
+        self._listen(competition)
+        if service := own_predict_service():
+            return ask_by(service, competition=competition, gateway=gateway)
+        waiting = list(
+            Round.objects.to_ask(clock.now())
+            .filter(competition=competition)
+            .select_related("scheduled_prediction", "competition")
+        )
+        asked, is_settled = 0, gateway.is_settled
+        if waiting and all(is_ready(r, is_settled=is_settled) for r in waiting):
+            asked += perform_waiting(competition_id=competition.pk, gateway=gateway)
+        if gateway.is_connected:
+            asked += ask_some(competition_id=competition.pk, gateway=gateway)
         return asked
 
     def _clear_queue(self) -> None:

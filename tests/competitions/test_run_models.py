@@ -8,7 +8,8 @@ import redis
 from django.conf import settings
 
 from competitions import run_models
-from competitions.lifecycle import pause
+from competitions.gateway.errors import GatewayError
+from competitions.lifecycle import activate, create_competition, pause
 from competitions.models import Competition, Prediction, Round
 from competitions.run_models import ModelDaemon, clear_queue
 from competitions.tasks import predict
@@ -78,6 +79,29 @@ def test_another_owners_competition_is_left_alone(daemon, at, monkeypatch):
     with at(SLOT + timedelta(seconds=3)):
         assert daemon.turn() == 0
     assert Round.objects.waiting().count() == 1
+
+
+def test_a_competition_that_fails_stops_no_other_and_is_tried_again(
+    daemon, competition, at, monkeypatch
+):
+    other = create_competition(slug="other", pack_name="baseline")
+    activate(competition_id=other.pk)
+    broken = {"btc"}
+
+    def gateway_of(key):
+        if key in broken:
+            raise GatewayError("it is stuck")
+        return daemon.gateway
+
+    monkeypatch.setattr(run_models.pool, "gateway_of", gateway_of)
+    monkeypatch.setattr(run_models, "PAUSE_S", 600)
+    with at(SLOT + timedelta(seconds=3)):
+        assert daemon.turn() == 1
+        assert Round.objects.waiting().get().competition == competition
+        broken.clear()
+        assert daemon.turn() == 0, "it pauses"
+        daemon._rest_until.clear()
+        assert daemon.turn() == 1
 
 
 def test_a_failing_turn_is_not_the_last(daemon, monkeypatch):
