@@ -37,6 +37,8 @@ PAUSE_S = 1.0
 PATIENCE_S = 2.0
 # Between two clearings of the queue, which nobody consumes here.
 CLEAR_S = 60.0
+# Between two looks whether a competition of which models are connected has ended.
+ENDED_S = 15.0
 
 
 class ModelDaemon:
@@ -47,6 +49,7 @@ class ModelDaemon:
         self._news = threading.Event()
         self._listeners: dict[str, tuple[set[FeedKey], _Listener]] = {}
         self._rest_until: dict[str, float] = {}
+        self._next_look = 0.0
         self._idle = IdleLine("predict.idle")
 
     def stop(self) -> None:
@@ -81,6 +84,9 @@ class ModelDaemon:
 
         A competition that fails is tried again after a pause, and stops no other.
         """
+        if time.monotonic() >= self._next_look:
+            pool.close_ended()
+            self._next_look = time.monotonic() + ENDED_S
         grid_dispatch.dispatch()
         asked = 0
         active = list(Competition.objects.active())

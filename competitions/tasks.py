@@ -99,7 +99,11 @@ def _take_turn(competition_id: int, gateway: ModelGateway) -> None:
 
 @shared_task(name="competitions.submissions")
 def submissions() -> None:
-    """Each 15 seconds, and when one came: check what participants have submitted."""
+    """Each 15 seconds, and when one came: check what participants have submitted.
+
+    Of the processes on this queue, one after the other also lets ended competitions go.
+    """
+    pool.close_ended()
     roll_back_broken()
     prune_contents()
     if SubmittedVersion.objects.waiting().exists() and check_waiting():
