@@ -24,7 +24,7 @@ from competitions.wiring import wiring_of
 from core import clock, heartbeats
 from core.logs import IdleLine
 from feeds.ingest import provider_of
-from feeds.tape.reads import watermark
+from feeds.tape.reads import newest_closed
 from feeds.tape.records import FeedKey, span
 from feeds.tape.writes import append
 
@@ -185,7 +185,9 @@ class _Listener:
                 async for record in provider_of(self._feeds[0].source).listen(
                     self._feeds
                 ):
-                    await asyncio.to_thread(append, [record])
+                    # The worker pulls on from the watermark, so that what came while
+                    # nobody listened is not left out.
+                    await asyncio.to_thread(append, [record], move_watermark=False)
                     if record.is_closed:
                         self._news.set()
             except Exception:
@@ -211,8 +213,8 @@ def is_ready(round_: Round, *, is_settled: bool) -> bool:
     competition = round_.competition
     scope = round_.scheduled_prediction.scope_template
     feed = feed_of(competition, scope, wiring_of(competition).config)
-    newest = watermark(key=feed)
-    if newest is None:
+    newest = newest_closed(key=feed, at=clock.now(), limit=1)
+    if not newest:
         return False
     length = span(feed.kind, feed.granularity)
-    return not length or newest + 2 * length > round_.slot_at
+    return not length or newest[-1].closes_at + length > round_.slot_at

@@ -14,7 +14,7 @@ from competitions.models import Competition, Prediction, Round
 from competitions.run_models import ModelDaemon, clear_queue
 from competitions.tasks import predict
 from core import clock
-from feeds.tape.reads import watermark
+from feeds.tape.reads import newest_closed, watermark
 from feeds.tape.records import FeedKey
 from feeds.tape.writes import append
 from tests.competitions.conftest import AnsweringGateway, candles
@@ -163,7 +163,8 @@ def test_a_listener_that_is_stopped_at_once_ends(tape):
     assert not listener._thread.is_alive()
 
 
-def test_a_listener_writes_candles_to_the_tape_and_gives_notice(tape):
+def test_a_listener_writes_candles_and_gives_notice_and_leaves_no_gap(tape):
+    """The watermark is the pull's: it goes on from there, not from what was heard."""
     feed = FeedKey("simulated", "BTCUSDT", "candle", "1s")
     news = threading.Event()
     listener = run_models._Listener([feed], news)
@@ -175,4 +176,5 @@ def test_a_listener_writes_candles_to_the_tape_and_gives_notice(tape):
         finally:
             listener.stop()
 
-    assert watermark(key=feed) is not None
+        assert newest_closed(key=feed, at=clock.now(), limit=1)
+    assert watermark(key=feed) is None
