@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import structlog
 from django.db import IntegrityError, transaction
 
 from competitions.callables.guarded_calls import CHECKS, forget_failure
@@ -15,10 +16,13 @@ from competitions.models import Competition, ScheduledPrediction
 from competitions.round_feed import feed_of
 from competitions.wiring import wiring_of
 from core import clock
+from core.errors import OperatorError
 from core.facts import Fact, FactKind, announce
 from feeds.models import FeedSubscription
 from feeds.subscriptions import subscribe
 from feeds.tape.records import FeedKey
+
+log = structlog.get_logger(__name__)
 
 
 @transaction.atomic
@@ -140,16 +144,29 @@ def settle(*, competition_id: int) -> None:
 def subscribe_missing() -> int:
     """Subscribe the feeds of running schedules that have no subscription yet.
 
-    A subscription that an operator has paused stays paused. Returns how many were made.
+    A subscription that an operator has paused stays paused. A schedule whose feed
+    cannot be known or served stops no other. Returns how many were made.
     """
     running = ScheduledPrediction.objects.filter(
         active=True, competition__status=Competition.Status.ACTIVE
     ).select_related("competition")
-    made = 0
-    for key in {_feed_of(scheduled) for scheduled in running}:
-        if not FeedSubscription.objects.filter(**key._asdict()).exists():
-            subscribe(key)
-            made += 1
+    seen, made = set[FeedKey](), 0
+    for scheduled in running:
+        try:
+            key = _feed_of(scheduled)
+            known = FeedSubscription.objects.filter(**key._asdict())
+            if key not in seen and not known.exists():
+                subscribe(key)
+                made += 1
+        except OperatorError as error:
+            log.warning(
+                "feed.not_subscribed",
+                competition=scheduled.competition.slug,
+                scope_key=scheduled.scope_key,
+                error=str(error),
+            )
+        else:
+            seen.add(key)
     return made
 
 

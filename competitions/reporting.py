@@ -17,6 +17,7 @@ from core import paging
 from core.acts import bound_to
 from core.first_statement import first_statement
 from core.requests import read_query
+from core.rounding import is_figure
 
 # Nearly every request asks for it; Django takes longer to write it than to run it.
 _FIRST_ACTIVE = """
@@ -103,6 +104,5 @@ def finite_numbers(summary: dict[str, Any]) -> dict[str, float | None]:
     return {
         name: value
         for name, value in summary.items()
-        if value is None
-        or (isinstance(value, (int, float)) and not isinstance(value, bool))
+        if value is None or is_figure(value)
     }

@@ -24,7 +24,7 @@ from competitions.wiring import wiring_of
 from core import clock, heartbeats
 from core.logs import IdleLine
 from feeds.ingest import provider_of
-from feeds.tape.reads import watermark
+from feeds.tape.reads import newest_closed
 from feeds.tape.records import FeedKey, span
 from feeds.tape.writes import append
 
@@ -37,6 +37,8 @@ PAUSE_S = 1.0
 PATIENCE_S = 2.0
 # Between two clearings of the queue, which nobody consumes here.
 CLEAR_S = 60.0
+# Between two looks whether a competition of which models are connected has ended.
+ENDED_S = 15.0
 
 
 class ModelDaemon:
@@ -46,6 +48,8 @@ class ModelDaemon:
         self._stop = threading.Event()
         self._news = threading.Event()
         self._listeners: dict[str, tuple[set[FeedKey], _Listener]] = {}
+        self._rest_until: dict[str, float] = {}
+        self._next_look = 0.0
         self._idle = IdleLine("predict.idle")
 
     def stop(self) -> None:
@@ -76,32 +80,48 @@ class ModelDaemon:
             pool.close_all()
 
     def turn(self) -> int:
-        """Perform every round that can be asked now; returns how many."""
+        """Perform every round that can be asked now; returns how many.
+
+        A competition that fails is tried again after a pause, and stops no other.
+        """
+        if time.monotonic() >= self._next_look:
+            pool.close_ended()
+            self._next_look = time.monotonic() + ENDED_S
         grid_dispatch.dispatch()
         asked = 0
         active = list(Competition.objects.active())
         for slug in self._listeners.keys() - {c.slug for c in active}:
             self._listeners.pop(slug)[1].stop()
         for competition in active:
-            gateway = pool.gateway_of(competition.slug)
-            if gateway is None:
+            if time.monotonic() < self._rest_until.get(competition.slug, 0.0):
                 continue
-            self._listen(competition)
-            if service := own_predict_service():
-                asked += ask_by(service, competition=competition, gateway=gateway)
-                continue
-            waiting = list(
-                Round.objects.to_ask(clock.now())
-                .filter(competition=competition)
-                .select_related("scheduled_prediction", "competition")
-            )
-            is_settled = gateway.is_settled
-            if waiting and all(is_ready(r, is_settled=is_settled) for r in waiting):
-                asked += perform_waiting(competition_id=competition.pk, gateway=gateway)
-            if gateway.is_connected:
-                asked += ask_some(competition_id=competition.pk, gateway=gateway)
+            try:
+                asked += self._ask(competition)
+            except Exception:
+                log.exception("run_models.turn_failed", competition=competition.slug)
+                self._rest_until[competition.slug] = time.monotonic() + PAUSE_S
         if not asked:
             self._idle.say()
+        return asked
+
+    def _ask(self, competition: Competition) -> int:
+        """Perform a competition's rounds that can be asked now; returns how many."""
+        gateway = pool.gateway_of(competition.slug)
+        if gateway is None:
+            return 0
+        self._listen(competition)
+        if service := own_predict_service():
+            return ask_by(service, competition=competition, gateway=gateway)
+        waiting = list(
+            Round.objects.to_ask(clock.now())
+            .filter(competition=competition)
+            .select_related("scheduled_prediction", "competition")
+        )
+        asked, is_settled = 0, gateway.is_settled
+        if waiting and all(is_ready(r, is_settled=is_settled) for r in waiting):
+            asked += perform_waiting(competition_id=competition.pk, gateway=gateway)
+        if gateway.is_connected:
+            asked += ask_some(competition_id=competition.pk, gateway=gateway)
         return asked
 
     def _clear_queue(self) -> None:
@@ -165,7 +185,9 @@ class _Listener:
                 async for record in provider_of(self._feeds[0].source).listen(
                     self._feeds
                 ):
-                    await asyncio.to_thread(append, [record])
+                    # The worker pulls on from the watermark, so that what came while
+                    # nobody listened is not left out.
+                    await asyncio.to_thread(append, [record], move_watermark=False)
                     if record.is_closed:
                         self._news.set()
             except Exception:
@@ -191,8 +213,8 @@ def is_ready(round_: Round, *, is_settled: bool) -> bool:
     competition = round_.competition
     scope = round_.scheduled_prediction.scope_template
     feed = feed_of(competition, scope, wiring_of(competition).config)
-    newest = watermark(key=feed)
-    if newest is None:
+    newest = newest_closed(key=feed, at=clock.now(), limit=1)
+    if not newest:
         return False
     length = span(feed.kind, feed.granularity)
-    return not length or newest + 2 * length > round_.slot_at
+    return not length or newest[-1].closes_at + length > round_.slot_at

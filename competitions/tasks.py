@@ -103,7 +103,11 @@ def _take_turn(competition_id: int, gateway: ModelGateway) -> None:
 
 @shared_task(name="competitions.submissions")
 def submissions() -> None:
-    """Each 15 seconds, and when one came: check what participants have submitted."""
+    """Each 15 seconds, and when one came: check what participants have submitted.
+
+    Of the processes on this queue, one after the other also lets ended competitions go.
+    """
+    pool.close_ended()
     roll_back_broken()
     clear_refused()
     prune_contents()

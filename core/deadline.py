@@ -22,19 +22,30 @@ class StillAtWork(Late):
         Exception.__init__(self, "an earlier call of it is still at work")
 
 
-_at_work: dict[Hashable, threading.Thread] = {}
+# How many late calls of one key may run at once.
+MOST_LATE = 3
+
+# By key and part.
+_at_work: dict[Hashable, dict[Hashable, threading.Thread]] = {}
 
 
 def in_time(
-    call: Callable[[], Any], seconds: float, *, key: Hashable | None = None
+    call: Callable[[], Any],
+    seconds: float,
+    *,
+    key: Hashable | None = None,
+    part: Hashable = None,
 ) -> Any:
     """Return the call's answer, or raise its exception, or Late.
 
     The call runs in a separate thread, which continues alone when the call is late.
-    Calls with the same `key` do not pile up: while a late one still runs, the next
-    raises StillAtWork at once.
+    Calls with the same `key` do not pile up: while a late one for the same `part` still
+    runs, or MOST_LATE for any, the next raises StillAtWork at once.
     """
-    if key is not None and (earlier := _at_work.get(key)) and earlier.is_alive():
+    late = _at_work.get(key, {})
+    for other in [each for each, thread in [*late.items()] if not thread.is_alive()]:
+        late.pop(other, None)
+    if part in late or len(late) >= MOST_LATE:
         raise StillAtWork
     outcome: list[tuple[Any, BaseException | None]] = []
 
@@ -53,7 +64,7 @@ def in_time(
     thread.join(seconds)
     if not outcome:
         if key is not None:
-            _at_work[key] = thread
+            _at_work.setdefault(key, {})[part] = thread
         raise Late(seconds)
     answer, error = outcome[0]
     if error is None:

@@ -1,10 +1,12 @@
 """Pull new records: each due subscription, from its watermark until now."""
 
 import time
+from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
+from threading import BoundedSemaphore
 
 import structlog
 
@@ -30,6 +32,13 @@ TURN_S = 20.0
 LONGEST_BACKOFF_S = 300.0
 SETTING_BACKOFF_S = 3600.0
 MOST_REPAIRS = 20
+# Feeds of one source that a process pulls at once. One that does not answer must not
+# occupy all threads, of which a worker has eight.
+MOST_OF_A_SOURCE = 4
+
+_places: dict[str, BoundedSemaphore] = defaultdict(
+    lambda: BoundedSemaphore(MOST_OF_A_SOURCE)
+)
 
 
 @dataclass
@@ -52,17 +61,24 @@ def provider_of(source: str) -> Provider:
 def ingest_due(*, only: Collection[int] | None = None) -> int:
     """Pull every due subscription that nobody else is pulling; return how many.
 
-    `only` limits it to subscriptions with these primary keys.
+    `only` limits it to subscriptions with these primary keys. One whose source is busy
+    in this process is left to the next call.
     """
     due = FeedSubscription.objects.due(clock.now())
     if only is not None:
         due = due.filter(pk__in=only)
     pulled = 0
     for subscription in due:
-        with turn_at(subscription) as mine:
-            if mine is not None:
-                take_turn(mine, turn_s=TURN_S)
-                pulled += 1
+        place = _places[subscription.source]
+        if not place.acquire(blocking=False):
+            continue
+        try:
+            with turn_at(subscription) as mine:
+                if mine is not None:
+                    take_turn(mine, turn_s=TURN_S)
+                    pulled += 1
+        finally:
+            place.release()
     return pulled
 
 

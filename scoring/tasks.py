@@ -1,6 +1,8 @@
 """Celery tasks of scoring: find ids, call a service."""
 
 import sys
+import threading
+from collections import defaultdict
 
 from celery import shared_task
 from celery.signals import worker_init
@@ -12,6 +14,10 @@ from scoring import cycle
 from scoring.score_service import own_score_service, score_by
 
 _idle = IdleLine("score.idle")
+
+# One cycle at a time per competition in this process: one that takes longer than its
+# interval must not occupy all threads.
+_turns: dict[int, threading.Lock] = defaultdict(threading.Lock)
 
 
 @shared_task(name="scoring.dispatch")
@@ -29,7 +35,13 @@ def dispatch() -> None:
 
 @shared_task(name="scoring.run")
 def run(competition_id: int) -> None:
-    cycle.run_cycle(competition_id=competition_id)
+    """Score what is due, unless a cycle is at work: the next message comes soon."""
+    turn = _turns[competition_id]
+    if turn.acquire(blocking=False):
+        try:
+            cycle.run_cycle(competition_id=competition_id)
+        finally:
+            turn.release()
 
 
 @shared_task(name="scoring.run_own")

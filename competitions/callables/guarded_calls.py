@@ -77,8 +77,9 @@ class GuardedCalls:
     ) -> Any:
         """Call, and return the answer as `check` returns it; raises CallableError.
 
-        `key` distinguishes the calls of one callable. The caller must hold no lock and
-        have no open transaction, unless these calls are sealed.
+        `key` distinguishes the calls of one callable: while one of them hangs, the
+        others go on. The caller must hold no lock and have no open transaction, unless
+        these calls are sealed.
         """
         place = (name, key)
         if self._is_sealed:
@@ -92,6 +93,7 @@ class GuardedCalls:
                     function,
                     patience_s or PATIENCE_S,
                     key=(self._competition.pk, name, path),
+                    part=key,
                 )
             )
         except Exception as error:
@@ -108,6 +110,7 @@ class GuardedCalls:
         *args: Any,
         check: Callable[[Any], Any] = lambda answer: answer,
         context: Any = None,
+        key: Hashable = None,
         patience_s: float | None = None,
     ) -> Any:
         """Call a slot; the engine's own callables need no deadline."""
@@ -118,6 +121,7 @@ class GuardedCalls:
             wiring.paths[slot],
             lambda: wiring.call(slot, *args, context=context),
             check=check,
+            key=key,
             patience_s=patience_s,
         )
 

@@ -17,6 +17,7 @@ from competitions.gateway.errors import GatewayError
 from competitions.gateway.gateway import ModelGateway
 from competitions.gateway.types import Call
 from competitions.gateway_pool.ownership import GatewayOwnership, claim_competition
+from competitions.models import Competition
 from competitions.rounds.build_question import newest_feeds
 
 log = structlog.get_logger(__name__)
@@ -73,6 +74,26 @@ def _begin(key: str) -> ModelGateway | None:
     ).start()
     log.info("gateway.owned", competition=key)
     return gateway
+
+
+def close_ended() -> None:
+    """Close the gateways of competitions that have ended, or are no longer there.
+
+    One statement, none in a process that owns no gateway.
+    """
+    with _lock:
+        keys = set(_owned)
+    if not keys:
+        return
+    kept = Competition.objects.filter(slug__in=keys).exclude(
+        status=Competition.Status.ENDED
+    )
+    gone = keys.difference(kept.values_list("slug", flat=True))
+    with _lock:
+        ended = [_owned.pop(key) for key in gone if key in _owned]
+    for owned in ended:
+        log.info("gateway.competition_ended", competition=owned.ownership.key)
+        _close(owned)
 
 
 def close_all() -> None:

@@ -114,6 +114,7 @@ def build_input(
         clock.now(),
         check=lambda raw: None if raw is None else fitting(raw, config.raw_input_type),
         context=context,
+        key=context.feed,
     )
     if raw is None:
         raise NoInputError(
@@ -137,6 +138,7 @@ def build_model_input(
         raw if wiring.is_default(slot) else deepcopy(raw),
         check=lambda built: fitting(built, wiring.config.input_type),
         context=context,
+        key=context.feed,
     )
     return model_input
 
@@ -168,6 +170,7 @@ def build_call(
         model_input,
         check=checked_scope,
         context=context,
+        key=scheduled.pk,
     )
     scope = {
         "source": context.feed.source,
@@ -183,6 +186,7 @@ def build_call(
         scope,
         check=checked_call,
         context=context,
+        key=scheduled.pk,
     )
     return (
         scoped["scope_key"],

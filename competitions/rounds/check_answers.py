@@ -65,32 +65,29 @@ def _check_in_turns(
 
     A turn has one deadline for its answers, and is left behind where it hangs.
     """
-    problem: Exception | None = None
+    problems: list[Exception] = []
     for turn in range(MOST_HANGS):
         rest, done = answers[len(checked) :], list[ModelAnswer]()
         try:
             in_time(
                 partial(_check_each, rest, wiring, done),
                 guarded_calls.PATIENCE_S,
-                key=(competition, wiring.paths[SLOT], turn),
+                key=(competition, wiring.paths[SLOT]),
+                part=turn,
             )
-        except StillAtWork as error:
-            problem = problem or error
         except Exception as error:  # noqa: BLE001  a hang, or whatever ends a thread
-            problem = problem or error
+            problems.append(error)
+            if isinstance(error, StillAtWork):
+                continue  # nothing was asked in this turn
             ended = list(done)  # a turn that is left behind may still append to it
-            checked += ended
-            checked += [
-                _unchecked(each, wiring, _why(wiring, error))
-                for each in rest[len(ended) :][:1]
-            ]
+            hanging = rest[len(ended) : len(ended) + 1]
+            checked += ended + _unjudged(hanging, wiring, error)
         else:
             checked += done
-            return problem
-    if problem is not None:
-        why, left = _why(wiring, problem), answers[len(checked) :]
-        checked += [_unchecked(answer, wiring, why) for answer in left]
-    return problem
+            break
+    else:
+        checked += _unjudged(answers[len(checked) :], wiring, problems[0])
+    return problems[0] if problems else None
 
 
 def _check_each(
@@ -100,8 +97,11 @@ def _check_each(
         done.append(check_answer(answer, wiring))  # noqa: PERF401  a hang leaves the first ones
 
 
-def _why(wiring: Wiring, error: Exception) -> str:
-    return f"{SLOT} ({wiring.paths[SLOT]}): {message_of(error)}"
+def _unjudged(
+    answers: Sequence[ModelAnswer], wiring: Wiring, error: Exception
+) -> list[ModelAnswer]:
+    why = f"{SLOT} ({wiring.paths[SLOT]}): {message_of(error)}"
+    return [_unchecked(answer, wiring, why) for answer in answers]
 
 
 def _unchecked(answer: ModelAnswer, wiring: Wiring, why: str) -> ModelAnswer:

@@ -7,6 +7,8 @@ from django.conf import settings
 from django.db import connection
 
 from core import clock
+from core.keeping import kept_since
+from crunchsite.events.models import Event
 
 log = structlog.get_logger(__name__)
 
@@ -24,7 +26,8 @@ _PRUNE = """
 
 def maintain() -> int:
     """Delete events past retention with their deliveries; returns how many events."""
-    before = clock.now() - timedelta(days=settings.ENV.event_retention_days)
+    keep = timedelta(days=settings.ENV.event_retention_days)
+    before = kept_since(Event.objects.all(), "at", keep=keep, now=clock.now())
     deleted = 0
     for _ in range(MOST_STEPS):
         with connection.cursor() as cursor:

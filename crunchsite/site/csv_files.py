@@ -14,6 +14,7 @@ from crunchsite.site.asked import after_of, chosen, required, shown_model
 from crunchsite.site.board import board_of, columns_of, window_of
 from crunchsite.site.frame import public
 from crunchsite.site.series import (
+    Series,
     model_series,
     on_one_grid,
     points_of,
@@ -80,13 +81,10 @@ def model_csv(request: HttpRequest, model_id: str) -> HttpResponse:
     board = Leaderboard.objects.filter(
         competition=shown.competition, is_newest=True
     ).first()
-    series = (
-        model_series(
-            shown, board.as_of, window_of(shown.competition, board.ranking_key)
-        )
-        if board
-        else {}
-    )
+    series: dict[str, Series] = {}
+    if board:
+        window = window_of(shown.competition, board.ranking_key)
+        series, _ = model_series(shown, board.as_of, window)
     return series_csv(f"{shown.model_id}-scores", list(series), list(series.values()))
 
 

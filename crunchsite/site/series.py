@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import numpy as np
 from django.db.models import Avg, Count, DateTimeField, F, Func, Value
@@ -41,17 +40,22 @@ def points_of(
 ) -> list[Point]:
     """Return the last 72 hours' points for `rolling`: (model, at, value, count).
 
-    While there are few snapshots, they are means of scores; see `step_of`.
+    While there are few snapshots, they are means of scores; see `_bin_of`.
     """
-    if (step := _bin_of(competition, until)) is not None:
-        return _from_scores(competition, models, step)
+    bins = _bin_of(competition, until)
+    return _points(competition, models, until, window, bins)
+
+
+def _points(
+    competition: Competition,
+    models: Sequence[int],
+    until: datetime,
+    window: timedelta,
+    bins: timedelta | None,
+) -> list[Point]:
+    if bins is not None:
+        return _from_scores(competition, models, bins)
     return _from_snapshots(models, until - SPAN - window, until)
-
-
-def step_of(competition: Competition, until: datetime) -> timedelta:
-    """Return of what stretch each of the points is: of a snapshot's period, or less."""
-    own = timedelta(seconds=competition.snapshot_period_s)
-    return _bin_of(competition, until) or own
 
 
 def _bin_of(competition: Competition, until: datetime) -> timedelta | None:
@@ -206,13 +210,19 @@ def on_one_grid(
 
 def model_series(
     model: ParticipantModel, as_of: datetime, window: timedelta
-) -> dict[str, Any]:
-    """Return the model's rolling figure, and that of each period, by name."""
-    points = points_of(model.competition, [model.pk], as_of, window)
-    summing = summing_of_values(model.competition)
-    name = f"Rolling {summed_as(model.competition).lower()}"
+) -> tuple[dict[str, Series], timedelta]:
+    """Return the model's rolling figure, and that of each period, by name.
+
+    Also how long such a period is: a snapshot's, or less while there are few.
+    """
+    competition = model.competition
+    bins = _bin_of(competition, as_of)
+    points = _points(competition, [model.pk], as_of, window, bins)
+    summing = summing_of_values(competition)
+    name = f"Rolling {summed_as(competition).lower()}"
     lines = {
         name: recent(rolling(points, window, summing), as_of),
         "Each period": recent(rolling(points, timedelta.resolution, summing), as_of),
     }
-    return {name: own[model.pk] for name, own in lines.items() if model.pk in own}
+    found = {name: own[model.pk] for name, own in lines.items() if model.pk in own}
+    return found, bins or timedelta(seconds=competition.snapshot_period_s)

@@ -23,7 +23,7 @@ from crunchsite.site.charts import line_chart, series_rows
 from crunchsite.site.frame import REFRESH_S, page, public
 from crunchsite.site.predictions import predictions_of
 from crunchsite.site.rule_book import rules_of
-from crunchsite.site.series import model_series, step_of, summed_as
+from crunchsite.site.series import model_series, summed_as
 from crunchsite.site.status import status_of
 from feeds.models import FeedIngestionState
 from feeds.views import feed_context
@@ -83,14 +83,14 @@ def model(request: HttpRequest, model_id: str) -> HttpResponse:
     if entry is not None:
         board = entry.leaderboard
         window = window_of(competition, board.ranking_key)
-        series = model_series(shown, board.as_of, window)
+        series, step = model_series(shown, board.as_of, window)
         cells = [
             (column, entry.metrics.get(column.key))
             for column in columns_of(competition, board.ranking_key)
         ]
         context |= {
             "window": window,
-            "step": step_of(competition, board.as_of),
+            "step": step,
             "summed_as": summed_as(competition),
             "windows": [cell for cell in cells if cell[0].key in entry.samples],
             "others": [

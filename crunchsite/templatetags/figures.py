@@ -11,6 +11,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from core import clock
+from core.rounding import is_figure
 from core.texts import counted, readable
 
 register = template.Library()
@@ -22,22 +23,12 @@ MINUS = "\N{MINUS SIGN}"
 MOST_DECIMALS = 10
 
 
-def _number(value: Any) -> float | None:
-    """Return a finite number; None for what stands in its place in somebody's JSON."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    try:
-        return float(value) if math.isfinite(value) else None
-    except OverflowError:  # an int that no float holds
-        return None
-
-
 @register.filter
 def figure(value: Any, decimals: int = 4) -> str:
     """Format a number with fixed decimals and a real minus sign; a dash if unknown."""
-    if (number := _number(value)) is None:
+    if not is_figure(value):
         return UNKNOWN
-    shown = round(number, decimals) + 0.0  # a rounded -0.0 loses its sign
+    shown = round(float(value), decimals) + 0.0  # a rounded -0.0 loses its sign
     return f"{shown:,.{decimals}f}".replace("-", MINUS)
 
 
@@ -47,12 +38,12 @@ def significant(value: Any, decimals: int = 2) -> str:
 
     Very small numbers use an exponent, like 1.20e-12.
     """
-    if not (number := _number(value)):
-        return figure(number, decimals)
-    needed = decimals_for(number)
+    if not (is_figure(value) and value):
+        return figure(value, decimals)
+    needed = decimals_for(value)
     if needed <= MOST_DECIMALS or needed <= decimals:
-        return figure(number, max(decimals, needed))
-    return f"{number:.2e}".replace("-", MINUS, 1) if number < 0 else f"{number:.2e}"
+        return figure(value, max(decimals, needed))
+    return f"{value:.2e}".replace("-", MINUS, 1) if value < 0 else f"{value:.2e}"
 
 
 def decimals_for(value: float) -> int:
@@ -154,9 +145,9 @@ def basis_points(fraction: Any) -> str:
 
     A truth is the operator's own JSON: a dash for a return that is no number.
     """
-    if (number := _number(fraction)) is None:
+    if not is_figure(fraction):
         return UNKNOWN
-    return f"{number * 10_000:+.2f} bp".replace("-", MINUS)
+    return f"{float(fraction) * 10_000:+.2f} bp".replace("-", MINUS)
 
 
 @register.filter

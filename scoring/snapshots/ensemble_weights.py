@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from core.rounding import is_figure
 from scoring.metrics.ranks import Floats, without_noise
 
 # Less spread than this is none: the model's raw weight is 1.
@@ -81,7 +82,7 @@ def _at_least(
         model_id: metrics
         for model_id, metrics in model_metrics.items()
         # An operator's `aggregate_snapshot` may have put a text under the name.
-        if isinstance(value := metrics.get(name), int | float) and value >= threshold
+        if is_figure(value := metrics.get(name)) and value >= threshold
     }
 
 

@@ -5,6 +5,7 @@ import threading
 from datetime import UTC, datetime
 
 from competitions.contract import CrunchConfig
+from competitions.defaults import raw_input_provider
 from competitions.slots import SLOTS
 
 
@@ -59,6 +60,12 @@ WOKEN = threading.Event()
 def hanging_at_the_negative(inference_output):
     if inference_output["value"] < 0:
         WOKEN.wait(60)
+
+
+def hanging_for_ether(now, context=None):
+    if context.feed.subject == "ETHUSDT":
+        WOKEN.wait(600)
+    return raw_input_provider(now, context)
 
 
 def leaving_at_the_negative(inference_output):

@@ -247,6 +247,22 @@ def test_what_was_added_behind_the_admin_s_back_is_found_by_the_grid(competition
     assert lifecycle.subscribe_missing() == 0
 
 
+def test_a_schedule_whose_feed_cannot_be_subscribed_stops_no_other(competition):
+    other = lifecycle.activate(
+        competition_id=lifecycle.create_competition(
+            slug="other", pack_name="baseline"
+        ).pk
+    )
+    Competition.objects.filter(pk=competition.pk).update(
+        config_path="competitions.contract:NOWHERE"
+    )
+    schedule(other, scope_key="bad", scope_template={"subject": "no/name"})
+    schedule(other)
+    assert lifecycle.subscribe_missing() == 1
+    subjects = FeedSubscription.objects.values_list("subject", flat=True)
+    assert set(subjects) == {"BTCUSDT", "ETHUSDT"}
+
+
 def test_a_feed_that_somebody_paused_is_not_subscribed_again(competition):
     FeedSubscription.objects.update(active=False)
     assert lifecycle.subscribe_missing() == 0

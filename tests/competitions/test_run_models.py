@@ -8,12 +8,13 @@ import redis
 from django.conf import settings
 
 from competitions import run_models
-from competitions.lifecycle import pause
+from competitions.gateway.errors import GatewayError
+from competitions.lifecycle import activate, create_competition, pause
 from competitions.models import Competition, Prediction, Round
 from competitions.run_models import ModelDaemon, clear_queue
 from competitions.tasks import predict
 from core import clock
-from feeds.tape.reads import watermark
+from feeds.tape.reads import newest_closed, watermark
 from feeds.tape.records import FeedKey
 from feeds.tape.writes import append
 from tests.competitions.conftest import AnsweringGateway, candles
@@ -80,6 +81,29 @@ def test_another_owners_competition_is_left_alone(daemon, at, monkeypatch):
     assert Round.objects.waiting().count() == 1
 
 
+def test_a_competition_that_fails_stops_no_other_and_is_tried_again(
+    daemon, competition, at, monkeypatch
+):
+    other = create_competition(slug="other", pack_name="baseline")
+    activate(competition_id=other.pk)
+    broken = {"btc"}
+
+    def gateway_of(key):
+        if key in broken:
+            raise GatewayError("it is stuck")
+        return daemon.gateway
+
+    monkeypatch.setattr(run_models.pool, "gateway_of", gateway_of)
+    monkeypatch.setattr(run_models, "PAUSE_S", 600)
+    with at(SLOT + timedelta(seconds=3)):
+        assert daemon.turn() == 1
+        assert Round.objects.waiting().get().competition == competition
+        broken.clear()
+        assert daemon.turn() == 0, "it pauses"
+        daemon._rest_until.clear()
+        assert daemon.turn() == 1
+
+
 def test_a_failing_turn_is_not_the_last(daemon, monkeypatch):
     turns = []
 
@@ -139,7 +163,8 @@ def test_a_listener_that_is_stopped_at_once_ends(tape):
     assert not listener._thread.is_alive()
 
 
-def test_a_listener_writes_candles_to_the_tape_and_gives_notice(tape):
+def test_a_listener_writes_candles_and_gives_notice_and_leaves_no_gap(tape):
+    """The watermark is the pull's: it goes on from there, not from what was heard."""
     feed = FeedKey("simulated", "BTCUSDT", "candle", "1s")
     news = threading.Event()
     listener = run_models._Listener([feed], news)
@@ -151,4 +176,5 @@ def test_a_listener_writes_candles_to_the_tape_and_gives_notice(tape):
         finally:
             listener.stop()
 
-    assert watermark(key=feed) is not None
+        assert newest_closed(key=feed, at=clock.now(), limit=1)
+    assert watermark(key=feed) is None

@@ -40,3 +40,21 @@ def test_a_call_that_is_left_behind_is_not_called_again_until_it_ends():
     awake.set()
     calls[0].join(60)
     assert in_time(lambda: "again", 60, key="hang") == "again"
+
+
+def test_the_other_parts_of_a_call_go_on_until_three_hang():
+    awake = threading.Event()
+
+    def hang(part):
+        with pytest.raises(Late, match=r"it took longer than 0.05 s"):
+            in_time(lambda: awake.wait(600), 0.05, key="parts", part=part)
+        with pytest.raises(StillAtWork):
+            in_time(lambda: "well", 600, key="parts", part=part)
+
+    for part in (1, 2):
+        hang(part)
+        assert in_time(lambda: "well", 600, key="parts", part="other") == "well"
+    hang(3)
+    with pytest.raises(StillAtWork):
+        in_time(lambda: "well", 600, key="parts", part="other")
+    awake.set()

@@ -1,5 +1,5 @@
 from datetime import timedelta
-from threading import Barrier, Thread
+from threading import Barrier, Event, Thread
 
 import pytest
 from django.db import connection
@@ -18,6 +18,7 @@ from feeds.tape import reads, retention
 from tests.conftest import NOW
 from tests.feeds.conftest import count
 from tests.feeds.factories import FEED, KEY, full_disk
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("tape")
 
@@ -282,6 +283,35 @@ def test_two_workers_at_once_do_no_harm(subscription):
         thread.join()
     assert sum(pulled) == 3
     assert count() == 3 * 181
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_source_that_does_not_answer_leaves_threads_to_others(
+    subscription, monkeypatch
+):
+    for subject in ("ETHUSDT", "SOLUSDT", "XRPUSDT", "ADAUSDT", "DOTUSDT"):
+        subscribe(KEY._replace(subject=subject))
+    woken, asked, back = Event(), [], []
+
+    def silent(self, request):
+        asked.append(request.subject)
+        woken.wait(60)
+        raise ProviderError("it gave no answer")
+
+    def work():
+        back.append(ingest.ingest_due())
+        connection.close()
+
+    monkeypatch.setattr(Simulated, "fetch", silent)
+    threads = [Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    wait_for(lambda: len(asked) + len(back) == len(threads))
+    at_once = len(asked)
+    woken.set()
+    for thread in threads:
+        thread.join()
+    assert 1 <= at_once <= ingest.MOST_OF_A_SOURCE
 
 
 def test_the_task_has_the_name_that_beat_knows(subscription):

@@ -8,7 +8,7 @@ from django.db import OperationalError, connection, transaction
 
 from competitions.models import Round
 from core import clock
-from scoring import due_rounds, locks
+from scoring import due_rounds, locks, tasks
 from scoring.corrections import CorrectionError, rescore, void
 from scoring.cycle import run_cycle
 from scoring.models import Leaderboard, Score, Snapshot, VoidWindow
@@ -176,3 +176,29 @@ def test_nothing_is_scored_while_somebody_sums_up(market):
             cursor.execute("RESET lock_timeout")
     assert not Score.objects.exists()
     assert run_cycle(competition_id=market.pk).resolved == 30
+
+
+def test_a_cycle_that_takes_long_occupies_one_thread_of_a_worker(market, rewire):
+    """Beat sends the next ones meanwhile; others wait for these threads."""
+    began, woken, asked = threading.Event(), threading.Event(), []
+
+    def slow(feed_records):
+        asked.append(1)
+        began.set()
+        assert woken.wait(60)
+        return {"actual_return": 0.5}
+
+    rewire(resolve_ground_truth=slow)
+
+    def later():
+        assert began.wait(600)
+        tasks.run(market.pk)
+        tasks.run(market.pk)
+        in_between = len(asked)
+        woken.set()
+        return in_between
+
+    assert at_once(lambda: tasks.run(market.pk), later)[1] == 1
+    assert len(asked) == 30
+    assert Score.objects.count() == 120
+    tasks.run(market.pk)  # the turn was given back

@@ -138,18 +138,20 @@ def test_a_resolver_that_hangs_is_not_started_again_meanwhile(
     monkeypatch.setattr(resolver, "RESOLVER_PATIENCE_S", 0.05)
     woken, asked = threading.Event(), []
 
-    def hang(_):
-        asked.append(1)
-        woken.wait(30)
+    def hang(round_):
+        asked.append(round_.pk)
+        woken.wait(600)
 
     ORACLE["answer"] = hang
     rewire(own_paths={"GROUND_TRUTH_RESOLVER": f"{__name__}:oracle"})
-    for minute in (1, 2):
-        ask_round(competition, models, minute)
+    rounds = [ask_round(competition, models).pk]
+    run_cycle(competition_id=competition.pk)
+    rounds.append(ask_round(competition, models, 2).pk)
+    for _ in range(2):
         run_cycle(competition_id=competition.pk)
     text = rows()[SLOT][2]
     woken.set()
-    assert len(asked) == 1
+    assert asked == rounds
     assert text == "StillAtWork: an earlier call of it is still at work"
 
 

@@ -25,6 +25,7 @@ from rest_framework.response import Response
 
 from core import clock
 from core.errors import OperatorError
+from core.keeping import kept_since
 from core.only_one import only_one
 from crunchsite.events.secrets import seal, unseal
 from crunchsite.v1.acts.models import Answer
@@ -91,9 +92,11 @@ def once(
 
 def prune() -> int:
     """Delete answers that are kept no longer, in steps; returns how many."""
-    before, deleted = clock.wall_now() - KEPT, 0
+    answers, now = Answer.objects.all(), clock.wall_now()
+    before = kept_since(answers, "created_at", keep=KEPT, now=now)
+    deleted = 0
     for _ in range(MOST_STEPS):
-        old = Answer.objects.filter(created_at__lte=before).order_by("created_at")
+        old = answers.filter(created_at__lte=before).order_by("created_at")
         step, _ = Answer.objects.filter(pk__in=old.values("pk")[:A_STEP]).delete()
         deleted += step
         if step < A_STEP:

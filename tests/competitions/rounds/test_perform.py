@@ -5,6 +5,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from competitions import grid_dispatch
+from competitions.callables import guarded_calls
 from competitions.gateway.types import ModelAnswer
 from competitions.models import Competition, ParticipantModel, Prediction, Round
 from competitions.roster import sync_roster
@@ -12,6 +13,7 @@ from competitions.rounds import perform
 from competitions.rounds.perform import perform_round, perform_waiting
 from core import clock
 from feeds.errors import TapeError
+from tests.competitions import own_callables
 from tests.competitions.conftest import AnsweringGateway, identity
 from tests.competitions.rounds.conftest import ask, outcomes, waiting
 from tests.conftest import NOW
@@ -181,6 +183,42 @@ def test_a_slot_that_raises_costs_its_round_and_not_the_next(competition):
     Competition.objects.update(slots={})
     competition.scheduled_predictions.get().rounds.update(status="RECEIVED", reason="")
     assert perform_waiting(competition_id=competition.pk, gateway=gateway) == 1
+
+
+@pytest.fixture
+def hanging():
+    """Calls that hang go on after the test."""
+    own_callables.WOKEN.clear()
+    yield
+    own_callables.WOKEN.set()
+
+
+def test_a_slot_that_hangs_for_one_feed_costs_the_rounds_of_no_other(
+    competition, monkeypatch, hanging
+):
+    own = "tests.competitions.own_callables:hanging_for_ether"
+    Competition.objects.update(slots={"RAW_INPUT_PROVIDER": own})
+    ether = competition.scheduled_predictions.get()
+    ether.pk, ether.scope_key = None, "eth"
+    ether.scope_template = {"subject": "ETHUSDT"}
+    ether.save()
+    gateway = AnsweringGateway({"a": 1.0})
+    first = ether.rounds.create(
+        competition=competition, slot_at=NOW, scope_key="eth", received_at=NOW
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr(guarded_calls, "PATIENCE_S", 0.05)
+        assert perform_waiting(competition_id=competition.pk, gateway=gateway) == 0
+    first.refresh_from_db()
+    assert first.reason == f"RAW_INPUT_PROVIDER ({own}): it took longer than 0.05 s"
+
+    Round.objects.all().delete()
+    grid_dispatch.predict_now(competition_id=competition.pk)
+    assert perform_waiting(competition_id=competition.pk, gateway=gateway) == 1
+    asked = Round.objects.get(scope_key="default")
+    assert asked.predictions.get().outcome == "ANSWERED"
+    missed = Round.objects.get(scope_key="eth")
+    assert missed.reason.endswith("an earlier call of it is still at work")
 
 
 def test_an_outage_of_the_tape_leaves_the_round_waiting(competition, round_):

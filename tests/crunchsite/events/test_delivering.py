@@ -368,10 +368,23 @@ def test_what_is_past_retention_goes_with_its_deliveries(receive, at, frozen_clo
     with at(frozen_clock + timedelta(days=20)):
         happen("new")
     with at(frozen_clock + timedelta(days=31)):
+        happen("newest")
+    with at(frozen_clock + timedelta(days=31, hours=1)):
         assert prune_events.maintain() == 1
         assert prune_events.maintain() == 0
-    assert Event.objects.get().payload == {"name": "new"}
-    assert Delivery.objects.count() == 1
+    kept = Event.objects.order_by("number").values_list("payload__name", flat=True)
+    assert list(kept) == ["new", "newest"]
+    assert Delivery.objects.count() == 2
+
+
+def test_a_clock_that_is_ahead_deletes_no_event(at, frozen_clock):
+    happen("old")
+    with at(frozen_clock + timedelta(days=20)):
+        happen("new")
+    with at(frozen_clock + timedelta(days=100)):
+        happen("ahead")
+        assert prune_events.maintain() == 0
+    assert Event.objects.count() == 3
 
 
 def certificate(folder: Path) -> tuple[Path, Path]:
@@ -646,8 +659,10 @@ def test_no_more_receivers_are_served_at_once_than_allowed(receive, monkeypatch)
 def test_what_has_no_number_yet_is_kept_however_old(at, frozen_clock):
     announce(Fact(FactKind.FEED_STALE))
     with at(frozen_clock + timedelta(days=31)):
+        announce(Fact(FactKind.FEED_STALE))
+    with at(frozen_clock + timedelta(days=31, hours=1)):
         assert prune_events.maintain() == 0
-    assert Event.objects.count() == 1
+    assert Event.objects.count() == 2
 
 
 def test_retention_ends_behind_the_instant_and_goes_on_step_by_step(
@@ -655,8 +670,9 @@ def test_retention_ends_behind_the_instant_and_goes_on_step_by_step(
 ):
     monkeypatch.setattr(prune_events, "A_STEP", 2)
     happen("1", "2", "3", "4", "5")
-    kept = timedelta(days=30)
-    with at(frozen_clock + kept):
-        assert prune_events.maintain() == 0
-    with at(frozen_clock + kept + timedelta.resolution):
-        assert prune_events.maintain() == 5
+    kept = frozen_clock + timedelta(days=30)
+    for newest, gone in ((kept, 0), (kept + timedelta.resolution, 5)):
+        with at(newest):
+            happen("newest")
+        with at(newest + timedelta(hours=1)):
+            assert prune_events.maintain() == gone

@@ -88,6 +88,6 @@ def test_a_silent_member_leaves_its_weight_to_the_others():
     np.testing.assert_array_equal(found, [9.0, 6.0, np.nan])
 
 
-def test_a_text_in_place_of_a_figure_is_below_every_minimum():
-    metrics = {"a": {"ic": "good"}, "b": {"ic": 0.2}}
+def test_what_stands_in_place_of_a_figure_is_below_every_minimum():
+    metrics = {"a": {"ic": "good"}, "b": {"ic": 0.2}, "c": {"ic": True}}
     assert members_of(min_metric("ic", 0.1), metrics) == ["b"]

@@ -74,22 +74,51 @@ def test_a_truth_that_no_column_can_hold_leaves_its_round_waiting(competition, a
     assert ask_oracle(competition, make_round(competition, START, {}))[0].is_waiting
 
 
-def test_a_resolver_that_hangs_is_left_alone_and_its_rounds_wait(
-    competition, monkeypatch
+@pytest.fixture
+def woken():
+    """Calls that hang wait for it, until the test is over."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def test_a_round_for_which_a_resolver_hangs_waits_alone(
+    competition, monkeypatch, woken
+):
+    rounds = [make_round(competition, START + i * MINUTE, {}) for i in range(4)]
+    asked = []
+
+    def answer(record):
+        asked.append(record.pk)
+        if record.pk == rounds[1].pk:
+            woken.wait(600)
+        return {"actual_return": 1.0}
+
+    ORACLE["answer"] = answer
+    with monkeypatch.context() as patch:
+        patch.setattr(resolver, "RESOLVER_PATIENCE_S", 0.05)
+        assert ask_oracle(competition, rounds[1])[0].is_waiting
+    for _ in range(2):
+        found = ask_oracle(competition, *rounds)
+        assert [t.is_waiting for t in found] == [False, True, False, False]
+    assert asked.count(rounds[1].pk) == 1
+
+
+def test_a_resolver_that_keeps_hanging_is_left_alone_and_its_rounds_wait(
+    competition, monkeypatch, woken
 ):
     monkeypatch.setattr(resolver, "RESOLVER_PATIENCE_S", 0.05)
-    woken, asked = threading.Event(), []
+    asked = []
 
     def hang(record):
         asked.append(record)
-        woken.wait(20)
+        woken.wait(600)
 
     ORACLE["answer"] = hang
     rounds = [make_round(competition, START + i * MINUTE, {}) for i in range(6)]
-    found = ask_oracle(competition, *rounds)
-    woken.set()
-    assert all(t.is_waiting for t in found)
-    assert len(asked) == 1
+    for _ in range(3):
+        assert all(t.is_waiting for t in ask_oracle(competition, *rounds))
+    assert len(asked) == 3
 
 
 def closes_of(feed_records):

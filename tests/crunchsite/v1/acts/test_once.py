@@ -126,20 +126,35 @@ def test_an_answer_is_kept_for_a_day(operator, world, monkeypatch):
     # Over, although it was not deleted yet: it is done anew.
     assert operator.post(PAUSE, WHY, once="a-1").status_code == 409
     monkeypatch.setattr(once, "A_STEP", 1)
+    assert once.prune() == 0, "the newest is a day old itself"
+    hours = timedelta(hours=1)
+    Answer.objects.filter(key="a-1").update(created_at=day - 2 * hours)
+    Answer.objects.filter(key="a-2").update(created_at=clock.wall_now() - hours)
     assert once.prune() == 1
     assert [each.key for each in Answer.objects.all()] == ["a-2"]
 
 
 @pytest.mark.django_db(databases=["default", "tape"])
+def test_a_clock_that_is_ahead_deletes_no_answer(operator, world, monkeypatch):
+    operator.post(PAUSE, WHY, once="a-1")
+    ahead = clock.wall_now() + timedelta(days=30)
+    with monkeypatch.context() as patch:
+        patch.setattr(clock, "wall_now", lambda: ahead)
+        once.prune()
+    again = operator.post(PAUSE, WHY, once="a-1")
+    assert again["Idempotency-Replayed"] == "true"
+
+
+@pytest.mark.django_db(databases=["default", "tape"])
 def test_deletion_ends_after_its_steps(operator, world, monkeypatch):
-    for i in range(5):
+    for i, age_h in enumerate([27, 27, 27, 27, 27, 1]):
         Answer.objects.create(
             holder_id=LogEntry.objects.latest("pk").user_id or 1,
             key=str(i),
             digest="",
             status=200,
             body="",
-            created_at=clock.wall_now() - timedelta(hours=25),
+            created_at=clock.wall_now() - timedelta(hours=age_h),
         )
     monkeypatch.setattr(once, "A_STEP", 2)
     monkeypatch.setattr(once, "MOST_STEPS", 2)
