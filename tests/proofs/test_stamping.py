@@ -183,9 +183,8 @@ def test_an_authority_that_hangs_is_not_waited_for(append, asking, monkeypatch):
         with pytest.raises(OperatorError, match=r"longer than 0\.2 s|timed out"):
             stamping.stamp()
         over.set()
-        for thread in [deadline._at_work.get("log_timestamp")]:
-            if thread is not None:
-                thread.join(60)
+        for thread in deadline._at_work.get("log_timestamp", {}).values():
+            thread.join(60)
 
 
 def test_an_authority_inside_is_not_asked(append, asking, caplog):
