@@ -60,8 +60,9 @@ def test_commands_exist(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_commands_to_copy_run_in_the_environment_of_the_clone(name):
-    """Outside of it, `manage.py` finds no Django."""
+    """Outside of it, `manage.py` finds no Django, and `coordinator` is not there."""
     text = (ROOT / name).read_text()
+    assert not re.findall(r"^(?: {4})?coordinator ", text, re.MULTILINE)
     commands = re.findall(
         r"^(?: {4})?(\S*python3? |\./)?manage\.py ", text, re.MULTILINE
     )
