@@ -77,6 +77,14 @@ def test_history_for_the_tape_is_asked_for_by_its_age(name):
         assert "--from 2" not in command or "--sink parquet" in command
 
 
+def test_what_a_site_runs_on_is_what_it_is_tested_with():
+    def pins(name):
+        text = (ROOT / "requirements" / f"{name}.txt").read_text()
+        return set(re.findall(r"^[\w.-]+==[^\s;]+", text, re.MULTILINE))
+
+    assert pins("base") | pins("prod") <= pins("dev")
+
+
 def test_variables_that_the_readme_sets_are_read():
     text = (ROOT / "README.md").read_text()
     for variable in re.findall(r"\b([A-Z][A-Z_]+[A-Z])=", text):
