@@ -123,6 +123,7 @@ def _revive(rounds: Sequence[Round], now: datetime) -> None:
 def _round(scheduled: ScheduledPrediction, slot_at: datetime, now: datetime) -> Round:
     late = now - slot_at
     is_missed = late > tolerance(scheduled)
+    why = f"no worker was up; the slot came up {late.total_seconds():.0f} s late"
     return Round(
         competition=scheduled.competition,
         scheduled_prediction=scheduled,
@@ -130,7 +131,7 @@ def _round(scheduled: ScheduledPrediction, slot_at: datetime, now: datetime) -> 
         scope_key=scheduled.scope_key,
         received_at=now,
         status=Round.Status.MISSED if is_missed else Round.Status.RECEIVED,
-        reason=f"no worker was up; the slot came up {late} late" if is_missed else "",
+        reason=why if is_missed else "",
     )
 
 

@@ -207,7 +207,7 @@ def _rounds(
         )
         if i % 97 == 41:
             round_.status = Round.Status.MISSED
-            round_.reason = "no worker was up; the slot came up 0:02:10 late"
+            round_.reason = "no worker was up; the slot came up 130 s late"
         else:
             round_.performed_at, round_.resolvable_at = performed_at, resolvable_at
         if round_.performed_at and resolvable_at <= at:

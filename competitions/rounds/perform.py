@@ -85,7 +85,8 @@ def perform_round(*, round_: Round, gateway: Gateway) -> bool:
     late, outage = clock.now() - round_.slot_at, gateway.outage
     if late > tolerance(round_.scheduled_prediction):
         why = f": {outage}" if outage else ""
-        _miss(round_, f"the models could only be asked {late} after the slot{why}")
+        passed = f"{late.total_seconds():.0f} s"
+        _miss(round_, f"the models could only be asked {passed} after the slot{why}")
         return False
     if outage and ParticipantModel.objects.expected(round_.competition).exists():
         return False

@@ -91,7 +91,9 @@ def _note(found: Roster) -> str:
 
 @click.command("check-models")
 @click.option("--url", help="The site; default: REPORT_API_URL, or this machine's.")
-@click.option("--competition", default="", help="Its slug; default: the first one.")
+@click.option(
+    "--competition", default="", help="Its slug; default: the node's, or the first one."
+)
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),

@@ -133,13 +133,11 @@ def _django_command(name: str) -> click.Command:
     )
     @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
     def command(arguments: Sequence[str]) -> None:
-        from django.core.management import execute_from_command_line
+        from crunchsite.stack.command_line import CommandLine
 
         spare_what_is_loaded()
         try:
-            execute_from_command_line(
-                ["coordinator", name.replace("-", "_"), *arguments]
-            )
+            CommandLine(["coordinator", name.replace("-", "_"), *arguments]).execute()
         except OperatorError as error:  # with the exit code that manage.py has
             raise click.ClickException(str(error)) from error
 

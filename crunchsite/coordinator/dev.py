@@ -171,7 +171,7 @@ def command(
     """
     node = workspace_of(folder)
     env = read_env(*node.env_files)
-    site = site_of(env)
+    site = site_of(env, node.slug)
     code = exits.OK
     with running(node, site) as started:
         started.wait_until_ready(timeout)

@@ -72,7 +72,8 @@ def examine(node: NodeFolder, *, url: str | None, is_offline: bool) -> Iterator[
     if is_offline:
         yield Line("SKIP", "site", "it was not asked, because of --offline.")
         return
-    yield from check_site(site_of(env) if env and url is None else site_at(url))
+    own = site_of(env, node.slug) if env and url is None else site_at(url)
+    yield from check_site(own)
     if node == settings.WORKSPACE:
         yield from check_database()
         yield from check_files_followed(node)

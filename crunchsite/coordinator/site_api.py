@@ -127,9 +127,14 @@ def site_of(env: Env, competition: str = "") -> Site:
 
 
 def site_at(url: str | None, competition: str = "") -> Site:
-    """Return the site at `url`, or this machine's; click.BadParameter for no URL."""
+    """Return the site at `url`, or this machine's; click.BadParameter for no URL.
+
+    A node's own site is asked about the node's competition, because the site of
+    another clone may answer at the same port.
+    """
     if not url:
-        return site_of(settings.ENV, competition)
+        own = settings.WORKSPACE.slug if settings.WORKSPACE else ""
+        return site_of(settings.ENV, competition or own)
     if not url.startswith(("http://", "https://")):
         raise click.BadParameter(f"--url was {url!r}; write http://host:port")
     return Site(url.rstrip("/"), competition=competition)

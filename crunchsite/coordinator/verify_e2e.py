@@ -225,7 +225,9 @@ def verdict_of(site: Site, found: Findings, *, is_json: bool) -> None:
 
 @click.command("verify-e2e")
 @click.option("--url", help="The site; default: REPORT_API_URL, or this machine's.")
-@click.option("--competition", default="", help="Its slug; default: the first one.")
+@click.option(
+    "--competition", default="", help="Its slug; default: the node's, or the first one."
+)
 @click.option(
     "--until-scored",
     type=click.FloatRange(min=0, min_open=True),

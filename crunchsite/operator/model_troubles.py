@@ -24,7 +24,7 @@ from crunchsite.operator.troubles import (
 
 
 def unanswered_rounds(lines: dict[int, CompetitionLine]) -> Iterator[Trouble]:
-    """Yield active competitions whose newest round was answered by no model.
+    """Yield active competitions whose newest round no model answered, or had none.
 
     It is so since the last answer, which is looked for in the last hour.
     """
@@ -45,7 +45,7 @@ def unanswered_rounds(lines: dict[int, CompetitionLine]) -> Iterator[Trouble]:
         slot_at__lte=OuterRef("slot_at"),
     )
     for pk, since, reason in (
-        Round.objects.filter(Exists(answers), ~is_answered, pk__in=newest)
+        Round.objects.filter(~is_answered, pk__in=newest)
         .annotate(last=Subquery(answered.order_by("-slot_at").values("slot_at")[:1]))
         .values_list(
             "competition_id",
@@ -54,7 +54,8 @@ def unanswered_rounds(lines: dict[int, CompetitionLine]) -> Iterator[Trouble]:
         )
     ):
         yield Trouble(
-            what=f"No model answered the newest round: {reason}",
+            what="No model answered the newest round: "
+            + ("none takes part" if reason is None else reason),
             where=lines[pk].competition.slug,
             since=since,
             url=list_address("competitions_participantmodel", competition=pk),

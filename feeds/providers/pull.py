@@ -87,7 +87,7 @@ def after(record: FeedRecord) -> datetime:
 
 
 def pages(provider: Provider, request: FetchRequest) -> Iterator[list[FeedRecord]]:
-    """Fetch [start, end) page by page, oldest first, until a page is empty.
+    """Fetch [start, end) page by page, oldest first, until one is empty or ends open.
 
     Numbered records are followed by their numbers, others by their instants. A source
     may give fewer than it was asked for; what is measured now has one page.
@@ -106,9 +106,11 @@ def pages(provider: Provider, request: FetchRequest) -> Iterator[list[FeedRecord
         if not page:
             return
         yield page
-        if request.kind in MOMENTARY:
-            return
         last = page[-1]
+        # What follows an open candle may be closed by now: on the tape, it would move
+        # the watermark past the open one, which would then never be closed.
+        if request.kind in MOMENTARY or not last.is_closed:
+            return
         number = last.meta.get("id")
         following = replace(
             asked,

@@ -38,7 +38,8 @@ def test_slots_of_an_outage_are_recorded_as_missed_with_the_reason(competition, 
         grid_dispatch.dispatch()
     statuses = list(Round.objects.order_by("slot_at").values_list("status", flat=True))
     assert statuses == ["MISSED"] * 5 + ["RECEIVED"]
-    assert "no worker was up" in Round.objects.order_by("slot_at")[0].reason
+    said = "no worker was up; the slot came up 300 s late"
+    assert Round.objects.order_by("slot_at")[0].reason == said
 
 
 def test_a_pass_is_bounded_and_the_next_one_goes_on(competition, at, monkeypatch):

@@ -325,6 +325,14 @@ def test_a_round_that_nobody_answered_is_an_alarm_until_one_is_answered(
     assert told not in dashboard(client)
 
 
+def test_a_round_that_had_no_model_to_ask_is_an_alarm(client, world, fresh_feed):
+    newest = Round.objects.filter(performed_at__isnull=False)[0]
+    told = "No model answered the newest round: none takes part"
+    assert told not in dashboard(client)
+    newest.predictions.all().delete()
+    assert told in dashboard(client)
+
+
 def test_rounds_are_missed_since_the_first_that_was(client, world, fresh_feed):
     first, second = Round.objects.order_by("-slot_at")[:2]
     Round.objects.filter(pk__in=[first.pk, second.pk]).update(status="MISSED")

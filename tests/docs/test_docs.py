@@ -58,6 +58,33 @@ def test_commands_exist(name):
         assert benchmark in _modules(), f"{name}: benchmark {benchmark}"
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_commands_to_copy_run_in_the_environment_of_the_clone(name):
+    """Outside of it, `manage.py` finds no Django, and `coordinator` is not there."""
+    text = (ROOT / name).read_text()
+    assert not re.findall(r"^(?: {4})?coordinator ", text, re.MULTILINE)
+    commands = re.findall(
+        r"^(?: {4})?(\S*python3? |\./)?manage\.py ", text, re.MULTILINE
+    )
+    assert set(commands) <= {".venv/bin/python "}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_history_for_the_tape_is_asked_for_by_its_age(name):
+    """A date that is written down is some day older than what the tape keeps."""
+    text = (ROOT / name).read_text().replace("\\\n", " ")
+    for command in re.findall(r"(?:coordinator|manage\.py) backfill .*", text):
+        assert "--from 2" not in command or "--sink parquet" in command
+
+
+def test_what_a_site_runs_on_is_what_it_is_tested_with():
+    def pins(name):
+        text = (ROOT / "requirements" / f"{name}.txt").read_text()
+        return set(re.findall(r"^[\w.-]+==[^\s;]+", text, re.MULTILINE))
+
+    assert pins("base") | pins("prod") <= pins("dev")
+
+
 def test_variables_that_the_readme_sets_are_read():
     text = (ROOT / "README.md").read_text()
     for variable in re.findall(r"\b([A-Z][A-Z_]+[A-Z])=", text):

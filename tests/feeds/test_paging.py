@@ -141,6 +141,26 @@ def test_a_pull_goes_on_when_a_page_is_shorter_than_asked(exchange):
 
 
 @pytest.mark.usefixtures("tape")
+def test_a_candle_that_closes_between_two_pages_is_closed_by_the_next_pull(
+    jumping, monkeypatch
+):
+    fetch = Simulated.fetch
+
+    def slow(self, request):
+        page = fetch(self, request)
+        jumping.tick(2)
+        return page
+
+    monkeypatch.setattr(Simulated, "fetch", slow)
+    subscription = subscribe(KEY._replace(granularity="1s"))
+    jumping.tick(0.9)
+    for _ in range(3):
+        assert ingest.ingest_due() == 1
+        jumping.tick(5)
+    assert ingest.recent_gaps(subscription) == []
+
+
+@pytest.mark.usefixtures("tape")
 def test_a_gap_is_repaired_from_a_source_that_gives_few_and_others_go_on(
     exchange, monkeypatch
 ):

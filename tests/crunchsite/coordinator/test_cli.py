@@ -232,3 +232,19 @@ def test_the_port_of_this_site_is_looked_at(settings):
     assert preflight.default_ports() == [3000, 5432, 8155, 9091]
     settings.ENV = settings.ENV.model_copy(update={"port": 8000})
     assert preflight.default_ports() == [3000, 5432, 8000, 9091]
+
+
+HELP = "`coordinator sample_candles --help` explains the command."
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("arguments", "code", "line"),
+    [
+        (("log-witness", "retire", "x"), 1, "there is no witness with that vkey."),
+        (("sample-candles",), 2, f"the following arguments are required: file; {HELP}"),
+    ],
+)
+def test_an_error_of_a_django_command_is_one_line(arguments, code, line, capsys):
+    assert exit_code(*arguments) == code
+    assert capsys.readouterr().err == f"Error: {line}\n"

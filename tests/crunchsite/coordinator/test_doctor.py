@@ -279,6 +279,22 @@ def test_logs_without_markers_and_no_logs(tmp_path):
     assert codes(check_logs(tmp_path), "OK") == ["logs"]
 
 
+@pytest.mark.django_db
+def test_a_node_asks_its_site_about_its_own_competition(
+    node, site, configured, coordinator, settings
+):
+    """The site of another clone may answer at its port."""
+    with (node.node / ".local.env").open("a") as file:
+        file.write(f"\nREPORT_API_URL={site.url}\n")
+    list(examine(node, url=None, is_offline=False))
+    configured(report_api_url=site.url)
+    settings.WORKSPACE = node
+    coordinator("check-models", "--timeout", "0.01")
+    coordinator("verify-e2e", "--until-scored", "0.01")
+    assert {path.partition("?")[0] for path in site.asked} == {*site.answers}
+    assert all("competition=hot-days" in path for path in site.asked)
+
+
 def test_the_sites_endpoints_and_clock_are_checked(site):
     assert codes(check_site(Site(site.url))) == []
     del site.answers["/reports/schema"]
