@@ -133,6 +133,6 @@ def test_a_period_that_has_just_begun_is_not_mixed_with_the_one_before(competiti
         )
     Competition.objects.update(activated_at=begun - 100 * HOUR)
     model.competition.refresh_from_db()
-    lines = model_series(model, begun + timedelta(milliseconds=300), 24 * HOUR)
+    lines, _ = model_series(model, begun + timedelta(milliseconds=300), 24 * HOUR)
     assert lines["Each period"].value.tolist() == [1.0, 4.0]
     assert lines["Rolling mean"].value.tolist() == [1.0, 2.5]
