@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from competitions.local_models import cgroups, control, kernel, seccomp
+from competitions.local_models import cgroups, control
 from competitions.local_models.launch import PROJECT
 from competitions.local_models.sandbox import trouble_with_level_2
 from competitions.local_models.usage import descendants, usage_of
@@ -39,7 +39,7 @@ class Arena(LocalModels):
         super().__init__(folder)
         self.uid = uid
 
-    def begin(self, *hostile: str, options=(), preexec_fn=None, files=None) -> "Arena":
+    def begin(self, *hostile: str, options=(), namespaces=True, files=None) -> "Arena":
         self.write("steady", STEADY)
         for name in hostile:
             shutil.copytree(MODELS / name, self.models / name)
@@ -49,16 +49,11 @@ class Arena(LocalModels):
             for path in (self.models.parent, *self.models.parent.rglob("*")):
                 os.chown(path, self.uid, self.uid)
 
-        def before_exec() -> None:
-            if self.uid is not None:
-                become(self.uid)
-            if preexec_fn is not None:
-                preexec_fn()
-
         with self.output.open("ab") as output:
             self.process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "competitions.local_models"),
+                    *(sys.executable, "-m", "tests.attacks.begun_as"),
+                    *(str(self.uid or ""), "namespaces" if namespaces else ""),
                     *("--models", self.models, "--logs", self.logs),
                     *("--socket", self.socket, "--crunch-id", "test", *options),
                 ],
@@ -66,7 +61,6 @@ class Arena(LocalModels):
                 env={"PATH": os.defpath},
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                preexec_fn=before_exec,  # noqa: PLW1509  a user needs a way in
             )
         return self
 
@@ -85,22 +79,6 @@ class Arena(LocalModels):
     def steady_answers(self, gateway) -> None:
         assert ask(gateway, ["steady"])["steady"].result == {"value": 1.0}
         assert self.row("steady").restarts == 0
-
-
-def become(uid):
-    """Go on as a user, to whom the folder of a root's own Python is shown."""
-    home = Path(sys.base_prefix).resolve()
-    barred = [p for p in reversed(home.parents) if not p.stat().st_mode & 0o001]
-    if barred:
-        kernel.check(kernel.libc.unshare(0x00020000), "unshare mounts")
-        kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
-        handle = os.open(home, os.O_PATH)
-        kernel.mount("tmpfs", barred[0], "tmpfs", 0, "mode=755")
-        kernel.bind(handle, home)
-        os.close(handle)
-    os.setgroups([])
-    os.setresgid(uid, uid, uid)
-    os.setresuid(uid, uid, uid)
 
 
 @pytest.fixture(
@@ -363,12 +341,7 @@ def test_an_orchestrators_socket_is_not_taken_from_it(arena):
 
 def test_level_1_is_taken_only_when_it_is_asked_for_by_name(arena):
     """On a machine without namespaces, which the models' own filter makes of ours."""
-
-    def forbid_namespaces():
-        kernel.libc.prctl(38, 1, 0, 0, 0)  # or only root may set a filter
-        seccomp.install()
-
-    arena.begin(preexec_fn=forbid_namespaces)
+    arena.begin(namespaces=False)
 
     assert arena.process.wait(60) == 1
     said = arena.output.read_text()

@@ -36,6 +36,7 @@ INSIDE = {
     "core.parsing.JsonError": "a reason, put into the refusal of a file or an answer",
     "competitions.gateway.wire.AnswerError": "becomes the failure of one prediction",
     "competitions.local_models.servicer._BadImplementationError": "answers gRPC",
+    "competitions.local_models.trees._NoLocksError": "nothing is taken for an orphan",
     "competitions.local_models.variants.UnsendableError": "a participant's own error",
     "competitions.scaffold.render._UnknownNameError": "the refusal names the template",
     "competitions.rounds.build_question.NoInputError": "the reason of one round",
