@@ -14,6 +14,7 @@ import structlog
 from django.db import connection, transaction
 
 from core import clock
+from core.only_one import one_after_another
 from core.tlog.log_checkpoint import TreeHead
 from core.tlog.merkle import EMPTY_ROOT, leaf_hash
 from core.tlog.note import Note, Signer
@@ -54,8 +55,7 @@ def seal() -> int:
     signers = log_keys.signers()
     append_first_key(signers[0].key)
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_SEALING])
+        one_after_another(_SEALING)
         last = LogCheckpoint.objects.first()
         size = last.size if last else 0
         edge = tree.read_edge(size)

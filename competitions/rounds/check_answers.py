@@ -15,12 +15,10 @@ from competitions.callables.slot_answers import first_problem, require_finite
 from competitions.gateway.types import ModelAnswer
 from competitions.shared.answer_rule import as_output, require_size
 from competitions.slots import Wiring
-from core.deadline import StillAtWork, in_time
+from core.deadline import MOST_LATE, StillAtWork, in_time
 from core.texts import LONGEST_TEXT, brief, message_of, readable
 
 SLOT = "INFERENCE_OUTPUT_VALIDATOR"
-# How many calls of a competition's validator may hang at once.
-MOST_HANGS = 3
 
 _as_json = json.JSONEncoder(ensure_ascii=False).encode
 
@@ -31,7 +29,7 @@ def check_answers(
     """Validate all answers of a round; see `check_answer`.
 
     An answer for which an operator's validator hangs is FAILED, and the next one begins
-    a new turn, of at most MOST_HANGS. What no turn has reached is FAILED too.
+    a new turn, of at most MOST_LATE. What no turn has reached is FAILED too.
     """
     if wiring.is_default(SLOT):
         return [check_answer(answer, wiring) for answer in answers]
@@ -46,7 +44,7 @@ def check_answers(
             SLOT,
             wiring.paths[SLOT],
             check_all,
-            patience_s=(1 + MOST_HANGS) * guarded_calls.PATIENCE_S,
+            patience_s=(1 + MOST_LATE) * guarded_calls.PATIENCE_S,
         )
     except CallableError as error:  # recorded, and told to whom it concerns
         done = list(checked)  # a turn that is left behind may still append to it
@@ -66,7 +64,7 @@ def _check_in_turns(
     A turn has one deadline for its answers, and is left behind where it hangs.
     """
     problems: list[Exception] = []
-    for turn in range(MOST_HANGS):
+    for turn in range(MOST_LATE):
         rest, done = answers[len(checked) :], list[ModelAnswer]()
         try:
             in_time(

@@ -12,7 +12,7 @@ import structlog
 from django.conf import settings
 from django.contrib.admin.models import ADDITION, LogEntry
 from django.contrib.contenttypes.models import ContentType
-from django.db import connection, transaction
+from django.db import transaction
 
 from competitions.local_models import control, model_folders, submission
 from competitions.local_models.control import ControlError
@@ -20,6 +20,7 @@ from competitions.local_models.trees import remove_tree, take_away
 from competitions.models import SubmittedVersion
 from competitions.submissions.site_bench import submitted_folder
 from core import clock
+from core.only_one import one_after_another
 from core.texts import readable
 
 log = structlog.get_logger(__name__)
@@ -43,7 +44,7 @@ def go_live(row: SubmittedVersion, result: dict[str, Any]) -> bool:
     now = clock.now()
     _of_attempt(row).update(result=result)
     with transaction.atomic():
-        _lock_places()
+        one_after_another(_PLACING)
         _of_model(row).filter(status=Status.LIVE).update(status=Status.REPLACED)
         is_first = _of_attempt(row).update(
             status=Status.LIVE, checked_at=now, live_at=now, reason=""
@@ -154,7 +155,7 @@ def _clear_alone(row: SubmittedVersion) -> bool:
     """Clear one version's files; where that fails, others go on."""
     try:
         with transaction.atomic():
-            _lock_places()
+            one_after_another(_PLACING)
             if _is_in_place(row):
                 _give_place_back(row)
             SubmittedVersion.objects.filter(pk=row.pk).update(content="")
@@ -182,11 +183,6 @@ def _give_place_back(row: SubmittedVersion) -> None:
         take_away(settings.LOCAL_MODELS_DIR / row.model_id)
     else:
         _put(live)
-
-
-def _lock_places() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_PLACING])
 
 
 def _content(row: SubmittedVersion) -> Path:

@@ -6,7 +6,7 @@ from typing import Any, BinaryIO
 
 from django.conf import settings
 from django.contrib.admin.models import ADDITION
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Max
 
 from competitions.local_models import model_folders, submission
@@ -22,6 +22,7 @@ from competitions.submissions.errors import ModelTakenError, SubmissionsClosedEr
 from competitions.submissions.quota import quota_of
 from competitions.submissions.site_bench import site_bench, submitted_folder
 from core import audit, clock
+from core.only_one import one_after_another
 from core.texts import brief, one_line
 
 # Held to the end of the transaction: two that come at once are counted one by one.
@@ -80,8 +81,7 @@ def _recorded(
     cruncher: Cruncher, model_id: str, folder: Path, message: str, user: Any
 ) -> SubmittedVersion:
     code_hash = submission.read(folder).code_hash
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_RECEIVING])
+    one_after_another(_RECEIVING)
     quota_of(cruncher).require()
     require_own(cruncher, model_id)
     versions = SubmittedVersion.objects.filter(

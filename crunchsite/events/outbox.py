@@ -9,6 +9,7 @@ from django.db import connection, transaction
 
 from core import clock
 from core.facts import Fact
+from core.only_one import one_after_another
 from core.texts import storable_json
 from crunchsite.events.models import Event
 
@@ -74,8 +75,8 @@ def number_events() -> int:
     up to a number never finds a lower one later, however long transactions take and in
     whatever order they end.
     """
+    one_after_another(_NUMBERING)
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_NUMBERING])
         now = clock.wall_now()
         cursor.execute(
             _NUMBER,

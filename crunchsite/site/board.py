@@ -118,14 +118,9 @@ def board_of(competition: Competition, *, after: int = 0) -> Board | None:
     window = window_of(competition, newest.ranking_key)
     columns = columns_of(competition, newest.ranking_key)
     models = [entry.model_id for entry in entries]
-    series = recent(
-        rolling(
-            points_of(competition, models, newest.as_of, window),
-            window,
-            summing_of_values(competition),
-        ),
-        newest.as_of,
-    )
+    points, _ = points_of(competition, models, newest.as_of, window)
+    summing = summing_of_values(competition)
+    series = recent(rolling(points, window, summing), newest.as_of)
     leading = [e for e in entries if e.model.excluded_at is None]
     drawn = [e for e in leading if e.model_id in series][:LINES]
     return Board(

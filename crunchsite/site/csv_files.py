@@ -64,7 +64,7 @@ def scores_csv(request: HttpRequest) -> HttpResponse:
         return csv_response(f"{competition.slug}-scores", ["at"], [])
     models = [row.model for row in board.rows]
     as_of, window = board.newest.as_of, board.window
-    points = points_of(competition, [m.pk for m in models], as_of, window)
+    points, _ = points_of(competition, [m.pk for m in models], as_of, window)
     series = recent(rolling(points, window, summing_of_values(competition)), as_of)
     shown = [m for m in models if m.pk in series]
     return series_csv(

@@ -37,25 +37,16 @@ def points_of(
     models: Sequence[int],
     until: datetime,
     window: timedelta,
-) -> list[Point]:
+) -> tuple[list[Point], timedelta]:
     """Return the last 72 hours' points for `rolling`: (model, at, value, count).
 
-    While there are few snapshots, they are means of scores; see `_bin_of`.
+    Also of how long a stretch each is: of a snapshot's period, or less while there are
+    few snapshots, when points are means of scores; see `_bin_of`.
     """
-    bins = _bin_of(competition, until)
-    return _points(competition, models, until, window, bins)
-
-
-def _points(
-    competition: Competition,
-    models: Sequence[int],
-    until: datetime,
-    window: timedelta,
-    bins: timedelta | None,
-) -> list[Point]:
-    if bins is not None:
-        return _from_scores(competition, models, bins)
-    return _from_snapshots(models, until - SPAN - window, until)
+    if (bins := _bin_of(competition, until)) is not None:
+        return _from_scores(competition, models, bins), bins
+    period = timedelta(seconds=competition.snapshot_period_s)
+    return _from_snapshots(models, until - SPAN - window, until), period
 
 
 def _bin_of(competition: Competition, until: datetime) -> timedelta | None:
@@ -213,11 +204,10 @@ def model_series(
 ) -> tuple[dict[str, Series], timedelta]:
     """Return the model's rolling figure, and that of each period, by name.
 
-    Also how long such a period is: a snapshot's, or less while there are few.
+    Also how long such a period is; see `points_of`.
     """
     competition = model.competition
-    bins = _bin_of(competition, as_of)
-    points = _points(competition, [model.pk], as_of, window, bins)
+    points, step = points_of(competition, [model.pk], as_of, window)
     summing = summing_of_values(competition)
     name = f"Rolling {summed_as(competition).lower()}"
     lines = {
@@ -225,4 +215,4 @@ def model_series(
         "Each period": recent(rolling(points, timedelta.resolution, summing), as_of),
     }
     found = {name: own[model.pk] for name, own in lines.items() if model.pk in own}
-    return found, bins or timedelta(seconds=competition.snapshot_period_s)
+    return found, step

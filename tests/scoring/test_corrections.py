@@ -387,7 +387,7 @@ def test_after_a_rescoring_every_reader_sees_the_scores_that_count(
         ("up", -1.0),
         ("down", 1.0),
     }
-    points = series.points_of(scored, [up.pk], NOW, HOUR)
+    points, _ = series.points_of(scored, [up.pk], NOW, HOUR)
     assert {(mean, sum(p[3] for p in points)) for _, _, mean, _ in points} == {
         (-1.0, 3)
     }

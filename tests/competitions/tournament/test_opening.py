@@ -210,19 +210,19 @@ def test_two_posts_at_once_make_one_round(competition):
     assert Round.objects.count() == 50
 
 
+def post(competition):
+    """Post in a thread of its own, with a connection of its own."""
+    try:
+        return open_round(competition=competition, round_id="r", features=features(1))
+    finally:
+        connection.close()
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_round_is_posted_while_an_operator_is_pausing(competition):
-    def post():
-        try:
-            return open_round(
-                competition=competition, round_id="r", features=features(1)
-            )
-        finally:
-            connection.close()
-
     with ThreadPoolExecutor(1) as pool, transaction.atomic():
         Competition.objects.held().get(pk=competition.pk)  # as the act begins
-        posted = pool.submit(post)
+        posted = pool.submit(post, competition)
         wait_for(lambda: is_waited_for() or posted.done())
         lifecycle.pause(competition_id=competition.pk)
     assert posted.result(60).samples == 1
@@ -231,19 +231,11 @@ def test_a_round_is_posted_while_an_operator_is_pausing(competition):
 
 @pytest.mark.django_db(transaction=True)
 def test_two_rounds_of_a_schedule_choose_their_slots_one_after_the_other(competition):
-    def post():
-        try:
-            return open_round(
-                competition=competition, round_id="r", features=features(1)
-            )
-        finally:
-            connection.close()
-
     scheduled = competition.scheduled_predictions.first()
     with ThreadPoolExecutor(1) as pool, transaction.atomic():
         # A lock that lets others refer to the row, but not choose slots.
         type(scheduled).objects.select_for_update(no_key=True).get(pk=scheduled.pk)
-        posted = pool.submit(post)
+        posted = pool.submit(post, competition)
         wait_for(lambda: is_waited_for() or posted.done())
         assert not posted.done()
     assert posted.result(60).samples == 1

@@ -112,7 +112,7 @@ def test_a_young_chart_shows_the_figure_of_the_board(
         "crunchsite.site.series.shown_wiring",
         lambda competition: wire(CrunchConfig(**contract), {}),
     )
-    points = points_of(competition, [model.pk], NOW + MINUTE, HOUR)
+    points, _ = points_of(competition, [model.pk], NOW + MINUTE, HOUR)
     assert [value for _, _, value, _ in points] == [drawn]
 
 
