@@ -4,21 +4,23 @@ By DELETE: TRUNCATE gives each of some hundred tables and indexes a new file, wh
 takes longer than most tests; what a test leaves is a few rows.
 """
 
+from django.core.management.commands import flush
 from django.db.backends.postgresql.creation import DatabaseCreation
 from django.db.backends.postgresql.operations import DatabaseOperations
 
-# What `flush` would make again, row by row, from the models.
-FROM_MODELS = {"django_content_type", "auth_permission"}
-# The roles, which migrations made, and which it would not make again.
-ROLES = {"auth_group", "auth_group_permissions"}
-KEPT = FROM_MODELS | ROLES
+# What migrations have made: kinds of rows, permissions and roles.
+KEPT = {
+    *("django_content_type", "auth_permission"),
+    *("auth_group", "auth_group_permissions"),
+}
 _truncate = DatabaseOperations.sql_flush
 _create = DatabaseCreation._execute_create_test_db
 
 
 def by_delete() -> None:
-    """Let Django's `flush` delete rows in this process."""
+    """Let Django's `flush` delete rows in this process, and make none again."""
     DatabaseOperations.sql_flush = _sql_flush
+    flush.emit_post_migrate_signal = lambda *_: None
 
 
 def drop_for_good() -> None:

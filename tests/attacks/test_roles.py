@@ -576,14 +576,20 @@ def undrawn_for(who: User | AnonymousUser):
 
 
 def methods_of(address: Address, role: str) -> list[str]:
-    """All of them in full; else those that differ, and one that is not taken."""
+    """All of them in full; else those that differ, and one that is not taken.
+
+    What is not taken is the same for all, as is the admin's answer to any key.
+    """
     if FULL:
         return METHODS + BARE
     bare = BARE if role == STRANGER else []
     if address.is_of_admin:
+        if role in SCOPES and role != KeyScope.ADMIN:
+            return []
         is_posted = not address.key.endswith(("_changelist", "_history", "/"))
         return [*(["GET", "POST"] if is_posted else ["GET"]), *bare]
-    return [*TABLE[address.key], "DELETE", *bare]
+    not_taken = ["DELETE"] if role in (STRANGER, "superuser", KeyScope.ADMIN) else []
+    return [*TABLE[address.key], *not_taken, *bare]
 
 
 def expected(address: Address, method: str, role: str) -> int:

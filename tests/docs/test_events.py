@@ -2,9 +2,7 @@
 
 import json
 import re
-from http.server import ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
 import requests
@@ -17,6 +15,7 @@ from crunchsite.events.webhooks import give_secret, replay
 from tests.crunchsite.events.conftest import (
     loopback_allowed as loopback_allowed,  # noqa: PLC0414  a fixture
 )
+from tests.serving import serving
 
 PAGE = (
     Path(__file__).resolve().parents[2] / "docs" / "integrator" / "events.md"
@@ -86,12 +85,9 @@ def test_the_program_that_is_told_takes_each_event_once(loopback_allowed):
             pass
 
     Mine.secret = secret
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Mine)
-    thread = Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    webhook.url = f"http://127.0.0.1:{server.server_port}"
-    webhook.save()
-    try:
+    with serving(Mine) as server:
+        webhook.url = server.url
+        webhook.save()
         with transaction.atomic():
             announce(Fact(FactKind.FEED_STALE, payload={"feed": "f"}))
         outbox.number_events()
@@ -107,7 +103,3 @@ def test_the_program_that_is_told_takes_each_event_once(loopback_allowed):
         delivering.take_turn(webhook.pk)
         delivery.refresh_from_db()
         assert delivery.last_error == "answered 401"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(30)

@@ -5,9 +5,8 @@ import re
 import shlex
 import sys
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -27,6 +26,7 @@ from scoring.cycle import run_cycle
 from scoring.models import Leaderboard, Score
 from tests.competitions.conftest import AnsweringGateway
 from tests.conftest import NOW
+from tests.serving import serving
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "examples" / "README.md").read_text()
@@ -142,12 +142,10 @@ def labels(monkeypatch):
         def log_message(self, *_):
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_port}/labels"
+    with serving(Handler) as server:
+        url = f"{server.url}/labels"
         monkeypatch.setenv("LABELS_URL", url)
         yield known
-        server.shutdown()
 
 
 def test_texts_are_ranked_against_labels_of_another_service(made, labels, at):

@@ -4,10 +4,9 @@ import json
 import re
 import sys
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from importlib import import_module
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
@@ -24,6 +23,7 @@ from tests.competitions.conftest import tape as risen_tape  # noqa: F401
 from tests.conftest import NOW
 from tests.factories import running_competition
 from tests.scoring.factories import make_competition, make_models, make_round
+from tests.serving import serving
 
 PAGE = (
     Path(__file__).resolve().parents[2] / "docs" / "developer" / "services.md"
@@ -85,12 +85,10 @@ def label_service(extensions, monkeypatch):
         def log_message(self, *_):
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_port}/labels"
+    with serving(Handler) as server:
+        url = f"{server.url}/labels"
         monkeypatch.setattr(import_module("extensions.labels"), "URL", url)
         yield asked
-        server.shutdown()
 
 
 @pytest.mark.django_db

@@ -173,9 +173,8 @@ class Machine:
         )
 
     def manage(self, *args: str) -> None:
-        subprocess.run(
-            [sys.executable, "manage.py", *args], cwd=ROOT, env=self.env, check=True
-        )
+        done = manage(*args, env=self.env)
+        assert done.returncode == 0, done.stdout + done.stderr
 
     def run(self, *args: str) -> subprocess.Popen:
         log = self.var / "log" / f"process-{len(self.processes)}.log"

@@ -6,13 +6,14 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import ExitStack, contextmanager
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import requests
 
 from tests.ports import free_port
+from tests.serving import serving
 
 FIRESTORE_JAR = Path(
     "/usr/lib/google-cloud-sdk/platform/cloud-firestore-emulator/"
@@ -102,19 +103,15 @@ class FaultyProxy:
             def log_message(self, *args: object) -> None:
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+        self.handler = Handler
+        self.open = ExitStack()
 
     def __enter__(self) -> "FaultyProxy":
-        self.thread.start()
+        self.url = self.open.enter_context(serving(self.handler)).url
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join()
+        self.open.close()
 
     def reset(self, **plan: str) -> None:
         """Start counting uploads again; `reset(upload_2="503")`."""

@@ -3,7 +3,7 @@
 import threading
 from contextlib import contextmanager
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from io import StringIO
 
 import pytest
@@ -17,6 +17,7 @@ from proofs.models import LogCheckpoint, LogTimestamp
 from proofs.standing import STAMP_PATIENCE, log_troubles
 from tests.conftest import NOW
 from tests.fakes.authority import AT, Authority
+from tests.serving import serving
 
 pytestmark = [
     pytest.mark.django_db,
@@ -66,15 +67,8 @@ def answering(answer, *, status=200, length=None):
         def log_message(self, *_):
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/tsa"
-    finally:
-        server.shutdown()
-        thread.join(60)
-        server.server_close()
+    with serving(Handler) as server:
+        yield f"{server.url}/tsa"
 
 
 @pytest.fixture

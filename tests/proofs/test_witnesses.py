@@ -3,7 +3,7 @@
 import json
 import threading
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from io import StringIO
 
 import pytest
@@ -31,6 +31,7 @@ from proofs import log_keys, rotation, sealing, standing, witnesses
 from proofs.errors import WitnessError
 from proofs.models import Cosignature, LogCheckpoint, Witness
 from tests.conftest import NOW
+from tests.serving import serving
 
 pytestmark = pytest.mark.usefixtures("loopback")
 AT_S = 1_772_452_800  # 2026-03-02T12:00:00Z
@@ -191,15 +192,8 @@ def witness_at(by, *, seen=0, answer=None):
         def log_message(self, *_):
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", bodies
-    finally:
-        server.shutdown()
-        thread.join(60)
-        server.server_close()
+    with serving(Handler) as server:
+        yield server.url, bodies
 
 
 @pytest.mark.django_db(transaction=True)
@@ -393,20 +387,11 @@ class CutOff(BaseHTTPRequestHandler):
 
 
 def test_a_file_of_a_log_that_breaks_off_is_no_answer():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), CutOff)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        with pytest.raises(
-            witness_command.LogUnreachableError, match="does not answer"
-        ):
-            witness_command._get(
-                f"http://127.0.0.1:{server.server_port}/log/checkpoint"
-            )
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with (
+        serving(CutOff) as server,
+        pytest.raises(witness_command.LogUnreachableError, match="does not answer"),
+    ):
+        witness_command._get(f"{server.url}/log/checkpoint")
 
 
 def test_the_command_follows_the_logs_key_from_the_one_it_was_given(

@@ -1,13 +1,13 @@
 """A small web server that answers like a site, and the program's exit codes."""
 
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import urlsplit
 
 import pytest
 
 from crunchsite.coordinator import cli
+from tests.serving import serving
 
 
 class FakeSite:
@@ -51,11 +51,9 @@ def site():
         def log_message(self, *_):
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        fake.url = f"http://127.0.0.1:{server.server_port}"
+    with serving(Handler) as server:
+        fake.url = server.url
         yield fake
-        server.shutdown()
 
 
 @pytest.fixture

@@ -2,7 +2,9 @@
 
 import threading
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from tests.serving import serving
 
 
 class Receiver:
@@ -47,18 +49,9 @@ def receiving(receiver: Receiver, *, tls=None):
         def log_message(self, *_):
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    if tls is not None:
-        server.socket = tls.wrap_socket(server.socket, server_side=True)
-    server.handle_error = lambda *_: None  # the sender has hung up, as it should
-    receiver.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield receiver
-    finally:
-        receiver.may_end.set()
-        server.shutdown()
-        server.server_close()
-        thread.join(30)
+    with serving(Handler, tls=tls) as server:
+        receiver.url = server.url
+        try:
+            yield receiver
+        finally:
+            receiver.may_end.set()
