@@ -19,9 +19,10 @@ from tests.conftest import NOW
 pytestmark = pytest.mark.django_db(databases=["default", "tape"])
 
 SCHEMA = settings.BASE_DIR / "docs" / "integrator" / "openapi.json"
-DAYS = ["9999-12-31", "9999-12-30", "2199-12-31", "1970-01-01", "0001-01-01"]
-TIMES = ["00:00:00Z", "00:00:00+14:00", "23:59:59.999999-14:00", "23:59:59.999999Z"]
-FAR = {"date": DAYS, "date-time": [f"{d}T{t}" for d, t in product(DAYS, TIMES)]}
+LATE, EARLY = ["9999-12-31", "9999-12-30", "2199-12-31"], ["1970-01-01", "0001-01-01"]
+ENDS = product(LATE, ["T23:59:59.999999Z", "T23:59:59.999999-14:00"])
+BEGINNINGS = product(EARLY, ["T00:00:00Z", "T00:00:00+14:00"])
+FAR = {"date": LATE + EARLY, "date-time": [d + t for d, t in [*ENDS, *BEGINNINGS]]}
 KNOWN = {
     "model_id": "m1",
     "source": "simulated",

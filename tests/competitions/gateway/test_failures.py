@@ -3,6 +3,8 @@
 In each test the steady model's answer of the same round arrives.
 """
 
+import textwrap
+
 import pytest
 
 from competitions.gateway.types import Argument, Call
@@ -184,60 +186,68 @@ def test_a_success_clears_what_was_held_against_a_model(stage):
     assert stage.orchestrator.reports == []
 
 
-@pytest.mark.parametrize(
-    ("body", "reason"),
-    [
-        ("return numpy.float32(1)", "the answer was of type numpy.float32"),
-        ("return {'value': numpy.float32(1)}", "float32 is not JSON serializable"),
-        ("return numpy.int64(1)", "the answer was of type numpy.int64"),
-        ("return (1.0, 2.0)", "the answer was of type builtins.tuple"),
-        ("return b'bytes'", "the answer was of type builtins.bytes"),
-        ("return float('nan')", "the answer was nan; it must be finite"),
-        ("return {'value': float('inf')}", "the answer is not JSON"),
-        ("return 2**70", "beyond 64 bits"),
-        ("return {'value': 'nul: \\0'}", "contains a NUL character"),
-        ("return '\\ud800'", "UnicodeEncodeError"),
-        ("x = []\nfor _ in range(99_999): x = [x]\nreturn x", "nested too deeply"),
-        ("x = []\nfor _ in range(800): x = [x]\nreturn x", "deeper than 32 levels"),
-        ("x = 1\nfor _ in range(33): x = {'a': x}\nreturn x", "deeper than 32"),
-        (
-            "return 'x' * (16 * 2**10 + 1)",
-            "the answer had 16385 bytes; at most 16384 are taken",
-        ),
-        ("return [[]] * 8_000", "the answer had 32000 bytes"),
-        ("return 'x' * (2 * 2**20)", "the answer exceeds 1 MiB"),
-    ],
-)
-def test_an_answer_that_cannot_be_kept_is_failed_with_advice(stage, body, reason):
-    gateway = beside_steady(stage, predicting(body, head="import numpy"))
-
-    answer = bad_answer(gateway)
-
-    assert answer.outcome == "FAILED"
-    assert reason in answer.reason
+def answering_in_turn(bodies: list[str]) -> str:
+    """Source of a model that answers its nth question as the nth body does."""
+    answers = "".join(
+        f"def answer_{n}():\n{textwrap.indent(body, '    ')}\n"
+        for n, body in enumerate(bodies)
+    )
+    return predicting(
+        "asked.append(1)\nreturn globals()[f'answer_{len(asked) - 1}']()",
+        head=f"import numpy\nasked = []\n{answers}",
+    )
 
 
-@pytest.mark.parametrize(
-    ("body", "result"),
-    [
-        ("return 0.5", 0.5),
-        ("return numpy.float64(0.5)", 0.5),
-        ("return 3", 3),
-        ("return True", True),
-        ("return None", None),
-        ("return 'up'", "up"),
-        ("x = 1\nfor _ in range(3): x = [x]\nreturn x", [[[1]]]),
-        ("return [1, {'a': None}]", [1, {"a": None}]),
-        ("return '\\\\u0000 is only text'", "\\u0000 is only text"),
-        ("return 'x' * (16 * 2**10)", "x" * (16 * 2**10)),
-    ],
-)
-def test_plain_answers_arrive_as_they_are(stage, body, result):
-    gateway = beside_steady(stage, predicting(body, head="import numpy"))
+NOT_KEPT = [
+    ("return numpy.float32(1)", "the answer was of type numpy.float32"),
+    ("return {'value': numpy.float32(1)}", "float32 is not JSON serializable"),
+    ("return numpy.int64(1)", "the answer was of type numpy.int64"),
+    ("return (1.0, 2.0)", "the answer was of type builtins.tuple"),
+    ("return b'bytes'", "the answer was of type builtins.bytes"),
+    ("return float('nan')", "the answer was nan; it must be finite"),
+    ("return {'value': float('inf')}", "the answer is not JSON"),
+    ("return 2**70", "beyond 64 bits"),
+    ("return {'value': 'nul: \\0'}", "contains a NUL character"),
+    ("return '\\ud800'", "UnicodeEncodeError"),
+    ("x = []\nfor _ in range(99_999): x = [x]\nreturn x", "nested too deeply"),
+    ("x = []\nfor _ in range(800): x = [x]\nreturn x", "deeper than 32 levels"),
+    ("x = 1\nfor _ in range(33): x = {'a': x}\nreturn x", "deeper than 32"),
+    (
+        "return 'x' * (16 * 2**10 + 1)",
+        "the answer had 16385 bytes; at most 16384 are taken",
+    ),
+    ("return [[]] * 8_000", "the answer had 32000 bytes"),
+    ("return 'x' * (2 * 2**20)", "the answer exceeds 1 MiB"),
+]
 
-    answer = bad_answer(gateway)
 
-    assert (answer.outcome, answer.result) == ("ANSWERED", result)
+def test_an_answer_that_cannot_be_kept_is_failed_with_advice(stage):
+    gateway = beside_steady(stage, answering_in_turn([body for body, _ in NOT_KEPT]))
+    for body, reason in NOT_KEPT:
+        answer = bad_answer(gateway)
+        assert answer.outcome == "FAILED", body
+        assert reason in answer.reason, body
+
+
+KEPT = [
+    ("return 0.5", 0.5),
+    ("return numpy.float64(0.5)", 0.5),
+    ("return 3", 3),
+    ("return True", True),
+    ("return None", None),
+    ("return 'up'", "up"),
+    ("x = 1\nfor _ in range(3): x = [x]\nreturn x", [[[1]]]),
+    ("return [1, {'a': None}]", [1, {"a": None}]),
+    ("return '\\\\u0000 is only text'", "\\u0000 is only text"),
+    ("return 'x' * (16 * 2**10)", "x" * (16 * 2**10)),
+]
+
+
+def test_plain_answers_arrive_as_they_are(stage):
+    gateway = beside_steady(stage, answering_in_turn([body for body, _ in KEPT]))
+    for body, result in KEPT:
+        answer = bad_answer(gateway)
+        assert (answer.outcome, answer.result) == ("ANSWERED", result), body
 
 
 def test_what_feed_update_returns_is_nobodys_business(stage):

@@ -48,54 +48,54 @@ def saying(**fields):
 NO_JSON = "predict: the answer cannot be stored as JSON: "
 
 
-@pytest.mark.parametrize(
-    ("response", "reason"),
-    [
-        (CallResponse(), "predict: "),
-        (
-            CallResponse(status=Status(code="SURPRISE", message="boo \0 boo")),
-            "predict: boo \N{REPLACEMENT CHARACTER} boo",
-        ),
-        (
-            CallResponse(status=Status(code="MODEL_FAILED", message="x" * 1_000_000)),
-            "predict: xxx",
-        ),
-        (saying(type=99, value=b"?"), "predict: the answer was of type unknown"),
-        (saying(type=4, value=b"no"), "predict: the answer was of type PARQUET"),
-        (saying(type=5, value=b"no"), "predict: the answer was of type ARROW"),
-        (saying(type=1, value=b"short"), f"{NO_JSON}unpack requires"),
-        (saying(type=1, value=b"\xff" * 8), f"{NO_JSON}Out of range float"),
-        (saying(type=2, value=b"\x01" * 5_000), f"{NO_JSON}Exceeds the limit"),
-        (saying(type=3, value=b"\xff\xfe"), f"{NO_JSON}'utf-8' codec can't decode"),
-        (saying(value=b"NaN"), "predict: the answer is not JSON: NaN is not a number"),
-        (
-            saying(value=b"1e999"),
-            "predict: the answer is not JSON: the number 1e999 is too large",
-        ),
-        (
-            saying(value=b"[" * 10_000),
-            "predict: the answer is nested deeper than 32 levels",
-        ),
-        (
-            saying(value=b"[[]" + b",[]" * 5_461 + b"]"),
-            "predict: the answer had 16387 bytes; at most 16384 are taken",
-        ),
-        (
-            saying(value=b"1" * 5_000),
-            "predict: the answer is not JSON: Exceeds the limit",
-        ),
-        (saying(value=b'"\\ud800"'), f"{NO_JSON}'utf-8' codec can't encode"),
-    ],
-)
-def test_a_senseless_response_fails_alone(hostile, gateway, response, reason):
-    hostile.on_call = lambda *_: response
+SENSELESS = [
+    (CallResponse(), "predict: "),
+    (
+        CallResponse(status=Status(code="SURPRISE", message="boo \0 boo")),
+        "predict: boo \N{REPLACEMENT CHARACTER} boo",
+    ),
+    (
+        CallResponse(status=Status(code="MODEL_FAILED", message="x" * 1_000_000)),
+        "predict: xxx",
+    ),
+    (saying(type=99, value=b"?"), "predict: the answer was of type unknown"),
+    (saying(type=4, value=b"no"), "predict: the answer was of type PARQUET"),
+    (saying(type=5, value=b"no"), "predict: the answer was of type ARROW"),
+    (saying(type=1, value=b"short"), f"{NO_JSON}unpack requires"),
+    (saying(type=1, value=b"\xff" * 8), f"{NO_JSON}Out of range float"),
+    (saying(type=2, value=b"\x01" * 5_000), f"{NO_JSON}Exceeds the limit"),
+    (saying(type=3, value=b"\xff\xfe"), f"{NO_JSON}'utf-8' codec can't decode"),
+    (saying(value=b"NaN"), "predict: the answer is not JSON: NaN is not a number"),
+    (
+        saying(value=b"1e999"),
+        "predict: the answer is not JSON: the number 1e999 is too large",
+    ),
+    (
+        saying(value=b"[" * 10_000),
+        "predict: the answer is nested deeper than 32 levels",
+    ),
+    (
+        saying(value=b"[[]" + b",[]" * 5_461 + b"]"),
+        "predict: the answer had 16387 bytes; at most 16384 are taken",
+    ),
+    (
+        saying(value=b"1" * 5_000),
+        "predict: the answer is not JSON: Exceeds the limit",
+    ),
+    (saying(value=b'"\\ud800"'), f"{NO_JSON}'utf-8' codec can't encode"),
+]
 
-    answer = answer_of(gateway)
 
-    assert (answer.outcome, answer.result) == ("FAILED", None)
-    assert answer.reason.startswith(reason)
-    assert "\0" not in answer.reason
-    assert len(answer.reason) <= 2_000
+def test_a_senseless_response_fails_alone(hostile, gateway):
+    for response, reason in SENSELESS:
+        hostile.on_call = lambda *_, response=response: response
+
+        answer = answer_of(gateway)
+
+        assert (answer.outcome, answer.result) == ("FAILED", None), reason
+        assert answer.reason.startswith(reason)
+        assert "\0" not in answer.reason
+        assert len(answer.reason) <= 2_000
 
 
 @pytest.mark.parametrize(
