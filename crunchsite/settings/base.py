@@ -157,9 +157,11 @@ TAPE_DATABASE_URL = ENV.tape_database_url or DATABASE_URL
 # A statement may not outlive a task: threads have no time limits (design.md 5).
 # PostgreSQL compiles what it thinks will be long: reads that look into many partitions
 # and touch two would take ten times as long.
+# psycopg2 drops a Ctrl-C that comes while it takes a notice, as that a table exists.
 # A machine that is gone loses its locks within half a minute.
 _SESSION = (
     "-c statement_timeout=120s -c lock_timeout=30s -c TimeZone=UTC -c jit=off "
+    "-c client_min_messages=warning "
     "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
 )
 # One whose server is gone waits as long; libpq alone would let threads wait for hours.
