@@ -12,12 +12,23 @@ import psycopg2
 import pytest
 import requests
 
+from crunchsite.stack import ends_with_parent
 from crunchsite.stack.postgres import VOLATILE, Postgres
 from crunchsite.stack.valkey import Valkey
 from tests.ports import free_port as find_free_port
 from tests.warm import manage
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def python(*arguments: str) -> list[str]:
+    """Return the command that runs Python until this process ends, however it does.
+
+    So a run of the tests that is killed leaves no site behind.
+    """
+    script, keep = str(Path(ends_with_parent.__file__)), str(ends_with_parent.KEEP)
+    tie = (script, str(os.getpid()), str(int(signal.SIGINT)), keep, keep)
+    return [sys.executable, "-I", "-S", *tie, sys.executable, *arguments]
 
 
 class Stack:
@@ -43,7 +54,7 @@ class Stack:
     def launch(self, output=None) -> None:
         with self.output.open("ab") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "manage.py", "up"],
+                python("manage.py", "up"),
                 cwd=ROOT,
                 env=self.env,
                 stdout=output or out,
@@ -181,7 +192,7 @@ class Machine:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as out:
             process = subprocess.Popen(
-                [sys.executable, *args],
+                python(*args),
                 cwd=ROOT,
                 env=self.env,
                 stdout=out,
