@@ -24,7 +24,7 @@ from crunchsite.coordinator.terminal import echo
 from crunchsite.coordinator.verify_e2e import verdict_of, wait_for_scores
 from crunchsite.settings.env import read_env
 from crunchsite.settings.workspace import NodeFolder
-from crunchsite.stack import ends_with_parent
+from crunchsite.stack.ends_with_parent import tied
 
 # It stops its parts one after another, and gives each its time.
 STOP_PATIENCE_S = 180
@@ -56,12 +56,7 @@ class RunningNode:
     def __init__(self, node: NodeFolder, site: Site) -> None:
         self._site = site
         self._process = subprocess.Popen(
-            [
-                *(sys.executable, "-I", "-S", ends_with_parent.__file__),
-                *(str(os.getpid()), str(int(signal.SIGINT))),
-                *(str(ends_with_parent.KEEP), str(ends_with_parent.KEEP)),
-                *(sys.executable, *_MANAGE, "up"),
-            ],
+            tied([sys.executable, *_MANAGE, "up"], stop_signal=signal.SIGINT),
             cwd=settings.SITE_DIR,
             env={**os.environ, "WORKSPACE": str(node.node)},  # noqa: TID251  inherited
             stdin=subprocess.DEVNULL,

@@ -15,6 +15,17 @@ PR_SET_PDEATHSIG = 1
 KEEP = -1
 
 
+def tied(
+    command: list[str], *, stop_signal: int, owner: tuple[int, int] = (KEEP, KEEP)
+) -> list[str]:
+    """Return the command that runs `command` until the calling process ends.
+
+    `stop_signal` is what it then gets; `owner` is the uid and gid that it runs as.
+    """
+    tie = map(str, (os.getpid(), int(stop_signal), *owner))
+    return [sys.executable, "-I", "-S", __file__, *tie, *command]
+
+
 def main() -> None:
     parent, number, uid, gid = map(int, sys.argv[1:5])
     if uid != KEEP:

@@ -3,13 +3,12 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from crunchsite.stack import ends_with_parent
+from crunchsite.stack.ends_with_parent import KEEP, tied
 from crunchsite.stack.log_files import PartLog
 
 MARK = "CRUNCHSITE_PART"
@@ -50,7 +49,7 @@ class Child:
         inherited = os.environ  # noqa: TID251  children inherit the environment
         self._env = {**(inherited if env is None else env), **mark(var, name)}
         self._cwd = cwd
-        self._owner = owner or (ends_with_parent.KEEP, ends_with_parent.KEEP)
+        self._owner = owner or (KEEP, KEEP)
         self._stop_signal = stop_signal
         self._kill_signal = kill_signal
         self._process: subprocess.Popen[bytes] | None = None
@@ -58,11 +57,7 @@ class Child:
     def start(self) -> None:
         """Start it, or restart it if it has ended."""
         self._process = subprocess.Popen(
-            [
-                *(sys.executable, "-I", "-S", ends_with_parent.__file__),
-                *map(str, (os.getpid(), int(self._stop_signal), *self._owner)),
-                *self.command,
-            ],
+            tied(self.command, stop_signal=self._stop_signal, owner=self._owner),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,

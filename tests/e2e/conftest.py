@@ -12,7 +12,7 @@ import psycopg2
 import pytest
 import requests
 
-from crunchsite.stack import ends_with_parent
+from crunchsite.stack.ends_with_parent import tied
 from crunchsite.stack.postgres import VOLATILE, Postgres
 from crunchsite.stack.valkey import Valkey
 from tests.ports import free_port as find_free_port
@@ -26,9 +26,7 @@ def python(*arguments: str) -> list[str]:
 
     So a run of the tests that is killed leaves no site behind.
     """
-    script, keep = str(Path(ends_with_parent.__file__)), str(ends_with_parent.KEEP)
-    tie = (script, str(os.getpid()), str(int(signal.SIGINT)), keep, keep)
-    return [sys.executable, "-I", "-S", *tie, sys.executable, *arguments]
+    return tied([sys.executable, *arguments], stop_signal=signal.SIGINT)
 
 
 class Stack:
