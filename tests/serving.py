@@ -14,9 +14,6 @@ class Served(ThreadingHTTPServer):
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}"
 
-    def handle_error(self, *_: object) -> None:
-        """Say nothing: who asked has hung up, as it should."""
-
 
 @contextmanager
 def serving(
