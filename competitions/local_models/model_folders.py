@@ -91,12 +91,16 @@ def require_id(model_id: str) -> None:
 
 @contextmanager
 def _copied(models_dir: Path, source: Path, called: str = "") -> Iterator[Path]:
-    """Copy a model's folder beside the others, to be renamed in the block."""
+    """Copy a model's folder beside the others, to be renamed in the block.
+
+    Hidden files stay behind: what the hash of the code leaves out cannot run.
+    """
     with scratch_folder(".adding-", parent=models_dir) as draft:
         copy = draft / "model"
         try:
             plain_files(source)
-            shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__"))
+            ignored = shutil.ignore_patterns("__pycache__", ".*")
+            shutil.copytree(source, copy, ignore=ignored)
         except (OSError, RecursionError) as error:
             why = without_path(error) if called else message_of(error)
             raise ControlError(

@@ -87,7 +87,11 @@ def _unpacked(file: BinaryIO, folder: Path) -> Path:
             f"file was no zip that can be unpacked ({without_path(error)}); "
             "give a main.py, or a zip of the model's folder."
         ) from None
-    inner = [path for path in folder.iterdir() if path.name != "__MACOSX"]
+    inner = [
+        path
+        for path in folder.iterdir()
+        if path.name != "__MACOSX" and not path.name.startswith(".")
+    ]
     if not (folder / "main.py").exists() and len(inner) == 1 and inner[0].is_dir():
         return inner[0]
     return folder

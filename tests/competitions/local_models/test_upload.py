@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from competitions.local_models import model_folders, upload
+from competitions.local_models import model_folders, submission, upload
 from competitions.local_models.control import ControlError
 from competitions.local_models.submission import is_model_id
 from competitions.local_models.trees import plain_files
@@ -79,6 +79,23 @@ def test_a_zip_is_taken_with_or_without_its_folder(models_dir, prefix):
 
     assert added == "mine"
     assert files_of(models_dir) == {"mine/main.py": STEADY, "mine/data/w.txt": "1 2"}
+
+
+@pytest.mark.parametrize("prefix", ["", "my-model/"])
+def test_what_the_hash_leaves_out_is_not_taken(models_dir, prefix):
+    """Hidden files and caches: code in them would run under the hash of other code."""
+    seen = [(f"{prefix}main.py", STEADY), (f"{prefix}data/w.txt", "1 2")]
+    unseen = [
+        *((f"{prefix}.later/plan.py", "x"), (f"{prefix}data/.w.txt", "3")),
+        *((f"{prefix}__pycache__/main.pyc", "x"), (".DS_Store", "x")),
+    ]
+    hashes = set()
+    for name, entries in (("plain", seen), ("mixed", seen + unseen)):
+        file = zipped(entries)
+        add_upload(models_dir=models_dir, file=file, file_name=f"{name}.zip")
+        assert set(files_of(models_dir / name)) == {"main.py", "data/w.txt"}
+        hashes.add(submission.read(models_dir / name).code_hash)
+    assert len(hashes) == 1
 
 
 def link(name, target):
