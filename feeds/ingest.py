@@ -20,7 +20,7 @@ from feeds.providers import sources
 from feeds.providers.base import FetchRequest, Provider
 from feeds.providers.pull import pages, since
 from feeds.tape import reads, reports
-from feeds.tape.records import FeedRecord
+from feeds.tape.records import FeedRecord, span
 from feeds.tape.writes import AppendResult, append
 from feeds.turns import turn_at
 
@@ -152,7 +152,9 @@ def _asked_from(subscription: FeedSubscription, now: datetime) -> datetime:
         newest = reads.newest_closed(key=key, at=now, limit=1)
         newest_at = newest[-1].ts_event if newest else None
     if newest_at is None:
-        return now - timedelta(minutes=subscription.backfill_minutes)
+        wanted = timedelta(minutes=subscription.backfill_minutes)
+        # Two lengths always contain the newest closed candle.
+        return now - max(wanted, 2 * span(key.kind, key.granularity))
     return since(subscription.kind, newest_at)
 
 

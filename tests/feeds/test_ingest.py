@@ -57,6 +57,19 @@ def test_a_new_subscription_pulls_its_history(subscription):
     assert reads.watermark(key=KEY) == NOW - timedelta(minutes=1)
 
 
+@pytest.mark.parametrize("fraction", [0.0, 0.5, 0.999])
+@pytest.mark.parametrize(("granularity", "hours"), [("4h", 4), ("1d", 24)])
+def test_a_candle_longer_than_the_wanted_history_comes_once_it_is_closed(
+    at, granularity, hours, fraction
+):
+    key, length = KEY._replace(granularity=granularity), timedelta(hours=hours)
+    opened_at = NOW.replace(hour=0) + timedelta(days=1)
+    with at(opened_at + fraction * length):
+        subscribe(key)
+        ingest.ingest_due()
+    assert reads.watermark(key=key) == opened_at - length
+
+
 def test_the_next_pull_goes_on_from_the_watermark(subscription, at, monkeypatch):
     ingest.ingest_due()
     asked = []
