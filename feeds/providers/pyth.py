@@ -95,19 +95,21 @@ class Pyth:
         found: list[FeedRecord] = []
         opened: float | None = None
         i = 0
-        while i < len(ends) and len(found) < limit:
-            close = prices.at(ends[i])
-            if close is None:
-                # After an outage: search by halving, because one request for each
-                # candle takes long.
-                i = bisect_left(
-                    ends, True, lo=i + 1, key=lambda at: prices.at(at) is not None
-                )
-            else:
-                if opened is not None:
-                    found.append(_sampled(key, ends[i] - length, opened, close))
-                i += 1
-            opened = close
+        try:
+            while i < len(ends) and len(found) < limit:
+                close = prices.at(ends[i])
+                if close is None:
+                    i = prices.next_known(ends, after=i)
+                else:
+                    if opened is not None:
+                        found.append(_sampled(key, ends[i] - length, opened, close))
+                    i += 1
+                opened = close
+        except ProviderError:
+            # The service may allow fewer requests than a page takes: the next page
+            # goes on where this one ends.
+            if not found:
+                raise
         if prices.nonsense and not found:
             raise NothingUsableError(prices.nonsense, rows=len(ends))
         return found
@@ -193,6 +195,22 @@ class _Sampled:
         if end not in self._known:
             self._known[end] = self._ask(end)
         return self._known[end]
+
+    def is_known(self, end: int) -> bool:
+        return self.at(end) is not None
+
+    def next_known(self, ends: range, *, after: int) -> int:
+        """Return the place of the next end with a price; len(ends) if there is none.
+
+        The steps double, because a request for each candle takes long. So an outage
+        hides only what follows it for a shorter time than it lasted.
+        """
+        low, step = after, 1
+        while (high := min(low + step, len(ends) - 1)) > low:
+            if self.is_known(ends[high]):
+                return bisect_left(ends, True, low + 1, high, key=self.is_known)
+            low, step = high, 2 * step
+        return len(ends)
 
     def _ask(self, end: int) -> float | None:
         try:

@@ -25,6 +25,7 @@ class FakeHermes:
         self.requests = []
         self.published_at = None  # of the price at a second, where it is another
         self.answer_with = None  # instead of what is right
+        self.allowed = None  # so many requests are answered, and no more
         self._refusals = []
 
     def refuse(self, status, *, headers=None):
@@ -60,6 +61,10 @@ class FakeHermes:
         self.requests.append(parts.path)
         if self.key and headers.get("Authorization") != f"Bearer {self.key}":
             return 401, {"error": "unauthorized"}, {}
+        if self.allowed is not None:
+            self.allowed -= 1
+            if self.allowed < 0:
+                return 429, {}, {}
         if self._refusals:
             status, more = self._refusals.pop(0)
             return status, {}, more

@@ -266,7 +266,7 @@ def hermes():
 @pytest.fixture
 def pyth(hermes, env, frozen_clock):
     env(pyth_api_url=hermes.url, pyth_api_key="")
-    hermes.published_at = hermes.answer_with = None
+    hermes.published_at = hermes.answer_with = hermes.allowed = None
     return sources.create("pyth")
 
 
@@ -335,6 +335,25 @@ def test_an_outage_longer_than_a_page_does_not_end_the_feed(pyth, hermes):
     found = [r for page in pages(pyth, request(minutes=590)) for r in page]
     assert opened(found) == [-5, -4, -3, -2, -1]
     assert len(hermes.requests) - asked < 60
+
+
+def test_an_outage_hides_no_price_between_it_and_a_later_one(pyth, hermes):
+    """Searching by halving meets the later outage first."""
+    down = [
+        int((NOW + minute * MINUTE).timestamp()) for minute in (-50, *range(-30, -20))
+    ]
+    hermes.published_at = lambda at: at - 600 if at in down else at
+    found = pyth.fetch(request(minutes=60))
+    assert opened(found) == [*range(-60, -51), *range(-49, -31), *range(-20, 0)]
+
+
+def test_a_price_that_is_refused_costs_no_candle_before_it(pyth, hermes):
+    """The public service gives 30 prices in ten seconds, and a page asks for 61."""
+    pyth.fetch(request(minutes=1))
+    hermes.allowed = 30
+    assert opened(pyth.fetch(request(minutes=180))) == list(range(-180, -151))
+    with pytest.raises(ProviderError, match="asks to wait"):
+        pyth.fetch(request(minutes=151))
 
 
 def test_prices_in_another_unit_of_time_are_a_provider_error(pyth, hermes):
