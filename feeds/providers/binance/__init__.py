@@ -186,7 +186,13 @@ class Binance:
 
 
 def stream_of(feed: FeedKey) -> str | None:
-    """Return the name of a feed's stream; None for funding, which is polled."""
+    """Return the name of a feed's stream; None for one that is polled.
+
+    Funding has none. The names of streams are in lower case: a subject that is not
+    written as the exchange does would take the stream of the one that is.
+    """
+    if feed.subject != feed.subject.upper():
+        return None
     symbol = feed.subject.lower()
     return {
         CANDLE: f"{symbol}@kline_{feed.granularity}",

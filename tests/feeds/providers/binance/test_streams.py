@@ -220,6 +220,20 @@ def test_b19_a_polled_feed_that_fails_ends_no_stream(stream):
     assert candle.kind == "candle"
 
 
+def test_b24_a_subject_in_lower_case_takes_no_stream_of_another(stream):
+    server, provider = stream
+
+    def act():
+        server.wait_for_listener()
+        server.push_candle("BTCUSDT", 1_700_000_000)
+
+    feeds = [
+        FeedKey("binance", name, "candle", "1s") for name in ("BTCUSDT", "btcusdt")
+    ]
+    (candle,) = listened(server, provider, feeds, act, count=1)
+    assert candle.subject == "BTCUSDT"
+
+
 def test_b23_a_streamed_day_has_its_turnover_as_a_fetched_one():
     kline = dict(zip("ohlcvq", ("1", "2", "1", "2", "10", "15"), strict=True))
     message = {"k": {"t": 86_400_000, "x": True, **kline}}
