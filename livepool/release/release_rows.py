@@ -5,6 +5,8 @@ from datetime import date
 from typing import Any, NotRequired, TypedDict
 
 from django.db import transaction
+from django.db.models import Q, Value
+from django.db.models.functions import Coalesce
 
 from core import clock
 from core.facts import Fact, FactKind, announce
@@ -106,30 +108,46 @@ def mark_published(row: Release, *, archived_to: str) -> None:
 
 
 def mark_rolled_back(
-    files: ReleaseFiles, *, storage_prefix: str, reason: str, actor: str
+    files: ReleaseFiles,
+    *,
+    storage_prefix: str,
+    previous_version: str,
+    reason: str,
+    actor: str,
 ) -> None:
-    """Make the files' row current, and mark newer ones as withdrawn.
+    """Make the files' row current, and mark newer ones that readers saw as withdrawn.
 
-    A version that exists only in the store gets a row.
+    They saw what was published, and `previous_version`, which the document named: its
+    publication may have failed, or died, after that. A version that exists only in the
+    store gets a row.
     """
     now = clock.now()
     facts = describe_release(files, storage_prefix=storage_prefix)
     notes: Notes = {"reason": reason, "actor": actor}
+    seen = {"published_at": Coalesce("published_at", Value(now))}
     current = {"status": Status.PUBLISHED, "activated_at": now, "error": "", **notes}
-    same_day = {"mode": facts["mode"], "as_of_date": facts["as_of_date"]}
+    same_day = Release.objects.filter(
+        mode=facts["mode"], as_of_date=facts["as_of_date"]
+    )
+    is_unfinished = Q(
+        version=previous_version, status__in=[Status.PENDING, Status.FAILED]
+    )
     with transaction.atomic():
-        Release.objects.published().filter(as_of_date__gt=facts["as_of_date"]).update(
-            status=Status.WITHDRAWN, **notes
-        )
-        row = (
-            Release.objects.filter(**same_day, checksums=facts["checksums"])
-            .newest_first()
-            .first()
+        Release.objects.filter(
+            Q(status=Status.PUBLISHED) | is_unfinished,
+            as_of_date__gt=facts["as_of_date"],
+        ).update(status=Status.WITHDRAWN, **seen, **notes)
+        newest = same_day.newest_first().first()
+        row = same_day.filter(checksums=facts["checksums"]).newest_first().first()
+        same_day.filter(status__in=[Status.PUBLISHED, Status.WITHDRAWN]).update(
+            status=Status.REVISED
         )
         if row is None:
-            Release.objects.create(**facts, created_at=now, published_at=now, **current)
+            revision = newest.revision + 1 if newest else 0
+            instants = {"created_at": now, "published_at": now}
+            Release.objects.create(**facts, **current, **instants, revision=revision)
         else:
-            Release.objects.filter(pk=row.pk).update(**current)
+            Release.objects.filter(pk=row.pk).update(**current, **seen)
         announce(
             _told(
                 FactKind.RELEASE_ROLLED_BACK,

@@ -75,8 +75,8 @@ def rollback(
 ) -> Rollback:
     """Make `version` current again, from its stored and verified files.
 
-    Newer published versions become WITHDRAWN with `reason`, so that the schedule does
-    not bring them back. A release beyond its age needs `allow_stale`. Raises
+    Newer versions that readers saw become WITHDRAWN with `reason`, so that the schedule
+    does not bring them back. A release beyond its age needs `allow_stale`. Raises
     RollbackError or BusyError for a refusal, StoreError when a store fails; until the
     document is written, consumers stay where they were.
     """
@@ -99,6 +99,7 @@ def rollback(
         mark_rolled_back(
             files,
             storage_prefix=payload["storage_prefix"],
+            previous_version=done.previous_version,
             reason=reason,
             actor=actor,
         )

@@ -10,7 +10,7 @@ from livepool import artifacts
 from livepool.errors import PublishError, RollbackError
 from livepool.models import Release
 from livepool.release import publish as release
-from livepool.release import rollback
+from livepool.release import rollback, schedule
 from livepool.stores import StoreError
 from tests.livepool.conftest import current, frozen, pool_of
 from tests.livepool.release.test_publish import (
@@ -25,7 +25,9 @@ from tests.livepool.release.test_publish import (
 
 pytestmark = pytest.mark.django_db
 
+THIRD = date(2026, 3, 31)
 JANUARY, FEBRUARY = "2026-01-31-core_major", "2026-02-28-core_major"
+MARCH = "2026-03-31-core_major"
 
 
 @pytest.fixture
@@ -123,3 +125,82 @@ def test_the_command_previews_and_rolls_back(both, env, capsys):
     assert read(both).symbols == tuple(OLD[:5])
     with pytest.raises(OperatorError, match="is not in the store"):
         call_command("rollback_live_pool", str(date(2020, 1, 1)))
+
+
+@pytest.fixture
+def fail_late(monkeypatch):
+    """Publish, and fail after readers have seen the release."""
+
+    def refused(*args):
+        raise PublishError("a consumer does not accept it")
+
+    def fail(folder, stores, as_of, **options):
+        with monkeypatch.context() as patched:
+            patched.setattr(release, "check_as_consumer", refused)
+            with pytest.raises(PublishError, match="does not accept it"):
+                publish(folder, stores, as_of, **options)
+
+    return fail
+
+
+@pytest.mark.parametrize("status", ["FAILED", "PENDING"])
+def test_a_version_that_readers_saw_before_it_failed_does_not_come_back(
+    tmp_path, both, fail_late, status
+):
+    folder = put(tmp_path, THIRD, OLD)
+    fail_late(folder, both, THIRD)
+    Release.objects.filter(version=MARCH).update(status=status)  # PENDING: killed
+    with frozen(artifacts.completed_at(THIRD) + timedelta(days=2)):
+        rollback.rollback(version=FEBRUARY, reason="LTC was halted", stores=both)
+        with pytest.raises(PublishError, match="was withdrawn"):
+            release.publish(folder=folder, stores=both)
+    withdrawn = Release.objects.get(version=MARCH)
+    assert (withdrawn.status, withdrawn.reason) == ("WITHDRAWN", "LTC was halted")
+    assert schedule.has_release(THIRD)
+    assert both.documents.read().payload["version"] == FEBRUARY
+
+
+def test_a_version_that_failed_before_readers_saw_it_is_still_published(
+    tmp_path, both, monkeypatch
+):
+    def away(*args, **kwargs):
+        raise StoreError("away")
+
+    folder = put(tmp_path, THIRD, OLD)
+    with monkeypatch.context() as patched:
+        patched.setattr(both.documents, "write", away)
+        with pytest.raises(StoreError):
+            publish(folder, both, THIRD)
+    rollback.rollback(version=JANUARY, reason="LTC was halted", stores=both)
+    publish(folder, both, THIRD)
+    assert Release.objects.current().version == MARCH
+
+
+def test_a_version_that_failed_late_can_be_made_current(tmp_path, both, fail_late):
+    fail_late(put(tmp_path, THIRD, OLD), both, THIRD)
+    with frozen(artifacts.completed_at(THIRD) + timedelta(days=2)):
+        rollback.rollback(version=MARCH, reason="it is right", stores=both)
+    row = Release.objects.current()
+    assert (row.version, row.published_at) == (MARCH, row.activated_at)
+
+
+def test_a_revision_that_failed_late_can_be_made_current(tmp_path, both, fail_late):
+    fail_late(put(tmp_path, SECOND, OLD), both, SECOND, revise=True, reason="candle")
+    rollback.rollback(version=FEBRUARY, reason="it is right", stores=both)
+    rows = Release.objects.filter(version=FEBRUARY).newest_first()
+    assert list(rows.values_list("revision", "status")) == [
+        (1, "PUBLISHED"),
+        (0, "REVISED"),
+    ]
+    assert Release.objects.current().symbols == OLD[:5]
+
+
+def test_bytes_that_only_the_store_knows_get_a_revision(both):
+    both.releases.replace_release(JANUARY, pool_of(FIRST, NEW))
+    rollback.rollback(version=JANUARY, reason="an old backup", stores=both)
+    rows = Release.objects.filter(version=JANUARY).newest_first()
+    assert list(rows.values_list("revision", "status")) == [
+        (1, "PUBLISHED"),
+        (0, "REVISED"),
+    ]
+    assert Release.objects.current().symbols == NEW[:5]
