@@ -12,6 +12,7 @@ follows, and the time between is kept with the reason. A period in which nobody 
 such as a day that was declared void, gets one that pays the providers and no cruncher.
 """
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import structlog
@@ -72,11 +73,16 @@ def close_due_of(*, competition: Competition, now: datetime) -> list[Checkpoint]
     return made
 
 
-def close_next_of(*, competition: Competition, now: datetime) -> Checkpoint | None:
+def close_next_of(
+    *,
+    competition: Competition,
+    now: datetime,
+    in_trail: Callable[[Checkpoint], None] | None = None,
+) -> Checkpoint | None:
     """Close the oldest period that is over; None if none is, or another makes it."""
     period = next_period(competition=competition)
     if period and period.end <= now:
-        return close(competition=competition, period=period)
+        return close(competition=competition, period=period, in_trail=in_trail)
     return None
 
 
@@ -144,13 +150,19 @@ def _paid_until(competition: Competition) -> datetime:
     return floor(activated_at, competition.emission_interval_s)
 
 
-def close(*, competition: Competition, period: Period) -> Checkpoint | None:
+def close(
+    *,
+    competition: Competition,
+    period: Period,
+    in_trail: Callable[[Checkpoint], None] | None = None,
+) -> Checkpoint | None:
     """Rank and pay one period; None if it is paid already or was corrected meanwhile.
 
     Snapshots up to now are closed first, under the lock that excludes scoring, so the
     ranking includes everything that was scored before the period's end. The contract's
     builder is called without a lock; its emission is used only if nothing was corrected
-    and nobody excluded or readmitted in between.
+    and nobody excluded or readmitted in between. `in_trail` writes who asked for it, in
+    the transaction that makes it.
     """
     wiring = wiring_of(competition)
     guarded = GuardedCalls(competition)
@@ -185,6 +197,8 @@ def close(*, competition: Competition, period: Period) -> Checkpoint | None:
                 emission=emission,
                 guarded=guarded,
             )
+            if in_trail is not None:
+                in_trail(checkpoint)
             announce(
                 Fact(
                     FactKind.CHECKPOINT_MADE,

@@ -22,7 +22,7 @@ from emissions.api.shapes import (
     StatusChange,
     TransactionCorrection,
 )
-from emissions.models import MAY_PAY
+from emissions.models import MAY_PAY, Checkpoint
 
 
 class NothingDueError(OperatorError):
@@ -59,11 +59,16 @@ class MakeCheckpoints(ActView):
         if not competition.activated_at or not competition.emission_interval_s:
             raise NothingDueError(f"{competition} pays nothing: {_why(competition)}.")
         made, now = [], clock.now()
+
+        def in_trail(checkpoint: Checkpoint) -> None:
+            what = f"Made. Reason: {reason}"
+            audit.note(request.user, [checkpoint], flag=ADDITION, what=what)
+
         try:
-            while each := checkpoints.close_next_of(competition=competition, now=now):
+            while each := checkpoints.close_next_of(
+                competition=competition, now=now, in_trail=in_trail
+            ):
                 made.append(each)
-                what = f"Made. Reason: {reason}"
-                audit.note(request.user, [each], flag=ADDITION, what=what)
         except OperatorError:  # those before it are there: the next request says why
             if not made:
                 raise

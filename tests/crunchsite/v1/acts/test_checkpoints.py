@@ -16,6 +16,10 @@ pytestmark = pytest.mark.django_db(databases=["default", "tape"])
 WHY = {"reason": "the day is over"}
 
 
+class Killed(BaseException):
+    """What ends a process in the middle."""
+
+
 @pytest.fixture
 def finance(program):
     return program("write:payouts")
@@ -73,6 +77,20 @@ def test_what_was_made_before_a_refusal_is_told_and_has_its_trail(
     assert (again.status_code, again.json()["code"]) == (503, "callable_failed")
     said = LogEntry.objects.filter(change_message="Made. Reason: the day is over")
     assert [entry.object_repr for entry in said] == [str(made)]
+
+
+def test_none_is_made_without_its_trail(finance, world, monkeypatch):
+    Checkpoint.objects.all().delete()
+    world.competition.emission_interval_s = 3600
+    world.competition.save()
+
+    def die(*args, **what):
+        raise Killed
+
+    monkeypatch.setattr("core.audit.note", die)
+    with pytest.raises(Killed):
+        finance.post("competitions/btc-demo/make-checkpoints", WHY)
+    assert not Checkpoint.objects.exists()
 
 
 def test_what_pays_nothing_says_so(finance, world):
