@@ -84,5 +84,6 @@ def _pay_the_rest(competition: Competition) -> None:
     rest = checkpoints.next_period(competition=competition)
     closed_end = snapshots.last_closed_end(competition)
     if rest and closed_end and rest.start < closed_end:
-        period = Period(rest.start, closed_end)
+        # A whole one is left if it was corrected while it was ranked: it stays one.
+        period = Period(rest.start, min(rest.end, closed_end))
         checkpoints.close(competition=competition, period=period)

@@ -10,6 +10,7 @@ from competitions.models import Competition
 from crunchsite.operator import ending
 from emissions import checkpoints
 from emissions.models import Checkpoint
+from scoring.cycle import run_cycle
 from scoring.models import Score, Snapshot
 from tests.conftest import NOW
 from tests.scoring.factories import (
@@ -82,6 +83,36 @@ def test_it_does_not_end_unpaid_when_it_is_corrected_meanwhile(
     assert not Checkpoint.objects.exists()
     assert state(competition, at, NOW + HOUR) == "ENDED"
     assert Checkpoint.objects.get().meta["ranking"] == []
+
+
+def test_whole_periods_are_paid_one_by_one_though_a_model_is_excluded_meanwhile(
+    competition, at, django_user_model, monkeypatch
+):
+    Competition.objects.update(emission_interval_s=3600)
+    models = make_models(competition, "a", "b")
+    for begin in (NOW, NOW + HOUR):
+        make_round(competition, begin, dict.fromkeys(models, 1.0))
+        with at(begin + 2 * MINUTE):
+            put_candles(begin - MINUTE, [100.0, 101.0, 102.0])
+            run_cycle(competition_id=competition.pk)
+    lifecycle.end(competition_id=competition.pk)
+    user, real = django_user_model.objects.create(), checkpoints.build_emission
+
+    def slow(**given):
+        emission = real(**given)
+        if not competition.models.exclude(excluded_at=None).exists():
+            exclude(model=models[1].pk, reason="it copies a", user=user)
+        return emission
+
+    monkeypatch.setattr(checkpoints, "build_emission", slow)
+    for _ in range(2):
+        state(competition, at, NOW + 2 * HOUR)
+    assert competition.status == "ENDED"
+    periods = Checkpoint.objects.order_by("period_start")
+    assert list(periods.values_list("period_start", "period_end")) == [
+        (NOW, NOW + HOUR),
+        (NOW + HOUR, NOW + 2 * HOUR),
+    ]
 
 
 def test_one_without_rounds_ends_at_once(competition, at):
