@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from waitress.proxy_headers import proxy_headers_middleware
 
 from competitions import packs
 from competitions.scaffold import vendor
@@ -95,6 +96,36 @@ def test_the_proxy_finds_a_site_that_was_made_anew(made, layout):
     assert target.startswith("$$")
     assert f"set {target} http://report-worker:8000;" in nginx
     assert "resolver 127.0.0.11 valid=5s" in nginx
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_behind_tls_each_client_has_its_own_address(made, layout):
+    """Else all share one limit of requests, and one lock after wrong passwords."""
+    _, compose = made(layout)
+    command = compose["services"]["report-worker"]["command"]
+    seen = []
+
+    def site(environ, _):
+        seen.append((environ["REMOTE_ADDR"], environ["wsgi.url_scheme"]))
+        return []
+
+    proxied = proxy_headers_middleware(
+        site,
+        trusted_proxy="*",
+        trusted_proxy_count=int(command.split("--trusted-proxy-count=")[1].split()[0]),
+        trusted_proxy_headers={"x-forwarded-for", "x-forwarded-proto"},
+        clear_untrusted="--clear-untrusted-proxy-headers" in command,
+    )
+    environ = {
+        "REMOTE_ADDR": "172.18.0.9",
+        "HTTP_X_FORWARDED_FOR": "198.51.100.7, 172.18.0.1",
+        "HTTP_X_FORWARDED_PROTO": "https",
+        "SERVER_NAME": "report-worker",
+        "SERVER_PORT": "8000",
+        "wsgi.url_scheme": "http",
+    }
+    proxied(environ, None)
+    assert seen == [("198.51.100.7", "https")]
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
