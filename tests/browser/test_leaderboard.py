@@ -8,6 +8,7 @@ import pytest
 from django.db import connections
 from playwright.sync_api import expect
 
+from competitions.models import Cruncher, ParticipantModel
 from core import clock
 from scoring.models import LeaderboardEntry
 from tests import factories
@@ -136,6 +137,23 @@ def test_a_narrow_page_does_not_scroll_sideways(browser, live_server, world):
     for path in ("/", "/models/m1"):
         page, _ = opened(browser, live_server.url + path, viewport=viewport)
         overflow = "document.documentElement.scrollWidth - innerWidth"
+        assert page.evaluate(overflow) <= 0, path
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+def test_a_models_long_name_moves_nothing_out_of_sight(
+    browser, live_server, world, width
+):
+    """Its participant chooses it, and others read the same pages."""
+    ParticipantModel.objects.update(name="W" * 120)
+    Cruncher.objects.update(name="W" * 120)
+    viewport = {"width": width, "height": 740}
+    overflow = "document.documentElement.scrollWidth - innerWidth"
+    page, _ = opened(browser, live_server.url, viewport=viewport)
+    name = page.locator("table.board tbody th").first
+    assert name.bounding_box()["width"] < width / 2
+    for path in ("/", "/models/m1", "/payouts", "/diversity"):
+        page, _ = opened(browser, live_server.url + path, viewport=viewport)
         assert page.evaluate(overflow) <= 0, path
 
 

@@ -25,7 +25,7 @@ def add_inputs(parser: CommandParser) -> None:
         *("--mode", "--universe-mode"),
         dest="universe_mode",
         choices=tuple(parameters.PROFILES),
-        help="Profile (default: PUBLISH_MODE).",
+        help="Which coins may enter (default: PUBLISH_MODE).",
     )
     parser.add_argument(
         *("--as-of", "--as-of-date"),

@@ -17,7 +17,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--shadow-universe-mode",
             choices=tuple(parameters.PROFILES),
-            help="Profile of the shadow tracks (default: that of the pool).",
+            help="Mode of the shadow tracks (default: that of the pool).",
         )
         parser.add_argument("--skip-publish-dry-run", action="store_true")
 
