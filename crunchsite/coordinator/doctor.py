@@ -80,7 +80,7 @@ def examine(node: NodeFolder, *, url: str | None, is_offline: bool) -> Iterator[
         yield from check_endpoints()
         yield from check_log()
     else:
-        do = f"For both: WORKSPACE={node.node} coordinator doctor."
+        do = f"Set WORKSPACE={node.node} to look at both."
         found = "neither the database nor your own endpoints were looked at."
         yield Line("SKIP", "migrations", found, do)
 

@@ -14,6 +14,8 @@ _BY_STATUS = {401: FORBIDDEN, 403: FORBIDDEN, 409: REFUSED}
 _BY_CODE = {
     "definition_incomplete": FAILED,
     "pack_invalid": INVALID,
+    "contract_invalid": INVALID,  # the operator's own code, as with a pack
+    "slot_invalid": INVALID,
     "workspace_exists": FAILED,
     "workspace_invalid": INVALID,
     "environment_invalid": INVALID,

@@ -85,13 +85,18 @@ def _feed_lines(
     except FeedError as error:
         do = "Correct FEED_SOURCE, FEED_KIND or FEED_GRANULARITY."
         return [Line("FAIL", error.code, f"{each.scope_key}: {error}.", do)]
-    found = ""
     if chosen and key.subject not in chosen:
-        found = f"FEED_SUBJECTS, which are {', '.join(chosen)}."
+        found = (
+            f"{each.scope_key} names {key.subject}, and FEED_SUBJECTS "
+            f"{', '.join(chosen)}, which is asked about in its place."
+        )
+        do = "Name the same in both, or leave FEED_SUBJECTS out."
     elif key.source == "simulated" and key.subject not in COINS:
-        found = "those of the simulated exchange."
-    if not found:
+        found = (
+            f"{each.scope_key} asks about {key.subject}, which the simulated exchange "
+            "does not list; it makes up prices for any name."
+        )
+        do = "Correct it, if it is misspelled."
+    else:
         return []
-    found = f"{each.scope_key} asks about {key.subject}, which is not among {found}"
-    do = "It would never be scored; correct one of the two."
     return [Line("WARN", "subject_not_in_feed", found, do)]

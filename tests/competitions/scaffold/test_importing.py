@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from competitions import packs
-from competitions.errors import CompetitionExistsError
+from competitions.errors import CompetitionError, CompetitionExistsError
 from competitions.models import Competition
 from competitions.scaffold.answers import parse_answers, with_pack
 from competitions.scaffold.errors import ScaffoldError
@@ -15,7 +15,7 @@ from competitions.scaffold.render import Workspace
 from competitions.slots import default_path
 from competitions.wiring import wiring_of
 from core import workspaces
-from crunchsite.coordinator import import_
+from crunchsite.coordinator import exits, import_
 
 pytestmark = pytest.mark.django_db
 
@@ -150,9 +150,10 @@ def test_a_workspace_that_is_not_whole_is_refused_by_its_file(
 def test_a_broken_callable_is_refused_before_anything_is_created(site, made):
     root = made("one")
     (root / "node/runtime_definitions/inference.py").write_text("1 / 0")
-    with pytest.raises(Exception, match="ZeroDivisionError"):
+    with pytest.raises(CompetitionError, match="ZeroDivisionError") as refusal:
         import_workspace(root)
     assert not Competition.objects.exists()
+    assert exits.code_of(refusal.value) == exits.INVALID  # trying again does not help
 
 
 def test_the_command_imports_activates_and_keeps(site, made):

@@ -3,12 +3,15 @@
 import json
 import shutil
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from competitions import packs
+from competitions.contract import CrunchConfig
 from competitions.local_models.control import write_status
 from competitions.scaffold.answers import parse_answers, with_pack
+from competitions.scaffold.installed import pack_of
 from competitions.scaffold.render import Workspace
 from crunchsite.coordinator.checkup.callables_trial import check_callables
 from crunchsite.coordinator.checkup.layout_files import check_files, check_spec
@@ -19,7 +22,10 @@ from crunchsite.coordinator.checkup.site_answers import check_site
 from crunchsite.coordinator.doctor import examine, workspace_here
 from crunchsite.coordinator.site_api import Site, SiteError
 from crunchsite.settings.workspace import WorkspaceError
+from feeds.providers import sources
+from feeds.providers.base import FetchRequest
 from tests.competitions.local_models.conftest import ROW
+from tests.conftest import NOW
 
 
 @pytest.fixture(scope="session")
@@ -247,6 +253,24 @@ def test_a_schedule_is_compared_with_itself_and_the_feed(node, changes, expected
 def test_a_feed_is_compared_with_the_schedule(node, variables, expected):
     (node.node / ".local.env").write_text(f"{variables}\n")
     assert codes(schedule_of(node, {})) == expected
+
+
+def test_of_a_subject_beside_the_feed_it_says_what_the_site_will_do(node):
+    own = node.node / ".local.env"
+    own.write_text("FEED_SUBJECTS=ETHUSDT\n")
+    (line,) = schedule_of(node, {})
+    assert line.found.endswith(
+        "names BTCUSDT, and FEED_SUBJECTS ETHUSDT, which is asked about in its place."
+    )
+    pack = pack_of(node.spec_file, node.schedule_file)
+    asked = packs.schedule_of(pack, CrunchConfig(), subjects=("ETHUSDT",))
+    assert [each.scope_template["subject"] for each in asked] == ["ETHUSDT"]
+
+    own.write_text("FEED_SOURCE=simulated\n")
+    (line,) = schedule_of(node, {"scope_template": {"subject": "MOON"}})
+    assert line.found.endswith("it makes up prices for any name.")
+    request = FetchRequest("MOON", "candle", "1m", NOW - timedelta(hours=1), NOW, 10)
+    assert len(sources.create("simulated").fetch(request)) == 10
 
 
 @pytest.mark.parametrize("marker", MARKERS)
