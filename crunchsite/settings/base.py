@@ -38,7 +38,7 @@ ALLOWED_HOSTS = [*ENV.hosts]
 ROOT_URLCONF = "crunchsite.urls"
 WSGI_APPLICATION = "crunchsite.wsgi.application"
 ASGI_APPLICATION = "crunchsite.asgi.application"
-APPEND_SLASH = False  # the API's paths have none (requirements C14)
+APPEND_SLASH = False  # the API's paths have none
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
 TIME_ZONE = "UTC"
@@ -151,10 +151,10 @@ STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "crunchsite" / "static"]
 WHITENOISE_USE_FINDERS = True
 
-# --- Databases: the domain's, and the tape's read-only view (design.md 4)
+# --- Databases: the domain's, and the tape's read-only view
 DATABASE_URL = ENV.database_url or embedded_database_url(VAR_DIR)
 TAPE_DATABASE_URL = ENV.tape_database_url or DATABASE_URL
-# A statement may not outlive a task: threads have no time limits (design.md 5).
+# A statement may not outlive a task: threads have no time limits.
 # PostgreSQL compiles what it thinks will be long: reads that look into many partitions
 # and touch two would take ten times as long.
 # psycopg2 drops a Ctrl-C that comes while it takes a notice, as that a table exists.
