@@ -44,12 +44,15 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("path", type=Path, help="folder with main.py")
-        parser.add_argument("-n", "--rounds", type=_count, default=100)
+        parser.add_argument(
+            "-n", "--rounds", type=_count, default=100, help="to ask; default: 100"
+        )
         parser.add_argument(
             "--timeout",
             type=_seconds,
             default=settings.ENV.model_runner_timeout_s,
-            help="seconds that the model has for an answer",
+            help="seconds that the model has for an answer; default: "
+            "MODEL_RUNNER_TIMEOUT_S",
         )
         parser.add_argument(
             "--feed",

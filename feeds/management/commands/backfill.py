@@ -14,6 +14,7 @@ from core import clock
 from core.texts import counted, listed
 from feeds import backfill, backfill_jobs
 from feeds.models import BackfillJob
+from feeds.providers import sources
 from feeds.tape.records import FeedKey
 
 
@@ -23,16 +24,23 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--source", required=True)
+        parser.add_argument("--source", required=True, help=", ".join(sources.names()))
         parser.add_argument("--subject", required=True, help="several with commas")
-        parser.add_argument("--kind", default="candle")
-        parser.add_argument("--granularity", default="1m")
-        parser.add_argument("--from", required=True, dest="start", help="inclusive")
-        parser.add_argument("--to", required=True, dest="end", help="exclusive")
+        parser.add_argument("--kind", default="candle", help="default: candle")
+        parser.add_argument("--granularity", default="1m", help="default: 1m")
         parser.add_argument(
-            "--sink", default=BackfillJob.Sink.TAPE, choices=BackfillJob.Sink.values
+            "--from", required=True, dest="start", help="UTC, inclusive"
         )
-        parser.add_argument("--page-size", type=int, default=500)
+        parser.add_argument("--to", required=True, dest="end", help="UTC, exclusive")
+        parser.add_argument(
+            "--sink",
+            default=BackfillJob.Sink.TAPE,
+            choices=BackfillJob.Sink.values,
+            help="where records go; default: tape",
+        )
+        parser.add_argument(
+            "--page-size", type=int, default=500, help="records a request; default: 500"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
