@@ -8,7 +8,7 @@ from pathlib import Path
 
 from competitions.local_models import kernel, submission
 from competitions.local_models.control import ControlError, without_path
-from competitions.local_models.trees import plain_files, scratch_folder
+from competitions.local_models.trees import is_left_out, plain_files, scratch_folder
 from core.texts import brief, message_of
 
 EXAMPLES = Path(__file__).resolve().parent / "examples"
@@ -99,8 +99,9 @@ def _copied(models_dir: Path, source: Path, called: str = "") -> Iterator[Path]:
         copy = draft / "model"
         try:
             plain_files(source)
-            ignored = shutil.ignore_patterns("__pycache__", ".*")
-            shutil.copytree(source, copy, ignore=ignored)
+            shutil.copytree(
+                source, copy, ignore=lambda _, names: set(filter(is_left_out, names))
+            )
         except (OSError, RecursionError) as error:
             why = without_path(error) if called else message_of(error)
             raise ControlError(

@@ -15,6 +15,11 @@ from pathlib import Path
 DEEPEST_FOLDER = 32
 
 
+def is_left_out(name: str) -> bool:
+    """Return whether a file or folder of this name is no part of a model."""
+    return name.startswith(".") or name == "__pycache__"
+
+
 def plain_files(folder: Path) -> list[Path]:
     """List the files below a folder, sorted; no caches, hidden files or links.
 
@@ -28,7 +33,7 @@ def _files(folder: Path, depth: int) -> Iterator[Path]:
         raise OSError(f"folders are nested deeper than {DEEPEST_FOLDER} levels")
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.startswith(".") or entry.name == "__pycache__":
+            if is_left_out(entry.name):
                 continue
             if entry.is_dir(follow_symlinks=False):
                 yield from _files(Path(entry.path), depth + 1)

@@ -13,7 +13,7 @@ from typing import BinaryIO
 from competitions.local_models import submission
 from competitions.local_models.control import ControlError, without_path
 from competitions.local_models.model_folders import add
-from competitions.local_models.trees import DEEPEST_FOLDER, scratch_folder
+from competitions.local_models.trees import DEEPEST_FOLDER, is_left_out, scratch_folder
 from core.texts import brief
 
 # Of the unpacked folder.
@@ -90,7 +90,7 @@ def _unpacked(file: BinaryIO, folder: Path) -> Path:
     inner = [
         path
         for path in folder.iterdir()
-        if path.name != "__MACOSX" and not path.name.startswith(".")
+        if path.name != "__MACOSX" and not is_left_out(path.name)
     ]
     if not (folder / "main.py").exists() and len(inner) == 1 and inner[0].is_dir():
         return inner[0]

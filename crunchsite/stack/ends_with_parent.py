@@ -16,13 +16,14 @@ KEEP = -1
 
 
 def tied(
-    command: list[str], *, stop_signal: int, owner: tuple[int, int] = (KEEP, KEEP)
+    command: list[str], *, stop_signal: int, owner: tuple[int, int] | None = None
 ) -> list[str]:
     """Return the command that runs `command` until the calling process ends.
 
-    `stop_signal` is what it then gets; `owner` is the uid and gid that it runs as.
+    `stop_signal` is what it then gets; `owner` is the uid and gid that it runs as,
+    by default those of the calling process.
     """
-    tie = map(str, (os.getpid(), int(stop_signal), *owner))
+    tie = map(str, (os.getpid(), int(stop_signal), *(owner or (KEEP, KEEP))))
     return [sys.executable, "-I", "-S", __file__, *tie, *command]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from crunchsite.stack.ends_with_parent import KEEP, tied
+from crunchsite.stack.ends_with_parent import tied
 from crunchsite.stack.log_files import PartLog
 
 MARK = "CRUNCHSITE_PART"
@@ -49,7 +49,7 @@ class Child:
         inherited = os.environ  # noqa: TID251  children inherit the environment
         self._env = {**(inherited if env is None else env), **mark(var, name)}
         self._cwd = cwd
-        self._owner = owner or (KEEP, KEEP)
+        self._owner = owner
         self._stop_signal = stop_signal
         self._kill_signal = kill_signal
         self._process: subprocess.Popen[bytes] | None = None

@@ -143,6 +143,11 @@ def fail_late(monkeypatch):
     return fail
 
 
+def revisions(version):
+    rows = Release.objects.filter(version=version).newest_first()
+    return list(rows.values_list("revision", "status"))
+
+
 @pytest.mark.parametrize("status", ["FAILED", "PENDING"])
 def test_a_version_that_readers_saw_before_it_failed_does_not_come_back(
     tmp_path, both, fail_late, status
@@ -187,20 +192,12 @@ def test_a_version_that_failed_late_can_be_made_current(tmp_path, both, fail_lat
 def test_a_revision_that_failed_late_can_be_made_current(tmp_path, both, fail_late):
     fail_late(put(tmp_path, SECOND, OLD), both, SECOND, revise=True, reason="candle")
     rollback.rollback(version=FEBRUARY, reason="it is right", stores=both)
-    rows = Release.objects.filter(version=FEBRUARY).newest_first()
-    assert list(rows.values_list("revision", "status")) == [
-        (1, "PUBLISHED"),
-        (0, "REVISED"),
-    ]
+    assert revisions(FEBRUARY) == [(1, "PUBLISHED"), (0, "REVISED")]
     assert Release.objects.current().symbols == OLD[:5]
 
 
 def test_bytes_that_only_the_store_knows_get_a_revision(both):
     both.releases.replace_release(JANUARY, pool_of(FIRST, NEW))
     rollback.rollback(version=JANUARY, reason="an old backup", stores=both)
-    rows = Release.objects.filter(version=JANUARY).newest_first()
-    assert list(rows.values_list("revision", "status")) == [
-        (1, "PUBLISHED"),
-        (0, "REVISED"),
-    ]
+    assert revisions(JANUARY) == [(1, "PUBLISHED"), (0, "REVISED")]
     assert Release.objects.current().symbols == NEW[:5]
